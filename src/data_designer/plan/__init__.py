@@ -1,0 +1,1 @@
+"""From declaration to Plan: pure functions that decide what will be computed, where and in which order."""

@@ -1,0 +1,1 @@
+"""What a column computes. Pure: no sockets, no event loop, no Ray."""

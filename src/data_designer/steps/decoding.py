@@ -1,0 +1,153 @@
+"""Turns a cell's value into what templates may see: JSON types, with JSON text already decoded."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+_SPACE = " \t\n\r"
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_LITERALS: Mapping[str, Any] = {
+    "true": True,
+    "false": False,
+    "null": None,
+    "NaN": math.nan,
+    "Infinity": math.inf,
+    "-Infinity": -math.inf,
+}
+_CLOSING = {"{": "}", "[": "]", '"': '"'}
+
+
+def decoded(value: Any) -> Any:
+    """Give a cell's value as templates see it.
+
+    Values that JSON does not know become what it would hold in their place (dates their ISO text, NaN null,
+    arrays lists), and every string that is JSON text, at any depth, becomes what it says. Nothing is changed
+    in place.
+    """
+    convert = _CONVERSIONS.get(type(value))
+    return _foreign(value) if convert is None else convert(value)
+
+
+def decoded_text(text: str) -> Any:
+    """Give what a text says if it is JSON, else the text itself.
+
+    JSON is attempted only where the first and last characters allow it: nearly all cells are prose, and a
+    failed attempt costs more than the whole rest of a prompt.
+    """
+    body = text.strip(_SPACE)
+    if not body:
+        return text
+    first = body[0]
+    if (last := _CLOSING.get(first)) is not None:
+        return _loaded(text) if body[-1] == last else text
+    if first in "-0123456789":
+        return _loaded(text) if _NUMBER.fullmatch(body) or body in _LITERALS else text
+    return _LITERALS.get(body, text)
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {_key(key): decoded(item) for key, item in value.items()}
+
+
+def _sequence(value: Any) -> list[Any]:
+    return [decoded(item) for item in value]
+
+
+def _key(key: Any) -> str:
+    match key:
+        case str():
+            return key
+        case None | bool():
+            return json.dumps(key)
+        case _:
+            return str(key)
+
+
+_CONVERSIONS: Mapping[type, Callable[[Any], Any]] = {
+    str: decoded_text,
+    int: _same,
+    bool: _same,
+    type(None): _same,
+    float: _number,
+    dict: _mapping,
+    list: _sequence,
+    tuple: _sequence,
+}
+
+
+def _foreign(value: Any) -> Any:
+    """Convert what is not a plain JSON type."""
+    match value:
+        case str():
+            return decoded_text(str(value))
+        case Enum():
+            return decoded(value.value)
+        case Mapping():
+            return _mapping(value)
+        case set() | frozenset() | list() | tuple():
+            return _sequence(value)
+        case np.ndarray() | np.generic():
+            return _numpy(value)
+        case _:
+            return _scalar(value)
+
+
+def _numpy(value: "np.ndarray[Any, Any] | np.generic") -> Any:
+    match value:
+        case np.datetime64() | np.timedelta64() if np.isnat(value):
+            return None
+        case np.datetime64():
+            return str(value)
+        case np.timedelta64():
+            return float(value / np.timedelta64(1, "s"))
+        case np.ndarray():
+            return _sequence(value)
+        case _:
+            return decoded(value.item())
+
+
+def _scalar(value: Any) -> Any:
+    """Convert one thing; unknown objects become their text."""
+    if _is_missing(value):
+        return None
+    match value:
+        case Decimal():
+            return float(value)
+        case timedelta():
+            return value.total_seconds()
+        case datetime() | date() | time():
+            return value.isoformat()
+        case bytes() | bytearray():
+            return decoded_text(bytes(value).decode("utf-8", "replace"))
+        case _:
+            return str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell NaN, NaT and NA of whatever class: none of them equals itself."""
+    try:
+        return bool(value != value)  # noqa: PLR0124 - that is the test
+    except TypeError:
+        return True

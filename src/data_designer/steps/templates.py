@@ -1,0 +1,332 @@
+"""Jinja templates over records: checked and compiled once a step, rendered once a cell."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
+from jinja2 import Template as Compiled
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
+
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
+from data_designer.steps.decoding import decoded
+from data_designer.steps.jsonpath import jsonpath
+from data_designer.values import Record
+
+SECURE_FILTERS: Final = frozenset(
+    {
+        "abs",
+        "capitalize",
+        "escape",
+        "first",
+        "float",
+        "forceescape",
+        "int",
+        "items",
+        "jsonpath",
+        "last",
+        "length",
+        "list",
+        "lower",
+        "max",
+        "min",
+        "random",
+        "replace",
+        "reverse",
+        "round",
+        "sort",
+        "string",
+        "title",
+        "trim",
+        "truncate",
+        "unique",
+        "upper",
+        "urlencode",
+    }
+)
+MAX_NODES: Final = 600
+MAX_DEPTH: Final = 10
+MAX_CHARACTERS: Final = 512_000
+
+_ELSEWHERE: Mapping[type[nodes.Node], str] = {
+    nodes.Import: "import",
+    nodes.FromImport: "from ... import",
+    nodes.Include: "include",
+    nodes.Extends: "extends",
+}
+"""Constructs that need other templates, of which there are none."""
+_FORBIDDEN: Mapping[type[nodes.Node], str] = {
+    **_ELSEWHERE,
+    nodes.Block: "block",
+    nodes.Macro: "macro",
+    nodes.CallBlock: "call",
+    nodes.Assign: "set",
+    nodes.AssignBlock: "set",
+}
+"""Constructs that the secure engine refuses."""
+_CALLABLE_TEXT = re.compile(r"<(?:built-in|bound) (?:method|function) |<function |<class '|<method-wrapper ")
+
+Path = tuple[str | int, ...]
+
+
+class Template:
+    """A compiled template. Many threads may render it at once."""
+
+    __slots__ = ("_compiled", "_constant", "_paths", "_secure", "names")
+
+    def __init__(self, compiled: Compiled, syntax: nodes.Template, *, secure: bool) -> None:
+        self._compiled = compiled
+        self._secure = secure
+        self._paths = tuple(dict.fromkeys(_paths(syntax)))
+        self.names: tuple[str, ...] = tuple(sorted(meta.find_undeclared_variables(syntax)))
+        self._constant = self._rendered({}) if _is_constant(syntax) else None
+
+    def render(self, record: Record) -> str:
+        """Render for a record; only the columns the template names are looked at.
+
+        Raises:
+            PromptTemplateRenderError: the template fails for this record or, under the secure engine, comes
+                to nothing.
+        """
+        text = self.text(record)
+        if self._secure and not text.strip():
+            raise PromptTemplateRenderError(f"the template renders to empty text: {self._why_empty(record)}")
+        return text
+
+    def text(self, record: Record) -> str:
+        """Render for a record where coming to nothing is no failure.
+
+        Raises:
+            PromptTemplateRenderError: the template fails for this record.
+        """
+        if self._constant is not None:
+            return self._constant
+        return self._rendered({name: decoded(record[name]) for name in self.names if name in record})
+
+    def _rendered(self, values: dict[str, Any]) -> str:
+        try:
+            text = self._compiled.render(values)
+        except UndefinedError as error:
+            why = _culprit(self._paths, values)
+            raise PromptTemplateRenderError(
+                f"the template cannot be rendered: {why or error.message}"
+            ) from error
+        # A template is the user's program and may raise anything.
+        except Exception as error:
+            raise PromptTemplateRenderError(
+                f"the template cannot be rendered: {type(error).__name__}: {error}"
+            ) from error
+        return self._checked(text) if self._secure else text
+
+    def _checked(self, text: str) -> str:
+        if len(text) > MAX_CHARACTERS:
+            raise PromptTemplateRenderError(
+                f"the template renders to {len(text)} characters; at most {MAX_CHARACTERS} are allowed. "
+                "Shorten what it interpolates, for example with the `truncate` filter."
+            )
+        if "<" in text and (found := _CALLABLE_TEXT.search(text)):
+            raise PromptTemplateRenderError(
+                f"the template prints a function ({found.group().strip()} ...>) and no value; "
+                "where a key has the name of a method, write {{ column['key'] }}."
+            )
+        return text
+
+    def _why_empty(self, record: Record) -> str:
+        values = {name: decoded(record[name]) for name in self.names if name in record}
+        return _culprit(self._paths, values) or "none of its conditions holds for this record"
+
+
+def compile_template(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> Template:
+    """Compile a prompt or expression.
+
+    Raises:
+        UserJinjaTemplateSyntaxError: it does not parse.
+        PromptTemplateRenderError: it breaks a rule of the engine; every violation is listed.
+    """
+    return _compile(text, engine, known, _prompt_environment(engine))
+
+
+def compile_json_template(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> Template:
+    """Compile a text that becomes a string inside JSON.
+
+    Values are written as JSON writes them, and in `{{ column.items }}` a key wins over a method.
+
+    Raises:
+        UserJinjaTemplateSyntaxError: it does not parse.
+        PromptTemplateRenderError: it breaks a rule of the engine; every violation is listed.
+    """
+    return _compile(text, engine, known, _json_environment(engine))
+
+
+def template_violations(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> list[str]:
+    """List everything that would keep a template from ever being rendered; empty when it is fine."""
+    environment = _prompt_environment(engine)
+    try:
+        syntax = environment.parse(text)
+    except TemplateSyntaxError as error:
+        return [f"syntax error in line {error.lineno}: {error.message}"]
+    return _violations(syntax, environment, engine, known)
+
+
+def _compile(
+    text: str, engine: JinjaRenderingEngine, known: Collection[str], environment: Environment
+) -> Template:
+    try:
+        syntax = environment.parse(text)
+    except TemplateSyntaxError as error:
+        raise UserJinjaTemplateSyntaxError(f"syntax error in line {error.lineno}: {error.message}") from error
+    if violations := _violations(syntax, environment, engine, known):
+        raise PromptTemplateRenderError("the template is refused: " + "; ".join(violations))
+    return Template(environment.from_string(text), syntax, secure=engine == JinjaRenderingEngine.SECURE)
+
+
+def _violations(
+    syntax: nodes.Template, environment: Environment, engine: JinjaRenderingEngine, known: Collection[str]
+) -> list[str]:
+    secure = engine == JinjaRenderingEngine.SECURE
+    unknown = sorted(_undeclared(syntax, environment).difference(known, ("self",)))
+    found = [f"`{name}` is not a column of this dataset" for name in unknown]
+    filters = SECURE_FILTERS if secure else environment.filters.keys()
+    used = sorted({node.name for node in syntax.find_all(nodes.Filter)})
+    found += [
+        f"filter `{name}` is not available; there are {', '.join(sorted(filters))}"
+        for name in used
+        if name not in filters
+    ]
+    tests = sorted({node.name for node in syntax.find_all(nodes.Test)})
+    found += [f"there is no test `{name}`" for name in tests if name not in environment.tests]
+    found += _construct_violations(syntax, _FORBIDDEN if secure else _ELSEWHERE)
+    if secure:
+        found += _loop_violations(syntax)
+        found += _size_violations(syntax)
+    return found
+
+
+def _undeclared(syntax: nodes.Template, environment: Environment) -> set[str]:
+    try:
+        return meta.find_undeclared_variables(syntax)
+    except TemplateSyntaxError:
+        # Jinja gives no answer for a template with an unknown filter or test; this one serves a message.
+        names = list(syntax.find_all(nodes.Name))
+        assigned = {node.name for node in names if node.ctx != "load"} | environment.globals.keys() | {"loop"}
+        return {node.name for node in names} - assigned
+
+
+def _construct_violations(syntax: nodes.Template, forbidden: Mapping[type[nodes.Node], str]) -> list[str]:
+    words = sorted({word for kind, word in forbidden.items() if syntax.find(kind) is not None})
+    return [f"`{word}` is not allowed in a template" for word in words]
+
+
+def _loop_violations(syntax: nodes.Template) -> list[str]:
+    found = []
+    loops = list(syntax.find_all(nodes.For))
+    if any(loop.recursive for loop in loops):
+        found.append("a recursive `for` is not allowed")
+    if any(loop.find(nodes.For) is not None for loop in loops):
+        found.append("a `for` inside a `for` is not allowed")
+    if any(name.name == "self" for name in syntax.find_all(nodes.Name)):
+        found.append("`self` is not allowed")
+    return found
+
+
+def _size_violations(syntax: nodes.Template) -> list[str]:
+    found = []
+    if (count := 1 + sum(1 for _ in syntax.find_all(nodes.Node))) > MAX_NODES:
+        found.append(f"it has {count} syntax nodes; at most {MAX_NODES} are allowed")
+    if (depth := _depth(syntax)) > MAX_DEPTH:
+        found.append(f"it is nested {depth} levels deep; at most {MAX_DEPTH} are allowed")
+    return found
+
+
+def _depth(node: nodes.Node) -> int:
+    return max((1 + _depth(child) for child in node.iter_child_nodes()), default=0)
+
+
+def _is_constant(syntax: nodes.Template) -> bool:
+    """Tell whether nothing in it is computed; a filter such as `random` may differ from cell to cell."""
+    return all(isinstance(node, nodes.TemplateData | nodes.Output) for node in syntax.find_all(nodes.Node))
+
+
+def _paths(node: nodes.Node) -> Iterator[Path]:
+    """Yield what the template reads: a column name, then keys."""
+    for child in node.iter_child_nodes():
+        path = _path(child)
+        if path is None:
+            yield from _paths(child)
+        else:
+            yield path
+
+
+def _path(node: nodes.Node) -> Path | None:
+    match node:
+        case nodes.Name(ctx="load"):
+            return (node.name,)
+        case nodes.Getattr():
+            base = _path(node.node)
+            return None if base is None else (*base, node.attr)
+        case nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
+            base = _path(node.node)
+            return None if base is None else (*base, key)
+        case _:
+            return None
+
+
+def _culprit(paths: Collection[Path], values: Mapping[str, Any]) -> str | None:
+    """Name the first thing that a template reads and that is not there, null or empty."""
+    for path in paths:
+        value: Any = values
+        for depth, key in enumerate(path):
+            try:
+                value = value[key]
+            except (LookupError, TypeError):
+                return f"`{_dotted(path[: depth + 1])}` is missing in this record"
+        if value is None or not str(value).strip() or value in ([], {}):
+            return f"`{_dotted(path)}` is {'null' if value is None else 'empty'} in this record"
+    return None
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(key) for key in path)
+
+
+@cache
+def _prompt_environment(engine: JinjaRenderingEngine) -> Environment:
+    kind = ImmutableSandboxedEnvironment if engine == JinjaRenderingEngine.SECURE else SandboxedEnvironment
+    return _with_jsonpath(kind())
+
+
+@cache
+def _json_environment(engine: JinjaRenderingEngine) -> Environment:
+    kind = _SecureJsonEnvironment if engine == JinjaRenderingEngine.SECURE else _KeysWin
+    return _with_jsonpath(kind(finalize=_json_text))
+
+
+def _with_jsonpath(environment: Environment) -> Environment:
+    environment.filters["jsonpath"] = jsonpath
+    return environment
+
+
+def _json_text(value: Any) -> Any:
+    match value:
+        case str() | Undefined():
+            return value
+        case bool() | None | dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+class _KeysWin(SandboxedEnvironment):
+    """An environment in which `{{ column.items }}` is the key `items` where there is one."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, dict) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+class _SecureJsonEnvironment(_KeysWin, ImmutableSandboxedEnvironment):
+    """The same, where templates can change nothing."""

@@ -1,0 +1,81 @@
+"""What templates see of a cell's value."""
+
+import math
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_designer.steps.decoding import decoded
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ("1.50", 1.5),
+        ("1e5", 100000.0),
+        (" 7 ", 7),
+        ("-2", -2),
+        ("00123", "00123"),
+        ("0x10", "0x10"),
+        ("true", True),
+        ("True", "True"),
+        ("null", None),
+        ("", ""),
+        (" ", " "),
+        ('{"k":1}', {"k": 1}),
+        ('{"k":1', '{"k":1'),
+        ("{not json}", "{not json}"),
+        ("[1, 2]", [1, 2]),
+        ('"quoted"', "quoted"),
+        ('"said" she', '"said" she'),
+        ("2024 was a year", "2024 was a year"),
+        ("٣", "٣"),
+        ({"a": "1", "b": ["2", {"c": "null"}]}, {"a": 1, "b": [2, {"c": None}]}),
+        ('{"a": "1"}', {"a": "1"}),
+        ({2: 2, None: 3, True: 4}, {"2": 2, "null": 3, "true": 4}),
+        (math.nan, None),
+        (Decimal("1.5"), 1.5),
+        (timedelta(minutes=1), 60.0),
+        (date(2024, 1, 2), "2024-01-02"),
+        (datetime(2024, 1, 2, tzinfo=UTC), "2024-01-02T00:00:00+00:00"),
+        (b"caf\xc3\xa9 \xff", "café \ufffd"),
+        ({3}, [3]),
+        ((1, "2"), [1, 2]),
+        (np.int64(3), 3),
+        (np.float64("nan"), None),
+        (np.array(["1", "x"]), [1, "x"]),
+        (np.datetime64("2024-01-02"), "2024-01-02"),
+        (np.datetime64("NaT"), None),
+        (np.timedelta64(90, "s"), 90.0),
+        (pd.Timestamp("2024-01-02"), "2024-01-02T00:00:00"),
+        (pd.NaT, None),
+        (pd.NA, None),
+    ],
+)
+def test_values_become_json_types_and_json_text_is_decoded(value: Any, seen: Any) -> None:
+    """Each kind of value has one form that templates see."""
+    result = decoded(value)
+    assert result == seen
+    assert type(result) is type(seen)
+
+
+def test_text_of_no_number_becomes_no_number() -> None:
+    """The text `NaN` is JSON to Python, so it is a number that prints as it is written."""
+    assert math.isnan(decoded("NaN"))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000 + "]" * 100_000, "9" * 5000])
+def test_json_that_python_cannot_hold_stays_text(text: str) -> None:
+    """Too deep nesting and too long integers are no reason to fail."""
+    assert decoded(text) == text
+
+
+def test_the_value_itself_is_left_alone() -> None:
+    """Decoding makes a new value."""
+    value = {"a": ["1"]}
+    decoded(value)
+    assert value == {"a": ["1"]}

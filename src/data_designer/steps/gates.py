@@ -1,0 +1,94 @@
+"""Decides, record by record, whether a step's cell is computed or skipped."""
+
+import logging
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, meta
+from jinja2.nativetypes import NativeEnvironment
+from jinja2.sandbox import SandboxedEnvironment
+
+from data_designer.plan.model import Step
+from data_designer.steps.decoding import decoded
+from data_designer.steps.jsonpath import jsonpath
+from data_designer.values import Record
+
+logger = logging.getLogger(__name__)
+
+
+class Gate:
+    """The skip rules of one step, compiled once.
+
+    Attributes:
+        values: what a skipped cell holds, aligned with the step's `makes`: the skip value, then nulls.
+        failures: how many records were skipped because the condition could not be evaluated.
+    """
+
+    def __init__(self, step: Step, producers: Mapping[str, str] | None = None) -> None:
+        """Compile the gate.
+
+        Args:
+            step: The step to guard.
+            producers: Side-effect column to the column that makes it, for callers that report only the latter
+                as skipped.
+        """
+        named = producers or {}
+        through = {*step.required, *(named[name] for name in step.required if name in named)}
+        self._through = frozenset(through) if step.propagate_skip else frozenset()
+        self._condition = None if step.skip is None else _Condition(step.skip.when)
+        self._name = step.name
+        value = None if step.skip is None else step.skip.value
+        self.values: tuple[Any, ...] = (value, *(None for _ in step.makes[1:]))
+        self.failures = 0
+
+    def decide(self, record: Record, skipped: Collection[str]) -> bool:
+        """Tell whether to skip a record's cell.
+
+        Args:
+            record: The record, with at least the step's `needs`.
+            skipped: Columns already skipped in this record.
+        """
+        if skipped and not self._through.isdisjoint(skipped):
+            return True
+        return self._condition is not None and self._holds(self._condition, record)
+
+    def _holds(self, condition: "_Condition", record: Record) -> bool:
+        # The condition is the user's program and may raise anything; a cell in doubt costs no tokens.
+        try:
+            return condition.holds(record)
+        except Exception as error:  # noqa: BLE001 - see above
+            self.failures += 1
+            if self.failures == 1:
+                logger.warning(
+                    "column=%s skip.when could not be evaluated, so the cell is skipped; "
+                    "later such records are only counted: %s: %s",
+                    self._name,
+                    type(error).__name__,
+                    error,
+                )
+            return True
+
+
+class _Condition:
+    """A `skip.when` template that evaluates to a Python value."""
+
+    def __init__(self, when: str) -> None:
+        environment = _environment()
+        self._names = tuple(sorted(meta.find_undeclared_variables(environment.parse(when))))
+        self._template: Template = environment.from_string(when)
+
+    def holds(self, record: Record) -> bool:
+        values = {name: decoded(record[name]) for name in self._names if name in record}
+        return bool(self._template.render(values))
+
+
+class _NativeSandbox(SandboxedEnvironment, NativeEnvironment):
+    """A sandbox whose templates give Python values instead of text."""
+
+
+@cache
+def _environment() -> _NativeSandbox:
+    environment = _NativeSandbox(undefined=StrictUndefined)
+    environment.filters["jsonpath"] = jsonpath
+    return environment

@@ -1,0 +1,131 @@
+"""Answers in JSON: what the prompt says about their form, and how a reply is held to it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from referencing import Registry
+
+from data_designer.errors import ParserException
+from data_designer.steps.parsing import parse_json
+from data_designer.steps.pruning import Judge, Pruner, Schema, resolved
+
+_SHOWN_ERRORS = 5
+_SHOWN_CHARACTERS = 300
+
+
+class ResponseSchema:
+    """A JSON Schema prepared for asking and for judging answers. Prepared once a step.
+
+    Attributes:
+        instructions: what is appended to the user's prompt.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self.instructions = format_instructions(schema)
+        relaxed = _relaxed(schema)
+        # An explicit registry keeps the validator from fetching references over the network.
+        self._validator = Draft202012Validator(relaxed, registry=Registry())
+        self._pruner = Pruner(relaxed, self._judge_for)
+
+    def parse(self, reply: str) -> Any:
+        """Take the last JSON block of a reply, without undeclared properties.
+
+        Raises:
+            ParserException: there is none, or it does not fit the schema.
+        """
+        return self.fitted(parse_json(reply))
+
+    def fitted(self, value: Any) -> Any:
+        """Give the value without undeclared properties.
+
+        Raises:
+            ParserException: it does not fit the schema; the text names each place.
+        """
+        pruned = self._pruner.prune(value)
+        if not self._validator.is_valid(pruned):
+            raise ParserException(_mismatch(self._validator.iter_errors(pruned)))
+        return pruned
+
+    def _judge_for(self, schema: Any) -> Judge:
+        return self._validator.evolve(schema=schema).is_valid
+
+
+def format_instructions(schema: Schema) -> str:
+    """Say to a model in which form the answer is wanted."""
+    return (
+        "* Answer with JSON.\n"
+        "* Put the JSON into one Markdown code fence tagged `json`, opened by ```json and closed by ```.\n"
+        "* The JSON has to be valid under the JSON Schema between the <response_schema> tags.\n\n"
+        f"<response_schema>\n{json.dumps(schema, ensure_ascii=False)}\n</response_schema>"
+    )
+
+
+def schema_violations(schema: Schema) -> list[str]:
+    """List what keeps a schema from being used; empty when it is fine."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return [f"output_format is no valid JSON Schema at {error.json_path}: {error.message}"]
+    refs = sorted({ref for ref in _refs(schema) if not _resolves(schema, ref)})
+    return [f"output_format refers to {ref!r}, which is not in the schema" for ref in refs]
+
+
+def _mismatch(errors: Iterator[ValidationError]) -> str:
+    lines = []
+    for error in errors:
+        cause = best_match([error]) or error
+        message = cause.message
+        if len(message) > _SHOWN_CHARACTERS:
+            message = f"{message[:_SHOWN_CHARACTERS]}..."
+        lines.append(f"- at {cause.json_path}: {message}")
+        if len(lines) == _SHOWN_ERRORS:
+            break
+    return (
+        "The JSON doesn't match requested <response_schema>:\n"
+        + "\n".join(lines)
+        + "\nAnswer again with the whole JSON, corrected."
+    )
+
+
+def _relaxed(schema: Any) -> Any:
+    """Copy a schema so that several variants of an object may fit; pruning has decided which one is meant."""
+    match schema:
+        case Mapping():
+            copy = {key: _relaxed(value) for key, value in schema.items()}
+            if "anyOf" not in copy and _offers_objects(schema):
+                copy["anyOf"] = copy.pop("oneOf")
+            return copy
+        case list():
+            return [_relaxed(value) for value in schema]
+        case _:
+            return schema
+
+
+def _offers_objects(schema: Schema) -> bool:
+    branches = schema.get("oneOf")
+    return isinstance(branches, list) and any(
+        isinstance(part, Mapping) and ("$ref" in part or part.get("type") == "object") for part in branches
+    )
+
+
+def _refs(schema: Any) -> Iterator[str]:
+    match schema:
+        case Mapping():
+            if isinstance(ref := schema.get("$ref"), str):
+                yield ref
+            for value in schema.values():
+                yield from _refs(value)
+        case list():
+            for value in schema:
+                yield from _refs(value)
+
+
+def _resolves(schema: Schema, ref: str) -> bool:
+    try:
+        resolved(schema, ref)
+    except (LookupError, ValueError, TypeError):
+        return False
+    return True

@@ -1,0 +1,199 @@
+"""LLM columns: a conversation with a model, written as an exchange that parses, corrects and restarts."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from data_designer.config.column_configs import (
+    LLMCodeColumnConfig,
+    LLMJudgeColumnConfig,
+    LLMStructuredColumnConfig,
+    LLMTextColumnConfig,
+)
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.config.utils.code_lang import CodeLang
+from data_designer.config.utils.trace_type import TraceType
+from data_designer.errors import ParserException, PromptTemplateRenderError
+from data_designer.steps.judge import JudgeSchema
+from data_designer.steps.parsing import parse_code, parse_text
+from data_designer.steps.structured import ResponseSchema
+from data_designer.steps.templates import compile_template
+from data_designer.values import Drop, Exchange, Message, Ok, Reason, Record, Request, Response
+
+KEPT_REPLY: Final = 2000
+"""Characters of the last reply that are stored with a rejected row."""
+
+_TRUNCATED: Final = {
+    "length": "the reply was cut off at the token limit (finish_reason=length): raise `max_tokens`",
+    "max_tokens": "the reply was cut off at the token limit (finish_reason=max_tokens): raise `max_tokens`",
+    "model_context_window_exceeded": "the model's context window was exceeded: shorten the prompt",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationLimits:
+    """How often a model may try again when its reply cannot be parsed."""
+
+    restarts: int
+    """Fresh conversations after the first one."""
+    corrections: int
+    """Follow-up turns in each conversation that tell the model what was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The form in which a kind of column wants its answer."""
+
+    instructions: str
+    parse: Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A reply and the conversation it answers."""
+
+    asked: Sequence[Message]
+    response: Response
+
+    @property
+    def text(self) -> str:
+        return self.response.text.strip()
+
+    @property
+    def reasoning(self) -> str | None:
+        return (self.response.reasoning or "").strip() or None
+
+    def message(self) -> Message:
+        return _message("assistant", self.text)
+
+    def trace(self) -> Message:
+        """Give the reply as traces show it."""
+        return self.message() | ({"reasoning_content": self.reasoning} if self.reasoning else {})
+
+    def last_message(self) -> list[Message]:
+        return [self.trace()]
+
+    def all_messages(self) -> list[Message]:
+        return [*self.asked, self.trace()]
+
+
+class LlmProgram:
+    """Computes a cell of an `llm-text`, `llm-code`, `llm-structured` or `llm-judge` column.
+
+    A reply that the parser rejects is answered with the parser's own words, up to `corrections` times; then
+    the conversation starts anew from the same first messages, up to `restarts` times; then the row is rejected.
+    So a cell costs at most (1 + restarts) * (1 + corrections) requests. An empty reply counts as rejected in a
+    text column too.
+    """
+
+    def __init__(
+        self,
+        config: LLMTextColumnConfig,
+        limits: ConversationLimits,
+        engine: JinjaRenderingEngine,
+        known: Collection[str],
+        makes: Sequence[str],
+    ) -> None:
+        """Prepare everything that is the same for all cells.
+
+        Args:
+            config: The column.
+            limits: How often the model may try again.
+            engine: How templates are rendered.
+            known: Columns that templates may name.
+            makes: The column and its side effects, in the order in which outcomes list them.
+        """
+        self._limits = limits
+        self._prompt = compile_template(config.prompt, engine, known)
+        self._system = compile_template(config.system_prompt, engine, known) if config.system_prompt else None
+        form = _form(config)
+        self._suffix = f"\n\n{form.instructions}" if form.instructions else ""
+        self._parse = form.parse
+        self._extras = tuple(_side_effect(config, name) for name in makes[1:])
+
+    def exchange(self, record: Record, index: int) -> Exchange:  # noqa: ARG002 - cells do not depend on it
+        """Ask for a record's cell until a reply can be parsed or the limits are reached."""
+        try:
+            first = self._messages(record)
+        except PromptTemplateRenderError as error:
+            return Drop(Reason(type(error).__name__, str(error)))
+        problem, turn = "", _Turn(first, Response(""))
+        for _ in range(1 + self._limits.restarts):
+            messages = first
+            for _ in range(1 + self._limits.corrections):
+                turn = _Turn(messages, (yield Request(messages)))
+                try:
+                    value = self._parse(turn.text)
+                except ParserException as error:
+                    problem = str(error)
+                    messages = [*messages, turn.message(), _message("user", problem)]
+                else:
+                    return Ok((value, *(extra(turn) for extra in self._extras)))
+        return Drop(self._failure(problem, turn))
+
+    def _messages(self, record: Record) -> list[Message]:
+        user = _message("user", self._prompt.render(record) + self._suffix)
+        system = "" if self._system is None else self._system.text(record)
+        return [_message("system", system), user] if system.strip() else [user]
+
+    def _failure(self, problem: str, turn: _Turn) -> Reason:
+        limits = self._limits
+        if limits.restarts or limits.corrections:
+            tried = (
+                f"unsuccessful generation despite {limits.corrections} correction steps "
+                f"and {limits.restarts} conversation restarts"
+            )
+        else:
+            tried = "no retries were attempted"
+        truncated = _TRUNCATED.get(turn.response.finish_reason or "")
+        parts = [tried, *([truncated] if truncated else []), f"last problem: {problem}"]
+        return Reason(
+            "ModelGenerationValidationFailureError", "; ".join(parts), last_reply=turn.text[:KEPT_REPLY]
+        )
+
+
+def unsupported(config: LLMTextColumnConfig) -> list[str]:
+    """List what the column asks for and this version cannot do."""
+    found = []
+    if config.multi_modal_context:
+        found.append("multi_modal_context is not supported by this version")
+    if config.tool_alias is not None:
+        found.append("tool_alias is not supported by this version")
+    return found
+
+
+def _form(config: LLMTextColumnConfig) -> _Form:
+    match config:
+        case LLMCodeColumnConfig():
+            language = CodeLang.parse_lang(config.code_lang)
+            return _Form(_code_instructions(language), lambda reply: parse_code(reply, language))
+        case LLMStructuredColumnConfig(output_format=dict() as schema):
+            structured = ResponseSchema(schema)
+            return _Form(structured.instructions, structured.parse)
+        case LLMJudgeColumnConfig():
+            judge = JudgeSchema(config.scores)
+            return _Form(judge.instructions, judge.parse)
+        case _:
+            return _Form("", parse_text)
+
+
+def _code_instructions(language: str) -> str:
+    return (
+        f"* Write the code in {language}.\n"
+        f"* Follow the syntax and the good practice of {language}.\n"
+        f"* Put the code into a Markdown code fence tagged `{language}`, opened by ```{language} "
+        "and closed by ```.\n"
+        "* Give exactly one code fence."
+    )
+
+
+def _side_effect(config: LLMTextColumnConfig, name: str) -> Callable[[_Turn], Any]:
+    if name == f"{config.name}__reasoning_content":
+        return lambda turn: turn.reasoning
+    if name == f"{config.name}__trace":
+        return _Turn.last_message if config.with_trace == TraceType.LAST_MESSAGE else _Turn.all_messages
+    raise ValueError(f"column {config.name!r} does not make {name!r}")
+
+
+def _message(role: str, text: str) -> Message:
+    return {"role": role, "content": [{"type": "text", "text": text}]}

@@ -1,0 +1,98 @@
+"""Expression columns: the cast table of the specification, and records that fail."""
+
+import math
+from typing import Any
+
+import pytest
+from data_designer.config.column_configs import ExpressionColumnConfig
+from data_designer.config.run_config import JinjaRenderingEngine
+
+from data_designer.steps.expressions import ExpressionProgram
+from data_designer.values import Drop, Ok, Outcome
+
+ERR = object()
+SECURE, NATIVE = JinjaRenderingEngine.SECURE, JinjaRenderingEngine.NATIVE
+
+
+def compute(expr: str, dtype: Any, record: dict[str, Any], engine: JinjaRenderingEngine = SECURE) -> Outcome:
+    """Run the exchange of one cell."""
+    config = ExpressionColumnConfig(name="x", expr=expr, dtype=dtype)
+    exchange = ExpressionProgram(config, engine, ["a"]).exchange(record, 0)
+    with pytest.raises(StopIteration) as stop:
+        next(exchange)
+    outcome: Outcome = stop.value.value
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("rendered", "as_int", "as_float", "as_bool"),
+    [
+        ("1", 1, 1.0, True),
+        ("1.0", 1, 1.0, True),
+        ("1.7", 1, 1.7, True),
+        ("-2.9", -2, -2.9, True),
+        ("1e3", 1000, 1000.0, True),
+        ("0", 0, 0.0, False),
+        ("0.0", 0, 0.0, False),
+        ("0.4", 0, 0.4, False),
+        ("true", ERR, ERR, True),
+        ("True", ERR, ERR, True),
+        ("TRUE", ERR, ERR, True),
+        ("false", ERR, ERR, False),
+        ("no", ERR, ERR, False),
+        ("yes", ERR, ERR, False),
+        ("abc", ERR, ERR, False),
+        ("None", ERR, ERR, False),
+        ("1,000", ERR, ERR, False),
+        ("0x10", ERR, ERR, False),
+        ("nan", ERR, math.nan, False),
+        ("inf", ERR, math.inf, ERR),
+        (" 3 ", 3, 3.0, True),
+        ("9007199254740993", 9007199254740993, 9007199254740992.0, True),
+    ],
+)
+def test_the_cast_table(rendered: str, as_int: Any, as_float: Any, as_bool: Any) -> None:
+    """Rendered text is cast to each type, or the record is dropped; text stays as it is."""
+    for dtype, wanted in (("int", as_int), ("float", as_float), ("bool", as_bool), ("str", rendered)):
+        outcome = compute(rendered, dtype, {})
+        if wanted is ERR:
+            assert isinstance(outcome, Drop)
+            assert outcome.reason.kind == "ExpressionTemplateRenderError"
+            assert f"is no {dtype}" in outcome.reason.message
+        else:
+            assert isinstance(outcome, Ok)
+            (value,) = outcome.values
+            assert type(value) is type(wanted)
+            assert value == wanted or wanted is math.nan
+
+
+def test_an_expression_reads_decoded_columns() -> None:
+    """JSON text can be used as what it says."""
+    assert compute("{{ a.k + 1 }}", "int", {"a": '{"k": 5}'}) == Ok((6,))
+
+
+@pytest.mark.parametrize("record", [{"a": ""}, {"a": " "}, {}])
+def test_empty_text_drops_the_record(record: dict[str, Any]) -> None:
+    """The reason names the column to look at."""
+    outcome = compute("{{ a }}", "str", record)
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.kind == "ExpressionTemplateRenderError"
+    assert "`a` is" in outcome.reason.message
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("str", ""), ("bool", False)])
+def test_empty_text_is_cast_under_the_native_engine(dtype: str, value: Any) -> None:
+    """It checks no emptiness; text and truth values have an answer for it."""
+    assert compute("{{ a }}", dtype, {"a": ""}, NATIVE) == Ok((value,))
+
+
+def test_empty_text_is_no_number_under_the_native_engine() -> None:
+    """Numbers have none."""
+    assert isinstance(compute("{{ a }}", "int", {"a": ""}, NATIVE), Drop)
+
+
+def test_a_failing_expression_drops_the_record() -> None:
+    """What the template raises is in the reason."""
+    outcome = compute("{{ a / 0 }}", "float", {"a": 1})
+    assert isinstance(outcome, Drop)
+    assert "ZeroDivisionError" in outcome.reason.message

@@ -1,0 +1,213 @@
+"""LLM columns: prompts, the parse-correct-restart loop, traces, and what a rejected row says."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from data_designer.config.column_configs import (
+    LLMCodeColumnConfig,
+    LLMJudgeColumnConfig,
+    LLMStructuredColumnConfig,
+    LLMTextColumnConfig,
+    Score,
+)
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.config.utils.code_lang import CodeLang
+from data_designer.config.utils.trace_type import TraceType
+
+from data_designer.steps.llm import ConversationLimits, LlmProgram, unsupported
+from data_designer.values import Drop, Message, Ok, Outcome, Response
+
+ONCE = ConversationLimits(restarts=0, corrections=0)
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+GOOD = '```json\n{"a": 1}\n```'
+
+
+def text_column(**fields: Any) -> LLMTextColumnConfig:
+    """Declare a text column `x` on column `topic`."""
+    return LLMTextColumnConfig(**{"name": "x", "model_alias": "m", "prompt": "About {{ topic }}", **fields})
+
+
+def structured_column(**fields: Any) -> LLMStructuredColumnConfig:
+    """Declare a structured column `x`."""
+    return LLMStructuredColumnConfig(
+        **{"name": "x", "model_alias": "m", "prompt": "P", "output_format": SCHEMA, **fields}
+    )
+
+
+def converse(
+    config: LLMTextColumnConfig,
+    replies: Iterable[str | Response],
+    limits: ConversationLimits = ONCE,
+    record: dict[str, Any] | None = None,
+    makes: tuple[str, ...] = ("x",),
+) -> tuple[Outcome, list[list[Message]]]:
+    """Run one cell against scripted replies, the last one repeated; give the outcome and what was asked."""
+    program = LlmProgram(config, limits, JinjaRenderingEngine.SECURE, ["topic"], makes)
+    exchange = program.exchange({"topic": "tea"} if record is None else record, 0)
+    asked: list[list[Message]] = []
+    script = [reply if isinstance(reply, Response) else Response(reply) for reply in replies]
+    try:
+        request = next(exchange)
+        while True:
+            asked.append(request.messages)
+            request = exchange.send(script[min(len(asked), len(script)) - 1])
+    except StopIteration as stop:
+        return stop.value, asked
+
+
+def message(role: str, text: str) -> Message:
+    """Write a message as it travels."""
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+def test_a_text_cell_is_the_stripped_reply() -> None:
+    """One request carries the rendered prompt as one text block."""
+    outcome, asked = converse(text_column(), [" Tea is fine.\n"])
+    assert outcome == Ok(("Tea is fine.",))
+    assert asked == [[message("user", "About tea")]]
+
+
+@pytest.mark.parametrize(
+    ("system", "messages"),
+    [
+        ("Be {{ topic }}.", [message("system", "Be tea."), message("user", "About tea")]),
+        ("{% if topic == 'x' %}x{% endif %}", [message("user", "About tea")]),
+        ("", [message("user", "About tea")]),
+    ],
+)
+def test_a_system_message_is_sent_when_it_says_something(system: str, messages: list[Message]) -> None:
+    """A system prompt that comes to nothing sends none."""
+    _, asked = converse(text_column(system_prompt=system), ["ok"])
+    assert asked == [messages]
+
+
+def test_a_prompt_that_renders_empty_costs_no_request() -> None:
+    """The row is rejected with the column to look at."""
+    outcome, asked = converse(text_column(prompt="{{ topic }}"), ["ok"], record={"topic": ""})
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.kind == "PromptTemplateRenderError"
+    assert "`topic` is empty" in outcome.reason.message
+    assert asked == []
+
+
+def test_an_empty_text_reply_is_asked_again() -> None:
+    """Nothing is no answer, even where any text would do."""
+    outcome, asked = converse(text_column(), [" ", "tea"], ConversationLimits(restarts=1, corrections=0))
+    assert outcome == Ok(("tea",))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("restarts", "corrections"), [(5, 0), (0, 2), (2, 3), (0, 0)])
+def test_the_limits_bound_the_requests(restarts: int, corrections: int) -> None:
+    """A cell whose replies never parse costs (1 + restarts) * (1 + corrections) requests and is rejected."""
+    outcome, asked = converse(structured_column(), ["nope"], ConversationLimits(restarts, corrections))
+    assert len(asked) == (1 + restarts) * (1 + corrections)
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.kind == "ModelGenerationValidationFailureError"
+    assert outcome.reason.last_reply == "nope"
+    assert "No parsable JSON" in outcome.reason.message
+    tried = "no retries" if restarts == corrections == 0 else f"{corrections} correction steps and {restarts}"
+    assert tried in outcome.reason.message
+
+
+def test_a_correction_shows_the_model_its_reply_and_the_problem() -> None:
+    """The conversation grows by the bad answer and the parser's words."""
+    outcome, asked = converse(
+        structured_column(), ['```json\n{"a": "x"}\n```', GOOD], ConversationLimits(restarts=0, corrections=1)
+    )
+    assert outcome == Ok(({"a": 1},))
+    assert asked[1][0] == asked[0][0]
+    assert asked[1][1] == message("assistant", '```json\n{"a": "x"}\n```')
+    assert asked[1][2]["role"] == "user"
+    assert "at $.a: 'x' is not of type 'integer'" in asked[1][2]["content"][0]["text"]
+
+
+def test_a_restart_asks_the_first_messages_anew() -> None:
+    """The abandoned turns are gone; requests already sent are not changed afterwards."""
+    _, asked = converse(structured_column(), ["nope"], ConversationLimits(restarts=1, corrections=1))
+    assert [len(messages) for messages in asked] == [1, 3, 1, 3]
+    assert asked[2] == asked[0]
+
+
+@pytest.mark.parametrize(
+    ("finish", "advice"),
+    [("length", "raise `max_tokens`"), ("model_context_window_exceeded", "shorten the prompt")],
+)
+def test_a_reply_that_was_cut_off_says_so(finish: str, advice: str) -> None:
+    """The reason tells what to change."""
+    outcome, _ = converse(structured_column(), [Response("```json\n", finish_reason=finish)])
+    assert isinstance(outcome, Drop)
+    assert advice in outcome.reason.message
+
+
+def test_the_last_reply_is_stored_in_part() -> None:
+    """A long reply is cut to two thousand characters."""
+    outcome, _ = converse(structured_column(), ["y" * 5000])
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.last_reply == "y" * 2000
+
+
+def test_side_effects_are_aligned_with_what_the_step_makes() -> None:
+    """Reasoning is stripped, and the trace holds the surviving conversation with the reasoning beside it."""
+    config = text_column(system_prompt="S", with_trace=TraceType.ALL_MESSAGES, extract_reasoning_content=True)
+    outcome, _ = converse(
+        config, [Response(" t ", reasoning=" why ")], makes=("x", "x__trace", "x__reasoning_content")
+    )
+    trace = [
+        message("system", "S"),
+        message("user", "About tea"),
+        {**message("assistant", "t"), "reasoning_content": "why"},
+    ]
+    assert outcome == Ok(("t", trace, "why"))
+
+
+def test_a_full_trace_shows_failed_turns_but_no_abandoned_ones() -> None:
+    """Corrections stay, an earlier conversation does not."""
+    config = structured_column(with_trace=TraceType.ALL_MESSAGES)
+    outcome, _ = converse(
+        config, ["one", "two", "three", GOOD], ConversationLimits(1, 1), makes=("x", "x__trace")
+    )
+    assert isinstance(outcome, Ok)
+    texts = [m["content"][0]["text"] for m in outcome.values[1] if m["role"] == "assistant"]
+    assert texts == ["three", GOOD]
+
+
+def test_a_short_trace_is_the_last_message() -> None:
+    """Without reasoning it has no such key."""
+    config = text_column(with_trace=TraceType.LAST_MESSAGE, extract_reasoning_content=True)
+    outcome, _ = converse(config, ["t"], makes=("x", "x__reasoning_content", "x__trace"))
+    assert outcome == Ok(("t", None, [message("assistant", "t")]))
+
+
+def test_a_code_cell_is_the_code() -> None:
+    """The prompt asks for a fence of the language without its dialect."""
+    config = LLMCodeColumnConfig(name="x", model_alias="m", prompt="P", code_lang=CodeLang.SQL_ANSI)
+    outcome, asked = converse(config, ["```sql\nSELECT 1\n```"])
+    assert outcome == Ok(("SELECT 1",))
+    prompt = asked[0][0]["content"][0]["text"]
+    assert prompt.startswith("P\n\n* Write the code in sql.")
+    assert "ansi" not in prompt
+
+
+def test_a_judge_cell_has_reasoning_and_score() -> None:
+    """The schema of the scores is in the prompt."""
+    config = LLMJudgeColumnConfig(
+        name="x",
+        model_alias="m",
+        prompt="P",
+        scores=[Score(name="s", description="d", options={1: "low", 2: "high"})],
+    )
+    outcome, asked = converse(config, ['```json\n{"s": {"reasoning": "r", "score": "2"}}\n```'])
+    assert outcome == Ok(({"s": {"reasoning": "r", "score": 2}},))
+    assert re.search(
+        r"<response_schema>\n\{.*JudgeStructuredOutput.*\}\n</response_schema>$",
+        asked[0][0]["content"][0]["text"],
+    )
+
+
+def test_what_is_not_supported_is_listed() -> None:
+    """The plan can refuse it before anything runs."""
+    assert unsupported(text_column()) == []
+    assert unsupported(text_column(tool_alias="t")) == ["tool_alias is not supported by this version"]

@@ -81,9 +81,9 @@ class LlmProgram:
     """Computes a cell of an `llm-text`, `llm-code`, `llm-structured` or `llm-judge` column.
 
     A reply that the parser rejects is answered with the parser's own words, up to `corrections` times; then
-    the conversation starts anew from the same first messages, up to `restarts` times; then the row is rejected.
-    So a cell costs at most (1 + restarts) * (1 + corrections) requests. An empty reply counts as rejected in a
-    text column too.
+    the conversation starts anew from the same first messages, up to `restarts` times; then the row is
+    rejected. So a cell costs at most (1 + restarts) * (1 + corrections) requests. An empty reply counts as
+    rejected in a text column too.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.errors import CustomColumnGenerationError, ModelError
+from data_designer.steps.frames import cells, in_order, to_frame
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
 logger = logging.getLogger(__name__)
@@ -176,8 +177,7 @@ class CustomColumnProgram:
     def _columns(self, block: Block) -> dict[str, list[Any]]:
         import pandas as pd  # noqa: PLC0415 - slow to import, and few datasets need it
 
-        given = pd.DataFrame(block.columns, index=pd.RangeIndex(len(block)))
-        result = self._call(given.copy())
+        result = self._call(to_frame(block.columns))
         self._call.check_type(result, pd.DataFrame, "")
         if len(result) != len(block):
             raise CustomColumnGenerationError(
@@ -185,9 +185,8 @@ class CustomColumnProgram:
                 "It has to return the rows it was given."
             )
         self._call.check_result(block.columns, list(result.columns), "")
-        if sorted(result.index) == list(given.index):
-            result = result.loc[given.index]
-        return {name: _cells(result[name]) for name in self._call.makes}
+        result = in_order(result)
+        return {name: cells(result[name]) for name in self._call.makes}
 
 
 def is_async(config: CustomColumnConfig) -> bool:
@@ -237,18 +236,3 @@ def _run_to_end(coroutine: Any) -> Any:
         return stop.value
     coroutine.close()
     raise RuntimeError("the function awaits something, so it has to be run on an event loop")
-
-
-def _cells(series: Any) -> list[Any]:
-    """Give a column's values, with None for what pandas marks as missing; NaN among floats stays a number."""
-    values: list[Any] = series.tolist()
-    if series.dtype.kind == "f":
-        return values
-    missing = series.isna().tolist()
-    return [
-        None if gone and not _is_nested(value) else value for value, gone in zip(values, missing, strict=True)
-    ]
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, list | dict | tuple)

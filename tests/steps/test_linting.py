@@ -1,0 +1,116 @@
+"""Judging code: severities, scores, syntax errors, and one process for many pieces."""
+
+import importlib.util
+from typing import Any
+
+import pytest
+
+from data_designer.steps.linting import PythonLinter, SqlLinter, sql_is_available
+
+needs_sql = pytest.mark.skipif(
+    importlib.util.find_spec("sqlfluff") is None, reason="the extra `sql` is not installed"
+)
+
+
+def python(code: str) -> dict[str, Any]:
+    """Judge one piece of Python."""
+    return PythonLinter().verdicts([code])[0]
+
+
+def test_clean_code_is_valid_with_full_score() -> None:
+    """Nothing is found, so nothing is subtracted."""
+    assert python("x = 1\nprint(x)\n") == {
+        "is_valid": True,
+        "python_linter_score": 10.0,
+        "python_linter_severity": "none",
+        "python_linter_messages": [],
+    }
+
+
+def test_an_undefined_name_is_an_error() -> None:
+    """The message says what and where; five points of each statement are lost."""
+    verdict = python("x = y\nz = 1\nprint(x, z)\nprint(1)\n")
+    assert verdict["is_valid"] is False
+    assert verdict["python_linter_severity"] == "error"
+    assert verdict["python_linter_score"] == 0.0
+    assert verdict["python_linter_messages"] == [
+        {"type": "error", "symbol": "F821", "line": 1, "column": 5, "message": "Undefined name `y`"}
+    ]
+
+
+@pytest.mark.parametrize("code", ["def f(:\n    pass\n", "x = = 1", "def f():\nreturn 1", "print 'x'"])
+def test_a_syntax_error_is_fatal(code: str) -> None:
+    """Code that does not parse is not valid, and its score is zero."""
+    verdict = python(code)
+    assert verdict["is_valid"] is False
+    assert verdict["python_linter_severity"] == "fatal"
+    assert verdict["python_linter_score"] == 0.0
+    assert verdict["python_linter_messages"][0]["type"] == "fatal"
+
+
+def test_style_alone_is_valid_with_a_lower_score() -> None:
+    """One finding in two statements costs five points."""
+    verdict = python("x = None\nprint(x == None)\n")
+    assert verdict["is_valid"] is True
+    assert verdict["python_linter_severity"] == "refactor"
+    assert verdict["python_linter_score"] == 5.0
+
+
+def test_the_worst_messages_come_first() -> None:
+    """Then they are in the order of the lines."""
+    messages = python("a = 1\nb = a == None\nc = nowhere\nd = a == None\n")["python_linter_messages"]
+    assert [(m["type"], m["line"]) for m in messages] == [("error", 3), ("refactor", 2), ("refactor", 4)]
+
+
+def test_code_that_is_not_there_has_no_verdict() -> None:
+    """All keys are there and null, so that a column has one form."""
+    verdicts = PythonLinter().verdicts([None, "x = 1", None])
+    assert [verdict["is_valid"] for verdict in verdicts] == [None, True, None]
+    assert verdicts[0].keys() == verdicts[1].keys()
+
+
+def test_each_of_many_pieces_gets_its_own_verdict() -> None:
+    """Findings find their way back, however many pieces are judged at once."""
+    verdicts = PythonLinter().verdicts([f"x = {'y' if n % 3 == 0 else n}" for n in range(60)])
+    assert [verdict["is_valid"] for verdict in verdicts] == [n % 3 != 0 for n in range(60)]
+
+
+def test_without_code_no_process_is_started() -> None:
+    """A block of skipped cells costs nothing."""
+    assert PythonLinter().verdicts([]) == []
+
+
+def test_odd_text_is_judged_like_any_other() -> None:
+    """Null bytes, lone surrogates and text that warns on compiling do no harm."""
+    verdicts = PythonLinter().verdicts(["x = '\\d'", "\x00", "x = '\ud800'", "1 is 1"])
+    assert len(verdicts) == 4
+
+
+def test_sql_is_available_when_its_extra_is() -> None:
+    """The plan asks before a run."""
+    assert sql_is_available() == (importlib.util.find_spec("sqlfluff") is not None)
+
+
+@needs_sql
+@pytest.mark.parametrize(
+    ("code", "valid", "part"),
+    [
+        ("SELECT 1", True, ""),
+        ("SELEC 1 FROM", False, "unparsable"),
+        ("SELECT a FROM t WHERE", False, "unparsable"),
+        ("CREATE TABLE t (a DECIMAL(10))", False, "DECIMAL(10) has no scale"),
+        ("CREATE TABLE t (a DECIMAL(10, 2))", True, ""),
+        ("SELECT {{ x }}", False, "unparsable"),
+    ],
+)
+def test_sql_is_valid_if_it_parses(code: str, valid: bool, part: str) -> None:
+    """Decimals need a scale, and templates are not expanded."""
+    (verdict,) = SqlLinter("ansi").verdicts([code])
+    assert verdict["is_valid"] is valid
+    assert part in verdict["error_messages"]
+
+
+@needs_sql
+def test_sql_that_is_not_there_has_no_verdict() -> None:
+    """Both keys are null."""
+    assert SqlLinter("ansi").verdicts([None]) == [{"is_valid": None, "error_messages": None}]

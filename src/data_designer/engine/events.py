@@ -1,0 +1,245 @@
+"""What the scheduler is told (events) and what it answers (commands)."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+"""Record indices, shape [n]."""
+
+Flags: TypeAlias = npt.NDArray[np.bool_]
+"""One yes or no for each of n rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellCount:
+    """How many cells of an inference column finished, and how many of them failed."""
+
+    column: str
+    finished: int
+    failed: int
+
+
+# --- events ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run begins; `committed` batches exist already and are left alone."""
+
+    committed: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaUp:
+    """An incarnation of a replica has acknowledged its epoch and waits for slots and rows."""
+
+    replica: int
+    epoch: int
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaLost:
+    """An incarnation is known to be dead, or its lease has run out: it issues no more requests."""
+
+    replica: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Regranted:
+    """A replica has acknowledged its new number of slots."""
+
+    replica: int
+    epoch: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowsDone:
+    """A replica finished some rows of a stage, sent to it under `tickets`."""
+
+    replica: int
+    epoch: int
+    stage: int
+    rows: Rows
+    tickets: Rows
+    kept: Flags
+    """False where the row was rejected."""
+    bytes: int = 0
+    cells: tuple[CellCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDone:
+    """A CPU task finished; `kept` is aligned with the rows it was given."""
+
+    ticket: int
+    kept: Flags
+    bytes: int = 0
+    cells: tuple[CellCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLost:
+    """A CPU task's process died."""
+
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesLost:
+    """The results of finished rows are gone, with the node that held them."""
+
+    stage: int
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A batch and its receipt are on disk."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFailed:
+    """A batch could not be written; nothing of it is visible."""
+
+    batch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passes. `now` is in seconds on any steady clock."""
+
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Send nothing more, commit what is complete, end. Everything stays resumable."""
+
+    reason: str
+
+
+Event: TypeAlias = (
+    Started
+    | ReplicaUp
+    | ReplicaLost
+    | Regranted
+    | RowsDone
+    | TaskDone
+    | TaskLost
+    | ValuesLost
+    | Committed
+    | CommitFailed
+    | Tick
+    | Stop
+)
+
+
+# --- commands --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Give rows of a stage to a replica. `ticket` is unique: results are reported under it."""
+
+    replica: int
+    epoch: int
+    stage: int
+    rows: Rows
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """Run a `local` stage over rows in one CPU task."""
+
+    ticket: int
+    stage: int
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Write a batch. `rows` are the complete ones; the others were rejected or, if not `complete`, unfinished."""
+
+    batch: int
+    rows: Rows
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Record that rows were rejected by the scheduler itself, at a stage, for a reason."""
+
+    stage: int
+    rows: Rows
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Regrant:
+    """Tell a replica how many requests it may have in flight; it answers with `Regranted`."""
+
+    replica: int
+    epoch: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """The run is ending: whatever is outstanding need not be finished."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """No value of this batch will be asked for again."""
+
+    batch: int
+
+
+Command: TypeAlias = Send | RunTask | Commit | Reject | Regrant | Abandon | Forget
+
+
+# --- what the scheduler must know of a plan ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StageShape:
+    """A stage, as far as scheduling goes. Stages are listed so that upstream ones come first."""
+
+    pool: str
+    whole_batch: bool
+    upstream: tuple[int, ...]
+    depth: int
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A plan, as far as scheduling goes."""
+
+    stages: tuple[StageShape, ...]
+    slots: dict[str, int]
+    """Model alias to its `max_parallel_requests`."""
+    num_records: int
+    buffer_size: int
+    workers: int = 4
+    """CPU tasks running at once."""
+    max_open_batches: int | None = None
+    max_rows_out: int | None = None
+    held_bytes: int = 1 << 62
+    """Values of open batches beyond which nothing is admitted."""
+    error_rate: float = 0.5
+    error_window: int = 10
+    inference_columns: frozenset[str] = field(default_factory=frozenset)

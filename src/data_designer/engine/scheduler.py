@@ -1,0 +1,458 @@
+"""The scheduler: a pure state machine that is told events and answers with commands.
+
+It knows no clock, no network, no file, no Ray and no column's meaning.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import numpy as np
+
+from data_designer.engine import events as ev
+from data_designer.engine.batches import OpenBatch, Released
+from data_designer.engine.breaker import ErrorRate
+from data_designer.engine.events import Flags, Rows
+from data_designer.engine.grants import Grants
+from data_designer.engine.ready import ReadyRows
+
+LOCAL = "local"
+_SMALLEST_HEADROOM = 8
+_HEADROOM_SECONDS = 0.1
+"""A replica holds as many rows beyond its slots as it finishes in this time."""
+_ROWS_A_TASK = 256
+"""Rows of a row-wise CPU stage that travel in one task."""
+_LOSSES_BEFORE_ALONE = 2
+_LOSSES_BEFORE_REJECTION = 3
+_COMMIT_TRIES = 3
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One Send or RunTask, and which of its rows are still out."""
+
+    number: int
+    stage: int
+    rows: Rows
+    out: set[int]
+
+
+@dataclass(slots=True)
+class _Replica:
+    """A live incarnation."""
+
+    number: int
+    epoch: int
+    pool: str
+    slots: int = 0
+    out: int = 0
+    """Rows it holds."""
+    alone: bool = False
+    """It holds one suspect row and gets nothing else."""
+    tickets: dict[int, _Ticket] = field(default_factory=dict)
+    finished: int = 0
+    per_second: float = 0.0
+
+    @property
+    def window(self) -> int:
+        """How many rows it may hold."""
+        if not self.slots:
+            return 0
+        return self.slots + max(self.slots, _SMALLEST_HEADROOM, int(self.per_second * _HEADROOM_SECONDS))
+
+
+class Scheduler:
+    """Decides which rows run where and when, which batches are open, and when to stop.
+
+    `handle(event)` answers with commands; `finished` says when to stop asking. Events about work that is not
+    outstanding are ignored, so late and repeated messages are harmless.
+    """
+
+    def __init__(self, shape: ev.Shape) -> None:
+        self.shape = shape
+        self.stop_reason: str | None = None
+        """Why the run ends before its last batch, once it does."""
+        self.tripped_column: str | None = None
+        """The column whose failures stopped the run, if one did."""
+        self._ready = {pool: ReadyRows(shape.stages) for pool in (LOCAL, *shape.slots)}
+        self._suspects: dict[str, list[tuple[int, int]]] = {pool: [] for pool in self._ready}
+        """(stage, row) pairs that travel alone, a pool."""
+        self._grants = {pool: Grants(slots) for pool, slots in shape.slots.items()}
+        self._replicas: dict[int, _Replica] = {}
+        self._tasks: dict[int, _Ticket] = {}
+        self._batches: dict[int, OpenBatch] = {}
+        self._breakers = {name: ErrorRate(shape.error_rate, shape.error_window) for name in shape.inference_columns}
+        self._unopened: Iterator[int] | None = None
+        self._next_batch: int | None = None
+        self._tickets = 0
+        self._now: float | None = None
+        self._commands: list[ev.Command] = []
+
+    # --- the door ----------------------------------------------------------------------------------------
+
+    def handle(self, event: ev.Event) -> list[ev.Command]:
+        """Take one event in; give back what to do about it."""
+        self._commands = []
+        self._absorb(event)
+        if self._unopened is not None and self.stop_reason is None:
+            self._admit()
+            self._dispatch_tasks()
+            for pool in self.shape.slots:
+                self._dispatch_pool(pool)
+        return self._commands
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        started = self._unopened is not None
+        return started and not self._batches and (self._next_batch is None or self.stop_reason is not None)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of values that open batches hold."""
+        return sum(batch.bytes for batch in self._batches.values())
+
+    def waiting_for(self) -> str | None:
+        """When nothing is running and nothing can: what waits for what. None while the run is alive."""
+        busy = self._tasks or any(replica.out for replica in self._replicas.values())
+        if self.finished or busy or any(batch.committing for batch in self._batches.values()):
+            return None
+        silent = [pool for pool in self.shape.slots if not any(r.slots for r in self._of(pool))]
+        if silent:
+            return f"no replica of {', '.join(silent)} is up"
+        return "; ".join(map(repr, self._batches.values())) or "no batch could be opened"
+
+    def check_invariants(self) -> None:
+        """Raise AssertionError where the state contradicts itself."""
+        for batch in self._batches.values():
+            batch.check_invariants()
+        for pool, grants in self._grants.items():
+            assert grants.granted <= grants.total, f"{pool}: {grants.granted} of {grants.total} slots granted"
+        for replica in self._replicas.values():
+            assert replica.out == sum(len(t.out) for t in replica.tickets.values()), f"{replica} miscounts"
+        assert len(self._tasks) <= self.shape.workers, "too many CPU tasks"
+        if self.shape.max_open_batches is not None:
+            assert len(self._batches) <= self.shape.max_open_batches, "too many open batches"
+
+    # --- events ------------------------------------------------------------------------------------------
+
+    def _absorb(self, event: ev.Event) -> None:  # noqa: C901 - one arm an event is the plainest form
+        match event:
+            case ev.Started():
+                self._start(event)
+            case ev.ReplicaUp():
+                self._replica_up(event)
+            case ev.ReplicaLost():
+                self._replica_lost(event)
+            case ev.Regranted():
+                self._regranted(event)
+            case ev.RowsDone():
+                self._rows_done(event)
+            case ev.TaskDone():
+                self._task_done(event)
+            case ev.TaskLost():
+                self._task_lost(event)
+            case ev.ValuesLost():
+                self._values_lost(event)
+            case ev.Committed():
+                self._committed(event)
+            case ev.CommitFailed():
+                self._commit_failed(event)
+            case ev.Tick():
+                self._tick(event.now)
+            case ev.Stop():
+                self._stop(event.reason)
+            case _:
+                assert_never(event)
+
+    def _start(self, event: ev.Started) -> None:
+        count = -(-self.shape.num_records // self.shape.buffer_size)
+        self._unopened = (number for number in range(count) if number not in event.committed)
+        self._next_batch = next(self._unopened, None)
+
+    def _replica_up(self, event: ev.ReplicaUp) -> None:
+        known = self._replicas.get(event.replica)
+        if known is not None:
+            if known.epoch >= event.epoch:
+                return
+            self._replica_lost(ev.ReplicaLost(known.number, known.epoch))
+        self._replicas[event.replica] = _Replica(event.replica, event.epoch, event.pool)
+        self._grant(self._grants[event.pool].add(event.replica))
+
+    def _replica_lost(self, event: ev.ReplicaLost) -> None:
+        replica = self._incarnation(event.replica, event.epoch)
+        if replica is None:
+            return
+        del self._replicas[event.replica]
+        self._grant(self._grants[replica.pool].remove(event.replica))
+        # It starts rows in the order in which they came, so those it can have started come first.
+        may_have_started = max(replica.slots, 1)
+        for ticket in replica.tickets.values():
+            lost = np.array([row for row in ticket.rows.tolist() if row in ticket.out], dtype=np.int64)
+            self._lose(ticket, lost, may_have_started, "the replica that ran it died")
+            may_have_started = max(0, may_have_started - len(lost))
+
+    def _regranted(self, event: ev.Regranted) -> None:
+        replica = self._incarnation(event.replica, event.epoch)
+        if replica is not None:
+            replica.slots = event.slots
+            self._grant(self._grants[replica.pool].acknowledge(event.replica, event.slots))
+
+    def _rows_done(self, event: ev.RowsDone) -> None:
+        replica = self._incarnation(event.replica, event.epoch)
+        if replica is None:
+            return
+        fresh = 0
+        for number in np.unique(event.tickets).tolist():
+            ticket = replica.tickets.get(number)
+            if ticket is None or ticket.stage != event.stage:
+                continue
+            mine = np.flatnonzero(event.tickets == number)
+            mine = mine[[row in ticket.out for row in event.rows[mine].tolist()]]
+            ticket.out.difference_update(event.rows[mine].tolist())
+            fresh += len(mine)
+            replica.out -= len(mine)
+            replica.finished += len(mine)
+            if not ticket.out:
+                del replica.tickets[number]
+                replica.alone = False
+            self._done(ticket, event.rows[mine], event.kept[mine], event.bytes / max(1, len(event.rows)))
+        if fresh:
+            self._count(event.cells)
+
+    def _task_done(self, event: ev.TaskDone) -> None:
+        ticket = self._tasks.pop(event.ticket, None)
+        if ticket is not None:
+            self._done(ticket, ticket.rows, event.kept, event.bytes / max(1, len(ticket.rows)))
+            self._count(event.cells)
+
+    def _task_lost(self, event: ev.TaskLost) -> None:
+        ticket = self._tasks.pop(event.ticket, None)
+        if ticket is not None:
+            self._lose(ticket, ticket.rows, len(ticket.rows), event.reason)
+
+    def _values_lost(self, event: ev.ValuesLost) -> None:
+        if self.stop_reason is not None:
+            return
+        for batch, index in self._by_batch(event.rows):
+            released = batch.undo(event.stage, batch.positions(event.rows[index]))
+            batch.committing = batch.committing and batch.unfinished == 0
+            self._put(batch, released)
+
+    def _committed(self, event: ev.Committed) -> None:
+        batch = self._answered(event.batch)
+        if batch is not None:
+            self._forget(batch)
+
+    def _answered(self, number: int) -> OpenBatch | None:
+        """The batch, if this answer is about its latest commit; an earlier one may have lost its values."""
+        batch = self._batches.get(number)
+        if batch is None or not batch.commits_out:
+            return None
+        batch.commits_out -= 1
+        return batch if batch.committing and not batch.commits_out else None
+
+    def _commit_failed(self, event: ev.CommitFailed) -> None:
+        batch = self._answered(event.batch)
+        if batch is None:
+            return
+        batch.commit_failures += 1
+        if batch.commit_failures < _COMMIT_TRIES:
+            self._commit(batch)
+        else:
+            self._forget(batch)
+            self._stop(f"batch {event.batch} could not be written: {event.reason}")
+
+    def _tick(self, now: float) -> None:
+        if self._now is not None and now > self._now:
+            for replica in self._replicas.values():
+                replica.per_second = replica.finished / (now - self._now)
+                replica.finished = 0
+        self._now = now
+
+    def _stop(self, reason: str) -> None:
+        if self.stop_reason is not None:
+            return
+        self.stop_reason = reason
+        self._commands.append(ev.Abandon(reason))
+        for batch in list(self._batches.values()):
+            if batch.committing:
+                continue
+            if len(batch.complete_rows()):
+                self._commit(batch)
+            else:
+                self._forget(batch)
+
+    def _count(self, cells: tuple[ev.CellCount, ...]) -> None:
+        for count in cells:
+            breaker = self._breakers.get(count.column)
+            if breaker is not None and breaker.record(count.finished, count.failed) and self.stop_reason is None:
+                self.tripped_column = count.column
+                self._stop(
+                    f"column '{count.column}': {breaker.total_failed} of {breaker.total} cells failed, "
+                    f"more than {self.shape.error_rate:.0%} of the last {breaker.span}"
+                )
+
+    # --- rows --------------------------------------------------------------------------------------------
+
+    def _done(self, ticket: _Ticket, rows: Rows, kept: Flags, bytes_a_row: float) -> None:
+        for batch, index in self._by_batch(rows):
+            positions = batch.positions(rows[index])
+            valid = batch.out_under(ticket.number, ticket.stage, positions)
+            positions, flags = positions[valid], kept[index][valid]
+            batch.bytes += int(bytes_a_row * len(index))
+            self._put(batch, batch.finish(ticket.stage, positions[flags]))
+            self._put(batch, batch.reject(positions[~flags]))
+            self._commit_if_complete(batch)
+
+    def _lose(self, ticket: _Ticket, rows: Rows, started: int, reason: str) -> None:
+        """Rows came back unfinished. Only the first `started` of them may be to blame."""
+        suspects = set(rows[:started].tolist())
+        for batch, index in self._by_batch(rows):
+            positions = batch.positions(rows[index])
+            positions = positions[batch.out_under(ticket.number, ticket.stage, positions)]
+            to_blame = [row in suspects for row in batch.rows(positions).tolist()]
+            batch.count_loss(ticket.stage, positions[to_blame])
+            hopeless = batch.losses(ticket.stage, positions) >= _LOSSES_BEFORE_REJECTION
+            self._put(batch, batch.restore(ticket.stage, positions[~hopeless]))
+            if hopeless.any():
+                lost = positions[hopeless]
+                self._commands.append(ev.Reject(ticket.stage, batch.rows(lost), reason))
+                self._put(batch, batch.reject(lost))
+            self._commit_if_complete(batch)
+
+    def _put(self, batch: OpenBatch, released: Iterable[Released]) -> None:
+        for item in released:
+            shape = self.shape.stages[item.stage]
+            suspect = batch.losses(item.stage, item.positions) >= _LOSSES_BEFORE_ALONE
+            if shape.whole_batch:
+                suspect[:] = False
+            rows = batch.rows(item.positions)
+            self._suspects[shape.pool].extend((item.stage, row) for row in rows[suspect].tolist())
+            if not suspect.all():
+                self._ready[shape.pool].put(batch.number, item.stage, rows[~suspect])
+
+    # --- batches -----------------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        assert self._unopened is not None
+        while self._next_batch is not None and self._may_open():
+            start = self._next_batch * self.shape.buffer_size
+            records = range(start, min(start + self.shape.buffer_size, self.shape.num_records))
+            batch = OpenBatch(self._next_batch, records, self.shape.stages)
+            self._batches[batch.number] = batch
+            self._next_batch = next(self._unopened, None)
+            self._put(batch, batch.roots())
+
+    def _may_open(self) -> bool:
+        limit = self.shape.max_open_batches
+        if limit is not None and len(self._batches) >= limit:
+            return False
+        if not self._batches:
+            return True
+        active = sum(batch.active for batch in self._batches.values())
+        return active < self._enough_active() and self.held_bytes < self.shape.held_bytes
+
+    def _enough_active(self) -> int:
+        slots = sum(self.shape.slots.values())
+        if not slots:
+            return 2 * self.shape.workers * self.shape.buffer_size
+        return max(2 * slots, min(self.shape.buffer_size, _ROWS_A_TASK))
+
+    def _commit_if_complete(self, batch: OpenBatch) -> None:
+        if batch.unfinished == 0 and not batch.committing and self.stop_reason is None:
+            self._commit(batch)
+
+    def _commit(self, batch: OpenBatch) -> None:
+        batch.committing = True
+        batch.commits_out += 1
+        self._commands.append(ev.Commit(batch.number, batch.complete_rows(), batch.unfinished == 0))
+
+    def _forget(self, batch: OpenBatch) -> None:
+        del self._batches[batch.number]
+        self._commands.append(ev.Forget(batch.number))
+
+    def _by_batch(self, rows: Rows) -> list[tuple[OpenBatch, Rows]]:
+        """Open batches that the rows belong to, each with the indices of its rows in `rows`."""
+        numbers = rows // self.shape.buffer_size
+        return [
+            (batch, np.flatnonzero(numbers == number))
+            for number in np.unique(numbers).tolist()
+            if (batch := self._batches.get(number)) is not None
+        ]
+
+    # --- dispatch ----------------------------------------------------------------------------------------
+
+    def _dispatch_tasks(self) -> None:
+        while len(self._tasks) < self.shape.workers:
+            work = self._take_suspect(LOCAL) or self._ready[LOCAL].take(self._room(_ROWS_A_TASK), self._still_ready)
+            if work is None:
+                return
+            ticket = self._issue(*work)
+            self._tasks[ticket.number] = ticket
+            self._commands.append(ev.RunTask(ticket.number, ticket.stage, ticket.rows))
+
+    def _dispatch_pool(self, pool: str) -> None:
+        replicas = sorted((r for r in self._of(pool) if r.slots and not r.alone), key=lambda r: r.out / r.slots)
+        if self._suspects[pool] and replicas:
+            # The least busy replica takes a suspect row as soon as it has nothing else that could be lost.
+            replica = replicas.pop(0)
+            suspect = self._take_suspect(pool) if not replica.out else None
+            if suspect is not None:
+                replica.alone = True
+                self._send(replica, *suspect)
+        for replica in replicas:
+            self._fill(replica, replica.slots)
+        for replica in replicas:
+            self._fill(replica, replica.window)
+
+    def _fill(self, replica: _Replica, limit: int) -> None:
+        while replica.out < limit:
+            work = self._ready[replica.pool].take(self._room(limit - replica.out), self._still_ready)
+            if work is None:
+                return
+            self._send(replica, *work)
+
+    def _send(self, replica: _Replica, stage: int, rows: Rows) -> None:
+        ticket = self._issue(stage, rows)
+        replica.tickets[ticket.number] = ticket
+        replica.out += len(rows)
+        self._commands.append(ev.Send(replica.number, replica.epoch, stage, rows, ticket.number))
+
+    def _issue(self, stage: int, rows: Rows) -> _Ticket:
+        self._tickets += 1
+        for batch, index in self._by_batch(rows):
+            batch.dispatch(stage, batch.positions(rows[index]), self._tickets)
+        return _Ticket(self._tickets, stage, rows, set(rows.tolist()))
+
+    def _take_suspect(self, pool: str) -> tuple[int, Rows] | None:
+        waiting = self._suspects[pool]
+        while waiting:
+            stage, row = waiting.pop()
+            rows = np.array([row], dtype=np.int64)
+            batch = self._batches.get(row // self.shape.buffer_size)
+            if batch is not None and len(batch.ready(stage, rows)):
+                return stage, rows
+        return None
+
+    def _still_ready(self, batch: int, stage: int, rows: Rows) -> Rows:
+        known = self._batches.get(batch)
+        return rows[:0] if known is None else known.ready(stage, rows)
+
+    def _room(self, wanted: int) -> int:
+        """How many of the wanted rows may go out, where the user has set a limit."""
+        if self.shape.max_rows_out is None:
+            return wanted
+        out = sum(r.out for r in self._replicas.values()) + sum(len(t.rows) for t in self._tasks.values())
+        return min(wanted, self.shape.max_rows_out - out)
+
+    def _grant(self, told: list[tuple[int, int]]) -> None:
+        for number, slots in told:
+            self._commands.append(ev.Regrant(number, self._replicas[number].epoch, slots))
+
+    def _of(self, pool: str) -> list[_Replica]:
+        return [replica for replica in self._replicas.values() if replica.pool == pool]
+
+    def _incarnation(self, number: int, epoch: int) -> _Replica | None:
+        replica = self._replicas.get(number)
+        return replica if replica is not None and replica.epoch == epoch else None

@@ -1,0 +1,295 @@
+"""An executor in virtual time: proves the scheduler right under faults, and answers what-if questions.
+
+Nothing here waits: a run of hours takes as long as its events take to decide. Every fault is drawn from the
+generator that is passed in, so a run that went wrong can be repeated exactly.
+"""
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from data_designer.engine import events as ev
+from data_designer.engine.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the simulated machines are like. Times are in seconds, rates are probabilities."""
+
+    replicas: int = 1
+    """Replicas a model alias."""
+    latency: Callable[[random.Random, str], float] = lambda rng, pool: rng.uniform(0.1, 0.3)  # noqa: ARG005
+    """Time of one cell, given a generator and the pool's name."""
+    task_seconds: float = 0.02
+    commit_seconds: float = 0.05
+    linger: float = 0.02
+    """How long a replica lets finished rows join before it reports them."""
+    replica_death: float = 0.0
+    """Chance that a replica dies when it is sent rows."""
+    restart_seconds: float = 2.0
+    task_death: float = 0.0
+    values_loss: float = 0.0
+    """Chance that the values of a report are lost after it was received."""
+    commit_failure: float = 0.0
+    repeated_message: float = 0.0
+    late_message: float = 0.0
+    """Chance that a dead replica's report still arrives."""
+    rejects: Callable[[int, int], bool] = lambda row, stage: False  # noqa: ARG005
+    """Whether a row fails for good at a stage."""
+    poison: frozenset[int] = frozenset()
+    """Rows that kill whatever runs them."""
+    stop_at: float | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a simulated run."""
+
+    seconds: float = 0.0
+    events: int = 0
+    rows: dict[int, frozenset[int]] = field(default_factory=dict)
+    """Batch to the rows of its last commit."""
+    rejected: set[int] = field(default_factory=set)
+    peak: dict[str, int] = field(default_factory=dict)
+    """Most cells in flight at once, a pool."""
+    busy: dict[str, float] = field(default_factory=dict)
+    """Slot-seconds in use, a pool."""
+    executions: int = 0
+    """Cells that were run, repeats counted."""
+    most_open: int = 0
+    order: list[str] = field(default_factory=list)
+    """`send n` and `commit n`, a batch number each, in order."""
+    stopped: str | None = None
+
+
+@dataclass(slots=True)
+class _Machine:
+    """A simulated replica."""
+
+    number: int
+    pool: str
+    epoch: int = 0
+    slots: int = 0
+    unacknowledged: bool = False
+    up: bool = False
+    queue: deque[tuple[int, int, int]] = field(default_factory=deque)
+    """(stage, row, ticket) in the order in which they came."""
+    running: int = 0
+    """Slots in use."""
+    asking: int = 0
+    """Cells whose model call is under way: all that run but the poisonous ones."""
+    finished: list[tuple[int, int, int]] = field(default_factory=list)
+    reporting: bool = False
+
+
+class StalledError(AssertionError):
+    """The scheduler has nothing outstanding and asks for nothing, yet is not finished."""
+
+
+class Simulation:
+    """Runs a scheduler against a world. `run()` returns the report; invariants are checked at every event."""
+
+    def __init__(self, shape: ev.Shape, world: World, rng: random.Random, *, check: bool = True) -> None:
+        self._shape = shape
+        self._world = world
+        self._rng = rng
+        self._check = check
+        self._scheduler = Scheduler(shape)
+        self._now = 0.0
+        self._sequence = 0
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._machines: dict[int, _Machine] = {}
+        self._report = Report()
+        self._in_flight: dict[str, int] = dict.fromkeys(shape.slots, 0)
+        self._stopped = False
+
+    def run(self) -> Report:
+        """Run to the end. Raises StalledError or AssertionError where the scheduler breaks its promises."""
+        for pool in self._shape.slots:
+            for _ in range(self._world.replicas):
+                machine = _Machine(len(self._machines), pool)
+                self._machines[machine.number] = machine
+                self._at(self._rng.uniform(0, 0.5), lambda m=machine: self._come_up(m))  # type: ignore[misc]
+        self._tell(ev.Started())
+        if self._world.stop_at is not None:
+            self._at(self._world.stop_at, lambda: self._tell(ev.Stop("asked to")))
+        self._at(0.25, self._tick)
+        while not self._scheduler.finished:
+            if not self._agenda:
+                raise StalledError(self._scheduler.waiting_for() or "nothing is scheduled")
+            when, _, act = heapq.heappop(self._agenda)
+            self._now = when
+            act()
+        self._report.seconds = self._now
+        self._report.stopped = self._scheduler.stop_reason
+        return self._report
+
+    # --- time --------------------------------------------------------------------------------------------
+
+    def _at(self, delay: float, act: Callable[[], None]) -> None:
+        self._sequence += 1
+        heapq.heappush(self._agenda, (self._now + delay, self._sequence, act))
+
+    def _chance(self, probability: float) -> bool:
+        return probability > 0 and self._rng.random() < probability
+
+    def _tick(self) -> None:
+        self._tell(ev.Tick(self._now))
+        idle = len(self._agenda) == 0
+        if idle and not self._scheduler.finished:
+            raise StalledError(self._scheduler.waiting_for() or "nothing is scheduled")
+        self._at(0.25, self._tick)
+
+    def _tell(self, event: ev.Event) -> None:
+        commands = self._scheduler.handle(event)
+        self._report.events += 1
+        if self._check:
+            self._scheduler.check_invariants()
+        for command in commands:
+            self._obey(command)
+
+    def _obey(self, command: ev.Command) -> None:
+        match command:
+            case ev.Send():
+                self._receive(command)
+            case ev.RunTask():
+                self._run_task(command)
+            case ev.Commit():
+                self._commit(command)
+            case ev.Reject(rows=rows):
+                self._report.rejected.update(rows.tolist())
+            case ev.Regrant():
+                self._at(0.001, lambda: self._regrant(command))
+            case ev.Abandon():
+                self._stopped = True
+            case ev.Forget():
+                pass
+
+    # --- replicas ----------------------------------------------------------------------------------------
+
+    def _come_up(self, machine: _Machine) -> None:
+        machine.epoch += 1
+        machine.slots = machine.running = machine.asking = 0
+        machine.up, machine.reporting, machine.unacknowledged = True, False, False
+        machine.queue.clear()
+        machine.finished = []
+        self._tell(ev.ReplicaUp(machine.number, machine.epoch, machine.pool))
+
+    def _regrant(self, command: ev.Regrant) -> None:
+        machine = self._machines[command.replica]
+        if machine.up and machine.epoch == command.epoch:
+            machine.slots = command.slots
+            machine.unacknowledged = True
+            self._acknowledge(machine)
+            self._start_cells(machine)
+
+    def _acknowledge(self, machine: _Machine) -> None:
+        """A smaller number of slots is acknowledged once no more requests than that are in flight."""
+        if machine.unacknowledged and machine.running <= machine.slots:
+            machine.unacknowledged = False
+            self._tell(ev.Regranted(machine.number, machine.epoch, machine.slots))
+
+    def _receive(self, command: ev.Send) -> None:
+        machine = self._machines[command.replica]
+        if not machine.up or machine.epoch != command.epoch:
+            return
+        rows = command.rows.tolist()
+        self._report.order.extend(f"send {batch}" for batch in {row // self._shape.buffer_size for row in rows})
+        machine.queue.extend((command.stage, row, command.ticket) for row in rows)
+        if self._chance(self._world.replica_death):
+            epoch = machine.epoch
+            self._at(self._rng.uniform(0, 0.2), lambda: self._die(machine, epoch))
+        self._start_cells(machine)
+
+    def _start_cells(self, machine: _Machine) -> None:
+        while machine.queue and machine.running < machine.slots:
+            cell = machine.queue.popleft()
+            machine.running += 1
+            self._report.executions += 1
+            epoch = machine.epoch
+            if cell[1] in self._world.poison:
+                self._at(0.01, lambda: self._die(machine, epoch))
+                continue
+            seconds = self._world.latency(self._rng, machine.pool)
+            machine.asking += 1
+            self._in_flight[machine.pool] += 1
+            peak = self._report.peak.get(machine.pool, 0)
+            self._report.peak[machine.pool] = max(peak, self._in_flight[machine.pool])
+            self._report.busy[machine.pool] = self._report.busy.get(machine.pool, 0.0) + seconds
+            self._at(seconds, lambda c=cell: self._cell_done(machine, epoch, c))  # type: ignore[misc]
+
+    def _cell_done(self, machine: _Machine, epoch: int, cell: tuple[int, int, int]) -> None:
+        if not machine.up or machine.epoch != epoch:
+            return
+        self._in_flight[machine.pool] -= 1
+        machine.running -= 1
+        machine.asking -= 1
+        machine.finished.append(cell)
+        self._acknowledge(machine)
+        if not machine.reporting:
+            machine.reporting = True
+            finished = machine.finished
+            self._at(self._world.linger, lambda: self._send_report(machine, epoch, finished))
+        self._start_cells(machine)
+
+    def _send_report(self, machine: _Machine, epoch: int, finished: list[tuple[int, int, int]]) -> None:
+        dead = not machine.up or machine.epoch != epoch
+        if dead and not self._chance(self._world.late_message):
+            return
+        if not dead:
+            machine.reporting = False
+            machine.finished = []
+        for stage in sorted({cell[0] for cell in finished}):
+            cells = [cell for cell in finished if cell[0] == stage]
+            rows = np.array([cell[1] for cell in cells], dtype=np.int64)
+            tickets = np.array([cell[2] for cell in cells], dtype=np.int64)
+            message = ev.RowsDone(machine.number, epoch, stage, rows, tickets, self._kept(stage, rows), 100)
+            self._tell(message)
+            if self._chance(self._world.repeated_message):
+                self._at(self._rng.uniform(0, 1), lambda m=message: self._tell(m))  # type: ignore[misc]
+            self._maybe_lose_values(stage, rows)
+
+    def _die(self, machine: _Machine, epoch: int) -> None:
+        if not machine.up or machine.epoch != epoch:
+            return
+        machine.up = False
+        self._in_flight[machine.pool] -= machine.asking
+        self._tell(ev.ReplicaLost(machine.number, epoch))
+        self._at(self._world.restart_seconds, lambda: self._come_up(machine))
+
+    def _kept(self, stage: int, rows: ev.Rows) -> ev.Flags:
+        return np.array([not self._world.rejects(row, stage) for row in rows.tolist()], dtype=np.bool_)
+
+    def _maybe_lose_values(self, stage: int, rows: ev.Rows) -> None:
+        if self._chance(self._world.values_loss):
+            self._at(self._rng.uniform(0, 1), lambda: self._tell(ev.ValuesLost(stage, rows)))
+
+    # --- tasks and commits -------------------------------------------------------------------------------
+
+    def _run_task(self, command: ev.RunTask) -> None:
+        self._report.executions += len(command.rows)
+        poisoned = not self._world.poison.isdisjoint(command.rows.tolist())
+        if poisoned or self._chance(self._world.task_death):
+            self._at(0.01, lambda: self._tell(ev.TaskLost(command.ticket, "killed")))
+            return
+
+        def done() -> None:
+            self._tell(ev.TaskDone(command.ticket, self._kept(command.stage, command.rows), 100))
+            self._maybe_lose_values(command.stage, command.rows)
+
+        self._at(self._world.task_seconds, done)
+
+    def _commit(self, command: ev.Commit) -> None:
+        def done() -> None:
+            if self._chance(self._world.commit_failure):
+                self._tell(ev.CommitFailed(command.batch, "disk full"))
+                return
+            self._report.rows[command.batch] = frozenset(command.rows.tolist())
+            self._report.order.append(f"commit {command.batch}")
+            self._tell(ev.Committed(command.batch))
+
+        self._at(self._world.commit_seconds, done)

@@ -132,3 +132,27 @@ def test_blocks_are_listed_in_order() -> None:
         ("b", "two", True),
         ("", "three", False),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"a":' * 5_000,
+        "9" * 5000 + "x",
+    ],
+)
+def test_json_that_cannot_be_held_is_a_failure_like_any_other(text: str) -> None:
+    """A reply that no parser survives is asked for again, or gives what could be saved of it."""
+    try:
+        parse_json(f"{F}json\n{text}\n{F}")
+    except ParserException as error:
+        assert "response_schema" in str(error)  # noqa: PT017 - either way out is fine
+
+
+@pytest.mark.parametrize(
+    "line", ["- " * 50_000, f"{F}a{' ' * 50_000}b", "`" * 50_000 + "x`", " " * 50_000 + "x"]
+)
+def test_odd_lines_are_read_without_trouble(line: str) -> None:
+    """A model gone astray does not stop the process."""
+    code_blocks(f"{line}\n{line}\n")

@@ -95,9 +95,7 @@ def test_the_form_of_the_template_is_kept() -> None:
 
 def test_a_row_that_fails_is_named() -> None:
     """The error names the processor, the record and the cause."""
-    with pytest.raises(
-        DatasetProcessingError, match=r"processor 't' fails at record 41: .*ZeroDivisionError"
-    ):
+    with pytest.raises(DatasetProcessingError, match=r"processor 't' .* record 41: .*ZeroDivision"):
         transform({"x": "{{ 1 / a }}"}, block(a=[1, 0]))
 
 

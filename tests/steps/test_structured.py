@@ -210,3 +210,12 @@ def test_unusable_schemas_are_found_before_any_request(schema: Any, part: str) -
 def test_a_good_schema_has_no_violations() -> None:
     """Recursive models are fine."""
     assert schema_violations(Everything.model_json_schema()) == []
+
+
+def test_an_answer_nested_too_deeply_is_refused() -> None:
+    """It is a mismatch and no crash."""
+    value: Any = {"value": 1}
+    for _ in range(5000):
+        value = {"value": 1, "children": [value]}
+    with pytest.raises(ParserException, match="nested too deeply"):
+        fit(Node.model_json_schema(), value)

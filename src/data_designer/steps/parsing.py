@@ -11,10 +11,13 @@ import json_repair
 from data_designer.errors import ParserException
 
 _LIST_MARKER = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$)[ \t]*")
-_FENCE = re.compile(r"(?P<fence>`{3,}(?=[^`]*$)|~{3,})[ \t]*(?P<info>.*?)\s*$")
+_FENCE = re.compile(r"(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
 _HEADING = re.compile(r"#{1,6}(?:[ \t]|$)")
 _CODE_INDENT = 4
 """Columns from which a line is an indented code block and no longer a fence (CommonMark)."""
+
+_MAX_ITEMS = 16
+"""Lists inside lists that are followed; a line of nothing but dashes is no reason to work for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +93,14 @@ class _Scanner:
             return
         self._finish()
         indented = indent >= base + _CODE_INDENT
-        while not indented and (marker := _LIST_MARKER.match(text)):
+        while not indented and len(self._items) < _MAX_ITEMS and (marker := _LIST_MARKER.match(text)):
             indent += _columns(marker.group())
             text = text[marker.end() :]
             self._items.append(indent)
         if not indented and (opening := _FENCE.match(text)):
             base = self._items[-1] if self._items else 0
-            tag = opening["info"].split(maxsplit=1)[0] if opening["info"] else ""
-            self._fence = _Fence(opening["fence"], tag, indent, base + _CODE_INDENT)
+            words = opening["info"].split(maxsplit=1)
+            self._fence = _Fence(opening["fence"], words[0] if words else "", indent, base + _CODE_INDENT)
         self._in_paragraph = bool(text) and self._fence is None and not _HEADING.match(text)
 
     def _finish(self) -> None:
@@ -174,13 +177,23 @@ def loads(text: str) -> Any:
     try:
         return json.loads(text, strict=False)
     except (ValueError, RecursionError):
-        repaired = json_repair.loads(text)
+        repaired = _repaired(text)
     if repaired == "":
         raise ParserException(
             "The ```json fence is empty or holds no JSON, so it doesn't match requested <response_schema>. "
             "Give the complete JSON inside the fence."
         )
     return repaired
+
+
+def _repaired(text: str) -> Any:
+    try:
+        return json_repair.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ParserException(
+            f"The JSON doesn't match requested <response_schema>: it cannot be read ({error}). "
+            "Give simpler JSON."
+        ) from error
 
 
 def _columns(prefix: str) -> int:

@@ -44,8 +44,14 @@ class ResponseSchema:
         Raises:
             ParserException: it does not fit the schema; the text names each place.
         """
-        pruned = self._pruner.prune(value)
-        if not self._validator.is_valid(pruned):
+        try:
+            pruned = self._pruner.prune(value)
+            valid = self._validator.is_valid(pruned)
+        except RecursionError as error:
+            raise ParserException(
+                "The JSON doesn't match requested <response_schema>: it is nested too deeply."
+            ) from error
+        if not valid:
             raise ParserException(_mismatch(self._validator.iter_errors(pruned)))
         return pruned
 

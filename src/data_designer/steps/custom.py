@@ -34,6 +34,7 @@ class _Call:
         return self.function(first, *self._later)
 
     def check_required(self, present: Collection[str]) -> None:
+        """Check that every declared column is there before the function is called."""
         if missing := [name for name in self.required if name not in present]:
             raise CustomColumnGenerationError(
                 f"{self.name} needs {_listed(missing)}, which no column of this dataset makes. "
@@ -41,6 +42,7 @@ class _Call:
             )
 
     def check_type(self, result: Any, wanted: type, where: str) -> None:
+        """Check that a result is of the kind that was given."""
         if not isinstance(result, wanted):
             raise CustomColumnGenerationError(
                 f"{self.name} returned {type(result).__name__}{where}. It has to return what it was given, "

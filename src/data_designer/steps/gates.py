@@ -79,6 +79,7 @@ class _Condition:
         self._template: Template = environment.from_string(when)
 
     def holds(self, record: Record) -> bool:
+        """Evaluate for a record; raises whatever the condition does."""
         values = {name: decoded(record[name]) for name in self._names if name in record}
         return bool(self._template.render(values))
 

@@ -83,6 +83,7 @@ class _Scale:
             self._loose.setdefault(_loosely(option) or "", []).append(option)
 
     def read(self, answer: Any) -> dict[str, Any]:
+        """Read one score of an answer."""
         match answer:
             case {"reasoning": str() as reasoning, "score": value}:
                 return {"reasoning": reasoning, "score": self._option(value)}

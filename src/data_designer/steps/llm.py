@@ -57,13 +57,16 @@ class _Turn:
 
     @property
     def text(self) -> str:
+        """What the parser is given."""
         return self.response.text.strip()
 
     @property
     def reasoning(self) -> str | None:
+        """What the model thought, where it said so."""
         return (self.response.reasoning or "").strip() or None
 
     def message(self) -> Message:
+        """Give the reply as the next request repeats it."""
         return _message("assistant", self.text)
 
     def trace(self) -> Message:
@@ -71,9 +74,11 @@ class _Turn:
         return self.message() | ({"reasoning_content": self.reasoning} if self.reasoning else {})
 
     def last_message(self) -> list[Message]:
+        """Give the trace that is the reply alone."""
         return [self.trace()]
 
     def all_messages(self) -> list[Message]:
+        """Give the trace that is the conversation with the reply."""
         return [*self.asked, self.trace()]
 
 

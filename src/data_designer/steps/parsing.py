@@ -32,6 +32,8 @@ class CodeBlock:
 
 @dataclass(frozen=True, slots=True)
 class _Fence:
+    """A fence that is open."""
+
     mark: str
     tag: str
     indent: int
@@ -39,6 +41,7 @@ class _Fence:
     """A closing fence is indented by less than this."""
 
     def closed_by(self, line: str, indent: int) -> bool:
+        """Tell whether a line is its closing fence."""
         text = line.strip()
         return indent < self.limit and text.startswith(self.mark) and not text.strip(self.mark[0])
 
@@ -60,6 +63,7 @@ class _Scanner:
         self._in_indented = False
 
     def scan(self, lines: Iterable[str]) -> list[CodeBlock]:
+        """Read all lines; a block that is open at the end counts."""
         for line in lines:
             text = line.lstrip(" \t")
             indent = _columns(line[: len(line) - len(text)])

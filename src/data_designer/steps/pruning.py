@@ -48,6 +48,8 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
+    """One of the schemas a choice is made from."""
+
     node: _Node
     fits: Judge
     types: frozenset[str]

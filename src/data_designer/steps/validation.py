@@ -82,6 +82,7 @@ class _CodeValidator:
         self._linter = linter
 
     def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
+        """Give a verdict for each row, and the reasons of rows rejected by their place."""
         rows = len(block)
         codes = [_code(value) for target in self._targets for value in block.columns[target]]
         verdicts = self._linter.verdicts(codes)
@@ -107,6 +108,7 @@ class _LocalValidator:
         )
 
     def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
+        """Give a verdict for each row, and the reasons of rows rejected by their place."""
         values: list[Any] = [None] * len(block)
         drops: dict[int, Reason] = {}
         order = np.argsort(block.rows, kind="stable").tolist()

@@ -1,0 +1,221 @@
+"""Runs a stage: its steps in order, row by row next to a model or block by block on a CPU."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from data_designer.engine.events import CellCount
+from data_designer.engine.parcels import REJECTED, SKIPPED
+from data_designer.models.conversation import drive, run_without_model
+from data_designer.plan.columns import producers
+from data_designer.plan.model import LOCAL, Plan, Stage, Step
+from data_designer.steps.build import build
+from data_designer.steps.custom import CustomCellProgram
+from data_designer.steps.gates import Gate
+from data_designer.steps.program import CellProgram, Program, RowsProgram
+from data_designer.values import Block, Drop, Ok, Outcome, Reason, Request, Response, Skip
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Ask = Callable[[Request], Awaitable[Response]]
+
+_ASYNC_CALLS_AT_ONCE = 64
+
+
+@dataclass(slots=True)
+class CellCounts:
+    """Finished and failed cells of inference columns since the last `take`."""
+
+    finished: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def add(self, column: str, *, failed: bool) -> None:
+        """Count one finished cell."""
+        self.finished[column] = self.finished.get(column, 0) + 1
+        if failed:
+            self.failed[column] = self.failed.get(column, 0) + 1
+
+    def take(self) -> tuple[CellCount, ...]:
+        """What was counted; starts anew."""
+        counts = tuple(CellCount(c, n, self.failed.get(c, 0)) for c, n in self.finished.items())
+        self.finished, self.failed = {}, {}
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What a stage came to for one row."""
+
+    values: dict[str, Any]
+    skipped: frozenset[str] | None = None
+    rejected: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    step: Step
+    program: Program
+    gate: Gate | None
+    inference: bool
+
+
+class StageRunner:
+    """A stage whose programs are built. Made once in a process for each stage that runs there."""
+
+    def __init__(self, plan: Plan, stage: Stage, seed_table: "pa.Table | None" = None) -> None:
+        named = producers(plan.config.columns)
+        self.stage = stage
+        self._steps = [
+            _Built(step, build(step, plan, seed_table), _gate(step, named), step.pool != LOCAL)
+            for step in stage.steps
+        ]
+
+    # --- next to a model ---------------------------------------------------------------------------------
+
+    async def run_row(
+        self, record: dict[str, Any], index: int, skipped: frozenset[str] | None, ask: Ask, counts: CellCounts
+    ) -> RowResult:
+        """Run the steps for one record, asking a model where they ask. `record` is written to."""
+        values: dict[str, Any] = {}
+        for built in self._steps:
+            step = built.step
+            if built.gate is not None and built.gate.decide(record, skipped or ()):
+                outcome: Outcome = Skip(built.gate.values)
+            else:
+                outcome = await drive(_cell(built.program).exchange(record, index), ask)
+            if built.inference:
+                counts.add(step.name, failed=isinstance(outcome, Drop))
+            match outcome:
+                case Drop(reason):
+                    return RowResult(values, skipped, replace(reason, column=step.name))
+                case Skip(made):
+                    skipped = (skipped or frozenset()) | {step.name}
+                case Ok(made):
+                    pass
+            for name, value in zip(step.makes, made, strict=True):
+                values[name] = record[name] = value
+        return RowResult(values, skipped)
+
+    # --- on a CPU ----------------------------------------------------------------------------------------
+
+    def run_block(self, block: Block) -> Block:
+        """Run the steps for all rows of a block; blocks, except for functions that are `async def`.
+
+        Returns a block of the same rows with the columns the stage makes, `SKIPPED` where any cell was skipped
+        and `REJECTED` where any row was.
+        """
+        work = _Work(block)
+        for built in self._steps:
+            work.run(built)
+        return work.result(self.stage.makes)
+
+
+def _cell(program: Program) -> CellProgram:
+    """The program of a step with scope `cell`; those of RowsProgram shape never stand next to a model."""
+    return cast(CellProgram, program)
+
+
+class _Work:
+    """A block on its way through a CPU stage."""
+
+    def __init__(self, block: Block) -> None:
+        self.rows = block.rows
+        self.columns = {name: list(values) for name, values in block.columns.items() if name != SKIPPED}
+        self.skipped: list[frozenset[str] | None] = list(block.columns.get(SKIPPED) or [None] * len(block))
+        self.rejected: list[Reason | None] = [None] * len(block)
+
+    def run(self, built: _Built) -> None:
+        """Run one step for the rows that are left."""
+        step = built.step
+        for name in step.makes:
+            self.columns[name] = [None] * len(self.rows)
+        todo = [place for place, reason in enumerate(self.rejected) if reason is None]
+        if built.gate is not None:
+            todo = [place for place in todo if not self._skips(built, place)]
+        if not todo:
+            return
+        if hasattr(built.program, "run"):
+            self._run_rows(cast(RowsProgram, built.program), step, todo)
+        else:
+            self._run_cells(_cell(built.program), step, todo)
+
+    def _record(self, place: int) -> dict[str, Any]:
+        return {name: values[place] for name, values in self.columns.items()}
+
+    def _skips(self, built: _Built, place: int) -> bool:
+        assert built.gate is not None
+        if not built.gate.decide(self._record(place), self.skipped[place] or ()):
+            return False
+        self._write(built.step, place, built.gate.values)
+        self.skipped[place] = (self.skipped[place] or frozenset()) | {built.step.name}
+        return True
+
+    def _write(self, step: Step, place: int, values: tuple[Any, ...]) -> None:
+        for name, value in zip(step.makes, values, strict=True):
+            self.columns[name][place] = value
+
+    def _settle(self, step: Step, place: int, outcome: Outcome) -> None:
+        match outcome:
+            case Drop(reason):
+                self.rejected[place] = replace(reason, column=step.name)
+            case Ok(values) | Skip(values):
+                self._write(step, place, values)
+
+    def _run_rows(self, program: RowsProgram, step: Step, todo: list[int]) -> None:
+        part = Block(
+            self.rows[np.array(todo, dtype=np.int64)],
+            {name: [self.columns[name][place] for place in todo] for name in step.needs},
+        )
+        made = program.run(part)
+        for name in step.makes:
+            target, values = self.columns[name], made.columns[name]
+            for source, place in enumerate(todo):
+                target[place] = values[source]
+        for source, reason in made.drops.items():
+            self.rejected[todo[source]] = replace(reason, column=reason.column or step.name)
+
+    def _run_cells(self, program: CellProgram, step: Step, todo: list[int]) -> None:
+        if isinstance(program, CustomCellProgram) and program.is_async:
+            asyncio.run(self._run_async(program, step, todo))
+            return
+        needs = step.needs
+        for place in todo:
+            record = {name: self.columns[name][place] for name in needs}
+            self._settle(step, place, run_without_model(program.exchange(record, int(self.rows[place]))))
+
+    async def _run_async(self, program: CustomCellProgram, step: Step, todo: list[int]) -> None:
+        at_once = asyncio.Semaphore(_ASYNC_CALLS_AT_ONCE)
+
+        async def one(place: int) -> None:
+            index = int(self.rows[place])
+            record = {name: self.columns[name][place] for name in step.needs}
+            async with at_once:
+                try:
+                    result = await program.call(record)
+                except Exception as error:  # noqa: BLE001 - the function is the user's and may raise anything
+                    outcome = program.failed(error, index)
+                else:
+                    outcome = program.finish(record, result, index)
+            self._settle(step, place, outcome)
+
+        async with asyncio.TaskGroup() as group:
+            for place in todo:
+                group.create_task(one(place))
+
+    def result(self, makes: tuple[str, ...]) -> Block:
+        """What the stage made."""
+        columns: dict[str, list[Any]] = {name: self.columns[name] for name in makes}
+        if any(self.skipped):
+            columns[SKIPPED] = list(self.skipped)
+        if any(reason is not None for reason in self.rejected):
+            columns[REJECTED] = list(self.rejected)
+        return Block(self.rows, columns)
+
+
+def _gate(step: Step, named: dict[str, str]) -> Gate | None:
+    guarded = step.skip is not None or (step.propagate_skip and bool(step.required))
+    return Gate(step, named) if guarded else None

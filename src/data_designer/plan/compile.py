@@ -1,0 +1,86 @@
+"""From a declaration to a Plan."""
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+
+from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.models import ModelProvider
+from data_designer.config.run_config import RunConfig
+from data_designer.errors import ConfigCompilationError
+from data_designer.plan.columns import makes, ordered_steps
+from data_designer.plan.fusion import fuse
+from data_designer.plan.model import LOCAL, Geometry, Plan, Pool, Step
+
+
+def compile_plan(
+    config: DataDesignerConfig,
+    providers: Mapping[str, ModelProvider],
+    run: RunConfig,
+    geometry: Geometry,
+    seed: int,
+) -> Plan:
+    """Compile a configuration whose seed columns are resolved and which `violations` found nothing wrong with.
+
+    Args:
+        config: what the user declared, one `seed-dataset` column for each column of the seed dataset.
+        providers: model providers by name.
+        run: the run settings.
+        geometry: how many records, cut how.
+        seed: key of every random stream.
+
+    Raises:
+        ConfigCompilationError: a column names an alias or provider that is not there.
+        DAGCircularDependencyError: columns need each other in a circle.
+    """
+    steps = ordered_steps(config.columns)
+    dropped = dropped_columns(config)
+    made = output_order(config)
+    return Plan(
+        config=config,
+        steps=steps,
+        stages=fuse(steps),
+        pools=_pools(steps, config, providers),
+        geometry=geometry,
+        run=run,
+        seed=seed,
+        fingerprint=str(config.fingerprint()["config_hash"]),
+        output_columns=tuple(name for name in made if name not in dropped),
+        dropped_columns=tuple(name for name in made if name in dropped),
+    )
+
+
+def output_order(config: DataDesignerConfig) -> tuple[str, ...]:
+    """Every column that is made: seed columns first, then as declared, side effects after their producer."""
+    seeds = [c for c in config.columns if c.column_type == "seed-dataset"]
+    others = [c for c in config.columns if c.column_type != "seed-dataset"]
+    return tuple(dict.fromkeys(name for column in [*seeds, *others] for name in makes(column)))
+
+
+def dropped_columns(config: DataDesignerConfig) -> frozenset[str]:
+    """Columns that stay out of the final dataset, by `drop=True` or by a drop-columns processor."""
+    names = output_order(config)
+    dropped = {column.name for column in config.columns if column.drop}
+    for processor in config.processors or ():
+        for pattern in getattr(processor, "column_names", ()) if processor.processor_type == "drop_columns" else ():
+            dropped.update(fnmatch.filter(names, pattern) if "*" in pattern else {pattern} & set(names))
+    return frozenset(dropped)
+
+
+def _pools(
+    steps: Sequence[Step], config: DataDesignerConfig, providers: Mapping[str, ModelProvider]
+) -> dict[str, Pool]:
+    models = {model.alias: model for model in config.model_configs or ()}
+    pools: dict[str, Pool] = {}
+    for step in steps:
+        if step.pool == LOCAL or step.pool in pools:
+            continue
+        model = models.get(step.pool)
+        if model is None:
+            raise ConfigCompilationError(f"column '{step.name}' uses model alias '{step.pool}', which is not declared")
+        provider = providers.get(model.provider)
+        if provider is None:
+            raise ConfigCompilationError(f"model '{model.alias}' names provider '{model.provider}', which is not given")
+        pools[step.pool] = Pool(
+            step.pool, model.inference_parameters.max_parallel_requests, model, provider
+        )
+    return pools

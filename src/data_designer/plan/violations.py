@@ -1,0 +1,180 @@
+"""Static checks of a declaration: everything that is wrong with it, at once, before any token is paid for."""
+
+import fnmatch
+import re
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from data_designer.config.base import SingleColumnConfig
+from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.models import ModelProvider
+from data_designer.plan.columns import find_cycle, producers
+from data_designer.plan.compile import dropped_columns, output_order
+
+Level = Literal["ERROR", "WARNING"]
+
+_PROMPTED = frozenset({"llm-text", "llm-code", "llm-structured", "llm-judge", "image"})
+_ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that is wrong with a declaration."""
+
+    type: str
+    column: str | None
+    message: str
+    level: Level = "ERROR"
+
+    def __str__(self) -> str:
+        where = f"column '{self.column}': " if self.column else ""
+        return f"{self.level} {where}{self.message} [{self.type}]"
+
+
+def violations(config: DataDesignerConfig) -> list[Violation]:
+    """Everything that the declaration alone shows to be wrong; seed columns must be resolved already."""
+    known = producers(config.columns)
+    return [
+        *_duplicates(config.columns),
+        *_side_effects(config.columns),
+        *(found for column in config.columns for found in _references(column, known)),
+        *(found for column in config.columns for found in _prompt_warnings(column, known)),
+        *(found for column in config.columns for found in _code_validation(column, config.columns)),
+        *_cycle(config.columns),
+        *_drops(config, known),
+    ]
+
+
+def model_violations(
+    config: DataDesignerConfig, providers: Mapping[str, ModelProvider], environment: Mapping[str, str]
+) -> list[Violation]:
+    """What is wrong between columns, model aliases, providers and keys."""
+    models = {model.alias: model for model in config.model_configs or ()}
+    found: list[Violation] = []
+    used: set[str] = set()
+    for column in config.columns:
+        for alias in filter(None, column.get_model_aliases()):
+            used.add(alias)
+            if alias not in models:
+                message = f"model alias '{alias}' is not declared; declared: {_listed(models)}"
+                found.append(Violation("unknown_model_alias", column.name, message))
+    for alias in sorted(used & set(models)):
+        found.extend(_provider_violations(alias, models[alias].provider, providers, environment))
+    return found
+
+
+def _provider_violations(
+    alias: str, name: str, providers: Mapping[str, ModelProvider], environment: Mapping[str, str]
+) -> Iterator[Violation]:
+    provider = providers.get(name)
+    if provider is None:
+        message = f"model '{alias}' names provider '{name}', which is not given; given: {_listed(providers)}"
+        yield Violation("unknown_provider", None, message)
+        return
+    key = provider.api_key
+    if key and _ENVIRONMENT_NAME.fullmatch(key) and not environment.get(key):
+        message = f"model '{alias}': provider '{name}' takes its key from {key}, which is not set; export {key}=..."
+        yield Violation("missing_api_key", None, message)
+
+
+def _duplicates(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
+    seen: set[str] = set()
+    for column in columns:
+        if column.name in seen:
+            yield Violation("duplicate_column", column.name, "declared twice; rename one of them")
+        seen.add(column.name)
+
+
+def _side_effects(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
+    makers: dict[str, str] = {}
+    for column in columns:
+        for effect in column.side_effect_columns:
+            if effect in makers:
+                message = f"makes '{effect}', which column '{makers[effect]}' makes too"
+                yield Violation("duplicate_side_effect", column.name, message)
+            makers[effect] = column.name
+
+
+def _references(column: SingleColumnConfig, known: Mapping[str, str]) -> Iterator[Violation]:
+    kinds = {"expression": "expression_reference_missing", "validation": "code_column_missing"}
+    kind = kinds.get(column.column_type, "invalid_reference")
+    for name in sorted(set(column.required_columns) - set(known)):
+        yield Violation(kind, column.name, f"refers to '{name}', which no column makes{_closest(name, known)}")
+    for name in sorted(set(column.skip.columns if column.skip else ()) - set(known)):
+        message = f"skip.when refers to '{name}', which no column makes{_closest(name, known)}"
+        yield Violation("skip_reference_missing", column.name, message)
+    if column.name in column.required_columns:
+        yield Violation("self_reference", column.name, "refers to itself")
+
+
+def _prompt_warnings(column: SingleColumnConfig, known: Mapping[str, str]) -> Iterator[Violation]:
+    if column.column_type not in _PROMPTED:
+        return
+    prompt: str = getattr(column, "prompt", "")
+    if not prompt.strip():
+        yield Violation("empty_prompt", column.name, "the prompt is empty")
+    elif not column.required_columns:
+        message = "the prompt refers to no column, so every record gets the same request"
+        yield Violation("prompt_without_references", column.name, message, "WARNING")
+    for name in sorted(_format_fields(prompt) & set(known)):
+        message = f"the prompt contains {{{name}}}, which is not a reference; write {{{{ {name} }}}}"
+        yield Violation("f_string_syntax", column.name, message, "WARNING")
+
+
+def _format_fields(prompt: str) -> set[str]:
+    try:
+        return {field.strip() for _, field, _, _ in string.Formatter().parse(prompt) if field}
+    except ValueError:
+        return set()
+
+
+def _code_validation(column: SingleColumnConfig, columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
+    if column.column_type != "validation" or getattr(column, "validator_type", None) != "code":
+        return
+    params: Any = getattr(column, "validator_params")  # noqa: B009 - the column's class is known by its type
+    by_name: dict[str, Any] = {c.name: c for c in columns}
+    for target in column.required_columns:
+        declared = by_name.get(target)
+        if declared is None:
+            continue
+        if declared.column_type != "llm-code":
+            message = f"validates '{target}', which is no llm-code column"
+            yield Violation("code_column_not_code", column.name, message, "WARNING")
+        elif declared.code_lang != params.code_lang:
+            message = f"validates {params.code_lang}, but '{target}' is {declared.code_lang}"
+            yield Violation("code_lang_mismatch", column.name, message)
+
+
+def _cycle(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
+    circle = find_cycle(columns)
+    if circle is not None and len(circle) > 2:
+        yield Violation("cycle", circle[0], f"columns need each other in a circle: {' -> '.join(circle)}")
+
+
+def _drops(config: DataDesignerConfig, known: Mapping[str, str]) -> Iterator[Violation]:
+    if not set(output_order(config)) - dropped_columns(config):
+        message = "nothing is left to write: there is no column, or all are dropped"
+        yield Violation("all_columns_dropped", None, message)
+    for processor in config.processors or ():
+        for pattern in getattr(processor, "column_names", ()):
+            if "*" in pattern and not fnmatch.filter(known, pattern):
+                message = f"processor '{processor.name}': '{pattern}' matches no column"
+                yield Violation("invalid_column", None, message, "WARNING")
+            elif "*" not in pattern and pattern not in known:
+                message = f"processor '{processor.name}' drops '{pattern}', which no column makes"
+                yield Violation("invalid_column", None, message)
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 - only a mistake pays for it
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there is {_listed(known)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+

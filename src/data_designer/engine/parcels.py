@@ -20,13 +20,18 @@ SKIPPED = "__skipped__"
 REJECTED = "__rejected__"
 """Column of a block that holds a row's `Reason` where it was rejected, else None."""
 
+Values = dict[int, Block]
+"""What one message brings back: stage number to the block of rows that finished there."""
+
 Ref = TypeVar("Ref")
+"""A reference to Values: the Values themselves in one process, an object reference on a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """For each row of a parcel: which of the parcel's blocks holds its values, and at which offset."""
+    """For each row of a parcel: which of the values that travel along hold its block, and at which offset."""
 
+    stage: int
     block: Rows
     offset: Rows
 
@@ -44,35 +49,37 @@ class Parcel:
         return len(self.rows)
 
 
-def gather(parcel: Parcel, blocks: Sequence[Block], names: Iterable[str]) -> Block:
+def gather(parcel: Parcel, values: Sequence[Values], names: Iterable[str]) -> Block:
     """Bring the parcel's rows together: one block with the named columns, plus `SKIPPED` where any row has it."""
     wanted = set(names)
     columns: dict[str, list[Any]] = {}
     for source in parcel.sources:
-        for name in blocks[int(source.block[0])].columns if len(source.block) else ():
+        for name in values[int(source.block[0])][source.stage].columns if len(source.block) else ():
             if name in wanted and name not in columns:
-                columns[name] = _pick(source, blocks, name)
-    skipped = _skips(parcel, blocks)
+                columns[name] = pick(source, values, name)
+    skipped = _skips(parcel, values)
     if skipped is not None:
         columns[SKIPPED] = skipped
     return Block(parcel.rows, columns)
 
 
-def _pick(source: Source, blocks: Sequence[Block], name: str) -> list[Any]:
-    lists = [block.columns.get(name) for block in blocks]
+def pick(source: Source, values: Sequence[Values], name: str) -> list[Any]:
+    """One column of a parcel's rows; None where a row's block lacks it."""
+    blocks = [value.get(source.stage) for value in values]
+    lists = [None if block is None else block.columns.get(name) for block in blocks]
     picked = []
     for block, offset in zip(source.block.tolist(), source.offset.tolist(), strict=True):
-        values = lists[block]
-        picked.append(None if values is None else values[offset])
+        cells = lists[block]
+        picked.append(None if cells is None else cells[offset])
     return picked
 
 
-def _skips(parcel: Parcel, blocks: Sequence[Block]) -> list[frozenset[str] | None] | None:
-    if not any(SKIPPED in block.columns for block in blocks):
+def _skips(parcel: Parcel, values: Sequence[Values]) -> list[frozenset[str] | None] | None:
+    if not any(SKIPPED in block.columns for value in values for block in value.values()):
         return None
     found: list[frozenset[str] | None] = [None] * len(parcel)
     for source in parcel.sources:
-        for place, names in enumerate(_pick(source, blocks, SKIPPED)):
+        for place, names in enumerate(pick(source, values, SKIPPED)):
             if names:
                 found[place] = names | (found[place] or frozenset())
     return found
@@ -114,24 +121,13 @@ class Locations(Generic[Ref]):
             places.block[positions] = number
             places.offset[positions] = index
 
-    def parcel(self, stage: int, rows: Rows, ticket: int, upstream: Sequence[int]) -> tuple[Parcel, list[Ref]]:
-        """A parcel for rows whose values of the upstream stages are known, and the references it needs.
-
-        Rows without a place (they were rejected before that stage) point at block 0, offset 0; callers ask only
-        for rows that passed it.
-        """
-        numbers: dict[int, int] = {}
-        sources = []
-        for up in upstream:
-            blocks, offsets = self._locate(up, rows)
-            local = np.array([numbers.setdefault(b, len(numbers)) for b in blocks.tolist()], dtype=np.int64)
-            sources.append(Source(local, offsets))
-        refs = [self.held[number].ref for number in numbers]
-        return Parcel(stage, rows, ticket, tuple(sources)), refs
+    def packing(self) -> "Packing[Ref]":
+        """Start to pack a message."""
+        return Packing(self)
 
     def has(self, stage: int, rows: Rows) -> Rows:
         """Those of the rows whose values of a stage have a place."""
-        return rows[self._locate(stage, rows)[0] >= 0]
+        return rows[self.locate(stage, rows)[0] >= 0]
 
     def forget(self, batch: int) -> None:
         """Let go of a batch's values."""
@@ -150,7 +146,8 @@ class Locations(Generic[Ref]):
             places = self.places[batch, stage] = _Places(nowhere, np.zeros(self.buffer_size, dtype=np.int64))
         return places
 
-    def _locate(self, stage: int, rows: Rows) -> tuple[Rows, Rows]:
+    def locate(self, stage: int, rows: Rows) -> tuple[Rows, Rows]:
+        """Block number (-1 for none) and offset of each row's values of a stage."""
         block = np.empty(len(rows), dtype=np.int64)
         offset = np.empty(len(rows), dtype=np.int64)
         batches = rows // self.buffer_size
@@ -161,3 +158,25 @@ class Locations(Generic[Ref]):
             block[mine] = places.block[positions]
             offset[mine] = places.offset[positions]
         return block, offset
+
+
+class Packing(Generic[Ref]):
+    """Packs parcels that travel together, so that they share their references."""
+
+    def __init__(self, locations: Locations[Ref]) -> None:
+        self._locations = locations
+        self._numbers: dict[int, int] = {}
+
+    def parcel(self, stage: int, rows: Rows, ticket: int, upstream: Iterable[int]) -> Parcel:
+        """A parcel for rows all of which have values of each upstream stage."""
+        sources = []
+        for up in upstream:
+            blocks, offsets = self._locations.locate(up, rows)
+            local = [self._numbers.setdefault(number, len(self._numbers)) for number in blocks.tolist()]
+            sources.append(Source(up, np.array(local, dtype=np.int64), offsets))
+        return Parcel(stage, rows, ticket, tuple(sources))
+
+    @property
+    def refs(self) -> list[Ref]:
+        """References to the values that the parcels point into."""
+        return [self._locations.held[number].ref for number in self._numbers]

@@ -1,0 +1,75 @@
+"""Finds or starts a Ray, quietly, and shuts down only what it started."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+logger = logging.getLogger(__name__)
+
+_QUIET = {
+    # Nothing leaves the machine unless the user turned it on.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Token authentication is Ray's default for a local start; saying so keeps it and spares the warning.
+    "RAY_AUTH_MODE": "token",
+    # Workers run in the environment that the driver runs in.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@contextmanager
+def connected(workers: int) -> Iterator[None]:
+    """Be connected to Ray: to one that is initialised already, else at `RAY_ADDRESS`, else to a local one.
+
+    Args:
+        workers: CPU tasks that must be able to run at once on a Ray that is started here.
+
+    Raises:
+        ConnectionError: there is no Ray at `RAY_ADDRESS`.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        ray.init(address=address, log_to_driver=False)
+    else:
+        _start_local(workers)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _start_local(workers: int) -> None:
+    added = {name: value for name, value in _QUIET.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        with warnings.catch_warnings():
+            # Ray's own deprecations are no user's business.
+            warnings.simplefilter("ignore")
+            ray.init(
+                address="local",
+                num_cpus=max(os.cpu_count() or 1, workers),
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+    logger.info("ray=local cpus=%d", max(os.cpu_count() or 1, workers))
+
+
+def cpus() -> int:
+    """CPUs of the cluster we are connected to, at least one."""
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def held_bytes_budget() -> int:
+    """Bytes of values that open batches may hold: a quarter of the object stores."""
+    return int(ray.cluster_resources().get("object_store_memory", 1 << 30)) // 4

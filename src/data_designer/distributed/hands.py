@@ -1,0 +1,125 @@
+"""Hands that are a Ray cluster."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayTaskError,
+    TaskUnschedulableError,
+    WorkerCrashedError,
+)
+
+from data_designer.distributed.remote import Assignment, ReplicaActor, run_task, write
+from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary
+from data_designer.engine.parcels import Parcel, Values
+from data_designer.engine.receipts import Receipt
+from data_designer.engine.replica import Summary
+from data_designer.plan.model import Plan
+
+_TASK_DEATHS = (
+    WorkerCrashedError, NodeDiedError, OutOfMemoryError, LocalRayletDiedError, TaskUnschedulableError, ObjectLostError,
+)  # fmt: skip
+
+PLACEMENT_SECONDS = 120.0
+"""How long a replica may take to be placed and to answer before the run gives up on it."""
+
+
+class RayReplica:
+    """A handle to one replica actor."""
+
+    def __init__(self, actor: Any) -> None:
+        self.actor = actor
+
+    async def grant(self, slots: int) -> None:
+        """Set its slots."""
+        await _actor_result(self.actor.grant.remote(slots))
+
+    async def submit(self, parcel: Parcel, values: Sequence[ray.ObjectRef]) -> None:
+        """Give it rows."""
+        await _actor_result(self.actor.submit.remote(parcel, *values))
+
+    async def collect(self, acknowledged: int) -> tuple[Summary, ray.ObjectRef]:
+        """Wait for finished rows; the values stay where they are."""
+        summary, values = self.actor.collect.options(num_returns=2).remote(acknowledged)
+        return await _actor_result(summary), values
+
+
+class RayHands:
+    """Replicas as actors, CPU work and writes as tasks. Use it as an async context manager."""
+
+    def __init__(
+        self, plan: Plan, directory: Path, keys: Mapping[str, str | None], seed_table: pa.Table | None
+    ) -> None:
+        self._keys = keys
+        self._plan = ray.put(plan)
+        self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), directory)
+        self.actors: dict[int, Any] = {}
+        """Replica number to the actor of its current incarnation."""
+
+    async def __aenter__(self) -> "RayHands":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for actor in self.actors.values():
+            ray.kill(actor, no_restart=True)
+
+    async def start_replica(self, number: int, alias: str, epoch: int) -> RayReplica:  # noqa: ARG002
+        """Start a new actor for the replica, and make sure that the one before is dead."""
+        before = self.actors.pop(number, None)
+        if before is not None:
+            with suppress(ValueError, RayActorError):
+                ray.kill(before, no_restart=True)
+        actor = ReplicaActor.remote()
+        self.actors[number] = actor
+        try:
+            ready = actor.start.remote(self._plan, alias, self._keys[alias])
+            await asyncio.wait_for(_actor_result(ready), PLACEMENT_SECONDS)
+        except TimeoutError as error:
+            raise TimeoutError(
+                f"no replica of model '{alias}' could be placed within {PLACEMENT_SECONDS:.0f} s: "
+                "the cluster has no room for an actor, or its workers cannot import this package"
+            ) from error
+        return RayReplica(actor)
+
+    async def run_task(self, parcel: Parcel, values: Sequence[ray.ObjectRef]) -> tuple[TaskSummary, ray.ObjectRef]:
+        """Run a `local` stage over rows."""
+        summary, made = run_task.remote(self._assignment, parcel, *values)
+        return await _task_result(summary), made
+
+    async def write(self, job: CommitJob, values: Sequence[ray.ObjectRef]) -> Receipt:
+        """Write a batch."""
+        receipt: Receipt = await _task_result(write.remote(self._assignment, job, *values))
+        return receipt
+
+    def hold(self, values: Values) -> ray.ObjectRef:
+        """Turn values of this process into a reference."""
+        return ray.put(values)
+
+
+async def _actor_result(ref: ray.ObjectRef) -> Any:
+    try:
+        return await asyncio.wrap_future(ref.future())
+    except RayActorError as error:
+        raise ReplicaDiedError(str(error)) from error
+    except RayTaskError as error:
+        raise error.cause from None
+
+
+async def _task_result(ref: ray.ObjectRef) -> Any:
+    try:
+        return await asyncio.wrap_future(ref.future())
+    except _TASK_DEATHS as error:
+        raise TaskDiedError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+    except RayTaskError as error:
+        raise error.cause from None

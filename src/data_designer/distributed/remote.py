@@ -1,0 +1,86 @@
+"""What runs in Ray's processes: the replica actor, and the tasks that compute and write."""
+
+from collections import OrderedDict
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from data_designer.engine.driver import CommitJob, TaskSummary
+from data_designer.engine.line import open_line
+from data_designer.engine.parcels import Parcel, Values
+from data_designer.engine.receipts import Receipt
+from data_designer.engine.replica import Replica, Summary
+from data_designer.engine.workplace import Workplace
+from data_designer.plan.model import Plan
+
+_PLACES_KEPT = 2
+"""Runs whose workplaces a worker process keeps; Ray reuses processes for later runs of the same job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What CPU tasks of one run share. The references are resolved once a process, not once a task."""
+
+    run_id: str
+    plan: Any
+    """Object reference of the plan."""
+    seed_table: Any
+    """Object reference of the seed dataset's table (or of None)."""
+    directory: Path
+
+
+@ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)
+class ReplicaActor:
+    """One incarnation of a replica. It is never restarted by Ray: a new incarnation is a new actor."""
+
+    def __init__(self) -> None:
+        self._exits = AsyncExitStack()
+        self._replica: Replica | None = None
+
+    async def start(self, plan: Plan, alias: str, api_key: str | None) -> None:
+        """Open the way to the model, with no slots yet."""
+        line = await self._exits.enter_async_context(open_line(plan, plan.pools[alias], api_key))
+        self._replica = Replica(plan, alias, line)
+
+    async def grant(self, slots: int) -> None:
+        """Set its slots."""
+        assert self._replica is not None
+        await self._replica.grant(slots)
+
+    async def submit(self, parcel: Parcel, *values: Values) -> None:
+        """Give it rows; the values arrive resolved."""
+        assert self._replica is not None
+        await self._replica.submit(parcel, values)
+
+    async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
+        """Wait for finished rows. The values are returned, so that the driver owns them."""
+        assert self._replica is not None
+        return await self._replica.collect(acknowledged)
+
+
+_places: "OrderedDict[str, Workplace]" = OrderedDict()
+
+
+def _workplace(assignment: Assignment) -> Workplace:
+    place = _places.get(assignment.run_id)
+    if place is None:
+        plan, table = ray.get([assignment.plan, assignment.seed_table])
+        place = _places[assignment.run_id] = Workplace(plan, assignment.directory, table)
+        while len(_places) > _PLACES_KEPT:
+            _places.popitem(last=False)
+    return place
+
+
+@ray.remote(num_cpus=1, max_retries=0, num_returns=2)
+def run_task(assignment: Assignment, parcel: Parcel, *values: Values) -> tuple[TaskSummary, Values]:
+    """Run a `local` stage over rows."""
+    return _workplace(assignment).run_task(parcel, values)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def write(assignment: Assignment, job: CommitJob, *values: Values) -> Receipt:
+    """Write a batch's files where this task runs; the driver never carries the data."""
+    return _workplace(assignment).write(job, values)

@@ -1,0 +1,326 @@
+"""The driver: carries out the scheduler's commands with whatever hands it is given, and reports back.
+
+The loop is wait, tell, obey. It holds references and summaries and never opens a value; nothing in it grows
+with the number of records. `Hands` is all that differs between one process and a cluster.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from data_designer.engine import events as ev
+from data_designer.engine.events import CellCount, Flags, Rows
+from data_designer.engine.parcels import REJECTED, Locations, Parcel, Values
+from data_designer.engine.receipts import Receipt
+from data_designer.engine.replica import Summary
+from data_designer.engine.scheduler import Scheduler
+from data_designer.models.caller import CallerStatistics
+from data_designer.plan.model import Plan
+from data_designer.values import Block, Reason
+
+Ref = TypeVar("Ref")
+
+TICK_SECONDS = 0.25
+
+
+class ReplicaDiedError(Exception):
+    """The process behind a replica is gone, or cannot be reached any more."""
+
+
+class TaskDiedError(Exception):
+    """The process that ran a CPU task is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """What the driver reads of a finished CPU task."""
+
+    kept: Flags
+    bytes: int
+    cells: tuple[CellCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommitJob:
+    """A batch to write. The parcels point into the values that travel along."""
+
+    batch: int
+    complete: bool
+    kept: Parcel
+    """The complete rows, with values of every stage."""
+    rejected: tuple[Parcel, ...]
+    """For each stage, the rejected rows that have values of it."""
+    statistics: dict[str, CallerStatistics]
+    """What was asked of each alias since the last commit."""
+
+
+class ReplicaHandle(Protocol[Ref]):
+    """One incarnation of a replica. Every method may raise ReplicaDiedError."""
+
+    async def grant(self, slots: int) -> None:
+        """Set its slots; returns once no more requests than that are in flight."""
+        ...
+
+    async def submit(self, parcel: Parcel, values: Sequence[Ref]) -> None:
+        """Give it rows."""
+        ...
+
+    async def collect(self, acknowledged: int) -> tuple[Summary, Ref]:
+        """Wait for finished rows."""
+        ...
+
+
+class Hands(Protocol[Ref]):
+    """What carries work out: this process, or a cluster."""
+
+    async def start_replica(self, number: int, alias: str, epoch: int) -> ReplicaHandle[Ref]:
+        """Start an incarnation of a replica, with no slots; all older work of it is cancelled."""
+        ...
+
+    async def run_task(self, parcel: Parcel, values: Sequence[Ref]) -> tuple[TaskSummary, Ref]:
+        """Run a `local` stage over rows. Raises TaskDiedError when its process dies."""
+        ...
+
+    async def write(self, job: CommitJob, values: Sequence[Ref]) -> Receipt:
+        """Write a batch's files."""
+        ...
+
+    def hold(self, values: Values) -> Ref:
+        """Turn values of this process into a reference."""
+        ...
+
+
+Observation = ev.Event | Summary | Receipt
+"""What observers are shown. They never answer the scheduler's questions."""
+
+Observer = Callable[[Observation], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How a run ended."""
+
+    stop_reason: str | None
+    """None when every batch was committed."""
+    tripped_column: str | None
+
+
+@dataclass(slots=True)
+class _Live(Generic[Ref]):
+    handle: ReplicaHandle[Ref]
+    epoch: int
+
+
+@dataclass(slots=True)
+class Driver(Generic[Ref]):
+    """Runs one plan to its end."""
+
+    plan: Plan
+    scheduler: Scheduler
+    hands: Hands[Ref]
+    replicas: dict[int, str]
+    """Replica number to alias."""
+    publish: Callable[[Receipt], None]
+    """Makes a written batch visible; raises OSError where it cannot."""
+    observers: Sequence[Observer] = ()
+    clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
+    _events: asyncio.Queue[ev.Event] = field(default_factory=asyncio.Queue)
+    _live: dict[int, _Live[Ref]] = field(default_factory=dict)
+    _jobs: set[asyncio.Task[None]] = field(default_factory=set)
+    _statistics: dict[str, CallerStatistics] = field(default_factory=dict)
+    _failure: BaseException | None = None
+    _locations: Locations[Ref] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._locations = Locations(self.plan.geometry.buffer_size)
+
+    async def run(self, committed: frozenset[int] = frozenset()) -> RunReport:
+        """Run until every batch is committed or the scheduler stops.
+
+        Raises:
+            Exception: whatever broke in a step or in the store that is no row's fault.
+        """
+        self._post(ev.Started(committed))
+        servants = [self._spawn(self._serve(number, alias)) for number, alias in self.replicas.items()]
+        ticker = self._spawn(self._tick())
+        try:
+            while not self.scheduler.finished:
+                self._tell(await self._events.get())
+        finally:
+            for task in [*servants, ticker, *self._jobs]:
+                task.cancel()
+            await asyncio.gather(*self._jobs, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
+        return RunReport(self.scheduler.stop_reason, self.scheduler.tripped_column)
+
+    def stop(self, reason: str) -> None:
+        """Send nothing more, commit what is complete, end. Call it on the loop that runs the driver."""
+        self._post(ev.Stop(reason))
+
+    # --- telling and obeying -----------------------------------------------------------------------------
+
+    def _post(self, event: ev.Event) -> None:
+        self._events.put_nowait(event)
+
+    def _tell(self, event: ev.Event) -> None:
+        self._show(event)
+        for command in self.scheduler.handle(event):
+            self._obey(command)
+
+    def _show(self, observation: Observation) -> None:
+        for observer in self.observers:
+            observer(observation)
+
+    def _obey(self, command: ev.Command) -> None:
+        match command:
+            case ev.Send():
+                self._send(command)
+            case ev.RunTask():
+                self._run_task(command)
+            case ev.Commit():
+                self._commit(command)
+            case ev.Reject():
+                self._reject(command)
+            case ev.Regrant():
+                self._spawn(self._regrant(command))
+            case ev.Forget(batch):
+                self._locations.forget(batch)
+            case ev.Abandon():
+                pass
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(self._guard(work))
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+        return task
+
+    async def _guard(self, work: Any) -> None:
+        """Whatever breaks outside a row ends the run; it is raised once what is complete is committed."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes a stop
+            self._failure = self._failure or error
+            self._post(ev.Stop(f"{type(error).__name__}: {error}"))
+
+    # --- replicas ----------------------------------------------------------------------------------------
+
+    async def _serve(self, number: int, alias: str) -> None:
+        """Keep one replica alive and its reports flowing."""
+        epoch = 0
+        while True:
+            epoch += 1
+            with suppress(ReplicaDiedError):
+                handle = await self.hands.start_replica(number, alias, epoch)
+                self._live[number] = _Live(handle, epoch)
+                self._post(ev.ReplicaUp(number, epoch, alias))
+                await self._collect(number, alias, self._live[number])
+            self._live.pop(number, None)
+            self._post(ev.ReplicaLost(number, epoch))
+
+    async def _collect(self, number: int, alias: str, live: _Live[Ref]) -> None:
+        acknowledged = 0
+        while True:
+            summary, ref = await live.handle.collect(acknowledged)
+            acknowledged = summary.number
+            self._show(summary)
+            if summary.statistics is not None:
+                known = self._statistics.get(alias)
+                self._statistics[alias] = summary.statistics if known is None else known + summary.statistics
+            for part in summary.finished:
+                self._locations.place(part.stage, part.rows, ref)
+                self._post(
+                    ev.RowsDone(
+                        number, live.epoch, part.stage, part.rows, part.tickets, part.kept, part.bytes, part.cells
+                    )
+                )
+            if summary.outage is not None:
+                self._post(ev.Stop(f"model '{alias}': {summary.outage}"))
+
+    async def _regrant(self, command: ev.Regrant) -> None:
+        live = self._live.get(command.replica)
+        if live is None or live.epoch != command.epoch:
+            return
+        with suppress(ReplicaDiedError):
+            await live.handle.grant(command.slots)
+            self._post(ev.Regranted(command.replica, command.epoch, command.slots))
+
+    def _send(self, command: ev.Send) -> None:
+        live = self._live.get(command.replica)
+        if live is None or live.epoch != command.epoch:
+            return
+        packing = self._locations.packing()
+        upstream = self.plan.stages[command.stage].upstream
+        parcel = packing.parcel(command.stage, command.rows, command.ticket, upstream)
+        self._spawn(self._submit(command, live, parcel, packing.refs))
+
+    async def _submit(self, command: ev.Send, live: _Live[Ref], parcel: Parcel, refs: list[Ref]) -> None:
+        try:
+            await live.handle.submit(parcel, refs)
+        except ReplicaDiedError:
+            # Its collect loop may not have noticed yet; the rows must not wait for it.
+            self._post(ev.ReplicaLost(command.replica, command.epoch))
+
+    # --- tasks and batches -------------------------------------------------------------------------------
+
+    def _run_task(self, command: ev.RunTask) -> None:
+        packing = self._locations.packing()
+        stage = self.plan.stages[command.stage]
+        parcel = packing.parcel(command.stage, command.rows, command.ticket, stage.upstream)
+        self._spawn(self._task(command, parcel, packing.refs))
+
+    async def _task(self, command: ev.RunTask, parcel: Parcel, refs: list[Ref]) -> None:
+        try:
+            summary, ref = await self.hands.run_task(parcel, refs)
+        except TaskDiedError as error:
+            self._post(ev.TaskLost(command.ticket, str(error)))
+            return
+        self._locations.place(command.stage, command.rows, ref)
+        self._post(ev.TaskDone(command.ticket, summary.kept, summary.bytes, summary.cells))
+
+    def _reject(self, command: ev.Reject) -> None:
+        stage = self.plan.stages[command.stage]
+        reason = Reason("LostWork", f"lost three times: {command.reason}", stage.steps[0].name)
+        block = Block(command.rows, {REJECTED: [reason] * len(command.rows)})
+        self._locations.place(command.stage, command.rows, self.hands.hold({command.stage: block}))
+
+    def _commit(self, command: ev.Commit) -> None:
+        packing = self._locations.packing()
+        stages = [stage.number for stage in self.plan.stages]
+        kept = packing.parcel(-1, command.rows, 0, stages)
+        job = CommitJob(
+            command.batch, command.complete, kept, tuple(self._lost(command, packing)), self._statistics
+        )
+        self._statistics = {}
+        self._spawn(self._write(job, packing.refs))
+
+    def _lost(self, command: ev.Commit, packing: Any) -> list[Parcel]:
+        records = self.plan.geometry.records(command.batch)
+        others: Rows = np.setdiff1d(np.arange(records.start, records.stop, dtype=np.int64), command.rows)
+        parcels = []
+        for stage in self.plan.stages:
+            rows = self._locations.has(stage.number, others)
+            if len(rows):
+                parcels.append(packing.parcel(stage.number, rows, 0, (stage.number,)))
+        return parcels
+
+    async def _write(self, job: CommitJob, refs: list[Ref]) -> None:
+        try:
+            receipt = await self.hands.write(job, refs)
+            self.publish(receipt)
+        except (OSError, TaskDiedError) as error:
+            self._post(ev.CommitFailed(job.batch, str(error)))
+            return
+        self._show(receipt)
+        self._post(ev.Committed(job.batch))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._post(ev.Tick(self.clock()))
+
+

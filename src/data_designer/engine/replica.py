@@ -1,0 +1,201 @@
+"""A replica: one process's share of a model alias, whatever carries its messages.
+
+Three methods carry everything. `submit` gives rows, `collect` waits for finished ones, `grant` sets how many
+requests may be in flight. Rows start as they come and share the slots among them, so the slots stay full from
+what is already here.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from data_designer.engine.events import CellCount, Flags, Rows
+from data_designer.engine.parcels import REJECTED, SKIPPED, Parcel, Values, gather
+from data_designer.engine.stages import CellCounts, RowResult, StageRunner
+from data_designer.errors import Outage
+from data_designer.models.caller import CallerStatistics
+from data_designer.plan.model import Plan
+from data_designer.values import Block, Reason, Request, Response
+
+LINGER = 0.02
+"""Seconds in which further rows may join those that are about to be reported."""
+
+
+class Line(Protocol):
+    """The way to the model: what a replica needs of a caller."""
+
+    async def ask(self, request: Request) -> Response:
+        """Get a reply, or raise a ModelError that no retry can mend."""
+        ...
+
+    def take_statistics(self) -> CallerStatistics:
+        """What was asked since the last call."""
+        ...
+
+    async def resize(self, slots: int) -> None:
+        """Allow so many requests in flight; returns once no more than that are."""
+        ...
+
+
+OpenLine = Callable[[], AbstractAsyncContextManager[Line]]
+"""Opens the way to the alias's model, with no slots yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Rows of one stage that a replica reports."""
+
+    stage: int
+    rows: Rows
+    tickets: Rows
+    kept: Flags
+    cells: tuple[CellCount, ...]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the driver reads of a report; the values travel beside it, unopened."""
+
+    number: int
+    """Reports are numbered from 1; the next `collect` acknowledges by number."""
+    finished: tuple[Finished, ...]
+    statistics: CallerStatistics | None
+    outage: str | None = None
+    """The endpoint's words, when it has been failing for longer than the run is willing to wait."""
+
+
+@dataclass(slots=True)
+class _Report:
+    """Finished rows of one stage, waiting to be collected."""
+
+    rows: list[int] = field(default_factory=list)
+    tickets: list[int] = field(default_factory=list)
+    results: list[RowResult] = field(default_factory=list)
+
+
+class Replica:
+    """Runs rows of one alias's stages next to its model."""
+
+    def __init__(self, plan: Plan, alias: str, line: Line, linger: float = LINGER) -> None:
+        self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
+        self._counts = {number: CellCounts() for number in self._runners}
+        self._line = line
+        self._linger = linger
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._seen: set[tuple[int, int]] = set()
+        """(ticket, row) pairs that came and are not yet acknowledged, so that a repeated message is harmless."""
+        self._reports: dict[int, _Report] = {}
+        self._something = asyncio.Event()
+        self._outage: str | None = None
+        self._failure: BaseException | None = None
+        self._last: tuple[Summary, Values] | None = None
+        self._reported = 0
+
+    async def grant(self, slots: int) -> None:
+        """Allow so many requests in flight; returns once no more than that are."""
+        await self._line.resize(slots)
+
+    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
+        """Start rows. A row that came before under the same ticket is not started again."""
+        runner = self._runners[parcel.stage]
+        block = gather(parcel, values, runner.stage.needs)
+        skipped = block.columns.pop(SKIPPED, None)
+        names = tuple(block.columns)
+        cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
+        for place, (index, row) in enumerate(zip(parcel.rows.tolist(), cells, strict=True)):
+            if (parcel.ticket, index) in self._seen:
+                continue
+            self._seen.add((parcel.ticket, index))
+            record = dict(zip(names, row, strict=True))
+            skips = skipped[place] if skipped else None
+            task = asyncio.create_task(self._run(runner, record, index, skips, parcel.ticket))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
+        """Wait for finished rows and report them; the last report again if it was not acknowledged.
+
+        Raises:
+            Exception: a step broke in a way that is no row's fault; the run cannot go on.
+        """
+        if self._last is not None and self._last[0].number != acknowledged:
+            return self._last
+        await self._something.wait()
+        await asyncio.sleep(self._linger)
+        if self._failure is not None:
+            raise self._failure
+        self._something.clear()
+        self._last = self._report()
+        return self._last
+
+    async def close(self) -> None:
+        """Cancel whatever is running."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(
+        self, runner: StageRunner, record: dict[str, Any], index: int, skips: frozenset[str] | None, ticket: int
+    ) -> None:
+        stage = runner.stage.number
+        try:
+            result = await runner.run_row(record, index, skips, self._line.ask, self._counts[stage])
+        except Outage as outage:
+            self._outage = str(outage)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
+            self._failure = error
+        else:
+            report = self._reports.setdefault(stage, _Report())
+            report.rows.append(index)
+            report.tickets.append(ticket)
+            report.results.append(result)
+        self._something.set()
+
+    def _report(self) -> tuple[Summary, Values]:
+        reports, self._reports = self._reports, {}
+        values: Values = {}
+        finished = []
+        for stage, report in sorted(reports.items()):
+            block = _block(report, self._runners[stage].stage.makes)
+            values[stage] = block
+            kept = np.array([result.rejected is None for result in report.results], dtype=np.bool_)
+            tickets = np.array(report.tickets, dtype=np.int64)
+            cells = self._counts[stage].take()
+            finished.append(Finished(stage, block.rows, tickets, kept, cells, rough_bytes(block)))
+            self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
+        self._reported += 1
+        summary = Summary(self._reported, tuple(finished), self._line.take_statistics(), self._outage)
+        return summary, values
+
+
+def _block(report: _Report, makes: tuple[str, ...]) -> Block:
+    columns: dict[str, list[Any]] = {
+        name: [result.values.get(name) for result in report.results] for name in makes
+    }
+    skipped = [result.skipped for result in report.results]
+    if any(skipped):
+        columns[SKIPPED] = skipped
+    rejected: list[Reason | None] = [result.rejected for result in report.results]
+    if any(rejected):
+        columns[REJECTED] = rejected
+    return Block(np.array(report.rows, dtype=np.int64), columns)
+
+
+def rough_bytes(block: Block) -> int:
+    """About how much memory a block takes: text by its length, from a sample of the rows."""
+    size = len(block)
+    if not size:
+        return 0
+    step = max(1, size // 16)
+    sampled = range(0, size, step)
+    total = sum(
+        64 + (len(cell) if isinstance(cell := cells[place], str | bytes) else 256 if isinstance(cell, dict | list) else 0)
+        for cells in block.columns.values()
+        for place in sampled
+    )
+    return total * size // len(sampled)

@@ -1,0 +1,96 @@
+"""Bases of what a user declares."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from data_designer.config.templates import references
+
+
+class ConfigBase(BaseModel):
+    """Configuration data: unknown fields are refused, enumerations are kept as their plain values."""
+
+    model_config = ConfigDict(
+        protected_namespaces=(),
+        use_enum_values=True,
+        arbitrary_types_allowed=True,
+        extra="forbid",
+        ignored_types=(cached_property,),
+    )
+
+
+class SkipConfig(ConfigBase):
+    """When a cell is not computed, and what it holds then."""
+
+    when: str
+    """Jinja template with braces; the cell is skipped where its value is true."""
+    value: bool | int | float | str | None = None
+    """Written into skipped cells."""
+
+    @field_validator("when")
+    @classmethod
+    def _refers_to_something(cls, when: str) -> str:
+        if not references(when):
+            raise ValueError(f"skip.when refers to no column: {when!r}; write names inside {{{{ }}}}")
+        return when
+
+    @property
+    def columns(self) -> list[str]:
+        """Names in `when`, sorted."""
+        return sorted(references(self.when))
+
+
+class SingleColumnConfig(ConfigBase, ABC):
+    """Base of every column."""
+
+    name: str
+    """The column's name, unique in a configuration."""
+    drop: bool = False
+    """Generate the column and let others use it, but leave it out of the dataset."""
+    column_type: str
+    """Tells the kinds of columns apart."""
+    skip: SkipConfig | None = None
+    """When a cell is skipped."""
+    propagate_skip: bool = True
+    """Whether a cell is skipped too when a column it requires was."""
+
+    @property
+    @abstractmethod
+    def required_columns(self) -> list[str]:
+        """Columns whose values a cell is computed from."""
+
+    @property
+    @abstractmethod
+    def side_effect_columns(self) -> list[str]:
+        """Further columns it writes."""
+
+    def get_model_aliases(self) -> list[str]:
+        """Aliases of the models it asks."""
+        alias = getattr(self, "model_alias", None)
+        return [] if alias is None else [alias]
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🎨"
+
+    @model_validator(mode="after")
+    def _gate_does_not_refer_to_itself(self) -> "SingleColumnConfig":
+        if self.skip is not None:
+            own = {self.name, *self.side_effect_columns}.intersection(self.skip.columns)
+            if own:
+                raise ValueError(f"skip.when of column '{self.name}' references itself: {', '.join(sorted(own))}")
+        return self
+
+
+class ProcessorConfig(ConfigBase, ABC):
+    """Base of every processor."""
+
+    name: str
+    """Unique name; the folder of what it writes."""
+    processor_type: str
+    """Tells the kinds of processors apart."""
+
+

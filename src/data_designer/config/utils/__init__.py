@@ -1,0 +1,1 @@
+"""Enumerations that users import from here."""

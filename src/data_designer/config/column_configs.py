@@ -1,0 +1,400 @@
+"""Columns: what each kind is computed from."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Discriminator, Field, Tag, field_serializer, field_validator, model_validator
+
+from data_designer.config.base import ConfigBase, SingleColumnConfig
+from data_designer.config.media import AnyContext
+from data_designer.config.sampler_params import SamplerParams, SamplerType
+from data_designer.config.templates import check_syntax, references
+from data_designer.config.utils.code_lang import CodeLang
+from data_designer.config.utils.trace_type import TraceType
+from data_designer.config.validator_params import (
+    CodeValidatorParams,
+    LocalCallableValidatorParams,
+    RemoteValidatorParams,
+    ValidatorType,
+)
+from data_designer.errors import InvalidConfigError
+
+
+class GenerationStrategy(StrEnum):
+    """Whether a function makes a cell or a column."""
+
+    CELL_BY_CELL = "cell_by_cell"
+    FULL_COLUMN = "full_column"
+
+
+class _NoSideEffects(SingleColumnConfig):
+    @property
+    def side_effect_columns(self) -> list[str]:
+        """None."""
+        return []
+
+
+def _with_type(data: Any, outer: str, *inner: str) -> Any:
+    """Tell parameters that are dicts which kind they are."""
+    if not isinstance(data, dict) or outer not in data:
+        return data
+    data = dict(data)
+    kind = getattr(data[outer], "value", data[outer])
+    for name in inner:
+        given = data.get(name)
+        if isinstance(given, dict):
+            data[name] = {outer: kind, **given}
+    return data
+
+
+class SamplerColumnConfig(_NoSideEffects):
+    """A column whose values are drawn."""
+
+    column_type: Literal["sampler"] = "sampler"
+    sampler_type: SamplerType
+    params: SamplerParams
+    conditional_params: dict[str, SamplerParams] = Field(default_factory=dict)
+    """Jinja condition without braces to the parameters in force where it holds."""
+    convert_to: str | None = None
+    """`int`, `float`, `str`, or a strftime pattern."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_kind(cls, data: Any) -> Any:
+        data = _with_type(data, "sampler_type", "params")
+        if isinstance(data, dict) and isinstance(data.get("conditional_params"), dict) and "sampler_type" in data:
+            kind = getattr(data["sampler_type"], "value", data["sampler_type"])
+            data["conditional_params"] = {
+                condition: {"sampler_type": kind, **params} if isinstance(params, dict) else params
+                for condition, params in data["conditional_params"].items()
+            }
+        return data
+
+    @model_validator(mode="after")
+    def _never_skipped(self) -> "SamplerColumnConfig":
+        return _without_skip(self)
+
+    @property
+    def required_columns(self) -> list[str]:
+        """None: samplers order themselves."""
+        return []
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🎲"
+
+
+def _without_skip(column: Any) -> Any:
+    if column.skip is not None:
+        raise ValueError(f"column '{column.name}': {column.column_type} columns cannot be skipped")
+    return column
+
+
+class LLMTextColumnConfig(SingleColumnConfig):
+    """A column that a model writes."""
+
+    column_type: Literal["llm-text"] = "llm-text"
+    prompt: str
+    """Jinja template."""
+    model_alias: str
+    system_prompt: str | None = None
+    """Jinja template."""
+    multi_modal_context: list[AnyContext] | None = None
+    tool_alias: str | None = None
+    with_trace: TraceType = TraceType.NONE
+    """Keep the conversation in `<name>__trace`."""
+    extract_reasoning_content: bool = False
+    """Keep the model's reasoning in `<name>__reasoning_content`."""
+
+    @field_validator("prompt", "system_prompt")
+    @classmethod
+    def _parses(cls, template: str | None) -> str | None:
+        return template if template is None else check_syntax(template)
+
+    @property
+    def required_columns(self) -> list[str]:
+        """Names in the prompts, and columns of media."""
+        media = {context.column_name for context in self.multi_modal_context or ()}
+        return sorted(references(self.prompt) | references(self.system_prompt or "") | media)
+
+    @property
+    def side_effect_columns(self) -> list[str]:
+        """Trace and reasoning, where they are kept."""
+        trace = [f"{self.name}__trace"] if self.with_trace != TraceType.NONE else []
+        return [*trace, *([f"{self.name}__reasoning_content"] if self.extract_reasoning_content else [])]
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "📝"
+
+
+class LLMCodeColumnConfig(LLMTextColumnConfig):
+    """A column of code that a model writes."""
+
+    column_type: Literal["llm-code"] = "llm-code"  # type: ignore[assignment]
+    code_lang: CodeLang
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "💻"
+
+
+class LLMStructuredColumnConfig(LLMTextColumnConfig):
+    """A column of JSON that a model writes to a schema."""
+
+    column_type: Literal["llm-structured"] = "llm-structured"  # type: ignore[assignment]
+    output_format: dict[str, Any]
+    """JSON schema, or a pydantic class, which is turned into its schema."""
+
+    @field_validator("output_format", mode="before")
+    @classmethod
+    def _schema(cls, output_format: Any) -> Any:
+        is_model = isinstance(output_format, type) and issubclass(output_format, BaseModel)
+        return output_format.model_json_schema() if is_model else output_format
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🗂️"
+
+
+class Score(ConfigBase):
+    """One thing a judge scores."""
+
+    name: str
+    description: str
+    options: dict[int | str, str]
+    """Score to what it means."""
+
+
+class LLMJudgeColumnConfig(LLMTextColumnConfig):
+    """A column of scores that a model gives."""
+
+    column_type: Literal["llm-judge"] = "llm-judge"  # type: ignore[assignment]
+    scores: list[Score] = Field(min_length=1)
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "⚖️"
+
+
+_DTYPES: dict[str, Callable[[Any], Any]] = {"int": lambda v: int(float(v)), "float": float, "str": str, "bool": bool}
+
+
+class ExpressionColumnConfig(_NoSideEffects):
+    """A column computed from others by a template."""
+
+    column_type: Literal["expression"] = "expression"
+    expr: str
+    """Jinja template."""
+    dtype: Literal["int", "float", "str", "bool"] = "str"
+
+    @field_validator("expr")
+    @classmethod
+    def _parses(cls, expr: str) -> str:
+        if not expr.strip():
+            raise InvalidConfigError("the expression is blank")
+        return check_syntax(expr)
+
+    @model_validator(mode="after")
+    def _skip_value_fits(self) -> "ExpressionColumnConfig":
+        if self.skip is not None and self.skip.value is not None:
+            try:
+                value = _DTYPES[self.dtype](self.skip.value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"skip.value {self.skip.value!r} cannot be converted to {self.dtype}") from error
+            self.skip = self.skip.model_copy(update={"value": value})
+        return self
+
+    @property
+    def required_columns(self) -> list[str]:
+        """Names in the expression."""
+        return sorted(references(self.expr))
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🧩"
+
+
+class ValidationColumnConfig(_NoSideEffects):
+    """A column of verdicts on others."""
+
+    column_type: Literal["validation"] = "validation"
+    target_columns: list[str]
+    validator_type: ValidatorType
+    validator_params: Annotated[
+        CodeValidatorParams | LocalCallableValidatorParams | RemoteValidatorParams, Field(discriminator="validator_type")
+    ]
+    batch_size: int = Field(default=10, ge=1)
+    """Rows a call of the validator."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_kind(cls, data: Any) -> Any:
+        return _with_type(data, "validator_type", "validator_params")
+
+    @property
+    def required_columns(self) -> list[str]:
+        """The target columns."""
+        return list(self.target_columns)
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🔍"
+
+
+class SeedDatasetColumnConfig(_NoSideEffects):
+    """A column of the seed dataset."""
+
+    column_type: Literal["seed-dataset"] = "seed-dataset"
+
+    @model_validator(mode="after")
+    def _never_skipped(self) -> "SeedDatasetColumnConfig":
+        return _without_skip(self)
+
+    @property
+    def required_columns(self) -> list[str]:
+        """None."""
+        return []
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🌱"
+
+
+class EmbeddingColumnConfig(_NoSideEffects):
+    """A column of embeddings of another."""
+
+    column_type: Literal["embedding"] = "embedding"
+    target_column: str
+    model_alias: str
+
+    @property
+    def required_columns(self) -> list[str]:
+        """The target column."""
+        return [self.target_column]
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🧬"
+
+
+class ImageColumnConfig(_NoSideEffects):
+    """A column of images that a model makes."""
+
+    column_type: Literal["image"] = "image"
+    prompt: str
+    model_alias: str
+    multi_modal_context: list[AnyContext] | None = None
+
+    @field_validator("prompt")
+    @classmethod
+    def _parses(cls, prompt: str) -> str:
+        return check_syntax(prompt)
+
+    @property
+    def required_columns(self) -> list[str]:
+        """Names in the prompt, and columns of media."""
+        return sorted(references(self.prompt) | {context.column_name for context in self.multi_modal_context or ()})
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🖼️"
+
+
+class CustomColumnConfig(SingleColumnConfig):
+    """A column that a function of the user makes."""
+
+    column_type: Literal["custom"] = "custom"
+    generator_function: Any
+    """Decorated with `custom_column_generator`."""
+    generation_strategy: GenerationStrategy = GenerationStrategy.CELL_BY_CELL
+    generator_params: Any = None
+    """A pydantic object handed to the function."""
+
+    @field_validator("generator_function")
+    @classmethod
+    def _is_decorated(cls, function: Any) -> Any:
+        if not callable(function) or not hasattr(function, "custom_column_metadata"):
+            raise ValueError("generator_function must be a function decorated with @custom_column_generator()")
+        return function
+
+    @field_validator("generator_params")
+    @classmethod
+    def _is_a_model(cls, params: Any) -> Any:
+        if params is not None and not isinstance(params, BaseModel):
+            raise ValueError(f"generator_params must be a pydantic object, not {type(params).__name__}")
+        return params
+
+    @field_serializer("generator_function")
+    def _by_name(self, function: Any) -> str:
+        return getattr(function, "__name__", type(function).__name__)
+
+    @field_serializer("generator_params")
+    def _dumped(self, params: Any) -> Any:
+        return None if params is None else params.model_dump(mode="json")
+
+    def _metadata(self, key: str) -> list[str]:
+        return list(self.generator_function.custom_column_metadata[key])
+
+    @property
+    def required_columns(self) -> list[str]:
+        """As the decorator says."""
+        return self._metadata("required_columns")
+
+    @property
+    def side_effect_columns(self) -> list[str]:
+        """As the decorator says."""
+        return self._metadata("side_effect_columns")
+
+    @property
+    def model_aliases(self) -> list[str]:
+        """As the decorator says."""
+        return self._metadata("model_aliases")
+
+    def get_model_aliases(self) -> list[str]:
+        """As the decorator says."""
+        return self.model_aliases
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "🔧"
+
+
+def column_kind(value: Any) -> Any:
+    """What tells columns apart in files and unions."""
+    return value.get("column_type") if isinstance(value, dict) else getattr(value, "column_type", None)
+
+
+BUILT_IN_COLUMNS: tuple[type[SingleColumnConfig], ...] = (
+    SeedDatasetColumnConfig, SamplerColumnConfig, LLMTextColumnConfig, LLMCodeColumnConfig, LLMStructuredColumnConfig,
+    LLMJudgeColumnConfig, EmbeddingColumnConfig, ImageColumnConfig, ValidationColumnConfig, ExpressionColumnConfig,
+    CustomColumnConfig,
+)  # fmt: skip
+"""In the order in which reports show them."""
+
+ColumnConfigT = Annotated[
+    Annotated[SeedDatasetColumnConfig, Tag("seed-dataset")]
+    | Annotated[SamplerColumnConfig, Tag("sampler")]
+    | Annotated[LLMTextColumnConfig, Tag("llm-text")]
+    | Annotated[LLMCodeColumnConfig, Tag("llm-code")]
+    | Annotated[LLMStructuredColumnConfig, Tag("llm-structured")]
+    | Annotated[LLMJudgeColumnConfig, Tag("llm-judge")]
+    | Annotated[EmbeddingColumnConfig, Tag("embedding")]
+    | Annotated[ImageColumnConfig, Tag("image")]
+    | Annotated[ValidationColumnConfig, Tag("validation")]
+    | Annotated[ExpressionColumnConfig, Tag("expression")]
+    | Annotated[CustomColumnConfig, Tag("custom")],
+    Discriminator(column_kind),
+]

@@ -1,0 +1,94 @@
+"""Kinds of columns, by name."""
+
+from enum import StrEnum
+from typing import Any
+
+from data_designer.config.base import SingleColumnConfig
+from data_designer.config.column_configs import BUILT_IN_COLUMNS, ColumnConfigT
+from data_designer.config.sampler_params import SAMPLER_PARAMS, SamplerType
+from data_designer.errors import InvalidConfigError, InvalidEnumValueError
+
+COLUMN_CLASSES: dict[str, type[SingleColumnConfig]] = {
+    cls.model_fields["column_type"].default: cls for cls in BUILT_IN_COLUMNS
+}
+"""Column type to its class, in the order in which reports show them."""
+
+
+class DataDesignerColumnType(StrEnum):
+    """Kinds of columns."""
+
+    SAMPLER = "sampler"
+    LLM_TEXT = "llm-text"
+    LLM_CODE = "llm-code"
+    LLM_STRUCTURED = "llm-structured"
+    LLM_JUDGE = "llm-judge"
+    EXPRESSION = "expression"
+    VALIDATION = "validation"
+    SEED_DATASET = "seed-dataset"
+    EMBEDDING = "embedding"
+    IMAGE = "image"
+    CUSTOM = "custom"
+
+
+def as_column_type(value: "str | DataDesignerColumnType") -> DataDesignerColumnType:
+    """The kind of column a string names.
+
+    Raises:
+        InvalidEnumValueError: it names none.
+    """
+    try:
+        return DataDesignerColumnType(value)
+    except ValueError as error:
+        names = ", ".join(COLUMN_CLASSES)
+        raise InvalidEnumValueError(f"{value!r} is no column type; there are {names}") from error
+
+
+def get_column_config_from_kwargs(name: str, column_type: "str | DataDesignerColumnType", **kwargs: Any) -> SingleColumnConfig:
+    """A column from its name, its type and its fields.
+
+    Raises:
+        InvalidEnumValueError: the column or sampler type is unknown.
+        InvalidConfigError: a sampler lacks its type, or its params are of another kind.
+    """
+    kind = as_column_type(column_type)
+    if kind == DataDesignerColumnType.SAMPLER:
+        kwargs = _sampler_fields(name, kwargs)
+    return COLUMN_CLASSES[kind.value].model_validate({"name": name, **kwargs})
+
+
+def _sampler_fields(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    if "sampler_type" not in kwargs:
+        raise InvalidConfigError(f"column '{name}': a sampler needs a sampler_type")
+    try:
+        kind = SamplerType(kwargs["sampler_type"])
+    except ValueError as error:
+        names = ", ".join(SamplerType)
+        raise InvalidEnumValueError(f"{kwargs['sampler_type']!r} is no sampler type; there are {names}") from error
+    params = kwargs.get("params", {})
+    wanted = SAMPLER_PARAMS[kind.value]
+    if not isinstance(params, dict | wanted):
+        raise InvalidConfigError(
+            f"column '{name}': params of a {kind.value} sampler are a dict or {wanted.__name__}, not {type(params).__name__}"
+        )
+    return {**kwargs, "params": params}
+
+
+def get_column_display_order() -> list[str]:
+    """Column types in the order in which reports show them."""
+    return list(COLUMN_CLASSES)
+
+
+def get_column_emoji_from_type(column_type: "str | DataDesignerColumnType") -> str:
+    """A symbol for tables and reports."""
+    return COLUMN_CLASSES[as_column_type(column_type).value].get_column_emoji()
+
+
+__all__ = [
+    "COLUMN_CLASSES",
+    "ColumnConfigT",
+    "DataDesignerColumnType",
+    "as_column_type",
+    "get_column_config_from_kwargs",
+    "get_column_display_order",
+    "get_column_emoji_from_type",
+]

@@ -1,0 +1,109 @@
+"""A whole declaration."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
+from data_designer.config.base import ConfigBase
+from data_designer.config.column_configs import ColumnConfigT
+from data_designer.config.mcp import ToolConfig
+from data_designer.config.models import ModelConfig
+from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig
+from data_designer.config.sampler_constraints import Constraint
+from data_designer.config.seed import SeedConfig
+
+AnyProcessor = Annotated[
+    DropColumnsProcessorConfig | SchemaTransformProcessorConfig, Field(discriminator="processor_type")
+]
+
+_FINGERPRINT_VERSION = 2
+_OPTIONAL_LISTS = ("model_configs", "tool_configs", "constraints", "processors")
+
+
+class Exportable(ConfigBase):
+    """What can be written as a file."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self, path: "str | Path | None" = None, *, indent: int = 2, **kwargs: Any) -> str | None:
+        """As YAML text, or written to a file."""
+        import yaml  # noqa: PLC0415 - only files need it
+
+        options = {"allow_unicode": True, "sort_keys": True, "default_flow_style": False, **kwargs}
+        return _put(yaml.safe_dump(self.to_dict(), indent=indent, **options), path)
+
+    def to_json(self, path: "str | Path | None" = None, *, indent: int = 2, **kwargs: Any) -> str | None:
+        """As JSON text, or written to a file."""
+        return _put(json.dumps(self.to_dict(), indent=indent, **{"ensure_ascii": False, **kwargs}), path)
+
+
+def _put(text: str, path: "str | Path | None") -> str | None:
+    if path is None:
+        return text
+    Path(path).write_text(text, encoding="utf-8")
+    return None
+
+
+class DataDesignerConfig(Exportable):
+    """What a dataset is to be: columns, models, seed, constraints, processors."""
+
+    columns: list[ColumnConfigT]
+    model_configs: list[ModelConfig] | None = None
+    tool_configs: list[ToolConfig] | None = None
+    seed_config: SeedConfig | None = None
+    constraints: list[Constraint] | None = None
+    profilers: list[JudgeScoreProfilerConfig] | None = None
+    processors: list[AnyProcessor] | None = None
+
+    @model_validator(mode="after")
+    def _subcategories_have_categories(self) -> "DataDesignerConfig":
+        by_name: dict[str, Any] = {column.name: column for column in self.columns}
+        for column in self.columns:
+            if column.column_type != "sampler" or column.sampler_type != "subcategory":
+                continue
+            parent = by_name.get(getattr(column.params, "category", ""))
+            if parent is not None and getattr(parent, "sampler_type", None) != "category":
+                raise ValueError(f"column '{column.name}': its category '{parent.name}' is no category sampler")
+        return self
+
+    def fingerprint(self) -> dict[str, Any]:
+        """A digest of everything that decides what the data is; settings of how it is made are left out."""
+        canonical = json.dumps(self._canonical(), sort_keys=True, separators=(",", ":"), default=str)
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        return {
+            "config_hash": f"sha256:{digest}",
+            "config_hash_algo": "sha256",
+            "config_hash_version": _FINGERPRINT_VERSION,
+        }
+
+    def _canonical(self) -> dict[str, Any]:
+        data = self.to_dict()
+        data.pop("profilers")
+        for key in _OPTIONAL_LISTS:
+            data[key] = data[key] or []
+        for model in data["model_configs"]:
+            model.pop("skip_health_check")
+            model["inference_parameters"].pop("max_parallel_requests")
+            model["inference_parameters"].pop("timeout")
+        for tool in data["tool_configs"]:
+            tool.pop("timeout_sec")
+            tool["allow_tools"] = tool["allow_tools"] or []
+        data["model_configs"].sort(key=lambda model: model["alias"])
+        data["tool_configs"].sort(key=lambda tool: tool["tool_alias"])
+        source = (data["seed_config"] or {}).get("source", {})
+        if source.get("seed_type") == "hf":
+            source.pop("token")
+            source.pop("endpoint")
+        for column, dumped in zip(self.columns, data["columns"], strict=True):
+            if column.column_type == "custom":
+                function = column.generator_function
+                dumped["generator_function"] = [
+                    getattr(function, name, None) for name in ("__name__", "__qualname__", "__module__")
+                ] + [function.custom_column_metadata]
+        return data

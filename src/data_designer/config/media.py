@@ -1,0 +1,69 @@
+"""Media in columns that a model is shown beside the prompt."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Discriminator, Tag, model_validator
+
+from data_designer.config.utils.media_helpers import AudioFormat, ImageFormat, VideoFormat
+
+
+class Modality(StrEnum):
+    """Kinds of media."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+class ModalityDataType(StrEnum):
+    """How a column holds its media."""
+
+    URL = "url"
+    BASE64 = "base64"
+
+
+class ModalityContext(BaseModel):
+    """Base of media contexts; unknown keys are ignored."""
+
+    modality: Modality
+    column_name: str
+    data_type: ModalityDataType | None = None
+
+    @model_validator(mode="after")
+    def _format_is_known(self) -> "ModalityContext":
+        name = f"{self.modality.value}_format"
+        if self.data_type == ModalityDataType.BASE64 and getattr(self, name, None) is None:
+            raise ValueError(f"{name} is needed when data_type is base64")
+        return self
+
+
+class ImageContext(ModalityContext):
+    """An image."""
+
+    modality: Literal[Modality.IMAGE] = Modality.IMAGE
+    image_format: ImageFormat | None = None
+
+
+class AudioContext(ModalityContext):
+    """A recording."""
+
+    modality: Literal[Modality.AUDIO] = Modality.AUDIO
+    audio_format: AudioFormat | None = None
+
+
+class VideoContext(ModalityContext):
+    """A film."""
+
+    modality: Literal[Modality.VIDEO] = Modality.VIDEO
+    video_format: VideoFormat | None = None
+
+
+def _kind(value: Any) -> Any:
+    return value.get("modality", "image") if isinstance(value, dict) else getattr(value, "modality", None)
+
+
+AnyContext = Annotated[
+    Annotated[ImageContext, Tag("image")] | Annotated[AudioContext, Tag("audio")] | Annotated[VideoContext, Tag("video")],
+    Discriminator(_kind),
+]

@@ -1,0 +1,301 @@
+"""Models, their providers, and how they are asked."""
+
+import random
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from data_designer.config.base import ConfigBase
+from data_designer.errors import InvalidConfigError
+
+SIMULATED_PROVIDER = "simulated"
+"""Name of the provider that is always there: the embedded simulated model."""
+
+
+class GenerationType(StrEnum):
+    """What a model makes."""
+
+    CHAT_COMPLETION = "chat-completion"
+    EMBEDDING = "embedding"
+    IMAGE = "image"
+
+
+# --- distributions of request parameters -------------------------------------------------------------------
+
+
+def normalised(weights: Sequence[float] | None, values: Sequence[Any]) -> list[float] | None:
+    """Weights that sum to one, as a new list; checks that they fit the values."""
+    if weights is None:
+        return None
+    if len(weights) != len(values):
+        raise ValueError(f"{len(weights)} weights for {len(values)} values; give one weight a value")
+    total = sum(weights)
+    if total == 0 or any(weight < 0 for weight in weights):
+        raise ValueError("weights must not be negative, nor sum to zero")
+    return [weight / total for weight in weights]
+
+
+class ManualDistributionParams(ConfigBase):
+    """Values and how likely each is."""
+
+    values: list[float] = Field(min_length=1)
+    weights: list[float] | None = None
+
+    @model_validator(mode="after")
+    def _normalise(self) -> "ManualDistributionParams":
+        self.weights = normalised(self.weights, self.values)
+        return self
+
+
+class UniformDistributionParams(ConfigBase):
+    """A range whose values are equally likely."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "UniformDistributionParams":
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be less than high ({self.high})")
+        return self
+
+
+class ManualDistribution(ConfigBase):
+    """Draws one of some values for each request."""
+
+    distribution_type: Literal["manual"] = "manual"
+    params: ManualDistributionParams
+
+    def sample(self, rng: random.Random | None = None) -> float:
+        """Draw a value."""
+        return (rng or random.Random()).choices(self.params.values, self.params.weights)[0]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value it can draw."""
+        return min(self.params.values), max(self.params.values)
+
+
+class UniformDistribution(ConfigBase):
+    """Draws a value of a range for each request."""
+
+    distribution_type: Literal["uniform"] = "uniform"
+    params: UniformDistributionParams
+
+    def sample(self, rng: random.Random | None = None) -> float:
+        """Draw a value."""
+        return (rng or random.Random()).uniform(self.params.low, self.params.high)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value it can draw."""
+        return self.params.low, self.params.high
+
+
+def _distribution_kind(value: Any) -> str | None:
+    if isinstance(value, ManualDistribution | UniformDistribution):
+        return value.distribution_type
+    if not isinstance(value, dict):
+        return None
+    params = value.get("params")
+    by_shape = "uniform" if isinstance(params, dict) and "low" in params else "manual"
+    return value.get("distribution_type") or by_shape
+
+
+Distribution = Annotated[
+    Annotated[ManualDistribution, Tag("manual")] | Annotated[UniformDistribution, Tag("uniform")],
+    Discriminator(_distribution_kind),
+]
+
+
+# --- inference parameters ----------------------------------------------------------------------------------
+
+
+class BaseInferenceParams(ConfigBase):
+    """What all kinds of requests share."""
+
+    max_parallel_requests: int = Field(default=4, ge=1)
+    """Requests of this alias in flight at once, over the whole cluster."""
+    timeout: int | None = Field(default=None, ge=1)
+    """Seconds until a request is given up; 60 when unset."""
+    extra_body: dict[str, Any] | None = None
+    """Further fields of the request, merged flat."""
+
+    @property
+    def generate_kwargs(self) -> dict[str, Any]:
+        """The options that are set; distributions are drawn at each access."""
+        given = {"timeout": self.timeout, "extra_body": self.extra_body or None}
+        return {name: value for name, value in {**self._options(), **given}.items() if value is not None}
+
+    def _options(self) -> dict[str, Any]:
+        return {}
+
+    def get_formatted_params(self) -> list[str]:
+        """Each set parameter as `name=value`."""
+        shown = {name: getattr(self, name) for name in type(self).model_fields if name != "generation_type"}
+        return [f"{name}={_shown(value)}" for name, value in shown.items() if value is not None]
+
+    def format_for_display(self) -> str:
+        """The set parameters in one line."""
+        return ", ".join(self.get_formatted_params()) or "(none)"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, ManualDistribution | UniformDistribution):
+        return "dist"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+class ChatCompletionInferenceParams(BaseInferenceParams):
+    """How a chat model is asked."""
+
+    generation_type: Literal["chat-completion"] = "chat-completion"
+    temperature: float | Distribution | None = None
+    """0 to 2, or a distribution drawn for each request."""
+    top_p: float | Distribution | None = None
+    """0 to 1, or a distribution drawn for each request."""
+    max_tokens: int | None = Field(default=None, ge=1)
+
+    @field_validator("temperature")
+    @classmethod
+    def _temperature_in_range(cls, value: Any) -> Any:
+        return _in_range("temperature", value, 2.0)
+
+    @field_validator("top_p")
+    @classmethod
+    def _top_p_in_range(cls, value: Any) -> Any:
+        return _in_range("top_p", value, 1.0)
+
+    def _options(self) -> dict[str, Any]:
+        drawn = {name: _drawn(getattr(self, name)) for name in ("temperature", "top_p")}
+        return {**drawn, "max_tokens": self.max_tokens}
+
+
+def _in_range(name: str, value: Any, highest: float) -> Any:
+    if value is None:
+        return value
+    low, high = (value, value) if isinstance(value, int | float) else value.bounds
+    if low < 0 or high > highest:
+        raise ValueError(f"{name} must be between 0 and {highest:g}; got {low:g} to {high:g}")
+    return value
+
+
+def _drawn(value: Any) -> Any:
+    return value.sample() if isinstance(value, ManualDistribution | UniformDistribution) else value
+
+
+class EmbeddingInferenceParams(BaseInferenceParams):
+    """How an embedding model is asked."""
+
+    generation_type: Literal["embedding"] = "embedding"
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = None
+
+    def _options(self) -> dict[str, Any]:
+        return {"encoding_format": self.encoding_format, "dimensions": self.dimensions}
+
+
+class ImageInferenceParams(BaseInferenceParams):
+    """How an image model is asked; all its options travel in `extra_body`."""
+
+    generation_type: Literal["image"] = "image"
+
+
+def _inference_kind(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(getattr(value, "generation_type", "chat-completion"))
+    kind = value.get("generation_type")
+    if kind == "image":
+        return "image"
+    if kind == "embedding" or "encoding_format" in value or "dimensions" in value:
+        return "embedding"
+    return "chat-completion"
+
+
+InferenceParams = Annotated[
+    Annotated[ChatCompletionInferenceParams, Tag("chat-completion")]
+    | Annotated[EmbeddingInferenceParams, Tag("embedding")]
+    | Annotated[ImageInferenceParams, Tag("image")],
+    Discriminator(_inference_kind),
+]
+
+
+# --- models and providers ----------------------------------------------------------------------------------
+
+
+class ModelConfig(ConfigBase):
+    """A model as columns know it: by its alias."""
+
+    alias: str
+    """The name columns use."""
+    model: str
+    """The provider's name of the model."""
+    provider: str
+    """Name of a ModelProvider."""
+    inference_parameters: InferenceParams = Field(default_factory=ChatCompletionInferenceParams)
+    skip_health_check: bool = False
+    """Do not probe the model before a run."""
+
+    @property
+    def generation_type(self) -> str:
+        """What the model makes."""
+        return str(self.inference_parameters.generation_type)
+
+
+class ModelProvider(ConfigBase):
+    """Where models are served."""
+
+    name: str
+    endpoint: str = ""
+    """Base URL, such as `https://host/v1`."""
+    provider_type: str = "openai"
+    """`openai`, `anthropic` or `simulated`."""
+    api_key: str | None = Field(default=None, repr=False)
+    """Name of an environment variable, or the key itself."""
+    extra_body: dict[str, Any] | None = None
+    """Merged over the model's own."""
+    extra_headers: dict[str, str] | None = Field(default=None, repr=False)
+
+    @field_validator("provider_type")
+    @classmethod
+    def _lower(cls, provider_type: str) -> str:
+        return provider_type.lower()
+
+    @model_validator(mode="after")
+    def _has_endpoint(self) -> "ModelProvider":
+        if not self.endpoint and self.provider_type != SIMULATED_PROVIDER:
+            raise ValueError(f"provider '{self.name}' needs an endpoint")
+        return self
+
+
+def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[ModelConfig]:
+    """Model configs from a list, a YAML file or YAML text with the key `model_configs`.
+
+    Raises:
+        InvalidConfigError: the text lacks the key.
+    """
+    import yaml  # noqa: PLC0415 - only files need it
+
+    if isinstance(model_configs, list):
+        return model_configs
+    path = Path(model_configs)
+    is_file = isinstance(model_configs, Path) or (len(str(model_configs)) < 4096 and path.is_file())
+    content = yaml.safe_load(path.read_text(encoding="utf-8") if is_file else str(model_configs))
+    if not isinstance(content, dict) or "model_configs" not in content:
+        raise InvalidConfigError("the model configuration lacks the key 'model_configs'")
+    return [ModelConfig.model_validate(item) for item in content["model_configs"]]
+
+
+
+
+
+def __getattr__(name: str) -> Any:
+    """Give the media contexts, which users import from here too."""
+    from data_designer.config import media  # noqa: PLC0415 - only who asks pays
+
+    if name in {"Modality", "ModalityDataType", "ModalityContext", "ImageContext", "AudioContext", "VideoContext"}:
+        return getattr(media, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,58 @@
+"""What is done to a batch once all its columns are there."""
+
+import json
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from data_designer.config.base import ProcessorConfig
+from data_designer.config.templates import check_syntax
+from data_designer.errors import InvalidConfigError
+
+
+class ProcessorType(StrEnum):
+    """Kinds of processors."""
+
+    DROP_COLUMNS = "drop_columns"
+    SCHEMA_TRANSFORM = "schema_transform"
+
+
+class DropColumnsProcessorConfig(ProcessorConfig):
+    """Leaves columns out of the dataset."""
+
+    processor_type: Literal["drop_columns"] = "drop_columns"
+    column_names: list[str]
+    """Names, or patterns with `*`."""
+
+
+class SchemaTransformProcessorConfig(ProcessorConfig):
+    """Writes a second dataset whose rows fill a template."""
+
+    processor_type: Literal["schema_transform"] = "schema_transform"
+    template: dict[str, Any]
+    """JSON whose strings are Jinja templates over the columns."""
+
+    @field_validator("template")
+    @classmethod
+    def _is_json(cls, template: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(template)
+        except (TypeError, ValueError) as error:
+            raise InvalidConfigError(f"the template of a schema transform must be JSON: {error}") from error
+        _check_leaves(template)
+        return template
+
+
+def _check_leaves(form: Any) -> None:
+    match form:
+        case str():
+            check_syntax(form)
+        case dict():
+            for value in form.values():
+                _check_leaves(value)
+        case list():
+            for value in form:
+                _check_leaves(value)
+        case _:
+            pass

@@ -1,0 +1,145 @@
+"""How a run behaves; none of it changes what the data means."""
+
+import warnings
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from data_designer.config.base import ConfigBase
+
+
+class JinjaRenderingEngine(StrEnum):
+    """How templates are rendered."""
+
+    NATIVE = "native"
+    SECURE = "secure"
+
+
+class ResumeMode(StrEnum):
+    """What to do with a dataset that is there already."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    IF_POSSIBLE = "if_possible"
+
+
+class RequestAdmissionTuningConfig(ConfigBase):
+    """How the number of requests in flight follows what an endpoint refuses."""
+
+    multiplicative_decrease_factor: float = Field(default=0.75, gt=0, lt=1)
+    additive_increase_step: int = Field(default=1, ge=1)
+    successes_until_increase: int = Field(default=25, ge=1)
+    cooldown_seconds: float = Field(default=2.0, gt=0)
+    """Pause after a refusal that names none itself."""
+    startup_ramp_seconds: float = Field(default=0.0, ge=0)
+
+
+class ThrottleConfig(ConfigBase):
+    """Deprecated form of RequestAdmissionTuningConfig."""
+
+    reduce_factor: float = Field(default=0.75, gt=0, lt=1)
+    additive_increase: int = Field(default=1, ge=1)
+    success_window: int = Field(default=25, ge=1)
+    cooldown_seconds: float = Field(default=2.0, gt=0)
+    ceiling_overshoot: float = Field(default=0.10, ge=0)
+    """Ignored."""
+    rampup_seconds: float = Field(default=0.0, ge=0)
+
+    def to_request_admission_tuning(self) -> RequestAdmissionTuningConfig:
+        """The same in today's form."""
+        return RequestAdmissionTuningConfig(
+            multiplicative_decrease_factor=self.reduce_factor,
+            additive_increase_step=self.additive_increase,
+            successes_until_increase=self.success_window,
+            cooldown_seconds=self.cooldown_seconds,
+            startup_ramp_seconds=self.rampup_seconds,
+        )
+
+
+class RunConfig(ConfigBase):
+    """Settings of `create` and `preview`."""
+
+    disable_early_shutdown: bool = False
+    """Attempt every record whatever fails."""
+    shutdown_error_rate: float = Field(default=0.5, ge=0, le=1)
+    """Stop when more than this share of a column's recent cells failed."""
+    shutdown_error_window: int = Field(default=10, ge=1)
+    """Cells of a column that must have finished before its failures count."""
+    buffer_size: int = Field(default=1000, gt=0)
+    """Records a batch: what is held in memory, written and resumed together."""
+    max_concurrent_row_groups: int = Field(default=3, ge=1)
+    """Batches open at once; counts only when set, else as many are open as the model slots need."""
+    max_in_flight_tasks: int = Field(default=1024, ge=1)
+    """Rows handed out at once; counts only when set."""
+    non_inference_max_parallel_workers: int = Field(default=4, ge=1)
+    """CPU tasks (samplers, expressions, validators) running at once, over the whole cluster."""
+    max_conversation_restarts: int = Field(default=5, ge=0)
+    """Fresh conversations after a reply that cannot be parsed."""
+    max_conversation_correction_steps: int = Field(default=0, ge=0)
+    """Turns in a conversation that tell the model what was wrong with its reply."""
+    async_trace: bool = False
+    """Fill `results.task_traces`."""
+    write_scheduler_events: bool = False
+    """Write `scheduler_events.jsonl` into the dataset directory."""
+    display_tui: bool = False
+    """Show a live panel where there is a terminal."""
+    progress_interval: float = Field(default=5.0, gt=0)
+    """Seconds between lines of progress."""
+    otel_metrics_port: int | None = Field(default=9464, ge=1, le=65535)
+    """Local port of the metrics endpoint; None for none."""
+    preserve_dropped_columns: bool = True
+    """Keep dropped columns in a folder of their own."""
+    jinja_rendering_engine: JinjaRenderingEngine = JinjaRenderingEngine.SECURE
+    """How templates are rendered."""
+    request_admission: RequestAdmissionTuningConfig | None = None
+    """How the number of requests in flight follows what an endpoint refuses."""
+    seed: int | None = Field(default=None, ge=0)
+    """Same seed, same data; unset, a fresh one is drawn and written to the metadata."""
+    executor: Literal["auto", "ray", "inline"] = "auto"
+    """Where work runs: on Ray, in this process, or (auto) on Ray unless the run is too small to be worth it."""
+    replicas_per_model: int | None = Field(default=None, ge=1)
+    """Processes a model alias; unset, as many as its slots and the CPUs ask for."""
+    outage_patience: float = Field(default=1800.0, gt=0)
+    """Seconds an endpoint that has worked may be down before the run stops."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_names(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if "progress_bar" in data:
+            _deprecated("progress_bar", "display_tui")
+            data.setdefault("display_tui", data.pop("progress_bar"))
+            data.pop("progress_bar", None)
+        if data.get("throttle") is not None:
+            _deprecated("throttle", "request_admission")
+            if data.get("request_admission") is not None:
+                raise ValueError("give either throttle or request_admission, not both")
+            throttle = data.pop("throttle")
+            throttle = throttle if isinstance(throttle, ThrottleConfig) else ThrottleConfig.model_validate(throttle)
+            data["request_admission"] = throttle.to_request_admission_tuning()
+        data.pop("throttle", None)
+        return data
+
+    @model_validator(mode="after")
+    def _disabled_means_never(self) -> "RunConfig":
+        if self.disable_early_shutdown:
+            self.shutdown_error_rate = 1.0
+        return self
+
+    @property
+    def progress_bar(self) -> bool:
+        """Deprecated name of `display_tui`."""
+        _deprecated("progress_bar", "display_tui")
+        return self.display_tui
+
+    @progress_bar.setter
+    def progress_bar(self, value: bool) -> None:
+        _deprecated("progress_bar", "display_tui")
+        self.display_tui = value
+
+
+def _deprecated(old: str, new: str) -> None:
+    warnings.warn(f"RunConfig.{old} is deprecated; use {new}", DeprecationWarning, stacklevel=3)

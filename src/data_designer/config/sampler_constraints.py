@@ -1,0 +1,62 @@
+"""Inequalities that sampled values must satisfy."""
+
+import math
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Tag
+
+from data_designer.config.base import ConfigBase
+
+
+class ConstraintType(StrEnum):
+    """Kinds of constraints."""
+
+    SCALAR_INEQUALITY = "scalar_inequality"
+    COLUMN_INEQUALITY = "column_inequality"
+
+
+class InequalityOperator(StrEnum):
+    """How two values compare."""
+
+    LT = "lt"
+    LE = "le"
+    GT = "gt"
+    GE = "ge"
+
+
+class ScalarInequalityConstraint(ConfigBase):
+    """A column compared with a number."""
+
+    constraint_type: Literal["scalar_inequality"] = "scalar_inequality"
+    target_column: str
+    rhs: float
+    operator: InequalityOperator
+
+
+class ColumnInequalityConstraint(ConfigBase):
+    """A column compared with another."""
+
+    constraint_type: Literal["column_inequality"] = "column_inequality"
+    target_column: str
+    rhs: str
+    operator: InequalityOperator
+
+
+def _kind(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value.constraint_type)
+    given = value.get("constraint_type")
+    if given is not None:
+        return str(given)
+    try:
+        return "scalar_inequality" if math.isfinite(float(value.get("rhs", 0))) else "column_inequality"
+    except (TypeError, ValueError):
+        return "column_inequality"
+
+
+Constraint = Annotated[
+    Annotated[ScalarInequalityConstraint, Tag("scalar_inequality")]
+    | Annotated[ColumnInequalityConstraint, Tag("column_inequality")],
+    Discriminator(_kind),
+]

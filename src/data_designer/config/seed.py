@@ -1,0 +1,80 @@
+"""Which seed rows are used, and in which order."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from data_designer.config.base import ConfigBase
+from data_designer.config.seed_source import (
+    AgentRolloutSeedSource,
+    DirectorySeedSource,
+    FileContentsSeedSource,
+    HuggingFaceSeedSource,
+    LocalFileSeedSource,
+)
+from data_designer.config.seed_source_dataframe import DataFrameSeedSource
+
+
+class SamplingStrategy(StrEnum):
+    """The order of seed rows."""
+
+    ORDERED = "ordered"
+    SHUFFLE = "shuffle"
+
+
+class IndexRange(ConfigBase):
+    """Rows from start to end, both included."""
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "IndexRange":
+        if self.start > self.end:
+            raise ValueError(f"start ({self.start}) must not be greater than end ({self.end})")
+        return self
+
+    @property
+    def size(self) -> int:
+        """How many rows it has."""
+        return self.end - self.start + 1
+
+
+class PartitionBlock(ConfigBase):
+    """One of several equal parts; the last takes the remainder."""
+
+    index: int = Field(default=0, ge=0)
+    num_partitions: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _exists(self) -> "PartitionBlock":
+        if self.index >= self.num_partitions:
+            raise ValueError(f"there is no partition {self.index} of {self.num_partitions}; they count from 0")
+        return self
+
+    def to_index_range(self, dataset_size: int) -> IndexRange:
+        """The rows of the part in a dataset of some size."""
+        size = dataset_size // self.num_partitions
+        start = self.index * size
+        last = self.index == self.num_partitions - 1
+        return IndexRange(start=start, end=(dataset_size if last else start + size) - 1)
+
+
+AnySeedSource = Annotated[
+    LocalFileSeedSource
+    | HuggingFaceSeedSource
+    | DataFrameSeedSource
+    | DirectorySeedSource
+    | FileContentsSeedSource
+    | AgentRolloutSeedSource,
+    Field(discriminator="seed_type"),
+]
+
+
+class SeedConfig(ConfigBase):
+    """The seed dataset of a configuration."""
+
+    source: AnySeedSource
+    sampling_strategy: SamplingStrategy = SamplingStrategy.ORDERED
+    selection_strategy: IndexRange | PartitionBlock | None = None

@@ -1,0 +1,160 @@
+"""Where seed rows come from."""
+
+import codecs
+import glob
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, PrivateAttr, field_validator
+
+from data_designer.errors import InvalidFileFormatError, InvalidFilePathError
+
+_SUFFIXES = frozenset({".parquet", ".csv", ".json", ".jsonl"})
+
+
+class SeedSource(BaseModel):
+    """Base of seed sources; unknown keys are ignored."""
+
+    seed_type: str
+
+
+class LocalFileSeedSource(SeedSource):
+    """A file of rows, or several of one kind as `folder/*.ext`."""
+
+    seed_type: Literal["local"] = "local"
+    path: str
+    _runtime_path: str = PrivateAttr(default="")
+
+    @field_validator("path")
+    @classmethod
+    def _exists(cls, path: str) -> str:
+        suffix = Path(path).suffix.lower()
+        if "*" in path:
+            if not glob.glob(str(Path(path).expanduser())):
+                raise InvalidFilePathError(f"no seed file matches {path!r}")
+        elif not Path(path).expanduser().is_file():
+            raise InvalidFilePathError(f"the seed file {path!r} does not exist")
+        if suffix not in _SUFFIXES:
+            raise InvalidFileFormatError(f"the seed file {path!r} is none of {', '.join(sorted(_SUFFIXES))}")
+        return path
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Remember where the path leads now; the working directory may change."""
+        self._runtime_path = str(Path(self.path).expanduser().absolute())
+
+    @property
+    def runtime_path(self) -> str:
+        """The absolute path."""
+        return self._runtime_path
+
+    @classmethod
+    def from_dataframe(cls, df: Any, path: str) -> "LocalFileSeedSource":
+        """Write a DataFrame to a Parquet file and take it as the source."""
+        df.to_parquet(path, index=False)
+        return cls(path=path)
+
+
+class HuggingFaceSeedSource(SeedSource):
+    """A dataset of the Hugging Face hub."""
+
+    seed_type: Literal["hf"] = "hf"
+    path: str
+    """`datasets/<user>/<repo>/...`, globs allowed."""
+    token: str | None = Field(default=None, repr=False)
+    endpoint: str = "https://huggingface.co"
+
+
+class FileSystemSeedSource(SeedSource):
+    """Base of sources that are folders of files."""
+
+    path: str
+    file_pattern: str = "*"
+    """Pattern of base names."""
+    recursive: bool = True
+
+    @field_validator("path")
+    @classmethod
+    def _not_blank(cls, path: str) -> str:
+        if not path.strip():
+            raise InvalidFilePathError("the path of the seed folder is blank")
+        return path
+
+    @field_validator("file_pattern")
+    @classmethod
+    def _is_a_base_name(cls, pattern: str) -> str:
+        if not pattern.strip() or "/" in pattern or "\\" in pattern:
+            raise ValueError(f"file_pattern must be a pattern of base names, not {pattern!r}")
+        return pattern
+
+    @property
+    def runtime_path(self) -> str:
+        """The absolute path."""
+        return str(Path(self.path).expanduser().absolute())
+
+
+class DirectorySeedSource(FileSystemSeedSource):
+    """One row a file of a folder."""
+
+    seed_type: Literal["directory"] = "directory"
+
+
+class FileContentsSeedSource(FileSystemSeedSource):
+    """One row a file of a folder, with its text."""
+
+    seed_type: Literal["file_contents"] = "file_contents"
+    encoding: str = "utf-8"
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            codecs.lookup(encoding)
+        except LookupError as error:
+            raise ValueError(f"there is no encoding {encoding!r}") from error
+        return encoding
+
+
+class AgentRolloutFormat(StrEnum):
+    """Formats of recorded agent sessions."""
+
+    ATIF = "atif"
+    CLAUDE_CODE = "claude_code"
+    CODEX = "codex"
+    HERMES_AGENT = "hermes_agent"
+    PI_CODING_AGENT = "pi_coding_agent"
+
+
+_ROLLOUTS: dict[str, tuple[str | None, str]] = {
+    "atif": (None, "*.json"),
+    "claude_code": ("~/.claude/projects", "*.jsonl"),
+    "codex": ("~/.codex/sessions", "*.jsonl"),
+    "hermes_agent": ("~/.hermes/sessions", "*.json*"),
+    "pi_coding_agent": ("~/.pi/agent/sessions", "*.jsonl"),
+}
+"""Format to where its sessions lie by default and how their files are named."""
+
+
+class AgentRolloutSeedSource(SeedSource):
+    """One row a recorded agent session."""
+
+    seed_type: Literal["agent_rollout"] = "agent_rollout"
+    format: AgentRolloutFormat
+    path: str | None = None
+    file_pattern: str | None = None
+    recursive: bool = True
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Check that there is a folder to read."""
+        if self.path is None and _ROLLOUTS[self.format][0] is None:
+            raise ValueError(f"format {self.format} has no default folder; give a path")
+
+    @property
+    def runtime_path(self) -> str:
+        """The absolute path."""
+        return str(Path(self.path or _ROLLOUTS[self.format][0] or "").expanduser().absolute())
+
+    @property
+    def resolved_file_pattern(self) -> str:
+        """The pattern of base names in force."""
+        return self.file_pattern or _ROLLOUTS[self.format][1]

@@ -1,0 +1,25 @@
+"""A DataFrame as a seed source."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from data_designer.config.seed_source import SeedSource
+
+
+class DataFrameSeedSource(SeedSource):
+    """Rows of a pandas DataFrame; no file can carry it."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    seed_type: Literal["df"] = "df"
+    df: Any = Field(exclude=True, repr=False)
+
+    @field_validator("df")
+    @classmethod
+    def _is_a_frame(cls, df: Any) -> Any:
+        import pandas as pd  # noqa: PLC0415 - whoever has a frame has imported it
+
+        if not isinstance(df, pd.DataFrame):
+            raise ValueError(f"df must be a pandas DataFrame, not {type(df).__name__}")  # noqa: TRY004 - pydantic
+        return df

@@ -1,0 +1,57 @@
+"""How values are judged valid."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, field_serializer, field_validator
+
+from data_designer.config.base import ConfigBase
+from data_designer.config.utils.code_lang import CodeLang
+
+
+class ValidatorType(StrEnum):
+    """Kinds of validators."""
+
+    CODE = "code"
+    LOCAL_CALLABLE = "local_callable"
+    REMOTE = "remote"
+
+
+class CodeValidatorParams(ConfigBase):
+    """Lints code."""
+
+    validator_type: Literal["code"] = "code"
+    code_lang: CodeLang
+
+    @field_validator("code_lang")
+    @classmethod
+    def _has_a_linter(cls, language: CodeLang) -> CodeLang:
+        if CodeLang.parse_lang(language) not in ("python", "sql"):
+            raise ValueError(f"there is no validator for {language}; there are for python and SQL dialects")
+        return language
+
+
+class LocalCallableValidatorParams(ConfigBase):
+    """Asks a function: DataFrame of target columns in, DataFrame with `is_valid` out."""
+
+    validator_type: Literal["local_callable"] = "local_callable"
+    validation_function: Callable[..., Any]
+    output_schema: dict[str, Any] | None = None
+    """JSON schema of `{"data": [...]}`."""
+
+    @field_serializer("validation_function")
+    def _by_name(self, function: Callable[..., Any]) -> str:
+        return getattr(function, "__name__", type(function).__name__)
+
+
+class RemoteValidatorParams(ConfigBase):
+    """Asks an HTTP endpoint."""
+
+    validator_type: Literal["remote"] = "remote"
+    endpoint_url: str
+    output_schema: dict[str, Any] | None = None
+    timeout: float = Field(default=30.0, gt=0)
+    max_retries: int = Field(default=3, ge=0)
+    retry_backoff: float = Field(default=2.0, gt=1)
+    max_parallel_requests: int = Field(default=4, ge=1)

@@ -277,6 +277,10 @@ class ModelGenerationValidationFailureError(ModelError):
     """Every allowed attempt at a parsable reply was used up."""
 
 
+class Outage(ModelError):  # noqa: N818 - it says what it is
+    """The endpoint has been failing for longer than the run is willing to wait."""
+
+
 class ImageGenerationError(ModelError):
     """No image came back."""
 

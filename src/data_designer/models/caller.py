@@ -1,0 +1,160 @@
+"""One alias's way to its model in one process: slots, retries, accounts."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from data_designer.config.run_config import RequestAdmissionTuningConfig
+from data_designer.errors import ModelError, ModelRateLimitError, Outage
+from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
+from data_designer.values import Request, Response, Usage
+
+
+class Client(Protocol):
+    """What sends one request."""
+
+    async def ask(self, request: Request, rng: random.Random) -> Response:
+        """Get one reply or raise a ModelError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallerOptions:
+    """How patient a caller is. All times are in seconds."""
+
+    patience: float = 1800.0
+    """How long an endpoint that has worked may fail before the run stops."""
+    first_patience: float = 60.0
+    """The same, for one that has never worked."""
+    tuning: RequestAdmissionTuningConfig | None = None
+    backoff: Backoff = Backoff()
+
+
+@dataclass(frozen=True, slots=True)
+class CallerStatistics:
+    """What was asked, and how it went. Adds up."""
+
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    """Sum of the latencies of answered requests."""
+    slowest: float = 0.0
+    errors: dict[str, int] = field(default_factory=dict)
+    """Kind of failed attempt to its count."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """One message a kind."""
+
+    def __add__(self, other: "CallerStatistics") -> "CallerStatistics":
+        kinds = {**self.errors, **other.errors}
+        return CallerStatistics(
+            self.usage + other.usage,
+            self.seconds + other.seconds,
+            max(self.slowest, other.slowest),
+            {kind: self.errors.get(kind, 0) + other.errors.get(kind, 0) for kind in kinds},
+            {**other.examples, **self.examples},
+        )
+
+
+class Caller:
+    """Asks until there is a reply, or none can be had.
+
+    A slot is held only while a request is in flight, never while waiting. Failures that may pass are tried again
+    until the endpoint has failed for longer than `CallerOptions` allow; no row is rejected for an outage.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        slots: Slots,
+        options: CallerOptions,
+        *,
+        rng: random.Random,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._slots = slots
+        self._options = options
+        self._rng = rng
+        self._clock = clock
+        self._sleep = sleep
+        self._adaptive = AdaptiveLimit(options.tuning)
+        self._failing_since: float | None = None
+        self._worked = False
+        self._statistics = CallerStatistics()
+
+    async def ask(self, request: Request) -> Response:
+        """Get a reply.
+
+        Raises:
+            ModelError: the endpoint refused in a way that no retry can mend.
+            Outage: the endpoint has been failing for longer than the run is willing to wait.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._attempt(request)
+            except ModelError as error:
+                if not error.retryable:
+                    raise
+                self._check_patience(error)
+                if not isinstance(error, ModelRateLimitError):
+                    await self._sleep(self._options.backoff.delay(attempt, self._rng, error.retry_after))
+
+    async def _attempt(self, request: Request) -> Response:
+        await self._cooled_down()
+        await self._slots.acquire()
+        sent_at = self._clock()
+        try:
+            response = await self._client.ask(request, self._rng)
+        except ModelError as error:
+            self._failed(error, sent_at)
+            raise
+        else:
+            self._answered(response, self._clock() - sent_at)
+            return response
+        finally:
+            self._slots.release()
+
+    async def _cooled_down(self) -> None:
+        while (wait := self._adaptive.not_before - self._clock()) > 0:
+            await self._sleep(wait)
+
+    def _answered(self, response: Response, seconds: float) -> None:
+        self._worked, self._failing_since = True, None
+        if self._adaptive.limit is not None:
+            self._adaptive.accepted(self._slots.total)
+            self._slots.lower(self._adaptive.limit)
+        known = self._statistics
+        self._statistics = replace(
+            known,
+            usage=known.usage + response.usage,
+            seconds=known.seconds + seconds,
+            slowest=max(known.slowest, seconds),
+        )
+
+    def _failed(self, error: ModelError, sent_at: float) -> None:
+        now = self._clock()
+        if error.retryable and self._failing_since is None:
+            self._failing_since = sent_at
+        if isinstance(error, ModelRateLimitError):
+            self._adaptive.refused(now, sent_at, self._slots.in_use, error.retry_after)
+            self._slots.lower(self._adaptive.limit)
+        kind = type(error).__name__
+        self._statistics += CallerStatistics(Usage(failed_requests=1), 0.0, 0.0, {kind: 1}, {kind: str(error)})
+
+    def _check_patience(self, error: ModelError) -> None:
+        if self._failing_since is None:
+            return
+        patience = self._options.patience if self._worked else self._options.first_patience
+        failing = self._clock() - self._failing_since
+        if failing > patience:
+            raise Outage(f"the endpoint has been failing for {failing:.0f} s: {error}") from error
+
+    def take_statistics(self) -> CallerStatistics:
+        """What was asked since the last call."""
+        taken, self._statistics = self._statistics, CallerStatistics()
+        return taken

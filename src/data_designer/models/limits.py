@@ -1,0 +1,155 @@
+"""How many requests may be in flight, and how long to wait before the next one."""
+
+import asyncio
+import random
+from collections import deque
+from dataclasses import dataclass
+
+from data_designer.config.run_config import RequestAdmissionTuningConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStatistics:
+    """A snapshot of `Slots`."""
+
+    total: int
+    limit: int
+    in_use: int
+    waiting: int
+
+
+class Slots:
+    """A bounded number of requests in flight, handed out in the order in which they were asked for.
+
+    `total` is the share that was granted; `limit` lowers it while an endpoint refuses. Both may change at any
+    time: holders are never interrupted, so `in_use` may exceed them until enough holders have released.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._limit: int | None = None
+        self._in_use = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._settling: list[asyncio.Future[None]] = []
+
+    def __repr__(self) -> str:
+        return f"Slots({self.statistics()})"
+
+    @property
+    def total(self) -> int:
+        """The granted share."""
+        return self._total
+
+    @total.setter
+    def total(self, total: int) -> None:
+        self._total = total
+        self._wake()
+
+    @property
+    def limit(self) -> int:
+        """How many may be in use now."""
+        return self._total if self._limit is None else min(self._total, self._limit)
+
+    def lower(self, limit: int | None) -> None:
+        """Allow fewer than the granted share; None allows all of it again."""
+        self._limit = limit
+        self._wake()
+
+    @property
+    def in_use(self) -> int:
+        """How many are in use."""
+        return self._in_use
+
+    async def acquire(self) -> None:
+        """Wait for a slot."""
+        if self._in_use < self.limit and not self._waiters:
+            self._in_use += 1
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.release()
+            raise
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self._in_use -= 1
+        self._wake()
+
+    async def settled(self) -> None:
+        """Wait until no more slots are in use than were granted."""
+        if self._in_use > self._total:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._settling.append(future)
+            await future
+
+    def statistics(self) -> SlotStatistics:
+        """A snapshot."""
+        return SlotStatistics(self._total, self.limit, self._in_use, len(self._waiters))
+
+    def _wake(self) -> None:
+        while self._waiters and self._in_use < self.limit:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                self._in_use += 1
+                waiter.set_result(None)
+        if self._in_use <= self._total:
+            settling, self._settling = self._settling, []
+            for future in settling:
+                if not future.done():
+                    future.set_result(None)
+
+
+class AdaptiveLimit:
+    """Additive increase, multiplicative decrease: follows how many requests an endpoint accepts at once.
+
+    A burst of refusals lowers the limit once: only refusals of requests that were sent after the last decrease
+    count. Pure: time is an argument, in seconds.
+    """
+
+    def __init__(self, tuning: RequestAdmissionTuningConfig | None = None) -> None:
+        self._tuning = tuning or RequestAdmissionTuningConfig()
+        self.limit: int | None = None
+        """None while nothing was refused, or everything is accepted again."""
+        self.not_before = 0.0
+        """No request may be sent before this time."""
+        self._decreased_at = float("-inf")
+        self._streak = 0
+
+    def refused(self, now: float, sent_at: float, in_flight: int, retry_after: float | None) -> None:
+        """A request was answered with 429."""
+        self.not_before = max(self.not_before, now + (retry_after or self._tuning.cooldown_seconds))
+        self._streak = 0
+        if sent_at < self._decreased_at:
+            return
+        current = in_flight if self.limit is None else min(self.limit, in_flight)
+        self.limit = max(1, int(current * self._tuning.multiplicative_decrease_factor))
+        self._decreased_at = now
+
+    def accepted(self, total: int) -> None:
+        """A request was answered."""
+        if self.limit is None:
+            return
+        self._streak += 1
+        if self._streak >= self._tuning.successes_until_increase:
+            self._streak = 0
+            self.limit += self._tuning.additive_increase_step
+            if self.limit >= total:
+                self.limit = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before another attempt: exponential, jittered, never less than the endpoint asked."""
+
+    first: float = 0.5
+    factor: float = 2.0
+    longest: float = 30.0
+
+    def delay(self, attempt: int, rng: random.Random, retry_after: float | None = None) -> float:
+        """Seconds to wait after failed attempt number `attempt` (from 1)."""
+        full = min(self.longest, self.first * self.factor ** (attempt - 1))
+        return max(full * rng.uniform(0.5, 1.0), retry_after or 0.0)

@@ -1,0 +1,68 @@
+"""People made up by Faker, each the same for the same key."""
+
+from functools import cache
+from typing import Any
+
+from data_designer.config.sampler_params import PersonFromFakerSamplerParams
+
+REFERENCE_YEAR = 2025
+"""Birth dates are reckoned from the start of this year, so that a dataset does not depend on the day it was made."""
+
+_ADULT = 18
+_MARITAL = ("married_present", "divorced", "never_married", "separated", "widowed")
+_EDUCATION = ("secondary_education", "some_college", "bachelors", "associates", "graduate", "doctorate")
+_DEGREES = frozenset({"bachelors", "graduate", "doctorate"})
+_FIELDS = ("stem", "business", "education", "arts_humanities", "stem_related")
+
+
+@cache
+def _faker(locale: str) -> Any:
+    from faker import Faker  # noqa: PLC0415 - slow to import, and few datasets need it
+
+    return Faker(locale)
+
+
+def person(params: PersonFromFakerSamplerParams, key: int) -> dict[str, Any]:
+    """A person whose every field follows from the key; fields a locale lacks are None."""
+    fake = _faker(params.locale)
+    fake.seed_instance(key)
+    chance = fake.random
+    sex = params.sex or chance.choice(("Male", "Female"))
+    age = chance.randint(*params.age_range)
+    city = params.city
+    education = chance.choice(_EDUCATION)
+    birth = f"{REFERENCE_YEAR - 1 - age:04d}-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}"
+    suffix = "male" if sex == "Male" else "female"
+    return {
+        "uuid": str(fake.uuid4()),
+        "locale": params.locale,
+        "first_name": _get(fake, f"first_name_{suffix}", "first_name"),
+        "last_name": _get(fake, f"last_name_{suffix}", "last_name"),
+        "middle_name": None,
+        "sex": sex,
+        "street_number": _get(fake, "building_number"),
+        "street_name": _get(fake, "street_name"),
+        "city": chance.choice(city) if isinstance(city, list) else city or _get(fake, "city"),
+        "state": _get(fake, "state", "administrative_unit", "region", "province"),
+        "postcode": _get(fake, "postcode"),
+        "age": age,
+        "birth_date": birth,
+        "country": _get(fake, "current_country") or _get(fake, "country"),
+        "marital_status": chance.choice(_MARITAL) if age >= _ADULT else "never_married",
+        "education_level": education,
+        "unit": "",
+        "occupation": _get(fake, "job"),
+        "phone_number": _get(fake, "phone_number") if age >= _ADULT else None,
+        "bachelors_field": chance.choice(_FIELDS) if education in _DEGREES else "no_degree",
+    }
+
+
+def _get(fake: Any, *names: str) -> str | None:
+    for name in names:
+        method = getattr(fake, name, None)
+        if method is not None:
+            try:
+                return str(method())
+            except (AttributeError, ValueError):
+                continue
+    return None

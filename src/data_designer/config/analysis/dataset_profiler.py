@@ -1,0 +1,43 @@
+"""What is known of a finished dataset."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SerializeAsAny
+
+from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
+from data_designer.config.base import ConfigBase
+
+
+class DatasetProfilerResults(ConfigBase):
+    """Statistics of a dataset and its columns."""
+
+    num_records: int
+    target_num_records: int
+    column_statistics: list[SerializeAsAny[GeneralColumnStatistics]] = Field(default_factory=list)
+    side_effect_column_names: list[str] | None = None
+    column_profiles: list[Any] | None = None
+
+    @property
+    def percent_complete(self) -> float:
+        """Share of the records asked for that are there, in percent."""
+        return 100 * self.num_records / self.target_num_records if self.target_num_records else 0.0
+
+    @property
+    def column_types(self) -> list[str]:
+        """Types of columns there are, sorted."""
+        return sorted({statistics.column_type for statistics in self.column_statistics})
+
+    def get_column_statistics_by_type(self, column_type: str) -> list[GeneralColumnStatistics]:
+        """Statistics of columns of a type."""
+        return [statistics for statistics in self.column_statistics if statistics.column_type == str(column_type)]
+
+    def to_report(self, save_path: "str | Path | None" = None, include_sections: list[str] | None = None) -> None:
+        """Print the statistics, or save them as `.html` or `.svg`.
+
+        Raises:
+            AnalysisReportError: another suffix.
+        """
+        from data_designer.config.analysis.report import write_report  # noqa: PLC0415 - slow to import
+
+        write_report(self, save_path, include_sections)

@@ -1,0 +1,1 @@
+"""Errors of reports, where users import them from."""

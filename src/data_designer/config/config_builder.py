@@ -1,0 +1,364 @@
+"""The builder: a declaration put together step by step."""
+
+import fnmatch
+import html
+import json
+import logging
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
+from data_designer.config.base import SingleColumnConfig
+from data_designer.config.column_types import (
+    COLUMN_CLASSES,
+    DataDesignerColumnType,
+    as_column_type,
+    get_column_config_from_kwargs,
+)
+from data_designer.config.config_files import read_config
+from data_designer.config.data_designer_config import DataDesignerConfig, Exportable
+from data_designer.config.defaults import default_models
+from data_designer.config.info import Information
+from data_designer.config.mcp import ToolConfig
+from data_designer.config.models import ModelConfig, load_model_configs
+from data_designer.config.processors import (
+    DropColumnsProcessorConfig,
+    ProcessorType,
+    SchemaTransformProcessorConfig,
+)
+from data_designer.config.sampler_constraints import (
+    ColumnInequalityConstraint,
+    ConstraintType,
+    ScalarInequalityConstraint,
+)
+from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
+from data_designer.config.version import get_library_version
+from data_designer.errors import BuilderConfigurationError, BuilderSerializationError, InvalidColumnTypeError
+
+logger = logging.getLogger(__name__)
+
+_PROCESSORS: dict[str, Any] = {
+    ProcessorType.DROP_COLUMNS: DropColumnsProcessorConfig,
+    ProcessorType.SCHEMA_TRANSFORM: SchemaTransformProcessorConfig,
+}
+_CONSTRAINTS: dict[str, Any] = {
+    ConstraintType.SCALAR_INEQUALITY: ScalarInequalityConstraint,
+    ConstraintType.COLUMN_INEQUALITY: ColumnInequalityConstraint,
+}
+_LONG_LIST = 4
+
+
+class BuilderConfig(Exportable):
+    """A declaration as it stands in a file."""
+
+    data_designer: DataDesignerConfig
+    library_version: str | None = None
+
+    @model_validator(mode="after")
+    def _stamp(self) -> "BuilderConfig":
+        running = get_library_version()
+        if self.library_version not in (None, running):
+            logger.warning("config version=%s running=%s", self.library_version, running)
+        self.library_version = self.library_version or running
+        return self
+
+
+class DataDesignerConfigBuilder:
+    """Collects columns, models, a seed dataset, constraints and processors into a configuration.
+
+    Every method that changes it returns the builder. Columns may be added in any order; adding a name again
+    replaces the column where it stands.
+    """
+
+    def __init__(
+        self,
+        model_configs: "list[ModelConfig] | str | Path | None" = None,
+        tool_configs: list[ToolConfig] | None = None,
+    ) -> None:
+        self._model_configs = list(load_model_configs(model_configs)) if model_configs else default_models()
+        self._tool_configs = list(tool_configs or [])
+        self._columns: dict[str, SingleColumnConfig] = {}
+        self._constraints: list[Any] = []
+        self._processors: list[Any] = []
+        self._profilers: list[JudgeScoreProfilerConfig] = []
+        self._seed_config: SeedConfig | None = None
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """A builder from a dict, a BuilderConfig, a file, its text or its URL.
+
+        Raises:
+            FileNotFoundError, ValueError, InvalidConfigError, pydantic.ValidationError: it describes none.
+        """
+        parsed = config if isinstance(config, BuilderConfig) else BuilderConfig.model_validate(read_config(config))
+        declared = parsed.data_designer
+        builder = cls(declared.model_configs or None, declared.tool_configs)
+        for column in declared.columns:
+            builder.add_column(column)
+        for constraint in declared.constraints or ():
+            builder.add_constraint(constraint)
+        builder._seed_config = declared.seed_config
+        for processor in declared.processors or ():
+            builder.add_processor(processor)
+        for profiler in declared.profilers or ():
+            builder.add_profiler(profiler)
+        return builder
+
+    @property
+    def model_configs(self) -> list[ModelConfig]:
+        """Models that columns may use."""
+        return self._model_configs
+
+    @property
+    def tool_configs(self) -> list[ToolConfig]:
+        """Tools that columns may use."""
+        return self._tool_configs
+
+    @property
+    def allowed_references(self) -> list[str]:
+        """Names that templates may use; seed columns are not known yet."""
+        return [name for column in self._columns.values() for name in (column.name, *column.side_effect_columns)]
+
+    @property
+    def info(self) -> Information:
+        """What can be shown about samplers and models."""
+        return Information(models=self._model_configs)
+
+    def get_column_config(self, name: str) -> SingleColumnConfig:
+        """A column. Raises KeyError where there is none."""
+        return self._columns[name]
+
+    def get_column_configs(self) -> list[SingleColumnConfig]:
+        """All columns, in the order in which they were first added."""
+        return list(self._columns.values())
+
+    def get_columns_of_type(self, column_type: "str | DataDesignerColumnType") -> list[SingleColumnConfig]:
+        """Columns of a type."""
+        kind = as_column_type(column_type)
+        return [column for column in self._columns.values() if column.column_type == kind]
+
+    def get_columns_excluding_type(self, column_type: "str | DataDesignerColumnType") -> list[SingleColumnConfig]:
+        """Columns of all other types."""
+        kind = as_column_type(column_type)
+        return [column for column in self._columns.values() if column.column_type != kind]
+
+    def num_columns_of_type(self, column_type: "str | DataDesignerColumnType") -> int:
+        """How many columns of a type there are."""
+        return len(self.get_columns_of_type(column_type))
+
+    def get_constraints(self, target_column: str) -> list[Any]:
+        """Constraints on a column."""
+        return [constraint for constraint in self._constraints if constraint.target_column == target_column]
+
+    def get_processor_configs(self) -> list[Any]:
+        """All processors."""
+        return list(self._processors)
+
+    def get_profilers(self) -> list[JudgeScoreProfilerConfig]:
+        """All profilers."""
+        return list(self._profilers)
+
+    def get_tool_config(self, alias: str) -> ToolConfig:
+        """A tool config. Raises KeyError where there is none."""
+        return {tool.tool_alias: tool for tool in self._tool_configs}[alias]
+
+    def get_seed_config(self) -> SeedConfig | None:
+        """The seed dataset."""
+        return self._seed_config
+
+    # --- columns -----------------------------------------------------------------------------------------
+
+    def add_column(
+        self,
+        column_config: SingleColumnConfig | None = None,
+        *,
+        name: str | None = None,
+        column_type: "str | DataDesignerColumnType | None" = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Add a column object, or one described by name, type and fields.
+
+        Raises:
+            InvalidColumnTypeError: the object is no column.
+            BuilderConfigurationError: the name or the type is missing.
+            InvalidEnumValueError, InvalidConfigError, pydantic.ValidationError: the fields do not fit the type.
+        """
+        if column_config is None:
+            if name is None or column_type is None:
+                raise BuilderConfigurationError("add_column needs a column object, or both name and column_type")
+            column_config = get_column_config_from_kwargs(name, column_type, **kwargs)
+        elif not isinstance(column_config, SingleColumnConfig):
+            names = ", ".join(cls.__name__ for cls in COLUMN_CLASSES.values())
+            raise InvalidColumnTypeError(f"{type(column_config).__name__} is no column; columns are {names}")
+        self._columns[column_config.name] = column_config
+        return self
+
+    def delete_column(self, column_name: str) -> Self:
+        """Remove a column; a name that is not there is no error.
+
+        Raises:
+            BuilderConfigurationError: it belongs to the seed dataset.
+        """
+        column = self._columns.get(column_name)
+        if column is not None and column.column_type == DataDesignerColumnType.SEED_DATASET:
+            raise BuilderConfigurationError(f"column '{column_name}' belongs to the seed dataset and cannot be deleted")
+        self._columns.pop(column_name, None)
+        return self
+
+    # --- everything else ---------------------------------------------------------------------------------
+
+    def add_constraint(
+        self, constraint: Any = None, *, constraint_type: "str | ConstraintType | None" = None, **kwargs: Any
+    ) -> Self:
+        """Add a constraint object, or one described by its type and fields."""
+        if constraint is None:
+            wanted = _CONSTRAINTS.get(str(constraint_type)) if constraint_type is not None else None
+            if wanted is None:
+                kinds = ", ".join(ConstraintType)
+                raise BuilderConfigurationError(f"add_constraint needs an object, or a constraint_type of {kinds}")
+            constraint = wanted(**kwargs)
+        if not isinstance(constraint, tuple(_CONSTRAINTS.values())):
+            raise BuilderConfigurationError(f"{type(constraint).__name__} is no constraint")
+        self._constraints.append(constraint)
+        return self
+
+    def delete_constraints(self, target_column: str) -> Self:
+        """Remove all constraints on a column."""
+        self._constraints = [c for c in self._constraints if c.target_column != target_column]
+        return self
+
+    def add_processor(
+        self, processor_config: Any = None, *, processor_type: "str | ProcessorType | None" = None, **kwargs: Any
+    ) -> Self:
+        """Add a processor object, or one described by its type and fields; the same name replaces.
+
+        Adding one that drops columns marks those that are there already as dropped.
+        """
+        if processor_config is None:
+            wanted = _PROCESSORS.get(str(processor_type)) if processor_type is not None else None
+            if wanted is None:
+                kinds = ", ".join(ProcessorType)
+                raise BuilderConfigurationError(f"add_processor needs an object, or a processor_type of {kinds}")
+            processor_config = wanted(**kwargs)
+        if not isinstance(processor_config, tuple(_PROCESSORS.values())):
+            raise BuilderConfigurationError(f"{type(processor_config).__name__} is no processor")
+        before = next((p for p in self._processors if p.name == processor_config.name), None)
+        self._processors = [p for p in self._processors if p is not before]
+        self._mark_dropped(before, drop=False)
+        self._processors.append(processor_config)
+        for processor in self._processors:
+            self._mark_dropped(processor, drop=True)
+        return self
+
+    def _mark_dropped(self, processor: Any, *, drop: bool) -> None:
+        for pattern in getattr(processor, "column_names", ()):
+            for name in fnmatch.filter(self._columns, pattern) if "*" in pattern else {pattern} & set(self._columns):
+                self._columns[name] = self._columns[name].model_copy(update={"drop": drop})
+
+    def add_profiler(self, profiler_config: JudgeScoreProfilerConfig) -> Self:
+        """Add a profiler."""
+        if not isinstance(profiler_config, JudgeScoreProfilerConfig):
+            raise BuilderConfigurationError(f"{type(profiler_config).__name__} is no profiler")
+        self._profilers.append(profiler_config)
+        return self
+
+    def add_model_config(self, model_config: ModelConfig) -> Self:
+        """Add a model; an alias that is there already is an error."""
+        if any(model.alias == model_config.alias for model in self._model_configs):
+            raise BuilderConfigurationError(f"there is a model with alias '{model_config.alias}' already")
+        self._model_configs.append(model_config)
+        return self
+
+    def delete_model_config(self, alias: str) -> Self:
+        """Remove a model; an alias that is not there is no error."""
+        self._model_configs = [model for model in self._model_configs if model.alias != alias]
+        if not self._model_configs:
+            logger.warning("no model configs are left")
+        return self
+
+    def add_tool_config(self, tool_config: ToolConfig) -> Self:
+        """Add a tool config; an alias that is there already is an error."""
+        if any(tool.tool_alias == tool_config.tool_alias for tool in self._tool_configs):
+            raise BuilderConfigurationError(f"there is a tool config with alias '{tool_config.tool_alias}' already")
+        self._tool_configs.append(tool_config)
+        return self
+
+    def delete_tool_config(self, alias: str) -> Self:
+        """Remove a tool config; an alias that is not there is no error."""
+        self._tool_configs = [tool for tool in self._tool_configs if tool.tool_alias != alias]
+        return self
+
+    def with_seed_dataset(
+        self,
+        seed_source: Any,
+        *,
+        sampling_strategy: SamplingStrategy = SamplingStrategy.ORDERED,
+        selection_strategy: IndexRange | PartitionBlock | None = None,
+    ) -> Self:
+        """Set the seed dataset; its columns become columns of the dataset."""
+        self._seed_config = SeedConfig(
+            source=seed_source, sampling_strategy=sampling_strategy, selection_strategy=selection_strategy
+        )
+        return self
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    def build(self) -> DataDesignerConfig:
+        """The configuration.
+
+        Raises:
+            BuilderConfigurationError: a tool config names a tool twice.
+            pydantic.ValidationError: columns contradict each other.
+        """
+        for tool in self._tool_configs:
+            if len(set(tool.allow_tools or ())) < len(tool.allow_tools or ()):
+                raise BuilderConfigurationError(f"tool config '{tool.tool_alias}' names a tool twice in allow_tools")
+        return DataDesignerConfig(
+            columns=list(self._columns.values()),  # type: ignore[arg-type]
+            model_configs=self._model_configs,
+            tool_configs=self._tool_configs,
+            seed_config=self._seed_config,
+            constraints=self._constraints or None,
+            profilers=self._profilers or None,
+            processors=self._processors or None,
+        )
+
+    def get_builder_config(self) -> BuilderConfig:
+        """The configuration as it stands in a file."""
+        return BuilderConfig(data_designer=self.build())
+
+    def write_config(self, path: "str | Path", indent: int = 2, **kwargs: Any) -> None:
+        """Write the configuration to a `.yaml`, `.yml` or `.json` file.
+
+        Raises:
+            BuilderConfigurationError: another suffix.
+            BuilderSerializationError: the seed dataset is a DataFrame, which no file can carry.
+        """
+        suffix = Path(path).suffix
+        if self._seed_config is not None and self._seed_config.source.seed_type == "df":
+            raise BuilderSerializationError("a DataFrame seed cannot be written; use LocalFileSeedSource.from_dataframe")
+        if suffix in (".yaml", ".yml"):
+            self.get_builder_config().to_yaml(path, indent=indent, **kwargs)
+        elif suffix == ".json":
+            self.get_builder_config().to_json(path, indent=indent, **kwargs)
+        else:
+            raise BuilderConfigurationError(f"{path} must end in .yaml, .yml or .json")
+
+    def __repr__(self) -> str:
+        lines = []
+        if self._seed_config is not None:
+            lines.append(f"    seed_dataset: {self._seed_config.source.seed_type} seed")
+        for kind in COLUMN_CLASSES:
+            names = [column.name for column in self._columns.values() if column.column_type == kind]
+            if names:
+                listed = json.dumps(names, indent=8) if len(names) >= _LONG_LIST else str(names)
+                lines.append(f"    {kind.replace('-', '_')}_columns: {listed}")
+        inside = "\n" + "\n".join(lines) + "\n" if lines else ""
+        return f"DataDesignerConfigBuilder({inside})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"

@@ -1,0 +1,97 @@
+"""Providers and models that are there without being declared; files in the user's home override them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from data_designer.config.models import (
+    ChatCompletionInferenceParams,
+    EmbeddingInferenceParams,
+    ModelConfig,
+    ModelProvider,
+)
+from data_designer.errors import InvalidConfigError
+
+PROVIDERS_FILE = "model_providers.yaml"
+MODELS_FILE = "model_configs.yaml"
+
+_PROVIDERS = {
+    "nvidia": "https://integrate.api.nvidia.com/v1",
+    "openai": "https://api.openai.com/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+}
+_EFFORT = {"reasoning_effort": "medium"}
+_CHAT: dict[tuple[str, str], tuple[str, float | None, float | None, dict[str, Any] | None]] = {
+    ("nvidia", "text"): ("nvidia/nemotron-3-nano-30b-a3b", 1.0, 1.0, None),
+    ("nvidia", "reasoning"): ("nvidia/nemotron-3-super-120b-a12b", 1.0, 0.95, _EFFORT),
+    ("nvidia", "vision"): ("nvidia/nemotron-3-nano-omni-30b-a3b-reasoning", 0.60, 0.95, None),
+    ("openai", "text"): ("gpt-4.1", 0.85, 0.95, None),
+    ("openai", "reasoning"): ("gpt-5", None, None, _EFFORT),
+    ("openai", "vision"): ("gpt-5", None, None, _EFFORT),
+    ("openrouter", "text"): ("nvidia/nemotron-3-nano-30b-a3b", 1.0, 1.0, None),
+    ("openrouter", "reasoning"): ("openai/gpt-oss-20b", 0.35, 0.95, None),
+    ("openrouter", "vision"): ("nvidia/nemotron-3-nano-omni-30b-a3b-reasoning:free", 0.60, 0.95, None),
+}
+_EMBEDDING: dict[str, tuple[str, dict[str, Any] | None]] = {
+    "nvidia": ("nvidia/llama-nemotron-embed-1b-v2", {"input_type": "query"}),
+    "openai": ("text-embedding-3-large", None),
+    "openrouter": ("openai/text-embedding-3-large", None),
+}
+
+
+def home() -> Path:
+    """The user's folder of settings: `DATA_DESIGNER_HOME`, else `~/.data-designer`."""
+    return Path(os.environ.get("DATA_DESIGNER_HOME") or Path.home() / ".data-designer")
+
+
+def default_providers() -> list[ModelProvider]:
+    """The user's providers where the home file is there, else the built-in ones.
+
+    Raises:
+        InvalidConfigError: the file cannot be read.
+    """
+    given = _read(PROVIDERS_FILE, "providers")
+    if given is not None:
+        return [ModelProvider.model_validate(item) for item in given]
+    return [
+        ModelProvider(name=name, endpoint=endpoint, api_key=f"{name.upper()}_API_KEY")
+        for name, endpoint in _PROVIDERS.items()
+    ]
+
+
+def default_models() -> list[ModelConfig]:
+    """The user's models where the home file is there, else the built-in ones.
+
+    Raises:
+        InvalidConfigError: the file cannot be read.
+    """
+    given = _read(MODELS_FILE, "model_configs")
+    if given is not None:
+        return [ModelConfig.model_validate(item) for item in given]
+    models = []
+    for provider in _PROVIDERS:
+        for (owner, role), (model, temperature, top_p, extra) in _CHAT.items():
+            if owner == provider:
+                params = ChatCompletionInferenceParams(temperature=temperature, top_p=top_p, extra_body=extra)
+                alias = f"{provider}-{role}"
+                models.append(ModelConfig(alias=alias, model=model, provider=provider, inference_parameters=params))
+        name, extra = _EMBEDDING[provider]
+        embedding = EmbeddingInferenceParams(extra_body=extra)
+        alias = f"{provider}-embedding"
+        models.append(ModelConfig(alias=alias, model=name, provider=provider, inference_parameters=embedding))
+    return models
+
+
+def _read(name: str, key: str) -> list[Any] | None:
+    path = home() / name
+    if not path.is_file():
+        return None
+    import yaml  # noqa: PLC0415 - only files need it
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InvalidConfigError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get(key), list):
+        raise InvalidConfigError(f"{path} must hold a list under the key '{key}'")
+    return list(content[key])

@@ -1,0 +1,58 @@
+"""What can be shown about samplers, models and providers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from data_designer.config.models import ModelConfig, ModelProvider
+from data_designer.config.sampler_params import SAMPLER_PARAMS
+from data_designer.config.utils.info import InfoType
+
+
+@dataclass(frozen=True)
+class Information:
+    """Tables about what can be used."""
+
+    models: Sequence[ModelConfig] | None = None
+    providers: Sequence[ModelProvider] | None = None
+    console: Any = field(default=None, repr=False)
+
+    def display(self, info_type: "str | InfoType", *, sampler_type: str | None = None) -> None:
+        """Print a table. Raises ValueError where there is none of that kind."""
+        match str(info_type):
+            case InfoType.SAMPLERS if self.models is not None:
+                self._print("Samplers", ("sampler", "parameters"), _samplers(sampler_type))
+            case InfoType.MODEL_CONFIGS if self.models is not None:
+                rows = [(m.alias, m.model, m.provider, m.inference_parameters.format_for_display()) for m in self.models]
+                self._print("Models", ("alias", "model", "provider", "inference parameters"), rows)
+            case InfoType.MODEL_PROVIDERS if self.providers is not None:
+                rows = [(p.name, p.endpoint or "embedded", _masked(p.api_key)) for p in self.providers]
+                self._print("Providers", ("name", "endpoint", "key"), rows)
+            case _:
+                raise ValueError(f"there is nothing to show for {info_type!r}")
+
+    def _print(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        from rich.console import Console  # noqa: PLC0415 - slow to import
+        from rich.table import Table  # noqa: PLC0415
+
+        table = Table(*head, title=title)
+        for row in rows:
+            table.add_row(*row)
+        (self.console or Console()).print(table)
+
+
+def _samplers(only: str | None) -> list[tuple[str, str]]:
+    return [
+        (kind, ", ".join(name for name in cls.model_fields if name != "sampler_type"))
+        for kind, cls in SAMPLER_PARAMS.items()
+        if only in (None, kind)
+    ]
+
+
+def _masked(key: str | None) -> str:
+    """Names of environment variables are shown, keys are not."""
+    if not key:
+        return "(not set)"
+    if key.isupper() and "_" in key:
+        return key
+    return f"***{key[-4:]}" if len(key) > 4 else "***"

@@ -1,0 +1,121 @@
+"""Logging of the library: one text line a fact, or JSON lines."""
+
+import json
+import logging
+import random
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, TextIO
+
+LOG_INDENT = "  |-- "
+LOG_DOUBLE_INDENT = "  |  |-- "
+_OURS = "_data_designer_handler"
+
+
+@dataclass(frozen=True)
+class LoggerConfig:
+    """Level of one logger."""
+
+    name: str
+    level: str
+
+
+@dataclass(frozen=True)
+class OutputConfig:
+    """Where lines go, and in which form."""
+
+    destination: TextIO | Path
+    structured: bool = False
+
+
+@dataclass(frozen=True)
+class LoggingConfig:
+    """Loggers, outputs and what to silence."""
+
+    logger_configs: list[LoggerConfig]
+    output_configs: list[OutputConfig]
+    root_level: str = "INFO"
+    to_silence: list[str] = field(default_factory=lambda: ["httpx", "matplotlib", "mcp"])
+
+    @classmethod
+    def default(cls) -> "LoggingConfig":
+        """The library at INFO, to standard error."""
+        return cls([LoggerConfig("data_designer", "INFO")], [OutputConfig(sys.stderr)])
+
+    @classmethod
+    def debug(cls) -> "LoggingConfig":
+        """The library at DEBUG, to standard error."""
+        return cls([LoggerConfig("data_designer", "DEBUG")], [OutputConfig(sys.stderr)], root_level="DEBUG")
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "asctime": self.formatTime(record),
+            "levelname": record.levelname,
+            "name": record.name,
+            "message": record.getMessage(),
+        }
+        return json.dumps(fields, ensure_ascii=False)
+
+
+def configure_logging(config: LoggingConfig | None = None) -> None:
+    """Replace the root logger's handlers by those of the configuration."""
+    config = config or LoggingConfig.default()
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.setLevel(config.root_level)
+    for output in config.output_configs:
+        root.addHandler(_handler(output))
+    for logger in config.logger_configs:
+        logging.getLogger(logger.name).setLevel(logger.level)
+    for name in config.to_silence:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _handler(output: OutputConfig) -> logging.Handler:
+    to_file = isinstance(output.destination, Path)
+    handler: logging.Handler = (
+        logging.FileHandler(output.destination) if to_file else logging.StreamHandler(output.destination)  # type: ignore[arg-type]
+    )
+    text = logging.Formatter("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
+    handler.setFormatter(_JsonLines() if output.structured else text)
+    setattr(handler, _OURS, True)
+    return handler
+
+
+def is_logging_configured() -> bool:
+    """Whether a handler of the library is in force."""
+    return any(hasattr(handler, _OURS) for handler in logging.getLogger().handlers)
+
+
+def reset_logging() -> None:
+    """Remove the library's handlers, and no others."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if hasattr(handler, _OURS):
+            root.removeHandler(handler)
+            handler.close()
+
+
+class RandomEmoji:
+    """Symbols for those who like them."""
+
+    _PROGRESS: ClassVar[tuple[str, ...]] = ("🌱", "🌿", "🌳", "🌲", "🍎")
+
+    @staticmethod
+    def previewing() -> str:
+        """For a preview."""
+        return random.choice(("👀", "🔭", "📺"))
+
+    @staticmethod
+    def success() -> str:
+        """For what went well."""
+        return random.choice(("🎉", "🥳", "🎊"))
+
+    @classmethod
+    def progress(cls, percent: float) -> str:
+        """For how far something is."""
+        return cls._PROGRESS[min(len(cls._PROGRESS) - 1, int(percent / 100 * len(cls._PROGRESS)))]

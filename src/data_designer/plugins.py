@@ -1,0 +1,85 @@
+"""Plugins: columns, seed readers and processors from other packages."""
+
+import importlib
+import importlib.util
+import logging
+import os
+from enum import StrEnum
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from data_designer.errors import PluginLoadError
+
+logger = logging.getLogger(__name__)
+
+GROUP = "data_designer.plugins"
+_DISCRIMINATORS = {"column-generator": "column_type", "seed-reader": "seed_type", "processor": "processor_type"}
+
+
+class PluginType(StrEnum):
+    """What a plugin adds."""
+
+    COLUMN_GENERATOR = "column-generator"
+    SEED_READER = "seed-reader"
+    PROCESSOR = "processor"
+
+
+class Plugin(BaseModel):
+    """A plugin: a configuration class and the class that carries it out, both by dotted name."""
+
+    model_config = ConfigDict(ignored_types=(cached_property,))
+
+    impl_qualified_name: str
+    config_qualified_name: str
+    plugin_type: PluginType
+
+    @model_validator(mode="after")
+    def _is_named(self) -> "Plugin":
+        if not self.name.replace("-", "_").isidentifier():
+            raise ValueError(f"plugin name {self.name!r} is no identifier")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The discriminator value of its configuration class."""
+        field = self.config_cls.model_fields.get(_DISCRIMINATORS[self.plugin_type])
+        if field is None or not isinstance(field.default, str):
+            raise ValueError(f"{self.config_qualified_name} needs a literal '{_DISCRIMINATORS[self.plugin_type]}' with a default")
+        return field.default
+
+    @cached_property
+    def config_cls(self) -> Any:
+        """The configuration class. Raises PluginLoadError where it cannot be imported."""
+        return _load(self.config_qualified_name)
+
+    @cached_property
+    def impl_cls(self) -> Any:
+        """The class that carries it out. Raises PluginLoadError where it cannot be imported."""
+        return _load(self.impl_qualified_name)
+
+
+def _load(qualified_name: str) -> Any:
+    module, _, name = qualified_name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginLoadError(f"plugin class {qualified_name!r} cannot be loaded: {error}") from error
+
+
+def installed_plugins() -> list[Plugin]:
+    """All installed plugins; one that fails to load is logged and left out."""
+    if os.environ.get("DISABLE_DATA_DESIGNER_PLUGINS", "").lower() == "true":
+        return []
+    found = []
+    for entry in entry_points(group=GROUP):
+        try:
+            plugin = entry.load()
+        except Exception as error:  # noqa: BLE001 - another package's code may raise anything
+            logger.warning("plugin=%s failed to load: %s", entry.name, error)
+            continue
+        if isinstance(plugin, Plugin):
+            found.append(plugin)
+    return found

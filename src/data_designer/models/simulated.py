@@ -23,7 +23,6 @@ from aiohttp import web
 
 from data_designer.models.instances import Chance, instance
 
-_SCHEMA = re.compile(r"<response_schema>\s*(.*?)\s*</response_schema>", re.DOTALL)
 _LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
 _REMEMBERED = 200_000
 """Prompts whose number of askings is remembered."""
@@ -149,14 +148,26 @@ def reply_text(body: dict[str, Any], seed: int, output_tokens: int) -> str:
     wanted = body.get("response_format")
     if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
         return orjson.dumps(instance(wanted.get("json_schema", {}).get("schema", {}), chance)).decode()
-    found = _SCHEMA.search(user)
-    if found:
-        made = instance(orjson.loads(found.group(1)), chance)
+    schema = _schema(user)
+    if schema is not None:
+        made = instance(schema, chance)
         return f"```json\n{orjson.dumps(made, option=orjson.OPT_INDENT_2).decode()}\n```"
     language = _LANGUAGE.search(user)
     if language:
         return f"```{language.group(1)}\n{_code(language.group(1), chance)}\n```"
     return "Hello! How can I help?" if user == "Hello!" else _prose(user, chance, output_tokens)
+
+
+def _schema(user: str) -> Any:
+    """The JSON schema that the prompt ends with, where it does; earlier mentions of the tag are prose."""
+    start = user.rfind("<response_schema>")
+    end = user.find("</response_schema>", start)
+    if start < 0 or end < 0:
+        return None
+    try:
+        return orjson.loads(user[start + len("<response_schema>") : end])
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _code(language: str, chance: Chance) -> str:

@@ -1,0 +1,56 @@
+"""Runs a plan on Ray."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import ray
+
+from data_designer.distributed.cluster import connected, cpus, held_bytes_budget
+from data_designer.distributed.hands import RayHands
+from data_designer.engine.driver import Driver, Observer, RunReport
+from data_designer.engine.scheduler import Scheduler
+from data_designer.engine.shape import replica_numbers, shape_of
+from data_designer.engine.store import Store
+from data_designer.plan.model import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class RayRun:
+    """A run of a plan on Ray."""
+
+    plan: Plan
+    store: Store
+    keys: Mapping[str, str | None]
+    seed_table: pa.Table | None
+    observers: Sequence[Observer]
+
+    async def run(
+        self, check: Callable[[], Coroutine[Any, Any, None]], started: Callable[[Driver[ray.ObjectRef]], None]
+    ) -> RunReport:
+        """Connect while the models are checked, then run to the end.
+
+        Args:
+            check: asks the models for a sign of life.
+            started: is given the driver, so that it can be told to stop.
+        """
+        with ExitStack() as exits:
+            workers = self.plan.run.non_inference_max_parallel_workers
+            connecting = asyncio.to_thread(exits.enter_context, connected(workers))
+            for result in await asyncio.gather(connecting, check(), return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
+            scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
+            async with RayHands(self.plan, self.store.path, self.keys, self.seed_table) as hands:
+                replicas = replica_numbers(self.plan, cpus())
+                driver = Driver(self.plan, scheduler, hands, replicas, self.store.publish, self.observers)
+                started(driver)
+                return await driver.run()
+
+
+def ray_is_initialized() -> bool:
+    """Whether this process is connected to a Ray already."""
+    return bool(ray.is_initialized())

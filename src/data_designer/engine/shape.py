@@ -1,0 +1,42 @@
+"""A plan as the scheduler sees it, and how many processes an alias gets."""
+
+from data_designer.engine.events import Shape, StageShape
+from data_designer.plan.model import LOCAL, Plan
+
+_SLOTS_A_REPLICA = 256
+_UNBOUNDED = 1 << 62
+
+
+def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED) -> Shape:
+    """What the scheduler must know of a plan.
+
+    Args:
+        plan: the plan.
+        held_bytes: values of open batches beyond which no further batch is opened.
+    """
+    run = plan.run
+    given = run.model_fields_set
+    return Shape(
+        stages=tuple(StageShape(s.pool, s.scope == "batch", s.upstream, s.depth, s.makes) for s in plan.stages),
+        slots={alias: pool.slots for alias, pool in plan.pools.items()},
+        num_records=plan.geometry.num_records,
+        buffer_size=plan.geometry.buffer_size,
+        workers=run.non_inference_max_parallel_workers,
+        max_open_batches=run.max_concurrent_row_groups if "max_concurrent_row_groups" in given else None,
+        max_rows_out=run.max_in_flight_tasks if "max_in_flight_tasks" in given else None,
+        held_bytes=held_bytes,
+        error_rate=run.shutdown_error_rate,
+        error_window=run.shutdown_error_window,
+        inference_columns=frozenset(step.name for step in plan.steps if step.pool != LOCAL),
+    )
+
+
+def replica_numbers(plan: Plan, cpus: int) -> dict[int, str]:
+    """Replica number to alias: as many as the user asked for, else one for each 256 slots, within the CPUs."""
+    numbers: dict[int, str] = {}
+    for alias, pool in plan.pools.items():
+        automatic = min(-(-pool.slots // _SLOTS_A_REPLICA), max(1, cpus))
+        count = min(plan.run.replicas_per_model or automatic, pool.slots)
+        for _ in range(count):
+            numbers[len(numbers)] = alias
+    return numbers

@@ -1,0 +1,162 @@
+"""Runs a prepared plan: in this process or on Ray, on an event loop of its own, and stops when asked."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from data_designer.config.models import SIMULATED_PROVIDER
+from data_designer.engine.driver import CommitJob, Driver, Observer, RunReport
+from data_designer.engine.inline import InlineHands
+from data_designer.engine.parcels import Values
+from data_designer.engine.receipts import Receipt
+from data_designer.engine.scheduler import Scheduler
+from data_designer.engine.shape import replica_numbers, shape_of
+from data_designer.engine.store import Store
+from data_designer.engine.workplace import Workplace
+from data_designer.interface.preparing import Prepared
+from data_designer.models.health import check_pools
+from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+from data_designer.plan.model import LOCAL, Plan
+
+logger = logging.getLogger(__name__)
+
+SKIP_HEALTH_CHECKS = "DATA_DESIGNER_SKIP_MODEL_HEALTH_CHECKS"
+_FEW_CELLS = 500
+"""A run of fewer model cells is over before Ray has started."""
+
+Started = Callable[[Driver[Any]], None]
+
+
+@contextmanager
+def with_simulated_models(plan: Plan) -> Iterator[Plan]:
+    """The plan with an address for the simulated model, which serves for as long as the context lasts."""
+    simulated = [alias for alias, pool in plan.pools.items() if pool.provider.provider_type == SIMULATED_PROVIDER]
+    if not any(not plan.pools[alias].provider.endpoint for alias in simulated):
+        yield plan
+        return
+    with SimulatedServerProcess(SimulatedModel(seed=plan.seed % (1 << 32))) as url:
+        pools = dict(plan.pools)
+        for alias in simulated:
+            provider = pools[alias].provider.model_copy(update={"endpoint": url})
+            pools[alias] = replace(pools[alias], provider=provider)
+        yield replace(plan, pools=pools)
+
+
+def wants_ray(plan: Plan) -> bool:
+    """Whether a plan runs on Ray: as the user says, else if Ray is there or the run is long enough to start one."""
+    if plan.run.executor != "auto":
+        return plan.run.executor == "ray"
+    if os.environ.get("RAY_ADDRESS"):
+        return True
+    if "ray" in sys.modules:
+        from data_designer.distributed.run import ray_is_initialized  # noqa: PLC0415 - Ray is slow to import
+
+        if ray_is_initialized():
+            return True
+    model_columns = sum(step.pool != LOCAL for step in plan.steps)
+    return plan.geometry.num_records * max(1, model_columns) >= _FEW_CELLS
+
+
+def create(prepared: Prepared, store: Store, observers: Sequence[Observer]) -> RunReport:
+    """Make a dataset: run a plan to its end and write its batches."""
+    with with_simulated_models(prepared.plan) as plan:
+        if wants_ray(plan):
+            from data_designer.distributed.run import RayRun  # noqa: PLC0415 - Ray is slow to import
+
+            run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers)
+            return on_own_loop(lambda started: run.run(lambda: _check_models(plan, prepared), started))
+        place = Workplace(plan, store.path, prepared.seed_table)
+        return on_own_loop(
+            lambda started: _inline(plan, prepared, place, store.publish, observers, place.write, started)
+        )
+
+
+Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]
+
+
+def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep) -> RunReport:
+    """Run a plan in this process; `keep` takes each batch instead of a disk."""
+    with with_simulated_models(prepared.plan) as plan:
+        place = Workplace(plan, None, prepared.seed_table)
+        return on_own_loop(
+            lambda started: _inline(
+                plan, prepared, place, lambda _: None, observers, lambda job, values: keep(plan, job, values), started
+            )
+        )
+
+
+def check_models(prepared: Prepared) -> None:
+    """Ask every model of a plan for a sign of life."""
+    with with_simulated_models(prepared.plan) as plan:
+        on_own_loop(lambda _: _check_models(plan, prepared))
+
+
+async def _check_models(plan: Plan, prepared: Prepared) -> None:
+    if os.environ.get(SKIP_HEALTH_CHECKS) == "1":
+        return
+    pools = [(pool, prepared.keys[alias]) for alias, pool in plan.pools.items() if not pool.model.skip_health_check]
+    if pools:
+        await check_pools(pools)
+
+
+async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is called
+    plan: Plan,
+    prepared: Prepared,
+    place: Workplace,
+    publish: Callable[[Receipt], None],
+    observers: Sequence[Observer],
+    write: Callable[[CommitJob, Sequence[Values]], Receipt],
+    started: Started,
+) -> RunReport:
+    await _check_models(plan, prepared)
+    async with InlineHands(plan, place, prepared.keys, write) as hands:
+        driver = Driver(plan, Scheduler(shape_of(plan)), hands, replica_numbers(plan, 1), publish, observers)
+        started(driver)
+        return await driver.run()
+
+
+def on_own_loop(work: Callable[[Started], Coroutine[Any, Any, Any]]) -> Any:
+    """Run a coroutine on a loop in a thread of its own, so that a running loop (a notebook's) does not matter.
+
+    The first Ctrl-C lets what is complete be committed; the second leaves at once.
+    """
+    result: Future[Any] = Future()
+    running: list[tuple[asyncio.AbstractEventLoop, Driver[Any]]] = []
+
+    def started(driver: Driver[Any]) -> None:
+        running.append((asyncio.get_running_loop(), driver))
+
+    def target() -> None:
+        try:
+            result.set_result(asyncio.run(work(started)))
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the caller's thread
+            result.set_exception(error)
+
+    thread = threading.Thread(target=target, name="data-designer", daemon=True)
+    thread.start()
+    try:
+        return _wait(result)
+    except KeyboardInterrupt:
+        if not running:
+            raise
+        loop, driver = running[0]
+        logger.warning("interrupted: committing what is complete; press Ctrl-C again to leave at once")
+        loop.call_soon_threadsafe(driver.stop, "interrupted")
+        return _wait(result)
+
+
+def _wait(result: "Future[Any]") -> Any:
+    """Wait in short steps: a signal is only handled between them."""
+    while True:
+        try:
+            return result.result(timeout=0.5)
+        except TimeoutError:
+            if result.done():
+                raise

@@ -13,8 +13,6 @@ logger = logging.getLogger(__name__)
 _QUIET = {
     # Nothing leaves the machine unless the user turned it on.
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Token authentication is Ray's default for a local start; saying so keeps it and spares the warning.
-    "RAY_AUTH_MODE": "token",
     # Workers run in the environment that the driver runs in.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,7 @@ class Sink:
         block = gather(job.kept, values, names)
         rejects = dict(_rejects(job.rejected, values))
         files = []
-        kept = len(block)
-        if kept:
+        if len(block):
             table = to_table(_columns(block, plan.output_columns), self._schema)
             files.append(self._put(f"{PARQUET}/{batch_name(job.batch)}", table))
             if plan.dropped_columns and plan.run.preserve_dropped_columns:
@@ -77,18 +77,8 @@ class Sink:
                 files.append(self._put(f"{PROCESSED}/{name}/{batch_name(job.batch)}", pa.Table.from_pylist(rows)))
         if rejects:
             files.append(self._put(f"{REJECTS}/{batch_name(job.batch)}", _rejects_table(rejects)))
-        return Receipt(
-            batch=job.batch,
-            complete=job.complete,
-            requested=len(plan.geometry.records(job.batch)),
-            generated=kept,
-            rejected=len(rejects),
-            files=tuple(files),
-            usage={alias: statistics.usage for alias, statistics in job.statistics.items()},
-            reasons=_count_reasons(rejects),
-            profile=profile_columns(_columns(block, names), self._schema),
-            seconds=clock() - started,
-        )
+        receipt = receipt_of(plan, job, values, block, tuple(files), self._schema)
+        return replace(receipt, seconds=clock() - started)
 
     def processed(self, block: Block) -> dict[str, list[dict[str, Any]]]:
         """What the schema-transform processors make of the rows, by processor name."""
@@ -108,6 +98,30 @@ class Sink:
             temporary.unlink(missing_ok=True)
         digest = hashlib.sha256(content).hexdigest()
         return BatchFile(path, table.num_rows, len(content), digest)
+
+
+def receipt_of(  # noqa: PLR0913 - what a receipt is made of
+    plan: Plan,
+    job: CommitJob,
+    values: Sequence[Values],
+    block: Block,
+    files: tuple[BatchFile, ...],
+    schema: "pa.Schema | None" = None,
+) -> Receipt:
+    """The receipt of a batch whose complete rows are in `block`."""
+    rejects = dict(_rejects(job.rejected, values))
+    names = [*plan.output_columns, *plan.dropped_columns]
+    return Receipt(
+        batch=job.batch,
+        complete=job.complete,
+        requested=len(plan.geometry.records(job.batch)),
+        generated=len(block),
+        rejected=len(rejects),
+        files=files,
+        usage={alias: statistics.usage for alias, statistics in job.statistics.items()},
+        reasons=_count_reasons(rejects),
+        profile=profile_columns(_columns(block, names), schema or dataset_schema(plan, plan.output_columns)),
+    )
 
 
 def _columns(block: Block, names: Sequence[str]) -> dict[str, list[Any]]:

@@ -1,0 +1,440 @@
+"""The public entry: declare with a builder, then create, preview or validate."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.defaults import default_models, default_providers
+from data_designer.config.info import Information
+from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
+from data_designer.config.run_config import ResumeMode, RunConfig
+from data_designer.engine.analysis import analyse
+from data_designer.engine.driver import CommitJob, RunReport
+from data_designer.engine.parcels import Values, gather
+from data_designer.engine.progress import Progress
+from data_designer.engine.receipts import Receipt
+from data_designer.engine.sink import PARQUET, PROCESSED, Sink, receipt_of
+from data_designer.engine.store import Store, check_name
+from data_designer.errors import (
+    ArtifactStorageError,
+    DataDesignerEarlyShutdownError,
+    DataDesignerError,
+    DataDesignerGenerationError,
+    NoModelProvidersError,
+    UnknownProviderError,
+)
+from data_designer.interface import running
+from data_designer.interface.preparing import Prepared, Surroundings, check, prepare, refuse_errors
+from data_designer.interface.results import (
+    ArtifactStorage,
+    DatasetCreationResults,
+    DatasetMetadata,
+    PreviewResults,
+    RunOutcomes,
+)
+from data_designer.interface.workflow import CompositeWorkflow
+from data_designer.logging import configure_logging, is_logging_configured
+from data_designer.plan.model import Plan
+from data_designer.values import Usage
+
+logger = logging.getLogger(__name__)
+
+_MOST_EXAMPLES = 5
+
+
+class DataDesigner:
+    """Makes datasets from declarations. May be used for any number of runs.
+
+    Args:
+        artifact_path: the folder of all datasets; `artifacts` in the working directory when not given.
+        model_providers: where models are served; when not given, those of the user's home file, else the built-in
+            ones. The provider `simulated`, which needs no key and no network, is always there.
+        secret_resolver: turns what stands as a key into the key; without it, environment variables are looked up.
+        seed_readers, managed_assets_path, person_reader, mcp_providers: accepted; not used by this version.
+        auto_configure_logging: configure the library's logging unless that was done already.
+
+    Raises:
+        NoModelProvidersError: an empty list of providers.
+        ValueError: two providers share a name.
+    """
+
+    def __init__(  # noqa: PLR0913 - the public API
+        self,
+        artifact_path: "str | Path | None" = None,
+        *,
+        model_providers: Sequence[ModelProvider] | None = None,
+        secret_resolver: Any = None,
+        seed_readers: Sequence[Any] | None = None,
+        managed_assets_path: "str | Path | None" = None,
+        person_reader: Any = None,
+        mcp_providers: Sequence[Any] | None = None,
+        auto_configure_logging: bool = True,
+        simulate: bool = False,
+    ) -> None:
+        if auto_configure_logging and not is_logging_configured():
+            configure_logging()
+        if model_providers is not None and not model_providers:
+            raise NoModelProvidersError("model_providers is empty; give at least one, or leave it out for the defaults")
+        providers = list(default_providers() if model_providers is None else model_providers)
+        names = [provider.name for provider in providers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"there are two providers named {', '.join(twice)}; names must differ")
+        simulated = ModelProvider(name=SIMULATED_PROVIDER, provider_type=SIMULATED_PROVIDER)
+        self._providers = {SIMULATED_PROVIDER: simulated, **{provider.name: provider for provider in providers}}
+        self._artifact_path = Path(artifact_path) if artifact_path is not None else Path.cwd() / "artifacts"
+        self._secret_resolver = secret_resolver
+        self._run_config = RunConfig()
+        self._simulate = simulate
+        self._unused = (seed_readers, managed_assets_path, person_reader, mcp_providers)
+
+    # --- settings ----------------------------------------------------------------------------------------
+
+    def set_run_config(self, run_config: RunConfig) -> None:
+        """Set how later runs behave."""
+        self._run_config = run_config
+
+    @property
+    def run_config(self) -> RunConfig:
+        """How runs behave."""
+        return self._run_config
+
+    @property
+    def artifact_path(self) -> Path:
+        """The folder of all datasets."""
+        return self._artifact_path
+
+    @property
+    def secret_resolver(self) -> Any:
+        """What turns references into keys; None for the environment."""
+        return self._secret_resolver
+
+    @property
+    def info(self) -> Information:
+        """What can be shown about providers."""
+        return Information(providers=list(self._providers.values()))
+
+    @property
+    def model_provider_registry(self) -> "DataDesigner":
+        """Where providers are looked up by name."""
+        return self
+
+    def get_provider(self, name: str) -> ModelProvider:
+        """A provider. Raises UnknownProviderError where there is none of that name."""
+        if name not in self._providers:
+            raise UnknownProviderError(f"there is no provider '{name}'; there are {', '.join(self._providers)}")
+        return self._providers[name]
+
+    def get_default_model_configs(self) -> list[ModelConfig]:
+        """Models that a builder has when it is given none."""
+        return default_models()
+
+    def get_default_model_providers(self) -> list[ModelProvider]:
+        """Providers that are there when none are given."""
+        return default_providers()
+
+    def compose_workflow(self, *, name: str) -> CompositeWorkflow:
+        """A chain of datasets (not built yet: adding a stage says so)."""
+        return CompositeWorkflow(name)
+
+    # --- acts --------------------------------------------------------------------------------------------
+
+    def validate(self, config_builder: DataDesignerConfigBuilder) -> None:
+        """Check a configuration without asking any model.
+
+        Raises:
+            InvalidConfigError: it is wrong; the message lists every violation.
+        """
+        checked = check(config_builder, self._around())
+        for violation in checked.violations:
+            if violation.level == "WARNING":
+                logger.warning("%s", violation)
+        refuse_errors(checked.violations)
+        logger.info("validation passed: %d columns", len(checked.config.columns))
+
+    def check_models(
+        self, config_builder: DataDesignerConfigBuilder, *, max_attempts: int = 1, retry_backoff_seconds: float = 0
+    ) -> None:
+        """Ask every model that the configuration uses for a sign of life.
+
+        Raises:
+            ModelError: one does not answer.
+            ValueError: a negative number.
+        """
+        if max_attempts < 1 or retry_backoff_seconds < 0:
+            raise ValueError("max_attempts must be at least 1 and retry_backoff_seconds not negative")
+        running.check_models(self._prepare(config_builder, 1))
+
+    def preview(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10) -> PreviewResults:
+        """Make a few records in memory, in this process.
+
+        Raises:
+            DataDesignerGenerationError: the configuration is wrong or no record could be made; the cause is chained.
+        """
+        with _wrapped():
+            prepared = self._prepare(config_builder, num_records, buffer_size=num_records)
+            kept = _Kept()
+            with Progress(num_records, self._run_config.progress_interval) as progress:
+                report = running.preview(prepared, [progress], kept.keep)
+        _refuse_empty(report, kept.receipts)
+        plan = prepared.plan
+        return PreviewResults(
+            config_builder=config_builder,
+            dataset_metadata=DatasetMetadata(_seed_names(plan)),
+            analysis=analyse(plan, kept.receipts),
+            dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
+            processor_artifacts=kept.processed,
+            task_traces=[],
+            plan=plan,
+            outcomes=_outcomes(plan, kept.receipts),
+        )
+
+    def create(  # noqa: PLR0913 - the public API
+        self,
+        config_builder: DataDesignerConfigBuilder,
+        *,
+        num_records: int = 10,
+        dataset_name: str = "dataset",
+        resume: "ResumeMode | str" = ResumeMode.NEVER,
+        artifact_path: "str | Path | None" = None,
+        on_batch_complete: Callable[[Path], None] | None = None,
+    ) -> DatasetCreationResults:
+        """Make a dataset on disk.
+
+        Args:
+            config_builder: what to make.
+            num_records: how many records.
+            dataset_name: name of its folder; where it is taken, a sibling with a time stamp is made.
+            resume: only `never` is supported by this version.
+            artifact_path: the folder of all datasets, for this call.
+            on_batch_complete: called with the Parquet file of each committed batch.
+
+        Raises:
+            DataDesignerEarlyShutdownError: too many cells of a column failed and no record was complete.
+            DataDesignerGenerationError: the configuration is wrong or no record could be made; the cause is chained.
+            ArtifactStorageError: the dataset's folder cannot be written.
+        """
+        if ResumeMode(resume) != ResumeMode.NEVER:
+            raise DataDesignerGenerationError("resuming is not supported by this version; use resume='never'")
+        with _wrapped():
+            check_name(dataset_name)
+            prepared = self._prepare(config_builder, num_records)
+            root = Path(artifact_path) if artifact_path is not None else self._artifact_path
+            store = Store.create(root, dataset_name, datetime.now)
+            store.write_builder_config(_declared(config_builder))
+            ledger = _Ledger(store, prepared.plan, dataset_name, on_batch_complete)
+            ledger.write()
+            logger.info("dataset=%s records=%d seed=%d", store.path, num_records, prepared.plan.seed)
+            with Progress(num_records, self._run_config.progress_interval) as progress:
+                report = running.create(prepared, store, [progress, ledger])
+        return self._finished(config_builder, prepared.plan, store, dataset_name, report)
+
+    async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> DatasetCreationResults:
+        """`create` in a thread, for callers with an event loop of their own."""
+        return await asyncio.to_thread(lambda: self.create(config_builder, **options))
+
+    # --- parts -------------------------------------------------------------------------------------------
+
+    def _around(self) -> Surroundings:
+        return Surroundings(self._providers, self._run_config, self._secret_resolver, self._simulate)
+
+    def _prepare(
+        self, config_builder: DataDesignerConfigBuilder, num_records: int, buffer_size: int | None = None
+    ) -> Prepared:
+        if isinstance(num_records, bool) or not isinstance(num_records, int) or num_records < 1:
+            raise DataDesignerGenerationError(f"num_records must be a positive integer, not {num_records!r}")
+        around = self._around()
+        checked = check(config_builder, around)
+        for violation in checked.violations:
+            if violation.level == "WARNING":
+                logger.warning("%s", violation)
+        return prepare(checked, around, num_records, buffer_size or self._run_config.buffer_size)
+
+    def _finished(
+        self,
+        builder: DataDesignerConfigBuilder,
+        plan: Plan,
+        store: Store,
+        dataset_name: str,
+        report: RunReport,
+    ) -> DatasetCreationResults:
+        receipts = list(store.receipts())
+        _Ledger(store, plan, dataset_name).write(final=True)
+        _refuse_empty(report, receipts)
+        outcomes = _outcomes(plan, receipts)
+        if report.stop_reason is not None:
+            logger.warning(
+                "generated %d of %d requested records; the run was stopped: %s",
+                outcomes.generated,
+                outcomes.requested,
+                report.stop_reason,
+            )
+        _log_outcomes(outcomes)
+        storage = ArtifactStorage(store, dataset_name)
+        return DatasetCreationResults(plan, storage, builder, outcomes, early_shutdown=report.stop_reason)
+
+
+class _wrapped:  # noqa: N801 - reads as the statement it is
+    """Everything that goes wrong inside is a generation error with its cause chained, except what is about the disk."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
+        if isinstance(error, DataDesignerGenerationError | ArtifactStorageError | DeprecationWarning):
+            return
+        if isinstance(error, DataDesignerError):
+            raise DataDesignerGenerationError(str(error)) from error
+        if isinstance(error, Exception):
+            raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
+
+
+class _Ledger:
+    """Keeps a dataset's metadata: written at the start, after the first batch, and at the end."""
+
+    def __init__(
+        self, store: Store, plan: Plan, dataset_name: str, on_batch: Callable[[Path], None] | None = None
+    ) -> None:
+        self._store = store
+        self._plan = plan
+        self._name = dataset_name
+        self._on_batch = on_batch
+        self._batches = 0
+
+    def __call__(self, observation: Any) -> None:
+        """Take one observation in; only receipts matter."""
+        if not isinstance(observation, Receipt):
+            return
+        self._batches += 1
+        if self._batches == 1:
+            self.write()
+        if self._on_batch is not None:
+            for file in observation.files:
+                if file.path.startswith(PARQUET):
+                    self._call_back(self._store.path / file.path)
+
+    def _call_back(self, path: Path) -> None:
+        assert self._on_batch is not None
+        try:
+            self._on_batch(path)
+        except Exception:
+            # The function is the user's; what is committed stays committed.
+            logger.exception("on_batch_complete failed for %s", path.name)
+
+    def write(self, *, final: bool = False) -> None:
+        """Write the metadata as it stands."""
+        plan, geometry = self._plan, self._plan.geometry
+        receipts = list(self._store.receipts())
+        paths: dict[str, list[str]] = {}
+        for receipt in receipts:
+            for file in receipt.files:
+                paths.setdefault(file.path.rpartition("/")[0], []).append(file.path)
+        processors = {k.partition("/")[2]: v for k, v in paths.items() if k.startswith(f"{PROCESSED}/")}
+        content: dict[str, Any] = {
+            **plan.config.fingerprint(),
+            "target_num_records": geometry.num_records,
+            "original_target_num_records": geometry.num_records,
+            "actual_num_records": sum(receipt.generated for receipt in receipts),
+            "buffer_size": geometry.buffer_size,
+            "total_num_batches": geometry.num_batches,
+            "num_completed_batches": sum(receipt.complete for receipt in receipts),
+            "dataset_name": self._name,
+            "file_paths": {PARQUET: paths.get(PARQUET, []), **({PROCESSED: processors} if processors else {})},
+            "preserve_dropped_columns": plan.run.preserve_dropped_columns,
+            "seed": plan.seed,
+        }
+        if final:
+            dumped = analyse(plan, receipts).model_dump(mode="json")
+            content["column_statistics"] = dumped["column_statistics"]
+        self._store.write_metadata(content)
+
+
+class _Kept:
+    """A preview's batch, kept in memory instead of written."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, list[Any]] = {}
+        self.processed: dict[str, list[dict[str, Any]]] = {}
+        self.receipts: list[Receipt] = []
+
+    def keep(self, plan: Plan, job: CommitJob, values: Sequence[Values]) -> Receipt:
+        """Take the batch."""
+        sink = Sink(plan, Path())
+        block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
+        self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
+        self.processed = sink.processed(block)
+        receipt = receipt_of(plan, job, values, block, ())
+        self.receipts.append(receipt)
+        return receipt
+
+
+def _declared(builder: DataDesignerConfigBuilder) -> dict[str, Any]:
+    return builder.get_builder_config().to_dict()
+
+
+def _seed_names(plan: Plan) -> list[str]:
+    return [column.name for column in plan.config.columns if column.column_type == "seed-dataset"]
+
+
+def _outcomes(plan: Plan, receipts: Iterable[Receipt]) -> RunOutcomes:
+    receipts = list(receipts)
+    reasons: dict[str, dict[str, Any]] = {}
+    usage: dict[str, Usage] = {}
+    for receipt in receipts:
+        for kind, found in receipt.reasons.items():
+            known = reasons.setdefault(kind, {**found, "count": 0})
+            known["count"] += found["count"]
+        for alias, spent in receipt.usage.items():
+            usage[alias] = usage.get(alias, Usage()) + spent
+    requested = plan.geometry.num_records
+    generated = sum(receipt.generated for receipt in receipts)
+    rejected = sum(receipt.rejected for receipt in receipts)
+    return RunOutcomes(requested, generated, rejected, requested - generated - rejected, reasons, usage)
+
+
+def _log_outcomes(outcomes: RunOutcomes) -> None:
+    logger.info(
+        "requested=%d generated=%d rejected=%d unfinished=%d",
+        outcomes.requested,
+        outcomes.generated,
+        outcomes.rejected,
+        outcomes.unfinished,
+    )
+    for line in _listed(outcomes.reasons):
+        logger.warning("%s", line)
+    for alias, spent in outcomes.usage.items():
+        logger.info(
+            "model=%s requests=%d failed_requests=%d tokens_in=%d tokens_out=%d",
+            alias,
+            spent.requests,
+            spent.failed_requests,
+            spent.input_tokens,
+            spent.output_tokens,
+        )
+
+
+def _listed(reasons: dict[str, dict[str, Any]]) -> list[str]:
+    ranked = sorted(reasons.items(), key=lambda item: -item[1]["count"])[:_MOST_EXAMPLES]
+    return [
+        f"rejected={found['count']} kind={kind} column={found['column']} example: record {found['record']}: {found['message']}"
+        for kind, found in ranked
+    ]
+
+
+def _refuse_empty(report: RunReport, receipts: Sequence[Receipt]) -> None:
+    """Raise where no record was made, in the words of what went wrong most."""
+    if any(receipt.generated for receipt in receipts):
+        return
+    reasons: dict[str, dict[str, Any]] = {}
+    for receipt in receipts:
+        for kind, found in receipt.reasons.items():
+            reasons.setdefault(kind, {**found, "count": 0})["count"] += found["count"]
+    why = "; ".join([*([report.stop_reason] if report.stop_reason else []), *_listed(reasons)])
+    kind = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
+    raise kind(f"no record could be made: {why or 'every record was rejected'}")

@@ -1,0 +1,160 @@
+"""Shows one record of a dataset, in a terminal, a notebook, or a file."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data_designer.errors import DatasetSampleDisplayError
+
+_LONGEST_LIST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which kind each column is of."""
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    code_languages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a record is shown."""
+
+    syntax_highlighting_theme: str = "dracula"
+    background_color: str | None = None
+    processors_to_display: Sequence[str] | None = None
+    hide_seed_columns: bool = False
+    include_traces: bool = True
+    save_path: "str | Path | None" = None
+    """`.html` or `.svg`; nothing is printed then."""
+    theme: str = "dark"
+    display_width: int = 110
+
+
+class SampleDisplay:
+    """Shows records one after another."""
+
+    def __init__(
+        self, frame: pd.DataFrame, layout: Layout, processed: Mapping[str, list[dict[str, Any]]] | None = None
+    ) -> None:
+        self._frame = frame
+        self._layout = layout
+        self._processed = processed or {}
+        self._next = 0
+
+    def show(self, index: int | None = None, **options: Any) -> None:
+        """Show a record; without an index, the next one, beginning anew after the last.
+
+        Raises:
+            DatasetSampleDisplayError: there is no such record, or the path is no `.html` or `.svg`.
+        """
+        from rich.console import Console  # noqa: PLC0415 - slow to import
+
+        look = Look(**options)
+        path = None if look.save_path is None else Path(look.save_path)
+        if path is not None and path.suffix not in (".html", ".svg"):
+            raise DatasetSampleDisplayError(f"a record is saved as .html or .svg, not as {path.name!r}")
+        number = self._choose(index)
+        if path is None:
+            console = Console(width=look.display_width)
+        else:
+            console = Console(width=look.display_width, record=True, file=io.StringIO())
+        for part in self._parts(number, look):
+            console.print(part)
+        if path is not None:
+            _save(console, path, look.theme)
+
+    def _choose(self, index: int | None) -> int:
+        size = len(self._frame)
+        if not size:
+            raise DatasetSampleDisplayError("there is no record to show")
+        if index is None:
+            number, self._next = self._next % size, self._next + 1
+            return number
+        if not 0 <= index < size:
+            raise DatasetSampleDisplayError(f"there is no record {index}; records are 0 to {size - 1}")
+        return index
+
+    def _parts(self, number: int, look: Look) -> list[Any]:
+        from rich.panel import Panel  # noqa: PLC0415 - slow to import
+        from rich.syntax import Syntax  # noqa: PLC0415
+
+        record = {str(name): _plain(value) for name, value in self._frame.iloc[number].items()}
+        groups = self._grouped(record)
+        parts: list[Any] = [f"[index: {number}]"]
+        if groups["seed"] and not look.hide_seed_columns:
+            parts.append(_table("Seed Columns", groups["seed"]))
+        if groups["generated"]:
+            parts.append(_table("Generated Columns", groups["generated"]))
+        if look.include_traces:
+            parts.extend(Panel(_text(value), title=f"Trace: {name}") for name, value in groups["trace"].items())
+        for name, value in groups["code"].items():
+            language = self._layout.code_languages.get(name, "").partition(":")[0]
+            code = Syntax(str(value or ""), language or "text", theme=look.syntax_highlighting_theme, word_wrap=True)
+            parts.append(Panel(code, title=name))
+        parts.extend(_table(f"Validation: {name}", _members(value)) for name, value in groups["validation"].items())
+        for name, value in groups["judge"].items():
+            parts.append(_table(f"LLM-as-a-Judge: {name}", _members(value)))
+        for name, rows in self._processed.items():
+            wanted = look.processors_to_display is None or name in look.processors_to_display
+            if wanted and number < len(rows):
+                parts.append(_table(f"Processor Outputs: {name}", rows[number]))
+        return parts
+
+    def _grouped(self, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        groups: dict[str, dict[str, Any]] = {
+            name: {} for name in ("seed", "generated", "trace", "code", "validation", "judge")
+        }
+        by_kind = {"seed-dataset": "seed", "llm-code": "code", "validation": "validation", "llm-judge": "judge"}
+        for name, value in record.items():
+            kind = self._layout.kinds.get(name)
+            group = "trace" if kind is None and name.endswith("__trace") else by_kind.get(kind or "", "generated")
+            groups[group][name] = value
+        return groups
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if value is pd.NA or (isinstance(value, float) and pd.isna(value)) else value
+
+
+def _members(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"": value}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and len(value) > _LONGEST_LIST and all(isinstance(v, int | float) for v in value):
+        return f"[{', '.join(map(str, value[:_LONGEST_LIST]))}, ... {len(value)} numbers]"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def _table(title: str, rows: Mapping[str, Any]) -> Any:
+    from rich.markup import escape  # noqa: PLC0415 - slow to import
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("name", "value", title=title, show_lines=True, expand=True)
+    for name, value in rows.items():
+        table.add_row(escape(name), escape(_text(value)))
+    return table
+
+
+def _save(console: Any, path: Path, theme: str) -> None:
+    if path.suffix == ".svg":
+        console.save_svg(str(path), title="record")
+        return
+    page = console.export_html(inline_styles=True)
+    viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    dark = '<style id="data-designer-styles">body { background: #1e1e1e; color: #ddd; }</style>'
+    head = viewport + (dark if theme == "dark" else "")
+    path.write_text(page.replace("<head>", f"<head>{head}", 1), encoding="utf-8")

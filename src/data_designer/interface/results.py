@@ -1,0 +1,213 @@
+"""What `create` and `preview` give back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
+from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.seed_source_dataframe import DataFrameSeedSource
+from data_designer.engine.analysis import analyse
+from data_designer.engine.sink import DROPPED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.store import Store
+from data_designer.errors import ArtifactStorageError
+from data_designer.interface.display import Layout, SampleDisplay
+from data_designer.interface.loading import count, export, load
+from data_designer.plan.model import Plan
+from data_designer.values import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetMetadata:
+    """What is known of a dataset's columns."""
+
+    seed_column_names: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactStorage:
+    """Where a dataset's files are."""
+
+    store: Store
+    requested_name: str
+
+    @property
+    def artifact_path(self) -> Path:
+        """The folder of all datasets."""
+        return self.store.path.parent
+
+    @property
+    def dataset_name(self) -> str:
+        """The name that was asked for."""
+        return self.requested_name
+
+    @property
+    def resolved_dataset_name(self) -> str:
+        """The name that was free."""
+        return self.store.path.name
+
+    @property
+    def base_dataset_path(self) -> Path:
+        """The dataset's folder."""
+        return self.store.path
+
+    @property
+    def final_dataset_path(self) -> Path:
+        """The folder of its Parquet files."""
+        return self.store.path / PARQUET
+
+    @property
+    def dropped_columns_dataset_path(self) -> Path:
+        """The folder of its dropped columns."""
+        return self.store.path / DROPPED
+
+    @property
+    def processors_outputs_path(self) -> Path:
+        """The folder of what processors made."""
+        return self.store.path / PROCESSED
+
+    @property
+    def metadata_file_path(self) -> Path:
+        """Its metadata."""
+        return self.store.path / "metadata.json"
+
+    def load_dataset(self) -> pd.DataFrame:
+        """All rows."""
+        return load(self.store.files())
+
+    def load_dataset_with_dropped_columns(self) -> pd.DataFrame:
+        """All rows, dropped columns beside the others."""
+        return pd.concat([load(self.store.files()), load(self.store.files(DROPPED))], axis=1)
+
+    def read_metadata(self) -> dict[str, Any]:
+        """Its metadata."""
+        return self.store.read_metadata()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcomes:
+    """What became of every requested record, and what it cost."""
+
+    requested: int
+    generated: int
+    rejected: int
+    unfinished: int
+    """Records that a stop left undone; they can be made later."""
+    reasons: dict[str, dict[str, Any]]
+    """Kind of rejection to its count and one example."""
+    usage: dict[str, Usage]
+    """Model alias to what was asked."""
+
+
+@dataclass(slots=True)
+class DatasetCreationResults:
+    """A dataset on disk."""
+
+    plan: Plan = field(repr=False)
+    artifact_storage: ArtifactStorage
+    config_builder: DataDesignerConfigBuilder = field(repr=False)
+    outcomes: RunOutcomes
+    early_shutdown: str | None = None
+    """Why the run ended before its last batch, if it did."""
+    task_traces: list[Any] = field(default_factory=list, repr=False)
+    _display: SampleDisplay | None = field(default=None, repr=False)
+
+    @property
+    def dataset_metadata(self) -> DatasetMetadata:
+        """What is known of its columns."""
+        return DatasetMetadata(_seed_columns(self.plan))
+
+    def load_dataset(self) -> pd.DataFrame:
+        """All rows, in order of record index."""
+        return self.artifact_storage.load_dataset()
+
+    def load_rejected(self) -> pd.DataFrame:
+        """Every rejected record: its index, the column, the kind of failure, the message, the last reply."""
+        return load(self.artifact_storage.store.files(REJECTS))
+
+    def load_analysis(self) -> DatasetProfilerResults:
+        """Statistics of its columns."""
+        return analyse(self.plan, self.artifact_storage.store.receipts())
+
+    def count_records(self) -> int:
+        """How many rows there are."""
+        return count(self.artifact_storage.store.files())
+
+    def load_processor_dataset(self, processor_name: str) -> pd.DataFrame:
+        """What a processor made. Raises ArtifactStorageError where it made nothing."""
+        files = self.artifact_storage.store.files(f"{PROCESSED}/{processor_name}")
+        if not files:
+            raise ArtifactStorageError(f"no processor '{processor_name}' wrote anything into this dataset")
+        return load(files)
+
+    def get_path_to_processor_artifacts(self, processor_name: str) -> Path:
+        """The folder of what a processor made. Raises ArtifactStorageError where no processor wrote anything."""
+        folder = self.artifact_storage.processors_outputs_path
+        if not folder.is_dir():
+            raise ArtifactStorageError("no processor wrote anything into this dataset")
+        return folder / processor_name
+
+    def export(self, path: "str | Path", *, format: str | None = None) -> Path:  # noqa: A002 - the public name
+        """Write all rows into one jsonl, csv or parquet file."""
+        return export(self.artifact_storage.store.files(), path, format)
+
+    def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
+        """A new builder with the same models, seeded from this dataset."""
+        return _seeded(self.config_builder, self.load_dataset(), columns)
+
+    def display_sample_record(self, index: int | None = None, **options: Any) -> None:
+        """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
+        if self._display is None:
+            first = self.artifact_storage.store.files()[:1]
+            self._display = SampleDisplay(load(first), _layout(self.plan))
+        self._display.show(index, **options)
+
+
+@dataclass(slots=True)
+class PreviewResults:
+    """A few records in memory."""
+
+    config_builder: DataDesignerConfigBuilder = field(repr=False)
+    dataset_metadata: DatasetMetadata | None = None
+    analysis: DatasetProfilerResults | None = None
+    dataset: pd.DataFrame | None = None
+    processor_artifacts: dict[str, list[dict[str, Any]]] | None = None
+    task_traces: list[Any] | None = None
+    plan: Plan | None = field(default=None, repr=False)
+    outcomes: RunOutcomes | None = None
+    _display: SampleDisplay | None = field(default=None, repr=False)
+
+    def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
+        """A new builder with the same models, seeded from these records. Raises ValueError where there are none."""
+        if self.dataset is None:
+            raise ValueError("there is no dataset to seed from")
+        return _seeded(self.config_builder, self.dataset, columns)
+
+    def display_sample_record(self, index: int | None = None, **options: Any) -> None:
+        """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
+        if self._display is None:
+            frame = pd.DataFrame() if self.dataset is None else self.dataset
+            layout = Layout() if self.plan is None else _layout(self.plan)
+            self._display = SampleDisplay(frame, layout, self.processor_artifacts or {})
+        self._display.show(index, **options)
+
+
+def _seed_columns(plan: Plan) -> list[str]:
+    return [column.name for column in plan.config.columns if column.column_type == "seed-dataset"]
+
+
+def _layout(plan: Plan) -> Layout:
+    kinds = {column.name: column.column_type for column in plan.config.columns}
+    code = {c.name: str(getattr(c, "code_lang", "")) for c in plan.config.columns if c.column_type == "llm-code"}
+    return Layout(kinds, code)
+
+
+def _seeded(
+    builder: DataDesignerConfigBuilder, frame: pd.DataFrame, columns: Sequence[str] | None
+) -> DataDesignerConfigBuilder:
+    chosen = frame if columns is None else frame[list(columns)]
+    fresh = DataDesignerConfigBuilder(builder.model_configs, builder.tool_configs)
+    return fresh.with_seed_dataset(DataFrameSeedSource(df=chosen))

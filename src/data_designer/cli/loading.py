@@ -1,0 +1,89 @@
+"""Turns what stands on the command line into a builder and run settings."""
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.run_config import RunConfig
+from data_designer.config.script_params import DataDesignerScriptParams
+from data_designer.errors import InvalidConfigError
+
+_FUNCTION = "load_config_builder"
+
+
+def load_builder(source: str, arguments: Sequence[str] = ()) -> DataDesignerConfigBuilder:
+    """The builder that a YAML or JSON file, its URL, or a Python file describes.
+
+    Raises:
+        InvalidConfigError: the file is not there, does not parse, or does not do what it must.
+    """
+    if source.endswith(".py"):
+        return _from_script(Path(source), arguments)
+    if arguments:
+        raise InvalidConfigError("arguments after -- are for Python configurations only")
+    if not source.startswith(("http://", "https://")) and not Path(source).is_file():
+        raise InvalidConfigError(f"there is no configuration file {source!r}")
+    return DataDesignerConfigBuilder.from_config(source)
+
+
+def _from_script(path: Path, arguments: Sequence[str]) -> DataDesignerConfigBuilder:
+    if not path.is_file():
+        raise InvalidConfigError(f"there is no configuration script {str(path)!r}")
+    sys.path.insert(0, str(path.parent.absolute()))
+    try:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InvalidConfigError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    function = getattr(module, _FUNCTION, None)
+    if function is None:
+        raise InvalidConfigError(f"{path} must define {_FUNCTION}(), which returns a builder")
+    builder = _call(path, function, arguments)
+    if not isinstance(builder, DataDesignerConfigBuilder):
+        raise InvalidConfigError(f"{_FUNCTION}() of {path} returned {type(builder).__name__}, not a builder")
+    return builder
+
+
+def _call(path: Path, function: Any, arguments: Sequence[str]) -> Any:
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters:
+        if arguments:
+            raise InvalidConfigError(f"{_FUNCTION}() of {path} takes no arguments")
+        return function()
+    params = DataDesignerScriptParams(tuple(arguments))
+    only = parameters[0]
+    return function(**{only.name: params}) if only.kind == only.KEYWORD_ONLY else function(params)
+
+
+def load_run_config(path: Path | None, settings: Sequence[str]) -> RunConfig:
+    """Run settings from a YAML file, overridden by `name=value` settings.
+
+    Raises:
+        InvalidConfigError: the file is not there or no mapping, or a setting has no value.
+        pydantic.ValidationError: a setting is unknown or its value does not fit.
+    """
+    given: dict[str, Any] = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise InvalidConfigError(f"the run settings {path} cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise InvalidConfigError(f"the run settings {path} must be a mapping of names to values")
+        given.update(content)
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        if not separator:
+            raise InvalidConfigError(f"--set takes NAME=VALUE, not {setting!r}")
+        given[name] = yaml.safe_load(value)
+    return RunConfig.model_validate(given)

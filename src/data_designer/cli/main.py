@@ -1,0 +1,207 @@
+"""The command `data-designer`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from pydantic import ValidationError
+
+from data_designer.cli.loading import load_builder, load_run_config
+from data_designer.config.version import get_library_version
+from data_designer.errors import DataDesignerError
+
+app = typer.Typer(help="Synthetic datasets from declared columns and LLM endpoints.", no_args_is_help=True)
+
+Source = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="YAML or JSON file, its URL, or a Python file with load_config_builder().")
+]
+Records = Annotated[int, typer.Option("--num-records", "-n", min=1, help="How many records to make.")]
+Artifacts = Annotated[Path, typer.Option("--artifact-path", "-o", help="The folder of all datasets.")]
+Simulate = Annotated[bool, typer.Option("--simulate", help="Let the simulated model stand in for every model.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Settings = Annotated[Path | None, typer.Option("--run-config", "-c", help="YAML file of run settings.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same data.")]
+Script = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Arguments for a Python CONFIG.")]
+Setting = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One run setting; may be repeated.")
+]
+
+
+@contextmanager
+def _errors_in_one_line(*, debug: bool) -> Iterator[None]:
+    """Whatever the user can mend is one line and exit code 1; a traceback only on request."""
+    try:
+        yield
+    except (click.exceptions.ClickException, typer.Exit):
+        raise
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        typer.echo(f"❌ {_said(error)}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        listed = [f"  - {'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}" for item in error.errors()]
+        return "\n".join([f"{error.title} is not valid:", *listed])
+    known = isinstance(error, DataDesignerError | OSError | ValueError)
+    return str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"
+
+
+def _designer(artifact_path: Path, run: Any, *, simulate: bool) -> Any:
+    from data_designer.interface import DataDesigner  # noqa: PLC0415 - pandas is slow to import
+
+    designer = DataDesigner(artifact_path, simulate=simulate)
+    designer.set_run_config(run)
+    return designer
+
+
+@app.command()
+def create(  # noqa: PLR0913 - one parameter an option
+    source: Source,
+    arguments: Script = None,
+    num_records: Records = 10,
+    dataset_name: Annotated[str, typer.Option("--dataset-name", "-d", help="Name of its folder.")] = "dataset",
+    artifact_path: Artifacts = Path("artifacts"),
+    run_config: Settings = None,
+    settings: Setting = None,
+    seed: Seed = None,
+    output_format: Annotated[
+        str | None, typer.Option("--output-format", "-f", help="Write one file more: jsonl, csv or parquet.")
+    ] = None,
+    simulate: Simulate = False,
+    debug: Debug = False,
+) -> None:
+    """Make a dataset on disk and print where it is."""
+    with _errors_in_one_line(debug=debug):
+        run = load_run_config(run_config, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
+        designer = _designer(artifact_path, run, simulate=simulate)
+        results = designer.create(
+            load_builder(source, arguments or []), num_records=num_records, dataset_name=dataset_name
+        )
+        folder = results.artifact_storage.base_dataset_path
+        if output_format is not None:
+            results.export(folder / f"{dataset_name}.{output_format}", format=output_format)
+        results.load_analysis().to_report()
+        results.display_sample_record()
+        typer.echo(f"{results.outcomes.generated} of {results.outcomes.requested} records in {folder}")
+        if results.early_shutdown is not None:
+            typer.echo(f"❌ stopped early: {results.early_shutdown}", err=True)
+            raise typer.Exit(1)
+
+
+@app.command()
+def preview(  # noqa: PLR0913 - one parameter an option
+    source: Source,
+    arguments: Script = None,
+    num_records: Records = 10,
+    run_config: Settings = None,
+    settings: Setting = None,
+    seed: Seed = None,
+    non_interactive: Annotated[bool, typer.Option("--non-interactive", help="Print all records at once.")] = False,
+    simulate: Simulate = False,
+    debug: Debug = False,
+) -> None:
+    """Make a few records in memory and show them."""
+    with _errors_in_one_line(debug=debug):
+        run = load_run_config(run_config, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
+        results = _designer(Path("artifacts"), run, simulate=simulate).preview(
+            load_builder(source, arguments or []), num_records=num_records
+        )
+        browsing = not non_interactive and sys.stdin.isatty() and sys.stdout.isatty() and len(results.dataset) > 1
+        if browsing:
+            _browse(results)
+        else:
+            for index in range(len(results.dataset)):
+                results.display_sample_record(index)
+        results.analysis.to_report()
+
+
+def _browse(results: Any) -> None:
+    index = 0
+    while True:
+        results.display_sample_record(index)
+        key = typer.prompt("n(ext), p(revious), q(uit)", default="n").strip().lower()[:1]
+        if key == "q":
+            return
+        index = (index + (-1 if key == "p" else 1)) % len(results.dataset)
+
+
+@app.command()
+def validate(source: Source, arguments: Script = None, simulate: Simulate = False, debug: Debug = False) -> None:
+    """Check a configuration without asking any model."""
+    with _errors_in_one_line(debug=debug):
+        from data_designer.config.run_config import RunConfig  # noqa: PLC0415 - as in _designer
+
+        _designer(Path("artifacts"), RunConfig(), simulate=simulate).validate(load_builder(source, arguments or []))
+        typer.echo("the configuration is valid")
+
+
+@app.command("check-models")
+def check_models(source: Source, arguments: Script = None, simulate: Simulate = False, debug: Debug = False) -> None:
+    """Ask every model that a configuration uses for a sign of life."""
+    with _errors_in_one_line(debug=debug):
+        from data_designer.config.run_config import RunConfig  # noqa: PLC0415 - as in _designer
+
+        designer = _designer(Path("artifacts"), RunConfig(), simulate=simulate)
+        designer.check_models(load_builder(source, arguments or []))
+        typer.echo("every model answers")
+
+
+@app.command("serve-sim")
+def serve_sim(  # noqa: PLR0913 - one parameter an option
+    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8100,
+    seed: Annotated[int, typer.Option(help="Same seed, same replies.")] = 0,
+    latency: Annotated[float, typer.Option(help="Mean seconds to a reply.")] = 0.0,
+    jitter: Annotated[float, typer.Option(help="Spread of the latency, as a share of it.")] = 0.0,
+    error_rate: Annotated[float, typer.Option(help="Share of requests answered with HTTP 500.")] = 0.0,
+    malformed_rate: Annotated[float, typer.Option(help="Share of replies in the wrong form.")] = 0.0,
+    reject_above: Annotated[int | None, typer.Option(help="Answer 429 above so many in flight.")] = None,
+) -> None:
+    """Serve the simulated model: an OpenAI-compatible endpoint that needs no model."""
+    import asyncio  # noqa: PLC0415 - only this command needs it
+
+    from data_designer.models.simulated import SimulatedModel, serve  # noqa: PLC0415
+
+    model = SimulatedModel(
+        seed=seed,
+        latency=latency,
+        jitter=jitter,
+        error_rate=error_rate,
+        malformed_rate=malformed_rate,
+        reject_above=reject_above,
+    )
+    with _errors_in_one_line(debug=False):
+        asyncio.run(serve(model, host="127.0.0.1", port=port, log=False, until_stdin_closes=False))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(get_library_version())
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Synthetic datasets from declared columns and LLM endpoints."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

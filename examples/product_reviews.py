@@ -86,9 +86,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
             )
         ],
     )
-    builder.add_column(
-        name="label", column_type="expression", expr="{{ summary.headline }} ({{ summary.stars }}/5)"
-    )
+    builder.add_column(name="label", column_type="expression", expr="{{ summary.headline }} ({{ summary.stars }}/5)")
     return builder
 
 

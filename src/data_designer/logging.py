@@ -76,9 +76,9 @@ def configure_logging(config: LoggingConfig | None = None) -> None:
 
 
 def _handler(output: OutputConfig) -> logging.Handler:
-    to_file = isinstance(output.destination, Path)
+    destination = output.destination
     handler: logging.Handler = (
-        logging.FileHandler(output.destination) if to_file else logging.StreamHandler(output.destination)  # type: ignore[arg-type]
+        logging.FileHandler(destination) if isinstance(destination, Path) else logging.StreamHandler(destination)
     )
     text = logging.Formatter("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(_JsonLines() if output.structured else text)

@@ -16,7 +16,11 @@ from data_designer.errors import PluginLoadError
 logger = logging.getLogger(__name__)
 
 GROUP = "data_designer.plugins"
-_DISCRIMINATORS = {"column-generator": "column_type", "seed-reader": "seed_type", "processor": "processor_type"}
+_DISCRIMINATORS = {
+    "column-generator": "column_type",
+    "seed-reader": "seed_type",
+    "processor": "processor_type",
+}
 
 
 class PluginType(StrEnum):
@@ -47,7 +51,9 @@ class Plugin(BaseModel):
         """The discriminator value of its configuration class."""
         field = self.config_cls.model_fields.get(_DISCRIMINATORS[self.plugin_type])
         if field is None or not isinstance(field.default, str):
-            raise ValueError(f"{self.config_qualified_name} needs a literal '{_DISCRIMINATORS[self.plugin_type]}' with a default")
+            raise ValueError(
+                f"{self.config_qualified_name} needs a literal '{_DISCRIMINATORS[self.plugin_type]}' with a default"
+            )
         return field.default
 
     @cached_property

@@ -1,12 +1,12 @@
 """The scheduler against random plans, faults and orders in virtual time."""
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from data_designer.engine import events as ev
-from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.simulate import Report, Simulation, World
 
 
@@ -109,7 +109,7 @@ def test_a_poisonous_row_is_rejected_and_takes_no_neighbour_along() -> None:
         assert committed(report) == [row for row in range(100) if row != 37]
 
 
-def _harmless(simulation: Simulation):  # type: ignore[no-untyped-def]
+def _harmless(simulation: Simulation) -> Callable[[ev.RunTask], None]:
     def run(command: ev.RunTask) -> None:
         kept = np.ones(len(command.rows), dtype=np.bool_)
         simulation._at(0.01, lambda: simulation._tell(ev.TaskDone(command.ticket, kept)))

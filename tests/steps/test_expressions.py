@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 import pytest
+
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-
 from data_designer.steps.expressions import ExpressionProgram
 from data_designer.values import Drop, Ok, Outcome
 

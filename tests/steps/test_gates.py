@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from data_designer.config.base import SkipConfig
 
+from data_designer.config.base import SkipConfig
 from data_designer.plan.model import Step
 from data_designer.steps.gates import Gate
 
@@ -92,9 +92,7 @@ def test_a_skipped_cell_holds_the_skip_value_and_nulls() -> None:
     assert Gate(step()).values == (None, None)
 
 
-@pytest.mark.parametrize(
-    "when", ["{{ missing }}", "{{ g.__class__.mro() }}", "{{ g + 1 }}", "{{ 1 / 0 }}{{ g }}"]
-)
+@pytest.mark.parametrize("when", ["{{ missing }}", "{{ g.__class__.mro() }}", "{{ g + 1 }}", "{{ 1 / 0 }}{{ g }}"])
 def test_failures_skip_with_one_warning_and_a_count(when: str, caplog: pytest.LogCaptureFixture) -> None:
     """Undefined names, unsafe access and errors of types or values never raise."""
     gate = Gate(step(when))

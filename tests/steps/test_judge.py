@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 import pytest
-from data_designer.config.column_configs import Score
 
+from data_designer.config.column_configs import Score
 from data_designer.errors import ParserException
 from data_designer.steps.judge import JudgeSchema, judge_schema
 from data_designer.steps.structured import ResponseSchema, schema_violations
@@ -23,9 +23,7 @@ def reply(**answers: Any) -> str:
 @pytest.mark.parametrize("value", [3, "3", 3.0, " 3 "])
 def test_spellings_of_an_integer_option(value: Any) -> None:
     """A number and its text are the same option, which stays an integer."""
-    result = JudgeSchema([QUALITY]).parse(
-        reply(quality={"reasoning": "r", "score": value, "extra": 1}, more=2)
-    )
+    result = JudgeSchema([QUALITY]).parse(reply(quality={"reasoning": "r", "score": value, "extra": 1}, more=2))
     assert result == {"quality": {"reasoning": "r", "score": 3}}
     assert type(result["quality"]["score"]) is int
 

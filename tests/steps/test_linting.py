@@ -7,9 +7,7 @@ import pytest
 
 from data_designer.steps.linting import PythonLinter, SqlLinter, sql_is_available
 
-needs_sql = pytest.mark.skipif(
-    importlib.util.find_spec("sqlfluff") is None, reason="the extra `sql` is not installed"
-)
+needs_sql = pytest.mark.skipif(importlib.util.find_spec("sqlfluff") is None, reason="the extra `sql` is not installed")
 
 
 def python(code: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+
 from data_designer.config.column_configs import (
     LLMCodeColumnConfig,
     LLMJudgeColumnConfig,
@@ -15,7 +16,6 @@ from data_designer.config.column_configs import (
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
-
 from data_designer.steps.llm import ConversationLimits, LlmProgram, unsupported
 from data_designer.values import Drop, Message, Ok, Outcome, Response
 
@@ -152,9 +152,7 @@ def test_the_last_reply_is_stored_in_part() -> None:
 def test_side_effects_are_aligned_with_what_the_step_makes() -> None:
     """Reasoning is stripped, and the trace holds the surviving conversation with the reasoning beside it."""
     config = text_column(system_prompt="S", with_trace=TraceType.ALL_MESSAGES, extract_reasoning_content=True)
-    outcome, _ = converse(
-        config, [Response(" t ", reasoning=" why ")], makes=("x", "x__trace", "x__reasoning_content")
-    )
+    outcome, _ = converse(config, [Response(" t ", reasoning=" why ")], makes=("x", "x__trace", "x__reasoning_content"))
     trace = [
         message("system", "S"),
         message("user", "About tea"),
@@ -166,9 +164,7 @@ def test_side_effects_are_aligned_with_what_the_step_makes() -> None:
 def test_a_full_trace_shows_failed_turns_but_no_abandoned_ones() -> None:
     """Corrections stay, an earlier conversation does not."""
     config = structured_column(with_trace=TraceType.ALL_MESSAGES)
-    outcome, _ = converse(
-        config, ["one", "two", "three", GOOD], ConversationLimits(1, 1), makes=("x", "x__trace")
-    )
+    outcome, _ = converse(config, ["one", "two", "three", GOOD], ConversationLimits(1, 1), makes=("x", "x__trace"))
     assert isinstance(outcome, Ok)
     texts = [m["content"][0]["text"] for m in outcome.values[1] if m["role"] == "assistant"]
     assert texts == ["three", GOOD]

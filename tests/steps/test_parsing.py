@@ -150,9 +150,7 @@ def test_json_that_cannot_be_held_is_a_failure_like_any_other(text: str) -> None
         assert "response_schema" in str(error)  # noqa: PT017 - either way out is fine
 
 
-@pytest.mark.parametrize(
-    "line", ["- " * 50_000, f"{F}a{' ' * 50_000}b", "`" * 50_000 + "x`", " " * 50_000 + "x"]
-)
+@pytest.mark.parametrize("line", ["- " * 50_000, f"{F}a{' ' * 50_000}b", "`" * 50_000 + "x`", " " * 50_000 + "x"])
 def test_odd_lines_are_read_without_trouble(line: str) -> None:
     """A model gone astray does not stop the process."""
     code_blocks(f"{line}\n{line}\n")

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from data_designer.config.processors import SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-
 from data_designer.errors import DatasetProcessingError, PromptTemplateRenderError
 from data_designer.steps.processors import (
     SchemaTransform,
@@ -47,9 +47,7 @@ def block(**columns: list[Any]) -> Block:
     return Block(np.arange(40, 40 + len(next(iter(columns.values()))), dtype=np.int64), columns)
 
 
-def transform(
-    template: dict[str, Any], given: Block, engine: JinjaRenderingEngine = SECURE
-) -> list[dict[str, Any]]:
+def transform(template: dict[str, Any], given: Block, engine: JinjaRenderingEngine = SECURE) -> list[dict[str, Any]]:
     """Apply a schema transform named `t`."""
     config = SchemaTransformProcessorConfig(name="t", template=template)
     return SchemaTransform(config, engine, list(given.columns)).apply(given)
@@ -76,9 +74,7 @@ def transform(
         ("{% if a %}yes{% endif %}", False, ""),
     ],
 )
-def test_values_are_written_into_their_text(
-    engine: JinjaRenderingEngine, text: str, value: Any, written: str
-) -> None:
+def test_values_are_written_into_their_text(engine: JinjaRenderingEngine, text: str, value: Any, written: str) -> None:
     """Numbers become text, structures their JSON, and a key wins over a method."""
     assert transform({"x": text}, block(a=[value]), engine) == [{"x": written}]
 

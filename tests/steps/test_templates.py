@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from data_designer.config.run_config import JinjaRenderingEngine
 
+from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
 from data_designer.steps.templates import compile_json_template, compile_template, template_violations
 
@@ -33,9 +33,7 @@ ENGINES = pytest.mark.parametrize("engine", [SECURE, NATIVE])
         ("a {{ a.missing }} b", {"a": {}}, "a  b"),
     ],
 )
-def test_a_record_renders(
-    engine: JinjaRenderingEngine, text: str, record: dict[str, Any], rendered: str
-) -> None:
+def test_a_record_renders(engine: JinjaRenderingEngine, text: str, record: dict[str, Any], rendered: str) -> None:
     """JSON text is decoded, dicts print as Python does, nothing is escaped."""
     assert compile_template(text, engine, ["a"]).render(record) == rendered
 
@@ -137,9 +135,7 @@ def test_only_named_columns_are_looked_at() -> None:
 def test_json_text_is_written_as_json(engine: JinjaRenderingEngine) -> None:
     """In a schema transform, values are JSON text and a key wins over a method."""
     record = {"a": {"items": [1, True, None], "s": 'q"'}, "b": True, "c": None, "d": "1.50"}
-    template = compile_json_template(
-        "{{ a.items }} {{ a.s }} {{ b }} {{ c }} {{ d }}{{ a.x }}", engine, list("abcd")
-    )
+    template = compile_json_template("{{ a.items }} {{ a.s }} {{ b }} {{ c }} {{ d }}{{ a.x }}", engine, list("abcd"))
     assert template.text(record) == '[1, true, null] q" true null 1.5'
 
 

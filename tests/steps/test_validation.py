@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
 from data_designer.config.column_configs import ValidationColumnConfig
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.validator_params import (
@@ -14,7 +15,6 @@ from data_designer.config.validator_params import (
     RemoteValidatorParams,
     ValidatorType,
 )
-
 from data_designer.errors import ConfigCompilationError
 from data_designer.steps.linting import sql_is_available
 from data_designer.steps.validation import ValidationProgram, unavailable
@@ -118,9 +118,7 @@ def test_no_verdict_is_a_verdict() -> None:
 )
 def test_a_broken_contract_rejects_the_rows_of_its_chunk(function: Callable[..., Any], part: str) -> None:
     """Other chunks are not touched, and the reason names the function."""
-    made = run_local(
-        lambda df: positive(df) if df["a"].iloc[0] > 0 else function(df), block(a=[1, 2, -3, 4]), 2
-    )
+    made = run_local(lambda df: positive(df) if df["a"].iloc[0] > 0 else function(df), block(a=[1, 2, -3, 4]), 2)
     assert sorted(made.drops) == [2, 3]
     assert [verdict["is_valid"] for verdict in made.columns["v"][:2]] == [True, True]
     reason = made.drops[2]
@@ -142,9 +140,7 @@ def test_what_cannot_run_here_is_said_before_a_run() -> None:
     remote = python_column("a").model_copy(
         update={"validator_params": RemoteValidatorParams(endpoint_url="http://localhost/check")}
     )
-    sql = python_column("a").model_copy(
-        update={"validator_params": CodeValidatorParams(code_lang=CodeLang.SQL_ANSI)}
-    )
+    sql = python_column("a").model_copy(update={"validator_params": CodeValidatorParams(code_lang=CodeLang.SQL_ANSI)})
     assert unavailable(python_column("a")) is None
     assert (unavailable(sql) is None) == sql_is_available()
     assert "not supported by this version" in str(unavailable(remote))

@@ -17,7 +17,8 @@ from data_designer.errors import DataDesignerError
 app = typer.Typer(help="Synthetic datasets from declared columns and LLM endpoints.", no_args_is_help=True)
 
 Source = Annotated[
-    str, typer.Argument(metavar="CONFIG", help="YAML or JSON file, its URL, or a Python file with load_config_builder().")
+    str,
+    typer.Argument(metavar="CONFIG", help="YAML or JSON file, its URL, or a Python file with load_config_builder()."),
 ]
 Records = Annotated[int, typer.Option("--num-records", "-n", min=1, help="How many records to make.")]
 Artifacts = Annotated[Path, typer.Option("--artifact-path", "-o", help="The folder of all datasets.")]
@@ -57,7 +58,7 @@ def _said(error: Exception) -> str:
 
 
 def _designer(artifact_path: Path, run: Any, *, simulate: bool) -> Any:
-    from data_designer.interface import DataDesigner  # noqa: PLC0415 - pandas is slow to import
+    from data_designer.interface import DataDesigner
 
     designer = DataDesigner(artifact_path, simulate=simulate)
     designer.set_run_config(run)
@@ -139,7 +140,7 @@ def _browse(results: Any) -> None:
 def validate(source: Source, arguments: Script = None, simulate: Simulate = False, debug: Debug = False) -> None:
     """Check a configuration without asking any model."""
     with _errors_in_one_line(debug=debug):
-        from data_designer.config.run_config import RunConfig  # noqa: PLC0415 - as in _designer
+        from data_designer.config.run_config import RunConfig
 
         _designer(Path("artifacts"), RunConfig(), simulate=simulate).validate(load_builder(source, arguments or []))
         typer.echo("the configuration is valid")
@@ -149,7 +150,7 @@ def validate(source: Source, arguments: Script = None, simulate: Simulate = Fals
 def check_models(source: Source, arguments: Script = None, simulate: Simulate = False, debug: Debug = False) -> None:
     """Ask every model that a configuration uses for a sign of life."""
     with _errors_in_one_line(debug=debug):
-        from data_designer.config.run_config import RunConfig  # noqa: PLC0415 - as in _designer
+        from data_designer.config.run_config import RunConfig
 
         designer = _designer(Path("artifacts"), RunConfig(), simulate=simulate)
         designer.check_models(load_builder(source, arguments or []))
@@ -167,9 +168,9 @@ def serve_sim(  # noqa: PLR0913 - one parameter an option
     reject_above: Annotated[int | None, typer.Option(help="Answer 429 above so many in flight.")] = None,
 ) -> None:
     """Serve the simulated model: an OpenAI-compatible endpoint that needs no model."""
-    import asyncio  # noqa: PLC0415 - only this command needs it
+    import asyncio
 
-    from data_designer.models.simulated import SimulatedModel, serve  # noqa: PLC0415
+    from data_designer.models.simulated import SimulatedModel, serve
 
     model = SimulatedModel(
         seed=seed,

@@ -12,17 +12,41 @@ if TYPE_CHECKING:
     )
     from data_designer.config.column_configs import (
         CustomColumnConfig as CustomColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         EmbeddingColumnConfig as EmbeddingColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         ExpressionColumnConfig as ExpressionColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         GenerationStrategy as GenerationStrategy,
+    )
+    from data_designer.config.column_configs import (
         ImageColumnConfig as ImageColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         LLMCodeColumnConfig as LLMCodeColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         LLMJudgeColumnConfig as LLMJudgeColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         LLMStructuredColumnConfig as LLMStructuredColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         LLMTextColumnConfig as LLMTextColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         SamplerColumnConfig as SamplerColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         Score as Score,
+    )
+    from data_designer.config.column_configs import (
         SeedDatasetColumnConfig as SeedDatasetColumnConfig,
+    )
+    from data_designer.config.column_configs import (
         ValidationColumnConfig as ValidationColumnConfig,
     )
     from data_designer.config.column_types import (
@@ -39,66 +63,146 @@ if TYPE_CHECKING:
     )
     from data_designer.config.mcp import (
         LocalStdioMCPProvider as LocalStdioMCPProvider,
+    )
+    from data_designer.config.mcp import (
         MCPProvider as MCPProvider,
+    )
+    from data_designer.config.mcp import (
         ToolConfig as ToolConfig,
     )
     from data_designer.config.media import (
         AudioContext as AudioContext,
+    )
+    from data_designer.config.media import (
         ImageContext as ImageContext,
+    )
+    from data_designer.config.media import (
         Modality as Modality,
+    )
+    from data_designer.config.media import (
         ModalityContext as ModalityContext,
+    )
+    from data_designer.config.media import (
         ModalityDataType as ModalityDataType,
+    )
+    from data_designer.config.media import (
         VideoContext as VideoContext,
     )
     from data_designer.config.models import (
         ChatCompletionInferenceParams as ChatCompletionInferenceParams,
+    )
+    from data_designer.config.models import (
         EmbeddingInferenceParams as EmbeddingInferenceParams,
+    )
+    from data_designer.config.models import (
         GenerationType as GenerationType,
+    )
+    from data_designer.config.models import (
         ImageInferenceParams as ImageInferenceParams,
+    )
+    from data_designer.config.models import (
         ManualDistribution as ManualDistribution,
+    )
+    from data_designer.config.models import (
         ManualDistributionParams as ManualDistributionParams,
+    )
+    from data_designer.config.models import (
         ModelConfig as ModelConfig,
+    )
+    from data_designer.config.models import (
         ModelProvider as ModelProvider,
+    )
+    from data_designer.config.models import (
         UniformDistribution as UniformDistribution,
+    )
+    from data_designer.config.models import (
         UniformDistributionParams as UniformDistributionParams,
     )
     from data_designer.config.processors import (
         DropColumnsProcessorConfig as DropColumnsProcessorConfig,
+    )
+    from data_designer.config.processors import (
         ProcessorType as ProcessorType,
+    )
+    from data_designer.config.processors import (
         SchemaTransformProcessorConfig as SchemaTransformProcessorConfig,
     )
     from data_designer.config.run_config import (
         JinjaRenderingEngine as JinjaRenderingEngine,
+    )
+    from data_designer.config.run_config import (
         RequestAdmissionTuningConfig as RequestAdmissionTuningConfig,
+    )
+    from data_designer.config.run_config import (
         ResumeMode as ResumeMode,
+    )
+    from data_designer.config.run_config import (
         RunConfig as RunConfig,
+    )
+    from data_designer.config.run_config import (
         ThrottleConfig as ThrottleConfig,
     )
     from data_designer.config.sampler_constraints import (
         ColumnInequalityConstraint as ColumnInequalityConstraint,
+    )
+    from data_designer.config.sampler_constraints import (
         ConstraintType as ConstraintType,
+    )
+    from data_designer.config.sampler_constraints import (
         InequalityOperator as InequalityOperator,
+    )
+    from data_designer.config.sampler_constraints import (
         ScalarInequalityConstraint as ScalarInequalityConstraint,
     )
     from data_designer.config.sampler_params import (
         BernoulliMixtureSamplerParams as BernoulliMixtureSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         BernoulliSamplerParams as BernoulliSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         BinomialSamplerParams as BinomialSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         CategorySamplerParams as CategorySamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         DatetimeSamplerParams as DatetimeSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         GaussianSamplerParams as GaussianSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         PersonFromFakerSamplerParams as PersonFromFakerSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         PersonSamplerParams as PersonSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         PoissonSamplerParams as PoissonSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         SamplerType as SamplerType,
+    )
+    from data_designer.config.sampler_params import (
         ScipySamplerParams as ScipySamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         SubcategorySamplerParams as SubcategorySamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         TimeDeltaSamplerParams as TimeDeltaSamplerParams,
-        UUIDSamplerParams as UUIDSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
         UniformSamplerParams as UniformSamplerParams,
+    )
+    from data_designer.config.sampler_params import (
+        UUIDSamplerParams as UUIDSamplerParams,
     )
     from data_designer.config.scheduling import (
         SchedulingMetadata as SchedulingMetadata,
+    )
+    from data_designer.config.scheduling import (
         SchedulingMetadataError as SchedulingMetadataError,
     )
     from data_designer.config.script_params import (
@@ -106,16 +210,32 @@ if TYPE_CHECKING:
     )
     from data_designer.config.seed import (
         IndexRange as IndexRange,
+    )
+    from data_designer.config.seed import (
         PartitionBlock as PartitionBlock,
+    )
+    from data_designer.config.seed import (
         SamplingStrategy as SamplingStrategy,
+    )
+    from data_designer.config.seed import (
         SeedConfig as SeedConfig,
     )
     from data_designer.config.seed_source import (
         AgentRolloutFormat as AgentRolloutFormat,
+    )
+    from data_designer.config.seed_source import (
         AgentRolloutSeedSource as AgentRolloutSeedSource,
+    )
+    from data_designer.config.seed_source import (
         DirectorySeedSource as DirectorySeedSource,
+    )
+    from data_designer.config.seed_source import (
         FileContentsSeedSource as FileContentsSeedSource,
+    )
+    from data_designer.config.seed_source import (
         HuggingFaceSeedSource as HuggingFaceSeedSource,
+    )
+    from data_designer.config.seed_source import (
         LocalFileSeedSource as LocalFileSeedSource,
     )
     from data_designer.config.seed_source_dataframe import (
@@ -129,7 +249,11 @@ if TYPE_CHECKING:
     )
     from data_designer.config.utils.media_helpers import (
         AudioFormat as AudioFormat,
+    )
+    from data_designer.config.utils.media_helpers import (
         ImageFormat as ImageFormat,
+    )
+    from data_designer.config.utils.media_helpers import (
         VideoFormat as VideoFormat,
     )
     from data_designer.config.utils.trace_type import (
@@ -137,8 +261,14 @@ if TYPE_CHECKING:
     )
     from data_designer.config.validator_params import (
         CodeValidatorParams as CodeValidatorParams,
+    )
+    from data_designer.config.validator_params import (
         LocalCallableValidatorParams as LocalCallableValidatorParams,
+    )
+    from data_designer.config.validator_params import (
         RemoteValidatorParams as RemoteValidatorParams,
+    )
+    from data_designer.config.validator_params import (
         ValidatorType as ValidatorType,
     )
     from data_designer.config.version import (

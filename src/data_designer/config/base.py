@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from functools import cached_property
 
-
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from data_designer.config.templates import references
@@ -92,5 +91,3 @@ class ProcessorConfig(ConfigBase, ABC):
     """Unique name; the folder of what it writes."""
     processor_type: str
     """Tells the kinds of processors apart."""
-
-

@@ -73,7 +73,8 @@ class SamplerColumnConfig(_NoSideEffects):
 
     @model_validator(mode="after")
     def _never_skipped(self) -> "SamplerColumnConfig":
-        return _without_skip(self)
+        _refuse_skip(self)
+        return self
 
     @property
     def required_columns(self) -> list[str]:
@@ -86,10 +87,9 @@ class SamplerColumnConfig(_NoSideEffects):
         return "🎲"
 
 
-def _without_skip(column: Any) -> Any:
+def _refuse_skip(column: SingleColumnConfig) -> None:
     if column.skip is not None:
         raise ValueError(f"column '{column.name}': {column.column_type} columns cannot be skipped")
-    return column
 
 
 class LLMTextColumnConfig(SingleColumnConfig):
@@ -183,7 +183,12 @@ class LLMJudgeColumnConfig(LLMTextColumnConfig):
         return "⚖️"
 
 
-_DTYPES: dict[str, Callable[[Any], Any]] = {"int": lambda v: int(float(v)), "float": float, "str": str, "bool": bool}
+_DTYPES: dict[str, Callable[[Any], Any]] = {
+    "int": lambda v: int(float(v)),
+    "float": float,
+    "str": str,
+    "bool": bool,
+}
 
 
 class ExpressionColumnConfig(_NoSideEffects):
@@ -229,7 +234,8 @@ class ValidationColumnConfig(_NoSideEffects):
     target_columns: list[str]
     validator_type: ValidatorType
     validator_params: Annotated[
-        CodeValidatorParams | LocalCallableValidatorParams | RemoteValidatorParams, Field(discriminator="validator_type")
+        CodeValidatorParams | LocalCallableValidatorParams | RemoteValidatorParams,
+        Field(discriminator="validator_type"),
     ]
     batch_size: int = Field(default=10, ge=1)
     """Rows a call of the validator."""
@@ -257,7 +263,8 @@ class SeedDatasetColumnConfig(_NoSideEffects):
 
     @model_validator(mode="after")
     def _never_skipped(self) -> "SeedDatasetColumnConfig":
-        return _without_skip(self)
+        _refuse_skip(self)
+        return self
 
     @property
     def required_columns(self) -> list[str]:

@@ -43,7 +43,9 @@ def as_column_type(value: "str | DataDesignerColumnType") -> DataDesignerColumnT
         raise InvalidEnumValueError(f"{value!r} is no column type; there are {names}") from error
 
 
-def get_column_config_from_kwargs(name: str, column_type: "str | DataDesignerColumnType", **kwargs: Any) -> SingleColumnConfig:
+def get_column_config_from_kwargs(
+    name: str, column_type: "str | DataDesignerColumnType", **kwargs: Any
+) -> SingleColumnConfig:
     """A column from its name, its type and its fields.
 
     Raises:
@@ -68,7 +70,8 @@ def _sampler_fields(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     wanted = SAMPLER_PARAMS[kind.value]
     if not isinstance(params, dict | wanted):
         raise InvalidConfigError(
-            f"column '{name}': params of a {kind.value} sampler are a dict or {wanted.__name__}, not {type(params).__name__}"
+            f"column '{name}': params of a {kind.value} sampler are a dict or {wanted.__name__}, "
+            f"not {type(params).__name__}"
         )
     return {**kwargs, "params": params}
 

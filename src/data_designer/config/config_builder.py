@@ -174,7 +174,7 @@ class DataDesignerConfigBuilder:
 
     def add_column(
         self,
-        column_config: SingleColumnConfig | None = None,
+        column_config: Any = None,
         *,
         name: str | None = None,
         column_type: "str | DataDesignerColumnType | None" = None,
@@ -232,7 +232,11 @@ class DataDesignerConfigBuilder:
         return self
 
     def add_processor(
-        self, processor_config: Any = None, *, processor_type: "str | ProcessorType | None" = None, **kwargs: Any
+        self,
+        processor_config: Any = None,
+        *,
+        processor_type: "str | ProcessorType | None" = None,
+        **kwargs: Any,
     ) -> Self:
         """Add a processor object, or one described by its type and fields; the same name replaces.
 
@@ -244,11 +248,12 @@ class DataDesignerConfigBuilder:
                 kinds = ", ".join(ProcessorType)
                 raise BuilderConfigurationError(f"add_processor needs an object, or a processor_type of {kinds}")
             processor_config = wanted(**kwargs)
-        if not isinstance(processor_config, tuple(_PROCESSORS.values())):
+        if not isinstance(processor_config, DropColumnsProcessorConfig | SchemaTransformProcessorConfig):
             raise BuilderConfigurationError(f"{type(processor_config).__name__} is no processor")
         before = next((p for p in self._processors if p.name == processor_config.name), None)
         self._processors = [p for p in self._processors if p is not before]
-        self._mark_dropped(before, drop=False)
+        if before is not None:
+            self._mark_dropped(before, drop=False)
         self._processors.append(processor_config)
         for processor in self._processors:
             self._mark_dropped(processor, drop=True)
@@ -318,7 +323,7 @@ class DataDesignerConfigBuilder:
             if len(set(tool.allow_tools or ())) < len(tool.allow_tools or ()):
                 raise BuilderConfigurationError(f"tool config '{tool.tool_alias}' names a tool twice in allow_tools")
         return DataDesignerConfig(
-            columns=list(self._columns.values()),  # type: ignore[arg-type]
+            columns=list(self._columns.values()),
             model_configs=self._model_configs,
             tool_configs=self._tool_configs,
             seed_config=self._seed_config,
@@ -340,7 +345,9 @@ class DataDesignerConfigBuilder:
         """
         suffix = Path(path).suffix
         if self._seed_config is not None and self._seed_config.source.seed_type == "df":
-            raise BuilderSerializationError("a DataFrame seed cannot be written; use LocalFileSeedSource.from_dataframe")
+            raise BuilderSerializationError(
+                "a DataFrame seed cannot be written; use LocalFileSeedSource.from_dataframe"
+            )
         if suffix in (".yaml", ".yml"):
             self.get_builder_config().to_yaml(path, indent=indent, **kwargs)
         elif suffix == ".json":

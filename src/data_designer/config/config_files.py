@@ -57,7 +57,7 @@ def _text(text: str) -> Any:
 
 
 def _parse(text: str, where: str) -> Any:
-    import yaml  # noqa: PLC0415 - only files need it
+    import yaml
 
     try:
         return yaml.safe_load(text)

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_METADATA = "custom_column_metadata"
+
 _NAMES = (("row", "df"), ("generator_params",), ("models",))
 """What each positional parameter may be called."""
 
@@ -50,7 +52,7 @@ def custom_column_generator(
                 return function(*args, **kwargs)
 
         for target in (function, wrapper):
-            target.custom_column_metadata = metadata  # type: ignore[attr-defined]
+            setattr(target, _METADATA, metadata)
         return wrapper  # type: ignore[return-value]
 
     return decorate
@@ -61,7 +63,9 @@ def _check_parameters(function: Callable[..., Any]) -> None:
     names = [p.name for p in inspect.signature(function).parameters.values() if p.kind in kinds]
     called = getattr(function, "__name__", repr(function))
     if not 1 <= len(names) <= len(_NAMES):
-        raise TypeError(f"{called}() takes {len(names)} parameters; a generator takes 1 to 3: row or df, generator_params, models")
+        raise TypeError(
+            f"{called}() takes {len(names)} parameters; a generator takes 1 to 3: row or df, generator_params, models"
+        )
     for place, (name, allowed) in enumerate(zip(names, _NAMES, strict=False), 1):
         if name not in allowed:
             raise TypeError(f"{called}(): parameter {place} is '{name}', but must be called {' or '.join(allowed)}")

@@ -33,7 +33,7 @@ class Exportable(ConfigBase):
 
     def to_yaml(self, path: "str | Path | None" = None, *, indent: int = 2, **kwargs: Any) -> str | None:
         """As YAML text, or written to a file."""
-        import yaml  # noqa: PLC0415 - only files need it
+        import yaml
 
         options = {"allow_unicode": True, "sort_keys": True, "default_flow_style": False, **kwargs}
         return _put(yaml.safe_dump(self.to_dict(), indent=indent, **options), path)

@@ -86,7 +86,7 @@ def _read(name: str, key: str) -> list[Any] | None:
     path = home() / name
     if not path.is_file():
         return None
-    import yaml  # noqa: PLC0415 - only files need it
+    import yaml
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -23,17 +23,19 @@ class Information:
             case InfoType.SAMPLERS if self.models is not None:
                 self._print("Samplers", ("sampler", "parameters"), _samplers(sampler_type))
             case InfoType.MODEL_CONFIGS if self.models is not None:
-                rows = [(m.alias, m.model, m.provider, m.inference_parameters.format_for_display()) for m in self.models]
+                rows = [
+                    (m.alias, m.model, m.provider, m.inference_parameters.format_for_display()) for m in self.models
+                ]
                 self._print("Models", ("alias", "model", "provider", "inference parameters"), rows)
             case InfoType.MODEL_PROVIDERS if self.providers is not None:
-                rows = [(p.name, p.endpoint or "embedded", _masked(p.api_key)) for p in self.providers]
-                self._print("Providers", ("name", "endpoint", "key"), rows)
+                shown = [(p.name, p.endpoint or "embedded", _masked(p.api_key)) for p in self.providers]
+                self._print("Providers", ("name", "endpoint", "key"), shown)
             case _:
                 raise ValueError(f"there is nothing to show for {info_type!r}")
 
     def _print(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        from rich.console import Console  # noqa: PLC0415 - slow to import
-        from rich.table import Table  # noqa: PLC0415
+        from rich.console import Console
+        from rich.table import Table
 
         table = Table(*head, title=title)
         for row in rows:

@@ -64,6 +64,8 @@ def _kind(value: Any) -> Any:
 
 
 AnyContext = Annotated[
-    Annotated[ImageContext, Tag("image")] | Annotated[AudioContext, Tag("audio")] | Annotated[VideoContext, Tag("video")],
+    Annotated[ImageContext, Tag("image")]
+    | Annotated[AudioContext, Tag("audio")]
+    | Annotated[VideoContext, Tag("video")],
     Discriminator(_kind),
 ]

@@ -277,7 +277,7 @@ def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[
     Raises:
         InvalidConfigError: the text lacks the key.
     """
-    import yaml  # noqa: PLC0415 - only files need it
+    import yaml
 
     if isinstance(model_configs, list):
         return model_configs
@@ -289,13 +289,17 @@ def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[
     return [ModelConfig.model_validate(item) for item in content["model_configs"]]
 
 
-
-
-
 def __getattr__(name: str) -> Any:
     """Give the media contexts, which users import from here too."""
-    from data_designer.config import media  # noqa: PLC0415 - only who asks pays
+    from data_designer.config import media
 
-    if name in {"Modality", "ModalityDataType", "ModalityContext", "ImageContext", "AudioContext", "VideoContext"}:
+    if name in {
+        "Modality",
+        "ModalityDataType",
+        "ModalityContext",
+        "ImageContext",
+        "AudioContext",
+        "VideoContext",
+    }:
         return getattr(media, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -144,7 +144,7 @@ def parse_moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        import pandas as pd  # noqa: PLC0415 - slow to import, and ISO text is the rule
+        import pandas as pd
 
         try:
             moment: datetime = pd.to_datetime(text).to_pydatetime()

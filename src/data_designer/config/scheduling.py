@@ -35,9 +35,13 @@ class SchedulingMetadata:
         identity = self.identity
         texts = isinstance(identity, tuple) and all(isinstance(part, str) and part for part in identity)
         if not texts or len(identity) != _LENGTHS[self.kind] or identity[0] != self.kind:
-            raise SchedulingMetadataError(code="invalid_identity", message=f"identity {identity!r} does not fit kind {self.kind!r}")
+            raise SchedulingMetadataError(
+                code="invalid_identity", message=f"identity {identity!r} does not fit kind {self.kind!r}"
+            )
         if isinstance(self.weight, bool) or not isinstance(self.weight, int) or self.weight < 1:
-            raise SchedulingMetadataError(code="invalid_weight", message=f"weight must be a positive integer, not {self.weight!r}")
+            raise SchedulingMetadataError(
+                code="invalid_weight", message=f"weight must be a positive integer, not {self.weight!r}"
+            )
 
     @classmethod
     def local(cls, resource_name: str = "default", *, weight: int = 1) -> "SchedulingMetadata":
@@ -46,7 +50,13 @@ class SchedulingMetadata:
 
     @classmethod
     def model(
-        cls, provider_name: str, model_id: str, generation_kind: str, *, weight: int, diagnostics: dict[str, Any] | None = None
+        cls,
+        provider_name: str,
+        model_id: str,
+        generation_kind: str,
+        *,
+        weight: int,
+        diagnostics: dict[str, Any] | None = None,
     ) -> "SchedulingMetadata":
         """Requests to a model."""
         return cls("model", ("model", provider_name, model_id, generation_kind), weight, diagnostics or {})
@@ -62,4 +72,9 @@ class SchedulingMetadata:
         diagnostics: dict[str, Any] | None = None,
     ) -> "SchedulingMetadata":
         """Requests to a resource of a plugin's own."""
-        return cls("custom_model", ("custom_model", plugin_namespace, resource_name, version), weight, diagnostics or {})
+        return cls(
+            "custom_model",
+            ("custom_model", plugin_namespace, resource_name, version),
+            weight,
+            diagnostics or {},
+        )

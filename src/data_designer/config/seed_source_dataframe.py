@@ -18,7 +18,7 @@ class DataFrameSeedSource(SeedSource):
     @field_validator("df")
     @classmethod
     def _is_a_frame(cls, df: Any) -> Any:
-        import pandas as pd  # noqa: PLC0415 - whoever has a frame has imported it
+        import pandas as pd
 
         if not isinstance(df, pd.DataFrame):
             raise ValueError(f"df must be a pandas DataFrame, not {type(df).__name__}")  # noqa: TRY004 - pydantic

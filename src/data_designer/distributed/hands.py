@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import ray
@@ -20,12 +20,15 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from data_designer.distributed.remote import Assignment, ReplicaActor, run_task, write
+from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, run_task, write
 from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Summary
 from data_designer.plan.model import Plan
+
+ObjectRef = Any
+"""Ray's reference; what it refers to is known where it is used."""
 
 _TASK_DEATHS = (
     WorkerCrashedError, NodeDiedError, OutOfMemoryError, LocalRayletDiedError, TaskUnschedulableError, ObjectLostError,
@@ -45,11 +48,11 @@ class RayReplica:
         """Set its slots."""
         await _actor_result(self.actor.grant.remote(slots))
 
-    async def submit(self, parcel: Parcel, values: Sequence[ray.ObjectRef]) -> None:
+    async def submit(self, parcel: Parcel, values: Sequence[ObjectRef]) -> None:
         """Give it rows."""
         await _actor_result(self.actor.submit.remote(parcel, *values))
 
-    async def collect(self, acknowledged: int) -> tuple[Summary, ray.ObjectRef]:
+    async def collect(self, acknowledged: int) -> tuple[Summary, ObjectRef]:
         """Wait for finished rows; the values stay where they are."""
         summary, values = self.actor.collect.options(num_returns=2).remote(acknowledged)
         return await _actor_result(summary), values
@@ -67,7 +70,7 @@ class RayHands:
         self.actors: dict[int, Any] = {}
         """Replica number to the actor of its current incarnation."""
 
-    async def __aenter__(self) -> "RayHands":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -80,7 +83,7 @@ class RayHands:
         if before is not None:
             with suppress(ValueError, RayActorError):
                 ray.kill(before, no_restart=True)
-        actor = ReplicaActor.remote()
+        actor = REPLICA_ACTOR.remote()
         self.actors[number] = actor
         try:
             ready = actor.start.remote(self._plan, alias, self._keys[alias])
@@ -92,22 +95,22 @@ class RayHands:
             ) from error
         return RayReplica(actor)
 
-    async def run_task(self, parcel: Parcel, values: Sequence[ray.ObjectRef]) -> tuple[TaskSummary, ray.ObjectRef]:
+    async def run_task(self, parcel: Parcel, values: Sequence[ObjectRef]) -> tuple[TaskSummary, ObjectRef]:
         """Run a `local` stage over rows."""
         summary, made = run_task.remote(self._assignment, parcel, *values)
         return await _task_result(summary), made
 
-    async def write(self, job: CommitJob, values: Sequence[ray.ObjectRef]) -> Receipt:
+    async def write(self, job: CommitJob, values: Sequence[ObjectRef]) -> Receipt:
         """Write a batch."""
         receipt: Receipt = await _task_result(write.remote(self._assignment, job, *values))
         return receipt
 
-    def hold(self, values: Values) -> ray.ObjectRef:
+    def hold(self, values: Values) -> ObjectRef:
         """Turn values of this process into a reference."""
         return ray.put(values)
 
 
-async def _actor_result(ref: ray.ObjectRef) -> Any:
+async def _actor_result(ref: ObjectRef) -> Any:
     try:
         return await asyncio.wrap_future(ref.future())
     except RayActorError as error:
@@ -116,7 +119,7 @@ async def _actor_result(ref: ray.ObjectRef) -> Any:
         raise error.cause from None
 
 
-async def _task_result(ref: ray.ObjectRef) -> Any:
+async def _task_result(ref: ObjectRef) -> Any:
     try:
         return await asyncio.wrap_future(ref.future())
     except _TASK_DEATHS as error:

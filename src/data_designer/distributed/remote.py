@@ -32,7 +32,6 @@ class Assignment:
     directory: Path
 
 
-@ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)
 class ReplicaActor:
     """One incarnation of a replica. It is never restarted by Ray: a new incarnation is a new actor."""
 
@@ -74,13 +73,17 @@ def _workplace(assignment: Assignment) -> Workplace:
     return place
 
 
-@ray.remote(num_cpus=1, max_retries=0, num_returns=2)
-def run_task(assignment: Assignment, parcel: Parcel, *values: Values) -> tuple[TaskSummary, Values]:
+def _run_task(assignment: Assignment, parcel: Parcel, *values: Values) -> tuple[TaskSummary, Values]:
     """Run a `local` stage over rows."""
     return _workplace(assignment).run_task(parcel, values)
 
 
-@ray.remote(num_cpus=0, max_retries=0)
-def write(assignment: Assignment, job: CommitJob, *values: Values) -> Receipt:
+def _write(assignment: Assignment, job: CommitJob, *values: Values) -> Receipt:
     """Write a batch's files where this task runs; the driver never carries the data."""
     return _workplace(assignment).write(job, values)
+
+
+# Ray's decorators are not typed; wrapping here keeps what is wrapped checked.
+REPLICA_ACTOR: Any = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(ReplicaActor)
+run_task: Any = ray.remote(num_cpus=1, max_retries=0, num_returns=2)(_run_task)
+write: Any = ray.remote(num_cpus=0, max_retries=0)(_write)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import ray
 
 from data_designer.distributed.cluster import connected, cpus, held_bytes_budget
-from data_designer.distributed.hands import RayHands
+from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
@@ -29,7 +29,7 @@ class RayRun:
     observers: Sequence[Observer]
 
     async def run(
-        self, check: Callable[[], Coroutine[Any, Any, None]], started: Callable[[Driver[ray.ObjectRef]], None]
+        self, check: Callable[[], Coroutine[Any, Any, None]], started: Callable[[Driver[ObjectRef]], None]
     ) -> RunReport:
         """Connect while the models are checked, then run to the end.
 

@@ -50,7 +50,11 @@ def _statistics(column: Any, profile: Profile) -> GeneralColumnStatistics:
         sampler = str(column.sampler_type)
         form, distribution = _distribution(sampler, profile)
         return SamplerColumnStatistics(
-            **general, column_type=kind, sampler_type=sampler, distribution_type=form, distribution=distribution
+            **general,
+            column_type=kind,
+            sampler_type=sampler,
+            distribution_type=form,
+            distribution=distribution,
         )
     if kind == "validation":
         return ValidationColumnStatistics(**general, column_type=kind, num_valid_records=profile.get("valid", 0))
@@ -91,6 +95,11 @@ def _distribution(sampler: str, profile: Profile) -> tuple[str, dict[str, Any] |
         return "categorical", shown
     numbers = profile.get("numbers")
     if numbers:
-        shown = {"min": numbers["min"], "max": numbers["max"], "mean": numbers["mean"], "stddev": _stddev(numbers)}
+        shown = {
+            "min": numbers["min"],
+            "max": numbers["max"],
+            "mean": numbers["mean"],
+            "stddev": _stddev(numbers),
+        }
         return "numerical", shown
     return "text" if sampler in ("uuid", "datetime", "timedelta") else "other", None

@@ -80,7 +80,8 @@ class OpenBatch:
     def out_under(self, ticket: int, stage: int, positions: Positions) -> Flags:
         """Which of the rows are out under this very ticket."""
         under: Flags = self._ticket[stage, positions] == ticket
-        return under & (self._state[stage, positions] == OUT)
+        out: Flags = under & (self._state[stage, positions] == OUT)
+        return out
 
     def losses(self, stage: int, positions: Positions) -> npt.NDArray[np.uint8]:
         """How often each row was lost at a stage after it had started."""

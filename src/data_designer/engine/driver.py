@@ -235,7 +235,14 @@ class Driver(Generic[Ref]):
                 self._locations.place(part.stage, part.rows, ref)
                 self._post(
                     ev.RowsDone(
-                        number, live.epoch, part.stage, part.rows, part.tickets, part.kept, part.bytes, part.cells
+                        number,
+                        live.epoch,
+                        part.stage,
+                        part.rows,
+                        part.tickets,
+                        part.kept,
+                        part.bytes,
+                        part.cells,
                     )
                 )
             if summary.outage is not None:
@@ -292,9 +299,7 @@ class Driver(Generic[Ref]):
         packing = self._locations.packing()
         stages = [stage.number for stage in self.plan.stages]
         kept = packing.parcel(-1, command.rows, 0, stages)
-        job = CommitJob(
-            command.batch, command.complete, kept, tuple(self._lost(command, packing)), self._statistics
-        )
+        job = CommitJob(command.batch, command.complete, kept, tuple(self._lost(command, packing)), self._statistics)
         self._statistics = {}
         self._spawn(self._write(job, packing.refs))
 
@@ -322,5 +327,3 @@ class Driver(Generic[Ref]):
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self._post(ev.Tick(self.clock()))
-
-

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from typing import Self
 
 from data_designer.engine.driver import CommitJob, TaskSummary
 from data_designer.engine.line import open_line
@@ -52,7 +53,7 @@ class InlineHands:
         self._threads = ThreadPoolExecutor(plan.run.non_inference_max_parallel_workers, "data-designer-cpu")
         self._writer = ThreadPoolExecutor(1, "data-designer-sink")
 
-    async def __aenter__(self) -> "InlineHands":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from data_designer.engine import events as ev
 from data_designer.engine.driver import Observation
@@ -28,13 +28,13 @@ class Progress:
     rejected: int = 0
     cells: int = 0
     failed_cells: int = 0
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     _started: float = 0.0
     _shown: float = 0.0
     _bar: Any = None
     _task: Any = None
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         self._started = self._shown = self.clock()
         if self.stream.isatty():
             self._start_bar()
@@ -83,11 +83,16 @@ class Progress:
         )
 
     def _start_bar(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only terminals need it
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-        from rich.progress import Progress as Bar  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
 
-        columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+        columns = (
+            TextColumn("records"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         self._bar = Bar(*columns, TimeRemainingColumn(), console=Console(file=self.stream))
         self._task = self._bar.add_task("records", total=self.target, note="")
         self._bar.start()

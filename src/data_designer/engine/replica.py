@@ -140,7 +140,12 @@ class Replica:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(
-        self, runner: StageRunner, record: dict[str, Any], index: int, skips: frozenset[str] | None, ticket: int
+        self,
+        runner: StageRunner,
+        record: dict[str, Any],
+        index: int,
+        skips: frozenset[str] | None,
+        ticket: int,
     ) -> None:
         stage = runner.stage.number
         try:
@@ -174,9 +179,7 @@ class Replica:
 
 
 def _block(report: _Report, makes: tuple[str, ...]) -> Block:
-    columns: dict[str, list[Any]] = {
-        name: [result.values.get(name) for result in report.results] for name in makes
-    }
+    columns: dict[str, list[Any]] = {name: [result.values.get(name) for result in report.results] for name in makes}
     skipped = [result.skipped for result in report.results]
     if any(skipped):
         columns[SKIPPED] = skipped
@@ -194,7 +197,8 @@ def rough_bytes(block: Block) -> int:
     step = max(1, size // 16)
     sampled = range(0, size, step)
     total = sum(
-        64 + (len(cell) if isinstance(cell := cells[place], str | bytes) else 256 if isinstance(cell, dict | list) else 0)
+        64
+        + (len(cell) if isinstance(cell := cells[place], str | bytes) else 256 if isinstance(cell, dict | list) else 0)
         for cells in block.columns.values()
         for place in sampled
     )

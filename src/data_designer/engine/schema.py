@@ -16,7 +16,12 @@ ENCODING = b"data_designer.encoding"
 JSON = b"json"
 """Field metadata key and value that mark a string column as JSON text."""
 
-_NUMERIC = {"uniform": pa.float64(), "gaussian": pa.float64(), "bernoulli_mixture": pa.float64(), "scipy": pa.float64()}
+_NUMERIC = {
+    "uniform": pa.float64(),
+    "gaussian": pa.float64(),
+    "bernoulli_mixture": pa.float64(),
+    "scipy": pa.float64(),
+}
 _INTEGRAL = {"bernoulli": pa.int64(), "binomial": pa.int64(), "poisson": pa.int64()}
 _TEXTUAL = {"uuid": pa.string(), "datetime": pa.string(), "timedelta": pa.string()}
 _SAMPLED = _NUMERIC | _INTEGRAL | _TEXTUAL
@@ -104,7 +109,9 @@ def encode_json(value: Any) -> str | None:
     """A cell as JSON text; None stays None. What JSON lacks is written as text."""
     if value is None:
         return None
-    return orjson.dumps(value, default=_json_default, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
+    return orjson.dumps(
+        value, default=_json_default, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    ).decode()
 
 
 def _json_default(value: Any) -> Any:

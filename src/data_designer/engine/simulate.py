@@ -212,7 +212,7 @@ class Simulation:
             self._report.executions += 1
             epoch = machine.epoch
             if cell[1] in self._world.poison:
-                self._at(0.01, lambda: self._die(machine, epoch))
+                self._at(0.01, lambda e=epoch: self._die(machine, e))  # type: ignore[misc]
                 continue
             seconds = self._world.latency(self._rng, machine.pool)
             machine.asking += 1
@@ -220,7 +220,7 @@ class Simulation:
             peak = self._report.peak.get(machine.pool, 0)
             self._report.peak[machine.pool] = max(peak, self._in_flight[machine.pool])
             self._report.busy[machine.pool] = self._report.busy.get(machine.pool, 0.0) + seconds
-            self._at(seconds, lambda c=cell: self._cell_done(machine, epoch, c))  # type: ignore[misc]
+            self._at(seconds, lambda c=cell, e=epoch: self._cell_done(machine, e, c))  # type: ignore[misc]
 
     def _cell_done(self, machine: _Machine, epoch: int, cell: tuple[int, int, int]) -> None:
         if not machine.up or machine.epoch != epoch:

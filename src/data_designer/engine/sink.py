@@ -100,7 +100,7 @@ class Sink:
         return BatchFile(path, table.num_rows, len(content), digest)
 
 
-def receipt_of(  # noqa: PLR0913 - what a receipt is made of
+def receipt_of(
     plan: Plan,
     job: CommitJob,
     values: Sequence[Values],
@@ -130,7 +130,7 @@ def _columns(block: Block, names: Sequence[str]) -> dict[str, list[Any]]:
 
 def _rejects(parcels: Sequence[Parcel], values: Sequence[Values]) -> list[tuple[int, Reason]]:
     """Record index and reason of every rejected row."""
-    found = []
+    found: list[tuple[int, Reason]] = []
     for parcel in parcels:
         reasons = pick(parcel.sources[0], values, REJECTED)
         found.extend((row, reason) for row, reason in zip(parcel.rows.tolist(), reasons, strict=True) if reason)
@@ -138,9 +138,7 @@ def _rejects(parcels: Sequence[Parcel], values: Sequence[Values]) -> list[tuple[
 
 
 def _rejects_table(rejects: Mapping[int, Reason]) -> pa.Table:
-    rows = [
-        (index, reason.column, reason.kind, reason.message, reason.last_reply) for index, reason in rejects.items()
-    ]
+    rows = [(index, reason.column, reason.kind, reason.message, reason.last_reply) for index, reason in rejects.items()]
     columns = list(zip(*rows, strict=True))
     arrays = [pa.array(values, field.type) for values, field in zip(columns, _REJECTED_SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=_REJECTED_SCHEMA)

@@ -70,8 +70,7 @@ class StageRunner:
         named = producers(plan.config.columns)
         self.stage = stage
         self._steps = [
-            _Built(step, build(step, plan, seed_table), _gate(step, named), step.pool != LOCAL)
-            for step in stage.steps
+            _Built(step, build(step, plan, seed_table), _gate(step, named), step.pool != LOCAL) for step in stage.steps
         ]
 
     # --- next to a model ---------------------------------------------------------------------------------

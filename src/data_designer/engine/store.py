@@ -123,7 +123,7 @@ def check_name(dataset_name: str) -> None:
     if not dataset_name.strip() or dataset_name in (".", ".."):
         raise ArtifactStorageError("the dataset name is empty; give the folder a name")
     if _FORBIDDEN.search(dataset_name):
-        raise ArtifactStorageError(f"the dataset name {dataset_name!r} holds one of < > : \" / \\ | ? *; leave it out")
+        raise ArtifactStorageError(f'the dataset name {dataset_name!r} holds one of < > : " / \\ | ? *; leave it out')
     if dataset_name in _RESERVED:
         raise ArtifactStorageError(f"the dataset name {dataset_name!r} is reserved; choose another")
 

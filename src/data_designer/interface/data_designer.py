@@ -87,7 +87,10 @@ class DataDesigner:
         if twice:
             raise ValueError(f"there are two providers named {', '.join(twice)}; names must differ")
         simulated = ModelProvider(name=SIMULATED_PROVIDER, provider_type=SIMULATED_PROVIDER)
-        self._providers = {SIMULATED_PROVIDER: simulated, **{provider.name: provider for provider in providers}}
+        self._providers = {
+            SIMULATED_PROVIDER: simulated,
+            **{provider.name: provider for provider in providers},
+        }
         self._artifact_path = Path(artifact_path) if artifact_path is not None else Path.cwd() / "artifacts"
         self._secret_resolver = secret_resolver
         self._run_config = RunConfig()
@@ -159,7 +162,11 @@ class DataDesigner:
         logger.info("validation passed: %d columns", len(checked.config.columns))
 
     def check_models(
-        self, config_builder: DataDesignerConfigBuilder, *, max_attempts: int = 1, retry_backoff_seconds: float = 0
+        self,
+        config_builder: DataDesignerConfigBuilder,
+        *,
+        max_attempts: int = 1,
+        retry_backoff_seconds: float = 0,
     ) -> None:
         """Ask every model that the configuration uses for a sign of life.
 
@@ -195,7 +202,7 @@ class DataDesigner:
             outcomes=_outcomes(plan, kept.receipts),
         )
 
-    def create(  # noqa: PLR0913 - the public API
+    def create(
         self,
         config_builder: DataDesignerConfigBuilder,
         *,
@@ -286,7 +293,7 @@ class _wrapped:  # noqa: N801 - reads as the statement it is
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, DataDesignerGenerationError | ArtifactStorageError | DeprecationWarning):
             return
         if isinstance(error, DataDesignerError):
@@ -345,7 +352,10 @@ class _Ledger:
             "total_num_batches": geometry.num_batches,
             "num_completed_batches": sum(receipt.complete for receipt in receipts),
             "dataset_name": self._name,
-            "file_paths": {PARQUET: paths.get(PARQUET, []), **({PROCESSED: processors} if processors else {})},
+            "file_paths": {
+                PARQUET: paths.get(PARQUET, []),
+                **({PROCESSED: processors} if processors else {}),
+            },
             "preserve_dropped_columns": plan.run.preserve_dropped_columns,
             "seed": plan.seed,
         }
@@ -422,7 +432,8 @@ def _log_outcomes(outcomes: RunOutcomes) -> None:
 def _listed(reasons: dict[str, dict[str, Any]]) -> list[str]:
     ranked = sorted(reasons.items(), key=lambda item: -item[1]["count"])[:_MOST_EXAMPLES]
     return [
-        f"rejected={found['count']} kind={kind} column={found['column']} example: record {found['record']}: {found['message']}"
+        f"rejected={found['count']} kind={kind} column={found['column']} "
+        f"example: record {found['record']}: {found['message']}"
         for kind, found in ranked
     ]
 
@@ -436,5 +447,5 @@ def _refuse_empty(report: RunReport, receipts: Sequence[Receipt]) -> None:
         for kind, found in receipt.reasons.items():
             reasons.setdefault(kind, {**found, "count": 0})["count"] += found["count"]
     why = "; ".join([*([report.stop_reason] if report.stop_reason else []), *_listed(reasons)])
-    kind = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
-    raise kind(f"no record could be made: {why or 'every record was rejected'}")
+    error = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
+    raise error(f"no record could be made: {why or 'every record was rejected'}")

@@ -54,7 +54,7 @@ class SampleDisplay:
         Raises:
             DatasetSampleDisplayError: there is no such record, or the path is no `.html` or `.svg`.
         """
-        from rich.console import Console  # noqa: PLC0415 - slow to import
+        from rich.console import Console
 
         look = Look(**options)
         path = None if look.save_path is None else Path(look.save_path)
@@ -82,8 +82,8 @@ class SampleDisplay:
         return index
 
     def _parts(self, number: int, look: Look) -> list[Any]:
-        from rich.panel import Panel  # noqa: PLC0415 - slow to import
-        from rich.syntax import Syntax  # noqa: PLC0415
+        from rich.panel import Panel
+        from rich.syntax import Syntax
 
         record = {str(name): _plain(value) for name, value in self._frame.iloc[number].items()}
         groups = self._grouped(record)
@@ -111,7 +111,12 @@ class SampleDisplay:
         groups: dict[str, dict[str, Any]] = {
             name: {} for name in ("seed", "generated", "trace", "code", "validation", "judge")
         }
-        by_kind = {"seed-dataset": "seed", "llm-code": "code", "validation": "validation", "llm-judge": "judge"}
+        by_kind = {
+            "seed-dataset": "seed",
+            "llm-code": "code",
+            "validation": "validation",
+            "llm-judge": "judge",
+        }
         for name, value in record.items():
             kind = self._layout.kinds.get(name)
             group = "trace" if kind is None and name.endswith("__trace") else by_kind.get(kind or "", "generated")
@@ -140,8 +145,8 @@ def _text(value: Any) -> str:
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> Any:
-    from rich.markup import escape  # noqa: PLC0415 - slow to import
-    from rich.table import Table  # noqa: PLC0415
+    from rich.markup import escape
+    from rich.table import Table
 
     table = Table("name", "value", title=title, show_lines=True, expand=True)
     for name, value in rows.items():

@@ -25,7 +25,7 @@ def load(files: Iterable[Path]) -> pd.DataFrame:
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """A table as a DataFrame with Arrow types; columns of JSON text become the values they stand for."""
-    frame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     for field in table.schema:
         if is_json(field):
             values = [decode_json(text) for text in table.column(field.name).to_pylist()]
@@ -76,6 +76,4 @@ def _to_csv(files: list[Path], target: Path) -> None:
     columns = pq.read_schema(files[0]).names
     for number, file in enumerate(files):
         frame = load([file])[columns]
-        frame.to_csv(
-            target, mode="a" if number else "w", header=not number, index=False, quoting=csv.QUOTE_MINIMAL
-        )
+        frame.to_csv(target, mode="a" if number else "w", header=not number, index=False, quoting=csv.QUOTE_MINIMAL)

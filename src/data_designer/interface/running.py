@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from data_designer.config.models import SIMULATED_PROVIDER
 from data_designer.engine.driver import CommitJob, Driver, Observer, RunReport
@@ -28,6 +28,8 @@ from data_designer.plan.model import LOCAL, Plan
 logger = logging.getLogger(__name__)
 
 SKIP_HEALTH_CHECKS = "DATA_DESIGNER_SKIP_MODEL_HEALTH_CHECKS"
+Result = TypeVar("Result")
+
 _FEW_CELLS = 500
 """A run of fewer model cells is over before Ray has started."""
 
@@ -56,7 +58,7 @@ def wants_ray(plan: Plan) -> bool:
     if os.environ.get("RAY_ADDRESS"):
         return True
     if "ray" in sys.modules:
-        from data_designer.distributed.run import ray_is_initialized  # noqa: PLC0415 - Ray is slow to import
+        from data_designer.distributed.run import ray_is_initialized
 
         if ray_is_initialized():
             return True
@@ -68,7 +70,7 @@ def create(prepared: Prepared, store: Store, observers: Sequence[Observer]) -> R
     """Make a dataset: run a plan to its end and write its batches."""
     with with_simulated_models(prepared.plan) as plan:
         if wants_ray(plan):
-            from data_designer.distributed.run import RayRun  # noqa: PLC0415 - Ray is slow to import
+            from data_designer.distributed.run import RayRun
 
             run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers)
             return on_own_loop(lambda started: run.run(lambda: _check_models(plan, prepared), started))
@@ -87,7 +89,13 @@ def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep) -> Ru
         place = Workplace(plan, None, prepared.seed_table)
         return on_own_loop(
             lambda started: _inline(
-                plan, prepared, place, lambda _: None, observers, lambda job, values: keep(plan, job, values), started
+                plan,
+                prepared,
+                place,
+                lambda _: None,
+                observers,
+                lambda job, values: keep(plan, job, values),
+                started,
             )
         )
 
@@ -122,12 +130,12 @@ async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is ca
         return await driver.run()
 
 
-def on_own_loop(work: Callable[[Started], Coroutine[Any, Any, Any]]) -> Any:
+def on_own_loop(work: Callable[[Started], Coroutine[Any, Any, Result]]) -> Result:
     """Run a coroutine on a loop in a thread of its own, so that a running loop (a notebook's) does not matter.
 
     The first Ctrl-C lets what is complete be committed; the second leaves at once.
     """
-    result: Future[Any] = Future()
+    result: Future[Result] = Future()
     running: list[tuple[asyncio.AbstractEventLoop, Driver[Any]]] = []
 
     def started(driver: Driver[Any]) -> None:
@@ -152,7 +160,7 @@ def on_own_loop(work: Callable[[Started], Coroutine[Any, Any, Any]]) -> Any:
         return _wait(result)
 
 
-def _wait(result: "Future[Any]") -> Any:
+def _wait(result: "Future[Result]") -> Result:
     """Wait in short steps: a signal is only handled between them."""
     while True:
         try:

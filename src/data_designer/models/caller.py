@@ -30,14 +30,14 @@ class CallerOptions:
     first_patience: float = 60.0
     """The same, for one that has never worked."""
     tuning: RequestAdmissionTuningConfig | None = None
-    backoff: Backoff = Backoff()
+    backoff: Backoff = field(default_factory=Backoff)
 
 
 @dataclass(frozen=True, slots=True)
 class CallerStatistics:
     """What was asked, and how it went. Adds up."""
 
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     """Sum of the latencies of answered requests."""
     slowest: float = 0.0

@@ -33,7 +33,9 @@ _BY_STATUS: dict[int, type[errors.ModelError]] = {
 }
 _QUOTA = re.compile(r"insufficient[_ ]quota|exceeded your current quota|out of credits|credit balance", re.IGNORECASE)
 _CONTEXT = re.compile(r"context[_ ](length|window)|maximum context|too many tokens|prompt is too long", re.IGNORECASE)
-_PARAMETER = re.compile(r"unsupported (parameter|value)|unrecognized request argument|extra inputs are not", re.IGNORECASE)
+_PARAMETER = re.compile(
+    r"unsupported (parameter|value)|unrecognized request argument|extra inputs are not", re.IGNORECASE
+)
 _CURES: dict[type[errors.ModelError], str] = {
     errors.ModelAuthenticationError: "check the provider's api_key",
     errors.ModelPermissionDeniedError: "check that the key may use this model",
@@ -83,9 +85,7 @@ class ChatClient:
         """
         body = orjson.dumps(self.body(request, rng))
         try:
-            async with self._session.post(
-                self._url, data=body, headers=self._headers, timeout=self._timeout
-            ) as reply:
+            async with self._session.post(self._url, data=body, headers=self._headers, timeout=self._timeout) as reply:
                 content = await reply.read()
                 if reply.status != 200:
                     raise self._refusal(reply.status, content, reply.headers)
@@ -131,7 +131,11 @@ class ChatClient:
         return self._error(kind, f"HTTP {status}: {self._quote(said)}", retry_after, status)
 
     def _error(
-        self, kind: type[errors.ModelError], what: str, retry_after: float | None = None, status: int | None = None
+        self,
+        kind: type[errors.ModelError],
+        what: str,
+        retry_after: float | None = None,
+        status: int | None = None,
     ) -> errors.ModelError:
         cure = _CURES.get(kind)
         where = f"model '{self._model}' (alias '{self._alias}') at {self._host}"

@@ -45,5 +45,7 @@ async def _check(client: ChatClient, pool: Pool) -> None:
             await asyncio.sleep(_PAUSE * attempt)
         else:
             if not (response.text.strip() or response.reasoning):
-                raise ModelAPIError(f"model '{pool.model.model}' (alias '{pool.alias}') answered a greeting with nothing")
+                raise ModelAPIError(
+                    f"model '{pool.model.model}' (alias '{pool.alias}') answered a greeting with nothing"
+                )
             return

@@ -12,10 +12,41 @@ from typing import Any
 _DEEPEST = 6
 """Beyond this, optional members and elements are left out, so that recursive schemas end."""
 
-_WORDS = (
-    "amber basin cedar delta ember field grove harbor island juniper kettle lantern meadow north orchard prairie quartz "
-    "river summit timber upland valley willow yonder zephyr bright calm steady quick gentle bold clear warm"
-).split()
+_WORDS = [
+    "amber",
+    "basin",
+    "cedar",
+    "delta",
+    "ember",
+    "field",
+    "grove",
+    "harbor",
+    "island",
+    "juniper",
+    "kettle",
+    "lantern",
+    "meadow",
+    "north",
+    "orchard",
+    "prairie",
+    "quartz",
+    "river",
+    "summit",
+    "timber",
+    "upland",
+    "valley",
+    "willow",
+    "yonder",
+    "zephyr",
+    "bright",
+    "calm",
+    "steady",
+    "quick",
+    "gentle",
+    "bold",
+    "clear",
+    "warm",
+]
 _FORMATS = {
     "date": "2024-05-{:02d}",
     "date-time": "2024-05-{:02d}T10:30:00Z",
@@ -212,7 +243,7 @@ def _joined(one: Mapping[str, Any], other: Any) -> dict[str, Any]:
 
 def _matching(pattern: str, chance: Chance) -> str:
     """A text for patterns made of literals, classes and counts; anything else gets words."""
-    import re._parser as parser  # noqa: PLC0415 - only schemas with patterns need it
+    import re._parser as parser
 
     def build(parts: Any) -> str:
         made = []

@@ -173,18 +173,22 @@ def _schema(user: str) -> Any:
 def _code(language: str, chance: Chance) -> str:
     name = "_".join(chance.words(2).split())
     if language == "python":
-        return f'def {name}(value: int) -> int:\n    """Return a multiple of the value."""\n    return value * {chance.below(90) + 2}'
+        return (
+            f'def {name}(value: int) -> int:\n    """Return a multiple of the value."""\n'
+            f"    return value * {chance.below(90) + 2}"
+        )
     if language == "sql":
-        return f"SELECT id, name FROM {name} WHERE id > {chance.below(100)}"
+        return f"SELECT id, name FROM {name} WHERE id > {chance.below(100)}"  # noqa: S608 - it is a reply, not a query
     return f"// {name}\n{name}({chance.below(100)});"
 
 
 def _prose(user: str, chance: Chance, output_tokens: int) -> str:
-    about = [word for word in re.findall(r"[A-Za-z]{5,}", user[:2000])][:40] or ["this"]
+    about = re.findall(r"[A-Za-z]{6,}", user[:2000])[:40] or ["this"]
     sentences = []
     length = 0
     while length < output_tokens * 4:
-        sentence = f"The {chance.words(2)} of {chance.choice(about)} {chance.choice(('brings', 'keeps', 'shows', 'holds'))} {chance.words(4)}."
+        verb = chance.choice(("brings", "keeps", "shows", "holds"))
+        sentence = f"The {chance.words(2)} of {chance.choice(about)} {verb} {chance.words(4)}."
         sentences.append(sentence)
         length += len(sentence) + 1
     return " ".join(sentences)
@@ -352,8 +356,13 @@ class SimulatedServerProcess:
     def __init__(self, model: SimulatedModel, *, port: int = 0, log: bool = False) -> None:
         options = [f"--{name}={value}" for name, value in asdict(model).items() if value is not None]
         self._command = [
-            sys.executable, "-m", "data_designer.models.simulated", f"--port={port}", *options, *(["--log"] if log else []),
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "data_designer.models.simulated",
+            f"--port={port}",
+            *options,
+            *(["--log"] if log else []),
+        ]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> str:
@@ -402,7 +411,7 @@ async def serve(model: SimulatedModel, *, host: str, port: int, log: bool, until
 
 def main() -> None:
     """Run the server as a program."""
-    import signal  # noqa: PLC0415 - only the program needs it
+    import signal
 
     parser = argparse.ArgumentParser(description="An OpenAI-compatible endpoint that needs no model.")
     for option in fields(SimulatedModel):

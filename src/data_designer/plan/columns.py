@@ -33,21 +33,19 @@ def find_cycle(columns: Sequence[SingleColumnConfig]) -> list[str] | None:
     made_by = producers(columns)
     edges = {c.name: [made_by[name] for name in needs(c) if name in made_by] for c in columns}
     done: set[str] = set()
-    for start in edges:
-        path: list[str] = []
-        stack = [(start, iter(edges[start]))] if start not in done else []
-        path.extend(name for name, _ in stack)
+    for start, first in edges.items():
+        if start in done:
+            continue
+        path, stack = [start], [iter(first)]
         while stack:
-            name, following = stack[-1]
-            after = next((n for n in following if n not in done), None)
+            after = next((name for name in stack[-1] if name not in done), None)
             if after is None:
-                done.add(name)
+                done.add(path.pop())
                 stack.pop()
-                path.pop()
             elif after in path:
                 return [*path[path.index(after) :], after]
             else:
-                stack.append((after, iter(edges[after])))
+                stack.append(iter(edges[after]))
                 path.append(after)
     return None
 

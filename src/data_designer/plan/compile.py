@@ -80,7 +80,5 @@ def _pools(
         provider = providers.get(model.provider)
         if provider is None:
             raise ConfigCompilationError(f"model '{model.alias}' names provider '{model.provider}', which is not given")
-        pools[step.pool] = Pool(
-            step.pool, model.inference_parameters.max_parallel_requests, model, provider
-        )
+        pools[step.pool] = Pool(step.pool, model.inference_parameters.max_parallel_requests, model, provider)
     return pools

@@ -168,7 +168,7 @@ def _drops(config: DataDesignerConfig, known: Mapping[str, str]) -> Iterator[Vio
 
 
 def _closest(name: str, known: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415 - only a mistake pays for it
+    import difflib
 
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean '{near[0]}'?" if near else f"; there is {_listed(known)}"
@@ -176,5 +176,3 @@ def _closest(name: str, known: Iterable[str]) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
-
-

@@ -46,9 +46,7 @@ def build(step: Step, plan: Plan, seed_table: "pa.Table | None" = None) -> Progr
             samplers = [cast(SamplerColumnConfig, c) for c in step.configs]
             return SamplersProgram(samplers, plan.config.constraints or [], plan.seed)
         case "llm-text" | "llm-code" | "llm-structured" | "llm-judge":
-            limits = ConversationLimits(
-                plan.run.max_conversation_restarts, plan.run.max_conversation_correction_steps
-            )
+            limits = ConversationLimits(plan.run.max_conversation_restarts, plan.run.max_conversation_correction_steps)
             return LlmProgram(cast(LLMTextColumnConfig, config), limits, engine, known, step.makes)
         case "expression":
             return ExpressionProgram(cast(ExpressionColumnConfig, config), engine, known)

@@ -37,6 +37,11 @@ def step_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violatio
 
 
 def _column(column: Any, engine: JinjaRenderingEngine, known: dict[str, str]) -> Iterator[tuple[str, str]]:
+    yield from _templates(column, engine, known)
+    yield from _by_kind(column)
+
+
+def _templates(column: Any, engine: JinjaRenderingEngine, known: dict[str, str]) -> Iterator[tuple[str, str]]:
     names = {*known, *column.required_columns, *(column.skip.columns if column.skip else ())}
     for template in filter(None, (getattr(column, field, None) for field in ("prompt", "system_prompt", "expr"))):
         for message in template_violations(template, engine, names):
@@ -44,6 +49,9 @@ def _column(column: Any, engine: JinjaRenderingEngine, known: dict[str, str]) ->
     if column.skip is not None:
         for message in template_violations(column.skip.when, JinjaRenderingEngine.NATIVE, names):
             yield "invalid_template", f"skip.when: {message}"
+
+
+def _by_kind(column: Any) -> Iterator[tuple[str, str]]:
     match column.column_type:
         case "llm-text" | "llm-code" | "llm-judge":
             yield from (("unsupported", message) for message in unsupported(column))
@@ -55,9 +63,9 @@ def _column(column: Any, engine: JinjaRenderingEngine, known: dict[str, str]) ->
             if column.model_aliases:
                 yield "unsupported", "custom columns that ask models are not supported by this version"
         case "validation":
-            message = unavailable(column)
-            if message:
-                yield "unsupported", message
+            missing = unavailable(column)
+            if missing:
+                yield "unsupported", missing
         case kind if kind in _NOT_YET:
             yield "unsupported", f"{kind} columns are not supported by this version"
         case _:

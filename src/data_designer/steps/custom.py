@@ -177,7 +177,7 @@ class CustomColumnProgram:
             )
 
     def _columns(self, block: Block) -> dict[str, list[Any]]:
-        import pandas as pd  # noqa: PLC0415 - slow to import, and few datasets need it
+        import pandas as pd
 
         result = self._call(to_frame(block.columns))
         self._call.check_type(result, pd.DataFrame, "")

@@ -35,7 +35,7 @@ def frozen(dist_name: str, dist_params: dict[str, Any]) -> Any:
     Raises:
         InvalidSamplerParamsError: there is none of that name, or it refuses the parameters.
     """
-    from scipy import stats  # noqa: PLC0415 - slow to import, and few datasets need it
+    from scipy import stats
 
     dist = getattr(stats, dist_name, None)
     if dist is None or not hasattr(dist, "rvs"):
@@ -85,7 +85,7 @@ def _scipy(params: ScipySamplerParams, drawn: Drawn) -> Drawn:
 
 
 def _normal(params: GaussianSamplerParams, drawn: Drawn) -> Drawn:
-    from scipy.special import ndtri  # noqa: PLC0415 - slow to import, and few datasets need it
+    from scipy.special import ndtri
 
     values: Drawn = params.mean + params.stddev * ndtri(drawn)
     return values
@@ -127,4 +127,5 @@ def seconds(text: str) -> int:
 def _moments(params: DatetimeSamplerParams, drawn: Drawn) -> Drawn:
     start, end = seconds(params.start), seconds(params.end)
     moments = (start + np.floor(drawn * (end - start)).astype(np.int64)).astype("datetime64[s]")
-    return moments.astype(f"datetime64[{params.unit}]").astype("datetime64[s]")
+    truncated: Drawn = moments.astype(f"datetime64[{params.unit}]").astype("datetime64[s]")
+    return truncated

@@ -15,9 +15,7 @@ _FAILED = "ExpressionTemplateRenderError"
 class ExpressionProgram:
     """Computes a cell of an `expression` column. It never asks anything."""
 
-    def __init__(
-        self, config: ExpressionColumnConfig, engine: JinjaRenderingEngine, known: Collection[str]
-    ) -> None:
+    def __init__(self, config: ExpressionColumnConfig, engine: JinjaRenderingEngine, known: Collection[str]) -> None:
         self._template = compile_template(config.expr, engine, known)
         self._dtype = config.dtype
         self._cast = _CASTS[config.dtype]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def to_frame(columns: Mapping[str, Sequence[Any]]) -> "pd.DataFrame":
     """Make a DataFrame of columns, its rows numbered from zero."""
-    import pandas as pd  # noqa: PLC0415 - slow to import, and few datasets need it
+    import pandas as pd
 
     return pd.DataFrame({name: list(values) for name, values in columns.items()})
 
@@ -18,9 +18,7 @@ def in_order(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Put rows back to their places if the index still tells which is which, else leave them."""
     places = list(range(len(frame)))
     index = list(frame.index)
-    return (
-        frame if index == places or sorted(index, key=str) != sorted(places, key=str) else frame.loc[places]
-    )
+    return frame if index == places or sorted(index, key=str) != sorted(places, key=str) else frame.loc[places]
 
 
 def cells(series: "pd.Series[Any]") -> list[Any]:

@@ -33,9 +33,7 @@ class JudgeSchema:
         """
         value = parse_json(reply)
         if not isinstance(value, dict):
-            raise ParserException(
-                f"{_MISMATCH}it has to be an object with the properties {_listed(self._scales)}."
-            )
+            raise ParserException(f"{_MISMATCH}it has to be an object with the properties {_listed(self._scales)}.")
         return {name: scale.read(value.get(name)) for name, scale in self._scales.items()}
 
 

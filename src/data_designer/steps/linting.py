@@ -90,7 +90,7 @@ class SqlLinter:
 
     @cached_property
     def _parser(self) -> Any:
-        from sqlfluff.core import FluffConfig, Linter  # noqa: PLC0415 - an extra
+        from sqlfluff.core import FluffConfig, Linter
 
         # Generated code is no template: nothing in it is to be expanded.
         return Linter(config=FluffConfig(overrides={"dialect": self._dialect, "templater": "raw"}))
@@ -121,9 +121,7 @@ def _ruff(codes: Mapping[int, str]) -> dict[int, list[Mapping[str, Any]]]:
         return {}
     ruff = ruff_path()
     if ruff is None:
-        raise DataDesignerRuntimeError(
-            "ruff, which judges Python code, is not installed; install it with pip"
-        )
+        raise DataDesignerRuntimeError("ruff, which judges Python code, is not installed; install it with pip")
     with tempfile.TemporaryDirectory(prefix="data-designer-lint-") as folder:
         for place, code in codes.items():
             Path(folder, f"code_{place}.py").write_bytes(code.encode("utf-8", "replace"))
@@ -153,9 +151,7 @@ def _python_verdict(code: str, findings: Sequence[Mapping[str, Any]]) -> Verdict
         }
         for finding in findings
     ]
-    messages.sort(
-        key=lambda message: (-_SEVERITIES.index(message["type"]), message["line"], message["column"])
-    )
+    messages.sort(key=lambda message: (-_SEVERITIES.index(message["type"]), message["line"], message["column"]))
     severity = messages[0]["type"] if messages else "none"
     return {
         "is_valid": severity not in ("error", "fatal"),

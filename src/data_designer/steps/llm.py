@@ -152,9 +152,7 @@ class LlmProgram:
             tried = "no retries were attempted"
         truncated = _TRUNCATED.get(turn.response.finish_reason or "")
         parts = [tried, *([truncated] if truncated else []), f"last problem: {problem}"]
-        return Reason(
-            "ModelGenerationValidationFailureError", "; ".join(parts), last_reply=turn.text[:KEPT_REPLY]
-        )
+        return Reason("ModelGenerationValidationFailureError", "; ".join(parts), last_reply=turn.text[:KEPT_REPLY])
 
 
 def unsupported(config: LLMTextColumnConfig) -> list[str]:

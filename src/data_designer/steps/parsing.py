@@ -195,8 +195,7 @@ def _repaired(text: str) -> Any:
         return json_repair.loads(text)
     except (ValueError, RecursionError) as error:
         raise ParserException(
-            f"The JSON doesn't match requested <response_schema>: it cannot be read ({error}). "
-            "Give simpler JSON."
+            f"The JSON doesn't match requested <response_schema>: it cannot be read ({error}). Give simpler JSON."
         ) from error
 
 

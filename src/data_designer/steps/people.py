@@ -17,7 +17,7 @@ _FIELDS = ("stem", "business", "education", "arts_humanities", "stem_related")
 
 @cache
 def _faker(locale: str) -> Any:
-    from faker import Faker  # noqa: PLC0415 - slow to import, and few datasets need it
+    from faker import Faker
 
     return Faker(locale)
 

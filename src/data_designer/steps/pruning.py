@@ -127,8 +127,7 @@ class Pruner:
         if isinstance(discriminator, Mapping) and discriminator.get("mapping"):
             node.tag = discriminator["propertyName"]
             node.tagged = {
-                key: self._compiled(resolved(self._root, ref))
-                for key, ref in discriminator["mapping"].items()
+                key: self._compiled(resolved(self._root, ref)) for key, ref in discriminator["mapping"].items()
             }
         node.branches = tuple(
             _Branch(self._compiled(part), self._judge_for(part), self._types(part)) for part in choice

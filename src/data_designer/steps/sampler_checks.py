@@ -53,7 +53,9 @@ def _conditions(config: SamplerColumnConfig, known: Mapping[str, Any]) -> Iterat
             yield f"the condition {condition!r} refers to '{name}', which is no sampler column"
 
 
-def _params(params: Any, config: SamplerColumnConfig, known: Mapping[str, SamplerColumnConfig]) -> Iterator[str]:
+def _params(  # noqa: C901 - one arm a kind of sampler
+    params: Any, config: SamplerColumnConfig, known: Mapping[str, SamplerColumnConfig]
+) -> Iterator[str]:
     if str(params.sampler_type) != str(config.sampler_type):
         yield f"sampler_type is {config.sampler_type}, but its params are those of {params.sampler_type}"
     match params:

@@ -107,7 +107,11 @@ class _Column:
         self._seed = seed
         self._constraints = [c for c in constraints if c.target_column == config.name]
         self._branches = [
-            (environment().compile_expression(condition, undefined_to_none=False), condition_names(condition), params)
+            (
+                environment().compile_expression(condition, undefined_to_none=False),
+                condition_names(condition),
+                params,
+            )
             for condition, params in config.conditional_params.items()
         ]
 
@@ -144,7 +148,12 @@ class _Column:
         return branch
 
     def _draw_pending(
-        self, table: _Table, values: Drawn, branch: npt.NDArray[np.int64], pending: npt.NDArray[np.int64], attempt: int
+        self,
+        table: _Table,
+        values: Drawn,
+        branch: npt.NDArray[np.int64],
+        pending: npt.NDArray[np.int64],
+        attempt: int,
     ) -> None:
         stream = key(self._seed, self._config.name, "values", str(attempt))
         for number in np.unique(branch[pending]).tolist():

@@ -140,7 +140,9 @@ def _selected(table: pa.Table, config: SeedConfig) -> pa.Table:
     if not isinstance(selection, IndexRange):
         return table
     if selection.end >= table.num_rows:
-        raise SeedDatasetError(f"the selection ends at row {selection.end}, but the last seed row is {table.num_rows - 1}")
+        raise SeedDatasetError(
+            f"the selection ends at row {selection.end}, but the last seed row is {table.num_rows - 1}"
+        )
     return table.slice(selection.start, selection.size)
 
 
@@ -166,7 +168,7 @@ class SeedProgram:
             for number in np.unique(passes).tolist():
                 mine = passes == number
                 places[mine] = permuted(key(self._seed, "seed dataset", str(number)), places[mine], size)
-        return places
+        return np.asarray(places, dtype=np.int64)
 
 
 def _plain(value: Any) -> Any:

@@ -111,9 +111,7 @@ class Template:
             text = self._compiled.render(values)
         except UndefinedError as error:
             why = _culprit(self._paths, values)
-            raise PromptTemplateRenderError(
-                f"the template cannot be rendered: {why or error.message}"
-            ) from error
+            raise PromptTemplateRenderError(f"the template cannot be rendered: {why or error.message}") from error
         # A template is the user's program and may raise anything.
         except Exception as error:
             raise PromptTemplateRenderError(
@@ -171,9 +169,7 @@ def template_violations(text: str, engine: JinjaRenderingEngine, known: Collecti
     return _violations(syntax, environment, engine, known)
 
 
-def _compile(
-    text: str, engine: JinjaRenderingEngine, known: Collection[str], environment: Environment
-) -> Template:
+def _compile(text: str, engine: JinjaRenderingEngine, known: Collection[str], environment: Environment) -> Template:
     try:
         syntax = environment.parse(text)
     except TemplateSyntaxError as error:

@@ -102,9 +102,7 @@ class _LocalValidator:
         self._name = getattr(params.validation_function, "__name__", "validation_function")
         # An explicit registry keeps the validator from fetching references over the network.
         self._schema = (
-            None
-            if params.output_schema is None
-            else Draft202012Validator(params.output_schema, registry=Registry())
+            None if params.output_schema is None else Draft202012Validator(params.output_schema, registry=Registry())
         )
 
     def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
@@ -126,21 +124,15 @@ class _LocalValidator:
         given = to_frame(rows)
         result = self._function(given.copy())
         if not isinstance(result, type(given)):
-            raise LocalCallableValidationError(
-                f"it returned {type(result).__name__} and has to return a DataFrame"
-            )
+            raise LocalCallableValidationError(f"it returned {type(result).__name__} and has to return a DataFrame")
         if len(result) != len(given):
             raise LocalCallableValidationError(f"it returned {len(result)} rows for {len(given)}")
         if "is_valid" not in result.columns:
             raise LocalCallableValidationError("it returned no column `is_valid`")
         verdicts = _records(in_order(result))
-        wrong = [
-            verdict["is_valid"] for verdict in verdicts if verdict["is_valid"] not in (True, False, None)
-        ]
+        wrong = [verdict["is_valid"] for verdict in verdicts if verdict["is_valid"] not in (True, False, None)]
         if wrong:
-            raise LocalCallableValidationError(
-                f"`is_valid` has to be true, false or null and is {wrong[0]!r}"
-            )
+            raise LocalCallableValidationError(f"`is_valid` has to be true, false or null and is {wrong[0]!r}")
         self._check_schema(verdicts)
         return verdicts
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from data_designer.config.base import ConfigBase
 
-MISSING = "--"
+MISSING: Literal["--"] = "--"
 """What stands where a statistic could not be calculated."""
 
 Number = int | float | Literal["--"]

@@ -38,6 +38,6 @@ class DatasetProfilerResults(ConfigBase):
         Raises:
             AnalysisReportError: another suffix.
         """
-        from data_designer.config.analysis.report import write_report  # noqa: PLC0415 - slow to import
+        from data_designer.config.analysis.report import write_report
 
         write_report(self, save_path, include_sections)

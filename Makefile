@@ -1,0 +1,46 @@
+# Short by design: demo, test, check, fix, docs, bench, clean.
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check fix docs bench clean
+
+demo: $(STAMP)  ## Make 1,000 product reviews on a local Ray with the simulated model.
+	$(BIN)/data-designer create examples/product_reviews.py --num-records 1000 --dataset-name demo \
+		--artifact-path artifacts --set executor=ray --set buffer_size=200
+
+test: check  ## Everything that must hold.
+	$(PY) -m pytest
+
+check: $(STAMP)  ## Style, types, import directions, docstrings.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate -q src tests
+
+fix: $(STAMP)  ## Mend what can be mended without thinking.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP)  ## Generate the generated parts of the documentation.
+	$(PY) docs/generate.py
+
+bench: $(STAMP)  ## Compare with a bare client, side by side.
+	$(PY) tests/benchmarks/overhead.py
+
+clean:
+	rm -rf $(VENV) artifacts build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(STAMP): requirements.lock pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv -q --allow-existing --python 3.11 $(VENV) && \
+		uv pip install -q --python $(PY) --require-hashes -r requirements.lock && \
+		uv pip install -q --python $(PY) --no-deps -e .; \
+	else \
+		python3 -m venv $(VENV) && \
+		$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock && \
+		$(PY) -m pip install -q --disable-pip-version-check --no-deps -e .; \
+	fi
+	@touch $@

@@ -88,6 +88,11 @@ class OpenBatch:
         losses: npt.NDArray[np.uint8] = self._losses[stage, positions]
         return losses
 
+    @property
+    def has_rejected(self) -> bool:
+        """Whether any row has left the dataset."""
+        return not bool(self._live.all())
+
     def complete_rows(self) -> Rows:
         """Record indices of live rows that are done at every stage."""
         return self.rows(np.flatnonzero(self._live & (self._state == DONE).all(axis=0)))

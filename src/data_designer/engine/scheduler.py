@@ -278,7 +278,7 @@ class Scheduler:
         for batch in list(self._batches.values()):
             if batch.committing:
                 continue
-            if len(batch.complete_rows()):
+            if len(batch.complete_rows()) or batch.has_rejected:
                 self._commit(batch)
             else:
                 self._forget(batch)

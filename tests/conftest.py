@@ -1,0 +1,132 @@
+"""What tests share: a counting endpoint on the loopback, and a Ray that is started once."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import pytest
+
+
+@dataclass
+class Reply:
+    """What the endpoint does with one request."""
+
+    text: str = "fine"
+    status: int = 200
+    seconds: float = 0.0
+
+
+@dataclass
+class CountingEndpoint:
+    """An OpenAI-compatible endpoint that counts, and answers as a test tells it to."""
+
+    behave: Callable[[str], Reply]
+    url: str = ""
+    prompts: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[tuple[str, float, float]] = field(default_factory=list)
+    """(prompt, arrival, departure) of each request, on the machine's monotonic clock."""
+    in_flight: int = 0
+    peak: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def longest_chain(self) -> int:
+        """How many requests in a row none of which began before the one before it had ended: the rounds."""
+        rounds, free_at = 0, float("-inf")
+        for _, arrived, left in sorted(self.spans, key=lambda span: span[2]):
+            if arrived >= free_at:
+                rounds, free_at = rounds + 1, left
+        return rounds
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+    endpoint: ClassVar[Any] = None
+
+
+@contextmanager
+def serve(behave: Callable[[str], Reply]) -> Iterator[CountingEndpoint]:
+    """Run a counting endpoint."""
+    endpoint = CountingEndpoint(behave)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+        def do_POST(self) -> None:  # noqa: N802 - the name http.server calls
+            """Answer a chat completion."""
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            user = next(m for m in body["messages"] if m["role"] == "user")["content"][0]["text"]
+            arrived = time.monotonic()
+            with endpoint.lock:
+                endpoint.prompts.append(user)
+                endpoint.bodies.append(body)
+                endpoint.in_flight += 1
+                endpoint.peak = max(endpoint.peak, endpoint.in_flight)
+            reply = endpoint.behave(user)
+            time.sleep(reply.seconds)
+            with endpoint.lock:
+                endpoint.in_flight -= 1
+                endpoint.spans.append((user, arrived, time.monotonic()))
+            self._answer(reply)
+
+        def _answer(self, reply: Reply) -> None:
+            message = {"role": "assistant", "content": reply.text}
+            good = {
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 3, "completion_tokens": 2},
+            }
+            data = json.dumps(good if reply.status == 200 else {"error": {"message": reply.text}}).encode()
+            self.send_response(reply.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            self.wfile.flush()
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield endpoint
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Callable[[Callable[[str], Reply]], Any]:
+    """Start counting endpoints: `with endpoint(behave) as counted: ...`."""
+    return serve
+
+
+@pytest.fixture(autouse=True)
+def _private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads the home files of whoever runs it."""
+    monkeypatch.setenv("DATA_DESIGNER_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """A Ray of this machine, started once for all tests that need one."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from data_designer.distributed.cluster import connected
+
+        with connected(4):
+            yield

@@ -1,0 +1,236 @@
+"""The rules of the performance guide, each shown at an endpoint that counts."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import data_designer.config as dd
+from data_designer.interface import DataDesigner, DataDesignerEarlyShutdownError, DataDesignerGenerationError
+
+Endpoint = Callable[..., Any]
+
+
+class Reply:
+    """What the endpoint does with one request."""
+
+    def __init__(self, text: str = "fine", status: int = 200, seconds: float = 0.0) -> None:
+        self.text, self.status, self.seconds = text, status, seconds
+
+
+def number_of(prompt: str) -> int:
+    """The seed row that a prompt is about."""
+    found = re.search(r"row (\d+)", prompt)
+    assert found is not None
+    return int(found.group(1))
+
+
+def model(alias: str, slots: int) -> dd.ModelConfig:
+    """A model at the counting endpoint."""
+    params = dd.ChatCompletionInferenceParams(max_parallel_requests=slots)
+    return dd.ModelConfig(
+        alias=alias, model=alias, provider="p", skip_health_check=True, inference_parameters=params
+    )
+
+
+def builder(rows: int, *aliases: tuple[str, int]) -> dd.DataDesignerConfigBuilder:
+    """One text column an alias over a seed dataset whose row k says `row k`."""
+    made = dd.DataDesignerConfigBuilder(model_configs=[model(alias, slots) for alias, slots in aliases])
+    made.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": range(rows)})))
+    for alias, _ in aliases:
+        made.add_column(
+            name=f"text_{alias}", column_type="llm-text", model_alias=alias, prompt="row {{ n }} for " + alias
+        )
+    return made
+
+
+def designer(url: str, path: Path, **run: Any) -> DataDesigner:
+    """A designer whose models are at the counting endpoint."""
+    made = DataDesigner(path, model_providers=[dd.ModelProvider(name="p", endpoint=url, api_key="k")])
+    made.set_run_config(dd.RunConfig(**{"executor": "inline", "seed": 1, **run}))
+    return made
+
+
+def test_a_thousand_cells_on_eight_slots_take_about_125_rounds(endpoint: Endpoint, tmp_path: Path) -> None:
+    """The guide's example: buffer_size 1000, 8 slots, 1,000 cells: 8 in flight, about 125 rounds."""
+    with endpoint(lambda _: Reply(seconds=0.01)) as counted:
+        results = designer(counted.url, tmp_path, buffer_size=1000).create(builder(1000, ("m", 8)), num_records=1000)
+    assert results.count_records() == 1000
+    assert len(counted.prompts) == 1000
+    assert counted.peak == 8
+    assert 100 <= counted.longest_chain() <= 150
+
+
+def test_in_flight_is_bounded_by_the_batch_and_by_what_remains(endpoint: Endpoint, tmp_path: Path) -> None:
+    """One batch at a time: never more requests in flight than the batch has records."""
+    with endpoint(lambda _: Reply(seconds=0.01)) as counted:
+        run = {"buffer_size": 5, "max_concurrent_row_groups": 1}
+        designer(counted.url, tmp_path, **run).create(builder(23, ("m", 16)), num_records=23)
+    assert counted.peak == 5
+    assert len(counted.prompts) == 23
+
+
+def test_one_open_batch_means_no_request_before_the_commit_of_the_batch_before(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    """With max_concurrent_row_groups=1 batch n+1 asks nothing before batch n is on disk."""
+    commits: list[float] = []
+    with endpoint(lambda _: Reply(seconds=0.002)) as counted:
+        run = {"buffer_size": 20, "max_concurrent_row_groups": 1}
+        designer(counted.url, tmp_path, **run).create(
+            builder(100, ("m", 8)), num_records=100, on_batch_complete=lambda _: commits.append(time.monotonic())
+        )
+    assert len(commits) == 5
+    for prompt, arrived, _ in counted.spans:
+        batch = number_of(prompt) // 20
+        # The callback runs after the commit, so the commit before it is earlier still.
+        assert batch == 0 or arrived > commits[batch - 1] - 0.05
+        assert sum(commit < arrived for commit in commits) <= batch
+
+
+def test_two_aliases_fill_eight_slots_each_at_the_same_time(endpoint: Endpoint, tmp_path: Path) -> None:
+    """max_parallel_requests is per alias: two at 8 make 8 each and 16 together."""
+    with endpoint(lambda _: Reply(seconds=0.02)) as counted:
+        designer(counted.url, tmp_path).create(builder(200, ("a", 8), ("b", 8)), num_records=200)
+    assert counted.peak == 16
+    for alias in ("a", "b"):
+        moments = sorted(
+            (at, step)
+            for prompt, arrived, left in counted.spans
+            if prompt.endswith(alias)
+            for at, step in ((arrived, 1), (left, -1))
+        )
+        now = peak = 0
+        for _, step in moments:
+            now += step
+            peak = max(peak, now)
+        assert peak == 8
+
+
+@pytest.mark.parametrize("workers", [4, 2])
+def test_cpu_tasks_are_bounded_by_the_workers(tmp_path: Path, workers: int) -> None:
+    """At most non_inference_max_parallel_workers CPU tasks run at once; 4 unless set."""
+    lock = threading.Lock()
+    counts = {"now": 0, "peak": 0}
+
+    def watched() -> None:
+        with lock:
+            counts["now"] += 1
+            counts["peak"] = max(counts["peak"], counts["now"])
+        time.sleep(0.005)
+        with lock:
+            counts["now"] -= 1
+
+    @dd.custom_column_generator(required_columns=["kind"])
+    def slow(row: dict[str, Any]) -> dict[str, Any]:
+        watched()
+        return {**row, "slow": row["kind"]}
+
+    def judge(frame: pd.DataFrame) -> pd.DataFrame:
+        watched()
+        return pd.DataFrame({"is_valid": [True] * len(frame)})
+
+    made = dd.DataDesignerConfigBuilder()
+    made.add_column(name="kind", column_type="sampler", sampler_type="category", params={"values": ["a", "b"]})
+    made.add_column(name="shout", column_type="expression", expr="{{ kind | upper }}")
+    made.add_column(dd.CustomColumnConfig(name="slow", generator_function=slow))
+    made.add_column(
+        name="verdict",
+        column_type="validation",
+        target_columns=["shout"],
+        validator_type="local_callable",
+        validator_params={"validation_function": judge},
+    )
+    maker = DataDesigner(tmp_path)
+    given = {} if workers == 4 else {"non_inference_max_parallel_workers": workers}
+    maker.set_run_config(dd.RunConfig(executor="inline", buffer_size=10, **given))
+    results = maker.create(made, num_records=200)
+    assert results.count_records() == 200
+    assert counts["peak"] == workers
+
+
+@pytest.mark.parametrize(("restarts", "corrections", "requests"), [(3, 2, 12), (5, 0, 6), (7, 2, 24), (3, 0, 4)])
+def test_an_unparsable_cell_costs_what_the_retry_table_says(
+    endpoint: Endpoint, tmp_path: Path, restarts: int, corrections: int, requests: int
+) -> None:
+    """(1 + restarts) x (1 + corrections) requests a cell, for the four rows of the guide's table."""
+    made = builder(3)
+    made.add_model_config(model("m", 4))
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    made.add_column(
+        name="rec", column_type="llm-structured", model_alias="m", prompt="row {{ n }}", output_format=schema
+    )
+    run = {
+        "max_conversation_restarts": restarts,
+        "max_conversation_correction_steps": corrections,
+        "disable_early_shutdown": True,
+    }
+    with endpoint(lambda _: Reply("no json here")) as counted, pytest.raises(DataDesignerGenerationError):
+        designer(counted.url, tmp_path, **run).create(made, num_records=3)
+    assert len(counted.prompts) == 3 * requests
+
+
+def fails(share: int, of: int, status: int = 400) -> Callable[[str], Reply]:
+    """Fail `share` of every `of` consecutive rows."""
+    return lambda prompt: Reply("refused", status) if number_of(prompt) % of < share else Reply()
+
+
+def test_a_column_that_fails_sixty_percent_stops_the_run(endpoint: Endpoint, tmp_path: Path) -> None:
+    """More than half of the last ten finished cells failed: the run stops, keeps what is complete and says so."""
+    with endpoint(fails(3, 5)) as counted:
+        results = designer(counted.url, tmp_path, buffer_size=50).create(builder(1000, ("m", 4)), num_records=1000)
+    assert 10 <= len(counted.prompts) < 200
+    assert results.early_shutdown is not None
+    assert "text_m" in results.early_shutdown
+    assert 0 < results.count_records() < 100
+    assert results.outcomes.unfinished == 1000 - results.outcomes.generated - results.outcomes.rejected
+
+
+def test_nothing_complete_means_the_typed_error(endpoint: Endpoint, tmp_path: Path) -> None:
+    """When every cell fails, the run stops after about ten cells with DataDesignerEarlyShutdownError."""
+    with endpoint(fails(1, 1)) as counted, pytest.raises(DataDesignerEarlyShutdownError, match="refused"):
+        designer(counted.url, tmp_path).create(builder(1000, ("m", 4)), num_records=1000)
+    assert 10 <= len(counted.prompts) <= 60
+
+
+def test_a_column_that_fails_forty_percent_runs_on(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Forty percent of failures are less than the default rate: every row is attempted, the others are kept."""
+    with endpoint(fails(2, 5)) as counted:
+        results = designer(counted.url, tmp_path).create(builder(300, ("m", 4)), num_records=300)
+    assert len(counted.prompts) == 300
+    assert results.early_shutdown is None
+    assert (results.outcomes.generated, results.outcomes.rejected) == (180, 120)
+    assert sorted(results.load_rejected()["record_index"]) == [n for n in range(300) if n % 5 < 2]
+
+
+def test_disabled_early_shutdown_attempts_every_row_and_lists_every_kind_of_error(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    """disable_early_shutdown=True: every row is attempted, and the error names each kind."""
+    statuses = (400, 404, 422)
+    with endpoint(lambda prompt: Reply("refused", statuses[number_of(prompt) % 3])) as counted:
+        maker = designer(counted.url, tmp_path, disable_early_shutdown=True)
+        with pytest.raises(DataDesignerGenerationError) as caught:
+            maker.create(builder(60, ("m", 4)), num_records=60)
+    assert len(counted.prompts) == 60
+    assert not isinstance(caught.value, DataDesignerEarlyShutdownError)
+    for kind in ("ModelBadRequestError", "ModelNotFoundError", "ModelUnprocessableEntityError"):
+        assert kind in str(caught.value)
+
+
+@pytest.mark.parametrize(("share", "stops"), [(17, False), (19, True)])
+def test_a_window_of_fifty_with_a_rate_of_nine_tenths(
+    endpoint: Endpoint, tmp_path: Path, share: int, stops: bool
+) -> None:
+    """Window 50, rate 0.9: 85 % of failures run on, 95 % stop after at least 50 finished cells."""
+    with endpoint(fails(share, 20)) as counted:
+        maker = designer(counted.url, tmp_path, shutdown_error_window=50, shutdown_error_rate=0.9)
+        results = maker.create(builder(600, ("m", 4)), num_records=600)
+    assert (results.early_shutdown is not None) == stops
+    assert 50 <= len(counted.prompts) <= (200 if stops else 600)
+    assert stops or len(counted.prompts) == 600

@@ -100,13 +100,13 @@ class Caller:
             except ModelError as error:
                 if not error.retryable:
                     raise
-                self._check_patience(error)
+                remaining = self._remaining_patience(error)
                 if not isinstance(error, ModelRateLimitError):
-                    await self._sleep(self._options.backoff.delay(attempt, self._rng, error.retry_after))
+                    delay = self._options.backoff.delay(attempt, self._rng, error.retry_after)
+                    await self._sleep(min(delay, remaining))
 
     async def _attempt(self, request: Request) -> Response:
-        await self._cooled_down()
-        await self._slots.acquire()
+        await self._acquire()
         sent_at = self._clock()
         try:
             response = await self._client.ask(request, self._rng)
@@ -114,20 +114,30 @@ class Caller:
             self._failed(error, sent_at)
             raise
         else:
-            self._answered(response, self._clock() - sent_at)
+            self._answered(response, sent_at)
             return response
         finally:
             self._slots.release()
 
-    async def _cooled_down(self) -> None:
-        while (wait := self._adaptive.not_before - self._clock()) > 0:
-            await self._sleep(wait)
+    async def _acquire(self) -> None:
+        """Take a slot outside the cooldown, which may begin while waiting for the slot."""
+        while True:
+            while (wait := self._adaptive.not_before - self._clock()) > 0:
+                await self._sleep(wait)
+            if self._adaptive.ramping:
+                self._slots.lower(self._adaptive.allowed(self._clock(), self._slots.total))
+            await self._slots.acquire()
+            if self._adaptive.not_before <= self._clock():
+                return
+            self._slots.release()
 
-    def _answered(self, response: Response, seconds: float) -> None:
+    def _answered(self, response: Response, sent_at: float) -> None:
+        now, total = self._clock(), self._slots.total
+        seconds = now - sent_at
         self._worked, self._failing_since = True, None
-        if self._adaptive.limit is not None:
-            self._adaptive.accepted(self._slots.total)
-            self._slots.lower(self._adaptive.limit)
+        if self._adaptive.limit is not None or self._adaptive.ramping:
+            self._adaptive.accepted(now, total)
+            self._slots.lower(self._adaptive.allowed(now, total))
         known = self._statistics
         self._statistics = replace(
             known,
@@ -141,18 +151,25 @@ class Caller:
         if error.retryable and self._failing_since is None:
             self._failing_since = sent_at
         if isinstance(error, ModelRateLimitError):
-            self._adaptive.refused(now, sent_at, self._slots.in_use, error.retry_after)
+            # No pause is longer than the run's patience, or an endpoint that asks for a day would hold it for a day.
+            pause = None if error.retry_after is None else min(error.retry_after, self._patience)
+            self._adaptive.refused(now, sent_at, self._slots.in_use, pause)
             self._slots.lower(self._adaptive.limit)
         kind = type(error).__name__
         self._statistics += CallerStatistics(Usage(failed_requests=1), 0.0, 0.0, {kind: 1}, {kind: str(error)})
 
-    def _check_patience(self, error: ModelError) -> None:
+    @property
+    def _patience(self) -> float:
+        return self._options.patience if self._worked else self._options.first_patience
+
+    def _remaining_patience(self, error: ModelError) -> float:
+        """Seconds that the endpoint may go on failing."""
         if self._failing_since is None:
-            return
-        patience = self._options.patience if self._worked else self._options.first_patience
+            return self._patience
         failing = self._clock() - self._failing_since
-        if failing > patience:
-            raise Outage(f"the endpoint has been failing for {failing:.0f} s: {error}") from error
+        if failing >= self._patience:
+            raise Outage(f"the endpoint has been failing for {failing:.0f} s: {error}", status=error.status) from error
+        return self._patience - failing
 
     def take_statistics(self) -> CallerStatistics:
         """What was asked since the last call."""

@@ -1,9 +1,9 @@
 """The chat client: one POST a request, and every way it can fail named."""
 
 import email.utils
+import math
 import random
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,9 +20,12 @@ DEFAULT_TIMEOUT = 60.0
 """Seconds until a request is given up, where the alias does not say."""
 
 _LONGEST_QUOTE = 500
+_SHORTEST_SECRET = 8
+_MAY_ASK_TO_WAIT = (429, 503)
 _DRAWN = ("temperature", "top_p")
 _BY_STATUS: dict[int, type[errors.ModelError]] = {
     401: errors.ModelAuthenticationError,
+    402: errors.ModelQuotaExceededError,
     403: errors.ModelPermissionDeniedError,
     404: errors.ModelNotFoundError,
     408: errors.ModelTimeoutError,
@@ -55,8 +58,7 @@ class ChatClient:
         self._alias = pool.alias
         self._model = pool.model.model
         self._url = f"{pool.provider.endpoint.rstrip('/')}/chat/completions"
-        self._host = urlsplit(self._url).netloc
-        self._key = api_key
+        self._server = _server(self._url)
         self._session = session
         params = pool.model.inference_parameters
         self._timeout = aiohttp.ClientTimeout(total=float(params.timeout or DEFAULT_TIMEOUT))
@@ -69,9 +71,15 @@ class ChatClient:
         self._fixed = {"model": self._model, **{k: v for k, v in options.items() if k not in self._drawn}}
         self._extra = {**(params.extra_body or {}), **(pool.provider.extra_body or {})}
         self._extra.pop("n", None)
-        self._headers = {"Content-Type": "application/json", **(pool.provider.extra_headers or {})}
-        if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
+        key_header = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        extra_headers = pool.provider.extra_headers or {}
+        # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
+        self._headers = {
+            "content-type": "application/json",
+            **key_header,
+            **{name.lower(): value for name, value in extra_headers.items()},
+        }
+        self._secrets = _secrets(api_key, extra_headers)
 
     async def ask(self, request: Request, rng: random.Random) -> Response:
         """Get one completion.
@@ -83,20 +91,25 @@ class ChatClient:
         Raises:
             ModelError: the endpoint refused or failed, named by kind.
         """
-        body = orjson.dumps(self.body(request, rng))
+        body = self._encode(self.body(request, rng))
         try:
-            async with self._session.post(self._url, data=body, headers=self._headers, timeout=self._timeout) as reply:
+            # A redirect would turn the POST into a GET, or carry the prompt to a host nobody named.
+            async with self._session.post(
+                self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+            ) as reply:
                 content = await reply.read()
-                if reply.status != 200:
-                    raise self._refusal(reply.status, content, reply.headers)
         except TimeoutError:
-            error = errors.ModelTimeoutError
-            raise self._error(error, f"no reply within {self._timeout.total:g} s") from None
+            raise self._error(errors.ModelTimeoutError, f"no reply within {self._timeout.total:g} s") from None
+        except aiohttp.ClientConnectorError as error:
+            text = f"nothing answers at {self._server} ({error.os_error.strerror or error.os_error})"
+            raise self._error(errors.ModelAPIConnectionError, text) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
-            text = f"the connection failed ({type(error).__name__}: {error})"
+            text = f"the connection broke before the reply was complete ({type(error).__name__}: {error})"
             raise self._error(errors.ModelAPIConnectionError, text) from error
         except aiohttp.ClientError as error:
             raise self._error(errors.ModelAPIError, f"{type(error).__name__}: {error}") from error
+        if not 200 <= reply.status < 300:
+            raise self._refusal(reply.status, content, reply.headers)
         return self._parse(content)
 
     def body(self, request: Request, rng: random.Random) -> dict[str, Any]:
@@ -105,30 +118,36 @@ class ChatClient:
         given = {name: value for name, value in request.params.items() if value is not None}
         return {**self._fixed, **drawn, "messages": request.messages, **given, **self._extra}
 
+    def _encode(self, body: dict[str, Any]) -> bytes:
+        try:
+            return orjson.dumps(body)
+        except orjson.JSONEncodeError as error:
+            raise self._error(errors.ModelBadRequestError, f"the request cannot be written as JSON: {error}") from error
+
     # --- replies -----------------------------------------------------------------------------------------
 
     def _parse(self, content: bytes) -> Response:
         try:
             data = orjson.loads(content)
         except orjson.JSONDecodeError:
-            raise self._error(errors.ModelAPIError, f"the reply is no JSON: {self._quote(content)}") from None
-        choices = data.get("choices") if isinstance(data, dict) else None
-        if not choices or not isinstance(choices, list) or not isinstance(choices[0].get("message"), dict):
-            raise self._error(errors.ModelAPIError, f"the reply holds no message: {self._quote(content)}")
-        message = choices[0]["message"]
-        return Response(
-            text=_text(message.get("content")),
-            reasoning=message.get("reasoning") or message.get("reasoning_content"),
-            finish_reason=choices[0].get("finish_reason"),
-            tool_calls=tuple(message.get("tool_calls") or ()),
-            usage=_usage(data.get("usage") or {}),
-        )
+            raise self._error(errors.ModelAPIError, f"the reply is no JSON: {_quoted(content)}") from None
+        match data:
+            case {"error": said} if said:
+                raise self._error(errors.ModelAPIError, f"the reply holds an error: {_quoted(_said(content))}")
+            case {"choices": [{"message": {} as message} as choice, *_]}:
+                return Response(
+                    text=_text(message.get("content")),
+                    reasoning=_string(message.get("reasoning")) or _string(message.get("reasoning_content")),
+                    finish_reason=_string(choice.get("finish_reason")),
+                    tool_calls=_tool_calls(message.get("tool_calls")),
+                    usage=_usage(data.get("usage")),
+                )
+            case _:
+                raise self._error(errors.ModelAPIError, f"the reply holds no message: {_quoted(content)}")
 
     def _refusal(self, status: int, content: bytes, headers: Mapping[str, str]) -> errors.ModelError:
-        said = _said(content)
-        kind = _kind(status, said)
-        retry_after = _retry_after(headers.get("Retry-After")) if status in (429, 503) else None
-        return self._error(kind, f"HTTP {status}: {self._quote(said)}", retry_after, status)
+        kind = _kind(status, content.decode("utf-8", "replace"))
+        return self._error(kind, f"HTTP {status}: {_quoted(_said(content))}", _retry_after(status, headers), status)
 
     def _error(
         self,
@@ -137,14 +156,36 @@ class ChatClient:
         retry_after: float | None = None,
         status: int | None = None,
     ) -> errors.ModelError:
+        for secret in self._secrets:
+            what = what.replace(secret, "***")
+        if len(what) > _LONGEST_QUOTE:
+            what = f"{what[:_LONGEST_QUOTE]}…"
         cure = _CURES.get(kind)
-        where = f"model '{self._model}' (alias '{self._alias}') at {self._host}"
+        where = f"model '{self._model}' (alias '{self._alias}') at {self._server}"
         return kind(f"{where}: {what}{f'; {cure}' if cure else ''}", retry_after, status)
 
-    def _quote(self, said: bytes | str) -> str:
-        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-        text = " ".join(text.split())[:_LONGEST_QUOTE]
-        return text.replace(self._key, "***") if self._key else text
+
+def _server(url: str) -> str:
+    """Scheme, host and port, without the credentials that a URL may carry."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _secrets(api_key: str | None, extra_headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What no message may repeat: the key, and headers long enough to be one."""
+    found = {value for value in extra_headers.values() if len(value) >= _SHORTEST_SECRET}
+    if api_key:
+        found.add(api_key)
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def _quoted(said: bytes | str) -> str:
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    return " ".join(text.split())
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _text(content: Any) -> str:
@@ -153,14 +194,26 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _usage(data: Mapping[str, Any]) -> Usage:
-    details = data.get("completion_tokens_details") or data.get("output_tokens_details") or {}
+def _tool_calls(calls: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(call for call in calls if isinstance(call, dict)) if isinstance(calls, list) else ()
+
+
+def _usage(data: Any) -> Usage:
+    """Tokens, under either of the two sets of names in use; what is missing or no number counts as none."""
+    if not isinstance(data, dict):
+        return Usage(requests=1)
+    details = data.get("completion_tokens_details") or data.get("output_tokens_details")
+    reasoning = data.get("reasoning_tokens") or (details.get("reasoning_tokens") if isinstance(details, dict) else 0)
     return Usage(
         requests=1,
-        input_tokens=int(data.get("prompt_tokens") or data.get("input_tokens") or 0),
-        output_tokens=int(data.get("completion_tokens") or data.get("output_tokens") or 0),
-        reasoning_tokens=int(data.get("reasoning_tokens") or details.get("reasoning_tokens") or 0),
+        input_tokens=_count(data.get("prompt_tokens") or data.get("input_tokens")),
+        output_tokens=_count(data.get("completion_tokens") or data.get("output_tokens")),
+        reasoning_tokens=_count(reasoning),
     )
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 def _said(content: bytes) -> str:
@@ -192,15 +245,17 @@ def _kind(status: int, said: str) -> type[errors.ModelError]:
     return _BY_STATUS.get(status, errors.ModelAPIError)
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds, from a number of seconds or an HTTP date."""
-    if value is None:
+def _retry_after(status: int, headers: Mapping[str, str]) -> float | None:
+    """Seconds to stay away; a date counts from the endpoint's own clock."""
+    value = headers.get("Retry-After")
+    if status not in _MAY_ASK_TO_WAIT or value is None:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
         try:
-            moment = email.utils.parsedate_to_datetime(value).timestamp()
-        except ValueError:
+            until, now = (email.utils.parsedate_to_datetime(text) for text in (value, headers.get("Date", "")))
+            seconds = (until - now).total_seconds()
+        except (ValueError, TypeError):
             return None
-        return max(0.0, moment - time.time())
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -81,14 +81,15 @@ class Slots:
 
     async def settled(self) -> None:
         """Wait until no more slots are in use than were granted."""
-        if self._in_use > self._total:
+        while self._in_use > self._total:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._settling.append(future)
             await future
 
     def statistics(self) -> SlotStatistics:
         """A snapshot."""
-        return SlotStatistics(self._total, self.limit, self._in_use, len(self._waiters))
+        waiting = sum(not waiter.done() for waiter in self._waiters)
+        return SlotStatistics(self._total, self.limit, self._in_use, waiting)
 
     def _wake(self) -> None:
         while self._waiters and self._in_use < self.limit:
@@ -106,8 +107,10 @@ class Slots:
 class AdaptiveLimit:
     """Additive increase, multiplicative decrease: follows how many requests an endpoint accepts at once.
 
-    A burst of refusals lowers the limit once: only refusals of requests that were sent after the last decrease
-    count. Pure: time is an argument, in seconds.
+    A burst of refusals lowers the limit once by the factor: refusals of requests that were sent before the last
+    decrease belong to the same burst. The very first burst may lower it further, to as many as were in flight
+    and not refused, so that an endpoint far below the configured slots is found in one step. Pure: time is an
+    argument, in seconds.
     """
 
     def __init__(self, tuning: RequestAdmissionTuningConfig | None = None) -> None:
@@ -118,20 +121,42 @@ class AdaptiveLimit:
         """No request may be sent before this time."""
         self._decreased_at = float("-inf")
         self._streak = 0
+        self._bursts = 0
+        self.ramping = self._tuning.startup_ramp_seconds > 0
+        """Whether the limit still grows from one to the granted share at the start of a run."""
+        self._began: float | None = None
+        self._unrefused = 0
+        """Of those in flight when the first burst began, how many were not refused so far."""
+
+    def allowed(self, now: float, total: int) -> int | None:
+        """How many of `total` slots may be in use; None for all of them."""
+        if self.ramping:
+            self._began = now if self._began is None else self._began
+            risen = (now - self._began) / self._tuning.startup_ramp_seconds
+            if risen < 1:
+                return 1 + int((total - 1) * risen)
+            self.ramping = False
+        return self.limit
 
     def refused(self, now: float, sent_at: float, in_flight: int, retry_after: float | None) -> None:
         """A request was answered with 429."""
         self.not_before = max(self.not_before, now + (retry_after or self._tuning.cooldown_seconds))
         self._streak = 0
+        self.ramping = False
         if sent_at < self._decreased_at:
+            if self._bursts == 1 and self.limit is not None:
+                self._unrefused -= 1
+                self.limit = max(1, min(self.limit, self._unrefused))
             return
         current = in_flight if self.limit is None else min(self.limit, in_flight)
         self.limit = max(1, int(current * self._tuning.multiplicative_decrease_factor))
         self._decreased_at = now
+        self._bursts += 1
+        self._unrefused = in_flight - 1
 
-    def accepted(self, total: int) -> None:
+    def accepted(self, now: float, total: int) -> None:
         """A request was answered."""
-        if self.limit is None:
+        if self.limit is None or now < self.not_before:
             return
         self._streak += 1
         if self._streak >= self._tuning.successes_until_increase:

@@ -13,7 +13,10 @@ class SecretResolver(Protocol):
 
 
 def resolve_key(api_key: str | None, environment: Mapping[str, str]) -> str | None:
-    """The key that `api_key` means: that environment variable's value if there is one, else the text itself."""
+    """The key that `api_key` means: that environment variable's value if it is set, else the text itself.
+
+    None, and so no key at all, where what it means is empty.
+    """
     if not api_key:
         return None
-    return environment.get(api_key) or api_key
+    return environment.get(api_key, api_key) or None

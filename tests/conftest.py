@@ -63,7 +63,7 @@ def serve(behave: Callable[[str], Reply]) -> Iterator[CountingEndpoint]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-        def do_POST(self) -> None:  # noqa: N802 - the name http.server calls
+        def do_POST(self) -> None:
             """Answer a chat completion."""
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             user = next(m for m in body["messages"] if m["role"] == "user")["content"][0]["text"]
@@ -108,7 +108,7 @@ def serve(behave: Callable[[str], Reply]) -> Iterator[CountingEndpoint]:
 
 @pytest.fixture(scope="session")
 def endpoint() -> Callable[[Callable[[str], Reply]], Any]:
-    """Start counting endpoints: `with endpoint(behave) as counted: ...`."""
+    """Start counting endpoints, each as a context manager."""
     return serve
 
 

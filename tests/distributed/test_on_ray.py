@@ -36,7 +36,8 @@ def declared(url: str, slots: int = 16) -> tuple[dd.DataDesignerConfigBuilder, d
 
     params = dd.ChatCompletionInferenceParams(max_parallel_requests=slots)
     models = [
-        dd.ModelConfig(alias=alias, model=alias, provider="sim", inference_parameters=params) for alias in ("one", "two")
+        dd.ModelConfig(alias=alias, model=alias, provider="sim", inference_parameters=params)
+        for alias in ("one", "two")
     ]
     builder = dd.DataDesignerConfigBuilder(model_configs=models)
     builder.add_column(name="kind", column_type="sampler", sampler_type="category", params={"values": ["x", "y"]})

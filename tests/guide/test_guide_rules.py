@@ -33,9 +33,7 @@ def number_of(prompt: str) -> int:
 def model(alias: str, slots: int) -> dd.ModelConfig:
     """A model at the counting endpoint."""
     params = dd.ChatCompletionInferenceParams(max_parallel_requests=slots)
-    return dd.ModelConfig(
-        alias=alias, model=alias, provider="p", skip_health_check=True, inference_parameters=params
-    )
+    return dd.ModelConfig(alias=alias, model=alias, provider="p", skip_health_check=True, inference_parameters=params)
 
 
 def builder(rows: int, *aliases: tuple[str, int]) -> dd.DataDesignerConfigBuilder:

@@ -203,20 +203,21 @@ class OpenBatch:
 
     def check_invariants(self) -> None:
         """Raise AssertionError where the counters and the arrays disagree."""
-        live = self._state[:, self._live]
-        problems = {
-            "unfinished": self.unfinished != int((live != DONE).sum()),
-            "active": self.active != int(((self._state == READY) | (self._state == OUT)).sum()),
-            "a dead row is active": bool(np.isin(self._state[:, ~self._live], (READY, OUT, WAITING)).any()),
-        }
+        live, done = self._live, self._state == DONE
+        active = (self._state == READY) | (self._state == OUT)
+        missing = np.zeros_like(self._missing)
         for stage, shape in enumerate(self._stages):
-            undone = sum((self._state[up] != DONE).astype(np.uint8) for up in shape.upstream)
-            wrong = self._live & (self._missing[stage] != undone)
-            problems[f"missing inputs of stage {stage}"] = bool(wrong.any())
-            blocked = int((self._live & (self._missing[stage] > 0)).sum())
-            problems[f"blocked rows of stage {stage}"] = self._blocked[stage] != blocked
-            early = np.isin(self._state[stage], (READY, OUT, DONE)) & (self._missing[stage] > 0)
-            problems[f"stage {stage} ran without its inputs"] = bool((early & self._live).any())
-        wrong_ones = [name for name, wrong in problems.items() if wrong]
-        if wrong_ones:
-            raise AssertionError(f"{self!r}: {', '.join(wrong_ones)}")
+            for up in shape.upstream:
+                missing[stage] += ~done[up]
+        lacking = (self._missing > 0) & live
+        problems = {
+            "unfinished": self.unfinished != int((~done & live).sum()),
+            "active": self.active != int(active.sum()),
+            "a rejected row is active": bool((active & ~live).any()),
+            "missing inputs": bool(((self._missing != missing) & live).any()),
+            "blocked rows": self._blocked != lacking.sum(axis=1).tolist(),
+            "a stage ran without its inputs": bool(((active | done) & lacking).any()),
+        }
+        wrong = [name for name, is_wrong in problems.items() if is_wrong]
+        if wrong:
+            raise AssertionError(f"{self!r}: {', '.join(wrong)}")

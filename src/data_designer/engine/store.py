@@ -38,7 +38,7 @@ class Store:
         check_name(dataset_name)
         path = artifact_path / dataset_name
         try:
-            if path.exists() and any(path.iterdir()):
+            if path.exists() and not _is_free(path):
                 path = _free_sibling(path, now())
             (path / RECEIPTS).mkdir(parents=True, exist_ok=True)
             probe = path / f".{os.getpid()}.probe"
@@ -126,6 +126,13 @@ def check_name(dataset_name: str) -> None:
         raise ArtifactStorageError(f'the dataset name {dataset_name!r} holds one of < > : " / \\ | ? *; leave it out')
     if dataset_name in _RESERVED:
         raise ArtifactStorageError(f"the dataset name {dataset_name!r} is reserved; choose another")
+
+
+def _is_free(path: Path) -> bool:
+    """Whether a folder is empty, or holds nothing but what a run left that never committed a batch."""
+    names = {entry.name for entry in path.iterdir()}
+    leftovers = {_METADATA, _BUILDER_CONFIG, RECEIPTS}
+    return names <= leftovers and not any((path / RECEIPTS).glob("*"))
 
 
 def _free_sibling(path: Path, now: datetime) -> Path:

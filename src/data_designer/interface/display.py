@@ -84,10 +84,11 @@ class SampleDisplay:
     def _parts(self, number: int, look: Look) -> list[Any]:
         from rich.panel import Panel
         from rich.syntax import Syntax
+        from rich.text import Text
 
         record = {str(name): _plain(value) for name, value in self._frame.iloc[number].items()}
         groups = self._grouped(record)
-        parts: list[Any] = [f"[index: {number}]"]
+        parts: list[Any] = [Text(f"[index: {number}]")]
         if groups["seed"] and not look.hide_seed_columns:
             parts.append(_table("Seed Columns", groups["seed"]))
         if groups["generated"]:

@@ -103,7 +103,8 @@ class Caller:
                 remaining = self._remaining_patience(error)
                 if not isinstance(error, ModelRateLimitError):
                     delay = self._options.backoff.delay(attempt, self._rng, error.retry_after)
-                    await self._sleep(min(delay, remaining))
+                    # One more try when patience ends, however long a pause was asked for.
+                    await self._sleep(min(delay, max(remaining, self._options.backoff.first)))
 
     async def _attempt(self, request: Request) -> Response:
         await self._acquire()
@@ -136,7 +137,8 @@ class Caller:
         seconds = now - sent_at
         self._worked, self._failing_since = True, None
         if self._adaptive.limit is not None or self._adaptive.ramping:
-            self._adaptive.accepted(now, total)
+            if now >= self._adaptive.not_before:
+                self._adaptive.accepted(total)
             self._slots.lower(self._adaptive.allowed(now, total))
         known = self._statistics
         self._statistics = replace(
@@ -167,7 +169,7 @@ class Caller:
         if self._failing_since is None:
             return self._patience
         failing = self._clock() - self._failing_since
-        if failing >= self._patience:
+        if failing > self._patience:
             raise Outage(f"the endpoint has been failing for {failing:.0f} s: {error}", status=error.status) from error
         return self._patience - failing
 

@@ -107,10 +107,8 @@ class Slots:
 class AdaptiveLimit:
     """Additive increase, multiplicative decrease: follows how many requests an endpoint accepts at once.
 
-    A burst of refusals lowers the limit once by the factor: refusals of requests that were sent before the last
-    decrease belong to the same burst. The very first burst may lower it further, to as many as were in flight
-    and not refused, so that an endpoint far below the configured slots is found in one step. Pure: time is an
-    argument, in seconds.
+    A burst of refusals lowers the limit once: refusals of requests that were sent before the last decrease belong
+    to the same burst. Pure: time is an argument, in seconds.
     """
 
     def __init__(self, tuning: RequestAdmissionTuningConfig | None = None) -> None:
@@ -121,12 +119,9 @@ class AdaptiveLimit:
         """No request may be sent before this time."""
         self._decreased_at = float("-inf")
         self._streak = 0
-        self._bursts = 0
         self.ramping = self._tuning.startup_ramp_seconds > 0
         """Whether the limit still grows from one to the granted share at the start of a run."""
         self._began: float | None = None
-        self._unrefused = 0
-        """Of those in flight when the first burst began, how many were not refused so far."""
 
     def allowed(self, now: float, total: int) -> int | None:
         """How many of `total` slots may be in use; None for all of them."""
@@ -144,19 +139,14 @@ class AdaptiveLimit:
         self._streak = 0
         self.ramping = False
         if sent_at < self._decreased_at:
-            if self._bursts == 1 and self.limit is not None:
-                self._unrefused -= 1
-                self.limit = max(1, min(self.limit, self._unrefused))
             return
         current = in_flight if self.limit is None else min(self.limit, in_flight)
         self.limit = max(1, int(current * self._tuning.multiplicative_decrease_factor))
         self._decreased_at = now
-        self._bursts += 1
-        self._unrefused = in_flight - 1
 
-    def accepted(self, now: float, total: int) -> None:
-        """A request was answered."""
-        if self.limit is None or now < self.not_before:
+    def accepted(self, total: int) -> None:
+        """A request was answered outside a cooldown."""
+        if self.limit is None:
             return
         self._streak += 1
         if self._streak >= self._tuning.successes_until_increase:

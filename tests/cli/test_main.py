@@ -1,0 +1,143 @@
+"""The command line as its user meets it: what it prints, and the exit code."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from data_designer.cli.main import app
+
+GOOD = """
+model_configs: [{alias: m, model: sim, provider: simulated}]
+columns:
+- {name: topic, column_type: sampler, sampler_type: category, params: {values: [tea, rain]}}
+- {name: text, column_type: llm-text, prompt: "Write about {{ topic }}", model_alias: m}
+"""
+
+SCRIPT = """
+import data_designer.config as dd
+
+def load_config_builder(params):
+    builder = dd.DataDesignerConfigBuilder()
+    values = list(params.argv) or ["none"]
+    return builder.add_column(name="x", column_type="sampler", sampler_type="category", params={"values": values})
+"""
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Exit code and everything printed."""
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.output + result.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of the test's own, with a good configuration."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    return tmp_path
+
+
+def test_create_makes_a_dataset_and_says_where(folder: Path) -> None:
+    """`create` writes the dataset, exports it, and prints how many records are where."""
+    code, said = run("create", "good.yaml", "-n", "5", "-d", "x", "-o", "out", "-f", "jsonl", "--seed", "1")
+    assert code == 0, said
+    assert "5 of 5 records in out/x" in said
+    rows = [json.loads(line) for line in (folder / "out/x/x.jsonl").read_text().splitlines()]
+    assert len(rows) == 5
+    assert json.loads((folder / "out/x/metadata.json").read_text())["actual_num_records"] == 5
+
+
+def test_preview_validate_and_check_models(folder: Path) -> None:
+    """The other commands work on the same configuration and write no dataset."""
+    assert run("validate", "good.yaml")[0] == 0
+    assert run("check-models", "good.yaml")[0] == 0
+    code, said = run("preview", "good.yaml", "-n", "2", "--non-interactive")
+    assert code == 0
+    assert "[index: 1]" in said
+    assert not (folder / "artifacts").exists()
+
+
+def test_arguments_after_the_dashes_reach_a_script(folder: Path) -> None:
+    """A Python configuration is given what stands after `--`."""
+    code, said = run("create", "script.py", "-n", "3", "-o", "out", "-f", "csv", "--", "only")
+    assert code == 0, said
+    assert (folder / "out/dataset/dataset.csv").read_text().split() == ["x", "only", "only", "only"]
+
+
+def test_any_configuration_runs_with_simulated_models(folder: Path) -> None:
+    """`--simulate` needs no key and no network, whatever provider a model names."""
+    (folder / "real.yaml").write_text(GOOD.replace("simulated", "nvidia"))
+    code, said = run("create", "real.yaml", "-n", "2", "-o", "out")
+    assert code == 1
+    assert "NVIDIA_API_KEY" in said
+    assert run("create", "real.yaml", "-n", "2", "-o", "out", "--simulate")[0] == 0
+
+
+BAD = {
+    "unknown key": (GOOD + "colour: red\n", "colour"),
+    "malformed yaml": ("columns:\n- {name: a\n  x: [\n", "line 3"),
+    "typo in a template": (GOOD.replace("{{ topic }}", "{{ topci }}"), "did you mean 'topic'"),
+    "unknown alias": (GOOD.replace("model_alias: m", "model_alias: n"), "'n' is not declared"),
+    "unknown provider": (GOOD.replace("simulated", "nowhere"), "'nowhere'"),
+    "missing seed file": (GOOD + "seed_config: {source: {seed_type: local, path: gone.csv}}\n", "gone.csv"),
+    "empty seed file": (GOOD + "seed_config: {source: {seed_type: local, path: empty.csv}}\n", "is empty"),
+    "ragged seed file": (GOOD + "seed_config: {source: {seed_type: local, path: ragged.csv}}\n", "line 3"),
+    "forbidden filter": (GOOD.replace("{{ topic }}", "{{ topic | tojson }}"), "tojson"),
+    "no columns": ("columns: []\n", "nothing is left to write"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_clear_error_and_no_traceback(folder: Path, name: str) -> None:
+    """Whatever is wrong with a configuration is said in its own terms, with exit code 1 and before anything is made."""
+    text, expected = BAD[name]
+    (folder / "empty.csv").write_text("")
+    (folder / "ragged.csv").write_text("a,b\n1,2\n3\n")
+    (folder / "bad.yaml").write_text(text)
+    code, said = run("create", "bad.yaml", "-n", "3", "-o", "out")
+    assert code == 1
+    assert "❌" in said
+    assert expected in said
+    assert "Traceback" not in said
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("count", ["0", "-3", "many"])
+def test_a_number_of_records_that_is_none_is_a_usage_error(folder: Path, count: str) -> None:  # noqa: ARG001
+    """`--num-records` below one, or no number, is exit code 2."""
+    assert run("create", "good.yaml", "-n", count)[0] == 2
+
+
+def test_an_artifact_folder_that_cannot_be_written_is_named(folder: Path) -> None:
+    """A file where the folder should be: one line that names the path."""
+    (folder / "taken").write_text("")
+    code, said = run("create", "good.yaml", "-n", "2", "-o", "taken/here")
+    assert code == 1
+    assert "taken/here" in said
+
+
+def test_an_endpoint_that_refuses_connections_is_named_and_leaves_the_name_free(folder: Path) -> None:
+    """Nothing answers: one line with the address, and the next run gets the name it asked for."""
+    (folder / "home").mkdir()
+    text = 'providers: [{name: dead, endpoint: "http://127.0.0.1:9/v1"}]'
+    (folder / "home/model_providers.yaml").write_text(text)
+    (folder / "dead.yaml").write_text(GOOD.replace("simulated", "dead"))
+    runner = CliRunner(env={"DATA_DESIGNER_HOME": str(folder / "home")})
+    result = runner.invoke(app, ["create", "dead.yaml", "-n", "2", "-o", "out"])
+    assert result.exit_code == 1
+    assert "127.0.0.1:9" in result.output + result.stderr
+    assert run("create", "good.yaml", "-n", "2", "-o", "out")[0] == 0
+    assert (folder / "out/dataset/metadata.json").is_file()
+
+
+def test_an_early_shutdown_is_a_failure_of_the_command(folder: Path) -> None:
+    """A run that stops early keeps its rows, says so, and exits with 1."""
+    text = GOOD.replace("model: sim", "model: 'sim?malformed_rate=0.7'")
+    (folder / "noisy.yaml").write_text(text)
+    settings = ("--set", "max_conversation_restarts=0", "--set", "executor=inline", "--set", "buffer_size=20")
+    code, said = run("create", "noisy.yaml", "-n", "2000", "-o", "out", "--seed", "1", *settings)
+    assert code == 1, said
+    assert "cells failed" in said or "no record could be made" in said

@@ -1,0 +1,263 @@
+"""The declaration API: names, defaults, refusals, files, fingerprints."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+import data_designer.config as dd
+import data_designer.interface
+from data_designer import errors
+
+NAMES = 90
+
+
+def test_the_door_has_exactly_the_public_names() -> None:
+    """90 names, each importable, and an unknown one says which module lacks it."""
+    assert len(dir(dd)) == NAMES
+    assert sorted(dd.__all__) == dir(dd)
+    for name in dir(dd):
+        assert getattr(dd, name) is not None
+    with pytest.raises(AttributeError, match=r"data_designer\.config.*nope"):
+        _ = dd.nope  # type: ignore[attr-defined]
+    assert len(dir(data_designer.interface)) == 11
+    for name in dir(data_designer.interface):
+        assert getattr(data_designer.interface, name) is not None
+
+
+def test_declaring_imports_nothing_heavy() -> None:
+    """Touching every public class loads neither ray nor pandas nor numpy."""
+    code = (
+        "import sys, data_designer.config as dd\n"
+        "for name in dir(dd): getattr(dd, name)\n"
+        "b = dd.DataDesignerConfigBuilder().add_column(name='d', column_type='sampler', sampler_type='datetime',"
+        " params={'start': '2024-01-01', 'end': '2024-02-01'})\n"
+        "b.build()\n"
+        "assert not {'ray', 'pandas', 'numpy', 'pyarrow'} & set(sys.modules), sys.modules.keys()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "SamplerColumnConfig": {"name": "c", "sampler_type": "uuid", "params": {}},
+    "LLMTextColumnConfig": {"name": "c", "prompt": "p", "model_alias": "m"},
+    "LLMCodeColumnConfig": {"name": "c", "prompt": "p", "model_alias": "m", "code_lang": "python"},
+    "LLMStructuredColumnConfig": {"name": "c", "prompt": "p", "model_alias": "m", "output_format": {}},
+    "LLMJudgeColumnConfig": {
+        "name": "c",
+        "prompt": "p",
+        "model_alias": "m",
+        "scores": [{"name": "s", "description": "d", "options": {1: "low", 2: "high"}}],
+    },
+    "ExpressionColumnConfig": {"name": "c", "expr": "{{ a }}"},
+    "ValidationColumnConfig": {
+        "name": "c",
+        "target_columns": ["a"],
+        "validator_type": "code",
+        "validator_params": {"code_lang": "python"},
+    },
+    "SeedDatasetColumnConfig": {"name": "c"},
+    "EmbeddingColumnConfig": {"name": "c", "target_column": "a", "model_alias": "m"},
+    "ImageColumnConfig": {"name": "c", "prompt": "p", "model_alias": "m"},
+    "ModelConfig": {"alias": "m", "model": "x", "provider": "p"},
+    "ModelProvider": {"name": "p", "endpoint": "http://h/v1"},
+    "RunConfig": {},
+    "ToolConfig": {"tool_alias": "t", "providers": ["p"]},
+    "MCPProvider": {"name": "p", "endpoint": "http://h"},
+    "SkipConfig": {"when": "{{ a }}"},
+    "ChatCompletionInferenceParams": {},
+    "DropColumnsProcessorConfig": {"name": "d", "column_names": ["a"]},
+    "SchemaTransformProcessorConfig": {"name": "s", "template": {"a": "{{ b }}"}},
+    "ScalarInequalityConstraint": {"target_column": "a", "rhs": 1, "operator": "lt"},
+    "IndexRange": {"start": 0, "end": 1},
+    "PartitionBlock": {},
+    "CategorySamplerParams": {"values": ["a"]},
+    "PersonFromFakerSamplerParams": {},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_unknown_fields_are_refused(name: str) -> None:
+    """Every configuration class refuses a field it does not know."""
+    made = getattr(dd, name)(**SMALL[name])
+    assert made is not None
+    with pytest.raises(ValidationError, match="extra_forbidden|Extra inputs"):
+        getattr(dd, name)(**SMALL[name], nonsense=1)
+
+
+def test_contexts_and_sources_ignore_unknown_fields(tmp_path: Path) -> None:
+    """Media contexts and seed sources are lenient, as in the reference."""
+    assert dd.ImageContext(column_name="c", foo=1).modality == "image"  # type: ignore[call-arg]
+    assert dd.DirectorySeedSource(path=str(tmp_path), foo=1).file_pattern == "*"  # type: ignore[call-arg]
+
+
+def test_defaults_of_the_reference_hold() -> None:
+    """The defaults that scripts rely on."""
+    assert dd.ToolConfig(tool_alias="t", providers=[]).max_tool_call_turns == 5
+    assert dd.ValidationColumnConfig(**SMALL["ValidationColumnConfig"]).batch_size == 10
+    assert dd.PersonSamplerParams().age_range == [18, 114]
+    assert dd.RunConfig().max_conversation_restarts == 5
+    assert dd.ModelConfig.model_fields["provider"].is_required()
+    assert dd.RequestAdmissionTuningConfig().multiplicative_decrease_factor == 0.75
+
+
+def test_errors_of_the_library_surface_unwrapped(tmp_path: Path) -> None:
+    """Template, expression and file errors keep their own classes."""
+    with pytest.raises(errors.UserJinjaTemplateSyntaxError):
+        dd.LLMTextColumnConfig(name="c", prompt="{{ x", model_alias="m")
+    with pytest.raises(errors.InvalidConfigError):
+        dd.ExpressionColumnConfig(name="c", expr="  ")
+    with pytest.raises(errors.InvalidFilePathError):
+        dd.LocalFileSeedSource(path="missing.csv")
+    (tmp_path / "x.txt").write_text("a")
+    with pytest.raises(errors.InvalidFileFormatError):
+        dd.LocalFileSeedSource(path=str(tmp_path / "x.txt"))
+
+
+def test_forms_of_add_column() -> None:
+    """Shorthand equals the class; every wrong form has its own error."""
+    builder = dd.DataDesignerConfigBuilder()
+    builder.add_column(name="a", column_type="sampler", sampler_type="category", params={"values": ["x"]})
+    params = dd.CategorySamplerParams(values=["x"])
+    same = dd.SamplerColumnConfig(name="a", sampler_type=dd.SamplerType.CATEGORY, params=params)
+    assert builder.get_column_config("a") == same
+    with pytest.raises(errors.InvalidConfigError):
+        builder.add_column(name="b", column_type="sampler", params={})
+    with pytest.raises(errors.BuilderConfigurationError):
+        builder.add_column(column_type="sampler", sampler_type="uuid")
+    with pytest.raises(errors.InvalidColumnTypeError):
+        builder.add_column("text")
+    with pytest.raises(errors.InvalidEnumValueError):
+        builder.add_column(name="c", column_type="llm_text", prompt="p", model_alias="m")
+
+
+def test_replacing_a_column_keeps_its_place() -> None:
+    """A name added again stands where it stood."""
+    builder = dd.DataDesignerConfigBuilder()
+    for name in ("a", "b", "a"):
+        builder.add_column(name=name, column_type="expression", expr=f"{{{{ x }}}} {name}")
+    assert [column.name for column in builder.get_column_configs()] == ["a", "b"]
+
+
+def test_a_subcategory_needs_a_category() -> None:
+    """A subcategory whose parent is another kind of sampler fails when it is built."""
+    builder = dd.DataDesignerConfigBuilder()
+    builder.add_column(name="u", column_type="sampler", sampler_type="uniform", params={"low": 0, "high": 1})
+    params = {"category": "u", "values": {"a": ["b"]}}
+    builder.add_column(name="s", column_type="sampler", sampler_type="subcategory", params=params)
+    with pytest.raises(ValidationError, match="'u' is no category"):
+        builder.build()
+
+
+def full() -> dd.DataDesignerConfigBuilder:
+    """A builder with one of everything that a file can carry."""
+    builder = dd.DataDesignerConfigBuilder(model_configs=[dd.ModelConfig(**SMALL["ModelConfig"])])
+    for kind in list(SMALL)[:10]:
+        builder.add_column(getattr(dd, kind)(**{**SMALL[kind], "name": kind.lower()}))
+    builder.add_constraint(constraint_type="scalar_inequality", target_column="a", rhs=1, operator="lt")
+    builder.add_processor(processor_type="schema_transform", name="s", template={"a": ["{{ b }}", 1]})
+    builder.add_processor(processor_type="drop_columns", name="d", column_names=["llm*"])
+    builder.add_profiler(dd.JudgeScoreProfilerConfig(model_alias="m"))
+    return builder.with_seed_dataset(dd.DirectorySeedSource(path="folder"))
+
+
+def test_every_form_of_a_file_gives_the_same_configuration(tmp_path: Path) -> None:
+    """YAML, JSON, dict, bare dict and text read back equal."""
+    builder = full()
+    wanted = builder.build().to_dict()
+    builder.write_config(tmp_path / "c.yaml")
+    builder.write_config(tmp_path / "c.json")
+    wrapped = builder.get_builder_config().to_dict()
+    text = (tmp_path / "c.yaml").read_text()
+    for form in (tmp_path / "c.yaml", str(tmp_path / "c.json"), wrapped, wrapped["data_designer"], text):
+        assert dd.DataDesignerConfigBuilder.from_config(form).build().to_dict() == wanted
+    with pytest.raises(errors.BuilderConfigurationError):
+        builder.write_config(tmp_path / "c.txt")
+    with pytest.raises(FileNotFoundError):
+        dd.DataDesignerConfigBuilder.from_config("gone.yaml")
+    with pytest.raises(ValueError, match="gone.json"):
+        dd.DataDesignerConfigBuilder.from_config("gone.json")
+
+
+@given(st.lists(st.one_of(st.text(max_size=8), st.integers(-9, 9)), min_size=1, max_size=5), st.booleans())
+def test_category_samplers_survive_a_round_trip(values: list[Any], drop: bool) -> None:
+    """Whatever the values, a column read back from JSON equals the one written."""
+    column = dd.SamplerColumnConfig(name="c", sampler_type="category", params={"values": values}, drop=drop)
+    assert dd.SamplerColumnConfig.model_validate_json(column.model_dump_json()) == column
+
+
+def test_the_fingerprint_sees_meaning_and_nothing_else() -> None:
+    """How a dataset is made does not change its fingerprint; what it is does."""
+
+    def fingerprint(prompt: str = "p", temperature: float | None = None, swap: bool = False, **model: Any) -> str:
+        params = {"temperature": temperature, **model.pop("params", {})}
+        builder = dd.DataDesignerConfigBuilder(
+            model_configs=[dd.ModelConfig(**SMALL["ModelConfig"], inference_parameters=params, **model)]
+        )
+        names = ["a", "b"][:: -1 if swap else 1]
+        for name in names:
+            builder.add_column(name=name, column_type="llm-text", prompt=prompt, model_alias="m")
+        return str(builder.build().fingerprint()["config_hash"])
+
+    base = fingerprint()
+    assert base.startswith("sha256:")
+    assert fingerprint(params={"max_parallel_requests": 64, "timeout": 9}) == base
+    assert fingerprint(skip_health_check=True) == base
+    assert fingerprint(prompt="q") != base
+    assert fingerprint(temperature=0.5) != base
+    assert fingerprint(swap=True) != base
+
+
+def test_a_fresh_machine_has_the_default_models() -> None:
+    """Twelve aliases without any home file; the caller's own list replaces them and is not written to."""
+    builder = dd.DataDesignerConfigBuilder()
+    assert [model.alias for model in builder.model_configs][:2] == ["nvidia-text", "nvidia-reasoning"]
+    assert len(builder.model_configs) == 12
+    mine = [dd.ModelConfig(**SMALL["ModelConfig"])]
+    dd.DataDesignerConfigBuilder(model_configs=mine).add_model_config(
+        dd.ModelConfig(alias="n", model="x", provider="p")
+    )
+    assert len(mine) == 1
+
+
+def test_a_key_is_never_shown() -> None:
+    """The key of a provider is in no text form of it."""
+    assert "hush" not in repr(dd.ModelProvider(name="p", endpoint="http://h", api_key="hush"))
+
+
+def test_old_names_of_settings_are_accepted_with_a_warning() -> None:
+    """`progress_bar` and `throttle` still work, and say what to use."""
+    with pytest.warns(DeprecationWarning, match="display_tui"):
+        assert dd.RunConfig(progress_bar=True).display_tui  # type: ignore[call-arg]
+    with pytest.warns(DeprecationWarning, match="request_admission"):
+        run = dd.RunConfig(throttle={"reduce_factor": 0.5})  # type: ignore[call-arg]
+    assert run.request_admission is not None
+    assert run.request_admission.multiplicative_decrease_factor == 0.5
+
+
+def test_a_pydantic_class_becomes_its_schema() -> None:
+    """`output_format` always ends up a dict."""
+
+    class Answer(BaseModel):
+        """An answer."""
+
+        a: int
+
+    column = dd.LLMStructuredColumnConfig(name="c", prompt="p", model_alias="m", output_format=Answer)
+    assert column.output_format["properties"]["a"]["type"] == "integer"
+
+
+def test_every_error_survives_pickling() -> None:
+    """Errors travel between processes: each comes back with its message."""
+    import pickle
+
+    kinds = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.DataDesignerError)]
+    assert len(kinds) > 40
+    for kind in kinds:
+        assert str(pickle.loads(pickle.dumps(kind("words")))) == "words"  # noqa: S301 - our own bytes

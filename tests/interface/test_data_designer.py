@@ -1,0 +1,168 @@
+"""`DataDesigner` as a script uses it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import data_designer.config as dd
+from data_designer.errors import ArtifactStorageError, InvalidConfigError, InvalidFileFormatError
+from data_designer.interface import DataDesigner, DataDesignerGenerationError
+
+
+def simulated(model: str = "sim") -> dd.DataDesignerConfigBuilder:
+    """A builder with one simulated model."""
+    return dd.DataDesignerConfigBuilder(
+        model_configs=[dd.ModelConfig(alias="m", model=model, provider="simulated")]
+    ).add_column(name="topic", column_type="sampler", sampler_type="category", params={"values": ["tea", "rain"]})
+
+
+def inline(path: Path, **run: Any) -> DataDesigner:
+    """A designer that runs in this process."""
+    designer = DataDesigner(path)
+    designer.set_run_config(dd.RunConfig(executor="inline", seed=3, **run))
+    return designer
+
+
+def test_a_config_error_is_bare_from_validate_and_chained_from_the_others(tmp_path: Path) -> None:
+    """An unknown name in a prompt: InvalidConfigError from validate, a generation error caused by it from preview."""
+    builder = simulated().add_column(name="t", column_type="llm-text", prompt="{{ nope }}", model_alias="m")
+    with pytest.raises(InvalidConfigError, match="nope"):
+        inline(tmp_path).validate(builder)
+    with pytest.raises(DataDesignerGenerationError) as caught:
+        inline(tmp_path).preview(builder)
+    assert isinstance(caught.value.__cause__, InvalidConfigError)
+
+
+@pytest.mark.parametrize("number", [0, -1, 2.5, True])
+def test_a_number_of_records_that_is_none_is_refused(tmp_path: Path, number: Any) -> None:
+    """num_records must be a positive integer."""
+    with pytest.raises(DataDesignerGenerationError, match="positive integer"):
+        inline(tmp_path).create(simulated(), num_records=number)
+
+
+def test_the_layout_on_disk_and_every_way_to_read_it_agree(tmp_path: Path) -> None:
+    """ceil(n / buffer_size) files, metadata, a loadable builder config, and exports that agree."""
+    builder = simulated().add_column(
+        name="t", column_type="llm-text", prompt="{{ topic }}", model_alias="m", with_trace="last_message", drop=True
+    )
+    builder.add_column(name="upper", column_type="expression", expr="{{ t | upper }}")
+    builder.add_processor(
+        processor_type="schema_transform", name="chat", template={"q": "{{ topic }}", "n": 1, "a": "{{ t }}"}
+    )
+    results = inline(tmp_path, buffer_size=4).create(builder, num_records=10, dataset_name="d")
+    folder = results.artifact_storage.base_dataset_path
+    assert [p.name for p in sorted((folder / "parquet-files").iterdir())] == [
+        "batch_00000.parquet", "batch_00001.parquet", "batch_00002.parquet",
+    ]  # fmt: skip
+    metadata = results.artifact_storage.read_metadata()
+    assert (metadata["actual_num_records"], metadata["total_num_batches"], metadata["seed"]) == (10, 3, 3)
+    assert dd.DataDesignerConfigBuilder.from_config(folder / "builder_config.json").build() == builder.build()
+    frame = results.load_dataset()
+    assert list(frame.columns) == ["topic", "t__trace", "upper"]
+    assert frame["t__trace"][0][0]["role"] == "assistant"
+    assert results.count_records() == len(frame) == 10
+    both = results.artifact_storage.load_dataset_with_dropped_columns()
+    assert list(both["upper"]) == [text.upper() for text in both["t"]]
+    chat = results.load_processor_dataset("chat")
+    assert list(chat["q"]) == list(frame["topic"])
+    assert set(chat["n"]) == {1}
+    csv = pd.read_csv(results.export(tmp_path / "x.csv"))
+    jsonl = pd.read_json(results.export(tmp_path / "x.jsonl"), lines=True)
+    parquet = pd.read_parquet(results.export(tmp_path / "x.parquet"))
+    assert list(csv["upper"]) == list(jsonl["upper"]) == list(parquet["upper"]) == list(frame["upper"])
+    with pytest.raises(InvalidFileFormatError):
+        results.export(tmp_path / "x.txt")
+    with pytest.raises(ArtifactStorageError):
+        results.load_processor_dataset("nothing")
+
+
+def test_a_second_create_leaves_the_first_dataset_alone(tmp_path: Path) -> None:
+    """The same name again: a sibling with a time stamp, the first untouched."""
+    designer = inline(tmp_path)
+    first = designer.create(simulated(), num_records=3, dataset_name="d")
+    second = designer.create(simulated(), num_records=4, dataset_name="d")
+    assert second.artifact_storage.resolved_dataset_name.startswith("d_")
+    assert (first.count_records(), second.count_records()) == (3, 4)
+
+
+def test_rows_on_which_a_custom_function_raises_are_recorded_and_the_others_kept(tmp_path: Path) -> None:
+    """A function that raises on some rows costs those rows, each with its index, column and reason."""
+
+    @dd.custom_column_generator(required_columns=["n"])
+    def picky(row: dict[str, Any]) -> dict[str, Any]:
+        if row["n"] % 3 == 0:
+            raise ValueError(f"cannot do {row['n']}")
+        return {**row, "picky": row["n"] * 10}
+
+    builder = dd.DataDesignerConfigBuilder()
+    builder.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": range(10)})))
+    builder.add_column(dd.CustomColumnConfig(name="picky", generator_function=picky))
+    results = inline(tmp_path, buffer_size=4).create(builder, num_records=10)
+    assert list(results.load_dataset()["picky"]) == [n * 10 for n in range(10) if n % 3]
+    rejected = results.load_rejected()
+    assert list(rejected["record_index"]) == [0, 3, 6, 9]
+    assert set(rejected["column"]) == {"picky"}
+    assert "cannot do 3" in rejected["message"][1]
+    outcomes = results.outcomes
+    assert outcomes.generated + outcomes.rejected + outcomes.unfinished == outcomes.requested == 10
+
+
+def test_skipped_cells_cost_nothing_and_propagate(tmp_path: Path) -> None:
+    """A gate writes its value, asks nothing, and what needs the cell is skipped too."""
+    builder = simulated()
+    builder.add_column(
+        name="t", column_type="llm-text", prompt="{{ topic }}", model_alias="m",
+        skip=dd.SkipConfig(when="{{ topic == 'tea' }}", value="-"),
+    )  # fmt: skip
+    builder.add_column(name="u", column_type="llm-text", prompt="More of {{ t }}", model_alias="m")
+    results = inline(tmp_path).create(builder, num_records=40)
+    frame = results.load_dataset()
+    tea = frame["topic"] == "tea"
+    assert set(frame["t"][tea]) == {"-"}
+    assert frame["u"][tea].isna().all()
+    assert frame["u"][~tea].notna().all()
+    assert results.outcomes.usage["m"].requests == 2 * int((~tea).sum())
+
+
+def test_it_works_from_a_running_event_loop(tmp_path: Path) -> None:
+    """Notebooks have a loop of their own: preview and acreate work inside it."""
+
+    async def cell() -> int:
+        preview = inline(tmp_path).preview(simulated(), num_records=3)
+        created = await inline(tmp_path).acreate(simulated(), num_records=4)
+        return len(preview.dataset) + created.count_records()
+
+    assert asyncio.run(cell()) == 7
+
+
+def test_a_preview_starts_no_ray_and_shows_its_records(tmp_path: Path) -> None:
+    """Previews run in this process: Ray is not even imported, and nothing is written."""
+    code = (
+        "import sys, data_designer.config as dd\n"
+        "from data_designer.interface import DataDesigner\n"
+        "b = dd.DataDesignerConfigBuilder(model_configs=[dd.ModelConfig(alias='m', model='s', provider='simulated')])\n"
+        "b.add_column(name='t', column_type='llm-text', prompt='Say hello', model_alias='m')\n"
+        "r = DataDesigner().preview(b, num_records=2)\n"
+        "r.display_sample_record(save_path='r.html')\n"
+        "r.analysis.to_report(save_path='r.svg')\n"
+        "assert len(r.dataset) == 2\n"
+        "assert 'ray' not in sys.modules\n"
+    )
+    environment = {**os.environ, "DATA_DESIGNER_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.html", "r.svg"]
+
+
+def test_resuming_is_refused_until_it_is_built(tmp_path: Path) -> None:
+    """`resume` other than never is a clear error, not a fresh run."""
+    with pytest.raises(DataDesignerGenerationError, match="resum"):
+        inline(tmp_path).create(simulated(), resume="always")

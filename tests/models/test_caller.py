@@ -1,0 +1,197 @@
+"""Slots, retries and patience, in virtual time."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_designer.errors import (
+    ModelAPIConnectionError,
+    ModelBadRequestError,
+    ModelError,
+    ModelInternalServerError,
+    ModelRateLimitError,
+    Outage,
+)
+from data_designer.models.caller import Caller, CallerOptions
+from data_designer.models.conversation import drive
+from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
+from data_designer.values import Drop, Exchange, Ok, Request, Response, Usage
+
+REQUEST = Request([{"role": "user", "content": [{"type": "text", "text": "hi"}]}])
+
+
+class Time:
+    """A clock that only moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        """The time."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the clock."""
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+class Script:
+    """A client that fails as told, then answers."""
+
+    def __init__(self, *errors: ModelError, for_ever: bool = False) -> None:
+        self.errors = list(errors)
+        self.for_ever = for_ever
+        self.asked = 0
+
+    async def ask(self, _request: Request, _rng: random.Random) -> Response:
+        """Fail or answer."""
+        self.asked += 1
+        if self.errors:
+            raise self.errors[0] if self.for_ever else self.errors.pop(0)
+        return Response("fine", usage=Usage(requests=1, output_tokens=2))
+
+
+def caller(client: Script, time: Time, **options: float) -> Caller:
+    """A caller in virtual time."""
+    return Caller(client, Slots(2), CallerOptions(**options), rng=random.Random(1), clock=time.clock, sleep=time.sleep)
+
+
+def test_what_may_pass_is_tried_again_and_counted() -> None:
+    """Two server errors and a reset, then a reply: four attempts, three counted as failed."""
+    time = Time()
+    client = Script(ModelInternalServerError("a"), ModelAPIConnectionError("b"), ModelInternalServerError("c"))
+    asking = caller(client, time)
+    assert asyncio.run(asking.ask(REQUEST)).text == "fine"
+    statistics = asking.take_statistics()
+    assert (client.asked, statistics.usage.requests, statistics.usage.failed_requests) == (4, 1, 3)
+    assert statistics.errors == {"ModelInternalServerError": 2, "ModelAPIConnectionError": 1}
+    assert asking.take_statistics().usage == Usage()
+
+
+def test_what_no_retry_can_mend_is_raised_at_once() -> None:
+    """A bad request is asked once."""
+    client = Script(ModelBadRequestError("no"))
+    with pytest.raises(ModelBadRequestError):
+        asyncio.run(caller(client, Time()).ask(REQUEST))
+    assert client.asked == 1
+
+
+def test_an_endpoint_that_never_worked_is_given_up_after_a_minute() -> None:
+    """Before the first success patience is 60 seconds; the error carries the endpoint's words."""
+    time = Time()
+    with pytest.raises(Outage, match="down for good"):
+        asyncio.run(caller(Script(ModelAPIConnectionError("down for good"), for_ever=True), time).ask(REQUEST))
+    assert 160 < time.now < 160 + 31
+
+
+def test_an_endpoint_that_worked_is_waited_for() -> None:
+    """After a success the caller waits as long as the run's patience."""
+    time = Time()
+    client = Script()
+    asking = caller(client, time, patience=1000.0)
+    asyncio.run(asking.ask(REQUEST))
+    client.errors, client.for_ever = [ModelInternalServerError("busy")], True
+    with pytest.raises(Outage):
+        asyncio.run(asking.ask(REQUEST))
+    assert 1100 < time.now < 1100 + 31
+
+
+def test_a_refusal_is_waited_out_as_long_as_it_asks() -> None:
+    """Retry-After of a 429 holds back the next request."""
+    time = Time()
+    client = Script(ModelRateLimitError("slow down", 7.5, 429))
+    asyncio.run(caller(client, time).ask(REQUEST))
+    assert time.slept == [7.5]
+
+
+def test_a_burst_of_refusals_lowers_the_limit_once_and_successes_raise_it() -> None:
+    """Sixteen in flight, sixteen refusals: the limit falls to 12 once; 25 successes add one."""
+    limit = AdaptiveLimit()
+    for _ in range(16):
+        limit.refused(10.0, sent_at=9.0, in_flight=16, retry_after=None)
+    assert limit.limit == 12
+    assert limit.not_before == 12.0
+    for _ in range(25):
+        limit.accepted(16)
+    assert limit.limit == 13
+    limit.refused(20.0, sent_at=19.0, in_flight=13, retry_after=3.0)
+    assert (limit.limit, limit.not_before) == (9, 23.0)
+
+
+def test_backoff_grows_is_jittered_and_honours_what_was_asked() -> None:
+    """Delays double up to the longest, each between half and all of it, and never less than asked."""
+    rng = random.Random(0)
+    policy = Backoff()
+    delays = [policy.delay(attempt, rng) for attempt in range(1, 12)]
+    assert all(0.25 * 2 ** (n - 1) <= d <= 0.5 * 2 ** (n - 1) for n, d in enumerate(delays[:6], 1))
+    assert max(delays) <= 30
+    assert policy.delay(1, rng, retry_after=9) == 9
+
+
+@given(st.integers(1, 5), st.lists(st.integers(0, 6), max_size=30), st.integers(1, 20))
+def test_slots_never_exceed_their_limit_and_serve_in_order(total: int, changes: list[int], holders: int) -> None:
+    """Whatever the limit is changed to, no slot is given above it, and whoever came first is served first."""
+
+    async def scenario() -> None:
+        slots = Slots(total)
+        served: list[int] = []
+
+        async def hold(number: int) -> None:
+            await slots.acquire()
+            assert slots.in_use <= max(slots.limit, peak)
+            served.append(number)
+            await asyncio.sleep(0)
+            slots.release()
+
+        peak = total
+        tasks = [asyncio.create_task(hold(number)) for number in range(holders)]
+        for change in changes:
+            peak = max(peak, slots.in_use)
+            slots.total = change
+            await asyncio.sleep(0)
+        slots.total = total
+        await slots.settled()
+        await asyncio.gather(*tasks)
+        assert served == sorted(served)
+        assert slots.statistics().in_use == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_waiter_leaves_its_place() -> None:
+    """Cancelling one who waits neither loses a slot nor blocks those behind."""
+
+    async def scenario() -> int:
+        slots = Slots(1)
+        await slots.acquire()
+        first = asyncio.create_task(slots.acquire())
+        second = asyncio.create_task(slots.acquire())
+        await asyncio.sleep(0)
+        first.cancel()
+        slots.release()
+        await second
+        return slots.in_use
+
+    assert asyncio.run(scenario()) == 1
+
+
+def test_driving_an_exchange_turns_refusals_into_drops() -> None:
+    """A refusal that cannot be mended ends the exchange as a value; an outage is raised."""
+
+    def talk() -> Iterator[Request]:
+        response = yield REQUEST
+        return Ok((response.text,))
+
+    exchange: Exchange = talk()  # type: ignore[assignment]
+    client = Script(ModelBadRequestError("no"))
+    outcome = asyncio.run(drive(exchange, caller(client, Time()).ask))
+    assert isinstance(outcome, Drop)
+    assert (outcome.reason.kind, outcome.reason.message) == ("ModelBadRequestError", "no")
+    assert asyncio.run(drive(talk(), caller(Script(), Time()).ask)) == Ok(("fine",))  # type: ignore[arg-type]

@@ -1,0 +1,138 @@
+"""The simulated model: the same reply for the same prompt, valid instances, and misbehaviour as told."""
+
+import asyncio
+from typing import Any, Literal
+
+import jsonschema
+import openai
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from data_designer.models.instances import Chance, instance
+from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess, reply_text, start_simulated
+from data_designer.steps.parsing import parse_code, parse_json
+
+
+class Inner(BaseModel):
+    """A nested object."""
+
+    kind: Literal["a", "b"]
+    size: int = Field(ge=3, le=5)
+    ratio: float = Field(gt=0, lt=1)
+
+
+class Outer(BaseModel):
+    """Everything at once."""
+
+    name: str = Field(min_length=3, max_length=12)
+    inner: Inner
+    many: list[Inner] = Field(min_length=2, max_length=4)
+    maybe: int | None
+    either: int | str
+    table: dict[str, int]
+    code: str = Field(pattern=r"^[A-Z]{2}-\d{3}$")
+    again: "Outer | None" = None
+
+
+SCHEMAS: list[dict[str, Any]] = [
+    Outer.model_json_schema(),
+    {"type": "array", "items": {"enum": [1, 2, 3, 4, 5]}, "minItems": 3, "uniqueItems": True},
+    {"type": "integer", "minimum": 10, "maximum": 30, "multipleOf": 7},
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5},
+    {"type": ["string", "null"], "format": "date"},
+    {"allOf": [{"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}], "properties": {"b": {}}},
+    {"oneOf": [{"type": "object", "properties": {"x": {"type": "boolean"}}, "required": ["x"]}, {"type": "integer"}]},
+]
+
+
+@pytest.mark.parametrize("number", range(len(SCHEMAS)))
+@given(seed=st.binary(min_size=1, max_size=8))
+def test_instances_are_valid_whatever_the_chance(number: int, seed: bytes) -> None:
+    """Every instance satisfies its schema, and the same chance gives the same one."""
+    schema = SCHEMAS[number]
+    made = instance(schema, Chance(seed))
+    jsonschema.validate(made, schema)
+    assert made == instance(schema, Chance(seed))
+
+
+def asked(user: str) -> dict[str, Any]:
+    """A request with one user message."""
+    return {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": user}]}]}
+
+
+def test_replies_have_the_form_that_is_asked_for() -> None:
+    """A schema gets a fenced instance, code gets a fence in its language, all else prose."""
+    schema = orjson.dumps(Inner.model_json_schema()).decode()
+    fenced = reply_text(
+        asked(f"Do it in <response_schema> tags.\n<response_schema>\n{schema}\n</response_schema>"), 0, 40
+    )
+    Inner.model_validate(parse_json(fenced))
+    code = reply_text(asked("Put the code into a Markdown code fence tagged `python`, opened by ```python"), 0, 40)
+    compile(parse_code(code, "python"), "reply", "exec")
+    assert "gardens" in reply_text(asked("gardens"), 0, 40)
+
+
+def test_the_openai_client_can_talk_to_it_in_its_own_process() -> None:
+    """The official client reads its replies; another process gives the same reply; it ends with its parent."""
+    texts = []
+    for _ in range(2):
+        with SimulatedServerProcess(SimulatedModel(seed=5)) as url:
+            client = openai.OpenAI(base_url=url, api_key="none")
+            reply = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "gardens"}])
+            texts.append(reply.choices[0].message.content)
+            assert reply.usage is not None
+            assert reply.usage.completion_tokens > 10
+            client.close()
+    assert texts[0] == texts[1]
+
+
+def test_misbehaviour_follows_the_rates_and_the_ordinal() -> None:
+    """Half of the prompts fail; asked again, each has another chance; the server counts it all."""
+    import aiohttp
+
+    async def scenario() -> tuple[list[int], list[int], dict[str, Any]]:
+        server = await start_simulated(SimulatedModel(seed=1))
+        async with aiohttp.ClientSession() as session:
+
+            async def once(number: int) -> int:
+                body = {**asked(f"prompt {number}"), "model": "m?error_rate=0.5"}
+                async with session.post(f"{server.url}/chat/completions", json=body) as reply:
+                    return reply.status
+
+            first = [await once(number) for number in range(200)]
+            second = [await once(number) for number in range(200)]
+            async with session.get(server.url.replace("/v1", "/stats")) as reply:
+                counted = await reply.json()
+        await server.close()
+        return first, second, counted
+
+    first, second, counted = asyncio.run(scenario())
+    assert 60 < first.count(500) < 140
+    assert first != second
+    assert counted["total"]["requests"] == 400
+    assert counted["total"]["errors"] == first.count(500) + second.count(500)
+    assert counted["total"]["peak_in_flight"] == 1
+
+
+def test_too_many_in_flight_are_refused() -> None:
+    """Above `reject_above` the answer is 429 with Retry-After."""
+    import aiohttp
+
+    async def scenario() -> list[tuple[int, str | None]]:
+        server = await start_simulated(SimulatedModel(latency=0.05, reject_above=3, retry_after=2))
+        async with aiohttp.ClientSession() as session:
+
+            async def once(number: int) -> tuple[int, str | None]:
+                async with session.post(f"{server.url}/chat/completions", json=asked(f"{number}")) as reply:
+                    return reply.status, reply.headers.get("Retry-After")
+
+            replies = await asyncio.gather(*(once(number) for number in range(8)))
+        await server.close()
+        return list(replies)
+
+    replies = asyncio.run(scenario())
+    assert sorted(status for status, _ in replies) == [200] * 3 + [429] * 5
+    assert {after for status, after in replies if status == 429} == {"2"}

@@ -1,0 +1,91 @@
+"""From declaration to plan: order, fusion, violations."""
+
+import pytest
+
+import data_designer.config as dd
+from data_designer.errors import DAGCircularDependencyError
+from data_designer.plan.columns import ordered_steps
+from data_designer.plan.fusion import fuse
+from data_designer.plan.model import Geometry, Stage
+from data_designer.plan.violations import violations
+
+
+def builder(**prompts: str) -> dd.DataDesignerConfigBuilder:
+    """A sampler `s`, and a text column for each prompt; the name's first letter is its alias."""
+    made = dd.DataDesignerConfigBuilder()
+    made.add_column(name="s", column_type="sampler", sampler_type="uuid", params={})
+    for name, prompt in prompts.items():
+        made.add_column(name=name, column_type="llm-text", prompt=prompt, model_alias=name[0])
+    return made
+
+
+def stages(made: dd.DataDesignerConfigBuilder) -> list[list[str]]:
+    """Names of the steps of each stage."""
+    return [[step.name for step in stage.steps] for stage in fused(made)]
+
+
+def fused(made: dd.DataDesignerConfigBuilder) -> tuple[Stage, ...]:
+    """The stages."""
+    return fuse(ordered_steps(made.build().columns))
+
+
+def test_columns_run_after_what_they_need_whatever_the_order_of_declaration() -> None:
+    """A column declared before what it needs is still run after it."""
+    names = [step.name for step in ordered_steps(builder(b1="{{ a1 }}", a1="{{ s }}").build().columns)]
+    assert names == ["samplers", "a1", "b1"]
+
+
+def test_a_chain_of_one_alias_and_its_expressions_are_one_stage() -> None:
+    """Neighbouring steps of one alias with the expressions between them run without coming back."""
+    made = builder(a1="{{ s }}")
+    made.add_column(name="e", column_type="expression", expr="{{ a1 | upper }}")
+    made.add_column(name="a2", column_type="llm-text", prompt="{{ e }}", model_alias="a")
+    assert stages(made) == [["samplers"], ["a1", "e", "a2"]]
+
+
+def test_a_step_that_needs_something_from_outside_is_a_stage_of_its_own() -> None:
+    """No independent step waits for an unrelated one."""
+    assert stages(builder(a1="{{ s }}", b1="{{ s }}", a2="{{ a1 }} {{ b1 }}")) == [["samplers"], ["a1"], ["b1"], ["a2"]]
+
+
+def test_nobody_waits_for_a_step_they_do_not_need() -> None:
+    """Where another alias waits for the first column, the second one is not put before it."""
+    assert stages(builder(a1="{{ s }}", a2="{{ a1 }}", b1="{{ a1 }}")) == [["samplers"], ["a1"], ["a2"], ["b1"]]
+
+
+def test_depth_is_the_longest_way_from_a_root() -> None:
+    """Deeper stages are served first, so depth must be the longest path."""
+    depths = {
+        stage.steps[0].name: stage.depth for stage in fused(builder(a1="{{ s }}", b1="{{ a1 }}", c1="{{ b1 }} {{ s }}"))
+    }
+    assert depths == {"samplers": 0, "a1": 1, "b1": 2, "c1": 3}
+
+
+def test_a_circle_is_named() -> None:
+    """Columns that need each other are refused with the way around."""
+    made = builder(a1="{{ b1 }}", b1="{{ a1 }}")
+    with pytest.raises(DAGCircularDependencyError, match="a1 -> b1 -> a1|b1 -> a1 -> b1"):
+        ordered_steps(made.build().columns)
+    assert [v.type for v in violations(made.build())] == ["cycle"]
+
+
+def test_all_violations_are_reported_together() -> None:
+    """Everything wrong is said at once, each with its column."""
+    made = builder(a1="{{ nope }}", b1="plain", c1="{s}")
+    made.add_column(name="e", column_type="expression", expr="{{ gone }}")
+    made.add_processor(processor_type="drop_columns", name="d", column_names=["absent", "x*"])
+    found = {(v.type, v.column, v.level) for v in violations(made.build())}
+    assert found >= {
+        ("invalid_reference", "a1", "ERROR"),
+        ("prompt_without_references", "b1", "WARNING"),
+        ("f_string_syntax", "c1", "WARNING"),
+        ("expression_reference_missing", "e", "ERROR"),
+        ("invalid_column", None, "ERROR"),
+        ("invalid_column", None, "WARNING"),
+    }
+
+
+def test_geometry_covers_every_record_once() -> None:
+    """Batches are consecutive; the last may be short."""
+    geometry = Geometry(10, 4)
+    assert [list(geometry.records(batch)) for batch in geometry.batches()] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]

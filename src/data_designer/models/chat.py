@@ -79,6 +79,10 @@ class ChatClient:
             **key_header,
             **{name.lower(): value for name, value in extra_headers.items()},
         }
+        if "authorization" in self._headers:
+            # A user and password in the address would contradict the header, and aiohttp refuses both together.
+            parts = urlsplit(self._url)
+            self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._secrets = _secrets(api_key, extra_headers)
 
     async def ask(self, request: Request, rng: random.Random) -> Response:

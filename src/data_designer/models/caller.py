@@ -100,11 +100,10 @@ class Caller:
             except ModelError as error:
                 if not error.retryable:
                     raise
-                remaining = self._remaining_patience(error)
+                self._check_patience(error)
                 if not isinstance(error, ModelRateLimitError):
                     delay = self._options.backoff.delay(attempt, self._rng, error.retry_after)
-                    # One more try when patience ends, however long a pause was asked for.
-                    await self._sleep(min(delay, max(remaining, self._options.backoff.first)))
+                    await self._sleep(min(delay, self._longest_wait()))
 
     async def _attempt(self, request: Request) -> Response:
         await self._acquire()
@@ -153,25 +152,27 @@ class Caller:
         if error.retryable and self._failing_since is None:
             self._failing_since = sent_at
         if isinstance(error, ModelRateLimitError):
-            # No pause is longer than the run's patience, or an endpoint that asks for a day would hold it for a day.
-            pause = None if error.retry_after is None else min(error.retry_after, self._patience)
+            pause = None if error.retry_after is None else min(error.retry_after, self._longest_wait())
             self._adaptive.refused(now, sent_at, self._slots.in_use, pause)
             self._slots.lower(self._adaptive.limit)
         kind = type(error).__name__
         self._statistics += CallerStatistics(Usage(failed_requests=1), 0.0, 0.0, {kind: 1}, {kind: str(error)})
 
-    @property
+    def _check_patience(self, error: ModelError) -> None:
+        failing = self._failing()
+        if failing > self._patience():
+            raise Outage(f"the endpoint has been failing for {failing:.0f} s: {error}", status=error.status) from error
+
     def _patience(self) -> float:
         return self._options.patience if self._worked else self._options.first_patience
 
-    def _remaining_patience(self, error: ModelError) -> float:
-        """Seconds that the endpoint may go on failing."""
-        if self._failing_since is None:
-            return self._patience
-        failing = self._clock() - self._failing_since
-        if failing > self._patience:
-            raise Outage(f"the endpoint has been failing for {failing:.0f} s: {error}", status=error.status) from error
-        return self._patience - failing
+    def _failing(self) -> float:
+        """Seconds since the first failure after the last success."""
+        return 0.0 if self._failing_since is None else self._clock() - self._failing_since
+
+    def _longest_wait(self) -> float:
+        """Seconds until the last try: an endpoint that asks to be left alone for a day gets less than the day."""
+        return max(self._patience() - self._failing(), self._options.backoff.first)
 
     def take_statistics(self) -> CallerStatistics:
         """What was asked since the last call."""

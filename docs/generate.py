@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import itertools
 from pathlib import Path
 
 from data_designer.config import run_config
@@ -15,7 +16,7 @@ def described() -> dict[str, str]:
     tree = ast.parse(inspect.getsource(run_config))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "RunConfig")
     texts: dict[str, str] = {}
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
             assert isinstance(field.target, ast.Name)
             texts[field.target.id] = str(text.value.value)

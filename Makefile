@@ -13,12 +13,11 @@ demo: $(STAMP)  ## Make 1,000 product reviews on a local Ray with the simulated 
 test: check  ## Everything that must hold.
 	$(PY) -m pytest
 
-check: $(STAMP)  ## Style, types, import directions, docstrings.
+check: $(STAMP)  ## Style (docstrings included), types, import directions.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/interrogate -q src tests
 
 fix: $(STAMP)  ## Mend what can be mended without thinking.
 	$(BIN)/ruff check --fix .

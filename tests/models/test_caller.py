@@ -103,6 +103,35 @@ def test_an_endpoint_that_worked_is_waited_for() -> None:
     assert 1100 < time.now < 1100 + 31
 
 
+def test_a_request_that_fails_while_others_are_answered_is_given_up() -> None:
+    """A prompt that always gets a server error ends after ten attempts, once the model has answered another."""
+
+    class Picky(Script):
+        """Fails one prompt for ever."""
+
+        async def ask(self, request: Request, rng: random.Random) -> Response:
+            """Fail the poisonous one."""
+            if request is REQUEST:
+                self.asked += 1
+                raise ModelInternalServerError("cannot")
+            return await Script().ask(request, rng)
+
+    async def scenario(asking: Caller) -> None:
+        other = Request([])
+
+        async def others() -> None:
+            for _ in range(60):
+                await asking.ask(other)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(asking.ask(REQUEST), others())
+
+    client = Picky()
+    with pytest.raises(ModelInternalServerError, match="cannot"):
+        asyncio.run(scenario(caller(client, Time(), patience=1e9, first_patience=1e9)))
+    assert 10 <= client.asked <= 20
+
+
 def test_a_refusal_is_waited_out_as_long_as_it_asks() -> None:
     """Retry-After of a 429 holds back the next request."""
     time = Time()

@@ -1,16 +1,22 @@
 """The circuit breaker: when too many of a column's recent cells failed."""
 
+import math
 from collections import deque
 
+_WINDOWS = 10
+_DEVIATIONS = 2.0
 _MAX_CHUNKS = 256
 """Finished cells are remembered in chunks; beyond this many, neighbours are joined."""
 
 
 class ErrorRate:
-    """Watches one column's failures over its last `max(window, finished / 10)` finished cells.
+    """Watches one column's failures over its last `max(10 * window, finished / 10)` finished cells.
 
-    Nothing is decided before `window` cells have finished. The window is kept in chunks, so its memory does
-    not grow with the number of records: it is exact while it is short and within one chunk when it is long.
+    Nothing is decided before `window` cells have finished. The failures must exceed the rate by more than chance
+    explains (two standard deviations of the binomial): ten cells say little about a rate, and without the margin a
+    column that fails 30 % of its cells at random would almost surely trip a rate of 50 % within a thousand cells.
+    The cells are kept in chunks, so memory does not grow with the number of records; the span is exact while it is
+    short and within one chunk when it is long.
     """
 
     def __init__(self, rate: float, window: int) -> None:
@@ -34,12 +40,14 @@ class ErrorRate:
     @property
     def span(self) -> int:
         """How many of the last cells count."""
-        return max(self._window, self.total // 10)
+        return max(_WINDOWS * self._window, self.total // 10)
 
     @property
     def tripped(self) -> bool:
-        """Whether the share of failures among the last `span` cells exceeds the rate."""
-        return self.total >= self._window and self._failed > self._rate * max(self._finished, self._window)
+        """Whether more of the last `span` cells failed than the rate and chance together explain."""
+        expected = self._rate * self._finished
+        margin = _DEVIATIONS * math.sqrt(expected * (1 - self._rate))
+        return self.total >= self._window and self._failed > expected + margin
 
     def _forget_old(self) -> None:
         while self._finished - self._chunks[0][0] >= self.span:

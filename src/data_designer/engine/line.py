@@ -40,6 +40,6 @@ async def open_line(plan: Plan, pool: Pool, api_key: str | None) -> AsyncIterato
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     async with aiohttp.ClientSession(connector=connector) as session:
         slots = Slots(0)
-        options = CallerOptions(patience=plan.run.outage_patience)
+        options = CallerOptions(patience=plan.run.outage_patience, tuning=plan.run.request_admission)
         client = ChatClient(pool, api_key, session)
         yield ModelLine(Caller(client, slots, options, rng=random.Random(plan.seed)), slots)

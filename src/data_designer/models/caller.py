@@ -12,6 +12,9 @@ from data_designer.errors import ModelError, ModelRateLimitError, Outage
 from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
 from data_designer.values import Request, Response, Usage
 
+_MOST_ATTEMPTS = 10
+"""Attempts at one request, each of which fails while the same model answers others."""
+
 
 class Client(Protocol):
     """What sends one request."""
@@ -83,16 +86,19 @@ class Caller:
         self._adaptive = AdaptiveLimit(options.tuning)
         self._failing_since: float | None = None
         self._worked = False
+        self._answers = 0
         self._statistics = CallerStatistics()
 
     async def ask(self, request: Request) -> Response:
         """Get a reply.
 
         Raises:
-            ModelError: the endpoint refused in a way that no retry can mend.
+            ModelError: the endpoint refused in a way that no retry can mend, or failed this very request time and
+                again while it answered others.
             Outage: the endpoint has been failing for longer than the run is willing to wait.
         """
-        attempt = 0
+        attempt = unlucky = 0
+        answered_before = self._answers
         while True:
             attempt += 1
             try:
@@ -102,6 +108,11 @@ class Caller:
                     raise
                 self._check_patience(error)
                 if not isinstance(error, ModelRateLimitError):
+                    # A request that fails while others are answered is its own fault, not an outage.
+                    unlucky += self._answers > answered_before
+                    answered_before = self._answers
+                    if unlucky >= _MOST_ATTEMPTS:
+                        raise
                     delay = self._options.backoff.delay(attempt, self._rng, error.retry_after)
                     await self._sleep(min(delay, self._longest_wait()))
 
@@ -134,6 +145,7 @@ class Caller:
     def _answered(self, response: Response, sent_at: float) -> None:
         now, total = self._clock(), self._slots.total
         seconds = now - sent_at
+        self._answers += 1
         self._worked, self._failing_since = True, None
         if self._adaptive.limit is not None or self._adaptive.ramping:
             if now >= self._adaptive.not_before:

@@ -108,6 +108,15 @@ def test_slots_hold_across_replicas_by_the_servers_own_count(tmp_path: Path) -> 
     assert counted["models"]["two"]["peak_in_flight"] == 10
 
 
+def test_a_relative_folder_means_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers write where the driver's relative artifact path leads, not where they happen to run."""
+    monkeypatch.chdir(tmp_path)
+    with SimulatedServerProcess(SimulatedModel()) as url:
+        rows = made(url, Path("here"), 20, executor="ray")
+    assert len(rows) == 20
+    assert (tmp_path / "here" / "dataset" / "metadata.json").is_file()
+
+
 def test_killed_replicas_and_workers_cost_no_row_and_double_none(tmp_path: Path) -> None:
     """Replicas and CPU workers killed in the middle of a run: the rows of an undisturbed run, each once."""
     model = SimulatedModel(latency=0.15, jitter=0.3)

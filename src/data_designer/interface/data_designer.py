@@ -91,7 +91,7 @@ class DataDesigner:
             SIMULATED_PROVIDER: simulated,
             **{provider.name: provider for provider in providers},
         }
-        self._artifact_path = Path(artifact_path) if artifact_path is not None else Path.cwd() / "artifacts"
+        self._artifact_path = Path("artifacts" if artifact_path is None else artifact_path).absolute()
         self._secret_resolver = secret_resolver
         self._run_config = RunConfig()
         self._simulate = simulate
@@ -233,7 +233,8 @@ class DataDesigner:
             check_name(dataset_name)
             prepared = self._prepare(config_builder, num_records)
             root = Path(artifact_path) if artifact_path is not None else self._artifact_path
-            store = Store.create(root, dataset_name, datetime.now)
+            # Workers have working directories of their own.
+            store = Store.create(root.absolute(), dataset_name, datetime.now)
             store.write_builder_config(_declared(config_builder))
             ledger = _Ledger(store, prepared.plan, dataset_name, on_batch_complete)
             ledger.write()

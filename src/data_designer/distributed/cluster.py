@@ -34,13 +34,24 @@ def connected(workers: int) -> Iterator[None]:
         return
     address = os.environ.get("RAY_ADDRESS")
     if address:
-        ray.init(address=address, log_to_driver=False)
+        _connect(address)
     else:
         _start_local(workers)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"there is no Ray to be reached at RAY_ADDRESS={address}: {error}; check the address, and where that cluster "
+            "uses token authentication (Ray's default) set RAY_AUTH_MODE=token and give its token"
+        ) from error
+    logger.info("ray=%s", address)
 
 
 def _start_local(workers: int) -> None:

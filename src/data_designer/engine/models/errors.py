@@ -1,0 +1,43 @@
+"""Errors of models, where users import them from."""
+
+from data_designer.errors import (
+    ImageGenerationError,
+    ModelAPIConnectionError,
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelBadRequestError,
+    ModelContextWindowExceededError,
+    ModelGenerationValidationFailureError,
+    ModelInternalServerError,
+    ModelNotFoundError,
+    ModelPermissionDeniedError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
+    ModelRequestAdmissionTimeoutError,
+    ModelStructuredOutputError,
+    ModelTimeoutError,
+    ModelUnprocessableEntityError,
+    ModelUnsupportedCapabilityError,
+    ModelUnsupportedParamsError,
+)
+
+__all__ = [
+    "ImageGenerationError",
+    "ModelAPIConnectionError",
+    "ModelAPIError",
+    "ModelAuthenticationError",
+    "ModelBadRequestError",
+    "ModelContextWindowExceededError",
+    "ModelGenerationValidationFailureError",
+    "ModelInternalServerError",
+    "ModelNotFoundError",
+    "ModelPermissionDeniedError",
+    "ModelQuotaExceededError",
+    "ModelRateLimitError",
+    "ModelRequestAdmissionTimeoutError",
+    "ModelStructuredOutputError",
+    "ModelTimeoutError",
+    "ModelUnprocessableEntityError",
+    "ModelUnsupportedCapabilityError",
+    "ModelUnsupportedParamsError",
+]

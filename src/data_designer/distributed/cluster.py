@@ -48,8 +48,8 @@ def _connect(address: str) -> None:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except ConnectionError as error:
         raise ConnectionError(
-            f"there is no Ray to be reached at RAY_ADDRESS={address}: {error}; check the address, and where that cluster "
-            "uses token authentication (Ray's default) set RAY_AUTH_MODE=token and give its token"
+            f"there is no Ray to be reached at RAY_ADDRESS={address}: {error}; check the address, and where that "
+            "cluster uses token authentication (Ray's default) set RAY_AUTH_MODE=token and give its token"
         ) from error
     logger.info("ray=%s", address)
 

@@ -10,11 +10,9 @@ def test_the_code_blocks_of_the_guide_run_as_they_stand() -> None:
     from data_designer.config import ChatCompletionInferenceParams, ModelConfig, RunConfig
 
     assert RunConfig(buffer_size=2000).buffer_size == 2000
-    # The guide leaves the provider out; here, as in the reference, a model names its provider.
     model = ModelConfig(
         alias="my-model",
         model="meta/llama-3.1-70b-instruct",
-        provider="nvidia",
         inference_parameters=ChatCompletionInferenceParams(
             max_parallel_requests=8,
         ),

@@ -130,6 +130,16 @@ def test_skipped_cells_cost_nothing_and_propagate(tmp_path: Path) -> None:
     assert results.outcomes.usage["m"].requests == 2 * int((~tea).sum())
 
 
+def test_a_model_without_a_provider_uses_the_first_one_given(tmp_path: Path) -> None:
+    """The guide's models name no provider: theirs is the first of the designer's."""
+    given = [dd.ModelProvider(name="mine", provider_type="simulated"), dd.ModelProvider(name="b", endpoint="http://h")]
+    builder = dd.DataDesignerConfigBuilder(model_configs=[dd.ModelConfig(alias="m", model="x")])
+    builder.add_column(name="t", column_type="llm-text", prompt="Say hello", model_alias="m")
+    results = DataDesigner(tmp_path, model_providers=given).preview(builder, num_records=2)
+    assert results.dataset is not None
+    assert len(results.dataset) == 2
+
+
 def test_it_works_from_a_running_event_loop(tmp_path: Path) -> None:
     """Notebooks have a loop of their own: preview and acreate work inside it."""
 

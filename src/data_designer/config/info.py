@@ -24,7 +24,8 @@ class Information:
                 self._print("Samplers", ("sampler", "parameters"), _samplers(sampler_type))
             case InfoType.MODEL_CONFIGS if self.models is not None:
                 rows = [
-                    (m.alias, m.model, m.provider, m.inference_parameters.format_for_display()) for m in self.models
+                    (m.alias, m.model, m.provider or "(the first)", m.inference_parameters.format_for_display())
+                    for m in self.models
                 ]
                 self._print("Models", ("alias", "model", "provider", "inference parameters"), rows)
             case InfoType.MODEL_PROVIDERS if self.providers is not None:

@@ -233,8 +233,8 @@ class ModelConfig(ConfigBase):
     """The name columns use."""
     model: str
     """The provider's name of the model."""
-    provider: str
-    """Name of a ModelProvider."""
+    provider: str | None = None
+    """Name of a ModelProvider; the first that `DataDesigner` was given, where none is named."""
     inference_parameters: InferenceParams = Field(default_factory=ChatCompletionInferenceParams)
     skip_health_check: bool = False
     """Do not probe the model before a run."""

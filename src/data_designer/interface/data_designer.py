@@ -91,6 +91,7 @@ class DataDesigner:
             SIMULATED_PROVIDER: simulated,
             **{provider.name: provider for provider in providers},
         }
+        self._default_provider = providers[0].name if providers else None
         self._artifact_path = Path("artifacts" if artifact_path is None else artifact_path).absolute()
         self._secret_resolver = secret_resolver
         self._run_config = RunConfig()
@@ -250,7 +251,9 @@ class DataDesigner:
     # --- parts -------------------------------------------------------------------------------------------
 
     def _around(self) -> Surroundings:
-        return Surroundings(self._providers, self._run_config, self._secret_resolver, self._simulate)
+        return Surroundings(
+            self._providers, self._run_config, self._secret_resolver, self._default_provider, self._simulate
+        )
 
     def _prepare(
         self, config_builder: DataDesignerConfigBuilder, num_records: int, buffer_size: int | None = None

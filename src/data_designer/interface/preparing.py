@@ -48,6 +48,8 @@ class Surroundings:
     providers: Mapping[str, ModelProvider]
     run: RunConfig
     resolver: SecretResolver | None = None
+    default_provider: str | None = None
+    """Name of the provider of models that name none."""
     simulate: bool = False
     """Let the simulated model stand in for every model."""
 
@@ -69,6 +71,8 @@ def check(builder: DataDesignerConfigBuilder, around: Surroundings) -> Checked:
         config = _with_seed_columns(config, table.column_names)
     if around.simulate:
         config = _simulated(config)
+    elif around.default_provider is not None:
+        config = _with_providers(config, around.default_provider)
     environment = os.environ if around.resolver is None else _Everything()
     found = [
         *violations(config),
@@ -92,6 +96,11 @@ def _with_seed_columns(config: DataDesignerConfig, names: Sequence[str]) -> Data
         raise InvalidConfigError(f"Seed dataset column(s) {', '.join(taken)} are declared as columns too; rename one")
     added = [SeedDatasetColumnConfig(name=name) for name in names if name not in declared]
     return config.model_copy(update={"columns": [*config.columns, *added]})
+
+
+def _with_providers(config: DataDesignerConfig, default: str) -> DataDesignerConfig:
+    models = [model.model_copy(update={"provider": model.provider or default}) for model in config.model_configs or ()]
+    return config.model_copy(update={"model_configs": models})
 
 
 def _simulated(config: DataDesignerConfig) -> DataDesignerConfig:

@@ -77,7 +77,7 @@ def _pools(
         model = models.get(step.pool)
         if model is None:
             raise ConfigCompilationError(f"column '{step.name}' uses model alias '{step.pool}', which is not declared")
-        provider = providers.get(model.provider)
+        provider = providers.get(model.provider or "")
         if provider is None:
             raise ConfigCompilationError(f"model '{model.alias}' names provider '{model.provider}', which is not given")
         pools[step.pool] = Pool(step.pool, model.inference_parameters.max_parallel_requests, model, provider)

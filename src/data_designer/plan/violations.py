@@ -61,7 +61,7 @@ def model_violations(
                 message = f"model alias '{alias}' is not declared; declared: {_listed(models)}"
                 found.append(Violation("unknown_model_alias", column.name, message))
     for alias in sorted(used & set(models)):
-        found.extend(_provider_violations(alias, models[alias].provider, providers, environment))
+        found.extend(_provider_violations(alias, models[alias].provider or "", providers, environment))
     return found
 
 

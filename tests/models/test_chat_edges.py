@@ -250,6 +250,22 @@ def test_a_server_that_is_not_there_is_named() -> None:
     assert caught.value.retryable
 
 
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:9/v1", "https://user:hunter22@host:99999/v1", "ftp://host/v1"])
+def test_an_endpoint_that_is_no_address_is_named_without_its_password(endpoint: str) -> None:
+    """The message says how an endpoint is written, is not worth a retry, and repeats no password."""
+
+    async def scenario() -> None:
+        provider = dd.ModelProvider(name="p", endpoint=endpoint)
+        async with aiohttp.ClientSession() as session:
+            pool = Pool("m", 4, dd.ModelConfig(alias="m", model="org/x", provider="p"), provider)
+            await ChatClient(pool, None, session).ask(REQUEST, random.Random(0))
+
+    with pytest.raises(errors.ModelAPIError, match="http://host:port/v1") as raised:
+        asyncio.run(scenario())
+    assert raised.value.__cause__ is None
+    assert "hunter22" not in str(raised.value)
+
+
 def test_a_reply_that_breaks_off_may_be_asked_for_again() -> None:
     """A body shorter than announced is a broken connection, not a reply."""
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from data_designer.models.instances import Chance, instance
+from data_designer.models.chance import Chance
+from data_designer.models.instances import instance
 from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess, reply_text, start_simulated
 from data_designer.steps.parsing import parse_code, parse_json
 
@@ -136,3 +137,102 @@ def test_too_many_in_flight_are_refused() -> None:
     replies = asyncio.run(scenario())
     assert sorted(status for status, _ in replies) == [200] * 3 + [429] * 5
     assert {after for status, after in replies if status == 429} == {"2"}
+
+
+async def post(session: Any, url: str, body: Any) -> tuple[int, Any]:
+    """Status and JSON of one request; 0 where the connection was closed."""
+    import aiohttp
+
+    try:
+        async with session.post(f"{url}/chat/completions", data=orjson.dumps(body)) as reply:
+            return reply.status, await reply.json()
+    except aiohttp.ClientError:
+        return 0, None
+
+
+def answers(model: SimulatedModel, *bodies: Any) -> tuple[list[tuple[int, Any]], dict[str, Any]]:
+    """What a server says to some requests, one after the other, and its counts afterwards."""
+    import aiohttp
+
+    async def scenario() -> tuple[list[tuple[int, Any]], dict[str, Any]]:
+        server = await start_simulated(model)
+        async with aiohttp.ClientSession() as session:
+            said = [await post(session, server.url, body) for body in bodies]
+            async with session.get(server.url.replace("/v1", "/stats")) as reply:
+                counted: dict[str, Any] = await reply.json()
+        await server.close()
+        return said, counted
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ([], "list of messages"),
+        ({"messages": "x"}, "list of messages"),
+        ({**asked("x"), "model": "m?latency=soon"}, "latency is no float"),
+        ({**asked("x"), "model": "m?jitter_kind=zipf"}, "uniform or lognormal"),
+        (asked('<response_schema>{"$ref": "#/gone"}</response_schema>'), "does not define"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_a_bad_one(body: Any, said: str) -> None:
+    """The server says with 400 what is wrong, instead of failing."""
+    [(status, reply)], _ = answers(SimulatedModel(), body)
+    assert status == 400
+    assert said in reply["error"]["message"]
+
+
+def test_native_structured_output_is_bare() -> None:
+    """A `response_format` with a schema is answered with JSON and no fence."""
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": Inner.model_json_schema()}}
+    [(_, reply)], _ = answers(SimulatedModel(), {**asked("x"), "response_format": wanted})
+    Inner.model_validate_json(reply["choices"][0]["message"]["content"])
+
+
+def test_misbehaviour_is_what_it_is_called() -> None:
+    """Malformed replies do not parse, resets close the connection, and each is counted."""
+    fenced = asked('<response_schema>{"type": "array", "minItems": 3}</response_schema>')
+    said, counted = answers(
+        SimulatedModel(), {**fenced, "model": "m?malformed_rate=1"}, {**fenced, "model": "m?reset_rate=1"}
+    )
+    with pytest.raises(orjson.JSONDecodeError):
+        orjson.loads(said[0][1]["choices"][0]["message"]["content"])
+    assert said[1] == (0, None)
+    assert counted["models"]["m?malformed_rate=1"]["malformed"] == 1
+    assert counted["total"]["resets"] == 1
+    assert counted["total"]["in_flight"] == 0
+    assert counted["total"]["mean_lateness"] >= 0
+
+
+def test_a_request_that_outlasts_a_reset_leaves_the_new_counts_alone() -> None:
+    """After `/reset` only what comes later is counted."""
+    import aiohttp
+
+    async def scenario() -> dict[str, Any]:
+        server = await start_simulated(SimulatedModel(latency=0.05))
+        root = server.url.replace("/v1", "")
+        async with aiohttp.ClientSession() as session:
+            slow = asyncio.create_task(post(session, server.url, asked("slow")))
+            counted: dict[str, Any] = {"total": {"in_flight": 0}}
+            while not counted["total"]["in_flight"]:
+                async with session.get(f"{root}/stats") as reply:
+                    counted = await reply.json()
+            await (await session.post(f"{root}/reset")).read()
+            assert (await slow)[0] == 200
+            async with session.get(f"{root}/stats") as reply:
+                counted = await reply.json()
+        await server.close()
+        return counted
+
+    counted = asyncio.run(scenario())
+    assert (counted["total"]["in_flight"], counted["total"]["ok"]) == (0, 0)
+
+
+def test_a_server_that_cannot_start_says_so_and_leaves_nothing_behind() -> None:
+    """A port that is taken is an error at once, and the process is gone."""
+    with SimulatedServerProcess(SimulatedModel()) as url:
+        second = SimulatedServerProcess(SimulatedModel(), port=int(url.split(":")[2].split("/")[0]))
+        with pytest.raises(OSError, match="did not start"):
+            second.start()
+        assert second._process is None

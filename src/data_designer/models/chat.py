@@ -110,6 +110,10 @@ class ChatClient:
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
             text = f"the connection broke before the reply was complete ({type(error).__name__}: {error})"
             raise self._error(errors.ModelAPIConnectionError, text) from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+            # Not chained: its text holds the whole address, and with it a password that the address may hold.
+            text = "the endpoint is no address; write it as http://host:port/v1 or https://host/v1"
+            raise self._error(errors.ModelAPIError, text) from None
         except aiohttp.ClientError as error:
             raise self._error(errors.ModelAPIError, f"{type(error).__name__}: {error}") from error
         if not 200 <= reply.status < 300:
@@ -172,6 +176,8 @@ class ChatClient:
 def _server(url: str) -> str:
     """Scheme, host and port, without the credentials that a URL may carry."""
     parts = urlsplit(url)
+    if not parts.netloc:
+        return url.rpartition("@")[2]
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 

@@ -1,146 +1,127 @@
-"""Makes a valid instance of a JSON schema, the same one for the same bytes of chance.
+"""Makes valid instances of a JSON schema, the same one for the same chance.
 
-No maintained library does this deterministically and fast, so the simulated model brings its own: enough of
-draft 2020-12 for what models are asked to fill in.
+No maintained library does this deterministically and fast, so the simulated model brings its own: what models are
+asked to fill in is right by construction; where a schema also says what must not be, several are tried.
 """
 
-import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
+
+from jsonschema.protocols import Validator
+from jsonschema.validators import Draft202012Validator, validator_for
+
+from data_designer.models.chance import Chance
+from data_designer.models.patterns import matching
+from data_designer.models.schemas import Heights, Schema, both, merged, parts_of
 
 _DEEPEST = 6
 """Beyond this, optional members and elements are left out, so that recursive schemas end."""
+_LARGEST = 400
+"""Beyond so many values likewise, so that they end soon."""
+_TRIES = 30
+_OPTIONS_CHECKED = 20
+_CHECKED = {
+    "contains",
+    "dependentSchemas",
+    "if",
+    "not",
+    "oneOf",
+    "patternProperties",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+}
+"""Keywords that an instance satisfies by luck; a schema that has none is satisfied by construction."""
 
-_WORDS = [
-    "amber",
-    "basin",
-    "cedar",
-    "delta",
-    "ember",
-    "field",
-    "grove",
-    "harbor",
-    "island",
-    "juniper",
-    "kettle",
-    "lantern",
-    "meadow",
-    "north",
-    "orchard",
-    "prairie",
-    "quartz",
-    "river",
-    "summit",
-    "timber",
-    "upland",
-    "valley",
-    "willow",
-    "yonder",
-    "zephyr",
-    "bright",
-    "calm",
-    "steady",
-    "quick",
-    "gentle",
-    "bold",
-    "clear",
-    "warm",
-]
 _FORMATS = {
     "date": "2024-05-{:02d}",
     "date-time": "2024-05-{:02d}T10:30:00Z",
     "time": "10:{:02d}:00Z",
+    "duration": "P{:d}D",
     "email": "person{:02d}@example.com",
+    "hostname": "host{:d}.example.com",
     "uri": "https://example.com/{:02d}",
     "uuid": "00000000-0000-4000-8000-0000000000{:02d}",
     "ipv4": "192.0.2.{:d}",
+    "ipv6": "2001:db8::{:d}",
 }
+_KINDS = {
+    "object": ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties"),
+    "array": ("items", "prefixItems", "contains", "minItems", "uniqueItems"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+}
+"""What a schema without a type is about, told by its keywords."""
 
 
-class Chance:
-    """An endless stream of bytes that depends only on its seed."""
+class Instances:
+    """The instances of one JSON schema. Raises ValueError for one that refers to what it does not hold."""
 
-    def __init__(self, seed: bytes) -> None:
-        self._seed = seed
-        self._counter = 0
-        self._buffer = b""
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+        self.heights = Heights(schema)
+        checked = any(part.keys() & _CHECKED for part in parts_of(schema))
+        self._validator: Validator | None = validator_for(schema, Draft202012Validator)(schema) if checked else None
 
-    def below(self, limit: int) -> int:
-        """An integer of [0, limit)."""
-        if len(self._buffer) < 4:
-            self._counter += 1
-            self._buffer = hashlib.blake2b(self._seed, salt=self._counter.to_bytes(8)).digest()
-        drawn, self._buffer = int.from_bytes(self._buffer[:4]), self._buffer[4:]
-        return drawn % max(1, limit)
+    def make(self, chance: Chance) -> Any:
+        """A valid instance.
 
-    def choice(self, options: Sequence[Any]) -> Any:
-        """One of some values."""
-        return options[self.below(len(options))]
+        Args:
+            chance: decides between what is allowed.
 
-    def words(self, count: int) -> str:
-        """Some words."""
-        return " ".join(self.choice(_WORDS) for _ in range(count))
+        Raises:
+            ValueError: the schema allows none.
+        """
+        made = _Maker(self, chance).make(self.schema, 0, "")
+        for _ in range(_TRIES):
+            if self._is_valid(made):
+                break
+            made = _Maker(self, chance).make(self.schema, 0, "")
+        return made
 
-
-def instance(schema: Any, chance: Chance) -> Any:
-    """A valid instance of a JSON schema.
-
-    Args:
-        schema: the schema; `$ref`s point into itself.
-        chance: decides between what is allowed.
-    """
-    return _Maker(schema, chance).make(schema, 0, "")
+    def _is_valid(self, made: Any) -> bool:
+        try:
+            return self._validator is None or self._validator.is_valid(made)
+        except re.error:  # a pattern of another dialect
+            return True
 
 
 class _Maker:
-    def __init__(self, root: Any, chance: Chance) -> None:
-        self._root = root
+    def __init__(self, instances: Instances, chance: Chance) -> None:
+        self._instances = instances
         self._chance = chance
+        self._made = 0
 
     def make(self, schema: Any, depth: int, name: str) -> Any:
+        self._made += 1
         if not isinstance(schema, Mapping):
             return self._chance.words(2)
-        schema = self._merged(schema, depth)
+        schema = merged(self._instances.schema, schema)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
+            if not schema["enum"]:
+                raise ValueError(f"the schema allows no value for '{name}'")
             return self._chance.choice(schema["enum"])
         for key in ("anyOf", "oneOf"):
             if key in schema:
                 rest = {k: v for k, v in schema.items() if k != key}
-                return self.make(_joined(rest, self._option(schema[key], depth)), depth, name)
-        return self._by_type(schema, depth, name)
+                return self.make(both(rest, self._option(schema[key], depth)), depth, name)
+        return self._by_kind(schema, depth, name)
 
-    def _merged(self, schema: Mapping[str, Any], depth: int) -> Mapping[str, Any]:
-        while "$ref" in schema:
-            rest = {k: v for k, v in schema.items() if k != "$ref"}
-            schema = _joined(self._resolve(schema["$ref"]), rest)
-        for part in schema.get("allOf", ()):
-            schema = _joined({k: v for k, v in schema.items() if k != "allOf"}, self._merged(part, depth))
-        return schema
-
-    def _resolve(self, reference: str) -> Mapping[str, Any]:
-        found = self._root
-        for part in reference.removeprefix("#").strip("/").split("/"):
-            if part:
-                found = found[part.replace("~1", "/").replace("~0", "~")]
-        return found if isinstance(found, Mapping) else {}
+    def _ending(self, depth: int) -> bool:
+        return depth >= _DEEPEST or self._made > _LARGEST
 
     def _option(self, options: Sequence[Any], depth: int) -> Any:
-        null = next((o for o in options if isinstance(o, Mapping) and o.get("type") == "null"), None)
-        if depth >= _DEEPEST and null is not None:
-            return null
-        rest = [o for o in options if o is not null] or list(options)
-        return self._chance.choice(rest)
+        if self._ending(depth):
+            return min(options, key=self._instances.heights.of)
+        something = [o for o in options if o is not False and not (isinstance(o, Mapping) and o.get("type") == "null")]
+        return self._chance.choice(something or options)
 
-    def _by_type(self, schema: Mapping[str, Any], depth: int, name: str) -> Any:
-        kind = schema.get("type")
-        if isinstance(kind, list):
-            kind = next((k for k in kind if k != "null"), "null")
-        if kind is None:
-            kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
-        match kind:
+    def _by_kind(self, schema: Schema, depth: int, name: str) -> Any:
+        match self._kind(schema, depth):
             case "object":
                 return self._object(schema, depth)
             case "array":
@@ -156,32 +137,73 @@ class _Maker:
             case _:
                 return self._string(schema, name)
 
-    def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        required = set(schema.get("required", ()))
-        properties: Mapping[str, Any] = schema.get("properties", {})
-        made = {
-            key: self.make(member, depth + 1, key)
-            for key, member in properties.items()
-            if key in required or (depth < _DEEPEST and self._chance.below(4))
-        }
-        made.update({key: self._chance.words(1) for key in required - set(properties)})
+    def _kind(self, schema: Schema, depth: int) -> str:
+        kinds = schema.get("type")
+        if kinds is None:
+            return next((kind for kind, words in _KINDS.items() if any(w in schema for w in words)), "string")
+        if isinstance(kinds, str):
+            return kinds
+        if self._ending(depth):
+            return str(min(kinds, key=lambda kind: (kind in ("object", "array"), kind != "null")))
+        return next((kind for kind in kinds if kind != "null"), "null")
+
+    # --- objects and arrays ------------------------------------------------------------------------------
+
+    def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
+        properties: Schema = schema.get("properties", {})
         additional = schema.get("additionalProperties")
-        fewest = schema.get("minProperties", 0)
-        if isinstance(additional, Mapping) and depth < _DEEPEST:
-            fewest = max(fewest, len(made) + 2)
-        while len(made) < fewest:
-            key = f"{self._chance.choice(_WORDS)}_{len(made)}"
-            made[key] = self.make(additional if isinstance(additional, Mapping) else {}, depth + 1, key)
+        undeclared = additional if isinstance(additional, Mapping) else {}
+        chosen = self._chosen(schema, depth)
+        made = {key: self.make(properties[key], depth + 1, key) for key in properties if key in chosen}
+        made.update({key: self.make(undeclared, depth + 1, key) for key in chosen if key not in properties})
+        fewest, most = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
+        patterns: Schema = schema.get("patternProperties", {})
+        if isinstance(additional, Mapping) and not self._ending(depth):
+            fewest = min(most, max(fewest, len(made) + 2))
+        if additional is False and not patterns:
+            return made
+        for _ in range(20 * fewest):
+            if len(made) >= fewest:
+                break
+            pattern = self._chance.choice(list(patterns)) if patterns else None
+            key = self._key(schema, pattern, depth, len(made))
+            if key not in made:
+                made[key] = self.make(patterns[pattern] if pattern else undeclared, depth + 1, key)
         return made
 
-    def _array(self, schema: Mapping[str, Any], depth: int, name: str) -> list[Any]:
-        first = [self.make(item, depth + 1, name) for item in schema.get("prefixItems", ())]
+    def _chosen(self, schema: Schema, depth: int) -> list[str]:
+        """Names of the members that are made: the required ones, and some of the others."""
+        chosen = dict.fromkeys(schema.get("required", ()))
+        optional = [key for key, member in schema.get("properties", {}).items() if member is not False]
+        most = schema.get("maxProperties", math.inf)
+        fewest = min(most, schema.get("minProperties", 0))
+        wanted = [key for key in optional if key not in chosen and not self._ending(depth) and self._chance.below(4)]
+        for key in [*wanted, *optional]:
+            if len(chosen) < (most if key in wanted else fewest):
+                chosen[key] = None
+        dependents = schema.get("dependentRequired", {})
+        for _ in dependents:
+            chosen.update(dict.fromkeys(need for key, needs in dependents.items() if key in chosen for need in needs))
+        return list(chosen)
+
+    def _key(self, schema: Schema, pattern: str | None, depth: int, number: int) -> str:
+        if pattern is not None:
+            return matching(pattern, self._chance)
+        if "propertyNames" in schema:
+            return str(self.make(both({"type": "string"}, schema["propertyNames"]), depth + 1, ""))
+        return f"{self._chance.words(1)}_{number}"
+
+    def _array(self, schema: Schema, depth: int, name: str) -> list[Any]:
+        most = schema.get("maxItems", math.inf)
         fewest = schema.get("minItems", 0)
-        most = schema.get("maxItems", max(fewest, len(first), 3))
-        wanted = fewest if depth >= _DEEPEST else min(most, max(fewest, 1 + self._chance.below(3)))
+        first = [self.make(item, depth + 1, name) for item in schema.get("prefixItems", ())]
+        if "contains" in schema:
+            first.extend(self.make(schema["contains"], depth + 1, name) for _ in range(schema.get("minContains", 1)))
+        first = first[: len(first) if math.isinf(most) else most]
         items = schema.get("items", {})
         if items is False:
             return first
+        wanted = fewest if self._ending(depth) else min(most, max(fewest, 1 + self._chance.below(3)))
         for _ in range(50 * (wanted + 1)):
             if len(first) >= wanted:
                 break
@@ -190,95 +212,82 @@ class _Maker:
                 first.append(item)
         return first
 
-    def _bounds(self, schema: Mapping[str, Any], gap: float) -> tuple[float, float]:
-        low = schema.get("minimum", -math.inf)
-        if "exclusiveMinimum" in schema:
-            low = max(low, schema["exclusiveMinimum"] + gap)
-        high = schema.get("maximum", math.inf)
-        if "exclusiveMaximum" in schema:
-            high = min(high, schema["exclusiveMaximum"] - gap)
-        if math.isinf(low):
-            low = min(0, high - 100) if not math.isinf(high) else 0
-        return low, high if not math.isinf(high) else low + 100
+    # --- numbers and strings -----------------------------------------------------------------------------
 
-    def _integer(self, schema: Mapping[str, Any]) -> int:
-        low, high = self._bounds(schema, 1)
-        step = int(schema.get("multipleOf", 1)) or 1
+    def _integer(self, schema: Schema) -> int:
+        # An integer that is a multiple of p/q, in lowest terms, is one of p.
+        step = Fraction(Fraction(str(schema.get("multipleOf", 1))).numerator)
+        return int(self._multiple(schema, step))
+
+    def _number(self, schema: Schema) -> float:
+        multiple = schema.get("multipleOf")
+        if multiple:
+            value = 0.0
+            for _ in range(_OPTIONS_CHECKED):
+                value = float(self._multiple(schema, Fraction(str(multiple))))
+                # Validators divide floats: 8.6 is no multiple of 0.1 to them.
+                if (value / multiple).is_integer():
+                    break
+            return value
+        low, _, high, _ = _bounds(schema, 100)
+        if low >= high:
+            return float(low)
+        # Neither end is drawn, so that it may be an exclusive one.
+        digits = 3 - math.floor(math.log10(high - low))
+        return round(float(low + (high - low) * Fraction(1 + self._chance.below(999), 1000)), digits)
+
+    def _multiple(self, schema: Schema, step: Fraction) -> Fraction:
+        low, low_is_out, high, high_is_out = _bounds(schema, 100 * step)
         first, last = math.ceil(low / step), math.floor(high / step)
+        first += low_is_out and first * step == low
+        last -= high_is_out and last * step == high
+        if last < first:
+            raise ValueError(f"the schema allows no number from {float(low):g} to {float(high):g}")
         return (first + self._chance.below(last - first + 1)) * step
 
-    def _number(self, schema: Mapping[str, Any]) -> float:
-        step = schema.get("multipleOf")
-        if step:
-            low, high = self._bounds(schema, step)
-            first, last = math.ceil(low / step), math.floor(high / step)
-            return float((first + self._chance.below(last - first + 1)) * step)
-        low, high = self._bounds(schema, 1e-6)
-        return round(low + (high - low) * self._chance.below(1001) / 1000, 6)
-
-    def _string(self, schema: Mapping[str, Any], name: str) -> str:
+    def _string(self, schema: Schema, name: str) -> str:
+        fewest, most = schema.get("minLength", 0), schema.get("maxLength")
+        pattern = schema.get("pattern")
+        if pattern is not None:
+            return matching(pattern, self._chance, shortest=fewest, longest=most)
         form = _FORMATS.get(schema.get("format", ""))
         if form is not None:
             return form.format(1 + self._chance.below(28))
-        pattern = schema.get("pattern")
-        if pattern is not None:
-            return _matching(pattern, self._chance)
-        fewest, most = schema.get("minLength", 0), schema.get("maxLength", 1 << 30)
         text = f"{name.replace('_', ' ')} {self._chance.words(2 + self._chance.below(3))}".strip()
         while len(text) < fewest:
-            text += f" {self._chance.choice(_WORDS)}"
+            text += f" {self._chance.words(1)}"
         return text[:most]
 
 
-def _joined(one: Mapping[str, Any], other: Any) -> dict[str, Any]:
-    if not isinstance(other, Mapping):
-        return dict(one)
-    joined = {**one, **other}
-    if "properties" in one and "properties" in other:
-        joined["properties"] = {**one["properties"], **other["properties"]}
-    if "required" in one and "required" in other:
-        joined["required"] = [*one["required"], *(r for r in other["required"] if r not in one["required"])]
-    return joined
+def _bounds(schema: Schema, span: Fraction | int) -> tuple[Fraction, bool, Fraction, bool]:
+    """The least and the greatest number, each with whether it is itself excluded; `span` apart where one is open."""
+    low, low_is_out = _tightest(schema, "minimum", "exclusiveMinimum", 1)
+    high, high_is_out = _tightest(schema, "maximum", "exclusiveMaximum", -1)
+    if low is None:
+        low = Fraction(0) if high is None else min(Fraction(0), high - span)
+    return low, low_is_out, low + span if high is None else high, high_is_out
 
 
-def _matching(pattern: str, chance: Chance) -> str:
-    """A text for patterns made of literals, classes and counts; anything else gets words."""
-    import re._parser as parser
-
-    def build(parts: Any) -> str:
-        made = []
-        for operation, argument in parts:
-            match str(operation):
-                case "LITERAL":
-                    made.append(chr(argument))
-                case "IN":
-                    made.append(_member(argument, chance))
-                case "MAX_REPEAT" | "MIN_REPEAT":
-                    low, high, inner = argument
-                    made.extend(build(inner) for _ in range(low + chance.below(min(high, low + 3) - low + 1)))
-                case "SUBPATTERN":
-                    made.append(build(argument[-1]))
-                case "BRANCH":
-                    made.append(build(chance.choice(argument[1])))
-                case "ANY":
-                    made.append("a")
-                case _:
-                    pass
-        return "".join(made)
-
-    return build(parser.parse(pattern))
+def _tightest(schema: Schema, inclusive: str, exclusive: str, sign: int) -> tuple[Fraction | None, bool]:
+    given = [
+        (sign * Fraction(str(schema[key])), key == exclusive)
+        for key in (inclusive, exclusive)
+        if isinstance(schema.get(key), int | float) and not isinstance(schema[key], bool)
+    ]
+    if not given:
+        return None, False
+    bound, is_out = max(given)
+    return sign * bound, is_out
 
 
-def _member(members: Any, chance: Chance) -> str:
-    operation, argument = chance.choice(members)
-    match str(operation):
-        case "RANGE":
-            return chr(argument[0] + chance.below(argument[1] - argument[0] + 1))
-        case "LITERAL":
-            return chr(argument)
-        case "CATEGORY" if "DIGIT" in str(argument):
-            return str(chance.below(10))
-        case "CATEGORY" if "SPACE" in str(argument):
-            return " "
-        case _:
-            return "a"
+def instance(schema: Any, chance: Chance) -> Any:
+    """A valid instance of a JSON schema that is used once.
+
+    Args:
+        schema: the schema; `$ref`s point into itself.
+        chance: decides between what is allowed.
+
+    Raises:
+        ValueError: the schema allows none, or refers to what it does not hold.
+    """
+    return Instances(schema).make(chance)

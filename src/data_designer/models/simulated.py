@@ -15,13 +15,15 @@ import sys
 import time
 from collections import OrderedDict, deque
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
 
-from data_designer.models.instances import Chance, instance
+from data_designer.models.chance import Chance
+from data_designer.models.instances import Instances
 
 _LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
 _REMEMBERED = 200_000
@@ -53,6 +55,10 @@ class SimulatedModel:
     output_tokens: int = 40
     """About how long replies in prose are."""
 
+    def __post_init__(self) -> None:
+        if self.jitter_kind not in ("uniform", "lognormal"):
+            raise ValueError(f"jitter_kind is uniform or lognormal, not '{self.jitter_kind}'")
+
 
 @dataclass(slots=True)
 class _Counts:
@@ -69,6 +75,8 @@ class _Counts:
     area: float = 0.0
     """Integral of the requests in flight over time."""
     changed_at: float = 0.0
+    lateness: float = 0.0
+    """Seconds by which replies left later than their latency says: how busy the server itself was."""
 
     def change(self, now: float, by: int) -> None:
         """A request came (+1) or went (-1)."""
@@ -82,7 +90,12 @@ class _Counts:
     def to_dict(self) -> dict[str, Any]:
         """JSON form, with the mean number in flight between the first request and the last reply."""
         span = self.last_at - (self.first_at or 0.0)
-        return {**asdict(self), "mean_in_flight": self.area / span if span > 0 else 0.0, "span": span}
+        return {
+            **asdict(self),
+            "mean_in_flight": self.area / span if span > 0 else 0.0,
+            "mean_lateness": self.lateness / self.ok if self.ok else 0.0,
+            "span": span,
+        }
 
 
 @dataclass(slots=True)
@@ -111,12 +124,16 @@ class _State:
 
 
 def _overridden(model: SimulatedModel, name: str) -> SimulatedModel:
+    """Raises ValueError for a setting that is no number or a spread of no known kind."""
     kinds = {f.name: type(getattr(model, f.name)) for f in fields(model)}
     changes: dict[str, Any] = {}
     for key, value in parse_qsl(name.partition("?")[2]):
         if key in kinds:
             kind = int if key == "reject_above" else kinds[key]
-            changes[key] = kind(value)
+            try:
+                changes[key] = kind(value)
+            except ValueError:
+                raise ValueError(f"model '{name}': {key} is no {kind.__name__}") from None
     return replace(model, **changes)
 
 
@@ -147,10 +164,11 @@ def reply_text(body: dict[str, Any], seed: int, output_tokens: int) -> str:
     chance = Chance(hashlib.blake2b(f"{seed}\0{system}\0{user}".encode()).digest())
     wanted = body.get("response_format")
     if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
-        return orjson.dumps(instance(wanted.get("json_schema", {}).get("schema", {}), chance)).decode()
-    schema = _schema(user)
-    if schema is not None:
-        made = instance(schema, chance)
+        schema = (wanted.get("json_schema") or {}).get("schema", {})
+        return orjson.dumps(_instances(orjson.dumps(schema)).make(chance)).decode()
+    asked = _schema(user)
+    if asked is not None:
+        made = asked.make(chance)
         return f"```json\n{orjson.dumps(made, option=orjson.OPT_INDENT_2).decode()}\n```"
     language = _LANGUAGE.search(user)
     if language:
@@ -158,14 +176,19 @@ def reply_text(body: dict[str, Any], seed: int, output_tokens: int) -> str:
     return "Hello! How can I help?" if user == "Hello!" else _prose(user, chance, output_tokens)
 
 
-def _schema(user: str) -> Any:
+@lru_cache(maxsize=1000)
+def _instances(schema: bytes) -> Instances:
+    return Instances(orjson.loads(schema))
+
+
+def _schema(user: str) -> Instances | None:
     """The JSON schema that the prompt ends with, where it does; earlier mentions of the tag are prose."""
     start = user.rfind("<response_schema>")
     end = user.find("</response_schema>", start)
     if start < 0 or end < 0:
         return None
     try:
-        return orjson.loads(user[start + len("<response_schema>") : end])
+        return _instances(user[start + len("<response_schema>") : end].encode())
     except orjson.JSONDecodeError:
         return None
 
@@ -201,7 +224,7 @@ class _Draw:
     """Chance of one request: what goes wrong with it, and how long it takes."""
 
     def __init__(self, model: SimulatedModel, prompt: bytes, ordinal: int) -> None:
-        digest = hashlib.blake2b(prompt, salt=ordinal.to_bytes(8), person=model.seed.to_bytes(8)).digest()
+        digest = hashlib.blake2b(prompt, salt=ordinal.to_bytes(8), person=(model.seed % (1 << 64)).to_bytes(8)).digest()
         self._draws = [int.from_bytes(digest[i : i + 6]) / (1 << 48) for i in range(0, 30, 6)]
         self.reset = self._draws[0] < model.reset_rate
         self.error = self._draws[1] < model.error_rate
@@ -224,54 +247,79 @@ _STATE = web.AppKey("state", _State)
 async def _chat(request: web.Request) -> web.StreamResponse:
     state = request.app[_STATE]
     arrived = time.monotonic()
-    body = orjson.loads(await request.read())
-    name = str(body.get("model", ""))
-    counts = state.by_model.setdefault(name, _Counts())
-    for some in (state.total, counts):
+    try:
+        body = _read(await request.read())
+        name = str(body.get("model", ""))
+        model = state.behaviour(name)
+    except ValueError as error:
+        return _refusal(400, str(error))
+    # Kept for the whole request, so that one that outlasts a reset is not subtracted from the new counts.
+    counted = (state.total, state.by_model.setdefault(name, _Counts()))
+    for some in counted:
         some.requests += 1
         some.change(arrived, 1)
     try:
-        return await _answer(request, state, body, name, counts)
+        return await _answer(request, model, body, counted)
     finally:
         left = time.monotonic()
-        for some in (state.total, counts):
+        for some in counted:
             some.change(left, -1)
         if state.log is not None:
             user = _prompt(body)[1]
             state.log.append({"model": name, "arrived": arrived, "left": left, "user": user[:200]})
 
 
+def _read(content: bytes) -> dict[str, Any]:
+    """The request's body. Raises ValueError for one that is no chat completion request."""
+    body = orjson.loads(content)
+    if isinstance(body, dict):
+        messages = body.get("messages")
+        if isinstance(messages, list) and all(isinstance(message, dict) for message in messages):
+            return body
+    raise ValueError("the body must be an object with a list of messages")
+
+
 async def _answer(
-    request: web.Request, state: _State, body: dict[str, Any], name: str, counts: _Counts
+    request: web.Request, model: SimulatedModel, body: dict[str, Any], counted: tuple[_Counts, _Counts]
 ) -> web.StreamResponse:
-    model = state.behaviour(name)
-    if model.reject_above is not None and counts.in_flight > model.reject_above:
-        _count(state, counts, "rate_limited")
-        return _json({"error": {"message": "too many requests"}}, 429, {"Retry-After": f"{model.retry_after:g}"})
+    arrived = time.monotonic()
+    if model.reject_above is not None and counted[1].in_flight > model.reject_above:
+        _count(counted, "rate_limited")
+        return _refusal(429, "too many requests", {"Retry-After": f"{model.retry_after:g}"})
+    name = str(body.get("model", ""))
     system, user = _prompt(body)
     prompt = hashlib.blake2b(f"{name}\0{system}\0{user}".encode(), digest_size=16).digest()
-    draw = _Draw(model, prompt, state.ordinal(prompt))
+    draw = _Draw(model, prompt, request.app[_STATE].ordinal(prompt))
     if draw.seconds:
         await asyncio.sleep(draw.seconds)
     if draw.reset:
-        _count(state, counts, "resets")
+        _count(counted, "resets")
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError
     if draw.error:
-        _count(state, counts, "errors")
-        return _json({"error": {"message": "simulated internal error"}}, 500)
-    text = reply_text(body, model.seed, model.output_tokens)
+        _count(counted, "errors")
+        return _refusal(500, "simulated internal error")
+    try:
+        text = reply_text(body, model.seed, model.output_tokens)
+    except ValueError as error:
+        return _refusal(400, str(error))
     if draw.malformed:
-        _count(state, counts, "malformed")
+        _count(counted, "malformed")
         text = _broken(text)
-    _count(state, counts, "ok")
-    return _json(_completion(name, text, len(system) + len(user)))
+    reply = _json(_completion(name, text, len(system) + len(user)))
+    _count(counted, "ok")
+    _count(counted, "lateness", time.monotonic() - arrived - draw.seconds)
+    return reply
 
 
-def _count(state: _State, counts: _Counts, what: str) -> None:
-    for some in (state.total, counts):
-        setattr(some, what, getattr(some, what) + 1)
+def _count(counted: tuple[_Counts, _Counts], what: str, by: float = 1) -> None:
+    for some in counted:
+        setattr(some, what, getattr(some, what) + by)
+
+
+def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    return _json({"error": {"message": message}}, status, headers)
 
 
 def _broken(text: str) -> str:
@@ -377,6 +425,7 @@ class SimulatedServerProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().decode().strip()
         if not line:
+            self.stop()
             raise OSError("the simulated model did not start; its words are above")
         return line
 

@@ -1,0 +1,39 @@
+"""Chance that depends only on its seed, so that whoever asks again gets the same."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+# fmt: off
+_WORDS = (
+    "amber", "basin", "cedar", "delta", "ember", "field", "grove", "harbor", "island",
+    "juniper", "kettle", "lantern", "meadow", "north", "orchard", "prairie", "quartz", "river",
+    "summit", "timber", "upland", "valley", "willow", "yonder", "zephyr", "bright", "calm",
+    "steady", "quick", "gentle", "bold", "clear", "warm",
+)
+# fmt: on
+
+
+class Chance:
+    """An endless stream of bytes that depends only on its seed."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        self._counter = 0
+        self._buffer = b""
+
+    def below(self, limit: int) -> int:
+        """An integer of [0, limit)."""
+        if len(self._buffer) < 4:
+            self._counter += 1
+            self._buffer = hashlib.blake2b(self._seed, salt=self._counter.to_bytes(8)).digest()
+        drawn, self._buffer = int.from_bytes(self._buffer[:4]), self._buffer[4:]
+        return drawn % max(1, limit)
+
+    def choice(self, options: Sequence[Any]) -> Any:
+        """One of some values."""
+        return options[self.below(len(options))]
+
+    def words(self, count: int) -> str:
+        """Some words."""
+        return " ".join(self.choice(_WORDS) for _ in range(count))

@@ -176,6 +176,14 @@ def test_a_ramp_opens_the_slots_little_by_little() -> None:
     assert [endpoint.sent.count(1000.0 + second) for second in (0, 1, 5, 10, 11)] == [1, 2, 6, 11, 11]
 
 
+def test_a_ramp_opens_the_slots_without_waiting_for_a_reply() -> None:
+    """Requests that wait are let in as the ramp rises, however long the first reply takes."""
+    endpoint = Endpoint(VirtualTime(), lambda _, __: None, latency=300.0)
+    tuning = RequestAdmissionTuningConfig(startup_ramp_seconds=10.0)
+    ask_all(endpoint, caller(endpoint, Slots(11), tuning=tuning), 11)
+    assert [sum(sent <= 1000.2 + second for sent in endpoint.sent) for second in (0, 1, 5, 10)] == [1, 2, 6, 11]
+
+
 def test_a_wait_longer_than_the_patience_ends_with_the_patience() -> None:
     """An endpoint that asks to be left alone for a day does not hold the run for a day."""
     for refusal in (ModelRateLimitError("tomorrow", 86400.0, 429), ModelInternalServerError("tomorrow", 86400.0, 503)):

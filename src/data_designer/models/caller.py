@@ -14,6 +14,8 @@ from data_designer.values import Request, Response, Usage
 
 _MOST_ATTEMPTS = 10
 """Attempts at one request, each of which fails while the same model answers others."""
+_RAMP_STEP = 0.1
+"""Seconds between looks at how many slots a start-up ramp opens."""
 
 
 class Client(Protocol):
@@ -84,6 +86,7 @@ class Caller:
         self._clock = clock
         self._sleep = sleep
         self._adaptive = AdaptiveLimit(options.tuning)
+        self._opening: asyncio.Task[None] | None = None
         self._failing_since: float | None = None
         self._worked = False
         self._answers = 0
@@ -137,10 +140,18 @@ class Caller:
                 await self._sleep(wait)
             if self._adaptive.ramping:
                 self._slots.lower(self._adaptive.allowed(self._clock(), self._slots.total))
+                if self._opening is None:
+                    self._opening = asyncio.create_task(self._open_slots())
             await self._slots.acquire()
             if self._adaptive.not_before <= self._clock():
                 return
             self._slots.release()
+
+    async def _open_slots(self) -> None:
+        """Let waiting requests in as the ramp rises, which no reply may come to do for long."""
+        while self._adaptive.ramping:
+            await self._sleep(_RAMP_STEP)
+            self._slots.lower(self._adaptive.allowed(self._clock(), self._slots.total))
 
     def _answered(self, response: Response, sent_at: float) -> None:
         now, total = self._clock(), self._slots.total

@@ -1,6 +1,6 @@
 """What each kind of sampler draws: uniform numbers in, values out, by inverse transform."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from data_designer.config.sampler_params import (
     CategorySamplerParams,
     DatetimeSamplerParams,
     GaussianSamplerParams,
+    PersonFromFakerSamplerParams,
     PoissonSamplerParams,
     ScipySamplerParams,
     UniformSamplerParams,
@@ -21,94 +22,123 @@ from data_designer.config.sampler_params import (
     parse_moment,
 )
 from data_designer.errors import InvalidSamplerParamsError
-from data_designer.steps.streams import Indices, permuted, uniforms, words
+from data_designer.steps.people import person
+from data_designer.steps.streams import Floats, Indices, permuted, uniforms, words
 
 Drawn = npt.NDArray[Any]
 """One value a row: numbers, datetime64[s], or objects."""
 
+Draw = Callable[[int, Indices], Drawn]
+"""Stream and record indices in, one value a row out."""
+
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - moments of samplers have no time zone
+_MOST = 2.0**62
+"""Counts beyond it are held to be it, since no integer column is wider than 64 bits."""
 
 
-def frozen(dist_name: str, dist_params: dict[str, Any]) -> Any:
-    """A distribution of scipy.stats with its parameters.
+def objects(values: Sequence[Any]) -> Drawn:
+    """Values as an array that leaves each its own type."""
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made
+
+
+def compiled(params: Any) -> Draw:
+    """The draw of every kind of sampler that needs no other column.
 
     Raises:
-        InvalidSamplerParamsError: there is none of that name, or it refuses the parameters.
+        InvalidSamplerParamsError: the distribution does not exist, or refuses its parameters.
+    """
+    match params:
+        case UUIDSamplerParams():
+            return lambda stream, rows: _uuids(params, stream, rows)
+        case PersonFromFakerSamplerParams():
+            return lambda stream, rows: objects([person(params, word) for word in words(stream, rows).tolist()])
+        case BernoulliMixtureSamplerParams():
+            return _mixture(params)
+        case CategorySamplerParams():
+            return _of_one(choice(params.values, params.weights))
+        case DatetimeSamplerParams():
+            return _of_one(_moments(params))
+        case _:
+            return _of_one(_rounded(_numbers(params), getattr(params, "decimal_places", None)))
+
+
+def choice(values: Sequence[Any], weights: Sequence[float] | None = None) -> Callable[[Floats], Drawn]:
+    """Choose one of some values a row, each keeping its own type."""
+    options = objects(values)
+    if weights is None:
+        return lambda drawn: options[(drawn * len(options)).astype(np.int64)]
+    edges = np.cumsum(np.asarray(weights) / np.sum(weights))
+    # Rounding may leave the last edge just below 1, and a weight of zero must stay impossible all the same.
+    last = np.flatnonzero(weights)[-1]
+    return lambda drawn: options[np.minimum(np.searchsorted(edges, drawn, side="right"), last)]
+
+
+def quantiles(dist_name: str, dist_params: Mapping[str, Any]) -> Callable[[Floats], Drawn]:
+    """The quantile function of a distribution of scipy.stats; integers where it is discrete.
+
+    Raises:
+        InvalidSamplerParamsError: there is none of that name with one number a draw, or it refuses the parameters.
     """
     from scipy import stats
 
     dist = getattr(stats, dist_name, None)
-    if dist is None or not hasattr(dist, "rvs"):
-        raise InvalidSamplerParamsError(f"scipy.stats has no distribution '{dist_name}'")
+    if not isinstance(dist, stats.rv_continuous | stats.rv_discrete):
+        raise InvalidSamplerParamsError(f"scipy.stats has no distribution of single numbers named '{dist_name}'")
     try:
-        made = dist(**dist_params)
-        probe = made.ppf(0.5)
+        frozen = dist(**dist_params)
+        median = float(frozen.ppf(0.5))
     except (TypeError, ValueError) as error:
-        raise InvalidSamplerParamsError(f"scipy.stats.{dist_name} refuses {dist_params}: {error}") from error
-    if np.isnan(probe):
-        raise InvalidSamplerParamsError(f"scipy.stats.{dist_name} is not defined for {dist_params}")
-    return made
+        raise InvalidSamplerParamsError(f"scipy.stats.{dist_name} refuses {dict(dist_params)}: {error}") from error
+    if np.isnan(median):
+        raise InvalidSamplerParamsError(f"scipy.stats.{dist_name} is not defined for {dict(dist_params)}")
+    if isinstance(dist, stats.rv_discrete):
+        return lambda drawn: np.clip(frozen.ppf(drawn), -_MOST, _MOST).astype(np.int64)
+    return lambda drawn: np.asarray(frozen.ppf(drawn))
 
 
-def choose(values: Sequence[Any], weights: Sequence[float] | None, drawn: npt.NDArray[np.float64]) -> Drawn:
-    """One of some values a row, each keeping its own type."""
-    if weights is None:
-        index = np.minimum((drawn * len(values)).astype(np.int64), len(values) - 1)
-    else:
-        index = np.searchsorted(np.cumsum(np.asarray(weights) / np.sum(weights)), drawn, side="right")
-        index = np.minimum(index, np.flatnonzero(weights)[-1])
-    options = np.empty(len(values), dtype=object)
-    options[:] = values
-    return options[index]
+def seconds(text: str) -> int:
+    """Seconds since 1970 of a moment without time zone."""
+    return (parse_moment(text).replace(tzinfo=None) - _EPOCH) // timedelta(seconds=1)
 
 
-def draw(params: Any, stream: int, rows: Indices) -> Drawn:
-    """Values of every kind that needs no other column and is no person."""
+def _of_one(transform: Callable[[Floats], Drawn]) -> Draw:
+    return lambda stream, rows: transform(uniforms(stream, rows))
+
+
+def _numbers(params: Any) -> Callable[[Floats], Drawn]:
     match params:
-        case UUIDSamplerParams():
-            return _uuids(params, stream, rows)
-        case CategorySamplerParams():
-            return choose(params.values, params.weights, uniforms(stream, rows))
-        case DatetimeSamplerParams():
-            return _moments(params, uniforms(stream, rows))
-        case BernoulliMixtureSamplerParams():
-            chosen = uniforms(stream, rows) < params.p
-            return np.where(chosen, frozen(params.dist_name, params.dist_params).ppf(uniforms(stream, rows, 1)), 0.0)
+        case UniformSamplerParams(low=low, high=high):
+            return lambda drawn: low + (high - low) * drawn
+        case GaussianSamplerParams(mean=mean, stddev=stddev):
+            from scipy.special import ndtri
+
+            return lambda drawn: np.asarray(mean + stddev * ndtri(drawn))
+        case BernoulliSamplerParams(p=p):
+            return lambda drawn: (drawn < p).astype(np.int64)
+        case BinomialSamplerParams(n=n, p=p):
+            return quantiles("binom", {"n": n, "p": p})
+        case PoissonSamplerParams(mean=mean):
+            return quantiles("poisson", {"mu": mean})
+        case ScipySamplerParams(dist_name=name, dist_params=of):
+            return quantiles(name, of)
         case _:
-            drawn: Drawn = _NUMERIC[type(params)](params, uniforms(stream, rows))
-            return drawn
+            raise InvalidSamplerParamsError(f"nothing draws samplers of type '{params.sampler_type}'")
 
 
-def _scipy(params: ScipySamplerParams, drawn: Drawn) -> Drawn:
-    values: Drawn = np.asarray(frozen(params.dist_name, params.dist_params).ppf(drawn))
-    return values
+def _rounded(transform: Callable[[Floats], Drawn], digits: int | None) -> Callable[[Floats], Drawn]:
+    return transform if digits is None else lambda drawn: np.round(transform(drawn), digits)
 
 
-def _normal(params: GaussianSamplerParams, drawn: Drawn) -> Drawn:
-    from scipy.special import ndtri
-
-    values: Drawn = params.mean + params.stddev * ndtri(drawn)
-    return values
-
-
-def _counts(name: str, drawn: Drawn, **params: float) -> Drawn:
-    values: Drawn = frozen(name, params).ppf(drawn).astype(np.int64)
-    return values
-
-
-_NUMERIC: dict[type, Callable[[Any, Drawn], Drawn]] = {
-    UniformSamplerParams: lambda p, u: p.low + (p.high - p.low) * u,
-    GaussianSamplerParams: _normal,
-    BernoulliSamplerParams: lambda p, u: (u < p.p).astype(np.int64),
-    BinomialSamplerParams: lambda p, u: _counts("binom", u, n=p.n, p=p.p),
-    PoissonSamplerParams: lambda p, u: _counts("poisson", u, mu=p.mean),
-    ScipySamplerParams: _scipy,
-}
+def _mixture(params: BernoulliMixtureSamplerParams) -> Draw:
+    quantile = quantiles(params.dist_name, params.dist_params)
+    return lambda stream, rows: np.where(uniforms(stream, rows) < params.p, quantile(uniforms(stream, rows, 1)), 0.0)
 
 
 def _uuids(params: UUIDSamplerParams, stream: int, rows: Indices) -> Drawn:
     """Unique because they are a permutation of the record index, or hold one."""
-    short = permuted(stream, rows, 1 << 32)
+    short = permuted(stream, rows % (1 << 32), 1 << 32)
     if params.short_form:
         texts = [f"{number:08x}" for number in short.tolist()]
     else:
@@ -116,16 +146,15 @@ def _uuids(params: UUIDSamplerParams, stream: int, rows: Indices) -> Drawn:
         parts = zip(short.tolist(), first.tolist(), second.tolist(), strict=True)
         texts = [f"{one:08x}{two:016x}{three & 0xFFFFFFFF:08x}" for one, two, three in parts]
     prefix = params.prefix or ""
-    return np.array([prefix + (text.upper() if params.uppercase else text) for text in texts], dtype=object)
+    return objects([prefix + (text.upper() if params.uppercase else text) for text in texts])
 
 
-def seconds(text: str) -> int:
-    """Seconds since 1970 of a moment without time zone."""
-    return int((parse_moment(text).replace(tzinfo=None) - _EPOCH) / timedelta(seconds=1))
-
-
-def _moments(params: DatetimeSamplerParams, drawn: Drawn) -> Drawn:
+def _moments(params: DatetimeSamplerParams) -> Callable[[Floats], Drawn]:
     start, end = seconds(params.start), seconds(params.end)
-    moments = (start + np.floor(drawn * (end - start)).astype(np.int64)).astype("datetime64[s]")
-    truncated: Drawn = moments.astype(f"datetime64[{params.unit}]").astype("datetime64[s]")
-    return truncated
+
+    def moments(drawn: Floats) -> Drawn:
+        chosen = (start + np.floor(drawn * (end - start)).astype(np.int64)).astype("datetime64[s]")
+        truncated: Drawn = chosen.astype(f"datetime64[{params.unit}]").astype("datetime64[s]")
+        return truncated
+
+    return moments

@@ -1,12 +1,13 @@
 """People made up by Faker, each the same for the same key."""
 
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
 from data_designer.config.sampler_params import PersonFromFakerSamplerParams
 
 REFERENCE_YEAR = 2025
-"""Birth dates are reckoned from the start of this year, so that a dataset does not depend on the day it was made."""
+"""Ages are those of the first of January of this year, so that a dataset does not depend on the day it was made."""
 
 _ADULT = 18
 _MARITAL = ("married_present", "divorced", "never_married", "separated", "widowed")
@@ -17,9 +18,10 @@ _FIELDS = ("stem", "business", "education", "arts_humanities", "stem_related")
 
 @cache
 def _faker(locale: str) -> Any:
-    from faker import Faker
+    from faker import Factory
 
-    return Faker(locale)
+    # A bare generator: the class users know looks its locale up again at every call.
+    return Factory.create(locale)
 
 
 def person(params: PersonFromFakerSamplerParams, key: int) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def person(params: PersonFromFakerSamplerParams, key: int) -> dict[str, Any]:
     age = chance.randint(*params.age_range)
     city = params.city
     education = chance.choice(_EDUCATION)
-    birth = f"{REFERENCE_YEAR - 1 - age:04d}-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}"
+    birth = date(REFERENCE_YEAR - age, 1, 1) - timedelta(days=chance.randrange(365))
     suffix = "male" if sex == "Male" else "female"
     return {
         "uuid": str(fake.uuid4()),
@@ -46,7 +48,7 @@ def person(params: PersonFromFakerSamplerParams, key: int) -> dict[str, Any]:
         "state": _get(fake, "state", "administrative_unit", "region", "province"),
         "postcode": _get(fake, "postcode"),
         "age": age,
-        "birth_date": birth,
+        "birth_date": birth.isoformat(),
         "country": _get(fake, "current_country") or _get(fake, "country"),
         "marital_status": chance.choice(_MARITAL) if age >= _ADULT else "never_married",
         "education_level": education,

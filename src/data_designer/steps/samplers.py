@@ -1,37 +1,45 @@
 """Sampler columns: drawn together, in the order in which they depend on each other."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, meta
 from jinja2.sandbox import SandboxedEnvironment
 
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import ColumnInequalityConstraint, ScalarInequalityConstraint
-from data_designer.config.sampler_params import (
-    PersonFromFakerSamplerParams,
-    SubcategorySamplerParams,
-    TimeDeltaSamplerParams,
-)
-from data_designer.steps.distributions import Drawn, choose, draw
-from data_designer.steps.people import person
-from data_designer.steps.streams import Indices, key, uniforms, words
+from data_designer.config.sampler_params import SubcategorySamplerParams, TimeDeltaSamplerParams
+from data_designer.steps.distributions import Drawn, choice, compiled, objects
+from data_designer.steps.streams import Indices, key, uniforms
 from data_designer.values import Block, Made, Reason
+
+Places = npt.NDArray[np.int64]
+"""Positions in a block."""
 
 Constraint = ScalarInequalityConstraint | ColumnInequalityConstraint
 
 _MOST_TRIES = 5000
 """Draws of one record before its constraints are held to be unsatisfiable."""
 
-_ISO = "%Y-%m-%dT%H:%M:%S"
+_LARGEST = math.nextafter(2.0**63, 0)
+"""Numbers beyond it become it when converted to `int`, since no integer column is wider than 64 bits."""
+
+MOMENTS = frozenset({"datetime", "timedelta"})
+"""Kinds whose values are moments while they are drawn and text once they are done."""
+UNCONVERTED = frozenset({"uuid", "person", "person_from_faker"})
+"""Kinds that `convert_to` does not touch."""
+
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
-    "lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "gt": lambda a, b: a > b, "ge": lambda a, b: a >= b,
-}  # fmt: skip
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 
 
 @cache
@@ -40,13 +48,15 @@ def environment() -> SandboxedEnvironment:
     return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
 
-def condition_names(condition: str) -> set[str]:
-    """Columns a condition refers to. Raises jinja2.TemplateError where it does not parse."""
-    return meta.find_undeclared_variables(environment().parse(f"{{{{ {condition} }}}}"))
+@cache
+def condition_names(condition: str) -> frozenset[str]:
+    """Columns a condition refers to. Raises jinja2.TemplateError where it is no single expression."""
+    environment().compile_expression(condition)
+    return frozenset(meta.find_undeclared_variables(environment().parse(f"{{{{ {condition} }}}}")))
 
 
 def depends_on(config: SamplerColumnConfig, constraints: Sequence[Constraint]) -> set[str]:
-    """Sampler columns that must be drawn before this one."""
+    """Columns that must be drawn before this one; itself where it refers to itself."""
     names: set[str] = set()
     for condition in config.conditional_params:
         names |= condition_names(condition)
@@ -58,17 +68,25 @@ def depends_on(config: SamplerColumnConfig, constraints: Sequence[Constraint]) -
     for constraint in constraints:
         if isinstance(constraint, ColumnInequalityConstraint) and constraint.target_column == config.name:
             names.add(constraint.rhs)
-    return names - {config.name}
+    return names
 
 
 @dataclass(slots=True)
 class _Table:
-    """Columns drawn so far: raw for constraints and references, final for conditions and results."""
+    """Columns made so far."""
 
     rows: Indices
-    raw: dict[str, Drawn] = field(default_factory=dict)
+    drawn: dict[str, Drawn] = field(default_factory=dict)
+    """As they were drawn; what subcategories and time differences start from."""
+    compared: dict[str, Drawn] = field(default_factory=dict)
+    """Converted, but moments still moments; what constraints compare."""
     final: dict[str, list[Any]] = field(default_factory=dict)
+    """As they stand in the dataset; what conditions see."""
     drops: dict[int, Reason] = field(default_factory=dict)
+
+    def drop(self, place: int, kind: str, message: str, column: str) -> None:
+        """Reject a row; the first reason stands."""
+        self.drops.setdefault(place, Reason(kind, message, column))
 
 
 class SamplersProgram:
@@ -99,146 +117,136 @@ def _in_order(configs: Sequence[SamplerColumnConfig], constraints: Sequence[Cons
     return ordered
 
 
+_Pick = Callable[[_Table, Places, int], Drawn]
+"""Rows (as places in the table) and a stream in, one value each out."""
+
+
 class _Column:
     """One sampler column, ready to draw."""
 
     def __init__(self, config: SamplerColumnConfig, constraints: Sequence[Constraint], seed: int) -> None:
-        self._config = config
+        self._name = config.name
         self._seed = seed
+        self._kind = str(config.sampler_type)
+        self._moments = self._kind in MOMENTS
+        self._convert = None if self._kind in UNCONVERTED else config.convert_to
         self._constraints = [c for c in constraints if c.target_column == config.name]
-        self._branches = [
-            (
-                environment().compile_expression(condition, undefined_to_none=False),
-                condition_names(condition),
-                params,
-            )
-            for condition, params in config.conditional_params.items()
+        self._conditions = [
+            (environment().compile_expression(condition, undefined_to_none=False), condition_names(condition))
+            for condition in config.conditional_params
         ]
+        # The last one is for rows that meet no condition.
+        self._picks = [_pick(params) for params in (*config.conditional_params.values(), config.params)]
 
     def draw(self, table: _Table) -> None:
         """Draw for every row, and again for those that violate a constraint."""
         size = len(table.rows)
         branch = self._choose_branches(table)
-        values: Drawn = np.empty(size, dtype=object)
-        pending = np.arange(size, dtype=np.int64)
+        drawn: Drawn = np.full(size, np.datetime64("NaT", "s")) if self._moments else np.empty(size, dtype=object)
+        compared = drawn if self._moments or self._convert is None else np.empty(size, dtype=object)
+        pending = np.setdiff1d(np.arange(size), list(table.drops))
         for attempt in range(_MOST_TRIES):
-            self._draw_pending(table, values, branch, pending, attempt)
-            pending = pending[~self._satisfied(table, values, pending)]
+            self._draw_pending(table, drawn, branch, pending, attempt)
+            if compared is not drawn:
+                compared[pending] = objects([converted(value, self._convert) for value in drawn[pending].tolist()])
+            pending = pending[~self._satisfied(table, compared, pending)]
             if not len(pending):
                 break
         for place in pending.tolist():
             message = f"no value satisfied the constraints in {_MOST_TRIES} draws; loosen them"
-            table.drops[place] = Reason("RejectionSamplingError", message, self._config.name)
-        table.raw[self._config.name] = values
-        table.final[self._config.name] = [self._finished(value) for value in values.tolist()]
+            table.drop(place, "RejectionSamplingError", message, self._name)
+        table.drawn[self._name], table.compared[self._name] = drawn, compared
+        table.final[self._name] = _as_text(compared, self._convert) if self._moments else compared.tolist()
 
-    def _choose_branches(self, table: _Table) -> npt.NDArray[np.int64]:
+    def _choose_branches(self, table: _Table) -> Places:
         """For each row the number of the last condition that holds, or -1."""
         branch = np.full(len(table.rows), -1, dtype=np.int64)
-        for number, (condition, names, _) in enumerate(self._branches):
+        for number, (condition, names) in enumerate(self._conditions):
+            columns = {name: table.final[name] for name in names if name in table.final}
             for place in range(len(table.rows)):
+                if place in table.drops:
+                    continue
                 try:
-                    holds = condition(**{name: table.final[name][place] for name in names if name in table.final})
-                except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+                    holds = condition(**{name: values[place] for name, values in columns.items()})
+                except Exception as error:  # noqa: BLE001 - a condition is the user's code: its row fails, not the run
                     message = f"a condition of its conditional_params failed: {error}"
-                    table.drops[place] = Reason("InvalidSamplerParamsError", message, self._config.name)
+                    table.drop(place, "InvalidSamplerParamsError", message, self._name)
                     continue
                 if holds is True:
                     branch[place] = number
         return branch
 
-    def _draw_pending(
-        self,
-        table: _Table,
-        values: Drawn,
-        branch: npt.NDArray[np.int64],
-        pending: npt.NDArray[np.int64],
-        attempt: int,
-    ) -> None:
-        stream = key(self._seed, self._config.name, "values", str(attempt))
+    def _draw_pending(self, table: _Table, drawn: Drawn, branch: Places, pending: Places, attempt: int) -> None:
+        stream = key(self._seed, self._name, "values", str(attempt))
         for number in np.unique(branch[pending]).tolist():
             places = pending[branch[pending] == number]
-            params = self._config.params if number < 0 else self._branches[number][2]
-            values[places] = self._drawn(params, table, places, stream)
+            picked = self._picks[number](table, places, stream)
+            # Through a list, since an array of numbers would leave its own scalars behind.
+            drawn[places] = picked if self._moments else objects(picked.tolist())
 
-    def _drawn(self, params: Any, table: _Table, places: npt.NDArray[np.int64], stream: int) -> Drawn:
-        rows = table.rows[places]
-        match params:
-            case SubcategorySamplerParams():
-                return _subcategories(params, table.final[params.category], places, uniforms(stream, rows))
-            case TimeDeltaSamplerParams():
-                return _later(params, table.raw[params.reference_column_name][places], uniforms(stream, rows))
-            case PersonFromFakerSamplerParams():
-                made = np.empty(len(rows), dtype=object)
-                made[:] = [person(params, word) for word in words(stream, rows).tolist()]
-                return made
-            case _:
-                return self._objects(draw(params, stream, rows), params)
-
-    def _objects(self, drawn: Drawn, params: Any) -> Drawn:
-        """Plain Python values; conversion comes before constraints are checked, as users expect of `int`."""
-        if drawn.dtype.kind == "M" or drawn.dtype == object:
-            values: list[Any] = list(drawn) if drawn.dtype.kind == "M" else drawn.tolist()
-        else:
-            values = drawn.tolist()
-        digits = getattr(params, "decimal_places", None)
-        if digits is not None:
-            values = [round(value, digits) for value in values]
-        made = np.empty(len(values), dtype=object)
-        made[:] = values
-        return made
-
-    def _satisfied(self, table: _Table, values: Drawn, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    def _satisfied(self, table: _Table, compared: Drawn, places: Places) -> npt.NDArray[np.bool_]:
         passed = np.ones(len(places), dtype=np.bool_)
         for constraint in self._constraints:
-            compare = _COMPARE[str(constraint.operator)]
-            for i, place in enumerate(places.tolist()):
-                if isinstance(constraint, ColumnInequalityConstraint):
-                    right = _comparable(table.final[constraint.rhs][place], table.raw[constraint.rhs][place])
-                else:
-                    right = constraint.rhs
-                left = _comparable(self._finished(values[place]), values[place])
-                passed[i] &= bool(compare(left, right))
+            match constraint:
+                case ColumnInequalityConstraint(rhs=name):
+                    right: Any = table.compared[name][places]
+                case ScalarInequalityConstraint(rhs=number):
+                    right = number
+            passed &= _COMPARE[str(constraint.operator)](compared[places], right).astype(np.bool_)
         return passed
 
-    def _finished(self, value: Any) -> Any:
-        """The value as it stands in the dataset."""
-        convert = self._config.convert_to
-        if isinstance(value, np.datetime64):
-            moment: datetime = value.item()
-            return moment.strftime(convert or _ISO)
-        if convert is None or isinstance(value, dict):
+
+def _pick(params: Any) -> _Pick:
+    match params:
+        case SubcategorySamplerParams():
+            return _subcategory(params)
+        case TimeDeltaSamplerParams():
+            return _later(params)
+        case _:
+            draw = compiled(params)
+            return lambda table, places, stream: draw(stream, table.rows[places])
+
+
+def _subcategory(params: SubcategorySamplerParams) -> _Pick:
+    choices = {parent: choice(options) for parent, options in params.values.items()}
+
+    def pick(table: _Table, places: Places, stream: int) -> Drawn:
+        parents = np.array([str(parent) for parent in table.drawn[params.category][places]], dtype=object)
+        uniform = uniforms(stream, table.rows[places])
+        made: Drawn = np.empty(len(places), dtype=object)
+        for parent in set(parents.tolist()):
+            mine = parents == parent
+            made[mine] = choices[parent](uniform[mine])
+        return made
+
+    return pick
+
+
+def _later(params: TimeDeltaSamplerParams) -> _Pick:
+    def pick(table: _Table, places: Places, stream: int) -> Drawn:
+        span = uniforms(stream, table.rows[places]) * (params.dt_max - params.dt_min)
+        steps = params.dt_min + np.floor(span).astype(np.int64)
+        moved: Drawn = table.drawn[params.reference_column_name][places] + steps.astype(f"timedelta64[{params.unit}]")
+        return moved
+
+    return pick
+
+
+def converted(value: Any, convert_to: str | None) -> Any:
+    """A number or text as `convert_to` asks. Raises ValueError for text that is no number."""
+    match convert_to:
+        case "int":
+            return value if isinstance(value, int) else round(max(-_LARGEST, min(_LARGEST, float(value))))
+        case "float":
+            return float(value)
+        case "str":
+            return str(value)
+        case _:
             return value
-        match convert:
-            case "int":
-                return round(float(value))
-            case "float":
-                return float(value)
-            case "str":
-                return str(value)
-            case _:
-                return value
 
 
-def _comparable(final: Any, raw: Any) -> Any:
-    """Moments compare as moments, everything else as it stands in the dataset."""
-    return raw if isinstance(raw, np.datetime64) else final
-
-
-def _subcategories(
-    params: SubcategorySamplerParams, parents: Sequence[Any], places: npt.NDArray[np.int64], drawn: Drawn
-) -> Drawn:
-    made = np.empty(len(places), dtype=object)
-    chosen = [str(parents[place]) for place in places.tolist()]
-    for parent in set(chosen):
-        mine = np.array([value == parent for value in chosen], dtype=np.bool_)
-        made[mine] = choose(params.values[parent], None, drawn[mine])
-    return made
-
-
-def _later(params: TimeDeltaSamplerParams, references: Drawn, drawn: Drawn) -> Drawn:
-    steps = params.dt_min + np.floor(drawn * (params.dt_max - params.dt_min)).astype(np.int64)
-    made = np.empty(len(steps), dtype=object)
-    deltas = steps.astype(f"timedelta64[{params.unit}]")
-    made[:] = [(moment + delta).astype("datetime64[s]") for moment, delta in zip(references, deltas, strict=True)]
-    return made
+def _as_text(moments: Drawn, pattern: str | None) -> list[str]:
+    if pattern is None:
+        texts: list[str] = np.datetime_as_string(moments, unit="s").tolist()
+        return texts
+    return [moment.strftime(pattern) if moment is not None else "" for moment in moments.tolist()]

@@ -84,7 +84,7 @@ BAD = {
     "unknown provider": (GOOD.replace("simulated", "nowhere"), "'nowhere'"),
     "missing seed file": (GOOD + "seed_config: {source: {seed_type: local, path: gone.csv}}\n", "gone.csv"),
     "empty seed file": (GOOD + "seed_config: {source: {seed_type: local, path: empty.csv}}\n", "is empty"),
-    "ragged seed file": (GOOD + "seed_config: {source: {seed_type: local, path: ragged.csv}}\n", "line 3"),
+    "ragged seed file": (GOOD + "seed_config: {source: {seed_type: local, path: ragged.csv}}\n", "row 3"),
     "forbidden filter": (GOOD.replace("{{ topic }}", "{{ topic | tojson }}"), "tojson"),
     "no columns": ("columns: []\n", "nothing is left to write"),
 }

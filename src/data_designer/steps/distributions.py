@@ -61,7 +61,7 @@ def compiled(params: Any) -> Draw:
         case DatetimeSamplerParams():
             return _of_one(_moments(params))
         case _:
-            return _of_one(_rounded(_numbers(params), getattr(params, "decimal_places", None)))
+            return _rounded(_numbers(params), getattr(params, "decimal_places", None))
 
 
 def choice(values: Sequence[Any], weights: Sequence[float] | None = None) -> Callable[[Floats], Drawn]:
@@ -75,8 +75,8 @@ def choice(values: Sequence[Any], weights: Sequence[float] | None = None) -> Cal
     return lambda drawn: options[np.minimum(np.searchsorted(edges, drawn, side="right"), last)]
 
 
-def quantiles(dist_name: str, dist_params: Mapping[str, Any]) -> Callable[[Floats], Drawn]:
-    """The quantile function of a distribution of scipy.stats; integers where it is discrete.
+def distribution(dist_name: str, dist_params: Mapping[str, Any]) -> Draw:
+    """The draw of a distribution of scipy.stats; integers where it is discrete.
 
     Raises:
         InvalidSamplerParamsError: there is none of that name with one number a draw, or it refuses the parameters.
@@ -86,16 +86,39 @@ def quantiles(dist_name: str, dist_params: Mapping[str, Any]) -> Callable[[Float
     dist = getattr(stats, dist_name, None)
     if not isinstance(dist, stats.rv_continuous | stats.rv_discrete):
         raise InvalidSamplerParamsError(f"scipy.stats has no distribution of single numbers named '{dist_name}'")
+    draw = _direct if _counts_up(dist) else _by_quantile
     try:
-        frozen = dist(**dist_params)
-        median = float(frozen.ppf(0.5))
+        drawn = draw(dist(**dist_params))
+        [probe] = drawn(0, np.zeros(1, dtype=np.int64)).tolist()
     except (TypeError, ValueError) as error:
         raise InvalidSamplerParamsError(f"scipy.stats.{dist_name} refuses {dict(dist_params)}: {error}") from error
-    if np.isnan(median):
+    if not isinstance(probe, int | float) or np.isnan(probe):
         raise InvalidSamplerParamsError(f"scipy.stats.{dist_name} is not defined for {dict(dist_params)}")
     if isinstance(dist, stats.rv_discrete):
-        return lambda drawn: np.clip(frozen.ppf(drawn), -_MOST, _MOST).astype(np.int64)
-    return lambda drawn: np.asarray(frozen.ppf(drawn))
+        return lambda stream, rows: np.clip(drawn(stream, rows), -_MOST, _MOST).astype(np.int64)
+    return drawn
+
+
+def _counts_up(dist: Any) -> bool:
+    """Whether scipy finds a quantile only by adding up all probabilities below it, which may be billions."""
+    from scipy import stats
+
+    own, base = type(dist), stats.rv_discrete
+    return issubclass(own, base) and own._ppf is base._ppf and own._cdf is base._cdf  # noqa: SLF001 - nothing public tells
+
+
+def _by_quantile(frozen: Any) -> Draw:
+    return lambda stream, rows: np.asarray(frozen.ppf(uniforms(stream, rows)))
+
+
+def _direct(frozen: Any) -> Draw:
+    """Draw with a generator a record, keyed by it (Philox: Salmon et al. 2011)."""
+
+    def draw(stream: int, rows: Indices) -> Drawn:
+        generators = (np.random.Generator(np.random.Philox(key=[stream, row])) for row in rows.tolist())
+        return np.array([frozen.rvs(random_state=generator) for generator in generators], dtype=np.float64)
+
+    return draw
 
 
 def seconds(text: str) -> int:
@@ -107,33 +130,34 @@ def _of_one(transform: Callable[[Floats], Drawn]) -> Draw:
     return lambda stream, rows: transform(uniforms(stream, rows))
 
 
-def _numbers(params: Any) -> Callable[[Floats], Drawn]:
+def _numbers(params: Any) -> Draw:
     match params:
         case UniformSamplerParams(low=low, high=high):
-            return lambda drawn: low + (high - low) * drawn
+            return _of_one(lambda drawn: low + (high - low) * drawn)
         case GaussianSamplerParams(mean=mean, stddev=stddev):
             from scipy.special import ndtri
 
-            return lambda drawn: np.asarray(mean + stddev * ndtri(drawn))
+            return _of_one(lambda drawn: np.asarray(mean + stddev * ndtri(drawn)))
         case BernoulliSamplerParams(p=p):
-            return lambda drawn: (drawn < p).astype(np.int64)
+            return _of_one(lambda drawn: (drawn < p).astype(np.int64))
         case BinomialSamplerParams(n=n, p=p):
-            return quantiles("binom", {"n": n, "p": p})
+            return distribution("binom", {"n": n, "p": p})
         case PoissonSamplerParams(mean=mean):
-            return quantiles("poisson", {"mu": mean})
+            return distribution("poisson", {"mu": mean})
         case ScipySamplerParams(dist_name=name, dist_params=of):
-            return quantiles(name, of)
+            return distribution(name, of)
         case _:
             raise InvalidSamplerParamsError(f"nothing draws samplers of type '{params.sampler_type}'")
 
 
-def _rounded(transform: Callable[[Floats], Drawn], digits: int | None) -> Callable[[Floats], Drawn]:
-    return transform if digits is None else lambda drawn: np.round(transform(drawn), digits)
+def _rounded(draw: Draw, digits: int | None) -> Draw:
+    return draw if digits is None else lambda stream, rows: np.round(draw(stream, rows), digits)
 
 
 def _mixture(params: BernoulliMixtureSamplerParams) -> Draw:
-    quantile = quantiles(params.dist_name, params.dist_params)
-    return lambda stream, rows: np.where(uniforms(stream, rows) < params.p, quantile(uniforms(stream, rows, 1)), 0.0)
+    draw = distribution(params.dist_name, params.dist_params)
+    # The second number of each record, since the distribution takes the first.
+    return lambda stream, rows: np.where(uniforms(stream, rows, 1) < params.p, draw(stream, rows), 0.0)
 
 
 def _uuids(params: UUIDSamplerParams, stream: int, rows: Indices) -> Drawn:

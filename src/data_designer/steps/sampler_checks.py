@@ -11,7 +11,6 @@ from data_designer.config.sampler_constraints import ColumnInequalityConstraint
 from data_designer.config.sampler_params import (
     BernoulliMixtureSamplerParams,
     BinomialSamplerParams,
-    CategorySamplerParams,
     DatetimeSamplerParams,
     GaussianSamplerParams,
     PersonSamplerParams,
@@ -95,8 +94,6 @@ def _ranges(params: Any) -> Iterator[str]:
             yield f"mean ({mean:g}) and stddev ({stddev:g}) must be finite"
         case GaussianSamplerParams(stddev=stddev) if stddev < 0:
             yield f"stddev ({stddev:g}) is negative"
-        case CategorySamplerParams(weights=weights) if weights and min(weights) < 0:
-            yield "a weight is negative"
         case DatetimeSamplerParams(start=start, end=end) if seconds(start) >= seconds(end):
             yield f"start ({start}) is not before end ({end})"
         case _:

@@ -1,12 +1,14 @@
 """The seed dataset: reading it, choosing its rows, and giving record k its row."""
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from glob import glob
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
+from data_designer.config.seed_source import LocalFileSeedSource
+from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
 from data_designer.steps.streams import Indices, key, permuted
 from data_designer.values import Block, Made
@@ -23,36 +27,63 @@ def read_seed(config: SeedConfig) -> pa.Table:
     """The selected rows of the seed dataset.
 
     Raises:
-        SeedReaderError: it is missing, empty or malformed; the message names file and line.
+        SeedReaderError: it is missing, empty or malformed; the message names the file, and the line where it is known.
         SeedReaderConfigError: its kind cannot be read by this version.
         SeedDatasetError: the selection reaches beyond its rows.
     """
     table = _read(config)
-    if not table.num_columns:
-        raise SeedReaderError(f"the seed dataset {_name(config)} has no columns")
+    _check_columns(table.column_names, _name(config))
     if not table.num_rows:
         raise SeedReaderError(f"the seed dataset {_name(config)} is empty; it needs at least one row")
-    return _selected(table, config)
+    # One chunk a column, so that taking rows costs the same however many files there were.
+    return _selected(table, config).combine_chunks()
+
+
+def _check_columns(names: Sequence[str], where: str) -> None:
+    if not names:
+        raise SeedReaderError(f"the seed dataset {where} has no columns")
+    for place, name in enumerate(names, 1):
+        if not name.strip():
+            raise SeedReaderError(f"column {place} of the seed dataset {where} has no name; give it one")
+        if names.index(name) != place - 1:
+            raise SeedReaderError(f"the seed dataset {where} has two columns named '{name}'; rename one")
 
 
 def _read(config: SeedConfig) -> pa.Table:
     source = config.source
-    match source.seed_type:
-        case "local":
-            path = getattr(source, "runtime_path", "") or source.path
-            paths = sorted(glob(path)) if "*" in path else [path]
-            if not paths:
-                raise SeedReaderError(f"no seed file matches {path}")
-            tables = [_read_file(Path(one)) for one in paths]
-            return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
-        case "df":
-            return pa.Table.from_pandas(source.df, preserve_index=False)
-        case kind:
-            raise SeedReaderConfigError(f"seed sources of kind '{kind}' are not supported by this version; use a file")
+    match source:
+        case LocalFileSeedSource():
+            return _read_files(source.runtime_path)
+        case DataFrameSeedSource():
+            return _from_frame(source.df)
+        case _:
+            raise SeedReaderConfigError(
+                f"seed sources of kind '{source.seed_type}' are not supported by this version; use a file"
+            )
+
+
+def _read_files(path: str) -> pa.Table:
+    paths = sorted(glob(path)) if "*" in path else [path]
+    if not paths:
+        raise SeedReaderError(f"no seed file matches {path}")
+    tables = [_read_file(Path(one)) for one in paths]
+    try:
+        return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise SeedReaderError(
+            f"the seed files {path} do not fit together: {error}; give their columns one type"
+        ) from error
+
+
+def _from_frame(frame: Any) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, ValueError) as error:
+        raise SeedReaderError(f"the seed DataFrame cannot be read: {error}; give each column one type") from error
 
 
 def _name(config: SeedConfig) -> str:
-    return str(getattr(config.source, "path", config.source.seed_type))
+    return str(getattr(config.source, "path", "DataFrame"))
 
 
 def _read_file(path: Path) -> pa.Table:
@@ -61,13 +92,15 @@ def _read_file(path: Path) -> pa.Table:
             raise SeedReaderError(f"the seed file {path} is empty; it needs a header and at least one row")
         match path.suffix.lower():
             case ".parquet":
-                return pq.read_table(path)
+                return pq.ParquetFile(path).read()
             case ".csv":
                 return _read_csv(path)
             case _:
                 return _read_json(path)
     except OSError as error:
         raise SeedReaderError(f"the seed file {path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SeedReaderError(f"the seed file {path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except pa.ArrowException as error:
         raise SeedReaderError(f"the seed file {path} is malformed: {error}") from error
 
@@ -76,55 +109,59 @@ def _read_csv(path: Path) -> pa.Table:
     ragged: list[str] = []
 
     def refuse(row: Any) -> str:
-        where = f"line {row.number}: " if row.number is not None else ""
-        ragged.append(f"{where}{row.actual_columns} fields instead of {row.expected_columns}: {row.text[:80]!r}")
+        ragged.append(
+            f"row {row.number} (the header is row 1) has {row.actual_columns} fields instead of {row.expected_columns}"
+        )
         return "skip"
 
-    # One thread, so that lines are numbered.
+    # One thread, so that rows are numbered.
     reading = pa_csv.ReadOptions(use_threads=False)
     parsing = pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse)
-    table = pa_csv.read_csv(path, reading, parsing, pa_csv.ConvertOptions(strings_can_be_null=True))
+    # Only an empty field is null: "NA" may be a country, and "null" a word.
+    converting = pa_csv.ConvertOptions(null_values=[""], strings_can_be_null=True)
+    table = pa_csv.read_csv(path, reading, parsing, converting)
     if ragged:
-        raise SeedReaderError(f"the seed file {path} has ragged rows: {ragged[0]}; quote values that hold commas")
+        raise SeedReaderError(f"the seed file {path} is ragged: {ragged[0]}; quote values that hold commas")
+    for field in table.schema:
+        if pa.types.is_binary(field.type):
+            raise SeedReaderError(f"column '{field.name}' of the seed file {path} is not UTF-8; save it as UTF-8")
     return table
 
 
 def _read_json(path: Path) -> pa.Table:
     """JSON lines; a file that is one JSON list of objects is taken too."""
     text = path.read_text(encoding="utf-8-sig")
-    rows: list[Any] = []
-    if text.lstrip().startswith("["):
-        try:
-            rows = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SeedReaderError(f"the seed file {path} is malformed at line {error.lineno}: {error.msg}") from error
-    else:
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                rows.append(_json_row(path, number, line))
-    wrong = next((place for place, row in enumerate(rows, 1) if not isinstance(row, dict)), None)
-    if wrong is not None:
-        raise SeedReaderError(f"the seed file {path} is malformed: row {wrong} is no JSON object")
-    return pa.Table.from_pylist(_aligned(rows))
+    rows = _json(path, 1, text) if text.lstrip().startswith("[") else _json_lines(path, text)
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise SeedReaderError(f"the seed file {path} is malformed: row {number} is no JSON object")
+    return _aligned(rows)
 
 
-def _json_row(path: Path, number: int, line: str) -> Any:
+def _json_lines(path: Path, text: str) -> list[Any]:
+    # Not splitlines, which also splits at characters that JSON allows within texts.
+    return [_json(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _json(path: Path, first_line: int, text: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        raise SeedReaderError(f"the seed file {path} is malformed at line {number}: {error.msg}") from error
+        line = first_line + error.lineno - 1
+        raise SeedReaderError(f"the seed file {path} is malformed at line {line}: {error.msg}; correct it") from error
 
 
-def _aligned(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with the same keys; a column whose values have no common type is kept as text."""
+def _aligned(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """A table of rows; a column whose values have no common type is kept as text."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    mixed = set()
-    for name in names:
-        try:
-            pa.array([row.get(name) for row in rows])
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            mixed.add(name)
-    return [{name: _as_text(row.get(name)) if name in mixed else row.get(name) for name in names} for row in rows]
+    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([_as_text(value) for value in values])
 
 
 def _as_text(value: Any) -> str | None:
@@ -150,25 +187,31 @@ class SeedProgram:
     """Gives each record its seed row: row k mod size, or without replacement in a new order each pass."""
 
     def __init__(self, columns: Sequence[str], strategy: SamplingStrategy | str, seed: int, table: pa.Table) -> None:
-        self._columns = tuple(columns)
         self._shuffled = SamplingStrategy(strategy) == SamplingStrategy.SHUFFLE
         self._seed = seed
-        self._table = table
+        self._table = table.select(list(columns))
+        self._plain = {field.name for field in self._table.schema if _is_plain(field.type)}
 
     def run(self, block: Block) -> Made:
         """Take the rows."""
         taken = self._table.take(pa.array(self._places(block.rows)))
-        return Made({name: [_plain(value) for value in taken.column(name).to_pylist()] for name in self._columns})
+        columns = {name: taken.column(name).to_pylist() for name in taken.column_names}
+        return Made({name: v if name in self._plain else [*map(_plain, v)] for name, v in columns.items()})
 
     def _places(self, rows: Indices) -> Indices:
-        size = self._table.num_rows
-        places = rows % size
+        passes, places = np.divmod(rows, self._table.num_rows)
         if self._shuffled:
-            passes = rows // size
             for number in np.unique(passes).tolist():
                 mine = passes == number
-                places[mine] = permuted(key(self._seed, "seed dataset", str(number)), places[mine], size)
-        return np.asarray(places, dtype=np.int64)
+                stream = key(self._seed, "seed dataset", str(number))
+                places[mine] = permuted(stream, places[mine], self._table.num_rows)
+        return places
+
+
+def _is_plain(arrow: pa.DataType) -> bool:
+    """Whether values come out of Arrow as templates and JSON can hold them."""
+    types = pa.types
+    return bool(types.is_integer(arrow) or types.is_boolean(arrow) or types.is_string(arrow) or types.is_null(arrow))
 
 
 def _plain(value: Any) -> Any:
@@ -180,13 +223,15 @@ def _plain(value: Any) -> Any:
             return value.total_seconds()
         case Decimal():
             return float(value)
+        case UUID():
+            return str(value)
         case bytes():
             return value.decode("utf-8", "replace")
-        case float() if value != value:  # noqa: PLR0124 - the test for NaN
+        case float() if math.isnan(value):
             return None
         case dict():
             return {name: _plain(inner) for name, inner in value.items()}
-        case list():
+        case list() | tuple():
             return [_plain(inner) for inner in value]
         case _:
             return value

@@ -1,0 +1,296 @@
+"""The seed dataset: what is read, what is refused, and which row each record gets."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data_designer.config.seed import IndexRange, PartitionBlock, SeedConfig
+from data_designer.config.seed_source import DirectorySeedSource, HuggingFaceSeedSource, LocalFileSeedSource
+from data_designer.config.seed_source_dataframe import DataFrameSeedSource
+from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
+from data_designer.steps.seeds import SeedProgram, read_seed
+from data_designer.values import Block
+
+
+def seed_file(path: Path, content: str | bytes) -> SeedConfig:
+    """Write a seed file."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return SeedConfig(source=LocalFileSeedSource(path=str(path)))
+
+
+def read(path: Path, content: str | bytes) -> dict[str, list[Any]]:
+    """Write a seed file and read it as the engine does: the values of every column, once each row."""
+    return values_of(read_seed(seed_file(path, content)))
+
+
+def values_of(table: pa.Table) -> dict[str, list[Any]]:
+    """Take every row once, in order."""
+    program = SeedProgram(table.column_names, "ordered", 7, table)
+    return program.run(Block(np.arange(table.num_rows, dtype=np.int64), {})).columns
+
+
+def refused(path: Path, content: str | bytes) -> str:
+    """Expect a file to be refused, naming it."""
+    config = seed_file(path, content)
+    with pytest.raises(SeedReaderError) as caught:
+        read_seed(config)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "n,text\n1,one\n,two\n3,\n"),
+        ("rows.csv", "\ufeffn,text\r\n1,one\r\n,two\r\n3,\r\n"),
+        ("rows.jsonl", '{"n": 1, "text": "one"}\n\n{"text": "two"}\n{"n": 3, "text": null}\n'),
+        ("rows.json", '{"n": 1, "text": "one"}\n{"text": "two"}\n{"n": 3}'),
+        ("rows.json", '[{"n": 1, "text": "one"},\n {"text": "two"},\n {"n": 3}]'),
+    ],
+)
+def test_text_files_are_read_alike(tmp_path: Path, name: str, content: str) -> None:
+    """CSV, JSON lines and a JSON list give the same rows; integers stay integers next to nulls."""
+    made = read(tmp_path / name, content)
+    assert made == {"n": [1, None, 3], "text": ["one", "two", None]}
+    assert type(made["n"][0]) is int
+
+
+def test_parquet_values_become_plain(tmp_path: Path) -> None:
+    """Moments are ISO text, decimals numbers, bytes text, spans seconds, nested values lists and dicts; NaN is null."""
+    table = pa.table(
+        {
+            "n": pa.array([1, None], pa.int32()),
+            "x": [1.5, float("nan")],
+            "flag": [True, None],
+            "day": [date(2024, 2, 29), None],
+            "moment": [datetime(2024, 2, 29, 12, 30, tzinfo=UTC), None],
+            "span": [timedelta(minutes=2), None],
+            "price": [Decimal("1.25"), None],
+            "raw": [b"abc", None],
+            "nested": [{"when": date(2024, 1, 1), "tags": ["a", None]}, None],
+            "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
+            "coded": pa.array(["a", None]).dictionary_encode(),
+        }
+    )
+    pq.write_table(table, tmp_path / "rows.parquet")
+    made = values_of(read_seed(SeedConfig(source=LocalFileSeedSource(path=str(tmp_path / "rows.parquet")))))
+    assert {name: drawn[0] for name, drawn in made.items()} == {
+        "n": 1,
+        "x": 1.5,
+        "flag": True,
+        "day": "2024-02-29",
+        "moment": "2024-02-29T12:30:00+00:00",
+        "span": 120.0,
+        "price": 1.25,
+        "raw": "abc",
+        "nested": {"when": "2024-01-01", "tags": ["a", None]},
+        "map": [["k", 1]],
+        "coded": "a",
+    }
+    assert {drawn[1] for drawn in made.values()} == {None}
+
+
+def test_a_folder_that_looks_like_a_partition_adds_no_column(tmp_path: Path) -> None:
+    """A file has the columns it holds, wherever it lies."""
+    folder = tmp_path / "lang=en"
+    folder.mkdir()
+    pq.write_table(pa.table({"a": [1]}), folder / "rows.parquet")
+    assert values_of(read_seed(SeedConfig(source=LocalFileSeedSource(path=str(folder / "rows.parquet"))))) == {"a": [1]}
+
+
+def test_words_that_look_like_null_stay_words(tmp_path: Path) -> None:
+    """Only an empty CSV field is null."""
+    assert read(tmp_path / "rows.csv", "country\nNA\nnull\nNaN\n")["country"] == ["NA", "null", "NaN"]
+
+
+def test_quoted_fields_hold_commas_and_lines(tmp_path: Path) -> None:
+    """Quoting works as usual."""
+    assert read(tmp_path / "rows.csv", 'a,b\n"x, y","two\nlines"\n') == {"a": ["x, y"], "b": ["two\nlines"]}
+
+
+def test_a_column_may_turn_from_numbers_to_text_late(tmp_path: Path) -> None:
+    """The type of a CSV column is that of all its values, however late one differs."""
+    made = read(tmp_path / "rows.csv", "a\n" + "1\n" * 600_000 + "x\n")
+    assert (made["a"][0], made["a"][-1]) == ("1", "x")
+
+
+def test_json_text_may_hold_any_character(tmp_path: Path) -> None:
+    """Line separators of Unicode do not end a line of JSON."""
+    assert read(tmp_path / "rows.jsonl", '{"a": "x\u2028y\x85z"}\n')["a"] == ["x\u2028y\x85z"]
+
+
+def test_json_columns_without_a_common_type_are_text(tmp_path: Path) -> None:
+    """Values that share no type are kept as the text that stands in the file."""
+    made = read(tmp_path / "rows.jsonl", '{"a": "x"}\n{"a": 1}\n{"a": {"b": 2}}\n{"a": null}\n')
+    assert made["a"] == ["x", "1", '{"b": 2}', None]
+
+
+def test_json_numbers_beyond_64_bits_are_text(tmp_path: Path) -> None:
+    """A number no column holds loses none of its digits."""
+    assert read(tmp_path / "rows.jsonl", '{"a": 123456789012345678901}\n')["a"] == ["123456789012345678901"]
+
+
+def test_a_pattern_reads_its_files_in_order(tmp_path: Path) -> None:
+    """Files of a pattern follow each other by name; columns that only some have are null elsewhere."""
+    (tmp_path / "b.jsonl").write_text('{"n": 2.5, "extra": "x"}\n')
+    (tmp_path / "a.jsonl").write_text('{"n": 1}\n')
+    config = SeedConfig(source=LocalFileSeedSource(path=str(tmp_path / "*.jsonl")))
+    assert values_of(read_seed(config)) == {"n": [1.0, 2.5], "extra": [None, "x"]}
+
+
+def test_a_data_frame_is_read_without_its_index() -> None:
+    """The columns of a DataFrame are the seed's, missing values null."""
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "t": pd.to_datetime(["2024-01-01", None])}, index=[5, 6])
+    made = values_of(read_seed(SeedConfig(source=DataFrameSeedSource(df=frame))))
+    assert made == {"a": [1, 2], "b": ["x", None], "t": ["2024-01-01T00:00:00", None]}
+
+
+# --- refusing --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("rows.csv", "", "is empty"),
+        ("rows.jsonl", "", "is empty"),
+        ("rows.parquet", "", "is empty"),
+        ("rows.csv", "a,b\n", "is empty; it needs at least one row"),
+        ("rows.json", "[]", "has no columns"),
+        ("rows.csv", "a,b\n1,2\n1,2,3\n", "row 3 (the header is row 1) has 3 fields instead of 2"),
+        ("rows.csv", "a,b\n1\n", "row 2 (the header is row 1) has 1 fields instead of 2"),
+        ("rows.csv", "a,b,a\n1,2,3\n", "two columns named 'a'; rename one"),
+        ("rows.csv", "a,\n1,2\n", "column 2 of"),
+        ("rows.csv", b"a\n\xe9\n", "save it as UTF-8"),
+        ("rows.jsonl", b'{"a": "\xe9"}', "not UTF-8 at byte 7; save it as UTF-8"),
+        ("rows.jsonl", '{"a": 1}\n\n{"a": \n', "malformed at line 3: Expecting value"),
+        ("rows.json", '[{"a": 1},\n {"a" 2}]', "malformed at line 2"),
+        ("rows.jsonl", '{"a": 1}\n7\n', "row 2 is no JSON object"),
+        ("rows.parquet", "not parquet at all", "malformed"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, name: str, content: str | bytes, said: str) -> None:
+    """The message names the file, the place, and what to do."""
+    assert said in refused(tmp_path / name, content)
+
+
+def test_a_file_that_has_gone_is_refused(tmp_path: Path) -> None:
+    """A seed file deleted since it was declared is named."""
+    config = seed_file(tmp_path / "rows.csv", "a\n1\n")
+    (tmp_path / "rows.csv").unlink()
+    with pytest.raises(SeedReaderError, match="rows.csv cannot be read: No such file"):
+        read_seed(config)
+
+
+def test_a_pattern_whose_files_have_gone_is_refused(tmp_path: Path) -> None:
+    """So is a pattern that matches nothing any more."""
+    seed_file(tmp_path / "rows.csv", "a\n1\n")
+    config = SeedConfig(source=LocalFileSeedSource(path=str(tmp_path / "*.csv")))
+    (tmp_path / "rows.csv").unlink()
+    with pytest.raises(SeedReaderError, match="no seed file matches"):
+        read_seed(config)
+
+
+def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    """A column that is a number here and a text there is named."""
+    (tmp_path / "a.csv").write_text("n\n1\n")
+    (tmp_path / "b.csv").write_text("n\nx\n")
+    with pytest.raises(SeedReaderError, match="do not fit together.*Field n"):
+        read_seed(SeedConfig(source=LocalFileSeedSource(path=str(tmp_path / "*.csv"))))
+
+
+def test_a_data_frame_of_mixed_types_is_refused() -> None:
+    """A column of numbers and texts has no type; the message names it."""
+    with pytest.raises(SeedReaderError, match="column mixed"):
+        read_seed(SeedConfig(source=DataFrameSeedSource(df=pd.DataFrame({"mixed": [1, "x"]}))))
+
+
+@pytest.mark.parametrize(
+    "source", [HuggingFaceSeedSource(path="datasets/user/repo/rows.csv"), DirectorySeedSource(path="folder")]
+)
+def test_other_sources_are_not_supported(source: Any) -> None:
+    """The kind is named, and what to use instead."""
+    with pytest.raises(SeedReaderConfigError, match=f"'{source.seed_type}' are not supported by this version; use a"):
+        read_seed(SeedConfig(source=source))
+
+
+# --- selecting -------------------------------------------------------------------------------------------
+
+
+def selected(tmp_path: Path, selection: Any) -> list[int]:
+    """Select of ten rows numbered from 0."""
+    config = seed_file(tmp_path / "rows.csv", "n\n" + "".join(f"{n}\n" for n in range(10)))
+    numbers: list[int] = read_seed(config.model_copy(update={"selection_strategy": selection})).column("n").to_pylist()
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("selection", "rows"),
+    [
+        (None, range(10)),
+        (IndexRange(start=2, end=4), range(2, 5)),
+        (IndexRange(start=9, end=9), range(9, 10)),
+        (PartitionBlock(index=0, num_partitions=3), range(3)),
+        (PartitionBlock(index=2, num_partitions=3), range(6, 10)),
+    ],
+)
+def test_a_selection_gives_its_rows(tmp_path: Path, selection: Any, rows: range) -> None:
+    """Ranges include both ends; the last partition takes the remainder."""
+    assert selected(tmp_path, selection) == list(rows)
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        (IndexRange(start=0, end=10), "ends at row 10, but the last seed row is 9"),
+        (PartitionBlock(index=0, num_partitions=11), "11 partitions of 10 seed rows"),
+    ],
+)
+def test_a_selection_beyond_the_rows_is_refused(tmp_path: Path, selection: Any, said: str) -> None:
+    """What is selected must be there."""
+    with pytest.raises(SeedDatasetError, match=said):
+        selected(tmp_path, selection)
+
+
+# --- which row a record gets -----------------------------------------------------------------------------
+
+
+def numbers(size: int, rows: Any, strategy: str, seed: int = 7) -> list[int]:
+    """The seed rows that some records get, of a table whose rows are numbered."""
+    table = pa.table({"n": range(size), "m": range(size)})
+    made = SeedProgram(["n"], strategy, seed, table).run(Block(np.asarray(rows, dtype=np.int64), {}))
+    assert list(made.columns) == ["n"]
+    return made.columns["n"]
+
+
+def test_ordered_rows_wrap_around() -> None:
+    """Record k gets row k modulo the number of rows, in any block."""
+    assert numbers(3, range(8), "ordered") == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert numbers(3, [7, 0, 4], "ordered") == [1, 0, 1]
+
+
+def test_shuffled_rows_come_once_a_pass_and_in_another_order_each() -> None:
+    """Within a pass no row comes twice; passes differ."""
+    passes = np.array(numbers(50, range(150), "shuffle")).reshape(3, 50)
+    assert [sorted(one) for one in passes.tolist()] == [list(range(50))] * 3
+    assert len({tuple(one) for one in [*passes.tolist(), range(50)]}) == 4
+
+
+def test_shuffled_rows_do_not_depend_on_the_block() -> None:
+    """A record gets the same row alone as in company, over the ends of passes too."""
+    whole = numbers(7, range(30), "shuffle")
+    assert numbers(7, [29, 6, 7, 0], "shuffle") == [whole[29], whole[6], whole[7], whole[0]]
+
+
+def test_the_seed_decides_the_shuffle() -> None:
+    """Another seed gives another order."""
+    assert numbers(50, range(50), "shuffle", seed=1) != numbers(50, range(50), "shuffle", seed=2)

@@ -1,6 +1,6 @@
 """The values that travel between rooms: outcomes, requests, replies, blocks of rows."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,12 +65,17 @@ class Usage:
     reasoning_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.requests + other.requests,
-            self.failed_requests + other.failed_requests,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
+        return Usage.total((self, other))
+
+    @classmethod
+    def total(cls, usages: Collection["Usage"]) -> "Usage":
+        """All of them together."""
+        return cls(
+            sum(usage.requests for usage in usages),
+            sum(usage.failed_requests for usage in usages),
+            sum(usage.input_tokens for usage in usages),
+            sum(usage.output_tokens for usage in usages),
+            sum(usage.reasoning_tokens for usage in usages),
         )
 
 

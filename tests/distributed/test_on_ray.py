@@ -125,7 +125,7 @@ def test_killed_replicas_and_workers_cost_no_row_and_double_none(tmp_path: Path)
         killed: list[int] = []
         killers = [
             threading.Thread(target=lambda: killed.append(kill("ray::ReplicaActor", 2))),
-            threading.Thread(target=lambda: killed.append(kill("ray::_run_task", 1))),
+            threading.Thread(target=lambda: killed.append(kill("ray::_work", 1))),
         ]
         for killer in killers:
             killer.start()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_designer.engine import events as ev
+from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.simulate import Report, Simulation, World
 
 
@@ -115,3 +116,38 @@ def _harmless(simulation: Simulation) -> Callable[[ev.RunTask], None]:
         simulation._at(0.01, lambda: simulation._tell(ev.TaskDone(command.ticket, kept)))
 
     return run
+
+
+def test_a_replica_holds_more_the_more_it_reports() -> None:
+    """The rows that a replica holds follow what it finishes between reports, up at once and down slowly."""
+    shape = ev.Shape(
+        stages=(ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1)),
+        slots={"m": 4},
+        num_records=10_000,
+        buffer_size=10_000,
+    )
+    scheduler = Scheduler(shape)
+    held: list[tuple[int, int]] = []
+
+    def take(commands: list[ev.Command]) -> None:
+        for send in commands:
+            if isinstance(send, ev.Send):
+                held.extend((row, send.ticket) for row in send.rows.tolist())
+
+    def finish(count: int) -> int:
+        rows, tickets = np.array(held[:count], dtype=np.int64).T
+        del held[:count]
+        take(scheduler.handle(ev.RowsDone(0, 1, 1, rows, tickets, np.ones(count, dtype=np.bool_))))
+        return len(held)
+
+    [task] = scheduler.handle(ev.Started())
+    assert isinstance(task, ev.RunTask)
+    scheduler.handle(ev.TaskDone(task.ticket, np.ones(10_000, dtype=np.bool_), 1))
+    scheduler.handle(ev.ReplicaUp(0, 1, "m"))
+    take(scheduler.handle(ev.Regranted(0, 1, 4)))
+    assert len(held) == 4 + 8
+    fast = [finish(len(held)) for _ in range(4)]
+    assert fast == sorted(fast)
+    assert fast[-1] > 1000
+    slow = [finish(1) for _ in range(fast[-1])]
+    assert slow[-1] == 4 + 8

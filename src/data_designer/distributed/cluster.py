@@ -15,6 +15,8 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Workers run in the environment that the driver runs in.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # Workers start when there is work for them, so that none compete with the replicas for the first seconds.
+    "RAY_prestart_worker_first_driver": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 

@@ -20,7 +20,8 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, run_task, write
+from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, work
+from data_designer.distributed.turns import Turns
 from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
@@ -67,6 +68,7 @@ class RayHands:
         self._keys = keys
         self._plan = ray.put(plan)
         self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), directory)
+        self._turns = Turns(plan.run.non_inference_max_parallel_workers)
         self.actors: dict[int, Any] = {}
         """Replica number to the actor of its current incarnation."""
 
@@ -97,12 +99,14 @@ class RayHands:
 
     async def run_task(self, parcel: Parcel, values: Sequence[ObjectRef]) -> tuple[TaskSummary, ObjectRef]:
         """Run a `local` stage over rows."""
-        summary, made = run_task.remote(self._assignment, parcel, *values)
-        return await _task_result(summary), made
+        async with self._turns.turn():
+            summary, made = work.options(num_returns=2).remote(self._assignment, parcel, *values)
+            return await _task_result(summary), made
 
     async def write(self, job: CommitJob, values: Sequence[ObjectRef]) -> Receipt:
         """Write a batch."""
-        receipt: Receipt = await _task_result(write.remote(self._assignment, job, *values))
+        async with self._turns.turn():
+            receipt: Receipt = await _task_result(work.remote(self._assignment, job, *values))
         return receipt
 
     def hold(self, values: Values) -> ObjectRef:

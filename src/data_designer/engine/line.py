@@ -38,7 +38,7 @@ class ModelLine:
 async def open_line(plan: Plan, pool: Pool, api_key: str | None) -> AsyncIterator[ModelLine]:
     """Open the way to an alias's model, with no slots yet."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         slots = Slots(0)
         options = CallerOptions(patience=plan.run.outage_patience, tuning=plan.run.request_admission)
         client = ChatClient(pool, api_key, session)

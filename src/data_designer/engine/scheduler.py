@@ -18,8 +18,9 @@ from data_designer.engine.ready import ReadyRows
 
 LOCAL = "local"
 _SMALLEST_HEADROOM = 8
-_HEADROOM_SECONDS = 0.1
-"""A replica holds as many rows beyond its slots as it finishes in this time."""
+_REPORTS_AHEAD = 4
+"""A replica holds as many rows beyond its slots as it finishes between so many reports: those that it has finished
+and not yet reported, those on their way, and some to go on with."""
 _ROWS_A_TASK = 256
 """Rows of a row-wise CPU stage that travel in one task."""
 _LOSSES_BEFORE_ALONE = 2
@@ -50,15 +51,15 @@ class _Replica:
     alone: bool = False
     """It holds one suspect row and gets nothing else."""
     tickets: dict[int, _Ticket] = field(default_factory=dict)
-    finished: int = 0
-    per_second: float = 0.0
+    report: int = 0
+    """Rows of a large recent report."""
 
     @property
     def window(self) -> int:
         """How many rows it may hold."""
         if not self.slots:
             return 0
-        return self.slots + max(self.slots, _SMALLEST_HEADROOM, int(self.per_second * _HEADROOM_SECONDS))
+        return self.slots + max(self.slots, _SMALLEST_HEADROOM, _REPORTS_AHEAD * self.report)
 
 
 class Scheduler:
@@ -85,7 +86,6 @@ class Scheduler:
         self._unopened: Iterator[int] | None = None
         self._next_batch: int | None = None
         self._tickets = 0
-        self._now: float | None = None
         self._commands: list[ev.Command] = []
 
     # --- the door ----------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class Scheduler:
             case ev.CommitFailed():
                 self._commit_failed(event)
             case ev.Tick():
-                self._tick(event.now)
+                pass
             case ev.Stop():
                 self._stop(event.reason)
             case _:
@@ -212,12 +212,12 @@ class Scheduler:
             ticket.out.difference_update(event.rows[mine].tolist())
             fresh += len(mine)
             replica.out -= len(mine)
-            replica.finished += len(mine)
             if not ticket.out:
                 del replica.tickets[number]
                 replica.alone = False
             self._done(ticket, event.rows[mine], event.kept[mine], event.bytes / max(1, len(event.rows)))
         if fresh:
+            replica.report = max(fresh, replica.report * 7 // 8)
             self._count(event.cells)
 
     def _task_done(self, event: ev.TaskDone) -> None:
@@ -262,13 +262,6 @@ class Scheduler:
         else:
             self._forget(batch)
             self._stop(f"batch {event.batch} could not be written: {event.reason}")
-
-    def _tick(self, now: float) -> None:
-        if self._now is not None and now > self._now:
-            for replica in self._replicas.values():
-                replica.per_second = replica.finished / (now - self._now)
-                replica.finished = 0
-        self._now = now
 
     def _stop(self, reason: str) -> None:
         if self.stop_reason is not None:
@@ -357,7 +350,8 @@ class Scheduler:
         slots = sum(self.shape.slots.values())
         if not slots:
             return 2 * self.shape.workers * self.shape.buffer_size
-        return max(2 * slots, min(self.shape.buffer_size, _ROWS_A_TASK))
+        wanted = sum(replica.window for replica in self._replicas.values())
+        return 2 * max(slots, wanted, min(self.shape.buffer_size, _ROWS_A_TASK) // 2)
 
     def _commit_if_complete(self, batch: OpenBatch) -> None:
         if batch.unfinished == 0 and not batch.committing and self.stop_reason is None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from data_designer.config.run_config import RequestAdmissionTuningConfig
@@ -91,6 +91,9 @@ class Caller:
         self._worked = False
         self._answers = 0
         self._statistics = CallerStatistics()
+        # Added up once a report instead of once a request.
+        self._usages: list[Usage] = []
+        self._seconds: list[float] = []
 
     async def ask(self, request: Request) -> Response:
         """Get a reply.
@@ -162,13 +165,8 @@ class Caller:
             if now >= self._adaptive.not_before:
                 self._adaptive.accepted(total)
             self._slots.lower(self._adaptive.allowed(now, total))
-        known = self._statistics
-        self._statistics = replace(
-            known,
-            usage=known.usage + response.usage,
-            seconds=known.seconds + seconds,
-            slowest=max(known.slowest, seconds),
-        )
+        self._usages.append(response.usage)
+        self._seconds.append(seconds)
 
     def _failed(self, error: ModelError, sent_at: float) -> None:
         now = self._clock()
@@ -199,5 +197,7 @@ class Caller:
 
     def take_statistics(self) -> CallerStatistics:
         """What was asked since the last call."""
-        taken, self._statistics = self._statistics, CallerStatistics()
+        answered = CallerStatistics(Usage.total(self._usages), sum(self._seconds), max(self._seconds, default=0.0))
+        taken, self._statistics = self._statistics + answered, CallerStatistics()
+        self._usages, self._seconds = [], []
         return taken

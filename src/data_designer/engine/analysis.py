@@ -1,7 +1,7 @@
 """What is known of a finished dataset, folded from the receipts of its batches."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from data_designer.config.analysis.column_statistics import (
@@ -22,12 +22,19 @@ _MODEL_WRITTEN = frozenset({"llm-text", "llm-code", "llm-structured", "llm-judge
 
 def analyse(plan: Plan, receipts: Iterable[Receipt]) -> DatasetProfilerResults:
     """Statistics of a dataset from the receipts of its committed batches."""
-    receipts = list(receipts)
-    profiles = merge_profiles(receipt.profile for receipt in receipts)
+    num_records = 0
+
+    def counted() -> Iterator[Mapping[str, Profile]]:
+        nonlocal num_records
+        for receipt in receipts:
+            num_records += receipt.generated
+            yield receipt.profile
+
+    profiles = merge_profiles(counted())
     declared = [column for column in plan.config.columns if column.column_type != "seed-dataset" and not column.drop]
     names = {column.name for column in declared}
     return DatasetProfilerResults(
-        num_records=sum(receipt.generated for receipt in receipts),
+        num_records=num_records,
         target_num_records=plan.geometry.num_records,
         column_statistics=[_statistics(c, profiles[c.name]) for c in declared if c.name in profiles],
         side_effect_column_names=[name for name in profiles if name not in names],

@@ -51,8 +51,10 @@ class Report:
 
     seconds: float = 0.0
     events: int = 0
+    committed: int = 0
+    """Rows of all commits."""
     rows: dict[int, frozenset[int]] = field(default_factory=dict)
-    """Batch to the rows of its last commit."""
+    """Batch to the rows of its last commit; empty where a run is not recorded."""
     rejected: set[int] = field(default_factory=set)
     peak: dict[str, int] = field(default_factory=dict)
     """Most cells in flight at once, a pool."""
@@ -62,7 +64,7 @@ class Report:
     """Cells that were run, repeats counted."""
     most_open: int = 0
     order: list[str] = field(default_factory=list)
-    """`send n` and `commit n`, a batch number each, in order."""
+    """`send n` and `commit n`, a batch number each, in order; empty where a run is not recorded."""
     stopped: str | None = None
 
 
@@ -91,13 +93,25 @@ class StalledError(AssertionError):
 
 
 class Simulation:
-    """Runs a scheduler against a world. `run()` returns the report; invariants are checked at every event."""
+    """Runs a scheduler against a world. `run()` returns the report.
 
-    def __init__(self, shape: ev.Shape, world: World, rng: random.Random, *, check: bool = True) -> None:
+    Args:
+        shape: the plan.
+        world: the machines.
+        rng: draws every latency and fault.
+        check: check the scheduler's invariants at every event.
+        record: keep in the report which rows were committed, and in which order batches went; without it, nothing
+            here grows with the number of records.
+    """
+
+    def __init__(
+        self, shape: ev.Shape, world: World, rng: random.Random, *, check: bool = True, record: bool = True
+    ) -> None:
         self._shape = shape
         self._world = world
         self._rng = rng
         self._check = check
+        self._record = record
         self._scheduler = Scheduler(shape)
         self._now = 0.0
         self._sequence = 0
@@ -198,7 +212,8 @@ class Simulation:
         if not machine.up or machine.epoch != command.epoch:
             return
         rows = command.rows.tolist()
-        self._report.order.extend(f"send {batch}" for batch in {row // self._shape.buffer_size for row in rows})
+        if self._record:
+            self._report.order.extend(f"send {batch}" for batch in {row // self._shape.buffer_size for row in rows})
         machine.queue.extend((command.stage, row, command.ticket) for row in rows)
         if self._chance(self._world.replica_death):
             epoch = machine.epoch
@@ -288,8 +303,10 @@ class Simulation:
             if self._chance(self._world.commit_failure):
                 self._tell(ev.CommitFailed(command.batch, "disk full"))
                 return
-            self._report.rows[command.batch] = frozenset(command.rows.tolist())
-            self._report.order.append(f"commit {command.batch}")
+            self._report.committed += len(command.rows)
+            if self._record:
+                self._report.rows[command.batch] = frozenset(command.rows.tolist())
+                self._report.order.append(f"commit {command.batch}")
             self._tell(ev.Committed(command.batch))
 
         self._at(self._world.commit_seconds, done)

@@ -190,8 +190,9 @@ class DataDesigner:
             kept = _Kept()
             with Progress(num_records, self._run_config.progress_interval) as progress:
                 report = running.preview(prepared, [progress], kept.keep)
-        _refuse_empty(report, kept.receipts)
         plan = prepared.plan
+        outcomes = _outcomes(plan, kept.receipts)
+        _refuse_empty(report, outcomes)
         return PreviewResults(
             config_builder=config_builder,
             dataset_metadata=DatasetMetadata(_seed_names(plan)),
@@ -200,7 +201,7 @@ class DataDesigner:
             processor_artifacts=kept.processed,
             task_traces=[],
             plan=plan,
-            outcomes=_outcomes(plan, kept.receipts),
+            outcomes=outcomes,
         )
 
     def create(
@@ -275,10 +276,9 @@ class DataDesigner:
         dataset_name: str,
         report: RunReport,
     ) -> DatasetCreationResults:
-        receipts = list(store.receipts())
         _Ledger(store, plan, dataset_name).write(final=True)
-        _refuse_empty(report, receipts)
-        outcomes = _outcomes(plan, receipts)
+        outcomes = _outcomes(plan, store.receipts())
+        _refuse_empty(report, outcomes)
         if report.stop_reason is not None:
             logger.warning(
                 "generated %d of %d requested records; the run was stopped: %s",
@@ -341,9 +341,12 @@ class _Ledger:
     def write(self, *, final: bool = False) -> None:
         """Write the metadata as it stands."""
         plan, geometry = self._plan, self._plan.geometry
-        receipts = list(self._store.receipts())
+        # One receipt at a time: there are as many as batches, and each holds statistics of every column.
+        generated = completed = 0
         paths: dict[str, list[str]] = {}
-        for receipt in receipts:
+        for receipt in self._store.receipts():
+            generated += receipt.generated
+            completed += receipt.complete
             for file in receipt.files:
                 paths.setdefault(file.path.rpartition("/")[0], []).append(file.path)
         processors = {k.partition("/")[2]: v for k, v in paths.items() if k.startswith(f"{PROCESSED}/")}
@@ -351,10 +354,10 @@ class _Ledger:
             **plan.config.fingerprint(),
             "target_num_records": geometry.num_records,
             "original_target_num_records": geometry.num_records,
-            "actual_num_records": sum(receipt.generated for receipt in receipts),
+            "actual_num_records": generated,
             "buffer_size": geometry.buffer_size,
             "total_num_batches": geometry.num_batches,
-            "num_completed_batches": sum(receipt.complete for receipt in receipts),
+            "num_completed_batches": completed,
             "dataset_name": self._name,
             "file_paths": {
                 PARQUET: paths.get(PARQUET, []),
@@ -364,7 +367,7 @@ class _Ledger:
             "seed": plan.seed,
         }
         if final:
-            dumped = analyse(plan, receipts).model_dump(mode="json")
+            dumped = analyse(plan, self._store.receipts()).model_dump(mode="json")
             content["column_statistics"] = dumped["column_statistics"]
         self._store.write_metadata(content)
 
@@ -397,18 +400,18 @@ def _seed_names(plan: Plan) -> list[str]:
 
 
 def _outcomes(plan: Plan, receipts: Iterable[Receipt]) -> RunOutcomes:
-    receipts = list(receipts)
     reasons: dict[str, dict[str, Any]] = {}
     usage: dict[str, Usage] = {}
+    generated = rejected = 0
     for receipt in receipts:
+        generated += receipt.generated
+        rejected += receipt.rejected
         for kind, found in receipt.reasons.items():
             known = reasons.setdefault(kind, {**found, "count": 0})
             known["count"] += found["count"]
         for alias, spent in receipt.usage.items():
             usage[alias] = usage.get(alias, Usage()) + spent
     requested = plan.geometry.num_records
-    generated = sum(receipt.generated for receipt in receipts)
-    rejected = sum(receipt.rejected for receipt in receipts)
     return RunOutcomes(requested, generated, rejected, requested - generated - rejected, reasons, usage)
 
 
@@ -442,14 +445,10 @@ def _listed(reasons: dict[str, dict[str, Any]]) -> list[str]:
     ]
 
 
-def _refuse_empty(report: RunReport, receipts: Sequence[Receipt]) -> None:
+def _refuse_empty(report: RunReport, outcomes: RunOutcomes) -> None:
     """Raise where no record was made, in the words of what went wrong most."""
-    if any(receipt.generated for receipt in receipts):
+    if outcomes.generated:
         return
-    reasons: dict[str, dict[str, Any]] = {}
-    for receipt in receipts:
-        for kind, found in receipt.reasons.items():
-            reasons.setdefault(kind, {**found, "count": 0})["count"] += found["count"]
-    why = "; ".join([*([report.stop_reason] if report.stop_reason else []), *_listed(reasons)])
+    why = "; ".join([*([report.stop_reason] if report.stop_reason else []), *_listed(outcomes.reasons)])
     error = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
     raise error(f"no record could be made: {why or 'every record was rejected'}")

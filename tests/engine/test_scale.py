@@ -1,0 +1,35 @@
+"""Ten million records in virtual time."""
+
+import subprocess
+import sys
+
+import pytest
+
+RUN = """
+import random, resource, sys
+from data_designer.engine.events import Shape, StageShape
+from data_designer.engine.simulate import Simulation, World
+
+records = int(sys.argv[1])
+stages = (StageShape("local", False, (), 0), StageShape("m", False, (0,), 1))
+shape = Shape(stages, {"m": 1024}, num_records=records, buffer_size=1000)
+world = World(replicas=4, latency=lambda rng, pool: 0.2)
+report = Simulation(shape, world, random.Random(1), check=False, record=False).run()
+print(report.committed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def committed_and_peak(records: int) -> tuple[int, int]:
+    """Run in a process of its own; rows committed, and that process's peak memory in MB."""
+    done = subprocess.run([sys.executable, "-c", RUN, str(records)], capture_output=True, text=True, check=True)
+    committed, peak = done.stdout.split()
+    return int(committed), int(peak)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="peak memory is read the POSIX way")
+def test_ten_million_records_need_no_more_memory_than_a_hundred_thousand() -> None:
+    """The scheduler's memory does not grow with the number of records, and it loses none of them."""
+    few, few_peak = committed_and_peak(100_000)
+    many, many_peak = committed_and_peak(10_000_000)
+    assert (few, many) == (100_000, 10_000_000)
+    assert many_peak <= few_peak + 5

@@ -5,6 +5,7 @@ with the number of records. `Hands` is all that differs between one process and 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from data_designer.engine.scheduler import Scheduler
 from data_designer.models.caller import CallerStatistics
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason
+
+logger = logging.getLogger(__name__)
 
 Ref = TypeVar("Ref")
 
@@ -190,6 +193,13 @@ class Driver(Generic[Ref]):
                 self._spawn(self._regrant(command))
             case ev.Forget(batch):
                 self._locations.forget(batch)
+            case ev.HoldBack():
+                logger.warning(
+                    "open batches hold %.0f MB, which is the limit: no further batch is opened until batch %d or "
+                    "another is committed; a smaller buffer_size needs less",
+                    command.bytes / 1e6,
+                    command.batch,
+                )
             case ev.Abandon():
                 pass
 

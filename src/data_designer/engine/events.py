@@ -208,7 +208,17 @@ class Forget:
     batch: int
 
 
-Command: TypeAlias = Send | RunTask | Commit | Reject | Regrant | Abandon | Forget
+@dataclass(frozen=True, slots=True)
+class HoldBack:
+    """The values of open batches have reached their limit: no batch is opened for now. Said once a run."""
+
+    batch: int
+    """The one that holds most."""
+    bytes: int
+    """What the open batches hold together."""
+
+
+Command: TypeAlias = Send | RunTask | Commit | Reject | Regrant | Abandon | Forget | HoldBack
 
 
 # --- what the scheduler must know of a plan ----------------------------------------------------------------

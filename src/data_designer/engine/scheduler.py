@@ -10,6 +10,7 @@ from typing import assert_never
 import numpy as np
 
 from data_designer.engine import events as ev
+from data_designer.engine.admission import ROWS_A_TASK, Admission
 from data_designer.engine.batches import OpenBatch, Released
 from data_designer.engine.breaker import ErrorRate
 from data_designer.engine.events import Flags, Rows
@@ -21,8 +22,6 @@ _SMALLEST_HEADROOM = 8
 _REPORTS_AHEAD = 4
 """A replica holds as many rows beyond its slots as it finishes between so many reports: those that it has finished
 and not yet reported, those on their way, and some to go on with."""
-_ROWS_A_TASK = 256
-"""Rows of a row-wise CPU stage that travel in one task."""
 _LOSSES_BEFORE_ALONE = 2
 _LOSSES_BEFORE_REJECTION = 3
 _COMMIT_TRIES = 3
@@ -83,6 +82,9 @@ class Scheduler:
         self._tasks: dict[int, _Ticket] = {}
         self._batches: dict[int, OpenBatch] = {}
         self._breakers = {name: ErrorRate(shape.error_rate, shape.error_window) for name in shape.inference_columns}
+        self._admission = Admission(shape)
+        self._held_back = False
+        """Whether it was said that values hold up the opening of batches."""
         self._unopened: Iterator[int] | None = None
         self._next_batch: int | None = None
         self._tickets = 0
@@ -106,6 +108,11 @@ class Scheduler:
         """Whether nothing is left to do."""
         started = self._unopened is not None
         return started and not self._batches and (self._next_batch is None or self.stop_reason is not None)
+
+    @property
+    def open_batches(self) -> int:
+        """How many batches are open."""
+        return len(self._batches)
 
     @property
     def held_bytes(self) -> int:
@@ -329,29 +336,17 @@ class Scheduler:
 
     def _admit(self) -> None:
         assert self._unopened is not None
-        while self._next_batch is not None and self._may_open():
+        wanted = sum(replica.window for replica in self._replicas.values())
+        while self._next_batch is not None and self._admission.may_open(self._batches.values(), wanted):
+            if (holder := self._admission.held_back_by(self._batches.values())) is not None:
+                self._hold_back(holder)
+                return
             start = self._next_batch * self.shape.buffer_size
             records = range(start, min(start + self.shape.buffer_size, self.shape.num_records))
             batch = OpenBatch(self._next_batch, records, self.shape.stages)
             self._batches[batch.number] = batch
             self._next_batch = next(self._unopened, None)
             self._put(batch, batch.roots())
-
-    def _may_open(self) -> bool:
-        limit = self.shape.max_open_batches
-        if limit is not None and len(self._batches) >= limit:
-            return False
-        if not self._batches:
-            return True
-        active = sum(batch.active for batch in self._batches.values())
-        return active < self._enough_active() and self.held_bytes < self.shape.held_bytes
-
-    def _enough_active(self) -> int:
-        slots = sum(self.shape.slots.values())
-        if not slots:
-            return 2 * self.shape.workers * self.shape.buffer_size
-        wanted = sum(replica.window for replica in self._replicas.values())
-        return 2 * max(slots, wanted, min(self.shape.buffer_size, _ROWS_A_TASK) // 2)
 
     def _commit_if_complete(self, batch: OpenBatch) -> None:
         if batch.unfinished == 0 and not batch.committing and self.stop_reason is None:
@@ -362,7 +357,13 @@ class Scheduler:
         batch.commits_out += 1
         self._commands.append(ev.Commit(batch.number, batch.complete_rows(), batch.unfinished == 0))
 
+    def _hold_back(self, holder: OpenBatch) -> None:
+        if not self._held_back:
+            self._held_back = True
+            self._commands.append(ev.HoldBack(holder.number, self.held_bytes))
+
     def _forget(self, batch: OpenBatch) -> None:
+        self._admission.done(batch)
         del self._batches[batch.number]
         self._commands.append(ev.Forget(batch.number))
 
@@ -379,7 +380,7 @@ class Scheduler:
 
     def _dispatch_tasks(self) -> None:
         while len(self._tasks) < self.shape.workers:
-            work = self._take_suspect(LOCAL) or self._ready[LOCAL].take(self._room(_ROWS_A_TASK), self._still_ready)
+            work = self._take_suspect(LOCAL) or self._ready[LOCAL].take(self._room(ROWS_A_TASK), self._still_ready)
             if work is None:
                 return
             ticket = self._issue(*work)

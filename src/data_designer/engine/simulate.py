@@ -161,6 +161,7 @@ class Simulation:
     def _tell(self, event: ev.Event) -> None:
         commands = self._scheduler.handle(event)
         self._report.events += 1
+        self._report.most_open = max(self._report.most_open, self._scheduler.open_batches)
         if self._check:
             self._scheduler.check_invariants()
         for command in commands:
@@ -180,7 +181,7 @@ class Simulation:
                 self._at(0.001, lambda: self._regrant(command))
             case ev.Abandon():
                 self._stopped = True
-            case ev.Forget():
+            case ev.Forget() | ev.HoldBack():
                 pass
 
     # --- replicas ----------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ docs: $(STAMP)  ## Generate the generated parts of the documentation.
 	$(PY) docs/generate.py
 
 bench: $(STAMP)  ## Compare with a bare client, side by side.
-	$(PY) tests/benchmarks/overhead.py
+	$(PY) tests/benchmarks/bench.py
 
 clean:
 	rm -rf $(VENV) artifacts build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -22,17 +22,19 @@ _QUIET = {
 
 
 @contextmanager
-def connected(workers: int) -> Iterator[None]:
+def connected(workers: int) -> Iterator[int]:
     """Be connected to Ray: to one that is initialised already, else at `RAY_ADDRESS`, else to a local one.
 
     Args:
         workers: CPU tasks that must be able to run at once on a Ray that is started here.
 
+    Yields the number of CPUs there are, which on a Ray that is started here may be fewer than it was told.
+
     Raises:
         ConnectionError: there is no Ray at `RAY_ADDRESS`.
     """
     if ray.is_initialized():
-        yield
+        yield _cpus()
         return
     address = os.environ.get("RAY_ADDRESS")
     if address:
@@ -40,7 +42,7 @@ def connected(workers: int) -> Iterator[None]:
     else:
         _start_local(workers)
     try:
-        yield
+        yield _cpus() if address else os.cpu_count() or 1
     finally:
         ray.shutdown()
 
@@ -76,8 +78,8 @@ def _start_local(workers: int) -> None:
     logger.info("ray=local cpus=%d", max(os.cpu_count() or 1, workers))
 
 
-def cpus() -> int:
-    """CPUs of the cluster we are connected to, at least one."""
+def _cpus() -> int:
+    """CPUs that the cluster says it has, at least one."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import ray
 
-from data_designer.distributed.cluster import connected, cpus, held_bytes_budget
+from data_designer.distributed.cluster import connected, held_bytes_budget
 from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.scheduler import Scheduler
@@ -40,12 +40,14 @@ class RayRun:
         with ExitStack() as exits:
             workers = self.plan.run.non_inference_max_parallel_workers
             connecting = asyncio.to_thread(exits.enter_context, connected(workers))
-            for result in await asyncio.gather(connecting, check(), return_exceptions=True):
+            cpus, checked = await asyncio.gather(connecting, check(), return_exceptions=True)
+            for result in (cpus, checked):
                 if isinstance(result, BaseException):
                     raise result
+            assert isinstance(cpus, int)
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
             async with RayHands(self.plan, self.store.path, self.keys, self.seed_table) as hands:
-                replicas = replica_numbers(self.plan, cpus())
+                replicas = replica_numbers(self.plan, cpus)
                 driver = Driver(self.plan, scheduler, hands, replicas, self.store.publish, self.observers)
                 started(driver)
                 return await driver.run()

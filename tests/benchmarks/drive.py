@@ -1,0 +1,247 @@
+"""Makes one dataset of one workload and prints what came of it; `bench.py` runs this in a process of its own."""
+
+import argparse
+import asyncio
+import json
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import orjson
+import psutil
+
+import data_designer.config as dd
+from data_designer.interface import DataDesigner
+
+TOPICS = ["books", "garden tools", "lamps", "headphones", "kitchen knives", "bicycles", "tents", "board games"]
+CODE = "def area(width: float, height: float) -> float:\n    return width * height\n"
+
+
+def _category(builder: dd.DataDesignerConfigBuilder) -> None:
+    builder.add_column(name="category", column_type="sampler", sampler_type="category", params={"values": TOPICS})
+
+
+def _ask(builder: dd.DataDesignerConfigBuilder, name: str, model: str, prompt: str) -> None:
+    builder.add_column(name=name, column_type="llm-text", model_alias=model, prompt=prompt)
+
+
+def text(builder: dd.DataDesignerConfigBuilder) -> None:
+    """One text column."""
+    _category(builder)
+    _ask(builder, "text", "m1", "Write one short product description for an item in the category '{{ category }}'.")
+
+
+def diamond(builder: dd.DataDesignerConfigBuilder) -> None:
+    """Four columns of two models, two of which wait for others."""
+    _category(builder)
+    _ask(builder, "a", "m1", "Draft a two-sentence story about {{ category }}.")
+    _ask(builder, "b", "m2", "Criticise this story in one sentence: {{ a }}")
+    _ask(builder, "c", "m1", "Rewrite the story '{{ a }}' following this advice: {{ b }}")
+    _ask(builder, "d", "m2", "Give one independent fact about {{ category }}.")
+
+
+def structured(builder: dd.DataDesignerConfigBuilder) -> None:
+    """One structured column."""
+    _category(builder)
+    fields = {"title": {"type": "string"}, "score": {"type": "integer"}, "summary": {"type": "string"}}
+    tags = {"tags": {"type": "array", "items": {"type": "string"}}}
+    schema = {"type": "object", "properties": fields | tags, "required": [*fields, *tags]}
+    builder.add_column(
+        name="rec",
+        column_type="llm-structured",
+        model_alias="m1",
+        prompt="Produce one catalogue record for an item in the category '{{ category }}'.",
+        output_format=schema,
+    )
+
+
+def tail(builder: dd.DataDesignerConfigBuilder) -> None:
+    """A chain of three columns."""
+    _category(builder)
+    _ask(builder, "a", "m1", "Draft a two-sentence story about {{ category }}.")
+    _ask(builder, "b", "m1", "Criticise this story in one sentence: {{ a }}")
+    _ask(builder, "c", "m1", "Rewrite the story '{{ a }}' following this advice: {{ b }}")
+
+
+def growth(builder: dd.DataDesignerConfigBuilder) -> None:
+    """Samplers, an expression and a text column."""
+    _category(builder)
+    builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    gaussian = {"mean": 40, "stddev": 9, "decimal_places": 2}
+    builder.add_column(name="price", column_type="sampler", sampler_type="gaussian", params=gaussian)
+    builder.add_column(name="label", column_type="expression", expr="{{ category | upper }} at {{ price }}")
+    _ask(builder, "text", "m1", "Advertise {{ label }}.")
+
+
+def cpu(builder: dd.DataDesignerConfigBuilder) -> None:
+    """No model: samplers, expressions and the validation of Python code."""
+    _category(builder)
+    builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    gaussian = {"mean": 40, "stddev": 9, "decimal_places": 2}
+    builder.add_column(name="price", column_type="sampler", sampler_type="gaussian", params=gaussian)
+    builder.add_column(name="count", column_type="sampler", sampler_type="poisson", params={"mean": 4})
+    builder.add_column(name="label", column_type="expression", expr="{{ category | upper }} at {{ price }}")
+    builder.add_column(name="total", column_type="expression", expr="{{ price * count }}", dtype="float")
+    builder.add_column(name="code", column_type="expression", expr=f"# {{{{ id }}}}\n{CODE}")
+    builder.add_column(
+        name="checked",
+        column_type="validation",
+        target_columns=["code"],
+        validator_type="code",
+        validator_params={"code_lang": "python"},
+        batch_size=100,
+    )
+
+
+KINDS: dict[str, Callable[[dd.DataDesignerConfigBuilder], None]] = {
+    kind.__name__: kind for kind in (text, diamond, structured, tail, growth, cpu)
+}
+
+
+class _Memory:
+    """The largest resident size of this process, and what it was when the first batch was committed."""
+
+    def __init__(self, dataset: Path) -> None:
+        self.peak = 0
+        self.first_file_after: float | None = None
+        self._dataset = dataset
+        self._started = time.perf_counter()
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        process = psutil.Process()
+        while not self._over.wait(0.05):
+            self.peak = max(self.peak, process.memory_info().rss)
+            if self.first_file_after is None and any((self._dataset / "receipts").glob("batch_*")):
+                self.first_file_after = time.perf_counter() - self._started
+
+    def stop(self) -> None:
+        self._over.set()
+
+
+def _designer(args: argparse.Namespace, folder: Path) -> tuple[DataDesigner, dd.DataDesignerConfigBuilder]:
+    params = dd.ChatCompletionInferenceParams(max_parallel_requests=args.slots, timeout=120)
+    names = {"m1": args.model, "m2": args.model2}
+    models = [
+        dd.ModelConfig(alias=alias, model=name, provider="p", skip_health_check=True, inference_parameters=params)
+        for alias, name in names.items()
+        if name
+    ]
+    builder = dd.DataDesignerConfigBuilder(model_configs=models)
+    KINDS.get(args.kind, text)(builder)
+    designer = DataDesigner(folder, model_providers=[dd.ModelProvider(name="p", endpoint=args.url)])
+    designer.set_run_config(
+        dd.RunConfig(
+            executor=args.executor,
+            buffer_size=args.buffer_size,
+            non_inference_max_parallel_workers=args.workers,
+            max_conversation_restarts=5,
+        )
+    )
+    return designer, builder
+
+
+def make(args: argparse.Namespace) -> dict[str, float | None]:
+    """Make a dataset."""
+    with tempfile.TemporaryDirectory() as folder:
+        designer, builder = _designer(args, Path(folder))
+        memory = _Memory(Path(folder) / "dataset")
+        started = time.perf_counter()
+        result = designer.create(builder, num_records=args.records)
+        seconds = time.perf_counter() - started
+        memory.stop()
+        rows = result.count_records()
+    return {
+        "seconds": seconds,
+        "rows": rows,
+        "driver_bytes": memory.peak,
+        "first_file_after": memory.first_file_after,
+    }
+
+
+def first(args: argparse.Namespace) -> dict[str, float | None]:
+    """A preview of one record; the seconds are those since this process began."""
+    designer, builder = _designer(args, Path(tempfile.gettempdir()))
+    assert len(designer.preview(builder, num_records=args.records).dataset) == args.records
+    return {"seconds": time.time() - psutil.Process().create_time(), "rows": args.records}
+
+
+def warm(args: argparse.Namespace) -> dict[str, float | None]:
+    """Make a few records on a Ray that runs already and has not seen this package."""
+    import ray
+
+    ray.init(address="local", include_dashboard=False, log_to_driver=False)
+    try:
+        return make(args)
+    finally:
+        ray.shutdown()
+
+
+async def _bare(url: str, model: str, cells: int, slots: int) -> float:
+    waiting = iter(range(cells))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def worker() -> None:
+            for number in waiting:
+                body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": f"Write {number}."}]})
+                async with session.post(f"{url}/chat/completions", data=body) as reply:
+                    orjson.loads(await reply.read())
+
+        started = time.perf_counter()
+        await asyncio.gather(*(worker() for _ in range(slots)))
+        return time.perf_counter() - started
+
+
+def bare(args: argparse.Namespace) -> dict[str, float | None]:
+    """The same requests from a loop in one process that does nothing else."""
+    return {"seconds": asyncio.run(_bare(args.url, args.model, args.records, args.slots)), "rows": args.records}
+
+
+def plain(args: argparse.Namespace) -> dict[str, float | None]:
+    """The columns of `cpu` but the validation, by numpy and jinja2 in one process, kept in memory."""
+    import jinja2
+    import numpy as np
+
+    random.seed(1)
+    started = time.perf_counter()
+    rng = np.random.default_rng(1)
+    size = args.records
+    category = rng.choice(TOPICS, size).tolist()
+    ids = [str(random.randint(0, 1 << 128)) for _ in range(size)]
+    price = np.round(rng.normal(40, 9, size), 2).tolist()
+    count = rng.poisson(4, size).tolist()
+    label = jinja2.Template("{{ category | upper }} at {{ price }}")
+    total = jinja2.Template("{{ price * count }}")
+    code = jinja2.Template(f"# {{{{ id }}}}\n{CODE}")
+    rows = [
+        (label.render(category=c, price=p), float(total.render(price=p, count=n)), code.render(id=i))
+        for c, i, p, n in zip(category, ids, price, count, strict=True)
+    ]
+    return {"seconds": time.perf_counter() - started, "rows": len(rows)}
+
+
+def main() -> None:
+    """Run one workload."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    others = {other.__name__: other for other in (bare, plain, first, warm)}
+    parser.add_argument("kind", choices=[*KINDS, *others])
+    parser.add_argument("records", type=int)
+    parser.add_argument("--url", default="http://127.0.0.1:1/v1")
+    parser.add_argument("--model", default="")
+    parser.add_argument("--model2", default="")
+    parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--buffer-size", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--executor", default="ray")
+    args = parser.parse_args()
+    result = others.get(args.kind, make)(args)
+    print("RESULT " + json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,6 @@ from data_designer.engine.store import Store
 from data_designer.engine.workplace import Workplace
 from data_designer.interface.preparing import Prepared
 from data_designer.models.health import check_pools
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
 from data_designer.plan.model import LOCAL, Plan
 
 logger = logging.getLogger(__name__)
@@ -43,6 +42,8 @@ def with_simulated_models(plan: Plan) -> Iterator[Plan]:
     if not any(not plan.pools[alias].provider.endpoint for alias in simulated):
         yield plan
         return
+    from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+
     with SimulatedServerProcess(SimulatedModel(seed=plan.seed % (1 << 32))) as url:
         pools = dict(plan.pools)
         for alias in simulated:

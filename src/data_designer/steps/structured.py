@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError, best_match
-from referencing import Registry
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from data_designer.errors import ParserException
 from data_designer.steps.parsing import parse_json
 from data_designer.steps.pruning import Judge, Pruner, Schema, resolved
+from data_designer.steps.schema_check import SchemaCheck
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 _SHOWN_ERRORS = 5
 _SHOWN_CHARACTERS = 300
@@ -25,10 +26,9 @@ class ResponseSchema:
 
     def __init__(self, schema: Schema) -> None:
         self.instructions = format_instructions(schema)
-        relaxed = _relaxed(schema)
-        # An explicit registry keeps the validator from fetching references over the network.
-        self._validator = Draft202012Validator(relaxed, registry=Registry())
-        self._pruner = Pruner(relaxed, self._judge_for)
+        self._schema = _relaxed(schema)
+        self._check = SchemaCheck(self._schema, self._schema)
+        self._pruner = Pruner(self._schema, self._judge_for)
 
     def parse(self, reply: str) -> Any:
         """Take the last JSON block of a reply, without undeclared properties.
@@ -46,17 +46,21 @@ class ResponseSchema:
         """
         try:
             pruned = self._pruner.prune(value)
-            valid = self._validator.is_valid(pruned)
+            mismatches = [] if self._check.fits(pruned) else _mismatches(self._check.exact, pruned)
         except RecursionError as error:
             raise ParserException(
                 "The JSON doesn't match requested <response_schema>: it is nested too deeply."
             ) from error
-        if not valid:
-            raise ParserException(_mismatch(self._validator.iter_errors(pruned)))
+        if mismatches:
+            raise ParserException(
+                "The JSON doesn't match requested <response_schema>:\n"
+                + "\n".join(mismatches)
+                + "\nAnswer again with the whole JSON, corrected."
+            )
         return pruned
 
     def _judge_for(self, schema: Any) -> Judge:
-        return self._validator.evolve(schema=schema).is_valid
+        return SchemaCheck(schema, self._schema).fits
 
 
 def format_instructions(schema: Schema) -> str:
@@ -71,6 +75,9 @@ def format_instructions(schema: Schema) -> str:
 
 def schema_violations(schema: Schema) -> list[str]:
     """List what keeps a schema from being used; empty when it is fine."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
@@ -79,21 +86,18 @@ def schema_violations(schema: Schema) -> list[str]:
     return [f"output_format refers to {ref!r}, which is not in the schema" for ref in refs]
 
 
-def _mismatch(errors: Iterator[ValidationError]) -> str:
+def _mismatches(validator: "Validator", value: Any) -> list[str]:
+    """Say for the first places that do not fit where they are and what is wrong."""
+    from jsonschema.exceptions import best_match
+
     lines = []
-    for error in errors:
+    for error in islice(validator.iter_errors(value), _SHOWN_ERRORS):
         cause = best_match([error]) or error
         message = cause.message
         if len(message) > _SHOWN_CHARACTERS:
             message = f"{message[:_SHOWN_CHARACTERS]}..."
         lines.append(f"- at {cause.json_path}: {message}")
-        if len(lines) == _SHOWN_ERRORS:
-            break
-    return (
-        "The JSON doesn't match requested <response_schema>:\n"
-        + "\n".join(lines)
-        + "\nAnswer again with the whole JSON, corrected."
-    )
+    return lines
 
 
 def _relaxed(schema: Any) -> Any:

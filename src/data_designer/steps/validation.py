@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import numpy as np
-from jsonschema import Draft202012Validator
-from referencing import Registry
 
 from data_designer.config.column_configs import ValidationColumnConfig
 from data_designer.config.utils.code_lang import CodeLang
@@ -21,6 +19,7 @@ from data_designer.values import Block, Made, Reason
 
 if TYPE_CHECKING:
     import pandas as pd
+    from jsonschema.protocols import Validator
 
 _NO_REMOTE: Final = "a remote validator is not supported by this version; use a local_callable"
 _NO_RUFF: Final = "judging Python needs ruff: pip install ruff"
@@ -92,6 +91,14 @@ class _CodeValidator:
         return [{target: by_target[target][row] for target in self._targets} for row in range(rows)], {}
 
 
+def _schema_validator(schema: Mapping[str, Any]) -> "Validator":
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    # An explicit registry keeps the validator from fetching references over the network.
+    return Draft202012Validator(schema, registry=Registry())
+
+
 class _LocalValidator:
     """Calls the user's function with as many rows at a time as the column's `batch_size` says."""
 
@@ -100,10 +107,7 @@ class _LocalValidator:
         self._size = config.batch_size
         self._function: Callable[[pd.DataFrame], Any] = params.validation_function
         self._name = getattr(params.validation_function, "__name__", "validation_function")
-        # An explicit registry keeps the validator from fetching references over the network.
-        self._schema = (
-            None if params.output_schema is None else Draft202012Validator(params.output_schema, registry=Registry())
-        )
+        self._schema = None if params.output_schema is None else _schema_validator(params.output_schema)
 
     def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
         """Give a verdict for each row, and the reasons of rows rejected by their place."""

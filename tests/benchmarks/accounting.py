@@ -125,8 +125,9 @@ def run(command: Sequence[str], log: Path, environment: dict[str, str], limit: f
     """
     with _account() as account, log.open("w") as output:
         started = time.perf_counter()
+        began = {"BENCHMARK_BEGAN": repr(time.time())}
         process = subprocess.Popen(
-            account.enter(command), stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment
+            account.enter(command), stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment | began
         )
         peak = 0
         while process.poll() is None:

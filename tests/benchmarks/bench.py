@@ -23,8 +23,8 @@ from bound import median_bound
 from endpoint import HOME, SHARED, Behaviour, Counted, Endpoint, endpoint
 
 HERE = Path(__file__).resolve().parent
-PEERS = {"data_designer": "data-designer", "sdg_hub": "sdg-hub"}
-"""Peer to the name of its virtual environment in `../shared/bench`."""
+PEERS = {"raw": "raw", "data_designer": "data-designer", "sdg_hub": "sdg-hub"}
+"""Peer to the name of its virtual environment in `../shared/bench`; `raw` is a loop around aiohttp."""
 _MOST_OF_PEERS = 12_000
 """Records beyond which a peer would take too long."""
 _KINDS_OF_PEERS = {"text": "text", "diamond": "chain", "structured": "structured"}
@@ -113,7 +113,8 @@ class Bench:
             positional = [kind, str(records), models[0], str(workload.slots)]
             port = self.server.url.split(":")[2].split("/")[0]
             script = str(SHARED / "peers" / f"{side}.py")
-            return [python, script, *positional, *second, "--port", port, "--out", str(folder)]
+            client = ["--opt", "client=aiohttp"] if side == "raw" else []
+            return [python, script, *positional, *second, *client, "--port", port, "--out", str(folder)]
         kind = side if side in ("bare", "plain") else workload.kind
         extra = [part for option, value in options.items() for part in (f"--{option.replace('_', '-')}", value)]
         driver = [sys.executable, str(HERE / "drive.py"), kind, str(records), "--url", self.server.url]
@@ -279,12 +280,17 @@ def processors(bench: Bench, repeats: int) -> dict[str, str]:
 
 
 def batch_sizes(bench: Bench, repeats: int) -> dict[str, str]:
-    """The guide's table of buffer sizes: rate, memory, seconds to the first file."""
+    """The guide's tables: what batch sizes and slots do to the rate, the memory and the first file."""
     sizes = ("100", "500", "1000", "2000", "5000")
     for _ in range(repeats):
         for size in sizes:
             bench.measure("ours", "W0", 20_000, buffer_size=size)
-    table = {}
+    for _ in range(repeats):
+        for slots in ("4", "16"):
+            bench.measure("ours", "W1", 400, slots=slots)
+    four, sixteen = (bench.values("ours", "W1", attrgetter("rate"), 400, slots=slots) for slots in ("4", "16"))
+    ratios = [many / few for few, many in zip(four, sixteen, strict=True)]
+    table = {"cells/s with 16 slots / with 4, 200 ms model": shown(ratios)}
     for size in sizes:
         for label, value in _BATCH_FIGURES.items():
             figures = bench.values("ours", "W0", value, 20_000, buffer_size=size)
@@ -345,6 +351,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="parts: overhead bound faults growth cpu startup batches")
     parser.add_argument("--peers", action="store_true", help="run the peers beside ours where they are installed")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", help="records of the overhead part")
     parser.add_argument("--out", type=Path, default=Path("artifacts") / "benchmarks")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -354,9 +361,9 @@ def main() -> None:
         bench = Bench(server, args.out.resolve())
         sides = ["ours", "bare", *peers]
         parts: dict[str, Callable[[], dict[str, str]]] = {
-            "overhead": lambda: overhead(bench, sides, args.runs, (1000, 2000, 6000, 12_000, 22_000)),
+            "overhead": lambda: overhead(bench, sides, args.runs, args.sizes or (1000, 2000, 6000, 12_000, 22_000)),
             "bound": lambda: against_bound(bench, ("W1", "W2", "T", "W7"), args.runs),
-            "faults": lambda: faults(bench, ["ours", *peers], args.runs),
+            "faults": lambda: faults(bench, ["ours", *(peer for peer in peers if peer != "raw")], args.runs),
             "growth": lambda: growing(bench, 100_000, 1_000_000, args.runs),
             "cpu": lambda: processors(bench, args.runs),
             "startup": lambda: startup(bench, args.runs),

@@ -1,5 +1,6 @@
 """What templates see of a cell's value."""
 
+import json
 import math
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from data_designer.steps.decoding import decoded
+from data_designer.steps.decoding import decoded, decoded_fields
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,32 @@ def test_the_value_itself_is_left_alone() -> None:
     value = {"a": ["1"]}
     decoded(value)
     assert value == {"a": ["1"]}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+SPACES = st.text(" \t\n\r", max_size=2)
+
+
+@settings(deadline=None)
+@given(JSON, SPACES, SPACES)
+def test_all_json_text_is_decoded_whatever_it_begins_with(value: Any, before: str, after: str) -> None:
+    """Numbers, words, texts, lists and objects are found, space around them or not."""
+    assert decoded(f"{before}{json.dumps(value)}{after}") == value
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["k", "l", "1", 1, "null", None]), JSON) | JSON,
+    st.frozensets(st.sampled_from(["k", "1", "null"])),
+)
+def test_some_fields_are_decoded_as_all_are(value: Any, fields: frozenset[str]) -> None:
+    """Reading a key of it gives the same as reading it of the whole value."""
+    whole, part = decoded(value), decoded_fields(value, fields)
+    if isinstance(whole, dict):
+        assert {key: part[key] for key in fields & part.keys()} == {key: whole[key] for key in fields & whole.keys()}
+    else:
+        assert part == whole

@@ -3,12 +3,15 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.steps.expressions import ExpressionProgram
-from data_designer.values import Drop, Ok, Outcome
+from data_designer.values import Block, Drop, Ok, Outcome
 
 ERR = object()
 SECURE, NATIVE = JinjaRenderingEngine.SECURE, JinjaRenderingEngine.NATIVE
@@ -96,3 +99,44 @@ def test_a_failing_expression_drops_the_record() -> None:
     outcome = compute("{{ a / 0 }}", "float", {"a": 1})
     assert isinstance(outcome, Drop)
     assert "ZeroDivisionError" in outcome.reason.message
+
+
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from(["", "7", "1e400", "true", "[1]", '{"k": 3}', "x" * 200]),
+    st.dictionaries(st.just("k"), st.integers() | st.text(max_size=3)),
+)
+
+
+EXPRESSIONS = [
+    "{{ a }}",
+    "1{{ a }}",
+    "5%",
+    "{{ a * 2 }}",
+    "{{ a.k }}",
+    "{{ a | upper }}",
+    "{% if a > 3 %}1{% else %}x{% endif %}",
+]
+
+
+@pytest.mark.parametrize("engine", [SECURE, NATIVE])
+@settings(deadline=None, max_examples=300)
+@given(
+    expr=st.sampled_from(EXPRESSIONS),
+    dtype=st.sampled_from(["str", "int", "float", "bool"]),
+    values=st.lists(CELLS, max_size=5),
+)
+def test_a_block_computes_as_its_records_do(
+    engine: JinjaRenderingEngine, expr: str, dtype: Any, values: list[Any]
+) -> None:
+    """Together or one by one, rows get the same values of the same types and are dropped for the same reasons."""
+    program = ExpressionProgram(ExpressionColumnConfig(name="x", expr=expr, dtype=dtype), engine, ["a"])
+    made = program.run(Block(np.arange(len(values)), {"a": values}))
+    together = [made.drops.get(row, cell) for row, cell in enumerate(made.columns["x"])]
+    outcomes = [compute(expr, dtype, {"a": value}, engine) for value in values]
+    singly = [outcome.reason if isinstance(outcome, Drop) else outcome.values[0] for outcome in outcomes]
+    assert [repr(cell) for cell in together] == [repr(cell) for cell in singly]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data_designer.config.base import SkipConfig
 from data_designer.plan.model import Step
@@ -101,3 +103,30 @@ def test_failures_skip_with_one_warning_and_a_count(when: str, caplog: pytest.Lo
     assert gate.failures == 3
     assert len(caplog.records) == 1
     assert "column=x" in caplog.text
+
+
+@pytest.mark.parametrize("propagate", [True, False])
+@pytest.mark.parametrize(
+    "when", [None, "{{ g }}", "{{ g.k > 1 }}", "{{ g + a }}", "{{ nowhere }}", "{{ g in range(3) }}"]
+)
+@settings(deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.none() | st.integers() | st.text(max_size=3) | st.dictionaries(st.just("k"), st.integers()),
+            st.sampled_from([None, frozenset(), frozenset({"a"}), frozenset({"g"})]),
+            st.booleans(),
+        )
+    )
+)
+def test_rows_are_decided_as_their_records_are(when: str | None, propagate: bool, rows: list[Any]) -> None:
+    """Of a block the gate reads no more than it names, and decides, fails and counts as for whole records."""
+    together, singly = (Gate(step(when, propagate=propagate)) for _ in range(2))
+    columns = {"a": [1] * len(rows), "g": [g for g, _, _ in rows], "other": [object()] * len(rows)}
+    skipped = [upstream for _, upstream, _ in rows]
+    places = [place for place, (_, _, asked) in enumerate(rows) if asked]
+    assert [*together.decisions(columns, skipped, places)] == [
+        singly.decide({name: values[place] for name, values in columns.items()}, skipped[place] or ())
+        for place in places
+    ]
+    assert together.failures == singly.failures

@@ -1,11 +1,16 @@
 """Judging code: severities, scores, syntax errors, and one process for many pieces."""
 
+import argparse
+import ast
+import dataclasses
 import importlib.util
+import inspect
+import typing
 from typing import Any
 
 import pytest
 
-from data_designer.steps.linting import PythonLinter, SqlLinter, sql_is_available
+from data_designer.steps.linting import PythonLinter, SqlLinter, _statements, sql_is_available
 
 needs_sql = pytest.mark.skipif(importlib.util.find_spec("sqlfluff") is None, reason="the extra `sql` is not installed")
 
@@ -112,3 +117,27 @@ def test_sql_is_valid_if_it_parses(code: str, valid: bool, part: str) -> None:
 def test_sql_that_is_not_there_has_no_verdict() -> None:
     """Both keys are null."""
     assert SqlLinter("ansi").verdicts([None]) == [{"is_valid": None, "error_messages": None}]
+
+
+_NESTED = """
+match x:
+    case 1 if y:
+        a = lambda: 1
+    case _:
+        try:
+            pass
+        except* ValueError:
+            while z:
+                break
+            else:
+                b = 1 if z else 2
+        finally:
+            async def f():
+                async with g: return [i async for i in h]
+"""
+
+
+@pytest.mark.parametrize("code", ["", _NESTED, *map(inspect.getsource, (argparse, ast, dataclasses, typing, inspect))])
+def test_every_statement_counts_however_deep_it_stands(code: str) -> None:
+    """The score is per statement, and expressions hold none."""
+    assert _statements(code) == (sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(code))) or 1)

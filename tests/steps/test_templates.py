@@ -1,13 +1,19 @@
 """Templates: what is refused before a token is paid for, and what a record renders to."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from jinja2.sandbox import SandboxedEnvironment
 
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
+from data_designer.steps.decoding import decoded
 from data_designer.steps.templates import compile_json_template, compile_template, template_violations
 
 SECURE, NATIVE = JinjaRenderingEngine.SECURE, JinjaRenderingEngine.NATIVE
@@ -145,3 +151,110 @@ def test_many_threads_share_a_template() -> None:
     with ThreadPoolExecutor(8) as threads:
         rendered = list(threads.map(lambda n: template.render({"a": n}), range(500)))
     assert rendered == [f"{n}-{n}" for n in range(500)]
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["1.50", '{"k": "v"}', "[]"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["k", "l", "items", 1, None]), inner),
+    max_leaves=6,
+)
+RECORDS = st.dictionaries(st.sampled_from("ab"), VALUES)
+PIECES = st.sampled_from(
+    [
+        "{{ a }}",
+        "{{ b }}",
+        "{{- a -}}",
+        "{{ 7 }}",
+        "{{ a | upper }}",
+        "{{ a.k }}",
+        "{{ a['k'] }}",
+        "{{ a.k.l }}",
+        "{{ a['k l'] }}",
+        "{{ a[0] }}",
+        "{{ a.items() }}",
+        "{{ a[b] is defined }}",
+        "{{ b.l | length }}",
+        "{% if b.k == 'v' %}yes{% endif %}",
+        "{% for x in a %}{{ x }},{% endfor %}",
+        "{% for a in b %}{{ a.k }}{% endfor %}",
+        "{% set a = b.k %}",
+        "{% set b = 1 %}",
+        "{# b #}",
+    ]
+) | st.text("a %s()\n<é\\'\"", max_size=6)
+
+
+def said(render: Callable[[], str]) -> str:
+    """Give what a rendering comes to, or why it fails."""
+    try:
+        return render()
+    except PromptTemplateRenderError as error:
+        return str(error)
+
+
+def outcome(render: Callable[[], str]) -> str | None:
+    """Give what a rendering comes to, None where it fails."""
+    try:
+        return render()
+    except PromptTemplateRenderError:
+        return None
+
+
+def by_jinja(text: str, record: dict[str, Any]) -> str | None:
+    """Give what plain Jinja makes of the decoded record, None where it fails."""
+    try:
+        return SandboxedEnvironment().from_string(text).render({name: decoded(v) for name, v in record.items()})
+    except Exception:  # noqa: BLE001 - a template may raise anything
+        return None
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=4).map("".join), RECORDS)
+def test_what_a_template_renders_to_is_what_jinja_says(text: str, record: dict[str, Any]) -> None:
+    """No shortcut, be it joining values or decoding only the keys that are read, shows in the text."""
+    template = compile_template(text, NATIVE, ["a", "b"])
+    assert outcome(lambda: template.render(record)) == by_jinja(text, record)
+
+
+@ENGINES
+@settings(deadline=None)
+@given(text=st.lists(PIECES, max_size=4).map("".join), records=st.lists(RECORDS, max_size=4))
+def test_rows_render_as_their_records_do(
+    engine: JinjaRenderingEngine, text: str, records: list[dict[str, Any]]
+) -> None:
+    """Whole columns give, row by row, the texts and the errors that single records give."""
+    assume(not template_violations(text, engine, ["a", "b"]))
+    template = compile_template(text, engine, ["a", "b"])
+    columns = {name: [record.get(name) for record in records] for name in "ab"}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    singly = [said(partial(template.render, row)) for row in rows]
+    assert [str(rendered) for rendered in template.render_rows(columns, len(records))] == singly
+
+
+@ENGINES
+@pytest.mark.parametrize("text", ["fixed", "{{ a }}", "{{ a }}{{ b }}"])
+def test_rows_without_a_column_render_as_records_without_it(engine: JinjaRenderingEngine, text: str) -> None:
+    """A column that is not there prints as nothing, and there are still as many rows."""
+    template = compile_template(text, engine, ["a", "b"])
+    wanted = str(next(template.render_rows({"b": ["x"]}, 1)))
+    assert [str(rendered) for rendered in template.render_rows({"b": ["x", "x"]}, 2)] == [wanted, wanted]
+    assert said(lambda: template.render({"b": "x"})) == wanted
+
+
+@ENGINES
+def test_a_number_too_long_to_print_fails_alike_wherever_it_stands(engine: JinjaRenderingEngine) -> None:
+    """Python refuses to write integers of more than 4300 digits."""
+    template = compile_template("{{ a }}", engine, ["a"])
+    (rendered,) = template.render_rows({"a": [10**5000]}, 1)
+    with pytest.raises(PromptTemplateRenderError, match="ValueError: Exceeds the limit") as raised:
+        template.render({"a": 10**5000})
+    assert str(rendered) == str(raised.value)
+
+
+def test_the_name_of_a_jinja_function_is_no_column() -> None:
+    """It prints as it does in Jinja, whatever the record holds."""
+    template = compile_template("{{ range }}{{ a }}", NATIVE, ["a", "range"])
+    assert template.render({"a": 1, "range": 2}) == by_jinja("{{ range }}{{ a }}", {"a": 1})

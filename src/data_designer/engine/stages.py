@@ -123,7 +123,8 @@ class _Work:
 
     def __init__(self, block: Block) -> None:
         self.rows = block.rows
-        self.columns = {name: list(values) for name, values in block.columns.items() if name != SKIPPED}
+        # The block's own lists: what the stage makes goes into lists of its own.
+        self.columns = {name: values for name, values in block.columns.items() if name != SKIPPED}
         self.skipped: list[frozenset[str] | None] = list(block.columns.get(SKIPPED) or [None] * len(block))
         self.rejected: list[Reason | None] = [None] * len(block)
 
@@ -134,7 +135,7 @@ class _Work:
             self.columns[name] = [None] * len(self.rows)
         todo = [place for place, reason in enumerate(self.rejected) if reason is None]
         if built.gate is not None:
-            todo = [place for place in todo if not self._skips(built, place)]
+            todo = self._ungated(built.step, built.gate, todo)
         if not todo:
             return
         if hasattr(built.program, "run"):
@@ -142,16 +143,16 @@ class _Work:
         else:
             self._run_cells(_cell(built.program), step, todo)
 
-    def _record(self, place: int) -> dict[str, Any]:
-        return {name: values[place] for name, values in self.columns.items()}
-
-    def _skips(self, built: _Built, place: int) -> bool:
-        assert built.gate is not None
-        if not built.gate.decide(self._record(place), self.skipped[place] or ()):
-            return False
-        self._write(built.step, place, built.gate.values)
-        self.skipped[place] = (self.skipped[place] or frozenset()) | {built.step.name}
-        return True
+    def _ungated(self, step: Step, gate: Gate, todo: list[int]) -> list[int]:
+        """Skip the rows that the gate says to skip; gives the others."""
+        others = []
+        for place, skips in zip(todo, gate.decisions(self.columns, self.skipped, todo), strict=True):
+            if skips:
+                self._write(step, place, gate.values)
+                self.skipped[place] = (self.skipped[place] or frozenset()) | {step.name}
+            else:
+                others.append(place)
+        return others
 
     def _write(self, step: Step, place: int, values: tuple[Any, ...]) -> None:
         for name, value in zip(step.makes, values, strict=True):
@@ -165,15 +166,19 @@ class _Work:
                 self._write(step, place, values)
 
     def _run_rows(self, program: RowsProgram, step: Step, todo: list[int]) -> None:
+        whole = len(todo) == len(self.rows)
         part = Block(
-            self.rows[np.array(todo, dtype=np.int64)],
-            {name: [self.columns[name][place] for place in todo] for name in step.needs},
+            self.rows if whole else self.rows[np.array(todo, dtype=np.int64)],
+            {name: _taken(self.columns[name], None if whole else todo) for name in step.needs},
         )
         made = program.run(part)
         for name in step.makes:
             target, values = self.columns[name], made.columns[name]
-            for source, place in enumerate(todo):
-                target[place] = values[source]
+            if whole:
+                self.columns[name] = values
+                continue
+            for place, value in zip(todo, values, strict=True):
+                target[place] = value
         for source, reason in made.drops.items():
             self.rejected[todo[source]] = replace(reason, column=reason.column or step.name)
 
@@ -213,6 +218,10 @@ class _Work:
         if any(reason is not None for reason in self.rejected):
             columns[REJECTED] = list(self.rejected)
         return Block(self.rows, columns)
+
+
+def _taken(values: list[Any], places: list[int] | None) -> list[Any]:
+    return values if places is None else [values[place] for place in places]
 
 
 def _gate(step: Step, named: dict[str, str]) -> Gate | None:

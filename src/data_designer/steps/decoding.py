@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+_TEXT = {str}
 _SPACE = " \t\n\r"
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _LITERALS: Mapping[str, Any] = {
@@ -22,6 +23,8 @@ _LITERALS: Mapping[str, Any] = {
     "-Infinity": -math.inf,
 }
 _CLOSING = {"{": "}", "[": "]", '"': '"'}
+_OPENING = frozenset({*_SPACE, *_CLOSING, *"0123456789", *(word[0] for word in _LITERALS), "-"})
+"""First characters of JSON texts. What begins with another, as nearly all prose does, is only text."""
 
 
 def decoded(value: Any) -> Any:
@@ -35,12 +38,25 @@ def decoded(value: Any) -> Any:
     return _foreign(value) if convert is None else convert(value)
 
 
+def decoded_fields(value: Any, fields: Collection[str]) -> Any:
+    """Give a cell's value as templates see it that read nothing of a dict but some keys.
+
+    Of a dict, only those keys are there.
+    """
+    # A key that is no text could be one of them once it is text.
+    if type(value) is dict and set(map(type, value)) <= _TEXT:
+        return {key: decoded(value[key]) for key in fields if key in value}
+    return decoded(value)
+
+
 def decoded_text(text: str) -> Any:
     """Give what a text says if it is JSON, else the text itself.
 
     JSON is attempted only where the first and last characters allow it: nearly all cells are prose, and a
     failed attempt costs more than the whole rest of a prompt.
     """
+    if text[:1] not in _OPENING:
+        return text
     body = text.strip(_SPACE)
     if not body:
         return text

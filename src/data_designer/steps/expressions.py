@@ -7,15 +7,16 @@ from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError
 from data_designer.steps.templates import compile_template
-from data_designer.values import Drop, Exchange, Ok, Outcome, Reason, Record
+from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
 _FAILED = "ExpressionTemplateRenderError"
 
 
 class ExpressionProgram:
-    """Computes a cell of an `expression` column. It never asks anything."""
+    """Computes the cells of an `expression` column: a block of rows, or one cell as an exchange that asks nothing."""
 
     def __init__(self, config: ExpressionColumnConfig, engine: JinjaRenderingEngine, known: Collection[str]) -> None:
+        self._name = config.name
         self._template = compile_template(config.expr, engine, known)
         self._dtype = config.dtype
         self._cast = _CASTS[config.dtype]
@@ -28,14 +29,29 @@ class ExpressionProgram:
     def compute(self, record: Record) -> Outcome:
         """Compute the cell of a record."""
         try:
-            text = self._template.render(record)
+            rendered: str | PromptTemplateRenderError = self._template.render(record)
         except PromptTemplateRenderError as error:
-            return Drop(Reason(_FAILED, str(error)))
+            rendered = error
+        cell = self._cell(rendered)
+        return Drop(cell) if isinstance(cell, Reason) else Ok((cell,))
+
+    def run(self, block: Block) -> Made:
+        """Compute the cell of every row."""
+        cells = [self._cell(rendered) for rendered in self._template.render_rows(block.columns, len(block))]
+        drops = {place: cell for place, cell in enumerate(cells) if isinstance(cell, Reason)}
+        for place in drops:
+            cells[place] = None
+        return Made({self._name: cells}, drops)
+
+    def _cell(self, rendered: str | PromptTemplateRenderError) -> Any:
+        """Cast what the template came to; gives a Reason where that is no value."""
+        if isinstance(rendered, PromptTemplateRenderError):
+            return Reason(_FAILED, str(rendered))
         try:
-            return Ok((self._cast(text),))
+            return self._cast(rendered)
         except (ValueError, OverflowError):
-            shown = text if len(text) <= 100 else f"{text[:100]}..."
-            return Drop(Reason(_FAILED, f"the expression gives {shown!r}, which is no {self._dtype}"))
+            shown = rendered if len(rendered) <= 100 else f"{rendered[:100]}..."
+            return Reason(_FAILED, f"the expression gives {shown!r}, which is no {self._dtype}")
 
 
 def as_int(text: str) -> int:

@@ -1,7 +1,7 @@
 """Decides, record by record, whether a step's cell is computed or skipped."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from data_designer.plan.model import Step
 from data_designer.steps.decoding import decoded
 from data_designer.steps.jsonpath import jsonpath
+from data_designer.steps.templates import compiled
 from data_designer.values import Record
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,22 @@ class Gate:
             return True
         return self._condition is not None and self._holds(self._condition, record)
 
+    def decisions(
+        self, columns: Mapping[str, Sequence[Any]], skipped: Sequence[Collection[str] | None], places: Iterable[int]
+    ) -> Iterator[bool]:
+        """Tell for each of some rows whether to skip its cell.
+
+        Args:
+            columns: The columns of a block.
+            skipped: For each row of the block, the columns already skipped in it.
+            places: The rows to decide about, as places in the block.
+        """
+        names = () if self._condition is None else self._condition.names
+        read = {name: columns[name] for name in names if name in columns}
+        for place in places:
+            record = {name: values[place] for name, values in read.items()}
+            yield self.decide(record, skipped[place] or ())
+
     def _holds(self, condition: "_Condition", record: Record) -> bool:
         # The condition is the user's program and may raise anything; a cell in doubt costs no tokens.
         try:
@@ -75,12 +92,12 @@ class _Condition:
 
     def __init__(self, when: str) -> None:
         environment = _environment()
-        self._names = tuple(sorted(meta.find_undeclared_variables(environment.parse(when))))
-        self._template: Template = environment.from_string(when)
+        self.names = tuple(sorted(meta.find_undeclared_variables(environment.parse(when))))
+        self._template: Template = compiled(environment, when)
 
     def holds(self, record: Record) -> bool:
         """Evaluate for a record; raises whatever the condition does."""
-        values = {name: decoded(record[name]) for name in self._names if name in record}
+        values = {name: decoded(record[name]) for name in self.names if name in record}
         return bool(self._template.render(values))
 
 

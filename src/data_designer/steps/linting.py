@@ -38,6 +38,8 @@ _TYPES: Final = {
 }
 _SYNTAX_ERRORS: Final = frozenset({None, "invalid-syntax", "SyntaxError", "E999"})
 """What the versions of ruff call code that does not parse."""
+_BODIES: Final = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Where statements hold statements, or the handlers and cases that do."""
 _FAMILY: Final = re.compile(r"[A-Z]+")
 _BARE_DECIMAL: Final = re.compile(r"\bDECIMAL\s*\(\s*\d+\s*\)", re.IGNORECASE)
 
@@ -182,4 +184,16 @@ def _statements(code: str) -> int:
             tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return 1
-    return sum(isinstance(node, ast.stmt) for node in ast.walk(tree)) or 1
+    return _count(tree.body) or 1
+
+
+def _count(statements: list[ast.stmt]) -> int:
+    """Count statements and those inside them; expressions, most of a tree, hold none and are not looked into."""
+    count = 0
+    waiting: list[Any] = [*statements]
+    while waiting:
+        node = waiting.pop()
+        count += isinstance(node, ast.stmt)
+        for name in _BODIES:
+            waiting += getattr(node, name, ())
+    return count

@@ -22,3 +22,4 @@ class RowsProgram(Protocol):
 
 
 Program = CellProgram | RowsProgram
+"""One that has both shapes computes the same in either: rows together on a CPU, one at a time next to a model."""

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, partial
+from itertools import repeat
 from typing import Any, Final
 
 from jinja2 import Environment, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
@@ -12,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
-from data_designer.steps.decoding import decoded
+from data_designer.steps.decoding import decoded, decoded_fields
 from data_designer.steps.jsonpath import jsonpath
 from data_designer.values import Record
 
@@ -75,13 +76,14 @@ Path = tuple[str | int, ...]
 class Template:
     """A compiled template. Many threads may render it at once."""
 
-    __slots__ = ("_compiled", "_constant", "_paths", "_secure", "names")
+    __slots__ = ("_constant", "_decoders", "_paths", "_render", "_secure", "names")
 
     def __init__(self, compiled: Compiled, syntax: nodes.Template, *, secure: bool) -> None:
-        self._compiled = compiled
         self._secure = secure
         self._paths = tuple(dict.fromkeys(_paths(syntax)))
         self.names: tuple[str, ...] = tuple(sorted(meta.find_undeclared_variables(syntax)))
+        self._decoders = {name: _decoder(name, self._paths) for name in self.names}
+        self._render = _joined(syntax, self.names, compiled.environment) or compiled.render
         self._constant = self._rendered({}) if _is_constant(syntax) else None
 
     def render(self, record: Record) -> str:
@@ -91,10 +93,17 @@ class Template:
             PromptTemplateRenderError: the template fails for this record or, under the secure engine, comes
                 to nothing.
         """
-        text = self.text(record)
-        if self._secure and not text.strip():
-            raise PromptTemplateRenderError(f"the template renders to empty text: {self._why_empty(record)}")
-        return text
+        return self._nonempty(self._seen(record))
+
+    def render_rows(self, columns: Mapping[str, Sequence[Any]], rows: int) -> Iterator[str | PromptTemplateRenderError]:
+        """Render for each of some rows: what `render` returns for its record, or raises."""
+        names = [name for name in self.names if name in columns]
+        seen = [map(self._decoders[name], columns[name]) for name in names]
+        for values in zip(*seen, strict=True) if seen else repeat((), rows):
+            try:
+                yield self._nonempty(dict(zip(names, values, strict=True)))
+            except PromptTemplateRenderError as error:
+                yield error
 
     def text(self, record: Record) -> str:
         """Render for a record where coming to nothing is no failure.
@@ -102,13 +111,24 @@ class Template:
         Raises:
             PromptTemplateRenderError: the template fails for this record.
         """
-        if self._constant is not None:
-            return self._constant
-        return self._rendered({name: decoded(record[name]) for name in self.names if name in record})
+        return self._text(self._seen(record))
+
+    def _seen(self, record: Record) -> dict[str, Any]:
+        return {name: decode(record[name]) for name, decode in self._decoders.items() if name in record}
+
+    def _nonempty(self, values: dict[str, Any]) -> str:
+        text = self._text(values)
+        if self._secure and not text.strip():
+            why = _culprit(self._paths, values) or "none of its conditions holds for this record"
+            raise PromptTemplateRenderError(f"the template renders to empty text: {why}")
+        return text
+
+    def _text(self, values: dict[str, Any]) -> str:
+        return self._rendered(values) if self._constant is None else self._constant
 
     def _rendered(self, values: dict[str, Any]) -> str:
         try:
-            text = self._compiled.render(values)
+            text = self._render(values)
         except UndefinedError as error:
             why = _culprit(self._paths, values)
             raise PromptTemplateRenderError(f"the template cannot be rendered: {why or error.message}") from error
@@ -132,9 +152,13 @@ class Template:
             )
         return text
 
-    def _why_empty(self, record: Record) -> str:
-        values = {name: decoded(record[name]) for name in self.names if name in record}
-        return _culprit(self._paths, values) or "none of its conditions holds for this record"
+
+def compiled(environment: Environment, text: str) -> Compiled:
+    """Compile a text so that it renders fast."""
+    template = environment.from_string(text)
+    # Jinja copies a template's globals at every render; from its own chain of mappings that costs more than all else.
+    template.globals = dict(template.globals)
+    return template
 
 
 def compile_template(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> Template:
@@ -176,7 +200,7 @@ def _compile(text: str, engine: JinjaRenderingEngine, known: Collection[str], en
         raise UserJinjaTemplateSyntaxError(f"syntax error in line {error.lineno}: {error.message}") from error
     if violations := _violations(syntax, environment, engine, known):
         raise PromptTemplateRenderError("the template is refused: " + "; ".join(violations))
-    return Template(environment.from_string(text), syntax, secure=engine == JinjaRenderingEngine.SECURE)
+    return Template(compiled(environment, text), syntax, secure=engine == JinjaRenderingEngine.SECURE)
 
 
 def _violations(
@@ -244,6 +268,38 @@ def _depth(node: nodes.Node) -> int:
 def _is_constant(syntax: nodes.Template) -> bool:
     """Tell whether nothing in it is computed; a filter such as `random` may differ from cell to cell."""
     return all(isinstance(node, nodes.TemplateData | nodes.Output) for node in syntax.find_all(nodes.Node))
+
+
+def _joined(
+    syntax: nodes.Template, names: Sequence[str], environment: Environment
+) -> Callable[[dict[str, Any]], str] | None:
+    """Give a way to render a template that only sets values between texts; None where Jinja has to do it.
+
+    Jinja prints a value as `str` does, and one that is not there as nothing.
+    """
+    if environment.finalize is not None or environment.autoescape or environment.undefined is not Undefined:
+        return None
+    parts = []
+    for output in syntax.body:
+        for node in output.nodes if isinstance(output, nodes.Output) else (None,):
+            match node:
+                case nodes.TemplateData():
+                    parts.append(node.data.replace("%", "%%"))
+                case nodes.Name() if node.name in names:
+                    parts.append(f"%({node.name})s")
+                case _:
+                    return None
+    pattern = "".join(parts)
+    nothing = dict.fromkeys(names, "")
+    return lambda values: pattern % (values if len(values) == len(nothing) else nothing | values)
+
+
+def _decoder(name: str, paths: Collection[Path]) -> Callable[[Any], Any]:
+    """Give a way to decode a column, or only those keys of it that are read."""
+    keys = [path[1] if len(path) > 1 else None for path in paths if path[0] == name]
+    fields = frozenset(key for key in keys if isinstance(key, str) and not hasattr(dict, key))
+    # What is read as a whole, by position or by a method is needed whole.
+    return partial(decoded_fields, fields=fields) if keys and fields.issuperset(keys) else decoded
 
 
 def _paths(node: nodes.Node) -> Iterator[Path]:

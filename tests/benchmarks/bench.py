@@ -381,7 +381,7 @@ def main() -> None:
         for label, figure in table.items():
             print(f"{label:<70} {figure}")
         (args.out / "table.json").write_text(json.dumps(table, indent=1))
-        if any(one.workload == "W0" for one in bench.runs):
+        if any(one.workload == "W0" and not one.options for one in bench.runs):
             plot(table, bench, args.out / "results.png")
 
 

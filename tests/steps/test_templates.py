@@ -120,6 +120,13 @@ def test_the_secure_engine_names_the_culprit(text: str, record: dict[str, Any], 
         compile_template(text, SECURE, ["a"]).render(record)
 
 
+def test_an_integer_too_long_to_print_is_no_reason_to_fail() -> None:
+    """Looking for the culprit prints nothing: Python refuses to print integers of thousands of digits."""
+    template = compile_template("{% if n < 0 %}below{% endif %}", JinjaRenderingEngine.SECURE, ["n"])
+    with pytest.raises(PromptTemplateRenderError, match="none of its conditions holds"):
+        template.render({"n": 10**5000})
+
+
 def test_the_native_engine_lets_empty_text_pass() -> None:
     """It checks neither emptiness nor length."""
     assert compile_template("{{ a }}", NATIVE, ["a"]).render({"a": ""}) == ""

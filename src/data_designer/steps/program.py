@@ -17,7 +17,10 @@ class RowsProgram(Protocol):
     """Computes the cells of many rows at once."""
 
     def run(self, block: Block) -> Made:
-        """Compute for every row of the block, whose columns hold at least the step's `needs`."""
+        """Compute for every row of the block, whose columns hold at least the step's `needs`.
+
+        The block's lists belong to others and must not be changed.
+        """
         ...
 
 

@@ -335,7 +335,7 @@ def _culprit(paths: Collection[Path], values: Mapping[str, Any]) -> str | None:
                 value = value[key]
             except (LookupError, TypeError):
                 return f"`{_dotted(path[: depth + 1])}` is missing in this record"
-        if value is None or not str(value).strip() or value in ([], {}):
+        if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
             return f"`{_dotted(path)}` is {'null' if value is None else 'empty'} in this record"
     return None
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from data_designer.distributed.turns import LONGEST_WAIT, Turns
+from data_designer.distributed.turns import PATIENCE, Turns
 
 
 def most_at_once(job_seconds: float, jobs: int, most: int) -> int:
@@ -28,13 +28,20 @@ def most_at_once(job_seconds: float, jobs: int, most: int) -> int:
     return peak
 
 
-@pytest.mark.parametrize(
-    ("job_seconds", "most", "expected"),
-    [(LONGEST_WAIT / 100, 4, 1), (LONGEST_WAIT * 2, 4, 4), (LONGEST_WAIT * 2, 1, 1)],
-)
-def test_more_jobs_run_at_once_only_when_jobs_wait_long(job_seconds: float, most: int, expected: int) -> None:
-    """Short jobs share one process; long ones get as many as the user allows, and never more."""
-    assert most_at_once(job_seconds, 40, most) == expected
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_more_run_at_once_when_jobs_keep_waiting(most: int) -> None:
+    """A queue that is never empty gets as many jobs at once as the user allows, and never more."""
+    assert most_at_once(PATIENCE / 4, 100, most) == most
+
+
+def test_a_queue_that_empties_quickly_needs_one_at_a_time() -> None:
+    """Short jobs share one process, however many come together."""
+    assert most_at_once(PATIENCE / 1000, 100, 4) == 1
+
+
+def test_the_first_job_may_take_long() -> None:
+    """It starts a process; those that wait for it meanwhile are no sign that one is too few."""
+    assert most_at_once(PATIENCE * 10, 2, 4) == 1
 
 
 def test_a_job_that_is_cancelled_while_it_waits_leaves_its_turn_to_the_next() -> None:

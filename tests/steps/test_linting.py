@@ -3,13 +3,16 @@
 import argparse
 import ast
 import dataclasses
+import errno
 import importlib.util
 import inspect
 import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from data_designer.steps import linting
 from data_designer.steps.linting import PythonLinter, SqlLinter, _statements, sql_is_available
 
 needs_sql = pytest.mark.skipif(importlib.util.find_spec("sqlfluff") is None, reason="the extra `sql` is not installed")
@@ -141,3 +144,22 @@ match x:
 def test_every_statement_counts_however_deep_it_stands(code: str) -> None:
     """The score is per statement, and expressions hold none."""
     assert _statements(code) == (sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(code))) or 1)
+
+
+def test_a_memory_file_system_without_room_is_no_reason_to_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the files do not fit into memory they are put where temporary files go."""
+    full = tmp_path / "full"
+    full.mkdir()
+    made = Path.write_bytes
+
+    def write(path: Path, content: bytes) -> int:
+        if full in path.parents:
+            raise OSError(errno.ENOSPC, "no room")
+        return made(path, content)
+
+    monkeypatch.setattr(linting, "_IN_MEMORY", str(full))
+    monkeypatch.setattr(Path, "write_bytes", write)
+    assert [verdict["is_valid"] for verdict in PythonLinter().verdicts(["x = 1\n", "def f(:\n"])] == [True, False]
+    assert list(full.iterdir()) == []

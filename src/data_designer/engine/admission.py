@@ -7,7 +7,9 @@ from data_designer.engine.batches import OpenBatch
 from data_designer.engine.events import Shape
 
 ROWS_A_TASK = 256
-"""Rows of a row-wise CPU stage that travel in one task."""
+"""Rows of a row-wise CPU stage that travel in one task, where there are not many more for each worker."""
+MOST_ROWS_A_TASK = 1000
+"""The same where there are: starting a linter, say, costs as much for a thousand rows as for one."""
 
 
 @dataclass(slots=True)

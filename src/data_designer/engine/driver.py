@@ -326,7 +326,7 @@ class Driver(Generic[Ref]):
     async def _write(self, job: CommitJob, refs: list[Ref]) -> None:
         try:
             receipt = await self.hands.write(job, refs)
-            self.publish(receipt)
+            await asyncio.to_thread(self.publish, receipt)
         except (OSError, TaskDiedError) as error:
             self._post(ev.CommitFailed(job.batch, str(error)))
             return

@@ -26,6 +26,8 @@ class ReadyRows:
         self._stages = stages
         self._heap: list[_Chunk] = []
         self._sequence = 0
+        self.waiting = 0
+        """Rows in the queue, those that were withdrawn since included."""
 
     def __bool__(self) -> bool:
         return bool(self._heap)
@@ -33,6 +35,7 @@ class ReadyRows:
     def put(self, batch: int, stage: int, rows: Rows) -> None:
         """Add rows of one batch that became ready for a stage."""
         self._sequence += 1
+        self.waiting += len(rows)
         depth = self._stages[stage].depth
         heapq.heappush(self._heap, _Chunk((-depth, batch, self._sequence), stage, rows))
 
@@ -45,18 +48,19 @@ class ReadyRows:
             if taken and chunk.stage != stage:
                 break
             heapq.heappop(self._heap)
+            self.waiting -= len(chunk.rows)
             rows = still_ready(chunk.order[1], chunk.stage, chunk.rows)
             if not len(rows):
                 continue
             stage = chunk.stage
             if self._stages[stage].whole_batch:
                 if taken:
-                    heapq.heappush(self._heap, chunk)
+                    self._put_back(chunk, chunk.rows)
                     break
                 return stage, rows
             room = limit - count
             if len(rows) > room:
-                heapq.heappush(self._heap, _Chunk(chunk.order, stage, rows[room:]))
+                self._put_back(chunk, rows[room:])
                 rows = rows[:room]
             taken.append(rows)
             count += len(rows)
@@ -64,3 +68,7 @@ class ReadyRows:
             return (stage, taken[0]) if taken else None
         # A row that was withdrawn and released again may stand in two chunks.
         return stage, np.unique(np.concatenate(taken))
+
+    def _put_back(self, chunk: _Chunk, rows: Rows) -> None:
+        self.waiting += len(rows)
+        heapq.heappush(self._heap, _Chunk(chunk.order, chunk.stage, rows))

@@ -1,6 +1,6 @@
 """The receipt of a committed batch: what a reader, a resume and a report need to know of it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from data_designer.values import Usage
@@ -37,10 +37,6 @@ class Receipt:
     """Mergeable statistics of the batch's columns."""
     seconds: float = 0.0
     """Time it took to write."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Receipt":

@@ -10,7 +10,7 @@ from typing import assert_never
 import numpy as np
 
 from data_designer.engine import events as ev
-from data_designer.engine.admission import ROWS_A_TASK, Admission
+from data_designer.engine.admission import MOST_ROWS_A_TASK, ROWS_A_TASK, Admission
 from data_designer.engine.batches import OpenBatch, Released
 from data_designer.engine.breaker import ErrorRate
 from data_designer.engine.events import Flags, Rows
@@ -380,7 +380,9 @@ class Scheduler:
 
     def _dispatch_tasks(self) -> None:
         while len(self._tasks) < self.shape.workers:
-            work = self._take_suspect(LOCAL) or self._ready[LOCAL].take(self._room(ROWS_A_TASK), self._still_ready)
+            free = self.shape.workers - len(self._tasks)
+            share = min(max(self._ready[LOCAL].waiting // free, ROWS_A_TASK), MOST_ROWS_A_TASK)
+            work = self._take_suspect(LOCAL) or self._ready[LOCAL].take(self._room(share), self._still_ready)
             if work is None:
                 return
             ticket = self._issue(*work)

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.sink import DROPPED, PARQUET, PROCESSED, REJECTS
 from data_designer.errors import ArtifactStorageError
@@ -55,22 +57,23 @@ class Store:
 
     def publish(self, receipt: Receipt) -> None:
         """Make a written batch visible. Raises OSError where the disk refuses."""
-        self._put(f"{RECEIPTS}/batch_{receipt.batch:05d}.json", receipt.to_dict())
+        content = orjson.dumps(receipt, default=str, option=orjson.OPT_SORT_KEYS)
+        self._put(f"{RECEIPTS}/batch_{receipt.batch:05d}.json", content)
 
     def write_builder_config(self, config: dict[str, Any]) -> None:
         """Keep what the user declared beside the data."""
-        self._put(_BUILDER_CONFIG, config)
+        self._put(_BUILDER_CONFIG, _readable(config))
 
     def write_metadata(self, metadata: dict[str, Any]) -> None:
         """Replace the dataset's metadata."""
-        self._put(_METADATA, metadata)
+        self._put(_METADATA, _readable(metadata))
 
-    def _put(self, name: str, content: dict[str, Any]) -> None:
+    def _put(self, name: str, content: bytes) -> None:
         target = self.path / name
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+            with temporary.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -112,6 +115,10 @@ class Store:
         except (OSError, ValueError) as error:
             raise ArtifactStorageError(f"{self.path / _METADATA} cannot be read: {error}") from error
         return content
+
+
+def _readable(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode("utf-8")
 
 
 def check_name(dataset_name: str) -> None:

@@ -136,6 +136,7 @@ class Driver(Generic[Ref]):
     _jobs: set[asyncio.Task[None]] = field(default_factory=set)
     _statistics: dict[str, CallerStatistics] = field(default_factory=dict)
     _failure: BaseException | None = None
+    _halted: bool = False
     _locations: Locations[Ref] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -201,12 +202,14 @@ class Driver(Generic[Ref]):
                     command.batch,
                 )
             case ev.Abandon():
-                pass
+                self._halt()
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.create_task(self._guard(work))
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
+        # A task that is cancelled before its first step never comes to await its work.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def _guard(self, work: Any) -> None:
@@ -258,9 +261,19 @@ class Driver(Generic[Ref]):
             if summary.outage is not None:
                 self._post(ev.Stop(f"model '{alias}': {summary.outage}"))
 
+    def _halt(self) -> None:
+        """Let no replica start another request, whatever rows it holds."""
+        self._halted = True
+        for live in self._live.values():
+            self._spawn(self._take_slots(live))
+
+    async def _take_slots(self, live: _Live[Ref]) -> None:
+        with suppress(ReplicaDiedError):
+            await live.handle.grant(0)
+
     async def _regrant(self, command: ev.Regrant) -> None:
         live = self._live.get(command.replica)
-        if live is None or live.epoch != command.epoch:
+        if live is None or live.epoch != command.epoch or self._halted:
             return
         with suppress(ReplicaDiedError):
             await live.handle.grant(command.slots)

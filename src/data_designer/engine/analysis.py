@@ -1,7 +1,6 @@
 """What is known of a finished dataset, folded from the receipts of its batches."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from data_designer.config.analysis.column_statistics import (
@@ -12,29 +11,21 @@ from data_designer.config.analysis.column_statistics import (
     ValidationColumnStatistics,
 )
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
-from data_designer.engine.profile import Profile, distinct, merge_profiles
-from data_designer.engine.receipts import Receipt
+from data_designer.engine.profile import Profile, distinct
+from data_designer.engine.totals import Totals
 from data_designer.plan.model import Plan
 
 _CHARACTERS_A_TOKEN = 4
 _MODEL_WRITTEN = frozenset({"llm-text", "llm-code", "llm-structured", "llm-judge"})
 
 
-def analyse(plan: Plan, receipts: Iterable[Receipt]) -> DatasetProfilerResults:
-    """Statistics of a dataset from the receipts of its committed batches."""
-    num_records = 0
-
-    def counted() -> Iterator[Mapping[str, Profile]]:
-        nonlocal num_records
-        for receipt in receipts:
-            num_records += receipt.generated
-            yield receipt.profile
-
-    profiles = merge_profiles(counted())
+def analyse(plan: Plan, totals: Totals) -> DatasetProfilerResults:
+    """Statistics of a dataset from the totals of its committed batches."""
+    profiles = totals.profile
     declared = [column for column in plan.config.columns if column.column_type != "seed-dataset" and not column.drop]
     names = {column.name for column in declared}
     return DatasetProfilerResults(
-        num_records=num_records,
+        num_records=totals.generated,
         target_num_records=plan.geometry.num_records,
         column_statistics=[_statistics(c, profiles[c.name]) for c in declared if c.name in profiles],
         side_effect_column_names=[name for name in profiles if name not in names],

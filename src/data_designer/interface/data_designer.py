@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from data_designer.engine.progress import Progress
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.sink import PARQUET, PROCESSED, Sink, receipt_of
 from data_designer.engine.store import Store, check_name
+from data_designer.engine.totals import Totals, total
 from data_designer.errors import (
     ArtifactStorageError,
     DataDesignerEarlyShutdownError,
@@ -41,7 +42,6 @@ from data_designer.interface.results import (
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
 from data_designer.plan.model import Plan
-from data_designer.values import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -191,12 +191,13 @@ class DataDesigner:
             with Progress(num_records, self._run_config.progress_interval) as progress:
                 report = running.preview(prepared, [progress], kept.keep)
         plan = prepared.plan
-        outcomes = _outcomes(plan, kept.receipts)
+        totals = total(kept.receipts)
+        outcomes = _outcomes(plan, totals)
         _refuse_empty(report, outcomes)
         return PreviewResults(
             config_builder=config_builder,
             dataset_metadata=DatasetMetadata(_seed_names(plan)),
-            analysis=analyse(plan, kept.receipts),
+            analysis=analyse(plan, totals),
             dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
             processor_artifacts=kept.processed,
             task_traces=[],
@@ -276,8 +277,8 @@ class DataDesigner:
         dataset_name: str,
         report: RunReport,
     ) -> DatasetCreationResults:
-        _Ledger(store, plan, dataset_name).write(final=True)
-        outcomes = _outcomes(plan, store.receipts())
+        totals = _Ledger(store, plan, dataset_name).write(final=True)
+        outcomes = _outcomes(plan, totals)
         _refuse_empty(report, outcomes)
         if report.stop_reason is not None:
             logger.warning(
@@ -338,26 +339,20 @@ class _Ledger:
             # The function is the user's; what is committed stays committed.
             logger.exception("on_batch_complete failed for %s", path.name)
 
-    def write(self, *, final: bool = False) -> None:
-        """Write the metadata as it stands."""
+    def write(self, *, final: bool = False) -> Totals:
+        """Write the metadata as it stands; gives the totals it was made from."""
         plan, geometry = self._plan, self._plan.geometry
-        # One receipt at a time: there are as many as batches, and each holds statistics of every column.
-        generated = completed = 0
-        paths: dict[str, list[str]] = {}
-        for receipt in self._store.receipts():
-            generated += receipt.generated
-            completed += receipt.complete
-            for file in receipt.files:
-                paths.setdefault(file.path.rpartition("/")[0], []).append(file.path)
+        totals = total(self._store.receipts())
+        paths = totals.files
         processors = {k.partition("/")[2]: v for k, v in paths.items() if k.startswith(f"{PROCESSED}/")}
         content: dict[str, Any] = {
             **plan.config.fingerprint(),
             "target_num_records": geometry.num_records,
             "original_target_num_records": geometry.num_records,
-            "actual_num_records": generated,
+            "actual_num_records": totals.generated,
             "buffer_size": geometry.buffer_size,
             "total_num_batches": geometry.num_batches,
-            "num_completed_batches": completed,
+            "num_completed_batches": totals.complete,
             "dataset_name": self._name,
             "file_paths": {
                 PARQUET: paths.get(PARQUET, []),
@@ -367,9 +362,10 @@ class _Ledger:
             "seed": plan.seed,
         }
         if final:
-            dumped = analyse(plan, self._store.receipts()).model_dump(mode="json")
+            dumped = analyse(plan, totals).model_dump(mode="json")
             content["column_statistics"] = dumped["column_statistics"]
         self._store.write_metadata(content)
+        return totals
 
 
 class _Kept:
@@ -399,20 +395,10 @@ def _seed_names(plan: Plan) -> list[str]:
     return [column.name for column in plan.config.columns if column.column_type == "seed-dataset"]
 
 
-def _outcomes(plan: Plan, receipts: Iterable[Receipt]) -> RunOutcomes:
-    reasons: dict[str, dict[str, Any]] = {}
-    usage: dict[str, Usage] = {}
-    generated = rejected = 0
-    for receipt in receipts:
-        generated += receipt.generated
-        rejected += receipt.rejected
-        for kind, found in receipt.reasons.items():
-            known = reasons.setdefault(kind, {**found, "count": 0})
-            known["count"] += found["count"]
-        for alias, spent in receipt.usage.items():
-            usage[alias] = usage.get(alias, Usage()) + spent
+def _outcomes(plan: Plan, totals: Totals) -> RunOutcomes:
     requested = plan.geometry.num_records
-    return RunOutcomes(requested, generated, rejected, requested - generated - rejected, reasons, usage)
+    unfinished = requested - totals.generated - totals.rejected
+    return RunOutcomes(requested, totals.generated, totals.rejected, unfinished, totals.reasons, totals.usage)
 
 
 def _log_outcomes(outcomes: RunOutcomes) -> None:

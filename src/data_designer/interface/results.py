@@ -13,6 +13,7 @@ from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.analysis import analyse
 from data_designer.engine.sink import DROPPED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.store import Store
+from data_designer.engine.totals import total
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.loading import count, export, load
@@ -130,7 +131,7 @@ class DatasetCreationResults:
 
     def load_analysis(self) -> DatasetProfilerResults:
         """Statistics of its columns."""
-        return analyse(self.plan, self.artifact_storage.store.receipts())
+        return analyse(self.plan, total(self.artifact_storage.store.receipts()))
 
     def count_records(self) -> int:
         """How many rows there are."""

@@ -1,10 +1,11 @@
 """How many CPU jobs run at once: as few processes as keep up, since each takes a second of CPU to start."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+from data_designer.models.limits import Slots
 
 PATIENCE = 0.5
 """Seconds for which jobs may be waiting without a pause before one more runs beside the others."""
@@ -20,51 +21,32 @@ class Turns:
 
     most: int
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
-    allowed: int = 1
-    """How many may run at once now."""
-    running: int = 0
-    _waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    _slots: Slots = field(default_factory=lambda: Slots(1))
     _crowded_since: float | None = None
+
+    @property
+    def running(self) -> int:
+        """How many run now."""
+        return self._slots.in_use
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn and hold it."""
-        if self.running < self.allowed:
-            self.running += 1
-        else:
-            await self._wait()
+        await self._slots.acquire()
         try:
             yield
         finally:
-            self._ended()
-
-    async def _wait(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._ended()
-            raise
-
-    def _ended(self) -> None:
-        self.running -= 1
-        self._notice()
-        while self._waiting and self.running < self.allowed:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.running += 1
-                turn.set_result(None)
+            self._notice()
+            self._slots.release()
 
     def _notice(self) -> None:
         """Allow one more where jobs have been waiting for long."""
-        if not self._waiting:
+        if not self._slots.statistics().waiting:
             self._crowded_since = None
             return
         now = self.clock()
         if self._crowded_since is None:
             self._crowded_since = now
-        elif now - self._crowded_since > PATIENCE and self.allowed < self.most:
-            self.allowed += 1
+        elif now - self._crowded_since > PATIENCE and self._slots.total < self.most:
+            self._slots.total += 1
             self._crowded_since = now

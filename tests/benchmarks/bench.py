@@ -139,7 +139,7 @@ class Bench:
 
 
 def _environment(url: str, folder: Path) -> dict[str, str]:
-    quiet = ("NEMO_TELEMETRY_ENABLED", "TELEMETRY_ENABLED", "TOKENIZERS_PARALLELISM", "RAY_USAGE_STATS_ENABLED")
+    quiet = ("NEMO_TELEMETRY_ENABLED", "TELEMETRY_ENABLED", "TOKENIZERS_PARALLELISM")
     return {
         **dict.fromkeys(quiet, "false"),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -317,18 +317,17 @@ _BATCH_FIGURES: dict[str, Callable[[Run], float]] = {
 
 def startup(bench: Bench, repeats: int) -> dict[str, str]:
     """S: the first preview row beside importing pandas and pydantic; ten records on a Ray that runs already."""
+    script = [sys.executable, str(HERE / "drive.py")]
+    asking = ["--url", bench.server.url, "--model", bench.server.model(Behaviour())]
     commands = {
         "import pandas, pydantic": [sys.executable, "-c", "import pandas, pydantic"],
-        "first preview row": [sys.executable, str(HERE / "drive.py"), "first", "1", "--url", bench.server.url],
-        "create 10 records on a running Ray": [
-            *(sys.executable, str(HERE / "drive.py"), "warm", "10", "--url", bench.server.url)
-        ],
+        "first preview row": [*script, "first", "1", *asking],
+        "create 10 records on a running Ray": [*script, "warm", "10", *asking],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(repeats):
         for name, command in commands.items():
-            model = [] if "-c" in command else ["--model", bench.server.model(Behaviour())]
-            cost = run([*command, *model], bench.out / "startup.log", _environment(bench.server.url, bench.out))
+            cost = run(command, bench.out / "startup.log", _environment(bench.server.url, bench.out))
             seconds[name].append(float(cost.result.get("seconds", cost.seconds)))
     pairs = zip(seconds["first preview row"], seconds["import pandas, pydantic"], strict=True)
     table = {f"S seconds, {name}": shown(values) for name, values in seconds.items()}

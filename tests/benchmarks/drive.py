@@ -26,6 +26,14 @@ def _category(builder: dd.DataDesignerConfigBuilder) -> None:
     builder.add_column(name="category", column_type="sampler", sampler_type="category", params={"values": TOPICS})
 
 
+def _labelled(builder: dd.DataDesignerConfigBuilder) -> None:
+    _category(builder)
+    builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    gaussian = {"mean": 40, "stddev": 9, "decimal_places": 2}
+    builder.add_column(name="price", column_type="sampler", sampler_type="gaussian", params=gaussian)
+    builder.add_column(name="label", column_type="expression", expr="{{ category | upper }} at {{ price }}")
+
+
 def _ask(builder: dd.DataDesignerConfigBuilder, name: str, model: str, prompt: str) -> None:
     builder.add_column(name=name, column_type="llm-text", model_alias=model, prompt=prompt)
 
@@ -70,22 +78,14 @@ def tail(builder: dd.DataDesignerConfigBuilder) -> None:
 
 def growth(builder: dd.DataDesignerConfigBuilder) -> None:
     """Samplers, an expression and a text column."""
-    _category(builder)
-    builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    gaussian = {"mean": 40, "stddev": 9, "decimal_places": 2}
-    builder.add_column(name="price", column_type="sampler", sampler_type="gaussian", params=gaussian)
-    builder.add_column(name="label", column_type="expression", expr="{{ category | upper }} at {{ price }}")
+    _labelled(builder)
     _ask(builder, "text", "m1", "Advertise {{ label }}.")
 
 
 def cpu(builder: dd.DataDesignerConfigBuilder) -> None:
     """No model: samplers, expressions and the validation of Python code."""
-    _category(builder)
-    builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    gaussian = {"mean": 40, "stddev": 9, "decimal_places": 2}
-    builder.add_column(name="price", column_type="sampler", sampler_type="gaussian", params=gaussian)
+    _labelled(builder)
     builder.add_column(name="count", column_type="sampler", sampler_type="poisson", params={"mean": 4})
-    builder.add_column(name="label", column_type="expression", expr="{{ category | upper }} at {{ price }}")
     builder.add_column(name="total", column_type="expression", expr="{{ price * count }}", dtype="float")
     builder.add_column(name="code", column_type="expression", expr=f"# {{{{ id }}}}\n{CODE}")
     builder.add_column(
@@ -103,8 +103,8 @@ KINDS: dict[str, Callable[[dd.DataDesignerConfigBuilder], None]] = {
 }
 
 
-class _Memory:
-    """The largest resident size of this process, and what it was when the first batch was committed."""
+class _Watch:
+    """The largest resident size of this process, and the seconds until the first batch was committed."""
 
     def __init__(self, dataset: Path) -> None:
         self.peak = 0
@@ -151,17 +151,17 @@ def make(args: argparse.Namespace) -> dict[str, float | None]:
     """Make a dataset."""
     with tempfile.TemporaryDirectory() as folder:
         designer, builder = _designer(args, Path(folder))
-        memory = _Memory(Path(folder) / "dataset")
+        watch = _Watch(Path(folder) / "dataset")
         started = time.perf_counter()
         result = designer.create(builder, num_records=args.records)
         seconds = time.perf_counter() - started
-        memory.stop()
+        watch.stop()
         rows = result.count_records()
     return {
         "seconds": seconds,
         "rows": rows,
-        "driver_bytes": memory.peak,
-        "first_file_after": memory.first_file_after,
+        "driver_bytes": watch.peak,
+        "first_file_after": watch.first_file_after,
     }
 
 

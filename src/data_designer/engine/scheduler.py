@@ -166,7 +166,7 @@ class Scheduler:
             case ev.CommitFailed():
                 self._commit_failed(event)
             case ev.Tick():
-                pass
+                pass  # It is for observers; nothing that is decided here depends on time.
             case ev.Stop():
                 self._stop(event.reason)
             case _:

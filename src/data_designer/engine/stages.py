@@ -167,18 +167,18 @@ class _Work:
 
     def _run_rows(self, program: RowsProgram, step: Step, todo: list[int]) -> None:
         whole = len(todo) == len(self.rows)
-        part = Block(
-            self.rows if whole else self.rows[np.array(todo, dtype=np.int64)],
-            {name: _taken(self.columns[name], None if whole else todo) for name in step.needs},
-        )
+        if whole:
+            part = Block(self.rows, {name: self.columns[name] for name in step.needs})
+        else:
+            taken = {name: [self.columns[name][place] for place in todo] for name in step.needs}
+            part = Block(self.rows[np.array(todo, dtype=np.int64)], taken)
         made = program.run(part)
         for name in step.makes:
-            target, values = self.columns[name], made.columns[name]
             if whole:
-                self.columns[name] = values
-                continue
-            for place, value in zip(todo, values, strict=True):
-                target[place] = value
+                self.columns[name] = made.columns[name]
+            else:
+                for place, value in zip(todo, made.columns[name], strict=True):
+                    self.columns[name][place] = value
         for source, reason in made.drops.items():
             self.rejected[todo[source]] = replace(reason, column=reason.column or step.name)
 
@@ -218,10 +218,6 @@ class _Work:
         if any(reason is not None for reason in self.rejected):
             columns[REJECTED] = list(self.rejected)
         return Block(self.rows, columns)
-
-
-def _taken(values: list[Any], places: list[int] | None) -> list[Any]:
-    return values if places is None else [values[place] for place in places]
 
 
 def _gate(step: Step, named: dict[str, str]) -> Gate | None:

@@ -17,7 +17,7 @@
     ├── asking         ModelError ── one class for each kind of refusal; `retryable` says whether
     │                                asking again can help
     ├── running        DataDesignerRuntimeError, DatasetGenerationError, DatasetProcessingError
-    ├── storing        ArtifactStorageError
+    ├── storing        ArtifactStorageError ── DatasetInUseError
     └── at the door    DataDesignerGenerationError ── DataDesignerEarlyShutdownError,
                        DataDesignerProfilingError, DataDesignerWorkflowError, InvalidBufferValueError,
                        DatasetSampleDisplayError, AnalysisReportError
@@ -302,6 +302,10 @@ class DatasetProcessingError(DataDesignerError):
 
 class ArtifactStorageError(DataDesignerError):
     """A dataset directory cannot be created, written or read."""
+
+
+class DatasetInUseError(ArtifactStorageError):
+    """Another run writes the dataset."""
 
 
 # --- at the door -----------------------------------------------------------------------------------------

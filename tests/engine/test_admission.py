@@ -6,13 +6,14 @@ from data_designer.engine import events as ev
 from data_designer.engine.admission import Admission
 from data_designer.engine.batches import OpenBatch
 from data_designer.engine.simulate import Simulation, World
+from data_designer.plan.model import Geometry
 
 STAGES = (ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1))
 
 
 def shape(**options: int) -> ev.Shape:
     """One sampler stage and one model stage; 10 records a batch."""
-    return ev.Shape(STAGES, {"m": 4}, num_records=200, buffer_size=10, **options)  # type: ignore[arg-type]
+    return ev.Shape(STAGES, {"m": 4}, geometry=Geometry(200, 10), **options)  # type: ignore[arg-type]
 
 
 def batch(number: int, held: int) -> OpenBatch:

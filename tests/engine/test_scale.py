@@ -9,10 +9,11 @@ RUN = """
 import random, resource, sys
 from data_designer.engine.events import Shape, StageShape
 from data_designer.engine.simulate import Simulation, World
+from data_designer.plan.model import Geometry
 
 records = int(sys.argv[1])
 stages = (StageShape("local", False, (), 0), StageShape("m", False, (0,), 1))
-shape = Shape(stages, {"m": 1024}, num_records=records, buffer_size=1000)
+shape = Shape(stages, {"m": 1024}, geometry=Geometry(records, 1000))
 world = World(replicas=4, latency=lambda rng, pool: 0.2)
 report = Simulation(shape, world, random.Random(1), check=False, record=False).run()
 print(report.committed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

@@ -9,6 +9,7 @@ import pytest
 from data_designer.engine import events as ev
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.simulate import Report, Simulation, World
+from data_designer.plan.model import Geometry
 
 
 def random_shape(rng: random.Random) -> ev.Shape:
@@ -25,13 +26,20 @@ def random_shape(rng: random.Random) -> ev.Shape:
     return ev.Shape(
         stages=tuple(stages),
         slots={pool: rng.choice([1, 2, 5, 16]) for pool in pools},
-        num_records=rng.randint(1, 60),
-        buffer_size=rng.choice([1, 3, 10, 25, 100]),
+        geometry=random_geometry(rng),
         workers=rng.randint(1, 4),
         max_open_batches=rng.choice([None, None, 1, 2]),
         max_rows_out=rng.choice([None, None, None, 1, 7]),
         held_bytes=rng.choice([1 << 62, 500]),
     )
+
+
+def random_geometry(rng: random.Random) -> Geometry:
+    """Some records in batches of some size; now and then records were added in batches of another."""
+    geometry = Geometry(rng.randint(1, 60), rng.choice([1, 3, 10, 25, 100]))
+    if rng.random() < 0.3:
+        geometry = geometry.extended(geometry.num_records + rng.randint(1, 30), rng.choice([1, 4, 30]))
+    return geometry
 
 
 def random_world(rng: random.Random) -> World:
@@ -59,7 +67,7 @@ def random_world(rng: random.Random) -> World:
 def expected_rows(shape: ev.Shape, world: World) -> set[int]:
     """Records that no stage rejects."""
     stages = range(len(shape.stages))
-    return {r for r in range(shape.num_records) if not any(world.rejects(r, s) for s in stages)}
+    return {r for r in range(shape.geometry.num_records) if not any(world.rejects(r, s) for s in stages)}
 
 
 def committed(report: Report) -> list[int]:
@@ -81,7 +89,7 @@ def test_every_row_is_committed_exactly_once_under_random_faults(block: int) -> 
             # Only bad luck (three deaths of whatever ran a row) may cost a row more.
             assert set(rows) | report.rejected >= expected_rows(shape, world), seed
             assert set(rows) <= expected_rows(shape, world), seed
-            assert set(report.rows) == set(range(-(-shape.num_records // shape.buffer_size))), seed
+            assert set(report.rows) == set(shape.geometry.batches()), seed
         else:
             assert "could not be written" in report.stopped, seed
         for pool, peak in report.peak.items():
@@ -95,7 +103,7 @@ def test_a_poisonous_row_is_rejected_and_takes_no_neighbour_along() -> None:
         ev.StageShape("m", whole_batch=False, upstream=(0,), depth=1),
         ev.StageShape("local", whole_batch=False, upstream=(1,), depth=2),
     )
-    shape = ev.Shape(stages, {"m": 8}, num_records=100, buffer_size=20)
+    shape = ev.Shape(stages, {"m": 8}, geometry=Geometry(100, 20))
 
     class Poisoned(World):
         """Only the model stage dies of the row."""
@@ -123,8 +131,7 @@ def test_a_replica_holds_more_the_more_it_reports() -> None:
     shape = ev.Shape(
         stages=(ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1)),
         slots={"m": 4},
-        num_records=10_000,
-        buffer_size=10_000,
+        geometry=Geometry(10_000, 10_000),
     )
     scheduler = Scheduler(shape)
     held: list[tuple[int, int]] = []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import data_designer.config as dd
 from data_designer.config.run_config import RunConfig
 from data_designer.engine.parcels import REJECTED, SKIPPED
+from data_designer.engine.recording import Recording, RowAsks
 from data_designer.engine.stages import CellCounts, StageRunner
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
@@ -56,12 +57,17 @@ async def ask(request: Request) -> Response:
     raise AssertionError(request)
 
 
+def asks(record: int) -> RowAsks:
+    """A row that keeps nothing."""
+    return RowAsks(ask, record, Recording(None, Geometry(1, 1), ""), [])
+
+
 async def one_by_one(runner: StageRunner, columns: dict[str, list[Any]], rows: int) -> list[Any]:
     """What each row comes to next to a model: its values, its skipped columns and why it was rejected."""
     results = []
     for row in range(rows):
         record = {name: values[row] for name, values in columns.items()}
-        result = await runner.run_row(record, row, None, ask, CellCounts())
+        result = await runner.run_row(record, None, asks(row), CellCounts())
         results.append((None if result.rejected else result.values, result.skipped, result.rejected))
     return results
 

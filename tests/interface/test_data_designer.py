@@ -172,7 +172,7 @@ def test_a_preview_starts_no_ray_and_shows_its_records(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r.html", "r.svg"]
 
 
-def test_resuming_is_refused_until_it_is_built(tmp_path: Path) -> None:
-    """`resume` other than never is a clear error, not a fresh run."""
-    with pytest.raises(DataDesignerGenerationError, match="resum"):
+def test_what_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
+    """`resume="always"` without a dataset is a clear error, not a fresh run."""
+    with pytest.raises(ArtifactStorageError, match="no dataset at"):
         inline(tmp_path).create(simulated(), resume="always")

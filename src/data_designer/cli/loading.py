@@ -13,6 +13,7 @@ from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.run_config import RunConfig
 from data_designer.config.script_params import DataDesignerScriptParams
 from data_designer.errors import InvalidConfigError
+from data_designer.interface.stored import StoredDataset
 
 _FUNCTION = "load_config_builder"
 
@@ -65,12 +66,11 @@ def _call(path: Path, function: Any, arguments: Sequence[str]) -> Any:
     return function(**{only.name: params}) if only.kind == only.KEYWORD_ONLY else function(params)
 
 
-def load_run_config(path: Path | None, settings: Sequence[str]) -> RunConfig:
-    """Run settings from a YAML file, overridden by `name=value` settings.
+def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, Any]:
+    """Run settings from a YAML file, overridden by `name=value` settings, not yet checked.
 
     Raises:
         InvalidConfigError: the file is not there or no mapping, or a setting has no value.
-        pydantic.ValidationError: a setting is unknown or its value does not fit.
     """
     given: dict[str, Any] = {}
     if path is not None:
@@ -86,4 +86,37 @@ def load_run_config(path: Path | None, settings: Sequence[str]) -> RunConfig:
         if not separator:
             raise InvalidConfigError(f"--set takes NAME=VALUE, not {setting!r}")
         given[name] = yaml.safe_load(value)
-    return RunConfig.model_validate(given)
+    return given
+
+
+def load_run_config(path: Path | None, settings: Sequence[str]) -> RunConfig:
+    """Run settings from a YAML file, overridden by `name=value` settings.
+
+    Raises:
+        InvalidConfigError: the file is not there or no mapping, or a setting has no value.
+        pydantic.ValidationError: a setting is unknown or its value does not fit.
+    """
+    return RunConfig.model_validate(parse_settings(path, settings))
+
+
+def source_of(source: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """What a dataset keeps of where its configuration comes from."""
+    is_url = source.startswith(("http://", "https://"))
+    return {"config": source if is_url else str(Path(source).absolute()), "arguments": list(arguments)}
+
+
+def reload_builder(stored: StoredDataset) -> DataDesignerConfigBuilder:
+    """The builder that a dataset was made with.
+
+    Raises:
+        InvalidConfigError: the configuration holds functions or a DataFrame, and the file it came from is not known.
+    """
+    if not stored.needs_source:
+        return stored.builder()
+    source = stored.source
+    if source is None:
+        raise InvalidConfigError(
+            f"the configuration of {stored.path} holds functions or a DataFrame, which no file can carry: run the "
+            "script that made it again, with resume='always'"
+        )
+    return load_builder(str(source["config"]), source["arguments"])

@@ -10,7 +10,7 @@ import click
 import typer
 from pydantic import ValidationError
 
-from data_designer.cli.loading import load_builder, load_run_config
+from data_designer.cli.loading import load_builder, load_run_config, parse_settings, reload_builder, source_of
 from data_designer.config.version import get_library_version
 from data_designer.errors import DataDesignerError
 
@@ -26,6 +26,7 @@ Simulate = Annotated[bool, typer.Option("--simulate", help="Let the simulated mo
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Settings = Annotated[Path | None, typer.Option("--run-config", "-c", help="YAML file of run settings.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same data.")]
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's folder.")]
 Script = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Arguments for a Python CONFIG.")]
 Setting = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One run setting; may be repeated.")
@@ -57,12 +58,21 @@ def _said(error: Exception) -> str:
     return str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"
 
 
-def _designer(artifact_path: Path, run: Any, *, simulate: bool) -> Any:
+def _designer(artifact_path: Path, run: Any, *, simulate: bool, source: Any = None) -> Any:
     from data_designer.interface import DataDesigner
 
-    designer = DataDesigner(artifact_path, simulate=simulate)
+    designer = DataDesigner(artifact_path, simulate=simulate, source=source)
     designer.set_run_config(run)
     return designer
+
+
+def _say_what_there_is(results: Any) -> None:
+    folder = results.artifact_storage.base_dataset_path
+    typer.echo(f"{results.outcomes.generated} of {results.outcomes.requested} records in {folder}")
+    if results.early_shutdown is not None:
+        typer.echo(f"❌ stopped early: {results.early_shutdown}", err=True)
+        typer.echo(f"   to go on: data-designer resume {folder}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -75,6 +85,9 @@ def create(  # noqa: PLR0913 - one parameter an option
     run_config: Settings = None,
     settings: Setting = None,
     seed: Seed = None,
+    resume: Annotated[
+        str, typer.Option("--resume", "-r", help="A dataset of that name: never, always or if_possible go on with it.")
+    ] = "never",
     output_format: Annotated[
         str | None, typer.Option("--output-format", "-f", help="Write one file more: jsonl, csv or parquet.")
     ] = None,
@@ -84,19 +97,109 @@ def create(  # noqa: PLR0913 - one parameter an option
     """Make a dataset on disk and print where it is."""
     with _errors_in_one_line(debug=debug):
         run = load_run_config(run_config, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
-        designer = _designer(artifact_path, run, simulate=simulate)
+        designer = _designer(artifact_path, run, simulate=simulate, source=source_of(source, arguments or []))
         results = designer.create(
-            load_builder(source, arguments or []), num_records=num_records, dataset_name=dataset_name
+            load_builder(source, arguments or []), num_records=num_records, dataset_name=dataset_name, resume=resume
         )
         folder = results.artifact_storage.base_dataset_path
         if output_format is not None:
             results.export(folder / f"{dataset_name}.{output_format}", format=output_format)
         results.load_analysis().to_report()
         results.display_sample_record()
-        typer.echo(f"{results.outcomes.generated} of {results.outcomes.requested} records in {folder}")
-        if results.early_shutdown is not None:
-            typer.echo(f"❌ stopped early: {results.early_shutdown}", err=True)
+        _say_what_there_is(results)
+
+
+@app.command()
+def resume(
+    dataset: Dataset,
+    num_records: Annotated[
+        int | None, typer.Option("--num-records", "-n", min=1, help="As many as before, or more.")
+    ] = None,
+    run_config: Settings = None,
+    settings: Setting = None,
+    debug: Debug = False,
+) -> None:
+    """Go on with a dataset that was interrupted; nothing that was paid for is paid again."""
+    with _errors_in_one_line(debug=debug):
+        _go_on(dataset, num_records, parse_settings(run_config, settings or []))
+
+
+@app.command()
+def extend(
+    dataset: Dataset,
+    num_records: Annotated[int, typer.Option("--num-records", "-n", min=1, help="How many there are to be in all.")],
+    run_config: Settings = None,
+    settings: Setting = None,
+    debug: Debug = False,
+) -> None:
+    """Add records to a dataset; what is there stays as it is."""
+    with _errors_in_one_line(debug=debug):
+        _go_on(dataset, num_records, parse_settings(run_config, settings or []))
+
+
+def _go_on(dataset: Path, num_records: int | None, changes: dict[str, Any]) -> None:
+    from data_designer.interface.stored import StoredDataset
+
+    stored = StoredDataset.at(dataset)
+    run = stored.run_config(changes)
+    designer = _designer(stored.path.parent, run, simulate=stored.simulated, source=stored.source)
+    wanted = num_records or stored.geometry.num_records
+    _say_what_there_is(
+        designer.create(reload_builder(stored), num_records=wanted, dataset_name=stored.path.name, resume="always")
+    )
+
+
+@app.command("retry-failed")
+def retry_failed(
+    dataset: Dataset,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="ALIAS=NAME", help="Ask another model of the same provider; may be repeated."),
+    ] = None,
+    run_config: Settings = None,
+    settings: Setting = None,
+    debug: Debug = False,
+) -> None:
+    """Make the rejected records of a dataset again, and put what comes out into its place."""
+    with _errors_in_one_line(debug=debug):
+        from data_designer.interface.stored import StoredDataset
+
+        models = dict(_pair(given) for given in model or ())
+        stored = StoredDataset.at(dataset)
+        run = stored.run_config(parse_settings(run_config, settings or []))
+        designer = _designer(stored.path.parent, run, simulate=stored.simulated, source=stored.source)
+        _say_what_there_is(designer.retry_failed(reload_builder(stored), dataset_name=stored.path.name, models=models))
+
+
+def _pair(given: str) -> tuple[str, str]:
+    alias, separator, name = given.partition("=")
+    if not separator or not name:
+        raise ValueError(f"--model takes ALIAS=NAME, not {given!r}")
+    return alias, name
+
+
+@app.command()
+def check(dataset: Dataset, debug: Debug = False) -> None:
+    """Read every file of a dataset and compare it with what was committed."""
+    with _errors_in_one_line(debug=debug):
+        from data_designer.interface.stored import StoredDataset
+
+        stored = StoredDataset.at(dataset)
+        verdict = stored.verify()
+        typer.echo(
+            f"batches={verdict.batches}/{stored.geometry.num_batches} files={verdict.files} "
+            f"generated={verdict.generated} rejected={verdict.rejected} missing={verdict.missing} "
+            f"journaled={verdict.journaled}"
+        )
+        for problem in verdict.problems:
+            typer.echo(f"❌ {problem}", err=True)
+        if verdict.problems:
+            typer.echo(
+                "   restore what is damaged from a copy; or remove a batch's receipt, and resume makes the batch again",
+                err=True,
+            )
             raise typer.Exit(1)
+        typer.echo("every file is as it was committed")
 
 
 @app.command()

@@ -4,12 +4,12 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 import ray
 from ray.exceptions import (
+    ActorUnavailableError,
     LocalRayletDiedError,
     NodeDiedError,
     ObjectLostError,
@@ -20,19 +20,21 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, work
+from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Role, work
 from data_designer.distributed.turns import Turns
-from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary
+from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary, ValuesGoneError
+from data_designer.engine.lock import Process
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
-from data_designer.engine.replica import Summary
+from data_designer.engine.replica import LeaseEndedError, Summary
+from data_designer.engine.workplace import Dataset
 from data_designer.plan.model import Plan
 
 ObjectRef = Any
 """Ray's reference; what it refers to is known where it is used."""
 
 _TASK_DEATHS = (
-    WorkerCrashedError, NodeDiedError, OutOfMemoryError, LocalRayletDiedError, TaskUnschedulableError, ObjectLostError,
+    WorkerCrashedError, NodeDiedError, OutOfMemoryError, LocalRayletDiedError, TaskUnschedulableError,
 )  # fmt: skip
 
 PLACEMENT_SECONDS = 120.0
@@ -51,7 +53,7 @@ class RayReplica:
 
     async def submit(self, parcel: Parcel, values: Sequence[ObjectRef]) -> None:
         """Give it rows."""
-        await _actor_result(self.actor.submit.remote(parcel, *values))
+        await _actor_result(self.actor.submit.remote(parcel, *values), values)
 
     async def collect(self, acknowledged: int) -> tuple[Summary, ObjectRef]:
         """Wait for finished rows; the values stay where they are."""
@@ -63,11 +65,12 @@ class RayHands:
     """Replicas as actors, CPU work and writes as tasks. Use it as an async context manager."""
 
     def __init__(
-        self, plan: Plan, directory: Path, keys: Mapping[str, str | None], seed_table: pa.Table | None
+        self, plan: Plan, dataset: Dataset, keys: Mapping[str, str | None], seed_table: pa.Table | None
     ) -> None:
         self._keys = keys
+        self._dataset = dataset
         self._plan = ray.put(plan)
-        self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), directory)
+        self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
         self._turns = Turns(plan.run.non_inference_max_parallel_workers)
         self.actors: dict[int, Any] = {}
         """Replica number to the actor of its current incarnation."""
@@ -79,7 +82,7 @@ class RayHands:
         for actor in self.actors.values():
             ray.kill(actor, no_restart=True)
 
-    async def start_replica(self, number: int, alias: str, epoch: int) -> RayReplica:  # noqa: ARG002
+    async def start_replica(self, number: int, alias: str, epoch: int) -> RayReplica:
         """Start a new actor for the replica, and make sure that the one before is dead."""
         before = self.actors.pop(number, None)
         if before is not None:
@@ -88,7 +91,8 @@ class RayHands:
         actor = REPLICA_ACTOR.remote()
         self.actors[number] = actor
         try:
-            ready = actor.start.remote(self._plan, alias, self._keys[alias])
+            role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this())
+            ready = actor.start.remote(self._plan, role)
             await asyncio.wait_for(_actor_result(ready), PLACEMENT_SECONDS)
         except TimeoutError as error:
             raise TimeoutError(
@@ -101,12 +105,12 @@ class RayHands:
         """Run a `local` stage over rows."""
         async with self._turns.turn():
             summary, made = work.options(num_returns=2).remote(self._assignment, parcel, *values)
-            return await _task_result(summary), made
+            return await _task_result(summary, values), made
 
     async def write(self, job: CommitJob, values: Sequence[ObjectRef]) -> Receipt:
         """Write a batch."""
         async with self._turns.turn():
-            receipt: Receipt = await _task_result(work.remote(self._assignment, job, *values))
+            receipt: Receipt = await _task_result(work.remote(self._assignment, job, *values), values)
         return receipt
 
     def hold(self, values: Values) -> ObjectRef:
@@ -114,19 +118,37 @@ class RayHands:
         return ray.put(values)
 
 
-async def _actor_result(ref: ObjectRef) -> Any:
+async def _actor_result(ref: ObjectRef, given: Sequence[ObjectRef] = ()) -> Any:
     try:
         return await asyncio.wrap_future(ref.future())
+    except ActorUnavailableError as error:
+        raise ReplicaDiedError(str(error), silent=False) from error
     except RayActorError as error:
         raise ReplicaDiedError(str(error)) from error
+    except ObjectLostError as error:
+        raise _gone(error, given) from error
     except RayTaskError as error:
+        if isinstance(error.cause, LeaseEndedError):
+            raise ReplicaDiedError(str(error.cause)) from None
         raise error.cause from None
 
 
-async def _task_result(ref: ObjectRef) -> Any:
+async def _task_result(ref: ObjectRef, given: Sequence[ObjectRef]) -> Any:
     try:
         return await asyncio.wrap_future(ref.future())
+    except ObjectLostError as error:
+        raise _gone(error, given) from error
     except _TASK_DEATHS as error:
         raise TaskDiedError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
     except RayTaskError as error:
+        if isinstance(error.cause, ObjectLostError):
+            raise _gone(error.cause, given) from error
         raise error.cause from None
+
+
+def _gone(error: ObjectLostError, given: Sequence[ObjectRef]) -> Exception:
+    """Which of the values that were given along is lost; none where it is what the call itself came to."""
+    for place, value in enumerate(given):
+        if value.hex() == error.object_ref_hex:
+            return ValuesGoneError(place)
+    return TaskDiedError(f"{type(error).__name__}: what it came to is lost")

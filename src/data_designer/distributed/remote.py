@@ -1,23 +1,26 @@
 """What runs in Ray's processes: the replica actor, and the tasks that compute and write."""
 
+import asyncio
 import gc
 from collections import OrderedDict
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 
-from data_designer.engine.driver import CommitJob, TaskSummary
+from data_designer.engine.driver import LEASE_SECONDS, CommitJob, TaskSummary
 from data_designer.engine.line import open_line
+from data_designer.engine.lock import Process
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Replica, Summary
-from data_designer.engine.workplace import Workplace
+from data_designer.engine.workplace import Dataset, Workplace, recording_of
 from data_designer.plan.model import Plan
 
 _ALLOCATIONS_BEFORE_COLLECTION = 10_000
+
+_LOOK_SECONDS = 0.1
 
 _PLACES_KEPT = 2
 """Runs whose workplaces a worker process keeps; Ray reuses processes for later runs of the same job."""
@@ -32,7 +35,19 @@ class Assignment:
     """Object reference of the plan."""
     seed_table: Any
     """Object reference of the seed dataset's table (or of None)."""
-    directory: Path
+    dataset: Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Which incarnation of which replica an actor is, and for whom."""
+
+    number: int
+    epoch: int
+    alias: str
+    api_key: str | None = field(repr=False)
+    dataset: Dataset
+    driver: Process
 
 
 class ReplicaActor:
@@ -41,12 +56,21 @@ class ReplicaActor:
     def __init__(self) -> None:
         self._exits = AsyncExitStack()
         self._replica: Replica | None = None
+        self._watch: asyncio.Task[None] | None = None
 
-    async def start(self, plan: Plan, alias: str, api_key: str | None) -> None:
+    async def start(self, plan: Plan, role: Role) -> None:
         """Open the way to the model, with no slots yet."""
-        line = await self._exits.enter_async_context(open_line(plan, plan.pools[alias], api_key))
-        self._replica = Replica(plan, alias, line)
+        line = await self._exits.enter_async_context(open_line(plan, plan.pools[role.alias], role.api_key))
+        recording = recording_of(plan, role.dataset, role.number, role.epoch)
+        self._replica = Replica(plan, role.alias, line, recording, lease=LEASE_SECONDS)
+        self._watch = asyncio.create_task(self._end_with_driver(self._replica, role.driver))
         _collect_garbage_rarely()
+
+    async def _end_with_driver(self, replica: Replica, driver: Process) -> None:
+        """Ray takes seconds to end the actors of a driver that was killed; on its machine there is a quicker way."""
+        while driver.lives() is not False:  # noqa: ASYNC110 - nothing tells of the end of another process
+            await asyncio.sleep(_LOOK_SECONDS)
+        await replica.close()
 
     async def grant(self, slots: int) -> None:
         """Set its slots."""
@@ -78,7 +102,7 @@ def _workplace(assignment: Assignment) -> Workplace:
     place = _places.get(assignment.run_id)
     if place is None:
         plan, table = ray.get([assignment.plan, assignment.seed_table])
-        place = _places[assignment.run_id] = Workplace(plan, assignment.directory, table)
+        place = _places[assignment.run_id] = Workplace(plan, assignment.dataset, table)
         while len(_places) > _PLACES_KEPT:
             _places.popitem(last=False)
     return place

@@ -12,9 +12,11 @@ import ray
 from data_designer.distributed.cluster import connected, held_bytes_budget
 from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.engine.driver import Driver, Observer, RunReport
+from data_designer.engine.events import Started
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
 from data_designer.engine.store import Store
+from data_designer.engine.workplace import Dataset
 from data_designer.plan.model import Plan
 
 
@@ -29,11 +31,15 @@ class RayRun:
     observers: Sequence[Observer]
 
     async def run(
-        self, check: Callable[[], Coroutine[Any, Any, None]], started: Callable[[Driver[ObjectRef]], None]
+        self,
+        standing: Started,
+        check: Callable[[], Coroutine[Any, Any, None]],
+        started: Callable[[Driver[ObjectRef]], None],
     ) -> RunReport:
         """Connect while the models are checked, then run to the end.
 
         Args:
+            standing: what is there already.
             check: asks the models for a sign of life.
             started: is given the driver, so that it can be told to stop.
         """
@@ -46,11 +52,12 @@ class RayRun:
                     raise result
             assert isinstance(cpus, int)
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
-            async with RayHands(self.plan, self.store.path, self.keys, self.seed_table) as hands:
+            dataset = Dataset(self.store.files, self.store.run)
+            async with RayHands(self.plan, dataset, self.keys, self.seed_table) as hands:
                 replicas = replica_numbers(self.plan, cpus)
                 driver = Driver(self.plan, scheduler, hands, replicas, self.store.publish, self.observers)
                 started(driver)
-                return await driver.run()
+                return await driver.run(standing)
 
 
 def ray_is_initialized() -> bool:

@@ -43,7 +43,7 @@ class Admission:
         if not batches:
             return None
         held = sum(batch.bytes for batch in batches)
-        expected = self.bytes_a_record * (sum(batch.size for batch in batches) + self.shape.buffer_size)
+        expected = self.bytes_a_record * (sum(batch.size for batch in batches) + self.shape.geometry.buffer_size)
         if max(held, expected) < self.shape.held_bytes:
             return None
         return max(batches, key=lambda batch: batch.bytes)
@@ -52,5 +52,5 @@ class Admission:
         """Ready and running rows that keep everything busy until another batch's rows are there."""
         slots = sum(self.shape.slots.values())
         if not slots:
-            return 2 * self.shape.workers * self.shape.buffer_size
-        return 2 * max(slots, wanted, min(self.shape.buffer_size, ROWS_A_TASK) // 2)
+            return 2 * self.shape.workers * self.shape.geometry.buffer_size
+        return 2 * max(slots, wanted, min(self.shape.geometry.buffer_size, ROWS_A_TASK) // 2)

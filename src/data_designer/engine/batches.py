@@ -31,7 +31,15 @@ class OpenBatch:
     Every method costs time in proportion to the rows it names, times the number of stages.
     """
 
-    def __init__(self, number: int, records: range, stages: tuple[StageShape, ...]) -> None:
+    def __init__(self, number: int, records: range, stages: tuple[StageShape, ...], wanted: Rows | None = None) -> None:
+        """Start with nothing done.
+
+        Args:
+            number: the batch's.
+            records: its record indices.
+            stages: what they go through.
+            wanted: those of the records that are to be made, where not all are.
+        """
         size, count = len(records), len(stages)
         self.number = number
         self.start = records.start
@@ -41,19 +49,24 @@ class OpenBatch:
         self.commits_out = 0
         """Commits asked for and not yet answered."""
         self.commit_failures = 0
-        self.unfinished = count * size
+        self.lost = 0
+        """How often work of it was lost, the end of an earlier run included."""
+        self._wanted = np.ones(size, dtype=np.bool_) if wanted is None else np.isin(np.array(records), wanted)
+        asked = int(self._wanted.sum())
+        self.unfinished = count * asked
         """Live (row, stage) pairs that are not done."""
         self.active = 0
         """(row, stage) pairs that are ready or out."""
         self._stages = stages
         self._downstream = [[n for n, shape in enumerate(stages) if up in shape.upstream] for up in range(count)]
         self._state = np.full((count, size), WAITING, dtype=np.uint8)
+        self._state[:, ~self._wanted] = GONE
         upstream = np.array([len(shape.upstream) for shape in stages], dtype=np.uint8)
         self._missing = np.tile(upstream[:, None], (1, size))
         self._ticket = np.full((count, size), -1, dtype=np.int64)
         self._losses = np.zeros((count, size), dtype=np.uint8)
-        self._live = np.ones(size, dtype=np.bool_)
-        self._blocked = [size if shape.upstream else 0 for shape in stages]
+        self._live = self._wanted.copy()
+        self._blocked = [asked if shape.upstream else 0 for shape in stages]
         """Live rows that still lack inputs, a stage."""
         self._gathering = {n for n, shape in enumerate(stages) if shape.whole_batch and shape.upstream}
         """Whole-batch stages that still wait for rows."""
@@ -88,10 +101,9 @@ class OpenBatch:
         losses: npt.NDArray[np.uint8] = self._losses[stage, positions]
         return losses
 
-    @property
-    def has_rejected(self) -> bool:
-        """Whether any row has left the dataset."""
-        return not bool(self._live.all())
+    def rejected_rows(self) -> Rows:
+        """Record indices of rows that have left the dataset."""
+        return self.rows(np.flatnonzero(self._wanted & ~self._live))
 
     def complete_rows(self) -> Rows:
         """Record indices of live rows that are done at every stage."""
@@ -101,7 +113,7 @@ class OpenBatch:
 
     def roots(self) -> Iterator[Released]:
         """Release every row to the stages that need nothing."""
-        everything = np.arange(self.size, dtype=np.int64)
+        everything = np.flatnonzero(self._wanted)
         for stage, shape in enumerate(self._stages):
             if not shape.upstream:
                 yield self._release(stage, everything)

@@ -6,16 +6,14 @@ with the number of records. `Hands` is all that differs between one process and 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
-
 from data_designer.engine import events as ev
 from data_designer.engine.events import CellCount, Flags, Rows
-from data_designer.engine.parcels import REJECTED, Locations, Parcel, Values
+from data_designer.engine.parcels import REJECTED, Locations, Packing, Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Summary
 from data_designer.engine.scheduler import Scheduler
@@ -30,12 +28,42 @@ Ref = TypeVar("Ref")
 TICK_SECONDS = 0.25
 
 
+DRAIN_SECONDS = 30.0
+"""How long a run that ends early waits for what is under way, which is paid for."""
+LEASE_SECONDS = 10.0
+"""A replica that is not collected from for so long ends by itself, whatever it can reach."""
+LEASE_GRACE_SECONDS = 2.0
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+"""Seconds before a batch that could not be written is tried again: the first pause, doubled each time, at most."""
+
+
 class ReplicaDiedError(Exception):
-    """The process behind a replica is gone, or cannot be reached any more."""
+    """The process behind a replica is gone, or cannot be reached any more.
+
+    Attributes:
+        silent: whether it is known to issue no more requests.
+    """
+
+    def __init__(self, message: str, *, silent: bool = True) -> None:
+        super().__init__(message)
+        self.silent = silent
 
 
 class TaskDiedError(Exception):
     """The process that ran a CPU task is gone."""
+
+
+class ValuesGoneError(Exception):
+    """Values that work needs went with the machine that held them; the work has not started.
+
+    Attributes:
+        place: which of the values that were given along.
+    """
+
+    def __init__(self, place: int) -> None:
+        super().__init__(f"values {place} are gone")
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +80,10 @@ class CommitJob:
     """A batch to write. The parcels point into the values that travel along."""
 
     batch: int
-    complete: bool
     kept: Parcel
     """The complete rows, with values of every stage."""
-    rejected: tuple[Parcel, ...]
+    rejected: Rows
+    rejects: tuple[Parcel, ...]
     """For each stage, the rejected rows that have values of it."""
     statistics: dict[str, CallerStatistics]
     """What was asked of each alias since the last commit."""
@@ -89,7 +117,7 @@ class Hands(Protocol[Ref]):
         ...
 
     async def write(self, job: CommitJob, values: Sequence[Ref]) -> Receipt:
-        """Write a batch's files."""
+        """Write a batch's files, which nobody sees before they are published."""
         ...
 
     def hold(self, values: Values) -> Ref:
@@ -116,6 +144,7 @@ class RunReport:
 class _Live(Generic[Ref]):
     handle: ReplicaHandle[Ref]
     epoch: int
+    drained: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(slots=True)
@@ -127,28 +156,33 @@ class Driver(Generic[Ref]):
     hands: Hands[Ref]
     replicas: dict[int, str]
     """Replica number to alias."""
-    publish: Callable[[Receipt], None]
+    publish: Callable[[Receipt], Receipt]
     """Makes a written batch visible; raises OSError where it cannot."""
     observers: Sequence[Observer] = ()
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
     _events: asyncio.Queue[ev.Event] = field(default_factory=asyncio.Queue)
     _live: dict[int, _Live[Ref]] = field(default_factory=dict)
     _jobs: set[asyncio.Task[None]] = field(default_factory=set)
+    _computing: set[asyncio.Task[None]] = field(default_factory=set)
+    """Those of the jobs that are CPU tasks."""
     _statistics: dict[str, CallerStatistics] = field(default_factory=dict)
     _failure: BaseException | None = None
     _halted: bool = False
     _locations: Locations[Ref] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._locations = Locations(self.plan.geometry.buffer_size)
+        self._locations = Locations(self.plan.geometry)
 
-    async def run(self, committed: frozenset[int] = frozenset()) -> RunReport:
+    async def run(self, standing: ev.Started | None = None) -> RunReport:
         """Run until every batch is committed or the scheduler stops.
+
+        Args:
+            standing: what is there already.
 
         Raises:
             Exception: whatever broke in a step or in the store that is no row's fault.
         """
-        self._post(ev.Started(committed))
+        self._post(standing or ev.Started())
         servants = [self._spawn(self._serve(number, alias)) for number, alias in self.replicas.items()]
         ticker = self._spawn(self._tick())
         try:
@@ -163,7 +197,7 @@ class Driver(Generic[Ref]):
         return RunReport(self.scheduler.stop_reason, self.scheduler.tripped_column)
 
     def stop(self, reason: str) -> None:
-        """Send nothing more, commit what is complete, end. Call it on the loop that runs the driver."""
+        """Send nothing more, let what is under way finish, commit, end. Call it on the loop that runs the driver."""
         self._post(ev.Stop(reason))
 
     # --- telling and obeying -----------------------------------------------------------------------------
@@ -202,7 +236,8 @@ class Driver(Generic[Ref]):
                     command.batch,
                 )
             case ev.Abandon():
-                self._halt()
+                self._halted = True
+                self._spawn(self._drain())
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.create_task(self._guard(work))
@@ -227,13 +262,28 @@ class Driver(Generic[Ref]):
         epoch = 0
         while True:
             epoch += 1
-            with suppress(ReplicaDiedError):
+            try:
                 handle = await self.hands.start_replica(number, alias, epoch)
                 self._live[number] = _Live(handle, epoch)
                 self._post(ev.ReplicaUp(number, epoch, alias))
                 await self._collect(number, alias, self._live[number])
-            self._live.pop(number, None)
-            self._post(ev.ReplicaLost(number, epoch))
+            except ReplicaDiedError as death:
+                self._bury(number, epoch, death)
+
+    def _bury(self, number: int, epoch: int, death: ReplicaDiedError) -> None:
+        """Take a replica's rows back; its slots too, once it is sure to use them no more."""
+        live = self._live.get(number)
+        if live is not None and live.epoch == epoch:
+            del self._live[number]
+            live.drained.set()
+        self._post(ev.ReplicaLost(number, epoch, death.silent))
+        if not death.silent:
+            self._spawn(self._outlast(number, epoch))
+
+    async def _outlast(self, number: int, epoch: int) -> None:
+        """A replica that nobody collects from ends by itself when its lease does."""
+        await asyncio.sleep(LEASE_SECONDS + LEASE_GRACE_SECONDS)
+        self._post(ev.ReplicaSilent(number, epoch))
 
     async def _collect(self, number: int, alias: str, live: _Live[Ref]) -> None:
         acknowledged = 0
@@ -258,18 +308,25 @@ class Driver(Generic[Ref]):
                         part.cells,
                     )
                 )
+            if summary.drained and self._halted:
+                live.drained.set()
             if summary.outage is not None:
                 self._post(ev.Stop(f"model '{alias}': {summary.outage}"))
 
-    def _halt(self) -> None:
-        """Let no replica start another request, whatever rows it holds."""
-        self._halted = True
-        for live in self._live.values():
-            self._spawn(self._take_slots(live))
+    async def _drain(self) -> None:
+        """Let no replica start another request, whatever rows it holds, and wait for those that are under way."""
+        replicas = [self._take_slots(live) for live in self._live.values()]
+        # What was posted before counts first, CPU tasks that it starts included.
+        await asyncio.sleep(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await asyncio.gather(*replicas, *self._computing, return_exceptions=True)
+        self._post(ev.Drained())
 
     async def _take_slots(self, live: _Live[Ref]) -> None:
         with suppress(ReplicaDiedError):
             await live.handle.grant(0)
+            await live.drained.wait()
 
     async def _regrant(self, command: ev.Regrant) -> None:
         live = self._live.get(command.replica)
@@ -283,31 +340,56 @@ class Driver(Generic[Ref]):
         live = self._live.get(command.replica)
         if live is None or live.epoch != command.epoch:
             return
-        packing = self._locations.packing()
-        upstream = self.plan.stages[command.stage].upstream
-        parcel = packing.parcel(command.stage, command.rows, command.ticket, upstream)
-        self._spawn(self._submit(command, live, parcel, packing.refs))
+        packed = self._packed(command)
+        if packed is None:
+            self._post(ev.Undelivered(command.replica, command.epoch, command.ticket))
+        else:
+            self._spawn(self._submit(command, live, *packed))
 
     async def _submit(self, command: ev.Send, live: _Live[Ref], parcel: Parcel, refs: list[Ref]) -> None:
         try:
             await live.handle.submit(parcel, refs)
-        except ReplicaDiedError:
+        except ReplicaDiedError as death:
             # Its collect loop may not have noticed yet; the rows must not wait for it.
-            self._post(ev.ReplicaLost(command.replica, command.epoch))
+            self._bury(command.replica, command.epoch, death)
+        except ValuesGoneError as gone:
+            self._lose(refs[gone.place])
+            self._post(ev.Undelivered(command.replica, command.epoch, command.ticket))
+
+    def _packed(self, command: ev.Send | ev.RunTask) -> tuple[Parcel, list[Ref]] | None:
+        """The parcel of a command and what it points into; None where that is gone, of which word is on its way."""
+        packing = self._locations.packing()
+        upstream = self.plan.stages[command.stage].upstream
+        try:
+            return packing.parcel(command.stage, command.rows, command.ticket, upstream, command.replays), packing.refs
+        except KeyError:
+            return None
+
+    def _lose(self, ref: Ref) -> None:
+        """Values are gone: whatever was made of them is made again."""
+        for stage, rows in self._locations.lose(ref):
+            self._post(ev.ValuesLost(stage, rows))
 
     # --- tasks and batches -------------------------------------------------------------------------------
 
     def _run_task(self, command: ev.RunTask) -> None:
-        packing = self._locations.packing()
-        stage = self.plan.stages[command.stage]
-        parcel = packing.parcel(command.stage, command.rows, command.ticket, stage.upstream)
-        self._spawn(self._task(command, parcel, packing.refs))
+        packed = self._packed(command)
+        if packed is None:
+            self._post(ev.TaskLost(command.ticket, "what it is made from was lost", started=False))
+            return
+        task = self._spawn(self._task(command, *packed))
+        self._computing.add(task)
+        task.add_done_callback(self._computing.discard)
 
     async def _task(self, command: ev.RunTask, parcel: Parcel, refs: list[Ref]) -> None:
         try:
             summary, ref = await self.hands.run_task(parcel, refs)
         except TaskDiedError as error:
             self._post(ev.TaskLost(command.ticket, str(error)))
+            return
+        except ValuesGoneError as gone:
+            self._lose(refs[gone.place])
+            self._post(ev.TaskLost(command.ticket, "what it is made from was lost", started=False))
             return
         self._locations.place(command.stage, command.rows, ref)
         self._post(ev.TaskDone(command.ticket, summary.kept, summary.bytes, summary.cells))
@@ -321,30 +403,44 @@ class Driver(Generic[Ref]):
     def _commit(self, command: ev.Commit) -> None:
         packing = self._locations.packing()
         stages = [stage.number for stage in self.plan.stages]
-        kept = packing.parcel(-1, command.rows, 0, stages)
-        job = CommitJob(command.batch, command.complete, kept, tuple(self._lost(command, packing)), self._statistics)
-        self._statistics = {}
-        self._spawn(self._write(job, packing.refs))
-
-    def _lost(self, command: ev.Commit, packing: Any) -> list[Parcel]:
-        records = self.plan.geometry.records(command.batch)
-        others: Rows = np.setdiff1d(np.arange(records.start, records.stop, dtype=np.int64), command.rows)
-        parcels = []
-        for stage in self.plan.stages:
-            rows = self._locations.has(stage.number, others)
-            if len(rows):
-                parcels.append(packing.parcel(stage.number, rows, 0, (stage.number,)))
-        return parcels
-
-    async def _write(self, job: CommitJob, refs: list[Ref]) -> None:
         try:
-            receipt = await self.hands.write(job, refs)
-            await asyncio.to_thread(self.publish, receipt)
-        except (OSError, TaskDiedError) as error:
-            self._post(ev.CommitFailed(job.batch, str(error)))
+            kept = packing.parcel(-1, command.rows, 0, stages)
+            rejects = tuple(self._rejects(command.rejected, packing))
+        except KeyError:
+            self._post(ev.CommitFailed(command.batch, "some of its values are gone"))
             return
-        self._show(receipt)
-        self._post(ev.Committed(job.batch))
+        job = CommitJob(command.batch, kept, command.rejected, rejects, self._statistics)
+        self._statistics = {}
+        pause = min(_FIRST_PAUSE * 2 ** (command.failures - 1), _LONGEST_PAUSE) if command.failures else 0.0
+        self._spawn(self._write(job, packing.refs, pause))
+
+    def _rejects(self, rows: Rows, packing: Packing[Ref]) -> Iterator[Parcel]:
+        for stage in self.plan.stages:
+            there = self._locations.has(stage.number, rows)
+            if len(there):
+                yield packing.parcel(stage.number, there, 0, (stage.number,))
+
+    async def _write(self, job: CommitJob, refs: list[Ref], pause: float) -> None:
+        await asyncio.sleep(pause)
+        try:
+            receipt = await asyncio.to_thread(self.publish, await self.hands.write(job, refs))
+        except ValuesGoneError as gone:
+            self._lose(refs[gone.place])
+            self._uncommitted(job, "some of its values are gone")
+        except (OSError, TaskDiedError) as error:
+            logger.warning("batch=%d could not be written and is tried again: %s", job.batch, error)
+            self._uncommitted(job, str(error))
+        except Exception as error:
+            self._uncommitted(job, f"{type(error).__name__}: {error}", hopeless=True)
+            raise
+        else:
+            self._show(receipt)
+            self._post(ev.Committed(job.batch))
+
+    def _uncommitted(self, job: CommitJob, reason: str, *, hopeless: bool = False) -> None:
+        for alias, statistics in job.statistics.items():
+            self._statistics[alias] = statistics + self._statistics.get(alias, CallerStatistics())
+        self._post(ev.CommitFailed(job.batch, reason, hopeless))
 
     async def _tick(self) -> None:
         while True:

@@ -1,16 +1,23 @@
 """What the scheduler is told (events) and what it answers (commands)."""
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from data_designer.plan.model import Geometry
+
 Rows: TypeAlias = npt.NDArray[np.int64]
 """Record indices, shape [n]."""
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 """One yes or no for each of n rows."""
+
+
+Replays: TypeAlias = tuple[tuple[int, int], ...]
+"""(batch, how often work of it was lost): batches whose journal may answer instead of a model or a function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,14 @@ class CellCount:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run begins; `committed` batches exist already and are left alone."""
+    """The run begins, where an earlier one may have ended."""
 
-    committed: frozenset[int] = frozenset()
+    committed: Container[int] = frozenset()
+    """Batches that exist already and are left alone."""
+    partial: Mapping[int, Rows] = field(default_factory=dict)
+    """Batches that exist already, to the rows of each that are to be made beside those that are there."""
+    journaled: Container[int] = frozenset()
+    """Batches of which an earlier run has left replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +55,29 @@ class ReplicaUp:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLost:
-    """An incarnation is known to be dead, or its lease has run out: it issues no more requests."""
+    """An incarnation cannot be reached: what it holds is done elsewhere."""
 
     replica: int
     epoch: int
+    silent: bool = True
+    """Whether it is known to issue no more requests. If not, its slots stay taken until `ReplicaSilent`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSilent:
+    """A lost incarnation is known to issue no more requests: it is dead, or its lease has run out."""
+
+    replica: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """Rows did not reach a replica that lives on, because values they need are gone."""
+
+    replica: int
+    epoch: int
+    ticket: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +116,11 @@ class TaskDone:
 
 @dataclass(frozen=True, slots=True)
 class TaskLost:
-    """A CPU task's process died."""
+    """A CPU task's process died, or it could not start because values it needs are gone."""
 
     ticket: int
     reason: str
+    started: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +140,12 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class CommitFailed:
-    """A batch could not be written; nothing of it is visible."""
+    """A batch could not be written; nothing new of it is visible."""
 
     batch: int
     reason: str
+    hopeless: bool = False
+    """Whether trying again cannot help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +157,22 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Send nothing more, commit what is complete, end. Everything stays resumable."""
+    """Send nothing more, let what is under way finish, commit what is complete, end. Everything stays resumable."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """After `Abandon`: nothing is under way any more, or it was waited for long enough."""
 
 
 Event: TypeAlias = (
     Started
     | ReplicaUp
     | ReplicaLost
+    | ReplicaSilent
+    | Undelivered
     | Regranted
     | RowsDone
     | TaskDone
@@ -141,6 +182,7 @@ Event: TypeAlias = (
     | CommitFailed
     | Tick
     | Stop
+    | Drained
 )
 
 
@@ -156,6 +198,7 @@ class Send:
     stage: int
     rows: Rows
     ticket: int
+    replays: Replays = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +208,21 @@ class RunTask:
     ticket: int
     stage: int
     rows: Rows
+    replays: Replays = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Write a batch. `rows` are the complete ones; the others were rejected or, if not `complete`, unfinished."""
+    """Write a batch; beside what is there of it already, if anything is."""
 
     batch: int
     rows: Rows
+    """The complete ones."""
+    rejected: Rows
     complete: bool
+    """False where rows of the batch are neither complete nor rejected."""
+    failures: int = 0
+    """How often that failed before; the next try waits longer each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +245,7 @@ class Regrant:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """The run is ending: whatever is outstanding need not be finished."""
+    """The run is ending: start no further request, and say `Drained` when those under way are done."""
 
     reason: str
 
@@ -242,8 +291,7 @@ class Shape:
     stages: tuple[StageShape, ...]
     slots: dict[str, int]
     """Model alias to its `max_parallel_requests`."""
-    num_records: int
-    buffer_size: int
+    geometry: Geometry
     workers: int = 4
     """CPU tasks running at once."""
     max_open_batches: int | None = None

@@ -11,7 +11,7 @@ from data_designer.engine.line import open_line
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Replica, Summary
-from data_designer.engine.workplace import Workplace
+from data_designer.engine.workplace import Workplace, recording_of
 from data_designer.plan.model import Plan
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
@@ -61,10 +61,11 @@ class InlineHands:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._writer.shutdown(wait=True)
 
-    async def start_replica(self, number: int, alias: str, epoch: int) -> InlineReplica:  # noqa: ARG002
+    async def start_replica(self, number: int, alias: str, epoch: int) -> InlineReplica:
         """Start a replica, with no slots."""
         line = await self._exits.enter_async_context(open_line(self._plan, self._plan.pools[alias], self._keys[alias]))
-        replica = Replica(self._plan, alias, line, _LINGER)
+        recording = recording_of(self._plan, self._workplace.dataset, number, epoch)
+        replica = Replica(self._plan, alias, line, recording, _LINGER)
         self._exits.push_async_callback(replica.close)
         return InlineReplica(replica)
 

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from data_designer.engine.events import Rows
+from data_designer.engine.events import Replays, Rows
+from data_designer.plan.model import Geometry
 from data_designer.values import Block
 
 SKIPPED = "__skipped__"
@@ -19,6 +20,10 @@ SKIPPED = "__skipped__"
 
 REJECTED = "__rejected__"
 """Column of a block that holds a row's `Reason` where it was rejected, else None."""
+
+SPENT = "__spent__"
+"""Column of a block that holds what the replies to a row came to: (requests, tokens in, tokens out, of these
+reasoning), or None."""
 
 Values = dict[int, Block]
 """What one message brings back: stage number to the block of rows that finished there."""
@@ -44,6 +49,8 @@ class Parcel:
     rows: Rows
     ticket: int
     sources: tuple[Source, ...]
+    replays: Replays = ()
+    """Batches whose journal may know what these rows would be answered."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -96,6 +103,8 @@ class _Held(Generic[Ref]):
 class _Places:
     """For one batch and stage: block number (-1 for none) and offset of each row."""
 
+    start: int
+    """Record index of the batch's first row."""
     block: Rows
     offset: Rows
 
@@ -104,7 +113,7 @@ class _Places:
 class Locations(Generic[Ref]):
     """Which block holds which row's values, for the open batches. Knows references, never values."""
 
-    buffer_size: int
+    geometry: Geometry
     held: dict[int, _Held[Ref]] = field(default_factory=dict)
     places: dict[tuple[int, int], _Places] = field(default_factory=dict)
     next_block: int = 0
@@ -112,12 +121,12 @@ class Locations(Generic[Ref]):
     def place(self, stage: int, rows: Rows, ref: Ref) -> None:
         """Remember that a new block holds these rows' values of a stage, in this order."""
         number, self.next_block = self.next_block, self.next_block + 1
-        batches = rows // self.buffer_size
+        batches = self.geometry.batches_of(rows)
         self.held[number] = _Held(ref, set(np.unique(batches).tolist()))
         for batch in self.held[number].batches:
             index = np.flatnonzero(batches == batch)
             places = self._places(batch, stage)
-            positions = rows[index] - batch * self.buffer_size
+            positions = rows[index] - places.start
             places.block[positions] = number
             places.offset[positions] = index
 
@@ -129,9 +138,23 @@ class Locations(Generic[Ref]):
         """Those of the rows whose values of a stage have a place."""
         return rows[self.locate(stage, rows)[0] >= 0]
 
+    def lose(self, ref: Ref) -> list[tuple[int, Rows]]:
+        """The values behind a reference are gone. Gives the rows that were found there, a stage."""
+        lost: dict[int, list[Rows]] = {}
+        for number in [number for number, held in self.held.items() if held.ref is ref]:
+            for batch in self.held.pop(number).batches:
+                for (_, stage), places in self._of(batch):
+                    positions = np.flatnonzero(places.block == number)
+                    places.block[positions] = -1
+                    lost.setdefault(stage, []).append(positions + places.start)
+        return [(stage, np.concatenate(rows)) for stage, rows in sorted(lost.items()) if sum(map(len, rows))]
+
+    def _of(self, batch: int) -> list[tuple[tuple[int, int], _Places]]:
+        return [(key, places) for key, places in self.places.items() if key[0] == batch]
+
     def forget(self, batch: int) -> None:
         """Let go of a batch's values."""
-        for key in [key for key in self.places if key[0] == batch]:
+        for key, _ in self._of(batch):
             del self.places[key]
         for number in [number for number, held in self.held.items() if batch in held.batches]:
             held = self.held[number]
@@ -142,19 +165,21 @@ class Locations(Generic[Ref]):
     def _places(self, batch: int, stage: int) -> _Places:
         places = self.places.get((batch, stage))
         if places is None:
-            nowhere = np.full(self.buffer_size, -1, dtype=np.int64)
-            places = self.places[batch, stage] = _Places(nowhere, np.zeros(self.buffer_size, dtype=np.int64))
+            records = self.geometry.records(batch)
+            nowhere = np.full(len(records), -1, dtype=np.int64)
+            offsets = np.zeros(len(records), dtype=np.int64)
+            places = self.places[batch, stage] = _Places(records.start, nowhere, offsets)
         return places
 
     def locate(self, stage: int, rows: Rows) -> tuple[Rows, Rows]:
         """Block number (-1 for none) and offset of each row's values of a stage."""
         block = np.empty(len(rows), dtype=np.int64)
         offset = np.empty(len(rows), dtype=np.int64)
-        batches = rows // self.buffer_size
+        batches = self.geometry.batches_of(rows)
         for batch in np.unique(batches).tolist():
             mine = batches == batch
             places = self._places(batch, stage)
-            positions = rows[mine] - batch * self.buffer_size
+            positions = rows[mine] - places.start
             block[mine] = places.block[positions]
             offset[mine] = places.offset[positions]
         return block, offset
@@ -167,14 +192,16 @@ class Packing(Generic[Ref]):
         self._locations = locations
         self._numbers: dict[int, int] = {}
 
-    def parcel(self, stage: int, rows: Rows, ticket: int, upstream: Iterable[int]) -> Parcel:
-        """A parcel for rows all of which have values of each upstream stage."""
+    def parcel(self, stage: int, rows: Rows, ticket: int, upstream: Iterable[int], replays: Replays = ()) -> Parcel:
+        """A parcel for rows all of which have values of each upstream stage. Raises KeyError where some are gone."""
         sources = []
         for up in upstream:
             blocks, offsets = self._locations.locate(up, rows)
+            if (blocks < 0).any():
+                raise KeyError(up)
             local = [self._numbers.setdefault(number, len(self._numbers)) for number in blocks.tolist()]
             sources.append(Source(up, np.array(local, dtype=np.int64), offsets))
-        return Parcel(stage, rows, ticket, tuple(sources))
+        return Parcel(stage, rows, ticket, tuple(sources), replays)
 
     @property
     def refs(self) -> list[Ref]:

@@ -1,9 +1,33 @@
 """The receipt of a committed batch: what a reader, a resume and a report need to know of it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from data_designer.engine.events import Rows
+from data_designer.engine.sealed import DamagedError, seal, unseal
 from data_designer.values import Usage
+
+Ranges = tuple[tuple[int, int], ...]
+"""Record indices as [start, stop) pairs, in order."""
+
+
+def ranges(rows: Rows) -> Ranges:
+    """Record indices as ranges."""
+    if not len(rows):
+        return ()
+    rows = np.sort(rows)
+    breaks = np.flatnonzero(np.diff(rows) != 1)
+    starts, stops = [0, *(breaks + 1).tolist()], [*breaks.tolist(), len(rows) - 1]
+    return tuple((int(rows[a]), int(rows[b]) + 1) for a, b in zip(starts, stops, strict=True))
+
+
+def indices(some: Iterable[tuple[int, int]]) -> Rows:
+    """Ranges as record indices."""
+    parts = [np.arange(start, stop, dtype=np.int64) for start, stop in some]
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +39,8 @@ class BatchFile:
     rows: int
     bytes: int
     sha256: str
+    staged: str = ""
+    """Where its content is until the batch is published, and no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +48,64 @@ class Receipt:
     """One committed batch. Without it, the batch's files do not exist for any reader."""
 
     batch: int
-    complete: bool
-    """False where a stop left rows of the batch unfinished."""
     requested: int
     """Records of the batch by its geometry."""
     generated: int
     rejected: int
     files: tuple[BatchFile, ...]
+    kept: Ranges = ()
+    """Record indices of the rows in the files, which hold them in this order."""
+    unfinished: Ranges = ()
+    """Record indices that a stop left undone."""
     usage: dict[str, Usage] = field(default_factory=dict)
-    """Model alias to what was asked since the previous commit of the run."""
+    """Model alias to what its records were answered, each reply once, and to the requests that failed meanwhile."""
     reasons: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Kind of rejection to its count, and one example of column, record and message."""
     profile: dict[str, Any] = field(default_factory=dict)
     """Mergeable statistics of the batch's columns."""
     seconds: float = 0.0
     """Time it took to write."""
+    run: int = 0
+    """Number of the run that wrote it."""
+    successor: "Receipt | None" = None
+    """The receipt that is taking this one's place: its files are written, and some may be in place already."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every record of the batch is generated or rejected."""
+        return not self.unfinished
+
+    @property
+    def current(self) -> "Receipt":
+        """What counts: the successor, as soon as there is one."""
+        return self if self.successor is None else self.successor
+
+    def to_bytes(self) -> bytes:
+        """As sealed JSON."""
+        return seal(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Receipt":
-        """Read the JSON form. Raises KeyError or TypeError where it is none."""
-        files = tuple(BatchFile(**file) for file in data["files"])
-        usage = {alias: Usage(**numbers) for alias, numbers in data.get("usage", {}).items()}
-        return cls(**{**data, "files": files, "usage": usage})
+    def from_bytes(cls, text: bytes) -> "Receipt":
+        """Read sealed JSON. Raises DamagedError where it is not as it was written."""
+        try:
+            return cls._from_dict(unseal(text))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(f"it is no receipt of this version ({type(error).__name__}: {error})") from error
+
+    @classmethod
+    def _from_dict(cls, data: dict[str, Any]) -> "Receipt":
+        successor = data["successor"]
+        return cls(
+            **{
+                **data,
+                "files": tuple(BatchFile(**file) for file in data["files"]),
+                "kept": tuple((start, stop) for start, stop in data["kept"]),
+                "unfinished": tuple((start, stop) for start, stop in data["unfinished"]),
+                "usage": {alias: Usage(**numbers) for alias, numbers in data["usage"].items()},
+                "successor": None if successor is None else cls._from_dict(successor),
+            }
+        )
+
+    def in_place(self) -> "Receipt":
+        """The receipt once every file has its name."""
+        return replace(self, files=tuple(replace(file, staged="") for file in self.files), successor=None)

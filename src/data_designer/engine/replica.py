@@ -7,14 +7,15 @@ what is already here.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from data_designer.engine.events import CellCount, Flags, Rows
-from data_designer.engine.parcels import REJECTED, SKIPPED, Parcel, Values, gather
+from data_designer.engine.parcels import REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.recording import Recording, RowAsks
 from data_designer.engine.stages import CellCounts, RowResult, StageRunner
 from data_designer.errors import Outage
 from data_designer.models.caller import CallerStatistics
@@ -23,6 +24,12 @@ from data_designer.values import Block, Reason, Request, Response
 
 LINGER = 0.02
 """Seconds in which further rows may join those that are about to be reported."""
+_LONGEST_SILENCE = 3.0
+"""Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
+
+
+class LeaseEndedError(Exception):
+    """Nobody has collected from this replica for so long that its rows and slots count as lost."""
 
 
 class Line(Protocol):
@@ -67,6 +74,8 @@ class Summary:
     statistics: CallerStatistics | None
     outage: str | None = None
     """The endpoint's words, when it has been failing for longer than the run is willing to wait."""
+    drained: bool = False
+    """Whether nothing is under way, since the last slot was taken away."""
 
 
 @dataclass(slots=True)
@@ -76,16 +85,39 @@ class _Report:
     rows: list[int] = field(default_factory=list)
     tickets: list[int] = field(default_factory=list)
     results: list[RowResult] = field(default_factory=list)
+    spent: list[tuple[int, int, int, int] | None] = field(default_factory=list)
 
 
 class Replica:
-    """Runs rows of one alias's stages next to its model."""
+    """Runs rows of one alias's stages next to its model.
 
-    def __init__(self, plan: Plan, alias: str, line: Line, linger: float = LINGER) -> None:
+    Args:
+        plan: the plan.
+        alias: the model's.
+        line: the way to the model.
+        recording: what was answered before, and where answers are kept.
+        linger: seconds in which rows may join a report.
+        lease: seconds after which a replica that nobody collects from ends; None for never.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        alias: str,
+        line: Line,
+        recording: Recording,
+        linger: float = LINGER,
+        lease: float | None = None,
+    ) -> None:
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
         self._counts = {number: CellCounts() for number in self._runners}
         self._line = line
+        self._recording = recording
         self._linger = linger
+        self._lease = lease
+        self._watch: asyncio.Task[None] | None = None
+        self._collected_at = 0.0
+        self._drained = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: set[tuple[int, int]] = set()
         """(ticket, row) pairs that came and are not yet acknowledged, so that a repeated message is harmless."""
@@ -98,11 +130,19 @@ class Replica:
 
     async def grant(self, slots: int) -> None:
         """Allow so many requests in flight; returns once no more than that are."""
+        self._drained = False
+        if self._watch is None and self._lease is not None:
+            self._collected_at = asyncio.get_running_loop().time()
+            self._watch = asyncio.create_task(self._end_with_lease(self._lease))
         await self._line.resize(slots)
+        if not slots:
+            self._drained = True
+            self._something.set()
 
     async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
         """Start rows. A row that came before under the same ticket is not started again."""
         runner = self._runners[parcel.stage]
+        replays = await self._recording.replays(parcel.replays)
         block = gather(parcel, values, runner.stage.needs)
         skipped = block.columns.pop(SKIPPED, None)
         names = tuple(block.columns)
@@ -113,52 +153,76 @@ class Replica:
             self._seen.add((parcel.ticket, index))
             record = dict(zip(names, row, strict=True))
             skips = skipped[place] if skipped else None
-            task = asyncio.create_task(self._run(runner, record, index, skips, parcel.ticket))
+            asks = RowAsks(self._line.ask, index, self._recording, replays)
+            task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
         """Wait for finished rows and report them; the last report again if it was not acknowledged.
 
+        What the rows were answered is in the journal before they are reported. A report is empty where nothing
+        finishes for some seconds.
+
         Raises:
+            LeaseEndedError: this call came too late.
+            OSError: the journal could not be written for longer than a disk may take to recover.
             Exception: a step broke in a way that is no row's fault; the run cannot go on.
         """
+        self._collected_at = asyncio.get_running_loop().time()
         if self._last is not None and self._last[0].number != acknowledged:
             return self._last
-        await self._something.wait()
-        await asyncio.sleep(self._linger)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_SILENCE):
+                await self._something.wait()
+            await asyncio.sleep(self._linger)
         if self._failure is not None:
             raise self._failure
         self._something.clear()
-        self._last = self._report()
-        return self._last
+        report = self._report()
+        await self._recording.written()
+        self._last = report
+        return report
+
+    async def _end_with_lease(self, lease: float) -> None:
+        loop = asyncio.get_running_loop()
+        while (left := self._collected_at + lease - loop.time()) > 0:  # noqa: ASYNC110 - each collect moves the end
+            await asyncio.sleep(left)
+        self._failure = LeaseEndedError(f"nobody has collected for {lease:g} s")
+        self._something.set()
+        for task in list(self._tasks):
+            task.cancel()
 
     async def close(self) -> None:
-        """Cancel whatever is running."""
+        """Cancel whatever is running; what was answered is kept."""
+        if self._watch is not None:
+            self._watch.cancel()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._recording.close()
 
     async def _run(
         self,
         runner: StageRunner,
         record: dict[str, Any],
-        index: int,
         skips: frozenset[str] | None,
+        asks: RowAsks,
         ticket: int,
     ) -> None:
         stage = runner.stage.number
         try:
-            result = await runner.run_row(record, index, skips, self._line.ask, self._counts[stage])
+            result = await runner.run_row(record, skips, asks, self._counts[stage])
         except Outage as outage:
             self._outage = str(outage)
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
             self._failure = error
         else:
             report = self._reports.setdefault(stage, _Report())
-            report.rows.append(index)
+            report.rows.append(asks.record)
             report.tickets.append(ticket)
             report.results.append(result)
+            report.spent.append(asks.spent)
         self._something.set()
 
     def _report(self) -> tuple[Summary, Values]:
@@ -174,7 +238,9 @@ class Replica:
             finished.append(Finished(stage, block.rows, tickets, kept, cells, rough_bytes(block)))
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
-        summary = Summary(self._reported, tuple(finished), self._line.take_statistics(), self._outage)
+        statistics = self._line.take_statistics()
+        summary = Summary(self._reported, tuple(finished), statistics, self._outage, self._drained)
+        self._drained = False
         return summary, values
 
 
@@ -186,6 +252,7 @@ def _block(report: _Report, makes: tuple[str, ...]) -> Block:
     rejected: list[Reason | None] = [result.rejected for result in report.results]
     if any(rejected):
         columns[REJECTED] = rejected
+    columns[SPENT] = report.spent
     return Block(np.array(report.rows, dtype=np.int64), columns)
 
 

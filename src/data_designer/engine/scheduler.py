@@ -14,7 +14,7 @@ from data_designer.engine.admission import MOST_ROWS_A_TASK, ROWS_A_TASK, Admiss
 from data_designer.engine.batches import OpenBatch, Released
 from data_designer.engine.breaker import ErrorRate
 from data_designer.engine.events import Flags, Rows
-from data_designer.engine.grants import Grants
+from data_designer.engine.grants import Grants, Told
 from data_designer.engine.ready import ReadyRows
 
 LOCAL = "local"
@@ -24,7 +24,8 @@ _REPORTS_AHEAD = 4
 and not yet reported, those on their way, and some to go on with."""
 _LOSSES_BEFORE_ALONE = 2
 _LOSSES_BEFORE_REJECTION = 3
-_COMMIT_TRIES = 3
+_COMMIT_TRIES = 8
+"""Tries to write a batch. The driver waits longer before each: together about two minutes."""
 
 
 @dataclass(slots=True)
@@ -85,8 +86,11 @@ class Scheduler:
         self._admission = Admission(shape)
         self._held_back = False
         """Whether it was said that values hold up the opening of batches."""
+        self._earlier = ev.Started()
+        """What earlier runs have left."""
         self._unopened: Iterator[int] | None = None
         self._next_batch: int | None = None
+        self._drained = False
         self._tickets = 0
         self._commands: list[ev.Command] = []
 
@@ -151,6 +155,10 @@ class Scheduler:
                 self._replica_up(event)
             case ev.ReplicaLost():
                 self._replica_lost(event)
+            case ev.ReplicaSilent():
+                self._replica_silent(event)
+            case ev.Undelivered():
+                self._undelivered(event)
             case ev.Regranted():
                 self._regranted(event)
             case ev.RowsDone():
@@ -169,12 +177,14 @@ class Scheduler:
                 pass  # It is for observers; nothing that is decided here depends on time.
             case ev.Stop():
                 self._stop(event.reason)
+            case ev.Drained():
+                self._wind_up()
             case _:
                 assert_never(event)
 
     def _start(self, event: ev.Started) -> None:
-        count = -(-self.shape.num_records // self.shape.buffer_size)
-        self._unopened = (number for number in range(count) if number not in event.committed)
+        self._earlier = event
+        self._unopened = (number for number in self.shape.geometry.batches() if number not in event.committed)
         self._next_batch = next(self._unopened, None)
 
     def _replica_up(self, event: ev.ReplicaUp) -> None:
@@ -184,14 +194,17 @@ class Scheduler:
                 return
             self._replica_lost(ev.ReplicaLost(known.number, known.epoch))
         self._replicas[event.replica] = _Replica(event.replica, event.epoch, event.pool)
-        self._grant(self._grants[event.pool].add(event.replica))
+        self._grant(self._grants[event.pool].add((event.replica, event.epoch)))
 
     def _replica_lost(self, event: ev.ReplicaLost) -> None:
         replica = self._incarnation(event.replica, event.epoch)
         if replica is None:
+            if event.silent:
+                self._replica_silent(ev.ReplicaSilent(event.replica, event.epoch))
             return
         del self._replicas[event.replica]
-        self._grant(self._grants[replica.pool].remove(event.replica))
+        grants, who = self._grants[replica.pool], (event.replica, event.epoch)
+        self._grant(grants.remove(who) if event.silent else grants.lose(who))
         # It starts rows in the order in which they came, so those it can have started come first.
         may_have_started = max(replica.slots, 1)
         for ticket in replica.tickets.values():
@@ -199,11 +212,23 @@ class Scheduler:
             self._lose(ticket, lost, may_have_started, "the replica that ran it died")
             may_have_started = max(0, may_have_started - len(lost))
 
+    def _replica_silent(self, event: ev.ReplicaSilent) -> None:
+        for grants in self._grants.values():
+            self._grant(grants.remove((event.replica, event.epoch)))
+
+    def _undelivered(self, event: ev.Undelivered) -> None:
+        replica = self._incarnation(event.replica, event.epoch)
+        ticket = replica.tickets.pop(event.ticket, None) if replica is not None else None
+        if replica is not None and ticket is not None:
+            replica.out -= len(ticket.out)
+            replica.alone = False
+            self._lose(ticket, np.array(sorted(ticket.out), dtype=np.int64), 0, "what it is made from was lost")
+
     def _regranted(self, event: ev.Regranted) -> None:
         replica = self._incarnation(event.replica, event.epoch)
         if replica is not None:
             replica.slots = event.slots
-            self._grant(self._grants[replica.pool].acknowledge(event.replica, event.slots))
+            self._grant(self._grants[replica.pool].acknowledge((event.replica, event.epoch), event.slots))
 
     def _rows_done(self, event: ev.RowsDone) -> None:
         replica = self._incarnation(event.replica, event.epoch)
@@ -236,15 +261,17 @@ class Scheduler:
     def _task_lost(self, event: ev.TaskLost) -> None:
         ticket = self._tasks.pop(event.ticket, None)
         if ticket is not None:
-            self._lose(ticket, ticket.rows, len(ticket.rows), event.reason)
+            self._lose(ticket, ticket.rows, len(ticket.rows) if event.started else 0, event.reason)
 
     def _values_lost(self, event: ev.ValuesLost) -> None:
-        if self.stop_reason is not None:
-            return
         for batch, index in self._by_batch(event.rows):
-            released = batch.undo(event.stage, batch.positions(event.rows[index]))
-            batch.committing = batch.committing and batch.unfinished == 0
-            self._put(batch, released)
+            batch.lost += 1
+            unfinished = batch.unfinished
+            self._put(batch, batch.undo(event.stage, batch.positions(event.rows[index])))
+            # The commit that is under way would miss what is gone.
+            batch.committing = batch.committing and batch.unfinished == unfinished
+            if self._drained and not batch.committing:
+                self._commit_or_forget(batch)
 
     def _committed(self, event: ev.Committed) -> None:
         batch = self._answered(event.batch)
@@ -264,24 +291,24 @@ class Scheduler:
         if batch is None:
             return
         batch.commit_failures += 1
-        if batch.commit_failures < _COMMIT_TRIES:
+        if batch.commit_failures < _COMMIT_TRIES and not event.hopeless:
             self._commit(batch)
         else:
             self._forget(batch)
             self._stop(f"batch {event.batch} could not be written: {event.reason}")
 
     def _stop(self, reason: str) -> None:
-        if self.stop_reason is not None:
-            return
-        self.stop_reason = reason
-        self._commands.append(ev.Abandon(reason))
+        """Send nothing more. What is under way may finish: it is paid for."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            self._commands.append(ev.Abandon(reason))
+
+    def _wind_up(self) -> None:
+        """Commit what is complete and let go of the rest."""
+        self._drained = True
         for batch in list(self._batches.values()):
-            if batch.committing:
-                continue
-            if len(batch.complete_rows()) or batch.has_rejected:
-                self._commit(batch)
-            else:
-                self._forget(batch)
+            if not batch.committing:
+                self._commit_or_forget(batch)
 
     def _count(self, cells: tuple[ev.CellCount, ...]) -> None:
         for count in cells:
@@ -312,6 +339,7 @@ class Scheduler:
             positions = batch.positions(rows[index])
             positions = positions[batch.out_under(ticket.number, ticket.stage, positions)]
             to_blame = [row in suspects for row in batch.rows(positions).tolist()]
+            batch.lost += 1
             batch.count_loss(ticket.stage, positions[to_blame])
             hopeless = batch.losses(ticket.stage, positions) >= _LOSSES_BEFORE_REJECTION
             self._put(batch, batch.restore(ticket.stage, positions[~hopeless]))
@@ -337,25 +365,39 @@ class Scheduler:
     def _admit(self) -> None:
         assert self._unopened is not None
         wanted = sum(replica.window for replica in self._replicas.values())
-        while self._next_batch is not None and self._admission.may_open(self._batches.values(), wanted):
+        # While the disk refuses what is done, nothing further is paid for than what is open already.
+        failing = any(batch.commit_failures for batch in self._batches.values())
+        while self._next_batch is not None and not failing and self._may_open(wanted):
             if (holder := self._admission.held_back_by(self._batches.values())) is not None:
                 self._hold_back(holder)
                 return
-            start = self._next_batch * self.shape.buffer_size
-            records = range(start, min(start + self.shape.buffer_size, self.shape.num_records))
-            batch = OpenBatch(self._next_batch, records, self.shape.stages)
+            number = self._next_batch
+            records = self.shape.geometry.records(number)
+            batch = OpenBatch(number, records, self.shape.stages, self._earlier.partial.get(number))
+            batch.lost = int(number in self._earlier.journaled)
             self._batches[batch.number] = batch
             self._next_batch = next(self._unopened, None)
             self._put(batch, batch.roots())
 
+    def _may_open(self, wanted: int) -> bool:
+        return self._admission.may_open(self._batches.values(), wanted)
+
     def _commit_if_complete(self, batch: OpenBatch) -> None:
-        if batch.unfinished == 0 and not batch.committing and self.stop_reason is None:
+        if batch.unfinished == 0 and not batch.committing:
             self._commit(batch)
 
     def _commit(self, batch: OpenBatch) -> None:
         batch.committing = True
         batch.commits_out += 1
-        self._commands.append(ev.Commit(batch.number, batch.complete_rows(), batch.unfinished == 0))
+        complete, rejected = batch.complete_rows(), batch.rejected_rows()
+        finished = batch.unfinished == 0
+        self._commands.append(ev.Commit(batch.number, complete, rejected, finished, batch.commit_failures))
+
+    def _commit_or_forget(self, batch: OpenBatch) -> None:
+        if len(batch.complete_rows()) or len(batch.rejected_rows()):
+            self._commit(batch)
+        else:
+            self._forget(batch)
 
     def _hold_back(self, holder: OpenBatch) -> None:
         if not self._held_back:
@@ -369,7 +411,7 @@ class Scheduler:
 
     def _by_batch(self, rows: Rows) -> list[tuple[OpenBatch, Rows]]:
         """Open batches that the rows belong to, each with the indices of its rows in `rows`."""
-        numbers = rows // self.shape.buffer_size
+        numbers = self.shape.geometry.batches_of(rows)
         return [
             (batch, np.flatnonzero(numbers == number))
             for number in np.unique(numbers).tolist()
@@ -387,7 +429,8 @@ class Scheduler:
                 return
             ticket = self._issue(*work)
             self._tasks[ticket.number] = ticket
-            self._commands.append(ev.RunTask(ticket.number, ticket.stage, ticket.rows))
+            replays = self._replays(ticket.rows)
+            self._commands.append(ev.RunTask(ticket.number, ticket.stage, ticket.rows, replays))
 
     def _dispatch_pool(self, pool: str) -> None:
         replicas = sorted((r for r in self._of(pool) if r.slots and not r.alone), key=lambda r: r.out / r.slots)
@@ -414,7 +457,14 @@ class Scheduler:
         ticket = self._issue(stage, rows)
         replica.tickets[ticket.number] = ticket
         replica.out += len(rows)
-        self._commands.append(ev.Send(replica.number, replica.epoch, stage, rows, ticket.number))
+        replays = self._replays(rows)
+        self._commands.append(ev.Send(replica.number, replica.epoch, stage, rows, ticket.number, replays))
+
+    def _replays(self, rows: Rows) -> ev.Replays:
+        """Batches of the rows of which work was lost, so that a journal may know the answers."""
+        if not any(batch.lost for batch in self._batches.values()):
+            return ()
+        return tuple((batch.number, batch.lost) for batch, _ in self._by_batch(rows) if batch.lost)
 
     def _issue(self, stage: int, rows: Rows) -> _Ticket:
         self._tickets += 1
@@ -427,8 +477,7 @@ class Scheduler:
         while waiting:
             stage, row = waiting.pop()
             rows = np.array([row], dtype=np.int64)
-            batch = self._batches.get(row // self.shape.buffer_size)
-            if batch is not None and len(batch.ready(stage, rows)):
+            if any(len(batch.ready(stage, rows)) for batch, _ in self._by_batch(rows)):
                 return stage, rows
         return None
 
@@ -443,9 +492,9 @@ class Scheduler:
         out = sum(r.out for r in self._replicas.values()) + sum(len(t.rows) for t in self._tasks.values())
         return min(wanted, self.shape.max_rows_out - out)
 
-    def _grant(self, told: list[tuple[int, int]]) -> None:
-        for number, slots in told:
-            self._commands.append(ev.Regrant(number, self._replicas[number].epoch, slots))
+    def _grant(self, told: Told) -> None:
+        for (number, epoch), slots in told:
+            self._commands.append(ev.Regrant(number, epoch, slots))
 
     def _of(self, pool: str) -> list[_Replica]:
         return [replica for replica in self._replicas.values() if replica.pool == pool]

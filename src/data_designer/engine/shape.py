@@ -19,8 +19,7 @@ def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED) -> Shape:
     return Shape(
         stages=tuple(StageShape(s.pool, s.scope == "batch", s.upstream, s.depth, s.makes) for s in plan.stages),
         slots={alias: pool.slots for alias, pool in plan.pools.items()},
-        num_records=plan.geometry.num_records,
-        buffer_size=plan.geometry.buffer_size,
+        geometry=plan.geometry,
         workers=run.non_inference_max_parallel_workers,
         max_open_batches=run.max_concurrent_row_groups if "max_concurrent_row_groups" in given else None,
         max_rows_out=run.max_in_flight_tasks if "max_in_flight_tasks" in given else None,

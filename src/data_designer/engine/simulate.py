@@ -119,7 +119,6 @@ class Simulation:
         self._machines: dict[int, _Machine] = {}
         self._report = Report()
         self._in_flight: dict[str, int] = dict.fromkeys(shape.slots, 0)
-        self._stopped = False
 
     def run(self) -> Report:
         """Run to the end. Raises StalledError or AssertionError where the scheduler breaks its promises."""
@@ -180,7 +179,7 @@ class Simulation:
             case ev.Regrant():
                 self._at(0.001, lambda: self._regrant(command))
             case ev.Abandon():
-                self._stopped = True
+                self._at(self._rng.uniform(0, 1), lambda: self._tell(ev.Drained()))
             case ev.Forget() | ev.HoldBack():
                 pass
 
@@ -214,7 +213,9 @@ class Simulation:
             return
         rows = command.rows.tolist()
         if self._record:
-            self._report.order.extend(f"send {batch}" for batch in {row // self._shape.buffer_size for row in rows})
+            self._report.order.extend(
+                f"send {batch}" for batch in set(self._shape.geometry.batches_of(command.rows).tolist())
+            )
         machine.queue.extend((command.stage, row, command.ticket) for row in rows)
         if self._chance(self._world.replica_death):
             epoch = machine.epoch

@@ -1,9 +1,9 @@
 """Runs a stage: its steps in order, row by row next to a model or block by block on a CPU."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from data_designer.engine.events import CellCount
 from data_designer.engine.parcels import REJECTED, SKIPPED
 from data_designer.models.conversation import drive, run_without_model
 from data_designer.plan.columns import producers
+from data_designer.plan.fingerprints import functions_of
 from data_designer.plan.model import LOCAL, Plan, Stage, Step
 from data_designer.steps.build import build
 from data_designer.steps.custom import CustomCellProgram
@@ -22,6 +23,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Ask = Callable[[Request], Awaitable[Response]]
+
+
+class Asks(Protocol):
+    """How the steps of one row ask."""
+
+    record: int
+    """The row's record index."""
+
+    def of(self, fingerprint: str) -> Ask:
+        """How a step asks, given the fingerprint of its column."""
+        ...
+
+
+class Results(Protocol):
+    """What functions of the user came to: before, and now."""
+
+    def known(self, fingerprint: str, record: int) -> list[Any] | None:
+        """What a function made of a record before."""
+        ...
+
+    def note(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
+        """Keep what a function made of a record."""
+        ...
+
 
 _ASYNC_CALLS_AT_ONCE = 64
 
@@ -61,6 +86,9 @@ class _Built:
     program: Program
     gate: Gate | None
     inference: bool
+    fingerprint: str
+    users: bool
+    """Whether it calls a function of the user, which may not give the same twice."""
 
 
 class StageRunner:
@@ -70,13 +98,26 @@ class StageRunner:
         named = producers(plan.config.columns)
         self.stage = stage
         self._steps = [
-            _Built(step, build(step, plan, seed_table), _gate(step, named), step.pool != LOCAL) for step in stage.steps
+            _Built(
+                step,
+                build(step, plan, seed_table),
+                _gate(step, named),
+                step.pool != LOCAL,
+                plan.fingerprints.get(step.name, ""),
+                bool(functions_of(step.configs[0])),
+            )
+            for step in stage.steps
         ]
+
+    @property
+    def calls_users(self) -> bool:
+        """Whether it calls functions of the user."""
+        return any(built.users for built in self._steps)
 
     # --- next to a model ---------------------------------------------------------------------------------
 
     async def run_row(
-        self, record: dict[str, Any], index: int, skipped: frozenset[str] | None, ask: Ask, counts: CellCounts
+        self, record: dict[str, Any], skipped: frozenset[str] | None, asks: Asks, counts: CellCounts
     ) -> RowResult:
         """Run the steps for one record, asking a model where they ask. `record` is written to."""
         values: dict[str, Any] = {}
@@ -85,7 +126,7 @@ class StageRunner:
             if built.gate is not None and built.gate.decide(record, skipped or ()):
                 outcome: Outcome = Skip(built.gate.values)
             else:
-                outcome = await drive(_cell(built.program).exchange(record, index), ask)
+                outcome = await drive(_cell(built.program).exchange(record, asks.record), asks.of(built.fingerprint))
             if built.inference:
                 counts.add(step.name, failed=isinstance(outcome, Drop))
             match outcome:
@@ -101,13 +142,15 @@ class StageRunner:
 
     # --- on a CPU ----------------------------------------------------------------------------------------
 
-    def run_block(self, block: Block) -> Block:
+    def run_block(self, block: Block, results: Results | None = None) -> Block:
         """Run the steps for all rows of a block; blocks, except for functions that are `async def`.
+
+        What a function of the user made of a row before is taken from `results` where it is known there.
 
         Returns a block of the same rows with the columns the stage makes, `SKIPPED` where any cell was skipped
         and `REJECTED` where any row was.
         """
-        work = _Work(block)
+        work = _Work(block, results)
         for built in self._steps:
             work.run(built)
         return work.result(self.stage.makes)
@@ -121,8 +164,9 @@ def _cell(program: Program) -> CellProgram:
 class _Work:
     """A block on its way through a CPU stage."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, results: Results | None) -> None:
         self.rows = block.rows
+        self.results = results
         # The block's own lists: what the stage makes goes into lists of its own.
         self.columns = {name: values for name, values in block.columns.items() if name != SKIPPED}
         self.skipped: list[frozenset[str] | None] = list(block.columns.get(SKIPPED) or [None] * len(block))
@@ -136,8 +180,30 @@ class _Work:
         todo = [place for place, reason in enumerate(self.rejected) if reason is None]
         if built.gate is not None:
             todo = self._ungated(built.step, built.gate, todo)
+        if built.users and self.results is not None:
+            todo = self._unknown(built, self.results, todo)
         if not todo:
             return
+        self._compute(built, todo)
+        if built.users and self.results is not None:
+            for place in todo:
+                if self.rejected[place] is None:
+                    values = [self.columns[name][place] for name in step.makes]
+                    self.results.note(built.fingerprint, int(self.rows[place]), values)
+
+    def _unknown(self, built: _Built, results: Results, todo: list[int]) -> list[int]:
+        """Take what is known; gives the rows that are left, all of them where a function sees them together."""
+        known = {place: results.known(built.fingerprint, int(self.rows[place])) for place in todo}
+        unknown = [place for place in todo if known[place] is None]
+        if unknown and built.step.scope == "batch":
+            return todo
+        for place, values in known.items():
+            if values is not None:
+                self._write(built.step, place, tuple(values))
+        return unknown
+
+    def _compute(self, built: _Built, todo: list[int]) -> None:
+        step = built.step
         if hasattr(built.program, "run"):
             self._run_rows(cast(RowsProgram, built.program), step, todo)
         else:

@@ -1,34 +1,63 @@
-"""The dataset directory: what is already there, and how a batch becomes visible."""
+"""The dataset directory: what is already there, and how a batch becomes visible.
 
-import json
+A batch is written under temporary names by whoever has its values, and published by the run that holds the lock:
+first its files are given their names, then its receipt. A batch that is there already is replaced by way of a receipt
+that holds both: from then on what is new counts, whatever of it is in place, and a crash is mended by going on.
+"""
+
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
+import numpy as np
 
-from data_designer.engine.receipts import Receipt
-from data_designer.engine.sink import DROPPED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.events import Rows, Started
+from data_designer.engine.files import Files, LocalFiles, is_temporary, put
+from data_designer.engine.journal import forget_batch, journaled_batches
+from data_designer.engine.layout import (
+    BUILDER_CONFIG,
+    DROPPED,
+    FOLDERS,
+    JOURNAL,
+    LOCK,
+    METADATA,
+    PARQUET,
+    PROCESSED,
+    RECEIPTS,
+    REJECTS,
+    batch_number,
+    receipt_name,
+)
+from data_designer.engine.lock import Lock, Process, acquire
+from data_designer.engine.receipts import BatchFile, Receipt, indices
+from data_designer.engine.sealed import DamagedError, seal, unseal
 from data_designer.errors import ArtifactStorageError
+from data_designer.plan.model import Geometry
 
-RECEIPTS = "receipts"
-_METADATA = "metadata.json"
-_BUILDER_CONFIG = "builder_config.json"
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
-_RESERVED = frozenset({PARQUET, DROPPED, PROCESSED, REJECTS, RECEIPTS, "images", "journal"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Store:
     """One dataset directory."""
 
     path: Path
+    files: Files
+    lock: Lock | None = None
+    """Needed for everything that writes."""
 
     # --- making ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def at(cls, path: Path) -> "Store":
+        """The dataset at a path, whether it is there or not."""
+        return cls(path, LocalFiles(path))
 
     @classmethod
     def create(cls, artifact_path: Path, dataset_name: str, now: Callable[[], datetime]) -> "Store":
@@ -40,9 +69,9 @@ class Store:
         check_name(dataset_name)
         path = artifact_path / dataset_name
         try:
-            if path.exists() and not _is_free(path):
+            if not cls.at(path).is_free():
                 path = _free_sibling(path, now())
-            (path / RECEIPTS).mkdir(parents=True, exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
             probe = path / f".{os.getpid()}.probe"
             probe.write_bytes(b"")
             probe.unlink()
@@ -51,74 +80,231 @@ class Store:
                 f"the dataset folder {path} cannot be written: {error.strerror or error}; "
                 "choose another artifact_path or free it"
             ) from error
-        return cls(path)
+        return cls.at(path)
+
+    def is_free(self) -> bool:
+        """Whether there is nothing here that anybody would miss: at most what a run left that got nowhere."""
+        names = set(self.files.list(""))
+        return names <= {METADATA, BUILDER_CONFIG, RECEIPTS, JOURNAL} and not (
+            self.files.list(RECEIPTS) or journaled_batches(self.files)
+        )
+
+    def take(self, wait: Callable[[float], None] = time.sleep) -> Lock:
+        """Become the run that writes here.
+
+        Raises:
+            DatasetInUseError: another run does.
+            ArtifactStorageError: the lock cannot be written.
+        """
+        try:
+            lock = acquire(self.files, self._last_run(), Process.this(), wait)
+            while self._last_run() >= lock.number:  # Another run came and went between the two looks.
+                lock.release()
+                lock = acquire(self.files, self._last_run(), Process.this(), wait)
+        except OSError as error:
+            raise ArtifactStorageError(f"the lock of {self.path} cannot be written: {error}") from error
+        self.lock = lock
+        return lock
+
+    def _last_run(self) -> int:
+        try:
+            return int(unseal(self.files.read(METADATA)).get("run", 0))
+        except (OSError, DamagedError, ValueError, TypeError):
+            return 0
+
+    @property
+    def run(self) -> int:
+        """Number of the run that holds the lock."""
+        assert self.lock is not None, "whoever writes a dataset takes it first"
+        return self.lock.number
 
     # --- writing -----------------------------------------------------------------------------------------
 
-    def publish(self, receipt: Receipt) -> None:
-        """Make a written batch visible. Raises OSError where the disk refuses."""
-        content = orjson.dumps(receipt, default=str, option=orjson.OPT_SORT_KEYS)
-        self._put(f"{RECEIPTS}/batch_{receipt.batch:05d}.json", content)
+    def publish(self, receipt: Receipt) -> Receipt:
+        """Make a written batch visible. Gives the receipt as it stands on disk.
 
-    def write_builder_config(self, config: dict[str, Any]) -> None:
+        Raises:
+            DatasetInUseError: another run has taken over; nothing of the batch is visible.
+            OSError: the disk refuses; what was visible before still is, or what is new counts already.
+        """
+        assert self.lock is not None, "whoever writes a dataset takes it first"
+        self.lock.check()
+        before = self.receipt(receipt.batch)
+        if before is not None and before.successor is None:
+            put(self.files, receipt_name(receipt.batch), replace(before, successor=receipt).to_bytes())
+        return self._put_in_place(receipt, before)
+
+    def _put_in_place(self, receipt: Receipt, before: Receipt | None) -> Receipt:
+        for file in receipt.files:
+            if file.staged:
+                with suppress(FileNotFoundError):  # It is in place already.
+                    self.files.rename(file.staged, file.path)
+        placed = receipt.in_place()
+        put(self.files, receipt_name(receipt.batch), placed.to_bytes())
+        with suppress(OSError):  # What is left over here is removed at the end of the run.
+            for file in before.files if before is not None else ():
+                if file.path not in {other.path for other in placed.files}:
+                    self.files.remove(file.path)
+            if placed.complete:
+                forget_batch(self.files, placed.batch)
+        return placed
+
+    def write_builder_config(self, content: bytes) -> None:
         """Keep what the user declared beside the data."""
-        self._put(_BUILDER_CONFIG, _readable(config))
+        put(self.files, BUILDER_CONFIG, content)
 
-    def write_metadata(self, metadata: dict[str, Any]) -> None:
+    def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the dataset's metadata."""
-        self._put(_METADATA, _readable(metadata))
+        put(self.files, METADATA, seal(metadata, readable=True))
 
-    def _put(self, name: str, content: bytes) -> None:
-        target = self.path / name
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+    def tidy(self) -> None:
+        """Remove what no commit needs: files that were never put into place, journals of committed batches.
+
+        Raises:
+            OSError: the disk refuses.
+            ArtifactStorageError: a receipt cannot be read.
+        """
+        for folder in ["", LOCK, RECEIPTS, *self._data_folders()]:
+            for name in self.files.list(folder):
+                if is_temporary(name):
+                    self.files.remove(f"{folder}/{name}" if folder else name)
+        for batch in journaled_batches(self.files):
+            receipt = self.receipt(batch)
+            if receipt is not None and receipt.complete:
+                # Later segments are of a run that was to make rejected records again and did not end.
+                forget_batch(self.files, batch, until_run=receipt.run)
+        for name in self.files.list(JOURNAL):
+            self.files.remove_folder(f"{JOURNAL}/{name}")
+        self.files.remove_folder(JOURNAL)
+
+    def recover(self) -> None:
+        """Finish what a crash has left half done. Raises OSError, and ArtifactStorageError for a damaged receipt."""
+        found = {folder: set(self.files.list(folder)) for folder in self._data_folders()}
+        for batch in self.batches():
+            receipt = self._read_receipt(batch)
+            if receipt.successor is not None:
+                receipt = self._put_in_place(receipt.successor, replace(receipt, successor=None))
+            for file in receipt.files:
+                found[_folder(file.path)].discard(_last(file.path))
+        for folder, unknown in found.items():
+            for name in unknown:
+                if batch_number(name) is not None:
+                    self.files.remove(f"{folder}/{name}")
+        self.tidy()
+
+    def _data_folders(self) -> list[str]:
+        processed = [f"{PROCESSED}/{name}" for name in self.files.list(PROCESSED)]
+        return [PARQUET, DROPPED, REJECTS, *processed]
 
     # --- reading -----------------------------------------------------------------------------------------
 
-    def receipts(self) -> Iterator[Receipt]:
-        """Receipts of all committed batches, in order.
+    def batches(self) -> list[int]:
+        """Numbers of the committed batches, in order."""
+        numbers = (batch_number(name) for name in self.files.list(RECEIPTS) if name.endswith(".json"))
+        return sorted(number for number in numbers if number is not None)
+
+    def receipt(self, batch: int) -> Receipt | None:
+        """The receipt of a batch, with its successor where one is taking its place; None where there is none.
 
         Raises:
-            ArtifactStorageError: a receipt cannot be read.
+            ArtifactStorageError: it is damaged.
         """
-        for path in sorted((self.path / RECEIPTS).glob("batch_*.json")):
-            try:
-                yield Receipt.from_dict(json.loads(path.read_text(encoding="utf-8")))
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise ArtifactStorageError(f"the receipt {path} cannot be read: {error}") from error
+        try:
+            return self._read_receipt(batch)
+        except FileNotFoundError:
+            return None
 
-    def files(self, folder: str = PARQUET) -> list[Path]:
+    def _read_receipt(self, batch: int) -> Receipt:
+        try:
+            return Receipt.from_bytes(self.files.read(receipt_name(batch)))
+        except DamagedError as error:
+            raise ArtifactStorageError(
+                f"the receipt {self.path / receipt_name(batch)} is damaged: {error}; restore it from a copy, or remove "
+                f"it to have batch {batch} made again"
+            ) from error
+
+    def receipts(self) -> Iterator[Receipt]:
+        """Receipts of all committed batches, in order, each as it counts now.
+
+        Raises:
+            ArtifactStorageError: a receipt is damaged or cannot be read.
+        """
+        for batch in self.batches():
+            try:
+                yield self._read_receipt(batch).current
+            except OSError as error:
+                raise ArtifactStorageError(f"the receipt of batch {batch} cannot be read: {error}") from error
+
+    def paths(self, folder: str = PARQUET) -> list[Path]:
         """Files of committed batches in one of the dataset's folders, in order of batch."""
-        prefix = f"{folder}/"
         return [
-            self.path / file.path
+            self.path / located(self.files, file)
             for receipt in self.receipts()
             for file in receipt.files
-            if file.path.startswith(prefix)
+            if _folder(file.path) == folder
         ]
 
     def read_metadata(self) -> dict[str, Any]:
         """The dataset's metadata.
 
         Raises:
-            ArtifactStorageError: there is none, or it cannot be read.
+            ArtifactStorageError: there is none, or it is damaged.
         """
+        path = self.path / METADATA
         try:
-            content: dict[str, Any] = json.loads((self.path / _METADATA).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ArtifactStorageError(f"{self.path / _METADATA} cannot be read: {error}") from error
-        return content
+            return unseal(self.files.read(METADATA))
+        except FileNotFoundError as error:
+            raise ArtifactStorageError(f"there is no dataset at {self.path}: {METADATA} is missing") from error
+        except OSError as error:
+            raise ArtifactStorageError(f"{path} cannot be read: {error}") from error
+        except DamagedError as error:
+            raise ArtifactStorageError(f"{path} is damaged or was edited: {error}; restore it from a copy") from error
+
+    def standing(self, geometry: Geometry) -> Started:
+        """What is there already, as the scheduler wants to know it."""
+        committed = np.zeros(geometry.num_batches, dtype=np.bool_)
+        partial: dict[int, Rows] = {}
+        for receipt in self.receipts():
+            committed[receipt.batch] = receipt.complete
+            if not receipt.complete:
+                partial[receipt.batch] = indices(receipt.unfinished)
+        return Started(_Marked(committed), partial, frozenset(journaled_batches(self.files)))
+
+    def rejected(self, geometry: Geometry) -> Started:
+        """As if nothing were to be made but the records that were rejected."""
+        partial: dict[int, Rows] = {}
+        for receipt in self.receipts():
+            if receipt.rejected:
+                records = geometry.records(receipt.batch)
+                others = indices((*receipt.kept, *receipt.unfinished))
+                partial[receipt.batch] = np.setdiff1d(np.arange(records.start, records.stop), others)
+        left_alone = np.ones(geometry.num_batches, dtype=np.bool_)
+        left_alone[list(partial)] = False
+        complete = (number for number in journaled_batches(self.files) if number in partial)
+        return Started(_Marked(left_alone), partial, frozenset(complete))
 
 
-def _readable(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode("utf-8")
+class _Marked:
+    """A set of batch numbers in a byte each, since there may be a million."""
+
+    def __init__(self, marks: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+        self._marks = marks
+
+    def __contains__(self, batch: object) -> bool:
+        return isinstance(batch, int) and bool(self._marks[batch])
+
+
+def located(files: Files, file: BatchFile) -> str:
+    """Where the content of a file is: under its own name, unless it is only about to be put into place."""
+    return file.staged if file.staged and files.exists(file.staged) else file.path
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def check_name(dataset_name: str) -> None:
@@ -131,15 +317,8 @@ def check_name(dataset_name: str) -> None:
         raise ArtifactStorageError("the dataset name is empty; give the folder a name")
     if _FORBIDDEN.search(dataset_name):
         raise ArtifactStorageError(f'the dataset name {dataset_name!r} holds one of < > : " / \\ | ? *; leave it out')
-    if dataset_name in _RESERVED:
+    if dataset_name in FOLDERS:
         raise ArtifactStorageError(f"the dataset name {dataset_name!r} is reserved; choose another")
-
-
-def _is_free(path: Path) -> bool:
-    """Whether a folder is empty, or holds nothing but what a run left that never committed a batch."""
-    names = {entry.name for entry in path.iterdir()}
-    leftovers = {_METADATA, _BUILDER_CONFIG, RECEIPTS}
-    return names <= leftovers and not any((path / RECEIPTS).glob("*"))
 
 
 def _free_sibling(path: Path, now: datetime) -> Path:

@@ -1,20 +1,47 @@
 """What a process needs to run a plan's stages and to write its batches; built once a process, used many times."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from data_designer.engine.driver import CommitJob, TaskSummary
 from data_designer.engine.events import CellCount
+from data_designer.engine.files import Files
+from data_designer.engine.journal import Recorder, Replay, segment_writer
 from data_designer.engine.parcels import REJECTED, Parcel, Values, gather
 from data_designer.engine.receipts import Receipt
+from data_designer.engine.recording import Recording, Remembered
 from data_designer.engine.replica import rough_bytes
 from data_designer.engine.sink import Sink
 from data_designer.engine.stages import StageRunner
 from data_designer.plan.model import Plan
+
+_TRIES, _PAUSE = 120, 1.0
+"""How often, and with how many seconds between, a disk is asked to take what functions of the user came to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Where a run keeps what it makes."""
+
+    files: Files
+    run: int
+    """The run's number."""
+
+    def writer(self, who: str) -> str:
+        """Name of a process's segments of the journal."""
+        return segment_writer(self.run, who)
+
+
+def recording_of(plan: Plan, dataset: Dataset | None, number: int, epoch: int) -> Recording:
+    """A replica's share of the journal; nothing is kept without a dataset."""
+    if dataset is None:
+        return Recording(None, plan.geometry, "")
+    return Recording(dataset.files, plan.geometry, dataset.writer(f"r{number:03d}-{epoch:03d}"))
 
 
 @dataclass(slots=True)
@@ -22,11 +49,12 @@ class Workplace:
     """One process's CPU side of a plan."""
 
     plan: Plan
-    directory: Path | None
-    """The dataset directory; None where nothing is written, as in a preview."""
+    dataset: Dataset | None
+    """Where it is written; None where nothing is, as in a preview."""
     seed_table: pa.Table | None = None
     _runners: dict[int, StageRunner] = field(default_factory=dict)
     _sink: Sink | None = None
+    _remembered: Remembered | None = None
 
     def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
         """Run a `local` stage over the rows of a parcel."""
@@ -34,7 +62,10 @@ class Workplace:
         if runner is None:
             stage = self.plan.stages[parcel.stage]
             runner = self._runners[parcel.stage] = StageRunner(self.plan, stage, self.seed_table)
-        made = runner.run_block(gather(parcel, values, runner.stage.needs))
+        results = self._results(parcel) if runner.calls_users else None
+        made = runner.run_block(gather(parcel, values, runner.stage.needs), results)
+        if results is not None:
+            results.written()
         reasons = made.columns.get(REJECTED) or [None] * len(made)
         kept = np.array([reason is None for reason in reasons], dtype=np.bool_)
         failures = [reason.column for reason in reasons if reason is not None]
@@ -44,7 +75,48 @@ class Workplace:
     def write(self, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Write a batch's files. Raises OSError where the disk refuses."""
         if self._sink is None:
-            assert self.directory is not None, "a preview writes nothing"
+            assert self.dataset is not None, "a preview writes nothing"
             schema = None if self.seed_table is None else self.seed_table.schema
-            self._sink = Sink(self.plan, self.directory, schema)
+            self._sink = Sink(self.plan, self.dataset.files, self.dataset.run, schema)
         return self._sink.write(job, values)
+
+    def _results(self, parcel: Parcel) -> "_Results | None":
+        if self.dataset is None:
+            return None
+        if self._remembered is None:
+            self._remembered = Remembered(self.dataset.files)
+        recorder = Recorder(self.dataset.files, self.plan.geometry, self.dataset.writer(f"t{parcel.ticket:09d}"))
+        return _Results(recorder, self._remembered.replays(parcel.replays))
+
+
+@dataclass(slots=True)
+class _Results:
+    """What functions of the user came to in one CPU task."""
+
+    recorder: Recorder
+    replays: list[Replay]
+
+    def known(self, fingerprint: str, record: int) -> list[Any] | None:
+        """What a function made of a record before."""
+        for replay in self.replays:
+            values = replay.result(fingerprint, record)
+            if values is not None:
+                return values
+        return None
+
+    def note(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
+        """Keep what a function made of a record; what JSON cannot hold is made again after a crash."""
+        self.recorder.note_result(fingerprint, record, values)
+
+    def written(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Return once everything is on the disk. Raises OSError where that refuses for too long."""
+        for left in reversed(range(_TRIES)):
+            try:
+                self.recorder.flush()
+                self.recorder.sync()
+            except OSError:
+                if not left:
+                    raise
+                sleep(_PAUSE)
+            else:
+                return

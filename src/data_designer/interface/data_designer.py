@@ -1,9 +1,11 @@
 """The public entry: declare with a builder, then create, preview or validate."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelPr
 from data_designer.config.run_config import ResumeMode, RunConfig
 from data_designer.engine.analysis import analyse
 from data_designer.engine.driver import CommitJob, RunReport
+from data_designer.engine.files import LocalFiles
 from data_designer.engine.parcels import Values, gather
 from data_designer.engine.progress import Progress
 from data_designer.engine.receipts import Receipt
-from data_designer.engine.sink import PARQUET, PROCESSED, Sink, receipt_of
-from data_designer.engine.store import Store, check_name
+from data_designer.engine.sink import Sink, receipt_of
+from data_designer.engine.store import check_name
 from data_designer.engine.totals import Totals, total
 from data_designer.errors import (
     ArtifactStorageError,
@@ -31,7 +34,17 @@ from data_designer.errors import (
     UnknownProviderError,
 )
 from data_designer.interface import running
-from data_designer.interface.preparing import Prepared, Surroundings, check, prepare, refuse_errors
+from data_designer.interface.ledger import Ledger, Origin
+from data_designer.interface.opening import Opened, Wanted, open_dataset
+from data_designer.interface.preparing import (
+    Checked,
+    Prepared,
+    Surroundings,
+    check,
+    prepare,
+    refuse_errors,
+    seed_digest,
+)
 from data_designer.interface.results import (
     ArtifactStorage,
     DatasetCreationResults,
@@ -39,9 +52,11 @@ from data_designer.interface.results import (
     PreviewResults,
     RunOutcomes,
 )
+from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
-from data_designer.plan.model import Plan
+from data_designer.plan.compile import with_models
+from data_designer.plan.model import Geometry, Plan
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +73,8 @@ class DataDesigner:
         secret_resolver: turns what stands as a key into the key; without it, environment variables are looked up.
         seed_readers, managed_assets_path, person_reader, mcp_providers: accepted; not used by this version.
         auto_configure_logging: configure the library's logging unless that was done already.
+        simulate: let the simulated model stand in for every model.
+        source: where the configuration comes from, kept with each dataset so that the command line can resume it.
 
     Raises:
         NoModelProvidersError: an empty list of providers.
@@ -76,6 +93,7 @@ class DataDesigner:
         mcp_providers: Sequence[Any] | None = None,
         auto_configure_logging: bool = True,
         simulate: bool = False,
+        source: Mapping[str, Any] | None = None,
     ) -> None:
         if auto_configure_logging and not is_logging_configured():
             configure_logging()
@@ -96,6 +114,7 @@ class DataDesigner:
         self._secret_resolver = secret_resolver
         self._run_config = RunConfig()
         self._simulate = simulate
+        self._source = source
         self._unused = (seed_readers, managed_assets_path, person_reader, mcp_providers)
 
     # --- settings ----------------------------------------------------------------------------------------
@@ -186,7 +205,7 @@ class DataDesigner:
             DataDesignerGenerationError: the configuration is wrong or no record could be made; the cause is chained.
         """
         with _wrapped():
-            prepared = self._prepare(config_builder, num_records, buffer_size=num_records)
+            prepared = self._prepare(config_builder, num_records)
             kept = _Kept()
             with Progress(num_records, self._run_config.progress_interval) as progress:
                 report = running.preview(prepared, [progress], kept.keep)
@@ -221,30 +240,62 @@ class DataDesigner:
             config_builder: what to make.
             num_records: how many records.
             dataset_name: name of its folder; where it is taken, a sibling with a time stamp is made.
-            resume: only `never` is supported by this version.
+            resume: what to do with a dataset of that name that is there already: `never` leaves it alone and makes
+                another beside it, `always` goes on with it, `if_possible` does so where it was made with the same
+                configuration. More records than before are added to it.
             artifact_path: the folder of all datasets, for this call.
             on_batch_complete: called with the Parquet file of each committed batch.
 
         Raises:
             DataDesignerEarlyShutdownError: too many cells of a column failed and no record was complete.
             DataDesignerGenerationError: the configuration is wrong or no record could be made; the cause is chained.
-            ArtifactStorageError: the dataset's folder cannot be written.
+            ArtifactStorageError: the dataset's folder cannot be written, another run writes it, or `resume` is
+                `always` and there is nothing to resume.
         """
-        if ResumeMode(resume) != ResumeMode.NEVER:
-            raise DataDesignerGenerationError("resuming is not supported by this version; use resume='never'")
+        root = Path(artifact_path) if artifact_path is not None else self._artifact_path
         with _wrapped():
             check_name(dataset_name)
-            prepared = self._prepare(config_builder, num_records)
-            root = Path(artifact_path) if artifact_path is not None else self._artifact_path
+            checked = self._check(config_builder, num_records)
+            origin = self._origin(config_builder, checked)
             # Workers have working directories of their own.
-            store = Store.create(root.absolute(), dataset_name, datetime.now)
-            store.write_builder_config(_declared(config_builder))
-            ledger = _Ledger(store, prepared.plan, dataset_name, on_batch_complete)
-            ledger.write()
-            logger.info("dataset=%s records=%d seed=%d", store.path, num_records, prepared.plan.seed)
-            with Progress(num_records, self._run_config.progress_interval) as progress:
-                report = running.create(prepared, store, [progress, ledger])
-        return self._finished(config_builder, prepared.plan, store, dataset_name, report)
+            wanted = Wanted(num_records, dataset_name, root.absolute(), ResumeMode(resume), origin)
+            opened = open_dataset(checked, self._around(), wanted)
+        return self._make(config_builder, opened, dataset_name, on_batch_complete)
+
+    def retry_failed(
+        self,
+        config_builder: DataDesignerConfigBuilder,
+        *,
+        dataset_name: str = "dataset",
+        models: Mapping[str, str] | None = None,
+        artifact_path: "str | Path | None" = None,
+    ) -> DatasetCreationResults:
+        """Make the rejected records of a dataset again and put those that come out into their places.
+
+        Args:
+            config_builder: what the dataset was made with.
+            dataset_name: name of its folder.
+            models: model alias to the name of another model, of the same provider, to ask this time.
+            artifact_path: the folder of all datasets, for this call.
+
+        Raises:
+            DataDesignerGenerationError: the dataset was made with another configuration; the cause is chained.
+            ArtifactStorageError: there is no such dataset, it cannot be written, or another run writes it.
+        """
+        root = Path(artifact_path) if artifact_path is not None else self._artifact_path
+        with _wrapped():
+            check_name(dataset_name)
+            stored = StoredDataset.at(root / dataset_name)
+            checked = self._check(config_builder, stored.geometry.num_records)
+            origin = self._origin(config_builder, checked)
+            wanted = Wanted(stored.geometry.num_records, dataset_name, root.absolute(), ResumeMode.ALWAYS, origin)
+            fixed = {"buffer_size": stored.geometry.buffer_size, "seed": None}
+            around = replace(self._around(), run=self._run_config.model_copy(update=fixed))
+            opened = open_dataset(checked, around, wanted)
+            plan = with_models(opened.prepared.plan, models or {})
+            standing = opened.store.rejected(plan.geometry)
+        again = replace(opened, prepared=replace(opened.prepared, plan=plan), standing=standing)
+        return self._make(config_builder, again, dataset_name)
 
     async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> DatasetCreationResults:
         """`create` in a thread, for callers with an event loop of their own."""
@@ -257,39 +308,76 @@ class DataDesigner:
             self._providers, self._run_config, self._secret_resolver, self._default_provider, self._simulate
         )
 
-    def _prepare(
-        self, config_builder: DataDesignerConfigBuilder, num_records: int, buffer_size: int | None = None
-    ) -> Prepared:
+    def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Prepared:
+        checked = self._check(config_builder, num_records)
+        return prepare(checked, self._around(), Geometry(num_records, num_records))
+
+    def _check(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Checked:
         if isinstance(num_records, bool) or not isinstance(num_records, int) or num_records < 1:
             raise DataDesignerGenerationError(f"num_records must be a positive integer, not {num_records!r}")
-        around = self._around()
-        checked = check(config_builder, around)
+        checked = check(config_builder, self._around())
         for violation in checked.violations:
             if violation.level == "WARNING":
                 logger.warning("%s", violation)
-        return prepare(checked, around, num_records, buffer_size or self._run_config.buffer_size)
+        return checked
+
+    def _origin(self, config_builder: DataDesignerConfigBuilder, checked: Checked) -> Origin:
+        declared = config_builder.get_builder_config().to_dict()
+        settings = self._run_config.model_dump(mode="json", exclude_unset=True)
+        text = json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode()
+        return Origin(text, seed_digest(checked.seed_table), settings, self._simulate, self._source)
+
+    def _make(
+        self,
+        builder: DataDesignerConfigBuilder,
+        opened: Opened,
+        dataset_name: str,
+        on_batch: Callable[[Path], None] | None = None,
+    ) -> DatasetCreationResults:
+        """Make what is left of a dataset that was opened; its lock is released whatever happens."""
+        store, plan = opened.store, opened.prepared.plan
+        assert store.lock is not None
+        ledger = Ledger(store, plan, dataset_name, opened.origin, on_batch)
+        with _wrapped(), store.lock.kept():
+            before = ledger.write()
+            logger.info("dataset=%s records=%d seed=%d", store.path, plan.geometry.num_records, plan.seed)
+            report = RunReport(None, None)
+            if opened.done:
+                logger.warning("nothing is left to make; nothing is asked of any model")
+            else:
+                if opened.resumed:
+                    logger.info("resumed generated=%d rejected=%d", before.generated, before.rejected)
+                progress = Progress(plan.geometry.num_records, self._run_config.progress_interval)
+                progress.generated, progress.rejected = before.generated, before.rejected
+                with progress:
+                    report = running.create(opened, [progress, ledger])
+            with suppress(OSError):  # What is left over does no harm, and goes the next time.
+                store.tidy()
+            totals = ledger.write(final=True)
+        return self._finished(builder, opened, ArtifactStorage(store, dataset_name), totals, report)
 
     def _finished(
         self,
         builder: DataDesignerConfigBuilder,
-        plan: Plan,
-        store: Store,
-        dataset_name: str,
+        opened: Opened,
+        storage: ArtifactStorage,
+        totals: Totals,
         report: RunReport,
     ) -> DatasetCreationResults:
-        totals = _Ledger(store, plan, dataset_name).write(final=True)
-        outcomes = _outcomes(plan, totals)
-        _refuse_empty(report, outcomes)
+        outcomes = _outcomes(opened.prepared.plan, totals)
+        _refuse_empty(report, outcomes, storage)
         if report.stop_reason is not None:
             logger.warning(
-                "generated %d of %d requested records; the run was stopped: %s",
+                "generated %d of %d requested records; the run was stopped: %s; %s",
                 outcomes.generated,
                 outcomes.requested,
                 report.stop_reason,
+                _how_to_resume(storage),
             )
         _log_outcomes(outcomes)
-        storage = ArtifactStorage(store, dataset_name)
-        return DatasetCreationResults(plan, storage, builder, outcomes, early_shutdown=report.stop_reason)
+        return DatasetCreationResults(
+            opened.prepared.plan, storage, builder, outcomes, early_shutdown=report.stop_reason
+        )
 
 
 class _wrapped:  # noqa: N801 - reads as the statement it is
@@ -307,67 +395,6 @@ class _wrapped:  # noqa: N801 - reads as the statement it is
             raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
 
 
-class _Ledger:
-    """Keeps a dataset's metadata: written at the start, after the first batch, and at the end."""
-
-    def __init__(
-        self, store: Store, plan: Plan, dataset_name: str, on_batch: Callable[[Path], None] | None = None
-    ) -> None:
-        self._store = store
-        self._plan = plan
-        self._name = dataset_name
-        self._on_batch = on_batch
-        self._batches = 0
-
-    def __call__(self, observation: Any) -> None:
-        """Take one observation in; only receipts matter."""
-        if not isinstance(observation, Receipt):
-            return
-        self._batches += 1
-        if self._batches == 1:
-            self.write()
-        if self._on_batch is not None:
-            for file in observation.files:
-                if file.path.startswith(PARQUET):
-                    self._call_back(self._store.path / file.path)
-
-    def _call_back(self, path: Path) -> None:
-        assert self._on_batch is not None
-        try:
-            self._on_batch(path)
-        except Exception:
-            # The function is the user's; what is committed stays committed.
-            logger.exception("on_batch_complete failed for %s", path.name)
-
-    def write(self, *, final: bool = False) -> Totals:
-        """Write the metadata as it stands; gives the totals it was made from."""
-        plan, geometry = self._plan, self._plan.geometry
-        totals = total(self._store.receipts())
-        paths = totals.files
-        processors = {k.partition("/")[2]: v for k, v in paths.items() if k.startswith(f"{PROCESSED}/")}
-        content: dict[str, Any] = {
-            **plan.config.fingerprint(),
-            "target_num_records": geometry.num_records,
-            "original_target_num_records": geometry.num_records,
-            "actual_num_records": totals.generated,
-            "buffer_size": geometry.buffer_size,
-            "total_num_batches": geometry.num_batches,
-            "num_completed_batches": totals.complete,
-            "dataset_name": self._name,
-            "file_paths": {
-                PARQUET: paths.get(PARQUET, []),
-                **({PROCESSED: processors} if processors else {}),
-            },
-            "preserve_dropped_columns": plan.run.preserve_dropped_columns,
-            "seed": plan.seed,
-        }
-        if final:
-            dumped = analyse(plan, totals).model_dump(mode="json")
-            content["column_statistics"] = dumped["column_statistics"]
-        self._store.write_metadata(content)
-        return totals
-
-
 class _Kept:
     """A preview's batch, kept in memory instead of written."""
 
@@ -378,17 +405,13 @@ class _Kept:
 
     def keep(self, plan: Plan, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Take the batch."""
-        sink = Sink(plan, Path())
+        sink = Sink(plan, LocalFiles(Path()), run=0)
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
         self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
         self.processed = sink.processed(block)
-        receipt = receipt_of(plan, job, values, block, ())
+        receipt = receipt_of(plan, job, values, block)
         self.receipts.append(receipt)
         return receipt
-
-
-def _declared(builder: DataDesignerConfigBuilder) -> dict[str, Any]:
-    return builder.get_builder_config().to_dict()
 
 
 def _seed_names(plan: Plan) -> list[str]:
@@ -431,10 +454,18 @@ def _listed(reasons: dict[str, dict[str, Any]]) -> list[str]:
     ]
 
 
-def _refuse_empty(report: RunReport, outcomes: RunOutcomes) -> None:
+def _refuse_empty(report: RunReport, outcomes: RunOutcomes, storage: ArtifactStorage | None = None) -> None:
     """Raise where no record was made, in the words of what went wrong most."""
     if outcomes.generated:
         return
-    why = "; ".join([*([report.stop_reason] if report.stop_reason else []), *_listed(outcomes.reasons)])
+    resume = [_how_to_resume(storage)] if storage is not None and outcomes.unfinished else []
+    why = [*([report.stop_reason] if report.stop_reason else []), *_listed(outcomes.reasons)]
     error = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
-    raise error(f"no record could be made: {why or 'every record was rejected'}")
+    raise error(f"no record could be made: {'; '.join([*(why or ['every record was rejected']), *resume])}")
+
+
+def _how_to_resume(storage: ArtifactStorage) -> str:
+    return (
+        f"nothing that was paid for is lost: `data-designer resume {storage.base_dataset_path}` goes on, and so does "
+        "the same script with resume='always'"
+    )

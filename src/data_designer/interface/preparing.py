@@ -1,5 +1,6 @@
 """From a builder to a plan: seed columns resolved, everything checked, keys looked up."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -116,18 +117,59 @@ def refuse_errors(found: Sequence[Violation]) -> None:
         raise InvalidConfigError(f"the configuration contains {len(errors)} validation errors:\n{listed}")
 
 
-def prepare(checked: Checked, around: Surroundings, num_records: int, buffer_size: int) -> Prepared:
+def prepare(
+    checked: Checked, around: Surroundings, geometry: Geometry, *, seed: int | None = None, seed_data: str = ""
+) -> Prepared:
     """Compile a checked configuration.
+
+    Args:
+        checked: the configuration.
+        around: what it is compiled with.
+        geometry: how many records, cut how.
+        seed: key of every random stream; without it that of the run settings, else a fresh one.
+        seed_data: a digest of the seed dataset's rows.
 
     Raises:
         InvalidConfigError: a violation is an error.
         SecretResolutionError: a key cannot be resolved.
     """
     refuse_errors(checked.violations)
-    seed = around.run.seed if around.run.seed is not None else secrets.randbits(63)
-    plan = compile_plan(checked.config, around.providers, around.run, Geometry(num_records, buffer_size), seed)
+    if seed is None:
+        seed = around.run.seed if around.run.seed is not None else secrets.randbits(63)
+    plan = compile_plan(checked.config, around.providers, around.run, geometry, seed, seed_data=seed_data)
     keys = {alias: _key(pool.provider.api_key, around.resolver) for alias, pool in plan.pools.items()}
     return Prepared(plan, checked.seed_table, keys)
+
+
+def seed_digest(table: pa.Table | None) -> str:
+    """A digest of a seed dataset's columns and rows; empty where there is none."""
+    if table is None:
+        return ""
+    digest = hashlib.sha256()
+    plain = table.replace_schema_metadata(None).combine_chunks()
+    with pa.ipc.new_stream(pa.PythonFile(_Digesting(digest), mode="w"), plain.schema) as writer:
+        writer.write_table(plain)
+    return digest.hexdigest()
+
+
+class _Digesting:
+    """A file that keeps nothing but a digest of what is written."""
+
+    closed = False
+
+    def __init__(self, digest: "hashlib._Hash") -> None:
+        self._digest = digest
+
+    def write(self, content: bytes) -> int:
+        """Take content in."""
+        self._digest.update(content)
+        return len(content)
+
+    def flush(self) -> None:
+        """There is nothing to flush."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 def _key(api_key: str | None, resolver: SecretResolver | None) -> str | None:

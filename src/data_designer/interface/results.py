@@ -11,7 +11,7 @@ from data_designer.config.analysis.dataset_profiler import DatasetProfilerResult
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.analysis import analyse
-from data_designer.engine.sink import DROPPED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.layout import DROPPED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.store import Store
 from data_designer.engine.totals import total
 from data_designer.errors import ArtifactStorageError
@@ -77,11 +77,11 @@ class ArtifactStorage:
 
     def load_dataset(self) -> pd.DataFrame:
         """All rows."""
-        return load(self.store.files())
+        return load(self.store.paths())
 
     def load_dataset_with_dropped_columns(self) -> pd.DataFrame:
         """All rows, dropped columns beside the others."""
-        return pd.concat([load(self.store.files()), load(self.store.files(DROPPED))], axis=1)
+        return pd.concat([load(self.store.paths()), load(self.store.paths(DROPPED))], axis=1)
 
     def read_metadata(self) -> dict[str, Any]:
         """Its metadata."""
@@ -127,7 +127,7 @@ class DatasetCreationResults:
 
     def load_rejected(self) -> pd.DataFrame:
         """Every rejected record: its index, the column, the kind of failure, the message, the last reply."""
-        return load(self.artifact_storage.store.files(REJECTS))
+        return load(self.artifact_storage.store.paths(REJECTS))
 
     def load_analysis(self) -> DatasetProfilerResults:
         """Statistics of its columns."""
@@ -135,11 +135,11 @@ class DatasetCreationResults:
 
     def count_records(self) -> int:
         """How many rows there are."""
-        return count(self.artifact_storage.store.files())
+        return count(self.artifact_storage.store.paths())
 
     def load_processor_dataset(self, processor_name: str) -> pd.DataFrame:
         """What a processor made. Raises ArtifactStorageError where it made nothing."""
-        files = self.artifact_storage.store.files(f"{PROCESSED}/{processor_name}")
+        files = self.artifact_storage.store.paths(f"{PROCESSED}/{processor_name}")
         if not files:
             raise ArtifactStorageError(f"no processor '{processor_name}' wrote anything into this dataset")
         return load(files)
@@ -153,7 +153,7 @@ class DatasetCreationResults:
 
     def export(self, path: "str | Path", *, format: str | None = None) -> Path:  # noqa: A002 - the public name
         """Write all rows into one jsonl, csv or parquet file."""
-        return export(self.artifact_storage.store.files(), path, format)
+        return export(self.artifact_storage.store.paths(), path, format)
 
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
         """A new builder with the same models, seeded from this dataset."""
@@ -162,7 +162,7 @@ class DatasetCreationResults:
     def display_sample_record(self, index: int | None = None, **options: Any) -> None:
         """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
         if self._display is None:
-            first = self.artifact_storage.store.files()[:1]
+            first = self.artifact_storage.store.paths()[:1]
             self._display = SampleDisplay(load(first), _layout(self.plan))
         self._display.show(index, **options)
 

@@ -3,23 +3,25 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from data_designer.config.models import SIMULATED_PROVIDER
-from data_designer.engine.driver import CommitJob, Driver, Observer, RunReport
+from data_designer.engine.driver import DRAIN_SECONDS, CommitJob, Driver, Observer, RunReport
+from data_designer.engine.events import Started
 from data_designer.engine.inline import InlineHands
 from data_designer.engine.parcels import Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
-from data_designer.engine.store import Store
-from data_designer.engine.workplace import Workplace
+from data_designer.engine.workplace import Dataset, Workplace
+from data_designer.interface.opening import Opened
 from data_designer.interface.preparing import Prepared
 from data_designer.models.health import check_pools
 from data_designer.plan.model import LOCAL, Plan
@@ -32,7 +34,7 @@ Result = TypeVar("Result")
 _FEW_CELLS = 500
 """A run of fewer model cells is over before Ray has started."""
 
-Started = Callable[[Driver[Any]], None]
+HasStarted = Callable[[Driver[Any]], None]
 
 
 @contextmanager
@@ -67,18 +69,18 @@ def wants_ray(plan: Plan) -> bool:
     return plan.geometry.num_records * max(1, model_columns) >= _FEW_CELLS
 
 
-def create(prepared: Prepared, store: Store, observers: Sequence[Observer]) -> RunReport:
-    """Make a dataset: run a plan to its end and write its batches."""
+def create(opened: Opened, observers: Sequence[Observer]) -> RunReport:
+    """Make what is left of a dataset: run its plan to the end and write its batches."""
+    store, prepared, standing = opened.store, opened.prepared, opened.standing
     with with_simulated_models(prepared.plan) as plan:
         if wants_ray(plan):
             from data_designer.distributed.run import RayRun
 
             run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers)
-            return on_own_loop(lambda started: run.run(lambda: _check_models(plan, prepared), started))
-        place = Workplace(plan, store.path, prepared.seed_table)
-        return on_own_loop(
-            lambda started: _inline(plan, prepared, place, store.publish, observers, place.write, started)
-        )
+            return on_own_loop(lambda started: run.run(standing, lambda: _check_models(plan, prepared), started))
+        place = Workplace(plan, Dataset(store.files, store.run), prepared.seed_table)
+        ways = _Ways(store.publish, place.write)
+        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, standing))
 
 
 Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]
@@ -88,17 +90,8 @@ def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep) -> Ru
     """Run a plan in this process; `keep` takes each batch instead of a disk."""
     with with_simulated_models(prepared.plan) as plan:
         place = Workplace(plan, None, prepared.seed_table)
-        return on_own_loop(
-            lambda started: _inline(
-                plan,
-                prepared,
-                place,
-                lambda _: None,
-                observers,
-                lambda job, values: keep(plan, job, values),
-                started,
-            )
-        )
+        ways = _Ways(lambda receipt: receipt, lambda job, values: keep(plan, job, values))
+        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, Started()))
 
 
 def check_models(prepared: Prepared) -> None:
@@ -115,26 +108,34 @@ async def _check_models(plan: Plan, prepared: Prepared) -> None:
         await check_pools(pools)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Where finished batches go."""
+
+    publish: Callable[[Receipt], Receipt]
+    write: Callable[[CommitJob, Sequence[Values]], Receipt]
+
+
 async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is called
     plan: Plan,
     prepared: Prepared,
     place: Workplace,
-    publish: Callable[[Receipt], None],
+    ways: _Ways,
     observers: Sequence[Observer],
-    write: Callable[[CommitJob, Sequence[Values]], Receipt],
-    started: Started,
+    started: HasStarted,
+    standing: Started,
 ) -> RunReport:
     await _check_models(plan, prepared)
-    async with InlineHands(plan, place, prepared.keys, write) as hands:
-        driver = Driver(plan, Scheduler(shape_of(plan)), hands, replica_numbers(plan, 1), publish, observers)
+    async with InlineHands(plan, place, prepared.keys, ways.write) as hands:
+        driver = Driver(plan, Scheduler(shape_of(plan)), hands, replica_numbers(plan, 1), ways.publish, observers)
         started(driver)
-        return await driver.run()
+        return await driver.run(standing)
 
 
-def on_own_loop(work: Callable[[Started], Coroutine[Any, Any, Result]]) -> Result:
+def on_own_loop(work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> Result:
     """Run a coroutine on a loop in a thread of its own, so that a running loop (a notebook's) does not matter.
 
-    The first Ctrl-C lets what is complete be committed; the second leaves at once.
+    The first Ctrl-C or SIGTERM lets what is under way finish and be committed; the second leaves at once.
     """
     result: Future[Result] = Future()
     running: list[tuple[asyncio.AbstractEventLoop, Driver[Any]]] = []
@@ -150,15 +151,37 @@ def on_own_loop(work: Callable[[Started], Coroutine[Any, Any, Result]]) -> Resul
 
     thread = threading.Thread(target=target, name="data-designer", daemon=True)
     thread.start()
+    with _sigterm_interrupts():
+        try:
+            return _wait(result)
+        except KeyboardInterrupt as interrupt:
+            if not running:
+                raise
+            loop, driver = running[0]
+            logger.warning(
+                "stopping: no further request is sent; those under way have %.0f s to finish, then what is complete is "
+                "committed; once more leaves at once",
+                DRAIN_SECONDS,
+            )
+            loop.call_soon_threadsafe(driver.stop, str(interrupt) or "interrupted")
+            return _wait(result)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """SIGTERM is taken as Ctrl-C, where this is the thread that signals come to."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt("terminated")
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        return _wait(result)
-    except KeyboardInterrupt:
-        if not running:
-            raise
-        loop, driver = running[0]
-        logger.warning("interrupted: committing what is complete; press Ctrl-C again to leave at once")
-        loop.call_soon_threadsafe(driver.stop, "interrupted")
-        return _wait(result)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _wait(result: "Future[Result]") -> Result:

@@ -2,12 +2,14 @@
 
 import fnmatch
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import ModelProvider
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import ConfigCompilationError
 from data_designer.plan.columns import makes, ordered_steps
+from data_designer.plan.fingerprints import column_fingerprints, digest
 from data_designer.plan.fusion import fuse
 from data_designer.plan.model import LOCAL, Geometry, Plan, Pool, Step
 
@@ -18,6 +20,8 @@ def compile_plan(
     run: RunConfig,
     geometry: Geometry,
     seed: int,
+    *,
+    seed_data: str = "",
 ) -> Plan:
     """Compile a configuration whose seed columns are resolved and which `violations` found nothing wrong with.
 
@@ -27,6 +31,7 @@ def compile_plan(
         run: the run settings.
         geometry: how many records, cut how.
         seed: key of every random stream.
+        seed_data: a digest of the seed dataset's rows, where fingerprints matter.
 
     Raises:
         ConfigCompilationError: a column names an alias or provider that is not there.
@@ -44,9 +49,30 @@ def compile_plan(
         run=run,
         seed=seed,
         fingerprint=str(config.fingerprint()["config_hash"]),
+        fingerprints=column_fingerprints(config, steps, seed, seed_data),
         output_columns=tuple(name for name in made if name not in dropped),
         dropped_columns=tuple(name for name in made if name in dropped),
     )
+
+
+def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
+    """A plan that asks other models of the same providers; the configuration stays what was declared.
+
+    Raises:
+        ConfigCompilationError: there is no such alias.
+    """
+    unknown = sorted(set(models) - set(plan.pools))
+    if unknown:
+        raise ConfigCompilationError(
+            f"no column uses a model alias '{unknown[0]}'; there are {', '.join(plan.pools) or 'none'}"
+        )
+    pools = {
+        alias: replace(pool, model=pool.model.model_copy(update={"model": models.get(alias, pool.model.model)}))
+        for alias, pool in plan.pools.items()
+    }
+    changed = {alias: name for alias, name in models.items() if name != plan.pools[alias].model.model}
+    prints = {name: digest([known, changed]) if changed else known for name, known in plan.fingerprints.items()}
+    return replace(plan, pools=pools, fingerprints=prints)
 
 
 def output_order(config: DataDesignerConfig) -> tuple[str, ...]:

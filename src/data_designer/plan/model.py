@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from data_designer.config.base import SingleColumnConfig, SkipConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import ModelConfig, ModelProvider
@@ -92,25 +95,75 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
-    """Which records belong to which batch. Fixed for the life of a dataset."""
+class Span:
+    """Consecutive records that are cut into batches of one size."""
 
-    num_records: int
+    records: range
+    first_batch: int
     buffer_size: int
 
     @property
+    def batches(self) -> range:
+        """Their batch numbers; the last batch may be short."""
+        return range(self.first_batch, self.first_batch + -(-len(self.records) // self.buffer_size))
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Which records belong to which batch.
+
+    Fixed for the life of a dataset, except that records may be added: they form batches of their own, so that what
+    is there already stays as it is.
+    """
+
+    num_records: int
+    buffer_size: int
+    earlier: tuple[tuple[int, int], ...] = ()
+    """(`num_records`, `buffer_size`) as they were before each time that records were added."""
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The records by when they were asked for, in order."""
+        spans: list[Span] = []
+        start = batch = 0
+        for stop, size in (*self.earlier, (self.num_records, self.buffer_size)):
+            if stop > start:
+                spans.append(Span(range(start, stop), batch, size))
+                start, batch = stop, spans[-1].batches.stop
+        return tuple(spans)
+
+    @property
     def num_batches(self) -> int:
-        """How many batches there are; the last may be short."""
-        return -(-self.num_records // self.buffer_size)
+        """How many batches there are."""
+        return self.spans[-1].batches.stop
 
     def records(self, batch: int) -> range:
         """Record indices of a batch."""
-        start = batch * self.buffer_size
-        return range(start, min(start + self.buffer_size, self.num_records))
+        span = next(span for span in self.spans if batch in span.batches)
+        start = span.records.start + (batch - span.first_batch) * span.buffer_size
+        return range(start, min(start + span.buffer_size, span.records.stop))
+
+    def batches_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The batch that each record belongs to, shape [n]."""
+        if not self.earlier:
+            return rows // self.buffer_size
+        batches = np.empty_like(rows)
+        for span in self.spans:
+            mine = (rows >= span.records.start) & (rows < span.records.stop)
+            batches[mine] = span.first_batch + (rows[mine] - span.records.start) // span.buffer_size
+        return batches
 
     def batches(self) -> Iterator[int]:
         """All batch numbers, in order."""
         return iter(range(self.num_batches))
+
+    def extended(self, num_records: int, buffer_size: int) -> "Geometry":
+        """With records added. Raises ValueError where there would be fewer."""
+        if num_records < self.num_records:
+            raise ValueError(f"{num_records} records are fewer than the {self.num_records} asked for before")
+        if num_records == self.num_records:
+            return self
+        return Geometry(num_records, buffer_size, (*self.earlier, (self.num_records, self.buffer_size)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +181,8 @@ class Plan:
     seed: int
     """Key of every random stream of the dataset."""
     fingerprint: str
+    fingerprints: Mapping[str, str]
+    """Column to a digest of everything that decides its values but the replies of models (`plan.fingerprints`)."""
     output_columns: tuple[str, ...]
     """Columns of the final dataset, in the order they are written."""
     dropped_columns: tuple[str, ...]

@@ -1,0 +1,171 @@
+"""The few things that are asked of a file system. Everything a dataset keeps goes through them.
+
+Names are relative to the dataset directory, with forward slashes. Every call may raise OSError.
+"""
+
+import itertools
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+_numbers = itertools.count()
+
+
+class Files(Protocol):
+    """A directory of files."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Make a file, or replace its content. A crash may leave any part of it."""
+        ...
+
+    def append(self, name: str, content: bytes) -> None:
+        """Add to the end of a file, which is made where it is missing. A crash may leave any part of it."""
+        ...
+
+    def sync(self, name: str) -> None:
+        """Return once what was written to a file survives the machine."""
+        ...
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name, at once and durably; a file of that name is replaced."""
+        ...
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Make a file durably, only if there is none of that name; says whether it did."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is missing is no error."""
+        ...
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder if it is empty; one that is missing or is not empty is no error."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The content of a file. Raises FileNotFoundError where it is missing."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        ...
+
+    def list(self, folder: str) -> list[str]:
+        """Names of what is in a folder, sorted; none where the folder is missing."""
+        ...
+
+
+def put(files: Files, name: str, content: bytes) -> None:
+    """Make or replace a file so that it is there whole or not at all. Raises OSError, and then leaves nothing."""
+    temporary = stage(files, name, content)
+    files.rename(temporary, name)
+
+
+def stage(files: Files, name: str, content: bytes) -> str:
+    """Write a file durably under a name that nobody reads. Gives that name; a rename puts it into place."""
+    folder, _, last = name.rpartition("/")
+    temporary = f"{folder}/{temporary_name(last)}" if folder else temporary_name(last)
+    try:
+        files.write(temporary, content)
+        files.sync(temporary)
+    except OSError:
+        files.remove(temporary)
+        raise
+    return temporary
+
+
+def temporary_name(last: str) -> str:
+    """A name beside a file that no other process uses."""
+    return f".{last}.{os.uname().nodename}.{os.getpid()}.{next(_numbers)}.tmp"
+
+
+def is_temporary(last: str) -> bool:
+    """Whether a file was never put into place."""
+    return last.startswith(".") and last.endswith(".tmp")
+
+
+class LocalFiles:
+    """A directory of a local or shared POSIX file system."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __reduce__(self) -> tuple[type["LocalFiles"], tuple[Path]]:
+        return LocalFiles, (self.root,)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Make a file, or replace its content."""
+        self._write(name, content, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+    def append(self, name: str, content: bytes) -> None:
+        """Add to the end of a file."""
+        self._write(name, content, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def sync(self, name: str) -> None:
+        """Return once a file survives the machine."""
+        self._sync(self.root / name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name."""
+        (self.root / old).replace(self.root / new)
+        self._sync((self.root / new).parent)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Make a file only if there is none of that name."""
+        # A link is atomic where the file already has its content; creating it empty first would show half a file.
+        temporary = stage(self, name, content)
+        try:
+            os.link(self.root / temporary, self.root / name)
+        except FileExistsError:
+            return False
+        finally:
+            self.remove(temporary)
+        self._sync((self.root / name).parent)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        (self.root / name).unlink(missing_ok=True)
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder if it is empty."""
+        with suppress(OSError):
+            (self.root / folder).rmdir()
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        return (self.root / name).read_bytes()
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        return (self.root / name).is_file()
+
+    def list(self, folder: str) -> list[str]:
+        """Names of what is in a folder."""
+        try:
+            return sorted(os.listdir(self.root / folder))  # noqa: PTH208 - names are all that is wanted
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _write(self, name: str, content: bytes, flags: int) -> None:
+        path = self.root / name
+        try:
+            file = os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, flags, 0o666)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        finally:
+            os.close(file)
+
+    @staticmethod
+    def _sync(path: Path) -> None:
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)

@@ -1,0 +1,210 @@
+"""The journal: what was paid for and is not committed yet, so that nothing is paid for twice.
+
+It holds replies of models and results of the user's functions, in one folder a batch, each process in a segment of
+its own. A line is the CRC-32 of its JSON text, a space and that text; a line that does not add up, because a crash
+cut it or a disk changed it, is left out, and what it held is paid for again. A folder goes when its batch is
+committed, so that a restart reads nothing but what concerns batches that are not.
+"""
+
+import hashlib
+import logging
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from data_designer.engine.files import Files
+from data_designer.engine.layout import JOURNAL, batch_number, journal_folder
+from data_designer.plan.model import Geometry
+from data_designer.values import Request, Response, Usage
+
+logger = logging.getLogger(__name__)
+
+_RESULT = -1
+"""Stands as the ordinal of what a function of the user came to."""
+
+Key = tuple[str, int, int]
+"""(fingerprint of the column, record index, ordinal of the request inside the cell's exchange)."""
+
+
+def request_digest(request: Request) -> str:
+    """Tells requests apart: a reply answers no other request than its own."""
+    content = orjson.dumps([request.messages, request.params], default=str, option=orjson.OPT_NON_STR_KEYS)
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Writes one process's segments. `note` only remembers; `flush` writes.
+
+    Not for several threads at once, except that `note_*` may be called while `flush` runs.
+    """
+
+    files: Files
+    geometry: Geometry
+    writer: str
+    """Unique name of the process's segments; later ones sort after earlier ones."""
+    _lines: dict[int, list[bytes]] = field(default_factory=dict)
+    """What is not written yet, a batch."""
+    _unsynced: set[str] = field(default_factory=set)
+    _torn: set[str] = field(default_factory=set)
+    """Segments to which a write failed, so that they may end inside a line."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is not written yet."""
+        return bool(self._lines)
+
+    def note_reply(self, key: Key, request: Request, response: Response) -> None:
+        """Remember a reply."""
+        usage = response.usage
+        spent = [usage.requests, usage.input_tokens, usage.output_tokens, usage.reasoning_tokens]
+        reply = [response.text, response.reasoning, response.finish_reason, response.tool_calls, spent]
+        self._note(key, request_digest(request), reply)
+
+    def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> bool:
+        """Remember what a function of the user made of a record; says whether JSON can hold it."""
+        try:
+            if orjson.loads(orjson.dumps(values)) != list(values):
+                return False
+        except (TypeError, ValueError):
+            return False
+        self._note((fingerprint, record, _RESULT), "", values)
+        return True
+
+    def _note(self, key: Key, digest: str, content: Any) -> None:
+        text = orjson.dumps([*key, digest, content])
+        batch = key[1] // self.geometry.buffer_size if not self.geometry.earlier else _batch(self.geometry, key[1])
+        self._lines.setdefault(batch, []).append(b"%08x %b\n" % (zlib.crc32(text), text))
+
+    def flush(self) -> None:
+        """Write what was noted. Raises OSError, and then keeps what is not written for the next time."""
+        lines, self._lines = self._lines, {}
+        while lines:
+            batch, some = next(iter(lines.items()))
+            segment = f"{journal_folder(batch)}/{self.writer}.log"
+            # After a failure the segment may end inside a line; a line break makes sure that the next one counts.
+            start = b"\n" if segment in self._torn else b""
+            try:
+                self.files.append(segment, start + b"".join(some))
+            except OSError:
+                self._torn.add(segment)
+                for number, unwritten in lines.items():
+                    self._lines[number] = unwritten + self._lines.get(number, [])
+                raise
+            self._torn.discard(segment)
+            self._unsynced.add(segment)
+            del lines[batch]
+
+    def sync(self) -> None:
+        """Make durable what was written. Segments that are gone belong to batches that are committed."""
+        while self._unsynced:
+            segment = self._unsynced.pop()
+            try:
+                self.files.sync(segment)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self._unsynced.add(segment)
+                raise
+
+
+def _batch(geometry: Geometry, record: int) -> int:
+    import numpy as np
+
+    return int(geometry.batches_of(np.array([record]))[0])
+
+
+@dataclass(slots=True)
+class Replay:
+    """What a journal knows of some batches."""
+
+    entries: dict[Key, tuple[str, Any]] = field(default_factory=dict)
+    damaged: int = 0
+    """Lines that did not add up."""
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def reply(self, key: Key, request: Request) -> Response | None:
+        """The reply to a request, if it was given before."""
+        known = self.entries.get(key)
+        if known is None or known[0] != request_digest(request):
+            return None
+        text, reasoning, finish_reason, tool_calls, spent = known[1]
+        return Response(text, reasoning, finish_reason, tuple(tool_calls), Usage(spent[0], 0, *spent[1:]))
+
+    def result(self, fingerprint: str, record: int) -> list[Any] | None:
+        """What a function of the user made of a record before."""
+        known = self.entries.get((fingerprint, record, _RESULT))
+        return None if known is None else known[1]
+
+
+def read_replay(files: Files, batches: Iterable[int]) -> Replay:
+    """Read the segments of some batches; where two speak of the same thing the later one counts.
+
+    Raises:
+        OSError: a segment cannot be read.
+    """
+    replay = Replay()
+    for batch in batches:
+        folder = journal_folder(batch)
+        for name in files.list(folder):
+            try:
+                content = files.read(f"{folder}/{name}")
+            except FileNotFoundError:
+                continue
+            _read_segment(content, replay)
+    if replay.damaged:
+        logger.warning("journal damaged_lines=%d: what they held is asked for again", replay.damaged)
+    return replay
+
+
+def _read_segment(content: bytes, replay: Replay) -> None:
+    for line in content.split(b"\n"):
+        if not line:
+            continue
+        entry = _entry(line)
+        if entry is None:
+            replay.damaged += 1
+        else:
+            fingerprint, record, ordinal, digest, said = entry
+            replay.entries[fingerprint, record, ordinal] = (digest, said)
+
+
+def _entry(line: bytes) -> tuple[str, int, int, str, Any] | None:
+    try:
+        if int(line[:8], 16) != zlib.crc32(line[9:]):
+            return None
+        fingerprint, record, ordinal, digest, said = orjson.loads(line[9:])
+    except ValueError:
+        return None
+    return fingerprint, record, ordinal, digest, said
+
+
+def journaled_batches(files: Files) -> list[int]:
+    """Batches of which there are segments."""
+    numbers = [batch_number(name) for name in files.list(JOURNAL)]
+    return [number for number in numbers if number is not None and files.list(journal_folder(number))]
+
+
+def forget_batch(files: Files, batch: int, until_run: int | None = None) -> None:
+    """Remove a batch's segments, or those of runs up to one. Raises OSError."""
+    folder = journal_folder(batch)
+    for name in files.list(folder):
+        if until_run is None or run_of(name) <= until_run:
+            files.remove(f"{folder}/{name}")
+    files.remove_folder(folder)
+
+
+def segment_writer(run: int, who: str) -> str:
+    """Unique name of a process's segments; those of later runs sort after."""
+    return f"{run:06d}-{who}"
+
+
+def run_of(segment: str) -> int:
+    """The run that wrote a segment; 0 where its name does not say."""
+    number = segment.partition("-")[0]
+    return int(number) if number.isdecimal() else 0

@@ -1,0 +1,35 @@
+"""Where things are in a dataset directory."""
+
+PARQUET = "parquet-files"
+DROPPED = "dropped-columns-parquet-files"
+PROCESSED = "processors-files"
+REJECTS = "rejected"
+RECEIPTS = "receipts"
+JOURNAL = "journal"
+LOCK = "lock"
+METADATA = "metadata.json"
+BUILDER_CONFIG = "builder_config.json"
+
+FOLDERS = frozenset({PARQUET, DROPPED, PROCESSED, REJECTS, RECEIPTS, JOURNAL, LOCK, "images"})
+"""Names that no dataset may have, since its folder may stand among them."""
+
+
+def batch_name(batch: int) -> str:
+    """File name of a batch in each of the folders of Parquet files."""
+    return f"batch_{batch:05d}.parquet"
+
+
+def receipt_name(batch: int) -> str:
+    """The receipt of a batch."""
+    return f"{RECEIPTS}/batch_{batch:05d}.json"
+
+
+def journal_folder(batch: int) -> str:
+    """The folder of a batch's journal."""
+    return f"{JOURNAL}/batch_{batch:05d}"
+
+
+def batch_number(name: str) -> int | None:
+    """The batch that a file or folder name speaks of; None where it is no batch's."""
+    number = name.removeprefix("batch_").partition(".")[0]
+    return int(number) if name.startswith("batch_") and number.isdecimal() else None

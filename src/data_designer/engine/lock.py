@@ -1,0 +1,192 @@
+"""Who writes a dataset: one run at a time, by a lease that a crash does not leave behind.
+
+A run owns the dataset while the highest number in the folder `lock` is its own. To take over from a run that is gone
+means to make the next number, which only one can do; so nobody has to remove a file that another may just have made.
+A process of this machine is asked whether it lives; a lock of another machine is watched for longer than a lease.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from data_designer.engine.files import Files, put
+from data_designer.engine.layout import LOCK
+from data_designer.engine.sealed import DamagedError, seal, unseal
+from data_designer.errors import DatasetInUseError
+
+LEASE = 20.0
+"""Seconds after which a lock of another machine that was not renewed is void."""
+RENEWAL = 5.0
+"""Seconds between renewals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told apart from every other there was or is."""
+
+    host: str
+    machine: str
+    """Boot and process namespace: a number means the same process only where these are the same."""
+    number: int
+    started: str
+    """When it started, in the system's own words."""
+
+    @classmethod
+    def this(cls) -> "Process":
+        """This process."""
+        return cls(os.uname().nodename, _machine(), os.getpid(), _started(os.getpid()))
+
+    def lives(self) -> bool | None:
+        """Whether it lives; None where that cannot be seen from here."""
+        if self.machine != _machine():
+            return None
+        try:
+            os.kill(self.number, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return _started(self.number) == self.started
+
+
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return os.uname().nodename
+
+
+def _started(number: int) -> str:
+    """Field 22 of /proc/NUMBER/stat (proc(5)): the start in clock ticks since boot; a zombie has ended."""
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "ended" if fields[0] in "ZX" else fields[19]
+
+
+class Lock:
+    """A dataset that this run may write."""
+
+    def __init__(self, files: Files, number: int, owner: Process) -> None:
+        self.number = number
+        """Counts the runs of the dataset."""
+        self._files = files
+        self._owner = owner
+        self._beat = 0
+
+    def check(self) -> None:
+        """Raise DatasetInUseError if another run has taken over."""
+        numbers = _numbers(self._files)
+        if numbers != [self.number]:
+            raise DatasetInUseError(
+                "another run has taken this dataset over; what this one had not committed is in its journal"
+            )
+
+    def renew(self) -> None:
+        """Show that this run lives. Raises DatasetInUseError, or OSError where that cannot be written."""
+        self.check()
+        self._beat += 1
+        put(self._files, _name(self.number), _content(self._owner, self._beat))
+
+    def release(self) -> None:
+        """Let others write. Raises OSError."""
+        self._files.remove(_name(self.number))
+        self._files.remove_folder(LOCK)
+
+    @contextmanager
+    def kept(self, interval: float = RENEWAL) -> Iterator[None]:
+        """Renew the lock in a thread, so that a busy event loop does not matter, and release it at the end."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(interval):
+                try:
+                    self.renew()
+                except DatasetInUseError:
+                    return  # The next commit says so.
+                except OSError:
+                    continue  # A disk that fails for a while; the lease is longer than the interval.
+
+        keeper = threading.Thread(target=renew, name="data-designer-lock", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
+            self.release()
+
+
+def acquire(files: Files, known: int, owner: Process, wait: Callable[[float], None]) -> Lock:
+    """Become the one run that writes a dataset.
+
+    Args:
+        files: the dataset directory.
+        known: the highest number of a run that the dataset itself remembers.
+        owner: this process.
+        wait: sleeps for so many seconds.
+
+    Raises:
+        DatasetInUseError: another run writes it.
+        OSError: the lock cannot be written.
+    """
+    while True:
+        numbers = _numbers(files)
+        if numbers and not _is_gone(files, numbers[-1], wait):
+            raise DatasetInUseError(f"the dataset is being written by {_described(files, numbers[-1])}; {_CURE}")
+        number = max([known, *numbers]) + 1
+        if files.create(_name(number), _content(owner, 0)):
+            for older in numbers:
+                files.remove(_name(older))
+            return Lock(files, number, owner)
+
+
+_CURE = "wait until it is done, or stop it and try again"
+
+
+def _name(number: int) -> str:
+    return f"{LOCK}/{number:06d}"
+
+
+def _numbers(files: Files) -> list[int]:
+    return [int(name) for name in files.list(LOCK) if name.isdecimal()]
+
+
+def _content(owner: Process, beat: int) -> bytes:
+    return seal({"process": asdict(owner), "beat": beat})
+
+
+def _holder(files: Files, number: int) -> tuple[bytes, Process | None]:
+    """The lock's content, and its owner where it can be read."""
+    try:
+        text = files.read(_name(number))
+    except FileNotFoundError:
+        return b"", None
+    try:
+        content: dict[str, Any] = unseal(text)
+        return text, Process(**content["process"])
+    except (DamagedError, KeyError, TypeError):
+        return text, None
+
+
+def _is_gone(files: Files, number: int, wait: Callable[[float], None]) -> bool:
+    before, holder = _holder(files, number)
+    if not before:
+        return True
+    lives = holder.lives() if holder is not None else None
+    if lives is not None:
+        return not lives
+    wait(LEASE)
+    return _holder(files, number)[0] in (before, b"")
+
+
+def _described(files: Files, number: int) -> str:
+    _, holder = _holder(files, number)
+    return "another run" if holder is None else f"process {holder.number} on {holder.host}"

@@ -1,0 +1,180 @@
+"""The journal as whoever computes sees it: what is known already, and where what is new is kept."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from data_designer.engine.events import Replays
+from data_designer.engine.files import Files
+from data_designer.engine.journal import Key, Recorder, Replay, read_replay
+from data_designer.engine.stages import Ask
+from data_designer.plan.model import Geometry
+from data_designer.values import Request, Response, Usage
+
+Result = TypeVar("Result")
+
+WRITE_SECONDS = 0.05
+"""How long a reply may be in memory only."""
+SYNC_SECONDS = 1.0
+"""How long a reply may be in the machine's memory only."""
+_PATIENCE = 120.0
+"""How long a disk that refuses may take to recover."""
+_PAUSE = 0.5
+_BATCHES_KEPT = 64
+
+
+@dataclass(slots=True)
+class Remembered:
+    """Replay tables of batches, read once for each time that work of the batch was lost."""
+
+    files: Files
+    _tables: "OrderedDict[tuple[int, int], Replay]" = field(default_factory=OrderedDict)
+
+    def replays(self, wanted: Replays) -> list[Replay]:
+        """What the journal knows of some batches. Raises OSError."""
+        for batch, lost in wanted:
+            if (batch, lost) not in self._tables:
+                self._tables[batch, lost] = read_replay(self.files, [batch])
+        while len(self._tables) > _BATCHES_KEPT + len(wanted):
+            self._tables.popitem(last=False)
+        return [self._tables[key] for key in wanted]
+
+
+class Recording:
+    """One replica's share of the journal. Everything but `note` happens in a thread of its own.
+
+    Args:
+        files: the dataset directory; None where nothing is kept, as in a preview.
+        geometry: the plan's.
+        writer: unique name of this process's segments.
+    """
+
+    def __init__(self, files: Files | None, geometry: Geometry, writer: str) -> None:
+        self._remembered = None if files is None else Remembered(files)
+        self._recorder = None if files is None else Recorder(files, geometry, writer)
+        self._thread = ThreadPoolExecutor(1, "data-designer-journal")
+        self._flushing = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._syncing: asyncio.Task[None] | None = None
+
+    def note(self, fingerprint: str, record: int, ordinal: int, request: Request, response: Response) -> None:
+        """Keep a reply; it is on its way to the disk when this returns."""
+        if self._recorder is not None:
+            self._recorder.note_reply((fingerprint, record, ordinal), request, response)
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(WRITE_SECONDS, self._write)
+
+    async def replays(self, wanted: Replays) -> list[Replay]:
+        """What the journal knows of some batches, this process's own replies included."""
+        if not wanted or self._remembered is None:
+            return []
+        await self.written()
+        return await self._in_thread(self._remembered.replays, wanted)
+
+    async def written(self) -> None:
+        """Return once everything that was noted before is written.
+
+        Raises:
+            OSError: the disk has been refusing for too long.
+        """
+        if self._recorder is None:
+            return
+        async with self._flushing:
+            if self._recorder.waiting:
+                await self._flush(self._recorder)
+
+    async def close(self) -> None:
+        """Write what is left, as far as the disk allows."""
+        for task in (self._syncing, *self._tasks):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._recorder is not None and self._recorder.waiting:
+            await asyncio.gather(self._in_thread(self._recorder.flush), return_exceptions=True)
+        self._thread.shutdown(wait=False)
+
+    def _write(self) -> None:
+        self._timer = None
+        task = asyncio.create_task(self._written_quietly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _written_quietly(self) -> None:
+        with suppress(OSError):  # Whoever reports the rows is told.
+            await self.written()
+
+    async def _flush(self, recorder: Recorder) -> None:
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + _PATIENCE
+        while True:
+            try:
+                await self._in_thread(recorder.flush)
+                break
+            except OSError:
+                # Rows whose replies are not written are not reported, so little more is asked meanwhile.
+                if loop.time() > give_up_at:
+                    raise
+                await asyncio.sleep(_PAUSE)
+        if self._syncing is None:
+            self._syncing = asyncio.create_task(self._sync())
+
+    async def _sync(self) -> None:
+        assert self._recorder is not None
+        await asyncio.sleep(SYNC_SECONDS)
+        self._syncing = None
+        with suppress(OSError):  # What cannot be synced now is synced with what comes next.
+            await self._in_thread(self._recorder.sync)
+
+    async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+
+class RowAsks:
+    """How the steps of one row ask: what was answered before is not asked again."""
+
+    __slots__ = ("_ask", "_recording", "_replays", "_spent", "record")
+
+    def __init__(self, ask: Ask, record: int, recording: Recording, replays: Sequence[Replay]) -> None:
+        self.record = record
+        self._ask = ask
+        self._recording = recording
+        self._replays = replays
+        self._spent: list[Usage] = []
+
+    @property
+    def spent(self) -> tuple[int, int, int, int] | None:
+        """Requests, tokens in and out and those of reasoning that the replies came to; None where there were none."""
+        if not self._spent:
+            return None
+        total = Usage.total(self._spent) if len(self._spent) > 1 else self._spent[0]
+        return (total.requests, total.input_tokens, total.output_tokens, total.reasoning_tokens)
+
+    def of(self, fingerprint: str) -> Ask:
+        """How a step asks, given the fingerprint of its column."""
+        ordinal = -1
+
+        async def ask(request: Request) -> Response:
+            nonlocal ordinal
+            ordinal += 1
+            response = self._known((fingerprint, self.record, ordinal), request)
+            if response is None:
+                response = await self._ask(request)
+                self._recording.note(fingerprint, self.record, ordinal, request, response)
+            self._spent.append(response.usage)
+            return response
+
+        return ask
+
+    def _known(self, key: Key, request: Request) -> Response | None:
+        for replay in self._replays:
+            response = replay.reply(key, request)
+            if response is not None:
+                return response
+        return None

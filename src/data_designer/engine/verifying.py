@@ -1,0 +1,96 @@
+"""Checks a dataset against its receipts: every file there, whole, and of the rows it should have."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_designer.engine.files import Files
+from data_designer.engine.journal import journaled_batches, read_replay
+from data_designer.engine.layout import BUILDER_CONFIG, DROPPED, PARQUET, REJECTS
+from data_designer.engine.receipts import BatchFile, Receipt, indices
+from data_designer.engine.store import Store, located
+from data_designer.errors import ArtifactStorageError
+from data_designer.plan.model import Geometry
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a check came to."""
+
+    problems: list[str] = field(default_factory=list)
+    """What is wrong, a line each; a dataset that is merely unfinished has none."""
+    batches: int = 0
+    files: int = 0
+    generated: int = 0
+    rejected: int = 0
+    missing: int = 0
+    """Records that no receipt speaks of, or that one says are unfinished."""
+    journaled: int = 0
+    """Replies in the journal, waiting for a resume."""
+
+
+def verify(store: Store, geometry: Geometry, builder_config_sha256: str) -> Verdict:
+    """Read every file of a dataset and compare it with what was committed."""
+    verdict = Verdict()
+    try:
+        if hashlib.sha256(store.files.read(BUILDER_CONFIG)).hexdigest() != builder_config_sha256:
+            verdict.problems.append(f"{BUILDER_CONFIG} is damaged or was edited")
+    except OSError as error:
+        verdict.problems.append(f"{BUILDER_CONFIG} cannot be read: {error}")
+    for number in store.batches():
+        if number >= geometry.num_batches:
+            verdict.problems.append(f"batch {number} is beyond the {geometry.num_batches} batches of this dataset")
+            continue
+        try:
+            receipt = store.receipt(number)
+        except (ArtifactStorageError, OSError) as error:
+            verdict.problems.append(str(error))
+            continue
+        assert receipt is not None
+        _check_batch(store.files, receipt.current, geometry, verdict)
+    verdict.missing = geometry.num_records - verdict.generated - verdict.rejected
+    replay = read_replay(store.files, journaled_batches(store.files))
+    verdict.journaled = len(replay)
+    return verdict
+
+
+def _check_batch(files: Files, receipt: Receipt, geometry: Geometry, verdict: Verdict) -> None:
+    verdict.batches += 1
+    verdict.files += len(receipt.files)
+    verdict.generated += receipt.generated
+    verdict.rejected += receipt.rejected
+    verdict.problems.extend(f"batch {receipt.batch}: {problem}" for problem in _problems(files, receipt, geometry))
+
+
+def _problems(files: Files, receipt: Receipt, geometry: Geometry) -> Iterator[str]:
+    records = geometry.records(receipt.batch)
+    there = [*indices(receipt.kept).tolist(), *indices(receipt.unfinished).tolist()]
+    if len(set(there)) != len(there) or any(row not in records for row in there):
+        yield "its receipt speaks of records twice, or of some that are not its own"
+    if receipt.generated + receipt.rejected + len(indices(receipt.unfinished)) != len(records):
+        yield "the records of its receipt do not sum up"
+    for file in receipt.files:
+        expected = receipt.rejected if file.path.startswith(f"{REJECTS}/") else receipt.generated
+        yield from _file_problems(files, file, expected)
+    if receipt.generated and not any(file.path.startswith(f"{PARQUET}/") for file in receipt.files):
+        yield "its receipt names no file of rows"
+
+
+def _file_problems(files: Files, file: BatchFile, expected: int) -> Iterator[str]:
+    try:
+        content = files.read(located(files, file))
+    except FileNotFoundError:
+        yield f"{file.path} is missing"
+        return
+    except OSError as error:
+        yield f"{file.path} cannot be read: {error}"
+        return
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        yield f"{file.path} does not match its checksum"
+        return
+    rows = pq.ParquetFile(pa.BufferReader(content)).metadata.num_rows
+    if rows != file.rows or (rows != expected and file.path.startswith((PARQUET, DROPPED, REJECTS))):
+        yield f"{file.path} holds {rows} rows instead of {expected}"

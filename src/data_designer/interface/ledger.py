@@ -1,0 +1,113 @@
+"""A dataset's metadata: what it is, how it was asked for, and how far it is."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_designer.engine.analysis import analyse
+from data_designer.engine.layout import PARQUET, PROCESSED
+from data_designer.engine.receipts import Receipt
+from data_designer.engine.store import Store
+from data_designer.engine.totals import Totals, total
+from data_designer.plan.fingerprints import functions_of
+from data_designer.plan.model import Geometry, Plan
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a dataset was asked for with, as far as a later run needs to know it."""
+
+    declared: bytes
+    """The builder's configuration, as JSON text."""
+    seed_data: str
+    """Digest of the seed dataset's rows; empty where there is none."""
+    settings: Mapping[str, Any]
+    """Run settings that were given."""
+    simulated: bool
+    source: Mapping[str, Any] | None = None
+    """The file and arguments that the command line was given, if it was."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Keeps a dataset's metadata: written at the start, after the first batch, and at the end."""
+
+    store: Store
+    plan: Plan
+    name: str
+    origin: Origin
+    on_batch: Callable[[Path], None] | None = None
+    _batches: int = field(default=0)
+
+    def __call__(self, observation: Any) -> None:
+        """Take one observation in; only receipts matter."""
+        if not isinstance(observation, Receipt):
+            return
+        self._batches += 1
+        if self._batches == 1:
+            self.write()
+        if self.on_batch is not None:
+            for file in observation.files:
+                if file.path.startswith(PARQUET):
+                    self._call_back(self.on_batch, self.store.path / file.path)
+
+    @staticmethod
+    def _call_back(on_batch: Callable[[Path], None], path: Path) -> None:
+        try:
+            on_batch(path)
+        except Exception:
+            # The function is the user's; what is committed stays committed.
+            logger.exception("on_batch_complete failed for %s", path.name)
+
+    def write(self, *, final: bool = False) -> Totals:
+        """Write the metadata as it stands; gives the totals it was made from."""
+        plan, geometry = self.plan, self.plan.geometry
+        totals = total(self.store.receipts())
+        paths = totals.files
+        processors = {k.partition("/")[2]: v for k, v in paths.items() if k.startswith(f"{PROCESSED}/")}
+        content: dict[str, Any] = {
+            **plan.config.fingerprint(),
+            "target_num_records": geometry.num_records,
+            "original_target_num_records": geometry.spans[0].records.stop,
+            "actual_num_records": totals.generated,
+            "buffer_size": geometry.buffer_size,
+            "earlier_geometry": geometry.earlier,
+            "total_num_batches": geometry.num_batches,
+            "num_completed_batches": totals.complete,
+            "dataset_name": self.name,
+            "file_paths": {
+                PARQUET: paths.get(PARQUET, []),
+                **({PROCESSED: processors} if processors else {}),
+            },
+            "preserve_dropped_columns": plan.run.preserve_dropped_columns,
+            "seed": plan.seed,
+            "seed_data": self.origin.seed_data,
+            "functions": functions(plan),
+            "builder_config_sha256": hashlib.sha256(self.origin.declared).hexdigest(),
+            "run": self.store.run,
+            "run_config": self.origin.settings,
+            "simulated": self.origin.simulated,
+            "source": self.origin.source,
+        }
+        if final:
+            dumped = analyse(plan, totals).model_dump(mode="json")
+            content["column_statistics"] = dumped["column_statistics"]
+        self.store.write_metadata(content)
+        return totals
+
+
+def functions(plan: Plan) -> dict[str, str]:
+    """Column to a digest of the code of the user's functions that it calls."""
+    found = {column.name: functions_of(column) for column in plan.config.columns}
+    return {name: "".join(codes.values()) for name, codes in found.items() if codes}
+
+
+def stored_geometry(metadata: Mapping[str, Any]) -> Geometry:
+    """The geometry that metadata speak of. Raises KeyError, TypeError or ValueError where they do not."""
+    earlier = tuple((int(records), int(size)) for records, size in metadata["earlier_geometry"])
+    return Geometry(int(metadata["target_num_records"]), int(metadata["buffer_size"]), earlier)

@@ -1,0 +1,240 @@
+"""Opens a dataset to write it: a new one, or one that is there and fits what is asked for."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from data_designer.config.run_config import ResumeMode
+from data_designer.engine.events import Started
+from data_designer.engine.layout import BUILDER_CONFIG, METADATA
+from data_designer.engine.store import Store
+from data_designer.errors import ArtifactStorageError, DatasetGenerationError
+from data_designer.interface.ledger import Origin, functions, stored_geometry
+from data_designer.interface.preparing import Checked, Prepared, Surroundings, prepare
+from data_designer.plan.model import Geometry
+
+logger = logging.getLogger(__name__)
+
+_MOST_DIFFERENCES = 10
+_LONGEST_VALUE = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a dataset is opened for."""
+
+    num_records: int
+    dataset_name: str
+    root: Path
+    resume: ResumeMode
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A dataset that this run may write."""
+
+    store: Store
+    prepared: Prepared
+    origin: Origin
+    standing: Started = field(default_factory=Started)
+    """What is there already."""
+    resumed: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to make."""
+        batches = self.prepared.plan.geometry.batches()
+        return self.resumed and all(batch in self.standing.committed for batch in batches)
+
+
+def open_dataset(checked: Checked, around: Surroundings, wanted: Wanted) -> Opened:
+    """Take a dataset's lock and compile the plan that goes on with what is there, or begins.
+
+    Raises:
+        ArtifactStorageError: the folder cannot be written, another run writes it, or there is nothing to resume.
+        DatasetGenerationError: what is there does not fit what is asked for, or is damaged.
+    """
+    if wanted.resume != ResumeMode.NEVER:
+        path = wanted.root / wanted.dataset_name
+        there = Store.at(path)
+        if there.files.list(""):
+            opened = _resume(there, checked, around, wanted)
+            if opened is not None:
+                return opened
+        elif wanted.resume == ResumeMode.ALWAYS:
+            raise ArtifactStorageError(f"there is no dataset at {path} to resume")
+    prepared = prepare(checked, around, Geometry(wanted.num_records, around.run.buffer_size))
+    store = Store.create(wanted.root, wanted.dataset_name, datetime.now)
+    store.take()
+    return _begun(store, prepared, wanted)
+
+
+def _begun(store: Store, prepared: Prepared, wanted: Wanted) -> Opened:
+    with _released_on_error(store):
+        store.recover()
+        store.write_builder_config(wanted.origin.declared)
+    return Opened(store, prepared, wanted.origin)
+
+
+def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted) -> Opened | None:
+    """Go on with what is there; None where it does not fit and a new dataset may be made instead."""
+    store.take()
+    with _released_on_error(store):
+        stored = _stored(store)
+        if stored is None:
+            prepared = prepare(checked, around, Geometry(wanted.num_records, around.run.buffer_size))
+            return _begun(store, prepared, wanted)
+        geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
+        seed = around.run.seed if around.run.seed is not None else stored["seed"]
+        prepared = prepare(checked, around, geometry, seed=seed, seed_data=wanted.origin.seed_data)
+        different = list(differences(store, stored, prepared, wanted.origin))
+        if not different:
+            store.recover()
+            origin = replace(wanted.origin, declared=_kept_declaration(store, stored, wanted.origin.declared))
+            return Opened(store, prepared, origin, store.standing(geometry), resumed=True)
+        listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
+        if wanted.resume == ResumeMode.ALWAYS:
+            raise DatasetGenerationError(
+                f"the dataset at {store.path} was made with another configuration and cannot be resumed:\n{listed}\n"
+                "restore what differs, or give another dataset_name"
+            )
+    assert store.lock is not None
+    store.lock.release()
+    logger.info("dataset=%s does not fit and is left alone:\n%s", store.path, listed)
+    return None
+
+
+class _released_on_error:  # noqa: N801 - reads as the statement it is
+    """What goes wrong inside leaves no lock behind."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None and self._store.lock is not None:
+            self._store.lock.release()
+            self._store.lock = None
+
+
+def _stored(store: Store) -> dict[str, Any] | None:
+    """The metadata of what is there; None where a run died before it wrote any.
+
+    Raises:
+        DatasetGenerationError: they are damaged, or missing though there are batches.
+    """
+    if not store.files.exists(METADATA):
+        if store.batches():
+            raise DatasetGenerationError(
+                f"{store.path / METADATA} is missing, though there are finished batches; restore it from a copy, "
+                "or give another dataset_name"
+            )
+        return None
+    try:
+        stored = store.read_metadata()
+        stored_geometry(stored)
+        int(stored["seed"])
+    except ArtifactStorageError as error:
+        raise DatasetGenerationError(str(error)) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetGenerationError(f"{store.path / METADATA} is of another version: {error!r}") from error
+    return stored
+
+
+def _geometry(stored: Mapping[str, Any], num_records: int, buffer_size: int) -> Geometry:
+    """The geometry with the records that are asked for.
+
+    Raises:
+        DatasetGenerationError: there would be fewer, or those that are there would be cut otherwise.
+    """
+    geometry = stored_geometry(stored)
+    if num_records < geometry.num_records:
+        raise DatasetGenerationError(
+            f"num_records={num_records} is fewer than the {geometry.num_records} that this dataset is to have; "
+            f"give {geometry.num_records} or more"
+        )
+    if num_records == geometry.num_records and buffer_size != geometry.buffer_size:
+        raise DatasetGenerationError(
+            f"buffer_size={buffer_size} differs from this dataset's {geometry.buffer_size}: its records are divided "
+            f"into batches already; set buffer_size={geometry.buffer_size} (other sizes are for records that are added)"
+        )
+    return geometry.extended(num_records, buffer_size)
+
+
+def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, origin: Origin) -> Iterator[str]:
+    """What of a dataset would have another meaning now, a line each."""
+    plan = prepared.plan
+    current = plan.config.fingerprint()
+    if stored.get("config_hash_version") != current["config_hash_version"]:
+        yield f"the dataset is of another version ({stored.get('config_hash_version')})"
+    elif stored.get("config_hash") != current["config_hash"]:
+        found = list(_changes(_declared_before(store, stored), json.loads(origin.declared)["data_designer"], ""))
+        yield from found or ["the columns of the seed dataset, or the provider that serves its models"]
+    if stored.get("seed") != plan.seed:
+        yield f"seed: {stored.get('seed')} -> {plan.seed}"
+    if stored.get("seed_data") != origin.seed_data:
+        yield "the rows of the seed dataset"
+    if stored.get("preserve_dropped_columns") != plan.run.preserve_dropped_columns:
+        yield f"preserve_dropped_columns: {stored.get('preserve_dropped_columns')}"
+    before, now = stored.get("functions") or {}, functions(plan)
+    for column in sorted({*before, *now}):
+        if before.get(column) != now.get(column):
+            yield f"the code of the function of column '{column}'"
+
+
+def _kept_declaration(store: Store, stored: Mapping[str, Any], declared: bytes) -> bytes:
+    """What was declared at first; where that is damaged, what is declared now, which means the same."""
+    with suppress(OSError):
+        text = store.files.read(BUILDER_CONFIG)
+        if hashlib.sha256(text).hexdigest() == stored.get("builder_config_sha256"):
+            return text
+    store.write_builder_config(declared)
+    return declared
+
+
+def _declared_before(store: Store, stored: Mapping[str, Any]) -> Any:
+    """The configuration beside the data. Raises DatasetGenerationError where it is damaged."""
+    try:
+        text = store.files.read(BUILDER_CONFIG)
+    except OSError:
+        return {}
+    if hashlib.sha256(text).hexdigest() != stored.get("builder_config_sha256"):
+        raise DatasetGenerationError(
+            f"{store.path / BUILDER_CONFIG} is damaged or was edited: it does not match its checksum; restore it"
+        )
+    return json.loads(text)["data_designer"]
+
+
+def _changes(before: Any, now: Any, where: str) -> Iterator[str]:
+    """Where two JSON values differ, named as a reader would."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*before, *now]):
+            yield from _changes(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
+    elif isinstance(before, list) and isinstance(now, list) and _named(before) and _named(now):
+        yield from _changes(_by_name(before), _by_name(now), where)
+        if [*_by_name(before)] != [*_by_name(now)] and {*_by_name(before)} == {*_by_name(now)}:
+            yield f"{where}: another order"
+    elif before != now:
+        yield f"{where}: {_short(before)} -> {_short(now)}"
+
+
+def _named(items: Sequence[Any]) -> bool:
+    return all(isinstance(item, dict) and ("name" in item or "alias" in item) for item in items)
+
+
+def _by_name(items: Sequence[Any]) -> dict[str, Any]:
+    return {str(item.get("name", item.get("alias"))): item for item in items}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

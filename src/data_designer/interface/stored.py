@@ -1,0 +1,84 @@
+"""A dataset on disk as the command line takes it up again: what it was asked for, and with what."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.run_config import RunConfig
+from data_designer.engine.layout import BUILDER_CONFIG
+from data_designer.engine.store import Store
+from data_designer.engine.verifying import Verdict, verify
+from data_designer.errors import ArtifactStorageError
+from data_designer.interface.ledger import stored_geometry
+from data_designer.plan.model import Geometry
+
+_OTHER_VERSION = "its metadata are of another version of this program"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataset:
+    """A dataset directory."""
+
+    path: Path
+    metadata: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def at(cls, path: "str | Path") -> "StoredDataset":
+        """The dataset at a path. Raises ArtifactStorageError where there is none, or where it is damaged."""
+        absolute = Path(path).absolute()
+        return cls(absolute, Store.at(absolute).read_metadata())
+
+    @property
+    def geometry(self) -> Geometry:
+        """Which records belong to which batch. Raises ArtifactStorageError where the metadata do not say."""
+        try:
+            return stored_geometry(self.metadata)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactStorageError(f"{self.path}: {_OTHER_VERSION}") from error
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the simulated model stood in for every model."""
+        return bool(self.metadata.get("simulated"))
+
+    @property
+    def source(self) -> Mapping[str, Any] | None:
+        """The file and arguments that the command line was given, if it was."""
+        return self.metadata.get("source")
+
+    @property
+    def needs_source(self) -> bool:
+        """Whether the configuration holds what no file can carry: functions, or a DataFrame."""
+        return bool(self.metadata.get("functions")) or self._seed_type == "df"
+
+    @property
+    def _seed_type(self) -> str | None:
+        config = self._declared().get("data_designer", {}).get("seed_config") or {}
+        seed_type: str | None = config.get("source", {}).get("seed_type")
+        return seed_type
+
+    def _declared(self) -> dict[str, Any]:
+        path = self.path / BUILDER_CONFIG
+        try:
+            declared: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ArtifactStorageError(f"{path} cannot be read: {error}") from error
+        return declared
+
+    def builder(self) -> DataDesignerConfigBuilder:
+        """What was declared. Raises ArtifactStorageError where it cannot be read."""
+        return DataDesignerConfigBuilder.from_config(self._declared())
+
+    def run_config(self, changes: Mapping[str, Any]) -> RunConfig:
+        """The run settings of before, with changes; how records are cut, and their seed, stay."""
+        before = dict(self.metadata.get("run_config") or {})
+        fixed = {"buffer_size": self.geometry.buffer_size, "seed": self.metadata["seed"]}
+        fixed["preserve_dropped_columns"] = self.metadata.get("preserve_dropped_columns", True)
+        return RunConfig.model_validate({**before, **fixed, **changes})
+
+    def verify(self) -> Verdict:
+        """Read every file and compare it with what was committed."""
+        return verify(Store.at(self.path), self.geometry, str(self.metadata.get("builder_config_sha256")))

@@ -90,8 +90,8 @@ class OpenBatch:
         ready: Flags = self._state[stage, rows - self.start] == READY
         return rows[ready]
 
-    def out_under(self, ticket: int, stage: int, positions: Positions) -> Flags:
-        """Which of the rows are out under this very ticket."""
+    def out_under(self, ticket: "int | Rows", stage: int, positions: Positions) -> Flags:
+        """Which of the rows are out under this very ticket, or each under its own."""
         under: Flags = self._ticket[stage, positions] == ticket
         out: Flags = under & (self._state[stage, positions] == OUT)
         return out

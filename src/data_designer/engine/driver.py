@@ -160,7 +160,8 @@ class Driver(Generic[Ref]):
     """Makes a written batch visible; raises OSError where it cannot."""
     observers: Sequence[Observer] = ()
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
-    _events: asyncio.Queue[ev.Event] = field(default_factory=asyncio.Queue)
+    _events: asyncio.Queue[tuple[ev.Event, Ref | None]] = field(default_factory=asyncio.Queue)
+    """Each with what holds the values that it reports, where it reports any."""
     _live: dict[int, _Live[Ref]] = field(default_factory=dict)
     _jobs: set[asyncio.Task[None]] = field(default_factory=set)
     _computing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -187,7 +188,7 @@ class Driver(Generic[Ref]):
         ticker = self._spawn(self._tick())
         try:
             while not self.scheduler.finished:
-                self._tell(await self._events.get())
+                self._tell(*await self._events.get())
         finally:
             for task in [*servants, ticker, *self._jobs]:
                 task.cancel()
@@ -202,13 +203,24 @@ class Driver(Generic[Ref]):
 
     # --- telling and obeying -----------------------------------------------------------------------------
 
-    def _post(self, event: ev.Event) -> None:
-        self._events.put_nowait(event)
+    def _post(self, event: ev.Event, values: Ref | None = None) -> None:
+        self._events.put_nowait((event, values))
 
-    def _tell(self, event: ev.Event) -> None:
+    def _tell(self, event: ev.Event, values: Ref | None) -> None:
+        if values is not None:
+            self._place(event, values)
         self._show(event)
         for command in self.scheduler.handle(event):
             self._obey(command)
+
+    def _place(self, event: ev.Event, values: Ref) -> None:
+        """Keep the values of rows that are still awaited: others may have been made of something else meanwhile."""
+        match event:
+            case ev.RowsDone() | ev.TaskDone():
+                stage, rows, awaited = self.scheduler.awaited(event)
+                self._locations.place(stage, rows, values, awaited)
+            case _:
+                raise AssertionError(event)
 
     def _show(self, observation: Observation) -> None:
         for observer in self.observers:
@@ -295,19 +307,10 @@ class Driver(Generic[Ref]):
                 known = self._statistics.get(alias)
                 self._statistics[alias] = summary.statistics if known is None else known + summary.statistics
             for part in summary.finished:
-                self._locations.place(part.stage, part.rows, ref)
-                self._post(
-                    ev.RowsDone(
-                        number,
-                        live.epoch,
-                        part.stage,
-                        part.rows,
-                        part.tickets,
-                        part.kept,
-                        part.bytes,
-                        part.cells,
-                    )
+                done = ev.RowsDone(
+                    number, live.epoch, part.stage, part.rows, part.tickets, part.kept, part.bytes, part.cells
                 )
+                self._post(done, ref)
             if summary.drained and self._halted:
                 live.drained.set()
             if summary.outage is not None:
@@ -391,8 +394,7 @@ class Driver(Generic[Ref]):
             self._lose(refs[gone.place])
             self._post(ev.TaskLost(command.ticket, "what it is made from was lost", started=False))
             return
-        self._locations.place(command.stage, command.rows, ref)
-        self._post(ev.TaskDone(command.ticket, summary.kept, summary.bytes, summary.cells))
+        self._post(ev.TaskDone(command.ticket, summary.kept, summary.bytes, summary.cells), ref)
 
     def _reject(self, command: ev.Reject) -> None:
         stage = self.plan.stages[command.stage]

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from data_designer.engine.events import Replays, Rows
+from data_designer.engine.events import Flags, Replays, Rows
 from data_designer.plan.model import Geometry
 from data_designer.values import Block
 
@@ -118,11 +118,22 @@ class Locations(Generic[Ref]):
     places: dict[tuple[int, int], _Places] = field(default_factory=dict)
     next_block: int = 0
 
-    def place(self, stage: int, rows: Rows, ref: Ref) -> None:
-        """Remember that a new block holds these rows' values of a stage, in this order."""
+    def place(self, stage: int, rows: Rows, ref: Ref, awaited: Flags | None = None) -> None:
+        """Remember that a new block holds these rows' values of a stage, in this order.
+
+        Args:
+            stage: the stage.
+            rows: every row of the block.
+            ref: what holds the block.
+            awaited: which of the rows count, where not all do.
+        """
+        if awaited is not None and not awaited.any():
+            return
         number, self.next_block = self.next_block, self.next_block + 1
         batches = self.geometry.batches_of(rows)
-        self.held[number] = _Held(ref, set(np.unique(batches).tolist()))
+        if awaited is not None:
+            batches[~awaited] = -1
+        self.held[number] = _Held(ref, set(np.unique(batches).tolist()) - {-1})
         for batch in self.held[number].batches:
             index = np.flatnonzero(batches == batch)
             places = self._places(batch, stage)

@@ -133,6 +133,22 @@ class Scheduler:
             return f"no replica of {', '.join(silent)} is up"
         return "; ".join(map(repr, self._batches.values())) or "no batch could be opened"
 
+    def awaited(self, event: ev.RowsDone | ev.TaskDone) -> tuple[int, Rows, Flags]:
+        """Stage and rows of a report, and which rows it answers: others were taken back, and are done elsewhere."""
+        if isinstance(event, ev.TaskDone):
+            ticket = self._tasks.get(event.ticket)
+            if ticket is None:
+                return 0, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_)
+            stage, rows, tickets = ticket.stage, ticket.rows, np.full(len(ticket.rows), event.ticket)
+        else:
+            stage, rows, tickets = event.stage, event.rows, event.tickets
+        awaited = np.zeros(len(rows), dtype=np.bool_)
+        if isinstance(event, ev.RowsDone) and self._incarnation(event.replica, event.epoch) is None:
+            return stage, rows, awaited
+        for batch, index in self._by_batch(rows):
+            awaited[index] = batch.out_under(tickets[index], stage, batch.positions(rows[index]))
+        return stage, rows, awaited
+
     def check_invariants(self) -> None:
         """Raise AssertionError where the state contradicts itself."""
         for batch in self._batches.values():

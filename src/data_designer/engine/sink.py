@@ -73,7 +73,7 @@ class Sink:
         contents = self._contents(block, rejects)
         if before is not None:
             receipt, contents = merged(self._files, before, receipt, contents)
-        written = tuple(self._stage(f"{folder}/{batch_name(job.batch)}", rows) for folder, rows in contents.items())
+        written = stage_tables(self._files, job.batch, contents)
         return replace(receipt, files=written, run=self._run, seconds=clock() - started)
 
     def processed(self, block: Block) -> dict[str, list[dict[str, Any]]]:
@@ -101,12 +101,18 @@ class Sink:
             contents[REJECTS] = _rejects_table(rejects)
         return contents
 
-    def _stage(self, path: str, table: pa.Table) -> BatchFile:
-        out = pa.BufferOutputStream()
-        pq.write_table(table, out, compression="zstd")
-        content = out.getvalue().to_pybytes()
-        staged = stage(self._files, path, content)
-        return BatchFile(path, table.num_rows, len(content), hashlib.sha256(content).hexdigest(), staged)
+
+def stage_tables(files: Files, batch: int, contents: Mapping[str, pa.Table]) -> tuple[BatchFile, ...]:
+    """Write the files of a batch, one in each folder that is named, under names that nobody reads. Raises OSError."""
+    return tuple(_stage_table(files, f"{folder}/{batch_name(batch)}", table) for folder, table in contents.items())
+
+
+def _stage_table(files: Files, path: str, table: pa.Table) -> BatchFile:
+    out = pa.BufferOutputStream()
+    pq.write_table(table, out, compression="zstd")
+    content = out.getvalue().to_pybytes()
+    staged = stage(files, path, content)
+    return BatchFile(path, table.num_rows, len(content), hashlib.sha256(content).hexdigest(), staged)
 
 
 def receipt_of(

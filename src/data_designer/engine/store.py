@@ -89,7 +89,7 @@ class Store:
             self.files.list(RECEIPTS) or journaled_batches(self.files)
         )
 
-    def take(self, wait: Callable[[float], None] = time.sleep) -> Lock:
+    def take(self, wait: Callable[[float], None] = time.sleep, owner: Process | None = None) -> Lock:
         """Become the run that writes here.
 
         Raises:
@@ -97,10 +97,10 @@ class Store:
             ArtifactStorageError: the lock cannot be written.
         """
         try:
-            lock = acquire(self.files, self._last_run(), Process.this(), wait)
+            lock = acquire(self.files, self._last_run(), owner or Process.this(), wait)
             while self._last_run() >= lock.number:  # Another run came and went between the two looks.
                 lock.release()
-                lock = acquire(self.files, self._last_run(), Process.this(), wait)
+                lock = acquire(self.files, self._last_run(), owner or Process.this(), wait)
         except OSError as error:
             raise ArtifactStorageError(f"the lock of {self.path} cannot be written: {error}") from error
         self.lock = lock

@@ -1,10 +1,10 @@
-# Short by design: demo, test, check, fix, docs, bench, clean.
+# Short by design: demo, test, check, fix, docs, bench, chaos, clean.
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check fix docs bench clean
+.PHONY: demo test check fix docs bench chaos clean
 
 demo: $(STAMP)  ## Make 1,000 product reviews on a local Ray with the simulated model.
 	$(BIN)/data-designer create examples/product_reviews.py --num-records 1000 --dataset-name demo \
@@ -28,6 +28,11 @@ docs: $(STAMP)  ## Generate the generated parts of the documentation.
 
 bench: $(STAMP)  ## Compare with a bare client, side by side.
 	$(PY) tests/benchmarks/bench.py
+
+chaos: $(STAMP)  ## Disasters: a hundred thousand in virtual time, every crash point, and a cluster under fire.
+	$(PY) -m data_designer.engine.rehearsal points
+	$(PY) -m data_designer.engine.rehearsal 0:100000
+	$(PY) tests/chaos/chaos.py
 
 clean:
 	rm -rf $(VENV) artifacts build dist *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -19,6 +19,8 @@ _QUIET = {
     "RAY_prestart_worker_first_driver": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+_HEARD = "RAY_IGNORE_UNHANDLED_ERRORS"
+"""Every error of a task is heard of by its summary; Ray would print it once more for the values beside."""
 
 
 @contextmanager
@@ -36,6 +38,7 @@ def connected(workers: int) -> Iterator[int]:
     if ray.is_initialized():
         yield _cpus()
         return
+    os.environ.setdefault(_HEARD, "1")
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _connect(address)

@@ -44,8 +44,9 @@ PLACEMENT_SECONDS = 120.0
 class RayReplica:
     """A handle to one replica actor."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, process: Process) -> None:
         self.actor = actor
+        self._process = process
 
     async def grant(self, slots: int) -> None:
         """Set its slots."""
@@ -59,6 +60,10 @@ class RayReplica:
         """Wait for finished rows; the values stay where they are."""
         summary, values = self.actor.collect.options(num_returns=2).remote(acknowledged)
         return await _actor_result(summary), values
+
+    def is_gone(self) -> bool:
+        """Whether its process is one of this machine and has ended."""
+        return self._process.lives() is False
 
 
 class RayHands:
@@ -93,13 +98,13 @@ class RayHands:
         try:
             role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this())
             ready = actor.start.remote(self._plan, role)
-            await asyncio.wait_for(_actor_result(ready), PLACEMENT_SECONDS)
+            process: Process = await asyncio.wait_for(_actor_result(ready), PLACEMENT_SECONDS)
         except TimeoutError as error:
             raise TimeoutError(
                 f"no replica of model '{alias}' could be placed within {PLACEMENT_SECONDS:.0f} s: "
                 "the cluster has no room for an actor, or its workers cannot import this package"
             ) from error
-        return RayReplica(actor)
+        return RayReplica(actor, process)
 
     async def run_task(self, parcel: Parcel, values: Sequence[ObjectRef]) -> tuple[TaskSummary, ObjectRef]:
         """Run a `local` stage over rows."""
@@ -121,10 +126,10 @@ class RayHands:
 async def _actor_result(ref: ObjectRef, given: Sequence[ObjectRef] = ()) -> Any:
     try:
         return await asyncio.wrap_future(ref.future())
-    except ActorUnavailableError as error:
-        raise ReplicaDiedError(str(error), silent=False) from error
     except RayActorError as error:
-        raise ReplicaDiedError(str(error)) from error
+        # Word of a node's death may only mean that it cannot be reached.
+        unsure = isinstance(error, ActorUnavailableError) or "node has died" in str(error)
+        raise ReplicaDiedError(str(error), silent=not unsure) from error
     except ObjectLostError as error:
         raise _gone(error, given) from error
     except RayTaskError as error:

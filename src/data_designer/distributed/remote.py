@@ -58,13 +58,14 @@ class ReplicaActor:
         self._replica: Replica | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self, plan: Plan, role: Role) -> None:
-        """Open the way to the model, with no slots yet."""
+    async def start(self, plan: Plan, role: Role) -> Process:
+        """Open the way to the model, with no slots yet. Gives the process that this is."""
         line = await self._exits.enter_async_context(open_line(plan, plan.pools[role.alias], role.api_key))
         recording = recording_of(plan, role.dataset, role.number, role.epoch)
         self._replica = Replica(plan, role.alias, line, recording, lease=LEASE_SECONDS)
         self._watch = asyncio.create_task(self._end_with_driver(self._replica, role.driver))
         _collect_garbage_rarely()
+        return Process.this()
 
     async def _end_with_driver(self, replica: Replica, driver: Process) -> None:
         """Ray takes seconds to end the actors of a driver that was killed; on its machine there is a quicker way."""

@@ -46,8 +46,8 @@ class OpenBatch:
         self.size = size
         self.bytes = 0
         self.committing = False
-        self.commits_out = 0
-        """Commits asked for and not yet answered."""
+        self.lost_while_committing: list[tuple[int, Rows]] = []
+        """(stage, rows) whose values went since a commit was asked for: if it fails, they are made again."""
         self.commit_failures = 0
         self.lost = 0
         """How often work of it was lost, the end of an earlier run included."""

@@ -33,6 +33,7 @@ DRAIN_SECONDS = 30.0
 LEASE_SECONDS = 10.0
 """A replica that is not collected from for so long ends by itself, whatever it can reach."""
 LEASE_GRACE_SECONDS = 2.0
+_LOOK_SECONDS = 0.25
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 """Seconds before a batch that could not be written is tried again: the first pause, doubled each time, at most."""
@@ -102,6 +103,10 @@ class ReplicaHandle(Protocol[Ref]):
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Ref]:
         """Wait for finished rows."""
+        ...
+
+    def is_gone(self) -> bool:
+        """Whether its process can be seen to have ended. Never raises."""
         ...
 
 
@@ -285,17 +290,21 @@ class Driver(Generic[Ref]):
     def _bury(self, number: int, epoch: int, death: ReplicaDiedError) -> None:
         """Take a replica's rows back; its slots too, once it is sure to use them no more."""
         live = self._live.get(number)
-        if live is not None and live.epoch == epoch:
-            del self._live[number]
-            live.drained.set()
+        if live is None or live.epoch != epoch:
+            return  # It was buried before, or never came up.
+        del self._live[number]
+        live.drained.set()
         self._post(ev.ReplicaLost(number, epoch, death.silent))
         if not death.silent:
-            self._spawn(self._outlast(number, epoch))
+            self._spawn(self._outlast(number, live))
 
-    async def _outlast(self, number: int, epoch: int) -> None:
-        """A replica that nobody collects from ends by itself when its lease does."""
-        await asyncio.sleep(LEASE_SECONDS + LEASE_GRACE_SECONDS)
-        self._post(ev.ReplicaSilent(number, epoch))
+    async def _outlast(self, number: int, live: _Live[Ref]) -> None:
+        """Wait until a replica is seen to be gone, or until the lease ends it, since nobody collects from it."""
+        left = LEASE_SECONDS + LEASE_GRACE_SECONDS
+        while left > 0 and not live.handle.is_gone():
+            await asyncio.sleep(_LOOK_SECONDS)
+            left -= _LOOK_SECONDS
+        self._post(ev.ReplicaSilent(number, live.epoch))
 
     async def _collect(self, number: int, alias: str, live: _Live[Ref]) -> None:
         acknowledged = 0

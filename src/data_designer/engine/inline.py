@@ -38,6 +38,10 @@ class InlineReplica:
         """Wait for finished rows."""
         return await self._replica.collect(acknowledged)
 
+    def is_gone(self) -> bool:
+        """It lives as long as this process."""
+        return False
+
 
 class InlineHands:
     """Runs replicas as coroutines, and CPU tasks and writes in threads. Use it as an async context manager."""

@@ -281,30 +281,34 @@ class Scheduler:
 
     def _values_lost(self, event: ev.ValuesLost) -> None:
         for batch, index in self._by_batch(event.rows):
-            batch.lost += 1
-            unfinished = batch.unfinished
-            self._put(batch, batch.undo(event.stage, batch.positions(event.rows[index])))
-            # The commit that is under way would miss what is gone.
-            batch.committing = batch.committing and batch.unfinished == unfinished
-            if self._drained and not batch.committing:
-                self._commit_or_forget(batch)
+            if batch.committing:
+                # They may be on the disk already; if not, the commit fails and they are made again.
+                batch.lost_while_committing.append((event.stage, event.rows[index]))
+            else:
+                self._undo(batch, event.stage, event.rows[index])
+
+    def _undo(self, batch: OpenBatch, stage: int, rows: Rows) -> None:
+        batch.lost += 1
+        self._put(batch, batch.undo(stage, batch.positions(rows)))
 
     def _committed(self, event: ev.Committed) -> None:
-        batch = self._answered(event.batch)
-        if batch is not None:
+        batch = self._batches.get(event.batch)
+        if batch is not None and batch.committing:
+            # Even where values went meanwhile: they are on the disk.
             self._forget(batch)
 
-    def _answered(self, number: int) -> OpenBatch | None:
-        """The batch, if this answer is about its latest commit; an earlier one may have lost its values."""
-        batch = self._batches.get(number)
-        if batch is None or not batch.commits_out:
-            return None
-        batch.commits_out -= 1
-        return batch if batch.committing and not batch.commits_out else None
-
     def _commit_failed(self, event: ev.CommitFailed) -> None:
-        batch = self._answered(event.batch)
-        if batch is None:
+        batch = self._batches.get(event.batch)
+        if batch is None or not batch.committing:
+            return
+        batch.committing = False
+        if batch.lost_while_committing:
+            for stage, rows in batch.lost_while_committing:
+                self._undo(batch, stage, rows)
+            batch.lost_while_committing.clear()
+            self._commit_if_complete(batch)
+            if self._drained and not batch.committing:
+                self._commit_or_forget(batch)
             return
         batch.commit_failures += 1
         if batch.commit_failures < _COMMIT_TRIES and not event.hopeless:
@@ -404,7 +408,6 @@ class Scheduler:
 
     def _commit(self, batch: OpenBatch) -> None:
         batch.committing = True
-        batch.commits_out += 1
         complete, rejected = batch.complete_rows(), batch.rejected_rows()
         finished = batch.unfinished == 0
         self._commands.append(ev.Commit(batch.number, complete, rejected, finished, batch.commit_failures))

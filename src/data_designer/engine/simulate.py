@@ -396,8 +396,10 @@ class Simulation:
     def _lose_values(self, stage: int, rows: ev.Rows) -> None:
         if self._dataset is not None:
             self._dataset.lose(stage, rows)
-            # What is being made of them right now is made once more, of the same, by somebody else.
-            lost = set(rows.tolist())
+            # What is being made of them right now is made once more, of the same, by somebody else; a stage that
+            # sees a whole batch makes all of it once more.
+            batches = self._shape.geometry.batches_of(rows)
+            lost = {row for batch in set(batches.tolist()) for row in self._shape.geometry.records(batch)}
             held = self._computing.union(*(machine.holds for machine in self._machines.values()))
             self._dataset.account.doubtful.update(cell for cell in held if cell[1] in lost)
         self._tell(ev.ValuesLost(stage, rows))

@@ -70,10 +70,15 @@ def open_dataset(checked: Checked, around: Surroundings, wanted: Wanted) -> Open
                 return opened
         elif wanted.resume == ResumeMode.ALWAYS:
             raise ArtifactStorageError(f"there is no dataset at {path} to resume")
-    prepared = prepare(checked, around, Geometry(wanted.num_records, around.run.buffer_size))
+    prepared = _prepared_anew(checked, around, wanted)
     store = Store.create(wanted.root, wanted.dataset_name, datetime.now)
     store.take()
     return _begun(store, prepared, wanted)
+
+
+def _prepared_anew(checked: Checked, around: Surroundings, wanted: Wanted) -> Prepared:
+    geometry = Geometry(wanted.num_records, around.run.buffer_size)
+    return prepare(checked, around, geometry, seed_data=wanted.origin.seed_data)
 
 
 def _begun(store: Store, prepared: Prepared, wanted: Wanted) -> Opened:
@@ -89,8 +94,7 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
     with _released_on_error(store):
         stored = _stored(store)
         if stored is None:
-            prepared = prepare(checked, around, Geometry(wanted.num_records, around.run.buffer_size))
-            return _begun(store, prepared, wanted)
+            return _begun(store, _prepared_anew(checked, around, wanted), wanted)
         geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
         seed = around.run.seed if around.run.seed is not None else stored["seed"]
         prepared = prepare(checked, around, geometry, seed=seed, seed_data=wanted.origin.seed_data)

@@ -88,6 +88,9 @@ def create(  # noqa: PLR0913 - one parameter an option
     resume: Annotated[
         str, typer.Option("--resume", "-r", help="A dataset of that name: never, always or if_possible go on with it.")
     ] = "never",
+    reuse: Annotated[
+        Path | None, typer.Option("--reuse", metavar="DATASET", help="Take what has not changed from another dataset.")
+    ] = None,
     output_format: Annotated[
         str | None, typer.Option("--output-format", "-f", help="Write one file more: jsonl, csv or parquet.")
     ] = None,
@@ -99,7 +102,11 @@ def create(  # noqa: PLR0913 - one parameter an option
         run = load_run_config(run_config, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
         designer = _designer(artifact_path, run, simulate=simulate, source=source_of(source, arguments or []))
         results = designer.create(
-            load_builder(source, arguments or []), num_records=num_records, dataset_name=dataset_name, resume=resume
+            load_builder(source, arguments or []),
+            num_records=num_records,
+            dataset_name=dataset_name,
+            resume=resume,
+            reuse=reuse,
         )
         folder = results.artifact_storage.base_dataset_path
         if output_format is not None:
@@ -127,14 +134,43 @@ def resume(
 @app.command()
 def extend(
     dataset: Dataset,
-    num_records: Annotated[int, typer.Option("--num-records", "-n", min=1, help="How many there are to be in all.")],
+    num_records: Annotated[
+        int | None, typer.Option("--num-records", "-n", min=1, help="How many there are to be in all.")
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", help="A configuration with further columns: makes a dataset beside this.")
+    ] = None,
     run_config: Settings = None,
     settings: Setting = None,
     debug: Debug = False,
 ) -> None:
-    """Add records to a dataset; what is there stays as it is."""
+    """Add records to a dataset, or columns; what is there is not made again."""
     with _errors_in_one_line(debug=debug):
-        _go_on(dataset, num_records, parse_settings(run_config, settings or []))
+        changes = parse_settings(run_config, settings or [])
+        if config is not None:
+            _widen(dataset, config, num_records, changes)
+        elif num_records is not None:
+            _go_on(dataset, num_records, changes)
+        else:
+            raise ValueError("give --num-records for more records, or --config for further columns")
+
+
+def _widen(dataset: Path, config: str, num_records: int | None, changes: dict[str, Any]) -> None:
+    """Make a dataset with further columns beside one that is there, which stays as it is."""
+    from data_designer.interface.stored import StoredDataset
+
+    stored = StoredDataset.at(dataset)
+    run = stored.run_config(changes)
+    designer = _designer(stored.path.parent, run, simulate=stored.simulated, source=source_of(config, []))
+    _say_what_there_is(
+        designer.create(
+            load_builder(config),
+            num_records=num_records or stored.geometry.num_records,
+            dataset_name=f"{stored.path.name}_extended",
+            resume="if_possible",
+            reuse=stored.path,
+        )
+    )
 
 
 def _go_on(dataset: Path, num_records: int | None, changes: dict[str, Any]) -> None:

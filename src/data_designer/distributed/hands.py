@@ -26,8 +26,8 @@ from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedErr
 from data_designer.engine.lock import Process
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
+from data_designer.engine.recording import Dataset
 from data_designer.engine.replica import LeaseEndedError, Summary
-from data_designer.engine.workplace import Dataset
 from data_designer.plan.model import Plan
 
 ObjectRef = Any

@@ -14,8 +14,9 @@ from data_designer.engine.line import open_line
 from data_designer.engine.lock import Process
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
+from data_designer.engine.recording import Dataset, Recording, replica_name
 from data_designer.engine.replica import Replica, Summary
-from data_designer.engine.workplace import Dataset, Workplace, recording_of
+from data_designer.engine.workplace import Workplace
 from data_designer.plan.model import Plan
 
 _ALLOCATIONS_BEFORE_COLLECTION = 10_000
@@ -61,7 +62,7 @@ class ReplicaActor:
     async def start(self, plan: Plan, role: Role) -> Process:
         """Open the way to the model, with no slots yet. Gives the process that this is."""
         line = await self._exits.enter_async_context(open_line(plan, plan.pools[role.alias], role.api_key))
-        recording = recording_of(plan, role.dataset, role.number, role.epoch)
+        recording = Recording(role.dataset, plan.geometry, replica_name(role.number, role.epoch))
         self._replica = Replica(plan, role.alias, line, recording, lease=LEASE_SECONDS)
         self._watch = asyncio.create_task(self._end_with_driver(self._replica, role.driver))
         _collect_garbage_rarely()

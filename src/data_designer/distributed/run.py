@@ -13,10 +13,11 @@ from data_designer.distributed.cluster import connected, held_bytes_budget
 from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.events import Started
+from data_designer.engine.recording import Dataset
+from data_designer.engine.reuse import Donor
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
 from data_designer.engine.store import Store
-from data_designer.engine.workplace import Dataset
 from data_designer.plan.model import Plan
 
 
@@ -29,6 +30,7 @@ class RayRun:
     keys: Mapping[str, str | None]
     seed_table: pa.Table | None
     observers: Sequence[Observer]
+    donor: Donor | None = None
 
     async def run(
         self,
@@ -52,7 +54,7 @@ class RayRun:
                     raise result
             assert isinstance(cpus, int)
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
-            dataset = Dataset(self.store.files, self.store.run)
+            dataset = Dataset(self.store.files, self.store.run, self.donor)
             async with RayHands(self.plan, dataset, self.keys, self.seed_table) as hands:
                 replicas = replica_numbers(self.plan, cpus)
                 driver = Driver(self.plan, scheduler, hands, replicas, self.store.publish, self.observers)

@@ -10,8 +10,9 @@ from data_designer.engine.driver import CommitJob, TaskSummary
 from data_designer.engine.line import open_line
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
+from data_designer.engine.recording import Recording, replica_name
 from data_designer.engine.replica import Replica, Summary
-from data_designer.engine.workplace import Workplace, recording_of
+from data_designer.engine.workplace import Workplace
 from data_designer.plan.model import Plan
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
@@ -68,7 +69,7 @@ class InlineHands:
     async def start_replica(self, number: int, alias: str, epoch: int) -> InlineReplica:
         """Start a replica, with no slots."""
         line = await self._exits.enter_async_context(open_line(self._plan, self._plan.pools[alias], self._keys[alias]))
-        recording = recording_of(self._plan, self._workplace.dataset, number, epoch)
+        recording = Recording(self._workplace.dataset, self._plan.geometry, replica_name(number, epoch))
         replica = Replica(self._plan, alias, line, recording, _LINGER)
         self._exits.push_async_callback(replica.close)
         return InlineReplica(replica)

@@ -136,8 +136,12 @@ class Replay:
         text, reasoning, finish_reason, tool_calls, spent = known[1]
         return Response(text, reasoning, finish_reason, tuple(tool_calls), Usage(spent[0], 0, *spent[1:]))
 
+    def put_result(self, fingerprint: str, record: int, values: list[Any]) -> None:
+        """Hold what a cell came to."""
+        self.entries[fingerprint, record, _RESULT] = ("", values)
+
     def result(self, fingerprint: str, record: int) -> list[Any] | None:
-        """What a function of the user made of a record before."""
+        """What a cell came to before."""
         known = self.entries.get((fingerprint, record, _RESULT))
         return None if known is None else known[1]
 

@@ -8,9 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from data_designer.engine.events import Replays
+import numpy as np
+
+from data_designer.engine.events import Replays, Rows
 from data_designer.engine.files import Files
-from data_designer.engine.journal import Key, Recorder, Replay, read_replay
+from data_designer.engine.journal import Key, Recorder, Replay, read_replay, segment_writer
+from data_designer.engine.reuse import Donor
 from data_designer.engine.stages import Ask
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
@@ -25,37 +28,75 @@ _PATIENCE = 120.0
 """How long a disk that refuses may take to recover."""
 _PAUSE = 0.5
 _BATCHES_KEPT = 64
+_DONATED = -1
+"""Stands as the number of losses for what a donor has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Where a run keeps what it makes."""
+
+    files: Files
+    run: int
+    """The run's number."""
+    donor: Donor | None = None
+    """Where columns are taken from that would come out the same."""
+
+    def writer(self, who: str) -> str:
+        """Name of a process's segments of the journal."""
+        return segment_writer(self.run, who)
+
+
+def replica_name(number: int, epoch: int) -> str:
+    """Name of an incarnation of a replica in its run; later ones sort after earlier ones."""
+    return f"r{number:03d}-{epoch:03d}"
 
 
 @dataclass(slots=True)
 class Remembered:
-    """Replay tables of batches, read once for each time that work of the batch was lost."""
+    """What is known of batches: read once for each time that work of a batch was lost, and once from a donor."""
 
-    files: Files
+    dataset: Dataset
+    geometry: Geometry
     _tables: "OrderedDict[tuple[int, int], Replay]" = field(default_factory=OrderedDict)
 
-    def replays(self, wanted: Replays) -> list[Replay]:
-        """What the journal knows of some batches. Raises OSError."""
-        for batch, lost in wanted:
-            if (batch, lost) not in self._tables:
-                self._tables[batch, lost] = read_replay(self.files, [batch])
-        while len(self._tables) > _BATCHES_KEPT + len(wanted):
+    def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
+        """What the journal knows of some batches, and a donor of the batches of some rows.
+
+        Raises:
+            OSError: a file cannot be read.
+            ArtifactStorageError: a donor's file is damaged.
+        """
+        keys = list(wanted)
+        if self.dataset.donor is not None:
+            keys += [(batch, _DONATED) for batch in np.unique(self.geometry.batches_of(rows)).tolist()]
+        for key in keys:
+            if key not in self._tables:
+                self._tables[key] = self._read(*key)
+        while len(self._tables) > _BATCHES_KEPT + len(keys):
             self._tables.popitem(last=False)
-        return [self._tables[key] for key in wanted]
+        return [self._tables[key] for key in keys]
+
+    def _read(self, batch: int, lost: int) -> Replay:
+        donor = self.dataset.donor
+        if lost == _DONATED and donor is not None:
+            return donor.values(self.geometry.records(batch))
+        return read_replay(self.dataset.files, [batch])
 
 
 class Recording:
     """One replica's share of the journal. Everything but `note` happens in a thread of its own.
 
     Args:
-        files: the dataset directory; None where nothing is kept, as in a preview.
+        dataset: where it is kept; None where nothing is, as in a preview.
         geometry: the plan's.
-        writer: unique name of this process's segments.
+        who: unique name of this process in its run.
     """
 
-    def __init__(self, files: Files | None, geometry: Geometry, writer: str) -> None:
-        self._remembered = None if files is None else Remembered(files)
-        self._recorder = None if files is None else Recorder(files, geometry, writer)
+    def __init__(self, dataset: Dataset | None, geometry: Geometry, who: str) -> None:
+        self._remembered = None if dataset is None else Remembered(dataset, geometry)
+        self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
+        self._asks_donor = dataset is not None and dataset.donor is not None
         self._thread = ThreadPoolExecutor(1, "data-designer-journal")
         self._flushing = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
@@ -69,12 +110,12 @@ class Recording:
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(WRITE_SECONDS, self._write)
 
-    async def replays(self, wanted: Replays) -> list[Replay]:
-        """What the journal knows of some batches, this process's own replies included."""
-        if not wanted or self._remembered is None:
+    async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
+        """What is known of some rows: by a donor, and by the journal of some batches, our own replies included."""
+        if self._remembered is None or not (wanted or self._asks_donor):
             return []
         await self.written()
-        return await self._in_thread(self._remembered.replays, wanted)
+        return await self._in_thread(self._remembered.known, wanted, rows)
 
     async def written(self) -> None:
         """Return once everything that was noted before is written.
@@ -155,6 +196,14 @@ class RowAsks:
             return None
         total = Usage.total(self._spent) if len(self._spent) > 1 else self._spent[0]
         return (total.requests, total.input_tokens, total.output_tokens, total.reasoning_tokens)
+
+    def result(self, fingerprint: str) -> list[Any] | None:
+        """What a step came to before, as a whole."""
+        for replay in self._replays:
+            values = replay.result(fingerprint, self.record)
+            if values is not None:
+                return values
+        return None
 
     def of(self, fingerprint: str) -> Ask:
         """How a step asks, given the fingerprint of its column."""

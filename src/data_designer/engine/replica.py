@@ -142,7 +142,7 @@ class Replica:
     async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
         """Start rows. A row that came before under the same ticket is not started again."""
         runner = self._runners[parcel.stage]
-        replays = await self._recording.replays(parcel.replays)
+        known = await self._recording.known(parcel.replays, parcel.rows)
         block = gather(parcel, values, runner.stage.needs)
         skipped = block.columns.pop(SKIPPED, None)
         names = tuple(block.columns)
@@ -153,7 +153,7 @@ class Replica:
             self._seen.add((parcel.ticket, index))
             record = dict(zip(names, row, strict=True))
             skips = skipped[place] if skipped else None
-            asks = RowAsks(self._line.ask, index, self._recording, replays)
+            asks = RowAsks(self._line.ask, index, self._recording, known)
             task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

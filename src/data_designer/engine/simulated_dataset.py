@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_designer.engine import events as ev
+from data_designer.engine.batch_files import merged, stage_tables
 from data_designer.engine.journal import Recorder, Replay, read_replay, request_digest, segment_writer
 from data_designer.engine.layout import PARQUET, REJECTS
 from data_designer.engine.lock import Process
 from data_designer.engine.receipts import Receipt, indices, ranges
 from data_designer.engine.simulated_files import SimulatedFiles
-from data_designer.engine.sink import merged, stage_tables
 from data_designer.engine.store import Store, located
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage

@@ -35,12 +35,16 @@ class Asks(Protocol):
         """How a step asks, given the fingerprint of its column."""
         ...
 
+    def result(self, fingerprint: str) -> list[Any] | None:
+        """What a step came to before, as a whole."""
+        ...
+
 
 class Results(Protocol):
-    """What functions of the user came to: before, and now."""
+    """What steps that cannot be computed again for nothing came to: before, and now."""
 
     def known(self, fingerprint: str, record: int) -> list[Any] | None:
-        """What a function made of a record before."""
+        """What a step made of a record before."""
         ...
 
     def note(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
@@ -125,6 +129,8 @@ class StageRunner:
             step = built.step
             if built.gate is not None and built.gate.decide(record, skipped or ()):
                 outcome: Outcome = Skip(built.gate.values)
+            elif (known := asks.result(built.fingerprint)) is not None:
+                outcome = Ok(tuple(known))
             else:
                 outcome = await drive(_cell(built.program).exchange(record, asks.record), asks.of(built.fingerprint))
             if built.inference:

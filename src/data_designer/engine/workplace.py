@@ -10,11 +10,10 @@ import pyarrow as pa
 
 from data_designer.engine.driver import CommitJob, TaskSummary
 from data_designer.engine.events import CellCount
-from data_designer.engine.files import Files
-from data_designer.engine.journal import Recorder, Replay, segment_writer
+from data_designer.engine.journal import Recorder, Replay
 from data_designer.engine.parcels import REJECTED, Parcel, Values, gather
 from data_designer.engine.receipts import Receipt
-from data_designer.engine.recording import Recording, Remembered
+from data_designer.engine.recording import Dataset, Remembered
 from data_designer.engine.replica import rough_bytes
 from data_designer.engine.sink import Sink
 from data_designer.engine.stages import StageRunner
@@ -22,26 +21,6 @@ from data_designer.plan.model import Plan
 
 _TRIES, _PAUSE = 120, 1.0
 """How often, and with how many seconds between, a disk is asked to take what functions of the user came to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """Where a run keeps what it makes."""
-
-    files: Files
-    run: int
-    """The run's number."""
-
-    def writer(self, who: str) -> str:
-        """Name of a process's segments of the journal."""
-        return segment_writer(self.run, who)
-
-
-def recording_of(plan: Plan, dataset: Dataset | None, number: int, epoch: int) -> Recording:
-    """A replica's share of the journal; nothing is kept without a dataset."""
-    if dataset is None:
-        return Recording(None, plan.geometry, "")
-    return Recording(dataset.files, plan.geometry, dataset.writer(f"r{number:03d}-{epoch:03d}"))
 
 
 @dataclass(slots=True)
@@ -84,9 +63,9 @@ class Workplace:
         if self.dataset is None:
             return None
         if self._remembered is None:
-            self._remembered = Remembered(self.dataset.files)
+            self._remembered = Remembered(self.dataset, self.plan.geometry)
         recorder = Recorder(self.dataset.files, self.plan.geometry, self.dataset.writer(f"t{parcel.ticket:09d}"))
-        return _Results(recorder, self._remembered.replays(parcel.replays))
+        return _Results(recorder, self._remembered.known(parcel.replays, parcel.rows))
 
 
 @dataclass(slots=True)

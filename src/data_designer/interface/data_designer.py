@@ -35,7 +35,7 @@ from data_designer.errors import (
 )
 from data_designer.interface import running
 from data_designer.interface.ledger import Ledger, Origin
-from data_designer.interface.opening import Opened, Wanted, open_dataset
+from data_designer.interface.opening import Opened, Wanted, open_dataset, released_on_error, with_donor
 from data_designer.interface.preparing import (
     Checked,
     Prepared,
@@ -224,7 +224,7 @@ class DataDesigner:
             outcomes=outcomes,
         )
 
-    def create(
+    def create(  # noqa: PLR0913 - the public API
         self,
         config_builder: DataDesignerConfigBuilder,
         *,
@@ -233,6 +233,7 @@ class DataDesigner:
         resume: "ResumeMode | str" = ResumeMode.NEVER,
         artifact_path: "str | Path | None" = None,
         on_batch_complete: Callable[[Path], None] | None = None,
+        reuse: "str | Path | None" = None,
     ) -> DatasetCreationResults:
         """Make a dataset on disk.
 
@@ -245,6 +246,8 @@ class DataDesigner:
                 configuration. More records than before are added to it.
             artifact_path: the folder of all datasets, for this call.
             on_batch_complete: called with the Parquet file of each committed batch.
+            reuse: folder of another dataset, from which columns are taken that are declared there as they are here, and
+                so is all that they are made from: an edited configuration pays for what changed.
 
         Raises:
             DataDesignerEarlyShutdownError: too many cells of a column failed and no record was complete.
@@ -256,10 +259,13 @@ class DataDesigner:
         with _wrapped():
             check_name(dataset_name)
             checked = self._check(config_builder, num_records)
-            origin = self._origin(config_builder, checked)
+            donor = None if reuse is None else StoredDataset.at(reuse)
+            origin = self._origin(config_builder, checked, donor)
             # Workers have working directories of their own.
             wanted = Wanted(num_records, dataset_name, root.absolute(), ResumeMode(resume), origin)
-            opened = open_dataset(checked, self._around(), wanted)
+            opened = open_dataset(checked, self._around(donor), wanted)
+            with released_on_error(opened.store):
+                opened = with_donor(opened)
         return self._make(config_builder, opened, dataset_name, on_batch_complete)
 
     def retry_failed(
@@ -292,10 +298,10 @@ class DataDesigner:
             fixed = {"buffer_size": stored.geometry.buffer_size, "seed": None}
             around = replace(self._around(), run=self._run_config.model_copy(update=fixed))
             opened = open_dataset(checked, around, wanted)
-            plan = with_models(opened.prepared.plan, models or {})
-            standing = opened.store.rejected(plan.geometry)
-        again = replace(opened, prepared=replace(opened.prepared, plan=plan), standing=standing)
-        return self._make(config_builder, again, dataset_name)
+            with released_on_error(opened.store):
+                plan = with_models(opened.prepared.plan, models or {})
+                again = replace(opened, standing=opened.store.rejected(plan.geometry))
+        return self._make(config_builder, again, dataset_name, asking=plan)
 
     async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> DatasetCreationResults:
         """`create` in a thread, for callers with an event loop of their own."""
@@ -303,10 +309,11 @@ class DataDesigner:
 
     # --- parts -------------------------------------------------------------------------------------------
 
-    def _around(self) -> Surroundings:
-        return Surroundings(
-            self._providers, self._run_config, self._secret_resolver, self._default_provider, self._simulate
-        )
+    def _around(self, donor: StoredDataset | None = None) -> Surroundings:
+        run = self._run_config
+        if donor is not None and run.seed is None:
+            run = run.model_copy(update={"seed": donor.metadata.get("seed")})
+        return Surroundings(self._providers, run, self._secret_resolver, self._default_provider, self._simulate)
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Prepared:
         checked = self._check(config_builder, num_records)
@@ -321,11 +328,14 @@ class DataDesigner:
                 logger.warning("%s", violation)
         return checked
 
-    def _origin(self, config_builder: DataDesignerConfigBuilder, checked: Checked) -> Origin:
+    def _origin(
+        self, config_builder: DataDesignerConfigBuilder, checked: Checked, donor: StoredDataset | None = None
+    ) -> Origin:
         declared = config_builder.get_builder_config().to_dict()
         settings = self._run_config.model_dump(mode="json", exclude_unset=True)
         text = json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode()
-        return Origin(text, seed_digest(checked.seed_table), settings, self._simulate, self._source)
+        reuse = None if donor is None else str(donor.path)
+        return Origin(text, seed_digest(checked.seed_table), settings, self._simulate, reuse, self._source)
 
     def _make(
         self,
@@ -333,8 +343,17 @@ class DataDesigner:
         opened: Opened,
         dataset_name: str,
         on_batch: Callable[[Path], None] | None = None,
+        asking: Plan | None = None,
     ) -> DatasetCreationResults:
-        """Make what is left of a dataset that was opened; its lock is released whatever happens."""
+        """Make what is left of a dataset that was opened; its lock is released whatever happens.
+
+        Args:
+            builder: what was declared.
+            opened: the dataset.
+            dataset_name: the name that was asked for.
+            on_batch: called with each file of rows.
+            asking: the plan that is run, where it asks other models than were declared.
+        """
         store, plan = opened.store, opened.prepared.plan
         assert store.lock is not None
         ledger = Ledger(store, plan, dataset_name, opened.origin, on_batch)
@@ -350,7 +369,8 @@ class DataDesigner:
                 progress = Progress(plan.geometry.num_records, self._run_config.progress_interval)
                 progress.generated, progress.rejected = before.generated, before.rejected
                 with progress:
-                    report = running.create(opened, [progress, ledger])
+                    running_plan = replace(opened.prepared, plan=asking or plan)
+                    report = running.create(replace(opened, prepared=running_plan), [progress, ledger])
             with suppress(OSError):  # What is left over does no harm, and goes the next time.
                 store.tidy()
             totals = ledger.write(final=True)

@@ -29,6 +29,8 @@ class Origin:
     settings: Mapping[str, Any]
     """Run settings that were given."""
     simulated: bool
+    reuse: str | None = None
+    """Folder of the dataset from which columns are taken, if there is one."""
     source: Mapping[str, Any] | None = None
     """The file and arguments that the command line was given, if it was."""
 
@@ -88,11 +90,13 @@ class Ledger:
             "seed": plan.seed,
             "seed_data": self.origin.seed_data,
             "functions": functions(plan),
+            "fingerprints": plan.fingerprints,
             "builder_config_sha256": hashlib.sha256(self.origin.declared).hexdigest(),
             "run": self.store.run,
             "run_config": self.origin.settings,
             "simulated": self.origin.simulated,
             "source": self.origin.source,
+            "reuse": self.origin.reuse,
         }
         if final:
             dumped = analyse(plan, totals).model_dump(mode="json")

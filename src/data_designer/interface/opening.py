@@ -12,12 +12,15 @@ from typing import Any
 
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.events import Started
+from data_designer.engine.files import LocalFiles
 from data_designer.engine.layout import BUILDER_CONFIG, METADATA
+from data_designer.engine.reuse import Donor, reusable
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface.ledger import Origin, functions, stored_geometry
 from data_designer.interface.preparing import Checked, Prepared, Surroundings, prepare
-from data_designer.plan.model import Geometry
+from data_designer.interface.stored import StoredDataset
+from data_designer.plan.model import LOCAL, Geometry
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,8 @@ class Opened:
     standing: Started = field(default_factory=Started)
     """What is there already."""
     resumed: bool = False
+    donor: Donor | None = None
+    """Where columns are taken from that would come out the same."""
 
     @property
     def done(self) -> bool:
@@ -82,7 +87,7 @@ def _prepared_anew(checked: Checked, around: Surroundings, wanted: Wanted) -> Pr
 
 
 def _begun(store: Store, prepared: Prepared, wanted: Wanted) -> Opened:
-    with _released_on_error(store):
+    with released_on_error(store):
         store.recover()
         store.write_builder_config(wanted.origin.declared)
     return Opened(store, prepared, wanted.origin)
@@ -91,7 +96,7 @@ def _begun(store: Store, prepared: Prepared, wanted: Wanted) -> Opened:
 def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted) -> Opened | None:
     """Go on with what is there; None where it does not fit and a new dataset may be made instead."""
     store.take()
-    with _released_on_error(store):
+    with released_on_error(store):
         stored = _stored(store)
         if stored is None:
             return _begun(store, _prepared_anew(checked, around, wanted), wanted)
@@ -101,7 +106,8 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
         different = list(differences(store, stored, prepared, wanted.origin))
         if not different:
             store.recover()
-            origin = replace(wanted.origin, declared=_kept_declaration(store, stored, wanted.origin.declared))
+            declared = _kept_declaration(store, stored, wanted.origin.declared)
+            origin = replace(wanted.origin, declared=declared, reuse=wanted.origin.reuse or stored.get("reuse"))
             return Opened(store, prepared, origin, store.standing(geometry), resumed=True)
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
         if wanted.resume == ResumeMode.ALWAYS:
@@ -115,7 +121,7 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
     return None
 
 
-class _released_on_error:  # noqa: N801 - reads as the statement it is
+class released_on_error:  # noqa: N801 - reads as the statement it is
     """What goes wrong inside leaves no lock behind."""
 
     def __init__(self, store: Store) -> None:
@@ -242,3 +248,26 @@ def _by_name(items: Sequence[Any]) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+def with_donor(opened: Opened) -> Opened:
+    """The same dataset, made with what the dataset that it is to reuse has of its columns, if there is one.
+
+    Raises:
+        ArtifactStorageError: that dataset is not there or is damaged.
+        DatasetGenerationError: it was made with another seed, so that no column can be the same.
+    """
+    if opened.origin.reuse is None:
+        return opened
+    stored = StoredDataset.at(opened.origin.reuse)
+    plan = opened.prepared.plan
+    if stored.metadata.get("seed") != plan.seed:
+        raise DatasetGenerationError(
+            f"the dataset {stored.path} was made with seed {stored.metadata.get('seed')}, this one with {plan.seed}: "
+            "no record of theirs is the same; leave the seed out, and the other's is taken"
+        )
+    columns = reusable(plan, stored.metadata.get("fingerprints") or {})
+    costly = [step.name for step in plan.steps if step.pool != LOCAL]
+    taken = sorted(names[0] for names in columns.values())
+    logger.info("reuse=%s columns=%s asked=%s", stored.path, taken, [name for name in costly if name not in taken])
+    return replace(opened, donor=Donor(LocalFiles(stored.path), stored.geometry, columns))

@@ -18,9 +18,10 @@ from data_designer.engine.events import Started
 from data_designer.engine.inline import InlineHands
 from data_designer.engine.parcels import Values
 from data_designer.engine.receipts import Receipt
+from data_designer.engine.recording import Dataset
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
-from data_designer.engine.workplace import Dataset, Workplace
+from data_designer.engine.workplace import Workplace
 from data_designer.interface.opening import Opened
 from data_designer.interface.preparing import Prepared
 from data_designer.models.health import check_pools
@@ -76,9 +77,9 @@ def create(opened: Opened, observers: Sequence[Observer]) -> RunReport:
         if wants_ray(plan):
             from data_designer.distributed.run import RayRun
 
-            run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers)
+            run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers, opened.donor)
             return on_own_loop(lambda started: run.run(standing, lambda: _check_models(plan, prepared), started))
-        place = Workplace(plan, Dataset(store.files, store.run), prepared.seed_table)
+        place = Workplace(plan, Dataset(store.files, store.run, opened.donor), prepared.seed_table)
         ways = _Ways(store.publish, place.write)
         return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, standing))
 

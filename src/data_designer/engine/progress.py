@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TextIO
 
@@ -26,6 +26,8 @@ class Progress:
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     generated: int = 0
     rejected: int = 0
+    replaced: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Batches that are there in part to their records generated and rejected, which are counted already."""
     cells: int = 0
     failed_cells: int = 0
     usage: Usage = field(default_factory=Usage)
@@ -55,8 +57,9 @@ class Progress:
                 self.cells += sum(count.finished for count in cells)
                 self.failed_cells += sum(count.failed for count in cells)
             case Receipt():
-                self.generated += observation.generated
-                self.rejected += observation.rejected
+                generated, rejected = self.replaced.get(observation.batch, (0, 0))
+                self.generated += observation.generated - generated
+                self.rejected += observation.rejected - rejected
                 self._update_bar()
             case ev.Tick():
                 self._update_bar()

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from data_designer.engine.files import Files
 from data_designer.engine.journal import Key, Recorder, Replay, read_replay, segment_writer
 from data_designer.engine.reuse import Donor
 from data_designer.engine.stages import Ask
+from data_designer.models.draws import Draws
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
 
@@ -180,13 +181,16 @@ class Recording:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again."""
 
-    __slots__ = ("_ask", "_recording", "_replays", "_spent", "record")
+    __slots__ = ("_ask", "_draws", "_recording", "_replays", "_spent", "record")
 
-    def __init__(self, ask: Ask, record: int, recording: Recording, replays: Sequence[Replay]) -> None:
+    def __init__(
+        self, ask: Ask, record: int, recording: Recording, replays: Sequence[Replay], draws: Draws | None = None
+    ) -> None:
         self.record = record
         self._ask = ask
         self._recording = recording
         self._replays = replays
+        self._draws = draws
         self._spent: list[Usage] = []
 
     @property
@@ -212,6 +216,9 @@ class RowAsks:
         async def ask(request: Request) -> Response:
             nonlocal ordinal
             ordinal += 1
+            if self._draws:
+                params = self._draws.params(fingerprint, self.record, ordinal)
+                request = replace(request, params={**params, **request.params})
             response = self._known((fingerprint, self.record, ordinal), request)
             if response is None:
                 response = await self._ask(request)

@@ -19,6 +19,7 @@ from data_designer.engine.recording import Recording, RowAsks
 from data_designer.engine.stages import CellCounts, RowResult, StageRunner
 from data_designer.errors import Outage
 from data_designer.models.caller import CallerStatistics
+from data_designer.models.draws import Draws
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Request, Response
 
@@ -113,6 +114,7 @@ class Replica:
         self._counts = {number: CellCounts() for number in self._runners}
         self._line = line
         self._recording = recording
+        self._draws = Draws(plan.pools[alias], plan.seed)
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -153,7 +155,7 @@ class Replica:
             self._seen.add((parcel.ticket, index))
             record = dict(zip(names, row, strict=True))
             skips = skipped[place] if skipped else None
-            asks = RowAsks(self._line.ask, index, self._recording, known)
+            asks = RowAsks(self._line.ask, index, self._recording, known, self._draws)
             task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

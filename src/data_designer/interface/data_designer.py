@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from data_designer.engine.parcels import Values, gather
 from data_designer.engine.progress import Progress
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.sink import Sink, receipt_of
-from data_designer.engine.store import check_name
+from data_designer.engine.store import Store, check_name
 from data_designer.engine.totals import Totals, total
 from data_designer.errors import (
     ArtifactStorageError,
@@ -368,6 +368,7 @@ class DataDesigner:
                     logger.info("resumed generated=%d rejected=%d", before.generated, before.rejected)
                 progress = Progress(plan.geometry.num_records, self._run_config.progress_interval)
                 progress.generated, progress.rejected = before.generated, before.rejected
+                progress.replaced = _counts_of(store, opened.standing.partial)
                 with progress:
                     running_plan = replace(opened.prepared, plan=asking or plan)
                     report = running.create(replace(opened, prepared=running_plan), [progress, ledger])
@@ -442,6 +443,11 @@ def _outcomes(plan: Plan, totals: Totals) -> RunOutcomes:
     requested = plan.geometry.num_records
     unfinished = requested - totals.generated - totals.rejected
     return RunOutcomes(requested, totals.generated, totals.rejected, unfinished, totals.reasons, totals.usage)
+
+
+def _counts_of(store: Store, batches: Collection[int]) -> dict[int, tuple[int, int]]:
+    receipts = (store.receipt(batch) for batch in batches)
+    return {receipt.batch: (receipt.generated, receipt.rejected) for receipt in receipts if receipt is not None}
 
 
 def _log_outcomes(outcomes: RunOutcomes) -> None:

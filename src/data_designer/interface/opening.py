@@ -100,11 +100,12 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
         stored = _stored(store)
         if stored is None:
             return _begun(store, _prepared_anew(checked, around, wanted), wanted)
-        geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
         seed = around.run.seed if around.run.seed is not None else stored["seed"]
-        prepared = prepare(checked, around, geometry, seed=seed, seed_data=wanted.origin.seed_data)
+        prepared = prepare(checked, around, stored_geometry(stored), seed=seed, seed_data=wanted.origin.seed_data)
         different = list(differences(store, stored, prepared, wanted.origin))
         if not different:
+            geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
+            prepared = replace(prepared, plan=replace(prepared.plan, geometry=geometry))
             store.recover()
             declared = _kept_declaration(store, stored, wanted.origin.declared)
             origin = replace(wanted.origin, declared=declared, reuse=wanted.origin.reuse or stored.get("reuse"))
@@ -194,10 +195,11 @@ def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, ori
     if stored.get("seed_data") != origin.seed_data:
         yield "the rows of the seed dataset"
     if stored.get("preserve_dropped_columns") != plan.run.preserve_dropped_columns:
-        yield f"preserve_dropped_columns: {stored.get('preserve_dropped_columns')}"
-    before, now = stored.get("functions") or {}, functions(plan)
-    for column in sorted({*before, *now}):
-        if before.get(column) != now.get(column):
+        before = stored.get("preserve_dropped_columns")
+        yield f"preserve_dropped_columns: {before} -> {plan.run.preserve_dropped_columns}"
+    known, found_now = stored.get("functions") or {}, functions(plan)
+    for column in sorted({*known, *found_now}):
+        if known.get(column) != found_now.get(column):
             yield f"the code of the function of column '{column}'"
 
 

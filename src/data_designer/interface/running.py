@@ -140,9 +140,12 @@ def on_own_loop(work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> Re
     """
     result: Future[Result] = Future()
     running: list[tuple[asyncio.AbstractEventLoop, Driver[Any]]] = []
+    left = threading.Event()
 
     def started(driver: Driver[Any]) -> None:
         running.append((asyncio.get_running_loop(), driver))
+        if left.is_set():
+            driver.stop("interrupted")
 
     def target() -> None:
         try:
@@ -157,6 +160,7 @@ def on_own_loop(work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> Re
             return _wait(result)
         except KeyboardInterrupt as interrupt:
             if not running:
+                left.set()
                 raise
             loop, driver = running[0]
             logger.warning(

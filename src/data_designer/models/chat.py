@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 
 from data_designer import errors
-from data_designer.config.models import ManualDistribution, UniformDistribution
+from data_designer.models.draws import distributions
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response, Usage
 
@@ -22,7 +22,6 @@ DEFAULT_TIMEOUT = 60.0
 _LONGEST_QUOTE = 500
 _SHORTEST_SECRET = 8
 _MAY_ASK_TO_WAIT = (429, 503)
-_DRAWN = ("temperature", "top_p")
 _BY_STATUS: dict[int, type[errors.ModelError]] = {
     401: errors.ModelAuthenticationError,
     402: errors.ModelQuotaExceededError,
@@ -63,11 +62,7 @@ class ChatClient:
         params = pool.model.inference_parameters
         self._timeout = aiohttp.ClientTimeout(total=float(params.timeout or DEFAULT_TIMEOUT))
         options = params.model_dump(include={"temperature", "top_p", "max_tokens"}, exclude_none=True)
-        self._drawn = {
-            name: value
-            for name in _DRAWN
-            if isinstance(value := getattr(params, name, None), ManualDistribution | UniformDistribution)
-        }
+        self._drawn = distributions(pool)
         self._fixed = {"model": self._model, **{k: v for k, v in options.items() if k not in self._drawn}}
         self._extra = {**(params.extra_body or {}), **(pool.provider.extra_body or {})}
         self._extra.pop("n", None)
@@ -90,7 +85,7 @@ class ChatClient:
 
         Args:
             request: what to ask.
-            rng: draws the parameters that are distributions.
+            rng: draws the parameters that are distributions and that the request does not give.
 
         Raises:
             ModelError: the endpoint refused or failed, named by kind.

@@ -244,11 +244,19 @@ class _Draw:
 _STATE = web.AppKey("state", _State)
 
 
+async def _content_of(request: web.Request) -> bytes:
+    """The body of a request; nothing where the client went away, as one that is killed does."""
+    try:
+        return await request.read()
+    except ConnectionError:
+        return b""
+
+
 async def _chat(request: web.Request) -> web.StreamResponse:
     state = request.app[_STATE]
     arrived = time.monotonic()
     try:
-        body = _read(await request.read())
+        body = _read(await _content_of(request))
         name = str(body.get("model", ""))
         model = state.behaviour(name)
     except ValueError as error:

@@ -144,8 +144,10 @@ def processes(title: str) -> list[psutil.Process]:
 
 
 def kill_process(title: str, rng: random.Random) -> bool:
-    """Kill one process of Ray whose title begins so; says whether there was one."""
-    found = processes(title)
+    """Kill one process of Ray whose title begins so, as soon as there is one; says whether there was."""
+    deadline = time.monotonic() + 2.0
+    while not (found := processes(title)) and time.monotonic() < deadline:
+        time.sleep(0.01)
     if not found:
         return False
     with suppress(psutil.NoSuchProcess):
@@ -285,7 +287,7 @@ class Chaos:
             case "worker":
                 done = kill_process("ray::_work", self._rng)
             case "disk":
-                fill(self._folder, 3.0)
+                fill(self._folder, self._args.disk_seconds)
                 done = True
             case "node":
                 self._nodes.kill_one(self._rng)
@@ -391,6 +393,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which it is given up")
     parser.add_argument("--disk-megabytes", type=int, default=256)
+    parser.add_argument("--disk-seconds", type=float, default=3.0, help="how long the disk is full")
     parser.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "chaos.log", help="of the drivers")
     parser.add_argument("--json", type=Path, help="where the outcome is written")
     args = parser.parse_args()

@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from data_designer.cli.loading import load_builder, load_run_config, parse_settings, reload_builder, source_of
+from data_designer.config.run_config import ResumeMode
 from data_designer.config.version import get_library_version
 from data_designer.errors import DataDesignerError
 
@@ -86,8 +87,8 @@ def create(  # noqa: PLR0913 - one parameter an option
     settings: Setting = None,
     seed: Seed = None,
     resume: Annotated[
-        str, typer.Option("--resume", "-r", help="A dataset of that name: never, always or if_possible go on with it.")
-    ] = "never",
+        ResumeMode, typer.Option("--resume", "-r", help="Whether to go on with a dataset of that name.")
+    ] = ResumeMode.NEVER,
     reuse: Annotated[
         Path | None, typer.Option("--reuse", metavar="DATASET", help="Take what has not changed from another dataset.")
     ] = None,
@@ -209,7 +210,7 @@ def retry_failed(
 
 def _pair(given: str) -> tuple[str, str]:
     alias, separator, name = given.partition("=")
-    if not separator or not name:
+    if not alias or not separator or not name:
         raise ValueError(f"--model takes ALIAS=NAME, not {given!r}")
     return alias, name
 

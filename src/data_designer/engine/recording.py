@@ -21,7 +21,7 @@ from data_designer.values import Request, Response, Usage
 
 Result = TypeVar("Result")
 
-WRITE_SECONDS = 0.05
+WRITE_SECONDS = 0.01
 """How long a reply may be in memory only."""
 SYNC_SECONDS = 1.0
 """How long a reply may be in the machine's memory only."""

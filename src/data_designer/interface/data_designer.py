@@ -27,7 +27,6 @@ from data_designer.engine.store import Store, check_name
 from data_designer.engine.totals import Totals, total
 from data_designer.errors import (
     ArtifactStorageError,
-    DataDesignerEarlyShutdownError,
     DataDesignerError,
     DataDesignerGenerationError,
     NoModelProvidersError,
@@ -36,6 +35,7 @@ from data_designer.errors import (
 from data_designer.interface import running
 from data_designer.interface.ledger import Ledger, Origin
 from data_designer.interface.opening import Opened, Wanted, open_dataset, released_on_error, with_donor
+from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty
 from data_designer.interface.preparing import (
     Checked,
     Prepared,
@@ -50,7 +50,6 @@ from data_designer.interface.results import (
     DatasetCreationResults,
     DatasetMetadata,
     PreviewResults,
-    RunOutcomes,
 )
 from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
@@ -59,8 +58,6 @@ from data_designer.plan.compile import with_models
 from data_designer.plan.model import Geometry, Plan
 
 logger = logging.getLogger(__name__)
-
-_MOST_EXAMPLES = 5
 
 
 class DataDesigner:
@@ -211,8 +208,8 @@ class DataDesigner:
                 report = running.preview(prepared, [progress], kept.keep)
         plan = prepared.plan
         totals = total(kept.receipts)
-        outcomes = _outcomes(plan, totals)
-        _refuse_empty(report, outcomes)
+        outcomes = outcomes_of(plan, totals)
+        refuse_empty(report, outcomes)
         return PreviewResults(
             config_builder=config_builder,
             dataset_metadata=DatasetMetadata(_seed_names(plan)),
@@ -385,17 +382,17 @@ class DataDesigner:
         totals: Totals,
         report: RunReport,
     ) -> DatasetCreationResults:
-        outcomes = _outcomes(opened.prepared.plan, totals)
-        _refuse_empty(report, outcomes, storage)
+        outcomes = outcomes_of(opened.prepared.plan, totals)
+        refuse_empty(report, outcomes, storage.base_dataset_path)
         if report.stop_reason is not None:
             logger.warning(
                 "generated %d of %d requested records; the run was stopped: %s; %s",
                 outcomes.generated,
                 outcomes.requested,
                 report.stop_reason,
-                _how_to_resume(storage),
+                how_to_resume(storage.base_dataset_path),
             )
-        _log_outcomes(outcomes)
+        log_outcomes(outcomes)
         return DatasetCreationResults(
             opened.prepared.plan, storage, builder, outcomes, early_shutdown=report.stop_reason
         )
@@ -439,59 +436,6 @@ def _seed_names(plan: Plan) -> list[str]:
     return [column.name for column in plan.config.columns if column.column_type == "seed-dataset"]
 
 
-def _outcomes(plan: Plan, totals: Totals) -> RunOutcomes:
-    requested = plan.geometry.num_records
-    unfinished = requested - totals.generated - totals.rejected
-    return RunOutcomes(requested, totals.generated, totals.rejected, unfinished, totals.reasons, totals.usage)
-
-
 def _counts_of(store: Store, batches: Collection[int]) -> dict[int, tuple[int, int]]:
     receipts = (store.receipt(batch) for batch in batches)
     return {receipt.batch: (receipt.generated, receipt.rejected) for receipt in receipts if receipt is not None}
-
-
-def _log_outcomes(outcomes: RunOutcomes) -> None:
-    logger.info(
-        "requested=%d generated=%d rejected=%d unfinished=%d",
-        outcomes.requested,
-        outcomes.generated,
-        outcomes.rejected,
-        outcomes.unfinished,
-    )
-    for line in _listed(outcomes.reasons):
-        logger.warning("%s", line)
-    for alias, spent in outcomes.usage.items():
-        logger.info(
-            "model=%s requests=%d failed_requests=%d tokens_in=%d tokens_out=%d",
-            alias,
-            spent.requests,
-            spent.failed_requests,
-            spent.input_tokens,
-            spent.output_tokens,
-        )
-
-
-def _listed(reasons: dict[str, dict[str, Any]]) -> list[str]:
-    ranked = sorted(reasons.items(), key=lambda item: -item[1]["count"])[:_MOST_EXAMPLES]
-    return [
-        f"rejected={found['count']} kind={kind} column={found['column']} "
-        f"example: record {found['record']}: {found['message']}"
-        for kind, found in ranked
-    ]
-
-
-def _refuse_empty(report: RunReport, outcomes: RunOutcomes, storage: ArtifactStorage | None = None) -> None:
-    """Raise where no record was made, in the words of what went wrong most."""
-    if outcomes.generated:
-        return
-    resume = [_how_to_resume(storage)] if storage is not None and outcomes.unfinished else []
-    why = [*([report.stop_reason] if report.stop_reason else []), *_listed(outcomes.reasons)]
-    error = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
-    raise error(f"no record could be made: {'; '.join([*(why or ['every record was rejected']), *resume])}")
-
-
-def _how_to_resume(storage: ArtifactStorage) -> str:
-    return (
-        f"nothing that was paid for is lost: `data-designer resume {storage.base_dataset_path}` goes on, and so does "
-        "the same script with resume='always'"
-    )

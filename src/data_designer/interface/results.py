@@ -17,8 +17,8 @@ from data_designer.engine.totals import total
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.loading import count, export, load
+from data_designer.interface.outcomes import RunOutcomes
 from data_designer.plan.model import Plan
-from data_designer.values import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +86,6 @@ class ArtifactStorage:
     def read_metadata(self) -> dict[str, Any]:
         """Its metadata."""
         return self.store.read_metadata()
-
-
-@dataclass(frozen=True, slots=True)
-class RunOutcomes:
-    """What became of every requested record, and what it cost."""
-
-    requested: int
-    generated: int
-    rejected: int
-    unfinished: int
-    """Records that a stop left undone; they can be made later."""
-    reasons: dict[str, dict[str, Any]]
-    """Kind of rejection to its count and one example."""
-    usage: dict[str, Usage]
-    """Model alias to what was asked."""
 
 
 @dataclass(slots=True)

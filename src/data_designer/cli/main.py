@@ -1,5 +1,6 @@
 """The command `data-designer`."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,10 +175,18 @@ def _widen(dataset: Path, config: str, num_records: int | None, changes: dict[st
     )
 
 
-def _go_on(dataset: Path, num_records: int | None, changes: dict[str, Any]) -> None:
+def _stored(dataset: Path) -> Any:
+    """A dataset, with this process where it was made: relative paths of its configuration start from there."""
     from data_designer.interface.stored import StoredDataset
 
     stored = StoredDataset.at(dataset)
+    if stored.directory is not None:
+        os.chdir(stored.directory)
+    return stored
+
+
+def _go_on(dataset: Path, num_records: int | None, changes: dict[str, Any]) -> None:
+    stored = _stored(dataset)
     run = stored.run_config(changes)
     designer = _designer(stored.path.parent, run, simulate=stored.simulated, source=stored.source)
     wanted = num_records or stored.geometry.num_records
@@ -199,11 +208,10 @@ def retry_failed(
 ) -> None:
     """Make the rejected records of a dataset again, and put what comes out into its place."""
     with _errors_in_one_line(debug=debug):
-        from data_designer.interface.stored import StoredDataset
-
         models = dict(_pair(given) for given in model or ())
-        stored = StoredDataset.at(dataset)
-        run = stored.run_config(parse_settings(run_config, settings or []))
+        changes = parse_settings(run_config, settings or [])
+        stored = _stored(dataset)
+        run = stored.run_config(changes)
         designer = _designer(stored.path.parent, run, simulate=stored.simulated, source=stored.source)
         _say_what_there_is(designer.retry_failed(reload_builder(stored), dataset_name=stored.path.name, models=models))
 

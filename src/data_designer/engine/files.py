@@ -59,7 +59,12 @@ class Files(Protocol):
 def put(files: Files, name: str, content: bytes) -> None:
     """Make or replace a file so that it is there whole or not at all. Raises OSError, and then leaves nothing."""
     temporary = stage(files, name, content)
-    files.rename(temporary, name)
+    try:
+        files.rename(temporary, name)
+    except OSError:
+        with suppress(OSError):
+            files.remove(temporary)
+        raise
 
 
 def stage(files: Files, name: str, content: bytes) -> str:
@@ -70,7 +75,8 @@ def stage(files: Files, name: str, content: bytes) -> str:
         files.write(temporary, content)
         files.sync(temporary)
     except OSError:
-        files.remove(temporary)
+        with suppress(OSError):
+            files.remove(temporary)
         raise
     return temporary
 

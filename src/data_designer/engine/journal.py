@@ -8,6 +8,7 @@ committed, so that a restart reads nothing but what concerns batches that are no
 
 import hashlib
 import logging
+import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -37,10 +38,7 @@ def request_digest(request: Request) -> str:
 
 @dataclass(slots=True)
 class Recorder:
-    """Writes one process's segments. `note` only remembers; `flush` writes.
-
-    Not for several threads at once, except that `note_*` may be called while `flush` runs.
-    """
+    """Writes one process's segments. `note_*` only remember; `flush` writes, in whatever thread, one at a time."""
 
     files: Files
     geometry: Geometry
@@ -48,6 +46,8 @@ class Recorder:
     """Unique name of the process's segments; later ones sort after earlier ones."""
     _lines: dict[int, list[bytes]] = field(default_factory=dict)
     """What is not written yet, a batch."""
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a note is added or all of them are taken, so that none gets lost between."""
     _unsynced: set[str] = field(default_factory=set)
     _torn: set[str] = field(default_factory=set)
     """Segments to which a write failed, so that they may end inside a line."""
@@ -77,11 +77,14 @@ class Recorder:
     def _note(self, key: Key, digest: str, content: Any) -> None:
         text = orjson.dumps([*key, digest, content])
         batch = key[1] // self.geometry.buffer_size if not self.geometry.earlier else _batch(self.geometry, key[1])
-        self._lines.setdefault(batch, []).append(b"%08x %b\n" % (zlib.crc32(text), text))
+        line = b"%08x %b\n" % (zlib.crc32(text), text)
+        with self._changing:
+            self._lines.setdefault(batch, []).append(line)
 
     def flush(self) -> None:
         """Write what was noted. Raises OSError, and then keeps what is not written for the next time."""
-        lines, self._lines = self._lines, {}
+        with self._changing:
+            lines, self._lines = self._lines, {}
         while lines:
             batch, some = next(iter(lines.items()))
             segment = f"{journal_folder(batch)}/{self.writer}.log"
@@ -91,8 +94,9 @@ class Recorder:
                 self.files.append(segment, start + b"".join(some))
             except OSError:
                 self._torn.add(segment)
-                for number, unwritten in lines.items():
-                    self._lines[number] = unwritten + self._lines.get(number, [])
+                with self._changing:
+                    for number, unwritten in lines.items():
+                        self._lines[number] = unwritten + self._lines.get(number, [])
                 raise
             self._torn.discard(segment)
             self._unsynced.add(segment)

@@ -1,5 +1,7 @@
 """Where things are in a dataset directory."""
 
+import re
+
 PARQUET = "parquet-files"
 DROPPED = "dropped-columns-parquet-files"
 PROCESSED = "processors-files"
@@ -9,6 +11,8 @@ JOURNAL = "journal"
 LOCK = "lock"
 METADATA = "metadata.json"
 BUILDER_CONFIG = "builder_config.json"
+
+_OURS = re.compile(r"batch_(\d{5,})(?:\.parquet|\.json)?")
 
 FOLDERS = frozenset({PARQUET, DROPPED, PROCESSED, REJECTS, RECEIPTS, JOURNAL, LOCK, "images"})
 """Names that no dataset may have, since its folder may stand among them."""
@@ -30,6 +34,6 @@ def journal_folder(batch: int) -> str:
 
 
 def batch_number(name: str) -> int | None:
-    """The batch that a file or folder name speaks of; None where it is no batch's."""
-    number = name.removeprefix("batch_").partition(".")[0]
-    return int(number) if name.startswith("batch_") and number.isdecimal() else None
+    """The batch that a file or folder name of ours speaks of; None where it is no such name."""
+    found = _OURS.fullmatch(name)
+    return None if found is None else int(found.group(1))

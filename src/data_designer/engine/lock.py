@@ -7,11 +7,10 @@ A process of this machine is asked whether it lives; a lock of another machine i
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from data_designer.engine.files import Files, put
 from data_designer.engine.layout import LOCK
@@ -80,11 +79,18 @@ class Lock:
         self._files = files
         self._owner = owner
         self._beat = 0
+        self._over = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def check(self) -> None:
         """Raise DatasetInUseError if another run has taken over."""
-        numbers = _numbers(self._files)
-        if numbers != [self.number]:
+        if max(_numbers(self._files), default=0) != self.number:
             raise DatasetInUseError(
                 "another run has taken this dataset over; what this one had not committed is in its journal"
             )
@@ -95,33 +101,29 @@ class Lock:
         self._beat += 1
         put(self._files, _name(self.number), _content(self._owner, self._beat))
 
+    def keep(self, interval: float = RENEWAL) -> None:
+        """Renew the lock from now on, in a thread, so that a busy event loop does not matter."""
+        self._keeper = threading.Thread(target=self._renew_until_over, args=(interval,), daemon=True)
+        self._keeper.start()
+
     def release(self) -> None:
         """Let others write. Raises OSError."""
-        self._files.remove(_name(self.number))
+        self._over.set()
+        if self._keeper is not None:
+            self._keeper.join()
+        for number in _numbers(self._files):
+            if number <= self.number:
+                self._files.remove(_name(number))
         self._files.remove_folder(LOCK)
 
-    @contextmanager
-    def kept(self, interval: float = RENEWAL) -> Iterator[None]:
-        """Renew the lock in a thread, so that a busy event loop does not matter, and release it at the end."""
-        over = threading.Event()
-
-        def renew() -> None:
-            while not over.wait(interval):
-                try:
-                    self.renew()
-                except DatasetInUseError:
-                    return  # The next commit says so.
-                except OSError:
-                    continue  # A disk that fails for a while; the lease is longer than the interval.
-
-        keeper = threading.Thread(target=renew, name="data-designer-lock", daemon=True)
-        keeper.start()
-        try:
-            yield
-        finally:
-            over.set()
-            keeper.join()
-            self.release()
+    def _renew_until_over(self, interval: float) -> None:
+        while not self._over.wait(interval):
+            try:
+                self.renew()
+            except DatasetInUseError:
+                return  # The next commit says so.
+            except OSError:
+                continue  # A disk that fails for a while; the lease is longer than the interval.
 
 
 def acquire(files: Files, known: int, owner: Process, wait: Callable[[float], None]) -> Lock:
@@ -163,12 +165,12 @@ def _content(owner: Process, beat: int) -> bytes:
     return seal({"process": asdict(owner), "beat": beat})
 
 
-def _holder(files: Files, number: int) -> tuple[bytes, Process | None]:
-    """The lock's content, and its owner where it can be read."""
+def _holder(files: Files, number: int) -> tuple[bytes | None, Process | None]:
+    """The lock's content, None where it is gone, and its owner where it can be read."""
     try:
         text = files.read(_name(number))
     except FileNotFoundError:
-        return b"", None
+        return None, None
     try:
         content: dict[str, Any] = unseal(text)
         return text, Process(**content["process"])
@@ -178,13 +180,13 @@ def _holder(files: Files, number: int) -> tuple[bytes, Process | None]:
 
 def _is_gone(files: Files, number: int, wait: Callable[[float], None]) -> bool:
     before, holder = _holder(files, number)
-    if not before:
+    if before is None:
         return True
     lives = holder.lives() if holder is not None else None
     if lives is not None:
         return not lives
     wait(LEASE)
-    return _holder(files, number)[0] in (before, b"")
+    return _holder(files, number)[0] in (before, None)
 
 
 def _described(files: Files, number: int) -> str:

@@ -89,7 +89,7 @@ class Receipt:
         """Read sealed JSON. Raises DamagedError where it is not as it was written."""
         try:
             return cls._from_dict(unseal(text))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DamagedError(f"it is no receipt of this version ({type(error).__name__}: {error})") from error
 
     @classmethod

@@ -58,7 +58,7 @@ class Sink:
         receipt = receipt_of(plan, job, values, block, self._schema)
         contents = self._contents(block, rejects)
         if before is not None:
-            receipt, contents = merged(self._files, before, receipt, contents)
+            receipt, contents = merged(self._files, before.current, receipt, contents)
         written = stage_tables(self._files, job.batch, contents)
         return replace(receipt, files=written, run=self._run, seconds=clock() - started)
 

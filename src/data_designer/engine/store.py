@@ -5,6 +5,7 @@ first its files are given their names, then its receipt. A batch that is there a
 that holds both: from then on what is new counts, whatever of it is in place, and a crash is mended by going on.
 """
 
+import logging
 import os
 import re
 import time
@@ -39,6 +40,8 @@ from data_designer.engine.receipts import BatchFile, Receipt, indices
 from data_designer.engine.sealed import DamagedError, seal, unseal
 from data_designer.errors import ArtifactStorageError
 from data_designer.plan.model import Geometry
+
+logger = logging.getLogger(__name__)
 
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
@@ -127,8 +130,10 @@ class Store:
             DatasetInUseError: another run has taken over; nothing of the batch is visible.
             OSError: the disk refuses; what was visible before still is, or what is new counts already.
         """
-        assert self.lock is not None, "whoever writes a dataset takes it first"
-        self.lock.check()
+        self._check_lock()
+        for file in receipt.files:
+            if file.staged and not self.files.exists(located(self.files, file)):
+                raise FileNotFoundError(f"{file.staged} was written and is gone")
         before = self.receipt(receipt.batch)
         if before is not None and before.successor is None:
             put(self.files, receipt_name(receipt.batch), replace(before, successor=receipt).to_bytes())
@@ -137,8 +142,7 @@ class Store:
     def _put_in_place(self, receipt: Receipt, before: Receipt | None) -> Receipt:
         for file in receipt.files:
             if file.staged:
-                with suppress(FileNotFoundError):  # It is in place already.
-                    self.files.rename(file.staged, file.path)
+                self._give_its_name(file)
         placed = receipt.in_place()
         put(self.files, receipt_name(receipt.batch), placed.to_bytes())
         with suppress(OSError):  # What is left over here is removed at the end of the run.
@@ -149,12 +153,25 @@ class Store:
                 forget_batch(self.files, placed.batch)
         return placed
 
+    def _give_its_name(self, file: BatchFile) -> None:
+        try:
+            self.files.rename(file.staged, file.path)
+        except FileNotFoundError:
+            if not self.files.exists(file.path):
+                raise  # Else it is in place already.
+
+    def _check_lock(self) -> None:
+        assert self.lock is not None, "whoever writes a dataset takes it first"
+        self.lock.check()
+
     def write_builder_config(self, content: bytes) -> None:
-        """Keep what the user declared beside the data."""
+        """Keep what the user declared beside the data. Raises DatasetInUseError if another run has taken over."""
+        self._check_lock()
         put(self.files, BUILDER_CONFIG, content)
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Replace the dataset's metadata."""
+        """Replace the dataset's metadata. Raises DatasetInUseError if another run has taken over."""
+        self._check_lock()
         put(self.files, METADATA, seal(metadata, readable=True))
 
     def tidy(self) -> None:
@@ -162,8 +179,9 @@ class Store:
 
         Raises:
             OSError: the disk refuses.
-            ArtifactStorageError: a receipt cannot be read.
+            ArtifactStorageError: a receipt cannot be read, or another run has taken over.
         """
+        self._check_lock()
         for folder in ["", LOCK, RECEIPTS, *self._data_folders()]:
             for name in self.files.list(folder):
                 if is_temporary(name):
@@ -184,13 +202,21 @@ class Store:
             receipt = self._read_receipt(batch)
             if receipt.successor is not None:
                 receipt = self._put_in_place(receipt.successor, replace(receipt, successor=None))
+            if self._is_a_hole(receipt):
+                logger.warning("batch=%d its file is gone: the batch is made again", batch)
+                self.files.remove(receipt_name(batch))
+                continue
             for file in receipt.files:
-                found[_folder(file.path)].discard(_last(file.path))
+                found.get(_folder(file.path), set()).discard(_last(file.path))
         for folder, unknown in found.items():
             for name in unknown:
                 if batch_number(name) is not None:
                     self.files.remove(f"{folder}/{name}")
         self.tidy()
+
+    def _is_a_hole(self, receipt: Receipt) -> bool:
+        rows = (file for file in receipt.files if _folder(file.path) == PARQUET)
+        return any(not self.files.exists(file.path) for file in rows)
 
     def _data_folders(self) -> list[str]:
         processed = [f"{PROCESSED}/{name}" for name in self.files.list(PROCESSED)]
@@ -216,12 +242,18 @@ class Store:
 
     def _read_receipt(self, batch: int) -> Receipt:
         try:
-            return Receipt.from_bytes(self.files.read(receipt_name(batch)))
+            receipt = Receipt.from_bytes(self.files.read(receipt_name(batch)))
         except DamagedError as error:
-            raise ArtifactStorageError(
-                f"the receipt {self.path / receipt_name(batch)} is damaged: {error}; restore it from a copy, or remove "
-                f"it to have batch {batch} made again"
-            ) from error
+            raise self._damaged(batch, str(error)) from error
+        if receipt.batch != batch:
+            raise self._damaged(batch, f"it is that of batch {receipt.batch}")
+        return receipt
+
+    def _damaged(self, batch: int, what: str) -> ArtifactStorageError:
+        return ArtifactStorageError(
+            f"the receipt {self.path / receipt_name(batch)} is damaged: {what}; restore it from a copy, or remove "
+            f"it to have batch {batch} made again"
+        )
 
     def receipts(self) -> Iterator[Receipt]:
         """Receipts of all committed batches, in order, each as it counts now.
@@ -261,10 +293,19 @@ class Store:
             raise ArtifactStorageError(f"{path} is damaged or was edited: {error}; restore it from a copy") from error
 
     def standing(self, geometry: Geometry) -> Started:
-        """What is there already, as the scheduler wants to know it."""
+        """What is there already, as the scheduler wants to know it.
+
+        Raises:
+            ArtifactStorageError: a receipt is damaged, or speaks of other records than the geometry.
+        """
         committed = np.zeros(geometry.num_batches, dtype=np.bool_)
         partial: dict[int, Rows] = {}
         for receipt in self.receipts():
+            if not fits(receipt, geometry):
+                raise ArtifactStorageError(
+                    f"the receipt {self.path / receipt_name(receipt.batch)} speaks of other records than "
+                    f"{METADATA} gives to batch {receipt.batch}: one of them is from another time; restore both"
+                )
             committed[receipt.batch] = receipt.complete
             if not receipt.complete:
                 partial[receipt.batch] = indices(receipt.unfinished)
@@ -282,6 +323,15 @@ class Store:
         left_alone[list(partial)] = False
         complete = (number for number in journaled_batches(self.files) if number in partial)
         return Started(_Marked(left_alone), partial, frozenset(complete))
+
+
+def fits(receipt: Receipt, geometry: Geometry) -> bool:
+    """Whether a receipt speaks of the records that a geometry gives to its batch."""
+    if receipt.batch >= geometry.num_batches:
+        return False
+    records = geometry.records(receipt.batch)
+    spoken_of = (*receipt.kept, *receipt.unfinished)
+    return receipt.requested == len(records) and all(a >= records.start and b <= records.stop for a, b in spoken_of)
 
 
 class _Marked:

@@ -52,6 +52,8 @@ def verify(store: Store, geometry: Geometry, builder_config_sha256: str) -> Verd
         assert receipt is not None
         _check_batch(store.files, receipt.current, geometry, verdict)
     verdict.missing = geometry.num_records - verdict.generated - verdict.rejected
+    if verdict.missing < 0:
+        verdict.problems.append(f"there are {-verdict.missing} records more than the {geometry.num_records} asked for")
     replay = read_replay(store.files, journaled_batches(store.files))
     verdict.journaled = len(replay)
     return verdict

@@ -332,7 +332,9 @@ class DataDesigner:
         settings = self._run_config.model_dump(mode="json", exclude_unset=True)
         text = json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode()
         reuse = None if donor is None else str(donor.path)
-        return Origin(text, seed_digest(checked.seed_table), settings, self._simulate, reuse, self._source)
+        return Origin(
+            text, seed_digest(checked.seed_table), settings, self._simulate, str(Path.cwd()), reuse, self._source
+        )
 
     def _make(
         self,
@@ -354,7 +356,7 @@ class DataDesigner:
         store, plan = opened.store, opened.prepared.plan
         assert store.lock is not None
         ledger = Ledger(store, plan, dataset_name, opened.origin, on_batch)
-        with _wrapped(), store.lock.kept():
+        with _wrapped(), store.lock:
             before = ledger.write()
             logger.info("dataset=%s records=%d seed=%d", store.path, plan.geometry.num_records, plan.seed)
             report = RunReport(None, None)

@@ -29,6 +29,8 @@ class Origin:
     settings: Mapping[str, Any]
     """Run settings that were given."""
     simulated: bool
+    directory: str
+    """The working directory, which relative paths of the configuration start from."""
     reuse: str | None = None
     """Folder of the dataset from which columns are taken, if there is one."""
     source: Mapping[str, Any] | None = None
@@ -95,6 +97,7 @@ class Ledger:
             "run": self.store.run,
             "run_config": self.origin.settings,
             "simulated": self.origin.simulated,
+            "directory": self.origin.directory,
             "source": self.origin.source,
             "reuse": self.origin.reuse,
         }

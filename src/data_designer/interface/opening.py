@@ -77,7 +77,7 @@ def open_dataset(checked: Checked, around: Surroundings, wanted: Wanted) -> Open
             raise ArtifactStorageError(f"there is no dataset at {path} to resume")
     prepared = _prepared_anew(checked, around, wanted)
     store = Store.create(wanted.root, wanted.dataset_name, datetime.now)
-    store.take()
+    store.take().keep()
     return _begun(store, prepared, wanted)
 
 
@@ -95,7 +95,7 @@ def _begun(store: Store, prepared: Prepared, wanted: Wanted) -> Opened:
 
 def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted) -> Opened | None:
     """Go on with what is there; None where it does not fit and a new dataset may be made instead."""
-    store.take()
+    store.take().keep()
     with released_on_error(store):
         stored = _stored(store)
         if stored is None:

@@ -1,5 +1,6 @@
 """A dataset on disk as the command line takes it up again: what it was asked for, and with what."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,12 @@ class StoredDataset:
         return bool(self.metadata.get("simulated"))
 
     @property
+    def directory(self) -> Path | None:
+        """The working directory it was made in, where that is still there."""
+        directory = Path(str(self.metadata.get("directory") or ""))
+        return directory if self.metadata.get("directory") and directory.is_dir() else None
+
+    @property
     def source(self) -> Mapping[str, Any] | None:
         """The file and arguments that the command line was given, if it was."""
         return self.metadata.get("source")
@@ -56,16 +63,19 @@ class StoredDataset:
 
     @property
     def _seed_type(self) -> str | None:
-        config = self._declared().get("data_designer", {}).get("seed_config") or {}
+        config = self._declared()["data_designer"].get("seed_config") or {}
         seed_type: str | None = config.get("source", {}).get("seed_type")
         return seed_type
 
     def _declared(self) -> dict[str, Any]:
         path = self.path / BUILDER_CONFIG
         try:
-            declared: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ArtifactStorageError(f"{path} cannot be read: {error}") from error
+            text = path.read_bytes()
+        except OSError as error:
+            raise ArtifactStorageError(f"{path} cannot be read: {error}; restore it from a copy") from error
+        if hashlib.sha256(text).hexdigest() != self.metadata.get("builder_config_sha256"):
+            raise ArtifactStorageError(f"{path} is damaged or was edited; restore it from a copy")
+        declared: dict[str, Any] = json.loads(text)
         return declared
 
     def builder(self) -> DataDesignerConfigBuilder:

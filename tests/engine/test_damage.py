@@ -321,7 +321,7 @@ def test_the_command_line_names_what_is_damaged(workshop: Workshop, state: str) 
 @in_both_states
 @pytest.mark.parametrize("pattern", ["metadata.json", "builder_config.json", "receipts/*", "parquet-files/*"])
 def test_a_file_that_is_missing_is_noticed_or_made_again(workshop: Workshop, state: str, pattern: str) -> None:
-    """A batch without a receipt or a file is made again, though a check names the file; what was declared is repaired."""
+    """A batch without a receipt or a file is made again, though a check names the file; a declaration is repaired."""
     with workshop.copy(state) as path:
         file = min(path.glob(pattern))
         before = file.read_bytes()

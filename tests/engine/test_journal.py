@@ -490,7 +490,7 @@ def test_a_replica_knows_its_own_replies_and_those_of_earlier_runs(tmp_path: Pat
         mine.note("f", 2, 0, request(), Response("own"))
         assert await mine.known((), NOTHING) == []
         [known] = await mine.known(((0, 1),), NOTHING)
-        assert sorted(record for _, record, _ in known.entries) == [1, 2]
+        assert sorted(record for (_, record, _), _ in known.entries) == [1, 2]
         await mine.close()
 
     asyncio.run(scenario())

@@ -43,7 +43,8 @@ def read_table(files: Files, file: BatchFile) -> pa.Table:
         raise ArtifactStorageError(f"{file.path} is missing; restore it from a copy") from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise ArtifactStorageError(f"{file.path} is damaged: it does not match its checksum; restore it from a copy")
-    return pq.read_table(pa.BufferReader(content))
+    # One thread: these files are small, and a pool that is busy when the process ends would abort it.
+    return pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
 
 
 def merged(

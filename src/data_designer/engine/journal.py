@@ -125,7 +125,8 @@ def _batch(geometry: Geometry, record: int) -> int:
 class Replay:
     """What a journal knows of some batches."""
 
-    entries: dict[Key, tuple[str, Any]] = field(default_factory=dict)
+    entries: dict[tuple[Key, str], Any] = field(default_factory=dict)
+    """Key and digest of what was asked to what was said: one cell may have been asked of different inputs."""
     damaged: int = 0
     """Lines that did not add up."""
 
@@ -134,20 +135,20 @@ class Replay:
 
     def reply(self, key: Key, request: Request) -> Response | None:
         """The reply to a request, if it was given before."""
-        known = self.entries.get(key)
-        if known is None or known[0] != request_digest(request):
+        said = self.entries.get((key, request_digest(request)))
+        if said is None:
             return None
-        text, reasoning, finish_reason, tool_calls, spent = known[1]
+        text, reasoning, finish_reason, tool_calls, spent = said
         return Response(text, reasoning, finish_reason, tuple(tool_calls), Usage(spent[0], 0, *spent[1:]))
 
     def put_result(self, fingerprint: str, record: int, values: list[Any]) -> None:
         """Hold what a cell came to."""
-        self.entries[fingerprint, record, _RESULT] = ("", values)
+        self.entries[(fingerprint, record, _RESULT), ""] = values
 
     def result(self, fingerprint: str, record: int) -> list[Any] | None:
         """What a cell came to before."""
-        known = self.entries.get((fingerprint, record, _RESULT))
-        return None if known is None else known[1]
+        values: list[Any] | None = self.entries.get(((fingerprint, record, _RESULT), ""))
+        return values
 
 
 def read_replay(files: Files, batches: Iterable[int]) -> Replay:
@@ -179,7 +180,7 @@ def _read_segment(content: bytes, replay: Replay) -> None:
             replay.damaged += 1
         else:
             fingerprint, record, ordinal, digest, said = entry
-            replay.entries[fingerprint, record, ordinal] = (digest, said)
+            replay.entries[(fingerprint, record, ordinal), digest] = said
 
 
 def _entry(line: bytes) -> tuple[str, int, int, str, Any] | None:

@@ -74,9 +74,11 @@ class Remembered:
         for key in keys:
             if key not in self._tables:
                 self._tables[key] = self._read(*key)
-        while len(self._tables) > _BATCHES_KEPT + len(keys):
+            self._tables.move_to_end(key)
+        found = [self._tables[key] for key in keys]
+        while len(self._tables) > _BATCHES_KEPT:
             self._tables.popitem(last=False)
-        return [self._tables[key] for key in keys]
+        return found
 
     def _read(self, batch: int, lost: int) -> Replay:
         donor = self.dataset.donor

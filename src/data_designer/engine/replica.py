@@ -142,7 +142,13 @@ class Replica:
             self._something.set()
 
     async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
-        """Start rows. A row that came before under the same ticket is not started again."""
+        """Start rows. A row that came before under the same ticket is not started again.
+
+        Raises:
+            LeaseEndedError: others use this replica's slots by now.
+        """
+        if isinstance(self._failure, LeaseEndedError):
+            raise self._failure
         runner = self._runners[parcel.stage]
         known = await self._recording.known(parcel.replays, parcel.rows)
         block = gather(parcel, values, runner.stage.needs)
@@ -194,6 +200,7 @@ class Replica:
         self._something.set()
         for task in list(self._tasks):
             task.cancel()
+        await self._line.resize(0)
 
     async def close(self) -> None:
         """Cancel whatever is running; what was answered is kept."""

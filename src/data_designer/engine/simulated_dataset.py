@@ -18,7 +18,7 @@ from data_designer.engine.batch_files import merged, stage_tables
 from data_designer.engine.journal import Recorder, Replay, read_replay, request_digest, segment_writer
 from data_designer.engine.layout import PARQUET, REJECTS
 from data_designer.engine.lock import Process
-from data_designer.engine.receipts import Receipt, indices, ranges
+from data_designer.engine.receipts import BatchFile, Receipt, indices, ranges
 from data_designer.engine.simulated_files import SimulatedFiles
 from data_designer.engine.store import Store, located
 from data_designer.plan.model import Geometry
@@ -225,10 +225,15 @@ def faults(files: SimulatedFiles, shape: ev.Shape) -> list[str]:
     return found
 
 
+def _read(files: SimulatedFiles, file: BatchFile) -> pa.Table:
+    content = pa.BufferReader(files.read(located(files, file)))
+    return pq.read_table(content, use_threads=False, pre_buffer=False)
+
+
 def _column(files: SimulatedFiles, receipt: Receipt, folder: str, name: str) -> list[int]:
     for file in receipt.files:
         if file.path.startswith(folder):
-            column: list[int] = pq.read_table(pa.BufferReader(files.read(located(files, file))))[name].to_pylist()
+            column: list[int] = _read(files, file)[name].to_pylist()
             return column
     return []
 
@@ -238,7 +243,7 @@ def _inconsistent(files: SimulatedFiles, receipt: Receipt, shape: ev.Shape) -> l
     for file in receipt.files:
         if not file.path.startswith(PARQUET):
             continue
-        for row in pq.read_table(pa.BufferReader(files.read(located(files, file)))).to_pylist():
+        for row in _read(files, file).to_pylist():
             for number, stage in enumerate(shape.stages):
                 made_of = ",".join(row[f"stage{up}"] for up in stage.upstream)
                 if not row[f"stage{number}"].endswith(f"({made_of})"):

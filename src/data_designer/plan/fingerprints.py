@@ -1,15 +1,18 @@
 """Digests that tell whether a column of one run has the values it would have in another."""
 
 import ast
+import functools
 import hashlib
 import inspect
 import json
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.templates import references
 from data_designer.plan.model import SAMPLERS, SEED, Step
 
 _LENGTH = 16
@@ -67,15 +70,61 @@ def functions_of(column: SingleColumnConfig) -> dict[str, str]:
 def code_digest(function: Callable[..., Any]) -> str:
     """A digest of what a function does: of its source without layout and comments, else of its compiled code.
 
-    What it calls is not looked into.
+    Plain values that it closes over or has as defaults count. What it calls is not looked into.
     """
+    return digest(_described(function))
+
+
+def _described(function: Any) -> Any:
+    if isinstance(function, functools.partial):
+        return ["partial", _described(function.func), _plain(function.args), _plain(function.keywords)]
     inner = inspect.unwrap(function)
+    inner = getattr(inner, "__func__", inner)
+    if not hasattr(inner, "__code__"):
+        inner = getattr(type(inner).__call__, "__func__", type(inner).__call__)
+    code = getattr(inner, "__code__", None)
+    if code is None:
+        return type(function).__qualname__
+    held = [_plain(cell.cell_contents) for cell in inner.__closure__ or () if _is_filled(cell)]
+    return [_source(inner) or _compiled(code), _plain(inner.__defaults__), _plain(inner.__kwdefaults__), held]
+
+
+def _source(function: Any) -> str | None:
+    """Its syntax tree; None where there is no source, or where the source holds more than the function."""
+    if function.__name__ == "<lambda>":
+        return None
     try:
-        source = textwrap.dedent(inspect.getsource(inner))
-        return digest(ast.dump(ast.parse(source)))
+        return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(function))))
     except (OSError, TypeError, SyntaxError):
-        code = getattr(inner, "__code__", None) or getattr(type(inner).__call__, "__code__", None)
-        return digest(type(inner).__qualname__ if code is None else [code.co_code.hex(), repr(code.co_names)])
+        return None
+
+
+def _compiled(code: CodeType) -> Any:
+    constants = [_compiled(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return [code.co_code.hex(), constants, code.co_names]
+
+
+def _plain(value: Any) -> Any:
+    """A value as far as its text is the same in every process: plain data and functions; the kind of anything else."""
+    match value:
+        case None | bool() | int() | float() | str() | bytes():
+            return repr(value)
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case dict():
+            return sorted(([_plain(name), _plain(one)] for name, one in value.items()), key=str)
+        case FunctionType() | functools.partial():
+            return _described(value)
+        case _:
+            return type(value).__qualname__
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True
 
 
 def _column(column: SingleColumnConfig) -> dict[str, Any]:
@@ -88,25 +137,30 @@ def _model(dumped: dict[str, Any]) -> dict[str, Any]:
 
 
 def _samplers(config: DataDesignerConfig, columns: Sequence[SingleColumnConfig], seed: int) -> dict[str, str]:
-    """A sampler counts with every sampler that its declaration may refer to."""
+    """A sampler counts with every sampler that it is drawn from, and with the constraints on each of them."""
     constraints = [constraint.model_dump(mode="json") for constraint in config.constraints or ()]
-    dumped = {
-        column.name: {"column": _column(column), "constraints": [c for c in constraints if column.name in _texts(c)]}
-        for column in columns
-    }
-    return {name: digest([SAMPLERS, seed, [dumped[other] for other in _mentioned(name, dumped)]]) for name in dumped}
+    on = {column.name: [c for c in constraints if c["target_column"] == column.name] for column in columns}
+    needs = {column.name: _sampler_needs(column, on[column.name]) & on.keys() for column in columns}
+    dumped = {column.name: [_column(column), on[column.name]] for column in columns}
+    return {name: digest([SAMPLERS, seed, [dumped[other] for other in _reached(name, needs)]]) for name in dumped}
 
 
-def _mentioned(name: str, dumped: Mapping[str, Any]) -> list[str]:
-    """The names of samplers that can be reached from one by what is written in it, itself first, then sorted."""
+def _sampler_needs(column: Any, constraints: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Names that a sampler's declaration refers to."""
+    names = {str(c["rhs"]) for c in constraints if isinstance(c["rhs"], str)}
+    for condition, params in [("", column.params), *column.conditional_params.items()]:
+        names |= references(f"{{{{ {condition} }}}}") if condition else set()
+        for field in ("category", "reference_column_name"):
+            name = getattr(params, field, None)
+            names |= {name} if isinstance(name, str) else set()
+    return names
+
+
+def _reached(name: str, needs: Mapping[str, set[str]]) -> list[str]:
+    """What a sampler depends on, directly or not: itself first, then sorted."""
     found, waiting = {name}, [name]
     while waiting:
-        text = json.dumps(dumped[waiting.pop()], default=str)
-        new = {other for other in dumped if other not in found and other in text}
+        new = needs[waiting.pop()] - found
         found |= new
         waiting.extend(new)
     return [name, *sorted(found - {name})]
-
-
-def _texts(constraint: dict[str, Any]) -> set[str]:
-    return {value for value in constraint.values() if isinstance(value, str)}

@@ -1,20 +1,39 @@
-"""The driver, with hands that only take notes."""
+"""The driver, with hands that only take notes, and with hands that fail on demand."""
 
 import asyncio
-from collections.abc import Sequence
+import itertools
+import selectors
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pytest
 
 import data_designer.config as dd
 from data_designer.config.run_config import RunConfig
-from data_designer.engine.driver import CommitJob, Driver, TaskSummary
-from data_designer.engine.parcels import Parcel, Values
+from data_designer.engine.driver import (
+    LEASE_SECONDS,
+    CommitJob,
+    Driver,
+    ReplicaDiedError,
+    RunReport,
+    TaskDiedError,
+    TaskSummary,
+    ValuesGoneError,
+)
+from data_designer.engine.events import Flags
+from data_designer.engine.parcels import Parcel, Values, gather
 from data_designer.engine.receipts import Receipt
-from data_designer.engine.replica import Summary
+from data_designer.engine.replica import Finished, Summary
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import shape_of
+from data_designer.errors import ArtifactStorageError
+from data_designer.models.caller import CallerStatistics
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
+from data_designer.values import Block, Usage
 
 
 def plan() -> Plan:
@@ -90,3 +109,451 @@ def test_a_run_that_is_stopped_takes_every_slot_back() -> None:
         return notes.grants
 
     assert asyncio.run(scenario()) == [4, 0]
+
+
+# --- hands that fail on demand ---------------------------------------------------------------------------------
+
+
+def chain(records: int = 40, buffer_size: int = 10) -> Plan:
+    """A sampler, a text column of a model with four slots, and a verdict on it that a CPU gives."""
+    params = dd.ChatCompletionInferenceParams(max_parallel_requests=4)
+    model = dd.ModelConfig(alias="m", model="m", provider="p", inference_parameters=params)
+    made = dd.DataDesignerConfigBuilder(model_configs=[model])
+    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    made.add_column(name="text", column_type="llm-text", model_alias="m", prompt="{{ id }}")
+    made.add_column(
+        name="good", column_type="validation", target_columns=["text"], validator_type="code",
+        validator_params={"code_lang": "python"},
+    )  # fmt: skip
+    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
+    return compile_plan(made.build(), providers, RunConfig(), Geometry(records, buffer_size), seed=1)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value that says what it was made of. No two are the same."""
+
+    row: int
+    serial: int
+    maker: str
+    inputs: tuple["Cell", ...]
+
+
+MOST_FUTILE = 20
+"""Values may be asked for after they are gone by what was under way, and by nothing else."""
+
+Fault = Callable[[Sequence[Values]], Exception]
+"""What goes wrong, given the values that came along."""
+
+
+@dataclass
+class Desk:
+    """A handle to a replica that has done everything at once, and reports when it is told to."""
+
+    hands: "FailingHands"
+    number: int
+    epoch: int
+    slots: list[int] = field(default_factory=list)
+    broken: Exception | None = None
+    """Why it can be given no more rows."""
+    reports: "asyncio.Queue[Values | Exception]" = field(default_factory=asyncio.Queue)
+    reported: int = 0
+    looks: int = 0
+    """How often somebody asked whether it is gone."""
+
+    async def grant(self, slots: int) -> None:
+        """Take note."""
+        self.slots.append(slots)
+        if not slots:
+            self.reports.put_nowait({})
+
+    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
+        """Do the work, and hand it to the hands, which report it unless a test has other plans."""
+        if self.broken is not None:
+            raise self.broken
+        self.hands.fail("submit", values)
+        made = self.hands.make(parcel, values, f"replica {self.number}.{self.epoch}")
+        self.hands.finished(self, parcel, made)
+
+    async def collect(self, acknowledged: int) -> tuple[Summary, Values]:  # noqa: ARG002 - the protocol's
+        """Give the next report."""
+        self.hands.collected(self)
+        report = await self.reports.get()
+        if isinstance(report, Exception):
+            raise report
+        self.reported += 1
+        finished = tuple(self._finished(stage, block) for stage, block in report.items())
+        statistics = CallerStatistics(Usage(failed_requests=1))
+        return Summary(self.reported, finished, statistics, drained=self.slots[-1:] == [0]), report
+
+    def _finished(self, stage: int, block: Block) -> Finished:
+        tickets: list[int] = block.columns["__ticket__"]
+        kept = np.ones(len(block), dtype=np.bool_)
+        return Finished(stage, block.rows, np.array(tickets, dtype=np.int64), kept, (), 0)
+
+    def is_gone(self) -> bool:
+        """Seen to be gone at the look that the hands say."""
+        self.looks += 1
+        return self.hands.seen_gone_at is not None and self.looks >= self.hands.seen_gone_at
+
+
+@dataclass
+class FailingHands:
+    """Hands whose values say what they were made of, and which fail as often as a test tells them to."""
+
+    plan: Plan
+    faults: dict[str, list[Fault]] = field(default_factory=dict)
+    """`submit`, `run_task`, `write` or `publish` to what goes wrong at its next calls that are given values."""
+    seen_gone_at: int | None = None
+    desks: list[Desk] = field(default_factory=list)
+    jobs: list[CommitJob] = field(default_factory=list)
+    """Every try to write."""
+    made: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """(stage, row) to how often it was made."""
+    written: dict[int, dict[int, dict[str, Cell]]] = field(default_factory=dict)
+    """Batch to its rows as they were last written."""
+    published: list[int] = field(default_factory=list)
+    serials: Iterator[int] = field(default_factory=itertools.count)
+    gone: list[Values] = field(default_factory=list)
+    futile: int = 0
+    """How often something that was gone already was asked for."""
+
+    def fail(self, where: str, values: Sequence[Values]) -> None:
+        """Fail if it is time to. What is gone stays gone."""
+        waiting = self.faults.get(where)
+        if waiting and values:
+            error = waiting.pop(0)(values)
+            if isinstance(error, ValuesGoneError):
+                self.gone.append(values[error.place])
+            raise error
+        for place, value in enumerate(values):
+            if any(value is gone for gone in self.gone):
+                self.futile += 1
+                assert self.futile < MOST_FUTILE, "values that are gone are asked for again and again"
+                raise ValuesGoneError(place)
+
+    def make(self, parcel: Parcel, values: Sequence[Values], maker: str) -> Values:
+        """Make the cells of a stage."""
+        stage = self.plan.stages[parcel.stage]
+        inputs = gather(parcel, values, stage.needs).columns
+        rows = parcel.rows.tolist()
+        self.made.update((parcel.stage, row) for row in rows)
+        given = [tuple(inputs[name][place] for name in stage.needs) for place in range(len(rows))]
+        cells = [Cell(row, next(self.serials), maker, some) for row, some in zip(rows, given, strict=True)]
+        columns: dict[str, list[Any]] = dict.fromkeys(stage.makes, cells)
+        return {parcel.stage: Block(parcel.rows, {**columns, "__ticket__": [parcel.ticket] * len(rows)})}
+
+    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:  # noqa: ARG002 - for those that wait
+        """Rows of a replica are done."""
+        desk.reports.put_nowait(made)
+
+    def collected(self, desk: Desk) -> None:
+        """Somebody waits for a report."""
+
+    async def start_replica(self, number: int, alias: str, epoch: int) -> Desk:  # noqa: ARG002 - the protocol's
+        """Start one."""
+        self.desks.append(Desk(self, number, epoch))
+        return self.desks[-1]
+
+    async def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
+        """Do CPU work."""
+        self.fail("run_task", values)
+        return TaskSummary(np.ones(len(parcel), dtype=np.bool_), 0), self.make(parcel, values, "worker")
+
+    async def write(self, job: CommitJob, values: Sequence[Values]) -> Receipt:
+        """Write a batch."""
+        self.jobs.append(job)
+        self.fail("write", values)
+        columns = gather(job.kept, values, ["id", "text", "good"]).columns
+        self.written[job.batch] = {
+            row: {name: cells[place] for name, cells in columns.items()}
+            for place, row in enumerate(job.kept.rows.tolist())
+        }
+        return Receipt(job.batch, len(job.kept), len(job.kept), 0, files=())
+
+    def publish(self, receipt: Receipt) -> Receipt:
+        """Make a batch visible."""
+        self.fail("publish", [{}])
+        self.published.append(receipt.batch)
+        return receipt
+
+    def hold(self, values: Values) -> Values:
+        """Values are their own reference."""
+        return values
+
+    async def run(self, replicas: int = 1) -> RunReport:
+        """Run the plan."""
+        scheduler = Scheduler(shape_of(self.plan))
+        driver: Driver[Values] = Driver(
+            self.plan, scheduler, self, dict.fromkeys(range(replicas), "m"), publish=self.publish
+        )
+        report = await driver.run()
+        scheduler.check_invariants()
+        return report
+
+    def gone_cells(self) -> set[tuple[int, int]]:
+        """(stage, row) of everything that was gone."""
+        blocks = [item for values in self.gone for item in values.items()]
+        return {(stage, row) for stage, block in blocks for row in block.rows.tolist()}
+
+    def check(self) -> None:
+        """Every batch is there once with every row, and no row's columns were made of anything else than it has."""
+        geometry = self.plan.geometry
+        assert sorted(self.published) == list(geometry.batches())
+        for batch, rows in self.written.items():
+            assert list(rows) == list(geometry.records(batch))
+            for row, cells in rows.items():
+                assert {cell.row for cell in cells.values()} == {row}
+                assert cells["id"].inputs == ()
+                assert cells["text"].inputs == (cells["id"],)
+                assert cells["good"].inputs == (cells["text"],)
+
+
+class _Jumping(selectors.DefaultSelector):
+    """Waits for nobody: where nothing comes in at once, a second that was to be waited has passed."""
+
+    passed = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Look for what came in; threads get a moment."""
+        if timeout is None:
+            return super().select()
+        found = super().select(min(timeout, 0.001))
+        if not found:
+            self.passed += min(timeout, 1.0)
+        return found
+
+
+class VirtualTime(asyncio.SelectorEventLoop):
+    """A loop on which a minute passes as soon as everybody waits for it."""
+
+    def __init__(self) -> None:
+        self._jumping = _Jumping()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """The time, with what nobody had to wait for."""
+        return super().time() + self._jumping.passed
+
+
+def in_virtual_time(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario; one that waits for ever is over soon."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(3600.0):
+            await scenario
+
+    with asyncio.Runner(loop_factory=VirtualTime) as runner:
+        runner.run(limited())
+
+
+def first_gone(_: Sequence[Values]) -> Exception:
+    """The first of the values is gone."""
+    return ValuesGoneError(0)
+
+
+def last_gone(values: Sequence[Values]) -> Exception:
+    """The last of the values is gone."""
+    return ValuesGoneError(len(values) - 1)
+
+
+@pytest.mark.parametrize("fault", [first_gone, last_gone])
+@pytest.mark.parametrize("where", ["submit", "run_task", "write"])
+def test_values_that_are_gone_are_made_again(where: str, fault: Fault) -> None:
+    """Found gone three times, they and what was made of them is made again, and every row is committed once."""
+
+    async def scenario() -> None:
+        hands = FailingHands(chain(), faults={where: [fault] * 3})
+        report = await hands.run()
+        assert report.stop_reason is None
+        assert not hands.faults[where]
+        again = {key for key, count in hands.made.items() if count > 1}
+        assert again
+        assert again <= {(stage, row) for gone, row in hands.gone_cells() for stage in range(gone, 3)}
+        hands.check()
+
+    in_virtual_time(scenario())
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [("write", OSError("no space left")), ("write", TaskDiedError("killed")), ("publish", OSError("no space left"))],
+)
+def test_a_batch_that_cannot_be_written_is_tried_again(where: str, error: Exception) -> None:
+    """Refused twice, in writing or in publishing, a batch is committed at the third try, from the same values."""
+
+    async def scenario() -> None:
+        hands = FailingHands(chain(10), faults={where: [lambda _: error] * 2})
+        report = await hands.run()
+        assert report.stop_reason is None
+        assert len(hands.jobs) == 3
+        assert set(hands.made.values()) == {1}
+        hands.check()
+        spent = [job.statistics["m"].usage.failed_requests for job in hands.jobs]
+        assert spent == [hands.desks[0].reported] * 3
+
+    in_virtual_time(scenario())
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [("write", ValueError("a bug")), ("publish", ArtifactStorageError("another run has taken over"))],
+)
+def test_an_error_that_no_retry_can_mend_ends_the_run(where: str, error: Exception) -> None:
+    """A batch that can never be written is not tried again: the run ends with that error, and waits for nothing."""
+
+    async def scenario() -> None:
+        hands = FailingHands(chain(), faults={where: [lambda _: error]})
+        with pytest.raises(type(error), match=str(error)):
+            await hands.run()
+        tries = Counter(job.batch for job in hands.jobs)
+        assert set(tries.values()) == {1}
+        assert len(hands.published) == len(tries) - 1
+
+    in_virtual_time(scenario())
+
+
+# --- replicas that go ------------------------------------------------------------------------------------------
+
+
+class Unreachable(FailingHands):
+    """The first replica takes rows and cannot be reached when it is asked for them."""
+
+    lost_at = float("inf")
+    granted_at = float("inf")
+    """When slots went to its successor."""
+
+    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:
+        """Lose touch with the first one."""
+        if desk.epoch == 1:
+            self.lost_at = asyncio.get_running_loop().time()
+            desk.reports.put_nowait(ReplicaDiedError("no route to host", silent=False))
+        else:
+            assert self.desks[0].looks >= (self.seen_gone_at or 0)
+            self.granted_at = min(self.granted_at, asyncio.get_running_loop().time())
+            super().finished(desk, parcel, made)
+
+
+@pytest.mark.parametrize("look", [1, 3])
+def test_slots_of_a_replica_that_is_seen_to_be_gone_go_on(look: int) -> None:
+    """Its successor gets the slots as soon as its process is seen to have ended, and not before; the rows are done."""
+
+    async def scenario() -> None:
+        hands = Unreachable(chain(), seen_gone_at=look)
+        assert (await hands.run()).stop_reason is None
+        assert [(desk.number, desk.epoch, desk.slots, desk.looks) for desk in hands.desks] == [
+            (0, 1, [4], look),
+            (0, 2, [4], 0),
+        ]
+        hands.check()
+
+    in_virtual_time(scenario())
+
+
+def test_slots_of_a_replica_that_is_never_seen_again_go_on_after_its_lease() -> None:
+    """Where nobody can say that it is gone, its slots are another's only when it has ended by itself."""
+
+    async def scenario() -> None:
+        hands = Unreachable(chain())
+        assert (await hands.run()).stop_reason is None
+        assert [desk.slots for desk in hands.desks] == [[4], [4]]
+        assert hands.granted_at - hands.lost_at > LEASE_SECONDS
+        hands.check()
+
+    in_virtual_time(scenario())
+
+
+class Late(FailingHands):
+    """The first report comes late: its rows were taken back, and all but one of the batch were done again."""
+
+    late: Values | None = None
+    """What comes late."""
+    last: tuple[Desk, Values] | None = None
+    """The last row and who has done it. It is reported when the late report is there."""
+    given = False
+    again = 0
+    """Rows that were reported since."""
+
+    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:
+        """Hold back what is to come late, and the row that is to come last."""
+        if self.late is None:
+            self.late = made
+            self.taken_back(desk)
+            return
+        [(stage, block)] = made.items()
+        is_last = parcel.rows == self.plan.geometry.num_records - 1
+        if is_last.any():
+            self.last = desk, {stage: part(block, is_last)}
+        if not is_last.all():
+            self.again += int((~is_last).sum())
+            desk.reports.put_nowait({stage: part(block, ~is_last)})
+        if self.again == self.plan.geometry.num_records - 1 and self.last is not None:
+            self.desks[0].reports.put_nowait(self.late)
+            self.given = True
+
+    def taken_back(self, desk: Desk) -> None:
+        """Make sure that the rows of the late report are taken back."""
+        raise NotImplementedError
+
+    def collected(self, desk: Desk) -> None:
+        """Once the late report was taken, report the last row."""
+        if self.given and desk is self.desks[0] and desk.reports.empty():
+            self.report_last()
+
+    def report_last(self) -> None:
+        """Let the batch be complete."""
+        assert self.last is not None
+        desk, row = self.last
+        desk.reports.put_nowait(row)
+        self.given = False
+
+    def check(self) -> None:
+        """Nothing that came late is in the dataset."""
+        super().check()
+        assert self.late is not None
+        [block] = self.late.values()
+        assert len(block)
+        committed = {cells["text"] for rows in self.written.values() for cells in rows.values()}
+        assert committed.isdisjoint(block.columns["text"])
+
+
+class LateFromTheDead(Late):
+    """Its replica cannot be given any more rows, so that another gets them, and says something all the same."""
+
+    def taken_back(self, desk: Desk) -> None:
+        """The next rows do not get through."""
+        desk.broken = ReplicaDiedError("connection reset")
+
+    def collected(self, desk: Desk) -> None:
+        """After its last words there is an end."""
+        if self.given and desk is self.desks[0] and desk.reports.empty():
+            desk.reports.put_nowait(ReplicaDiedError("connection reset"))
+            self.report_last()
+
+
+class LateOfWhatIsGone(Late):
+    """What its rows were made of was lost and made again."""
+
+    def taken_back(self, desk: Desk) -> None:  # noqa: ARG002 - for the other kind
+        """Whoever looks next finds the samplers' values gone."""
+        self.faults["submit"] = [first_gone]
+
+
+@pytest.mark.parametrize(("kind", "replicas"), [(LateFromTheDead, 2), (LateOfWhatIsGone, 1)])
+def test_a_report_about_rows_that_were_taken_back_changes_nothing(kind: type[Late], replicas: int) -> None:
+    """Neither its values nor its verdicts count: what was done since is committed, and fits together."""
+
+    async def scenario() -> None:
+        hands = kind(chain(20, 20))
+        assert (await hands.run(replicas)).stop_reason is None
+        hands.check()
+
+    in_virtual_time(scenario())
+
+
+def part(block: Block, chosen: Flags) -> Block:
+    """Some rows of a block."""
+    columns = {
+        name: [c for c, is_in in zip(cells, chosen, strict=True) if is_in] for name, cells in block.columns.items()
+    }
+    return Block(block.rows[chosen], columns)

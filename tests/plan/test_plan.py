@@ -1,6 +1,11 @@
 """From declaration to plan: order, fusion, violations."""
 
+from itertools import pairwise
+
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import data_designer.config as dd
 from data_designer.errors import DAGCircularDependencyError
@@ -89,3 +94,62 @@ def test_geometry_covers_every_record_once() -> None:
     """Batches are consecutive; the last may be short."""
     geometry = Geometry(10, 4)
     assert [list(geometry.records(batch)) for batch in geometry.batches()] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+@st.composite
+def geometries(draw: st.DrawFn) -> Geometry:
+    """A geometry to which records were added, or none, some times."""
+    sizes = st.integers(1, 9)
+    geometry = Geometry(draw(st.integers(1, 30)), draw(sizes))
+    for added in draw(st.lists(st.integers(0, 20), max_size=4)):
+        geometry = geometry.extended(geometry.num_records + added, draw(sizes))
+    return geometry
+
+
+@settings(deadline=None)
+@given(geometries())
+def test_everything_that_tells_a_records_batch_agrees(geometry: Geometry) -> None:
+    """Spans, `records` and `batches_of` put every record into the same one batch, however often records were added."""
+    everything = np.arange(geometry.num_records, dtype=np.int64)
+    by_batch = [list(geometry.records(batch)) for batch in geometry.batches()]
+    assert [row for rows in by_batch for row in rows] == everything.tolist()
+    assert geometry.batches_of(everything).tolist() == [n for n, rows in enumerate(by_batch) for _ in rows]
+    by_span = [
+        (batch, span.records[start : start + span.buffer_size])
+        for span in geometry.spans
+        for batch, start in zip(span.batches, range(0, len(span.records), span.buffer_size), strict=True)
+    ]
+    assert by_span == [(batch, geometry.records(batch)) for batch in geometry.batches()]
+
+
+@settings(deadline=None)
+@given(geometries(), st.data())
+def test_batches_are_told_for_any_records_in_any_order(geometry: Geometry, data: st.DataObject) -> None:
+    """`batches_of` looks at each record alone."""
+    rows = data.draw(st.lists(st.integers(0, geometry.num_records - 1), max_size=20))
+    batches = geometry.batches_of(np.array(rows, dtype=np.int64))
+    assert all(row in geometry.records(batch) for row, batch in zip(rows, batches.tolist(), strict=True))
+
+
+@settings(deadline=None)
+@given(geometries(), st.integers(1, 20), st.integers(1, 9))
+def test_records_that_are_added_leave_every_batch_as_it_is(geometry: Geometry, added: int, size: int) -> None:
+    """What was a batch stays that batch; what is added is cut as it is asked for, a short last batch is not filled."""
+    longer = geometry.extended(geometry.num_records + added, size)
+    before = [geometry.records(batch) for batch in geometry.batches()]
+    after = [longer.records(batch) for batch in longer.batches()]
+    assert after[: len(before)] == before
+    assert after[len(before)].start == geometry.num_records
+    assert all(one.stop == other.start for one, other in pairwise(after))
+    assert {len(records) for records in after[len(before) : -1]} <= {size}
+    assert len(after[-1]) <= size
+
+
+@settings(deadline=None)
+@given(geometries(), st.integers(1, 9))
+def test_a_geometry_may_stay_but_not_shrink(geometry: Geometry, size: int) -> None:
+    """As many records as before: nothing changes, whatever the batch size; fewer are refused with both numbers."""
+    assert geometry.extended(geometry.num_records, size) == geometry
+    number = geometry.num_records - 1
+    with pytest.raises(ValueError, match=f"{number} records are fewer than the {geometry.num_records} "):
+        geometry.extended(number, size)

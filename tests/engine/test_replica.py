@@ -355,7 +355,7 @@ def test_an_outage_is_reported_beside_the_rows() -> None:
         assert found.last.outage == "gone since noon"
         assert found.reported == [(1, 0)]
 
-    asyncio.run(scenario())
+    in_virtual_time(scenario())
 
 
 def test_what_is_no_rows_fault_reaches_whoever_collects() -> None:
@@ -550,6 +550,27 @@ def test_a_replica_remembers_its_own_replies() -> None:
     asyncio.run(scenario())
 
 
+def test_a_reply_that_has_just_come_is_not_asked_for_again() -> None:
+    """A row that comes again while it still runs is answered with what was said to it a moment ago."""
+
+    async def scenario() -> None:
+        held = Cancelled()
+
+        async def half(prompt: str) -> str:
+            return await (held.answer if prompt.startswith("final") else echo)(prompt)
+
+        line = FakeLine(half)
+        async with Place().replica(line) as replica:
+            await replica.submit(*parcel([0]))
+            await held.arrived.wait()
+            held.arrived.clear()
+            await replica.submit(*parcel([0], ticket=2, replays=((0, 1),)))
+            await held.arrived.wait()
+        assert line.prompts == ["draft id0", "final <draft id0>", "final <draft id0>"]
+
+    asyncio.run(scenario())
+
+
 class RefusingFiles(SimulatedFiles):
     """A disk that refuses to append so many times, after a part of what it was to write."""
 
@@ -617,8 +638,9 @@ def test_a_replica_from_which_nobody_collects_ends_by_itself() -> None:
             for _ in range(2):
                 with pytest.raises(LeaseEndedError, match="nobody has collected"):
                     await replica.collect(0)
+            assert line.slots == [4, 0]
 
-    asyncio.run(scenario())
+    in_virtual_time(scenario())
 
 
 def test_collecting_renews_the_lease() -> None:
@@ -657,4 +679,4 @@ def test_after_its_lease_a_replica_starts_nothing() -> None:
                 await asyncio.sleep(0)
             assert not held.arrived.is_set()
 
-    asyncio.run(scenario())
+    in_virtual_time(scenario())

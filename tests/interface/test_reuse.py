@@ -7,7 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 import data_designer.config as dd
+from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError, DatasetCreationResults
 
@@ -363,6 +364,38 @@ def test_fewer_records_than_the_other_has(endpoint: Endpoint, tmp_path: Path, do
         results = designer(counted.url, tmp_path).create(story(), num_records=5, dataset_name="x", reuse=donor.path)
         assert counted.prompts == []
     assert rows(results) == donor.rows[:5]
+
+
+def test_a_dataset_that_has_grown_is_reused_as_a_whole(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Records that were added in batches of other sizes come over like the first; those beyond the last are made."""
+    with endpoint(Moody()) as counted:
+        for number, size in ((7, 4), (9, 1), (RECORDS, 5)):
+            maker = designer(counted.url, tmp_path, buffer_size=size)
+            grown = maker.create(short(), num_records=number, dataset_name="d", resume="if_possible")
+        assert asked(counted) == times(RECORDS, "draft", "final")
+        maker = designer(counted.url, tmp_path, buffer_size=6)
+        results = maker.create(short(), num_records=RECORDS + 9, dataset_name="x", reuse=tmp_path / "d")
+        assert asked(counted) == times(9, "draft", "final")
+    assert rows(results)[:RECORDS] == rows(grown)
+
+
+def test_a_batch_that_is_being_replaced_counts_as_it_will_be(endpoint: Endpoint, tmp_path: Path, donor: Made) -> None:
+    """Where a crash has left a batch between two receipts, what is new counts, though its files have no names yet."""
+    folder = tmp_path / "d"
+    shutil.copytree(donor.path, folder)
+    receipt = Store.at(folder).receipt(1)
+    assert receipt is not None
+    files = tuple(replace(file, staged=f"{file.path}.tmp") for file in receipt.files)
+    for file in files:
+        (folder / file.path).rename(folder / file.staged)
+    before = replace(
+        receipt, generated=0, kept=(), unfinished=receipt.kept, files=(), successor=replace(receipt, files=files)
+    )
+    (folder / "receipts/batch_00001.json").write_bytes(before.to_bytes())
+    with endpoint(Moody()) as counted:
+        results = designer(counted.url, tmp_path).create(story(), num_records=RECORDS, dataset_name="x", reuse=folder)
+        assert counted.prompts == []
+    assert rows(results) == donor.rows
 
 
 @pytest.mark.parametrize("size", [BUFFER, 5])

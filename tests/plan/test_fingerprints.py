@@ -241,6 +241,7 @@ def test_no_two_columns_have_the_same_fingerprint() -> None:
     made = story()
     text(made, "twin", "about {{ size }}")
     uniform(made, "length", 9)
+    made.add_column(dd.SeedDatasetColumnConfig(name="o"))
     found = compiled(made).fingerprints
     alike = {name for name in found if list(found.values()).count(found[name]) > 1}
     assert alike == {"draft", "draft__trace", "shout", "echo"}

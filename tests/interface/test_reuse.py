@@ -320,16 +320,14 @@ def whole() -> Builder:
 
 
 @pytest.mark.parametrize("size", [3, BUFFER])
-def test_functions_that_see_whole_batches_are_not_called_for_what_is_there(tmp_path: Path, size: int) -> None:
-    """Where all of a batch is known, its functions are not called; where some of it is not, they see all of it."""
+def test_functions_that_see_whole_batches_are_called_again(tmp_path: Path, size: int) -> None:
+    """Values that a function made of other rows together are not taken: it sees the batches of this dataset."""
     before = designer("http://127.0.0.1:9", tmp_path).create(whole(), num_records=RECORDS, dataset_name="d")
     made = designer("http://127.0.0.1:9", tmp_path, buffer_size=size)
-    after = made.create(whole(), num_records=RECORDS + 1, dataset_name="x", reuse=tmp_path / "d")
-    there, here = (results.load_dataset()[["whole", "good"]].to_dict("records") for results in (before, after))
-    last = RECORDS // size * size
-    assert here[:last] == there[:last]
-    assert len({row["whole"] for row in here}) == RECORDS + 1
-    assert {row["whole"] for row in here[last:]}.isdisjoint({row["whole"] for row in there})
+    after = made.create(whole(), num_records=RECORDS, dataset_name="x", reuse=tmp_path / "d")
+    there, here = (set(results.load_dataset()["whole"]) for results in (before, after))
+    assert len(here) == len(there) == RECORDS
+    assert here.isdisjoint(there)
 
 
 def test_a_chain_of_datasets_hands_on_what_it_has(endpoint: Endpoint, tmp_path: Path, donor: Made) -> None:
@@ -636,7 +634,6 @@ def test_another_gate_is_another_column(endpoint: Endpoint, tmp_path: Path) -> N
 # --- what does not fit together --------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="a dropped column that was not preserved is asked again, and what was made of it is not")
 def test_no_row_is_put_together_of_different_answers(endpoint: Endpoint, tmp_path: Path) -> None:
     """Where the other has a column but not what it was made from, both are asked for: they belong together."""
     with endpoint(Moody()) as counted:
@@ -650,7 +647,6 @@ def test_no_row_is_put_together_of_different_answers(endpoint: Endpoint, tmp_pat
         assert f"<title {row['draft']} {row['final']}>" in row["title"]
 
 
-@pytest.mark.xfail(reason="a function is called again for a whole batch, and what was made of its values is not")
 def test_what_is_made_of_a_whole_batch_belongs_to_it(endpoint: Endpoint, tmp_path: Path) -> None:
     """Where a function makes all of a batch again since one record is new, what needs its values is made again too."""
     made = whole().add_column(name="label", column_type="llm-text", model_alias="a", prompt="label {{ whole }}")
@@ -660,6 +656,23 @@ def test_what_is_made_of_a_whole_batch_belongs_to_it(endpoint: Endpoint, tmp_pat
         results = maker.create(made, num_records=4, dataset_name="x", reuse=tmp_path / "d")
     for row in results.load_dataset().to_dict("records"):
         assert row["label"].endswith(f"<label {row['whole']}>")
+
+
+@pytest.mark.xfail(reason="results in the journal come before the other dataset's, what was made of those does not")
+def test_what_a_dataset_has_begun_by_itself_is_not_mixed_with_what_it_takes(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Stopped after its function was called, then told of a dataset to reuse: each row is of one or of the other."""
+    made = stamps(seeded(Builder(model_configs=[model("a")])), stamped)
+    made.add_column(name="final", column_type="llm-text", model_alias="a", prompt="final {{ stamp }}")
+    with endpoint(Moody()) as counted:
+        designer(counted.url, tmp_path).create(made, num_records=RECORDS, dataset_name="d")
+    with endpoint(Moody(answers=3)) as counted, suppress(DataDesignerGenerationError):
+        maker = designer(counted.url, tmp_path, outage_patience=0.01)
+        maker.create(made, num_records=RECORDS, dataset_name="x")
+    with endpoint(Moody()) as counted:
+        maker = designer(counted.url, tmp_path)
+        results = maker.create(made, num_records=RECORDS, dataset_name="x", resume=ALWAYS, reuse=tmp_path / "d")
+    for row in results.load_dataset().to_dict("records"):
+        assert row["final"].endswith(f"<final {row['stamp']}>")
 
 
 @dd.custom_column_generator(required_columns=["n"])
@@ -674,7 +687,6 @@ def of_year(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "year": row["day"].year}
 
 
-@pytest.mark.xfail(reason="Donor gives what JSON has made of a value: text for a date, lists for tuples")
 def test_values_that_no_file_holds_as_they_are_are_made_again(tmp_path: Path) -> None:
     """A function that is given another's value gets it as it was made, never as it was written."""
     made = seeded(Builder(model_configs=[model("a")]))
@@ -686,7 +698,6 @@ def test_values_that_no_file_holds_as_they_are_are_made_again(tmp_path: Path) ->
     assert list(results.load_dataset()["year"]) == [2000, 2001, 2002]
 
 
-@pytest.mark.xfail(reason="retry_failed does not look for the dataset that is reused")
 def test_rejected_records_are_retried_with_what_the_other_has(endpoint: Endpoint, tmp_path: Path, donor: Made) -> None:
     """`retry_failed` of a dataset that was made by reuse asks for what failed, not for what came from elsewhere."""
     moody = Moody()
@@ -704,7 +715,6 @@ def test_rejected_records_are_retried_with_what_the_other_has(endpoint: Endpoint
     assert [row["grade"] for row in rows(results)] == [row["grade"] for row in donor.rows]
 
 
-@pytest.mark.xfail(reason="the other dataset is opened even where nothing is left to make")
 def test_a_dataset_outlives_the_one_it_was_made_from(endpoint: Endpoint, tmp_path: Path, donor: Made) -> None:
     """Once all of it is made, a resume needs nothing of the other dataset, which may be gone."""
     shutil.copytree(donor.path, tmp_path / "d")
@@ -717,7 +727,6 @@ def test_a_dataset_outlives_the_one_it_was_made_from(endpoint: Endpoint, tmp_pat
     assert rows(results) == donor.rows
 
 
-@pytest.mark.xfail(reason="read_table names the file without the dataset's folder")
 def test_the_dataset_whose_file_is_damaged_is_named(endpoint: Endpoint, tmp_path: Path, donor: Made) -> None:
     """Two datasets have a file of that name: the message says of which it speaks."""
     folder = tmp_path / "d"

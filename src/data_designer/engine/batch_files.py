@@ -82,6 +82,7 @@ def merged(
         usage={a: before.usage.get(a, Usage()) + receipt.usage.get(a, Usage()) for a in aliases},
         reasons={} if rejects is None else count_reasons(_rejects_of(rejects)),
         profile=merge_profiles((before.profile, receipt.profile)),
+        inexact=tuple(dict.fromkeys([*before.inexact, *receipt.inexact])),
     )
     return receipt, together
 

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +144,10 @@ class Replay:
     def put_result(self, fingerprint: str, record: int, values: list[Any]) -> None:
         """Hold what a cell came to."""
         self.entries[(fingerprint, record, _RESULT), ""] = values
+
+    def drop_results(self, fingerprints: Collection[str]) -> None:
+        """Hold nothing of some columns."""
+        self.entries = {key: said for key, said in self.entries.items() if key[0][0] not in fingerprints}
 
     def result(self, fingerprint: str, record: int) -> list[Any] | None:
         """What a cell came to before."""

@@ -63,6 +63,8 @@ class Receipt:
     """Kind of rejection to its count, and one example of column, record and message."""
     profile: dict[str, Any] = field(default_factory=dict)
     """Mergeable statistics of the batch's columns."""
+    inexact: tuple[str, ...] = ()
+    """Columns of the user's functions that hold a value which JSON changes, such as a date."""
     seconds: float = 0.0
     """Time it took to write."""
     run: int = 0
@@ -101,6 +103,7 @@ class Receipt:
                 "files": tuple(BatchFile(**file) for file in data["files"]),
                 "kept": tuple((start, stop) for start, stop in data["kept"]),
                 "unfinished": tuple((start, stop) for start, stop in data["unfinished"]),
+                "inexact": tuple(data["inexact"]),
                 "usage": {alias: Usage(**numbers) for alias, numbers in data["usage"].items()},
                 "successor": None if successor is None else cls._from_dict(successor),
             }

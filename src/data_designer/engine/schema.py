@@ -127,6 +127,21 @@ def decode_json(text: str | None) -> Any:
     return None if text is None else orjson.loads(text)
 
 
+def is_exact(value: Any) -> bool:
+    """Whether a value is read back as it was, and of the same kind."""
+    match value:
+        case None | bool() | str():
+            return True
+        case int() | float():
+            return type(value) in (int, float) and decode_json(encode_json(value)) == value
+        case list():
+            return type(value) is list and all(map(is_exact, value))
+        case dict():
+            return type(value) is dict and all(isinstance(k, str) and is_exact(v) for k, v in value.items())
+        case _:
+            return False
+
+
 # --- types by declaration --------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from data_designer.engine.layout import DROPPED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.parcels import REJECTED, SPENT, Values, gather, pick
 from data_designer.engine.profile import profile_columns
 from data_designer.engine.receipts import Receipt, indices, ranges
-from data_designer.engine.schema import dataset_schema, to_table
+from data_designer.engine.schema import dataset_schema, is_exact, to_table
 from data_designer.engine.store import Store
 from data_designer.plan.model import Plan
 from data_designer.steps.processors import SchemaTransform
@@ -55,7 +55,7 @@ class Sink:
             return before.current
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
         rejects = _rejects(job, values)
-        receipt = receipt_of(plan, job, values, block, self._schema)
+        receipt = replace(receipt_of(plan, job, values, block, self._schema), inexact=self._inexact(block))
         contents = self._contents(block, rejects)
         if before is not None:
             receipt, contents = merged(self._files, before.current, receipt, contents)
@@ -65,6 +65,10 @@ class Sink:
     def processed(self, block: Block) -> dict[str, list[dict[str, Any]]]:
         """What the schema-transform processors make of the rows, by processor name."""
         return {name: transform.apply(block) for name, transform in self._transforms.items()}
+
+    def _inexact(self, block: Block) -> tuple[str, ...]:
+        custom = [name for step in self._plan.steps if step.kind == "custom" for name in step.makes]
+        return tuple(name for name in custom if not all(map(is_exact, block.columns.get(name) or ())))
 
     def _holds(self, receipt: Receipt, job: CommitJob) -> bool:
         """Whether an earlier try of this run has written these rows, and failed only afterwards."""

@@ -297,7 +297,7 @@ class DataDesigner:
             opened = open_dataset(checked, around, wanted)
             with released_on_error(opened.store):
                 plan = with_models(opened.prepared.plan, models or {})
-                again = replace(opened, standing=opened.store.rejected(plan.geometry))
+                again = with_donor(replace(opened, standing=opened.store.rejected(plan.geometry)))
         return self._make(config_builder, again, dataset_name, asking=plan)
 
     async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> DatasetCreationResults:

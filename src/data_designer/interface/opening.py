@@ -259,7 +259,7 @@ def with_donor(opened: Opened) -> Opened:
         ArtifactStorageError: that dataset is not there or is damaged.
         DatasetGenerationError: it was made with another seed, so that no column can be the same.
     """
-    if opened.origin.reuse is None:
+    if opened.origin.reuse is None or opened.done:
         return opened
     stored = StoredDataset.at(opened.origin.reuse)
     plan = opened.prepared.plan
@@ -268,8 +268,8 @@ def with_donor(opened: Opened) -> Opened:
             f"the dataset {stored.path} was made with seed {stored.metadata.get('seed')}, this one with {plan.seed}: "
             "no record of theirs is the same; leave the seed out, and the other's is taken"
         )
-    columns = reusable(plan, stored.metadata.get("fingerprints") or {})
+    parts = reusable(plan, stored.metadata.get("fingerprints") or {})
     costly = [step.name for step in plan.steps if step.pool != LOCAL]
-    taken = sorted(names[0] for names in columns.values())
+    taken = sorted(part.names[0] for part in parts.values())
     logger.info("reuse=%s columns=%s asked=%s", stored.path, taken, [name for name in costly if name not in taken])
-    return replace(opened, donor=Donor(LocalFiles(stored.path), stored.geometry, columns))
+    return replace(opened, donor=Donor(stored.path, LocalFiles(stored.path), stored.geometry, parts))

@@ -71,7 +71,12 @@ def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
         for alias, pool in plan.pools.items()
     }
     changed = {alias: name for alias, name in models.items() if name != plan.pools[alias].model.model}
-    prints = {name: digest([known, changed]) if changed else known for name, known in plan.fingerprints.items()}
+    prints = dict(plan.fingerprints)
+    others: set[str] = set()
+    for step in plan.steps:
+        if step.pool in changed or others.intersection(step.needs):
+            others.update(step.makes)
+            prints.update({name: digest([prints[name], changed]) for name in step.makes})
     return replace(plan, pools=pools, fingerprints=prints)
 
 

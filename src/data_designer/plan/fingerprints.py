@@ -70,14 +70,21 @@ def functions_of(column: SingleColumnConfig) -> dict[str, str]:
 def code_digest(function: Callable[..., Any]) -> str:
     """A digest of what a function does: of its source without layout and comments, else of its compiled code.
 
-    Plain values that it closes over or has as defaults count. What it calls is not looked into.
+    Plain values that it closes over or has as defaults count. What it calls is not looked into, nor what it keeps in
+    lists and dicts, which may have changed since.
     """
-    return digest(_described(function))
+    return digest(_described(function, ()))
 
 
-def _described(function: Any) -> Any:
+def _described(function: Any, around: tuple[Any, ...]) -> Any:
+    """What tells a function from others, given the functions that it is found in."""
     if isinstance(function, functools.partial):
-        return ["partial", _described(function.func), _plain(function.args), _plain(function.keywords)]
+        return [
+            "partial",
+            _described(function.func, around),
+            [_plain(one, around) for one in function.args],
+            [[name, _plain(one, around)] for name, one in sorted(function.keywords.items())],
+        ]
     inner = inspect.unwrap(function)
     inner = getattr(inner, "__func__", inner)
     if not hasattr(inner, "__code__"):
@@ -85,8 +92,11 @@ def _described(function: Any) -> Any:
     code = getattr(inner, "__code__", None)
     if code is None:
         return type(function).__qualname__
-    held = [_plain(cell.cell_contents) for cell in inner.__closure__ or () if _is_filled(cell)]
-    return [_source(inner) or _compiled(code), _plain(inner.__defaults__), _plain(inner.__kwdefaults__), held]
+    inside = (*around, inner)
+    held = [_plain(cell.cell_contents, inside) for cell in inner.__closure__ or () if _is_filled(cell)]
+    defaults = [_plain(one, inside) for one in inner.__defaults__ or ()]
+    named = [[name, _plain(one, inside)] for name, one in sorted((inner.__kwdefaults__ or {}).items())]
+    return [_source(inner) or _compiled(code), defaults, named, held]
 
 
 def _source(function: Any) -> str | None:
@@ -100,21 +110,30 @@ def _source(function: Any) -> str | None:
 
 
 def _compiled(code: CodeType) -> Any:
-    constants = [_compiled(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
-    return [code.co_code.hex(), constants, code.co_names]
+    return [code.co_code.hex(), [_constant(one) for one in code.co_consts], code.co_names]
 
 
-def _plain(value: Any) -> Any:
+def _constant(value: Any) -> Any:
+    match value:
+        case CodeType():
+            return _compiled(value)
+        case frozenset():
+            return sorted(map(repr, value))
+        case tuple():
+            return [_constant(one) for one in value]
+        case _:
+            return repr(value)
+
+
+def _plain(value: Any, around: tuple[Any, ...]) -> Any:
     """A value as far as its text is the same in every process: plain data and functions; the kind of anything else."""
     match value:
         case None | bool() | int() | float() | str() | bytes():
             return repr(value)
-        case list() | tuple():
-            return [_plain(one) for one in value]
-        case dict():
-            return sorted(([_plain(name), _plain(one)] for name, one in value.items()), key=str)
-        case FunctionType() | functools.partial():
-            return _described(value)
+        case tuple():
+            return [_plain(one, around) for one in value]
+        case FunctionType() | functools.partial() if all(value is not outer for outer in around):
+            return _described(value, around)
         case _:
             return type(value).__qualname__
 

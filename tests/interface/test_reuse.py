@@ -658,7 +658,6 @@ def test_what_is_made_of_a_whole_batch_belongs_to_it(endpoint: Endpoint, tmp_pat
         assert row["label"].endswith(f"<label {row['whole']}>")
 
 
-@pytest.mark.xfail(reason="results in the journal come before the other dataset's, what was made of those does not")
 def test_what_a_dataset_has_begun_by_itself_is_not_mixed_with_what_it_takes(endpoint: Endpoint, tmp_path: Path) -> None:
     """Stopped after its function was called, then told of a dataset to reuse: each row is of one or of the other."""
     made = stamps(seeded(Builder(model_configs=[model("a")])), stamped)

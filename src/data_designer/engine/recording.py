@@ -68,9 +68,11 @@ class Remembered:
             OSError: a file cannot be read.
             ArtifactStorageError: a donor's file is damaged.
         """
-        keys = list(wanted)
+        keys: list[tuple[int, int]] = []
         if self.dataset.donor is not None:
             keys += [(batch, _DONATED) for batch in np.unique(self.geometry.batches_of(rows)).tolist()]
+        # The donor comes first: what is made of its values is taken from it too.
+        keys += wanted
         for key in keys:
             if key not in self._tables:
                 self._tables[key] = self._read(*key)

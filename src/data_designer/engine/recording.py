@@ -104,6 +104,8 @@ class Recording:
         self._asks_donor = dataset is not None and dataset.donor is not None
         self._thread = ThreadPoolExecutor(1, "data-designer-journal")
         self._flushing = asyncio.Lock()
+        self._refused_since: float | None = None
+        """When the disk first refused what is still to be written."""
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._syncing: asyncio.Task[None] | None = None
@@ -158,16 +160,17 @@ class Recording:
 
     async def _flush(self, recorder: Recorder) -> None:
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + _PATIENCE
         while True:
             try:
                 await self._in_thread(recorder.flush)
                 break
             except OSError:
                 # Rows whose replies are not written are not reported, so little more is asked meanwhile.
-                if loop.time() > give_up_at:
+                self._refused_since = self._refused_since or loop.time()
+                if loop.time() > self._refused_since + _PATIENCE:
                     raise
                 await asyncio.sleep(_PAUSE)
+        self._refused_since = None
         if self._syncing is None:
             self._syncing = asyncio.create_task(self._sync())
 

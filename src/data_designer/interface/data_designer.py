@@ -262,7 +262,7 @@ class DataDesigner:
             wanted = Wanted(num_records, dataset_name, root.absolute(), ResumeMode(resume), origin)
             opened = open_dataset(checked, self._around(donor), wanted)
             with released_on_error(opened.store):
-                opened = with_donor(opened)
+                opened = with_donor(opened, required=donor is not None)
         return self._make(config_builder, opened, dataset_name, on_batch_complete)
 
     def retry_failed(

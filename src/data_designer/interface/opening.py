@@ -252,14 +252,21 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
-def with_donor(opened: Opened) -> Opened:
+def with_donor(opened: Opened, *, required: bool = False) -> Opened:
     """The same dataset, made with what the dataset that it is to reuse has of its columns, if there is one.
 
+    Args:
+        opened: the dataset.
+        required: whether it was asked for now; one that was asked for earlier may be gone by now.
+
     Raises:
-        ArtifactStorageError: that dataset is not there or is damaged.
+        ArtifactStorageError: that dataset is damaged, or is not there though it is required.
         DatasetGenerationError: it was made with another seed, so that no column can be the same.
     """
     if opened.origin.reuse is None or opened.done:
+        return opened
+    if not required and not Path(opened.origin.reuse).exists():
+        logger.warning("reuse=%s is gone: what is left to make is asked for", opened.origin.reuse)
         return opened
     stored = StoredDataset.at(opened.origin.reuse)
     plan = opened.prepared.plan

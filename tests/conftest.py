@@ -1,6 +1,7 @@
 """What tests share: a counting endpoint on the loopback, and a Ray that is started once."""
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -110,6 +111,13 @@ def serve(behave: Callable[[str], Reply]) -> Iterator[CountingEndpoint]:
 def endpoint() -> Callable[[Callable[[str], Reply]], Any]:
     """Start counting endpoints, each as a context manager."""
     return serve
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_arrive() -> None:
+    """Processes that tests start can be interrupted, even where whoever runs the tests ignores Ctrl-C for them."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

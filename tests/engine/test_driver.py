@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import selectors
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +33,8 @@ from data_designer.models.caller import CallerStatistics
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 from data_designer.values import Block, Usage
+
+InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
 
 
 def plan() -> Plan:
@@ -309,44 +310,6 @@ class FailingHands:
                 assert cells["good"].inputs == (cells["text"],)
 
 
-class _Jumping(selectors.DefaultSelector):
-    """Waits for nobody: where nothing comes in at once, a second that was to be waited has passed."""
-
-    passed = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Look for what came in; threads get a moment."""
-        if timeout is None:
-            return super().select()
-        found = super().select(min(timeout, 0.001))
-        if not found:
-            self.passed += min(timeout, 1.0)
-        return found
-
-
-class VirtualTime(asyncio.SelectorEventLoop):
-    """A loop on which a minute passes as soon as everybody waits for it."""
-
-    def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        """The time, with what nobody had to wait for."""
-        return super().time() + self._jumping.passed
-
-
-def in_virtual_time(scenario: Coroutine[Any, Any, None]) -> None:
-    """Run a scenario; one that waits for ever is over soon."""
-
-    async def limited() -> None:
-        async with asyncio.timeout(3600.0):
-            await scenario
-
-    with asyncio.Runner(loop_factory=VirtualTime) as runner:
-        runner.run(limited())
-
-
 def first_gone(_: Sequence[Values]) -> Exception:
     """The first of the values is gone."""
     return ValuesGoneError(0)
@@ -359,7 +322,7 @@ def last_gone(values: Sequence[Values]) -> Exception:
 
 @pytest.mark.parametrize("fault", [first_gone, last_gone])
 @pytest.mark.parametrize("where", ["submit", "run_task", "write"])
-def test_values_that_are_gone_are_made_again(where: str, fault: Fault) -> None:
+def test_values_that_are_gone_are_made_again(where: str, fault: Fault, in_virtual_time: InVirtualTime) -> None:
     """Found gone three times, they and what was made of them is made again, and every row is committed once."""
 
     async def scenario() -> None:
@@ -379,7 +342,9 @@ def test_values_that_are_gone_are_made_again(where: str, fault: Fault) -> None:
     ("where", "error"),
     [("write", OSError("no space left")), ("write", TaskDiedError("killed")), ("publish", OSError("no space left"))],
 )
-def test_a_batch_that_cannot_be_written_is_tried_again(where: str, error: Exception) -> None:
+def test_a_batch_that_cannot_be_written_is_tried_again(
+    where: str, error: Exception, in_virtual_time: InVirtualTime
+) -> None:
     """Refused twice, in writing or in publishing, a batch is committed at the third try, from the same values."""
 
     async def scenario() -> None:
@@ -399,7 +364,9 @@ def test_a_batch_that_cannot_be_written_is_tried_again(where: str, error: Except
     ("where", "error"),
     [("write", ValueError("a bug")), ("publish", ArtifactStorageError("another run has taken over"))],
 )
-def test_an_error_that_no_retry_can_mend_ends_the_run(where: str, error: Exception) -> None:
+def test_an_error_that_no_retry_can_mend_ends_the_run(
+    where: str, error: Exception, in_virtual_time: InVirtualTime
+) -> None:
     """A batch that can never be written is not tried again: the run ends with that error, and waits for nothing."""
 
     async def scenario() -> None:
@@ -435,7 +402,7 @@ class Unreachable(FailingHands):
 
 
 @pytest.mark.parametrize("look", [1, 3])
-def test_slots_of_a_replica_that_is_seen_to_be_gone_go_on(look: int) -> None:
+def test_slots_of_a_replica_that_is_seen_to_be_gone_go_on(look: int, in_virtual_time: InVirtualTime) -> None:
     """Its successor gets the slots as soon as its process is seen to have ended, and not before; the rows are done."""
 
     async def scenario() -> None:
@@ -450,7 +417,7 @@ def test_slots_of_a_replica_that_is_seen_to_be_gone_go_on(look: int) -> None:
     in_virtual_time(scenario())
 
 
-def test_slots_of_a_replica_that_is_never_seen_again_go_on_after_its_lease() -> None:
+def test_slots_of_a_replica_that_is_never_seen_again_go_on_after_its_lease(in_virtual_time: InVirtualTime) -> None:
     """Where nobody can say that it is gone, its slots are another's only when it has ended by itself."""
 
     async def scenario() -> None:
@@ -540,7 +507,9 @@ class LateOfWhatIsGone(Late):
 
 
 @pytest.mark.parametrize(("kind", "replicas"), [(LateFromTheDead, 2), (LateOfWhatIsGone, 1)])
-def test_a_report_about_rows_that_were_taken_back_changes_nothing(kind: type[Late], replicas: int) -> None:
+def test_a_report_about_rows_that_were_taken_back_changes_nothing(
+    kind: type[Late], replicas: int, in_virtual_time: InVirtualTime
+) -> None:
     """Neither its values nor its verdicts count: what was done since is committed, and fits together."""
 
     async def scenario() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import selectors
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -25,6 +24,8 @@ from data_designer.models.caller import CallerStatistics
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 from data_designer.values import Block, Request, Response, Usage
+
+InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
 
 BATCH = 4
 """Records a batch."""
@@ -182,44 +183,6 @@ class Collected:
         return self
 
 
-class _Jumping(selectors.DefaultSelector):
-    """Waits for nobody: where nothing comes in at once, a second that was to be waited has passed."""
-
-    passed = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Look for what came in; threads get a moment."""
-        if timeout is None:
-            return super().select()
-        found = super().select(min(timeout, 0.001))
-        if not found:
-            self.passed += min(timeout, 1.0)
-        return found
-
-
-class VirtualTime(asyncio.SelectorEventLoop):
-    """A loop on which a minute passes as soon as everybody waits for it."""
-
-    def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        """The time, with what nobody had to wait for."""
-        return super().time() + self._jumping.passed
-
-
-def in_virtual_time(scenario: Coroutine[Any, Any, None]) -> None:
-    """Run a scenario; one that hangs is over soon."""
-
-    async def limited() -> None:
-        async with asyncio.timeout(3600.0):
-            await scenario
-
-    with asyncio.Runner(loop_factory=VirtualTime) as runner:
-        runner.run(limited())
-
-
 # --- rows and reports ------------------------------------------------------------------------------------------
 
 
@@ -324,7 +287,7 @@ def test_rows_that_come_twice_are_run_once() -> None:
     asyncio.run(scenario())
 
 
-def test_nothing_to_report_is_said_after_a_silence() -> None:
+def test_nothing_to_report_is_said_after_a_silence(in_virtual_time: InVirtualTime) -> None:
     """Where nothing finishes for seconds an empty report comes, so that both sides know of each other."""
 
     async def scenario() -> None:
@@ -338,7 +301,7 @@ def test_nothing_to_report_is_said_after_a_silence() -> None:
     in_virtual_time(scenario())
 
 
-def test_an_outage_is_reported_beside_the_rows() -> None:
+def test_an_outage_is_reported_beside_the_rows(in_virtual_time: InVirtualTime) -> None:
     """The endpoint's words reach the driver; rows that met the outage are not reported, others are."""
 
     async def down(prompt: str) -> str:
@@ -377,7 +340,7 @@ def test_what_is_no_rows_fault_reaches_whoever_collects() -> None:
 # --- slots -----------------------------------------------------------------------------------------------------
 
 
-def test_without_slots_a_replica_says_when_nothing_is_under_way() -> None:
+def test_without_slots_a_replica_says_when_nothing_is_under_way(in_virtual_time: InVirtualTime) -> None:
     """`grant(0)` returns when what is in flight has ended; with those rows, or after, one report is `drained`."""
 
     async def scenario() -> None:
@@ -587,7 +550,7 @@ class RefusingFiles(SimulatedFiles):
         super().append(name, content)
 
 
-def test_a_disk_that_recovers_costs_time_only() -> None:
+def test_a_disk_that_recovers_costs_time_only(in_virtual_time: InVirtualTime) -> None:
     """While the disk refuses, rows are not reported; once it recovers they are, and every reply can be read."""
 
     async def scenario() -> None:
@@ -601,7 +564,7 @@ def test_a_disk_that_recovers_costs_time_only() -> None:
     in_virtual_time(scenario())
 
 
-def test_a_disk_that_never_recovers_ends_the_replica() -> None:
+def test_a_disk_that_never_recovers_ends_the_replica(in_virtual_time: InVirtualTime) -> None:
     """After two minutes without space `collect` raises what the disk says."""
 
     async def scenario() -> None:
@@ -625,7 +588,7 @@ def test_what_is_known_of_many_batches_is_found_again() -> None:
 # --- the lease -------------------------------------------------------------------------------------------------
 
 
-def test_a_replica_from_which_nobody_collects_ends_by_itself() -> None:
+def test_a_replica_from_which_nobody_collects_ends_by_itself(in_virtual_time: InVirtualTime) -> None:
     """Once the lease is over what runs is cancelled, and whoever comes later is told, each time."""
 
     async def scenario() -> None:
@@ -643,7 +606,7 @@ def test_a_replica_from_which_nobody_collects_ends_by_itself() -> None:
     in_virtual_time(scenario())
 
 
-def test_collecting_renews_the_lease() -> None:
+def test_collecting_renews_the_lease(in_virtual_time: InVirtualTime) -> None:
     """A replica that is collected from often enough outlives many leases; the one after the last ends it."""
 
     async def scenario() -> None:
@@ -661,7 +624,7 @@ def test_collecting_renews_the_lease() -> None:
     in_virtual_time(scenario())
 
 
-def test_after_its_lease_a_replica_starts_nothing() -> None:
+def test_after_its_lease_a_replica_starts_nothing(in_virtual_time: InVirtualTime) -> None:
     """Rows that reach a replica whose slots others have by now ask for nothing."""
 
     async def scenario() -> None:

@@ -162,8 +162,7 @@ def _widen(dataset: Path, config: str, num_records: int | None, changes: dict[st
     from data_designer.interface.stored import StoredDataset
 
     stored = StoredDataset.at(dataset)
-    run = stored.run_config(changes)
-    designer = _designer(stored.path.parent, run, simulate=stored.simulated, source=source_of(config, []))
+    designer = _designer_of(stored, changes, source_of(config, []))
     _say_what_there_is(
         designer.create(
             load_builder(config),
@@ -185,10 +184,14 @@ def _stored(dataset: Path) -> Any:
     return stored
 
 
+def _designer_of(stored: Any, changes: dict[str, Any], source: Any) -> Any:
+    """A designer for what belongs to a dataset: its folder, its run settings but for some changes, its models."""
+    return _designer(stored.path.parent, stored.run_config(changes), simulate=stored.simulated, source=source)
+
+
 def _go_on(dataset: Path, num_records: int | None, changes: dict[str, Any]) -> None:
     stored = _stored(dataset)
-    run = stored.run_config(changes)
-    designer = _designer(stored.path.parent, run, simulate=stored.simulated, source=stored.source)
+    designer = _designer_of(stored, changes, stored.source)
     wanted = num_records or stored.geometry.num_records
     _say_what_there_is(
         designer.create(reload_builder(stored), num_records=wanted, dataset_name=stored.path.name, resume="always")
@@ -211,8 +214,7 @@ def retry_failed(
         models = dict(_pair(given) for given in model or ())
         changes = parse_settings(run_config, settings or [])
         stored = _stored(dataset)
-        run = stored.run_config(changes)
-        designer = _designer(stored.path.parent, run, simulate=stored.simulated, source=stored.source)
+        designer = _designer_of(stored, changes, stored.source)
         _say_what_there_is(designer.retry_failed(reload_builder(stored), dataset_name=stored.path.name, models=models))
 
 

@@ -219,8 +219,6 @@ class Commit:
     rows: Rows
     """The complete ones."""
     rejected: Rows
-    complete: bool
-    """False where rows of the batch are neither complete nor rejected."""
     failures: int = 0
     """How often that failed before; the next try waits longer each time."""
 

@@ -76,7 +76,7 @@ class Recorder:
 
     def _note(self, key: Key, digest: str, content: Any) -> None:
         text = orjson.dumps([*key, digest, content])
-        batch = key[1] // self.geometry.buffer_size if not self.geometry.earlier else _batch(self.geometry, key[1])
+        batch = self.geometry.batch_of(key[1])
         line = b"%08x %b\n" % (zlib.crc32(text), text)
         with self._changing:
             self._lines.setdefault(batch, []).append(line)
@@ -115,12 +115,6 @@ class Recorder:
                 raise
 
 
-def _batch(geometry: Geometry, record: int) -> int:
-    import numpy as np
-
-    return int(geometry.batches_of(np.array([record]))[0])
-
-
 @dataclass(slots=True)
 class Replay:
     """What a journal knows of some batches."""
@@ -153,6 +147,12 @@ class Replay:
         """What a cell came to before."""
         values: list[Any] | None = self.entries.get(((fingerprint, record, _RESULT), ""))
         return values
+
+
+def known_result(replays: Iterable[Replay], fingerprint: str, record: int) -> list[Any] | None:
+    """What a cell came to before, by the first that knows it."""
+    found = (replay.result(fingerprint, record) for replay in replays)
+    return next((values for values in found if values is not None), None)
 
 
 def read_replay(files: Files, batches: Iterable[int]) -> Replay:

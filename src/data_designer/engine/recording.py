@@ -12,7 +12,7 @@ import numpy as np
 
 from data_designer.engine.events import Replays, Rows
 from data_designer.engine.files import Files
-from data_designer.engine.journal import Key, Recorder, Replay, read_replay, segment_writer
+from data_designer.engine.journal import Key, Recorder, Replay, known_result, read_replay, segment_writer
 from data_designer.engine.reuse import Donor
 from data_designer.engine.stages import Ask
 from data_designer.models.draws import Draws
@@ -210,11 +210,7 @@ class RowAsks:
 
     def result(self, fingerprint: str) -> list[Any] | None:
         """What a step came to before, as a whole."""
-        for replay in self._replays:
-            values = replay.result(fingerprint, self.record)
-            if values is not None:
-                return values
-        return None
+        return known_result(self._replays, fingerprint, self.record) if self._replays else None
 
     def of(self, fingerprint: str) -> Ask:
         """How a step asks, given the fingerprint of its column."""

@@ -409,8 +409,7 @@ class Scheduler:
     def _commit(self, batch: OpenBatch) -> None:
         batch.committing = True
         complete, rejected = batch.complete_rows(), batch.rejected_rows()
-        finished = batch.unfinished == 0
-        self._commands.append(ev.Commit(batch.number, complete, rejected, finished, batch.commit_failures))
+        self._commands.append(ev.Commit(batch.number, complete, rejected, batch.commit_failures))
 
     def _commit_or_forget(self, batch: OpenBatch) -> None:
         if len(batch.complete_rows()) or len(batch.rejected_rows()):

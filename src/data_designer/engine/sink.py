@@ -54,8 +54,8 @@ class Sink:
         if before is not None and self._holds(before.current, job):
             return before.current
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
-        rejects = _rejects(job, values)
-        receipt = replace(receipt_of(plan, job, values, block, self._schema), inexact=self._inexact(block))
+        rejects = rejects_of(job, values)
+        receipt = replace(receipt_of(plan, job, values, block, rejects, self._schema), inexact=self._inexact(block))
         contents = self._contents(block, rejects)
         if before is not None:
             receipt, contents = merged(self._files, before.current, receipt, contents)
@@ -97,6 +97,7 @@ def receipt_of(
     job: CommitJob,
     values: Sequence[Values],
     block: Block,
+    rejects: Mapping[int, Reason],
     schema: "pa.Schema | None" = None,
 ) -> Receipt:
     """The receipt, without files, of a batch whose complete rows are in `block`."""
@@ -112,7 +113,7 @@ def receipt_of(
         kept=ranges(block.rows),
         unfinished=ranges(np.setdiff1d(np.arange(records.start, records.stop), others)),
         usage=_usage(plan, job, values),
-        reasons=count_reasons(_rejects(job, values)),
+        reasons=count_reasons(rejects),
         profile=profile_columns(_columns(block, names), schema or dataset_schema(plan, plan.output_columns)),
     )
 
@@ -134,7 +135,7 @@ def _columns(block: Block, names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: block.columns.get(name) or [None] * len(block) for name in names}
 
 
-def _rejects(job: CommitJob, values: Sequence[Values]) -> dict[int, Reason]:
+def rejects_of(job: CommitJob, values: Sequence[Values]) -> dict[int, Reason]:
     """Record index to reason of every rejected row, in order."""
     found: dict[int, Reason] = {}
     for parcel in job.rejects:

@@ -5,6 +5,7 @@ first its files are given their names, then its receipt. A batch that is there a
 that holds both: from then on what is new counts, whatever of it is in place, and a crash is mended by going on.
 """
 
+import hashlib
 import logging
 import os
 import re
@@ -168,6 +169,21 @@ class Store:
         """Keep what the user declared beside the data. Raises DatasetInUseError if another run has taken over."""
         self._check_lock()
         put(self.files, BUILDER_CONFIG, content)
+
+    def declaration(self, sha256: str | None) -> bytes:
+        """What the user declared, as it was written.
+
+        Args:
+            sha256: its digest, as the metadata give it.
+
+        Raises:
+            OSError: it is missing or cannot be read.
+            DamagedError: it is not as it was written.
+        """
+        text = self.files.read(BUILDER_CONFIG)
+        if hashlib.sha256(text).hexdigest() != sha256:
+            raise DamagedError(f"{self.path / BUILDER_CONFIG} is damaged or was edited; restore it from a copy")
+        return text
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the dataset's metadata. Raises DatasetInUseError if another run has taken over."""

@@ -11,6 +11,7 @@ from data_designer.engine.files import Files
 from data_designer.engine.journal import journaled_batches, read_replay
 from data_designer.engine.layout import BUILDER_CONFIG, DROPPED, PARQUET, REJECTS
 from data_designer.engine.receipts import BatchFile, Receipt, indices
+from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store, located
 from data_designer.errors import ArtifactStorageError
 from data_designer.plan.model import Geometry
@@ -36,8 +37,9 @@ def verify(store: Store, geometry: Geometry, builder_config_sha256: str) -> Verd
     """Read every file of a dataset and compare it with what was committed."""
     verdict = Verdict()
     try:
-        if hashlib.sha256(store.files.read(BUILDER_CONFIG)).hexdigest() != builder_config_sha256:
-            verdict.problems.append(f"{BUILDER_CONFIG} is damaged or was edited")
+        store.declaration(builder_config_sha256)
+    except DamagedError as error:
+        verdict.problems.append(str(error))
     except OSError as error:
         verdict.problems.append(f"{BUILDER_CONFIG} cannot be read: {error}")
     for number in store.batches():

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from data_designer.engine.driver import CommitJob, TaskSummary
 from data_designer.engine.events import CellCount
-from data_designer.engine.journal import Recorder, Replay
+from data_designer.engine.journal import Recorder, Replay, known_result
 from data_designer.engine.parcels import REJECTED, Parcel, Values, gather
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset, Remembered
@@ -77,11 +77,7 @@ class _Results:
 
     def known(self, fingerprint: str, record: int) -> list[Any] | None:
         """What a function made of a record before."""
-        for replay in self.replays:
-            values = replay.result(fingerprint, record)
-            if values is not None:
-                return values
-        return None
+        return known_result(self.replays, fingerprint, record)
 
     def note(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
         """Keep what a function made of a record; what JSON cannot hold is made again after a crash."""

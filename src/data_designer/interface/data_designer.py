@@ -22,7 +22,7 @@ from data_designer.engine.files import LocalFiles
 from data_designer.engine.parcels import Values, gather
 from data_designer.engine.progress import Progress
 from data_designer.engine.receipts import Receipt
-from data_designer.engine.sink import Sink, receipt_of
+from data_designer.engine.sink import Sink, receipt_of, rejects_of
 from data_designer.engine.store import Store, check_name
 from data_designer.engine.totals import Totals, total
 from data_designer.errors import (
@@ -429,7 +429,7 @@ class _Kept:
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
         self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
         self.processed = sink.processed(block)
-        receipt = receipt_of(plan, job, values, block)
+        receipt = receipt_of(plan, job, values, block, rejects_of(job, values))
         self.receipts.append(receipt)
         return receipt
 

@@ -1,6 +1,5 @@
 """Opens a dataset to write it: a new one, or one that is there and fits what is asked for."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +12,9 @@ from typing import Any
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.events import Started
 from data_designer.engine.files import LocalFiles
-from data_designer.engine.layout import BUILDER_CONFIG, METADATA
+from data_designer.engine.layout import METADATA
 from data_designer.engine.reuse import Donor, reusable
+from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface.ledger import Origin, functions, stored_geometry
@@ -205,10 +205,8 @@ def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, ori
 
 def _kept_declaration(store: Store, stored: Mapping[str, Any], declared: bytes) -> bytes:
     """What was declared at first; where that is damaged, what is declared now, which means the same."""
-    with suppress(OSError):
-        text = store.files.read(BUILDER_CONFIG)
-        if hashlib.sha256(text).hexdigest() == stored.get("builder_config_sha256"):
-            return text
+    with suppress(OSError, DamagedError):
+        return store.declaration(stored.get("builder_config_sha256"))
     store.write_builder_config(declared)
     return declared
 
@@ -216,14 +214,11 @@ def _kept_declaration(store: Store, stored: Mapping[str, Any], declared: bytes) 
 def _declared_before(store: Store, stored: Mapping[str, Any]) -> Any:
     """The configuration beside the data. Raises DatasetGenerationError where it is damaged."""
     try:
-        text = store.files.read(BUILDER_CONFIG)
+        return json.loads(store.declaration(stored.get("builder_config_sha256")))["data_designer"]
     except OSError:
         return {}
-    if hashlib.sha256(text).hexdigest() != stored.get("builder_config_sha256"):
-        raise DatasetGenerationError(
-            f"{store.path / BUILDER_CONFIG} is damaged or was edited: it does not match its checksum; restore it"
-        )
-    return json.loads(text)["data_designer"]
+    except DamagedError as error:
+        raise DatasetGenerationError(str(error)) from error
 
 
 def _changes(before: Any, now: Any, where: str) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """A dataset on disk as the command line takes it up again: what it was asked for, and with what."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.run_config import RunConfig
 from data_designer.engine.layout import BUILDER_CONFIG
+from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store
 from data_designer.engine.verifying import Verdict, verify
 from data_designer.errors import ArtifactStorageError
@@ -68,13 +68,13 @@ class StoredDataset:
         return seed_type
 
     def _declared(self) -> dict[str, Any]:
-        path = self.path / BUILDER_CONFIG
         try:
-            text = path.read_bytes()
+            text = Store.at(self.path).declaration(self.metadata.get("builder_config_sha256"))
         except OSError as error:
+            path = self.path / BUILDER_CONFIG
             raise ArtifactStorageError(f"{path} cannot be read: {error}; restore it from a copy") from error
-        if hashlib.sha256(text).hexdigest() != self.metadata.get("builder_config_sha256"):
-            raise ArtifactStorageError(f"{path} is damaged or was edited; restore it from a copy")
+        except DamagedError as error:
+            raise ArtifactStorageError(str(error)) from error
         declared: dict[str, Any] = json.loads(text)
         return declared
 

@@ -143,6 +143,13 @@ class Geometry:
         start = span.records.start + (batch - span.first_batch) * span.buffer_size
         return range(start, min(start + span.buffer_size, span.records.stop))
 
+    def batch_of(self, record: int) -> int:
+        """The batch that a record belongs to."""
+        if not self.earlier:
+            return record // self.buffer_size
+        span = next(span for span in self.spans if record in span.records)
+        return span.first_batch + (record - span.records.start) // span.buffer_size
+
     def batches_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The batch that each record belongs to, shape [n]."""
         if not self.earlier:

@@ -188,6 +188,7 @@ class ModelError(DataDesignerError):
         retryable: whether the same request may succeed later.
         retry_after: seconds the endpoint asked to be left alone, when it said so.
         status: the HTTP status, when there was one.
+        attempts: how often the request was sent before this was raised.
     """
 
     retryable: ClassVar[bool] = False
@@ -196,6 +197,7 @@ class ModelError(DataDesignerError):
         super().__init__(message, retry_after, status)
         self.retry_after = retry_after
         self.status = status
+        self.attempts = 1
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -275,6 +277,18 @@ class ModelStructuredOutputError(ModelError):
 
 class ModelGenerationValidationFailureError(ModelError):
     """Every allowed attempt at a parsable reply was used up."""
+
+
+class ModelTruncatedReplyError(ModelGenerationValidationFailureError):
+    """The reply was cut off before its end."""
+
+
+class ModelRefusalError(ModelGenerationValidationFailureError):
+    """The model declined to answer, or the provider's filter did."""
+
+
+class ModelEmptyReplyError(ModelGenerationValidationFailureError):
+    """The reply holds nothing."""
 
 
 class Outage(ModelError):  # noqa: N818 - it says what it is

@@ -63,9 +63,24 @@ class Usage:
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    """Of those out."""
+    cached_tokens: int = 0
+    """Of those in."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage.total((self, other))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Its fields, in order."""
+        return (
+            self.requests,
+            self.failed_requests,
+            self.input_tokens,
+            self.output_tokens,
+            self.reasoning_tokens,
+            self.cached_tokens,
+        )
 
     @classmethod
     def total(cls, usages: Collection["Usage"]) -> "Usage":
@@ -76,6 +91,7 @@ class Usage:
             sum(usage.input_tokens for usage in usages),
             sum(usage.output_tokens for usage in usages),
             sum(usage.reasoning_tokens for usage in usages),
+            sum(usage.cached_tokens for usage in usages),
         )
 
 
@@ -97,6 +113,8 @@ class Response:
     finish_reason: str | None = None
     tool_calls: tuple[dict[str, Any], ...] = ()
     usage: Usage = Usage()
+    pause: float | None = None
+    """Seconds until the endpoint has room for another request, where it says that it has none now."""
 
 
 Exchange = Generator[Request, Response, Outcome]

@@ -1,7 +1,6 @@
 """Further rows of a batch that is there: put among those that are, in order, and counted once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,14 @@ from data_designer.engine.profile import distinct, profile_columns
 from data_designer.engine.receipts import Receipt, indices
 from data_designer.engine.schema import dataset_schema
 from data_designer.engine.sink import Sink
+from data_designer.engine.spending import Spending
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError
-from data_designer.models.caller import CallerStatistics
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 from data_designer.values import Block, Reason, Usage
 
 CHAT = f"{PROCESSED}/chat"
-SPENT_ON_A_RECORD = (1, 10, 2, 0)
 BATCH = 1
 START, SIZE = 6, 6
 """The second batch of six records: 6 to 11."""
@@ -59,7 +57,7 @@ def job(
     for stage in PLAN.stages:
         columns: dict[str, list[Any]] = {name: [_cell(name, row, version) for row in rows] for name in stage.makes}
         if stage.pool == "m":
-            columns[SPENT] = [SPENT_ON_A_RECORD] * len(rows)
+            columns[SPENT] = [(("poem", (1, failed, 10, 2, 0, 0)),)] * len(rows)
             columns[REJECTED] = [Reason("Kind", rejected[row], "poem") if row in rejected else None for row in rows]
         locations.place(stage.number, rows, {stage.number: Block(rows, columns)})
     packing = locations.packing()
@@ -67,8 +65,7 @@ def job(
     dropped = np.array(sorted(rejected), dtype=np.int64)
     asked = PLAN.stage_of("poem").number
     rejects = (packing.parcel(asked, dropped, 0, (asked,)),) if len(dropped) else ()
-    statistics = {"m": replace(CallerStatistics(), usage=Usage(failed_requests=failed))}
-    return CommitJob(BATCH, complete, dropped, rejects, statistics), packing.refs
+    return CommitJob(BATCH, complete, dropped, rejects), packing.refs
 
 
 def _cell(name: str, row: int, version: str) -> Any:
@@ -177,8 +174,9 @@ def test_rows_that_both_have_are_the_later_ones(desk: Desk) -> None:
 def test_usage_adds_up(desk: Desk) -> None:
     """What all tries of a batch were answered is paid for: rows, rejected ones, and requests that failed."""
     first = desk.write([6, 7], {8: "no"}, failed=2)
-    assert first.usage == {"m": Usage(3, 2, 30, 6)}
-    assert desk.write([8, 9], {10: "no"}, failed=1).usage == {"m": Usage(6, 3, 60, 12)}
+    assert first.spent == {"poem": Spending("m", Usage(3, 6, 30, 6), cells=3, first_pass=2)}
+    both = desk.write([8, 9], {10: "no"}, failed=1)
+    assert both.spent == {"poem": Spending("m", Usage(6, 9, 60, 12), cells=6, first_pass=4)}
 
 
 def test_the_profile_is_that_of_all_rows(desk: Desk) -> None:

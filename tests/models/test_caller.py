@@ -18,6 +18,7 @@ from data_designer.errors import (
 )
 from data_designer.models.caller import Caller, CallerOptions
 from data_designer.models.conversation import drive
+from data_designer.models.gate import Gate
 from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
 from data_designer.values import Drop, Exchange, Ok, Request, Response, Usage
 
@@ -60,7 +61,14 @@ class Script:
 
 def caller(client: Script, time: Time, **options: float) -> Caller:
     """A caller in virtual time."""
-    return Caller(client, Slots(2), CallerOptions(**options), rng=random.Random(1), clock=time.clock, sleep=time.sleep)
+    return Caller(
+        client,
+        Gate(Slots(2), clock=time.clock, sleep=time.sleep),
+        CallerOptions(**options),
+        rng=random.Random(1),
+        clock=time.clock,
+        sleep=time.sleep,
+    )
 
 
 def test_what_may_pass_is_tried_again_and_counted() -> None:
@@ -141,17 +149,17 @@ def test_a_refusal_is_waited_out_as_long_as_it_asks() -> None:
 
 
 def test_a_burst_of_refusals_lowers_the_limit_once_and_successes_raise_it() -> None:
-    """Sixteen in flight, sixteen refusals: the limit falls to 12 once; 25 successes add one."""
+    """Sixteen in flight, sixteen refusals: the limit falls to 12 once; 25 successes add one, which may be taken back."""
     limit = AdaptiveLimit()
     for _ in range(16):
         limit.refused(10.0, sent_at=9.0, in_flight=16, retry_after=None)
     assert limit.limit == 12
     assert limit.not_before == 12.0
     for _ in range(25):
-        limit.accepted(16)
+        limit.accepted(16, 30.0)
     assert limit.limit == 13
-    limit.refused(20.0, sent_at=19.0, in_flight=13, retry_after=3.0)
-    assert (limit.limit, limit.not_before) == (9, 23.0)
+    limit.refused(31.0, sent_at=30.5, in_flight=13, retry_after=3.0)
+    assert (limit.limit, limit.not_before) == (12, 34.0)
 
 
 def test_backoff_grows_is_jittered_and_honours_what_was_asked() -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 import data_designer.config as dd
 from data_designer import errors
-from data_designer.models.chat import ChatClient
+from data_designer.models.client import ModelClient
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response
 
@@ -49,7 +49,7 @@ def ask(answer: Callable[[web.Request], Any], **params: Any) -> tuple[Response, 
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/"
         try:
             async with aiohttp.ClientSession() as session:
-                return await ChatClient(pool(url, **params), "secret", session).ask(REQUEST, random.Random(0))
+                return await ModelClient(pool(url, **params), "secret", session).ask(REQUEST, random.Random(0))
         finally:
             await runner.cleanup()
 

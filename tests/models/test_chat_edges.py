@@ -14,7 +14,7 @@ from aiohttp import web
 
 import data_designer.config as dd
 from data_designer import errors
-from data_designer.models.chat import ChatClient
+from data_designer.models.client import ModelClient
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response, Usage
 
@@ -45,7 +45,7 @@ class Asking:
     async def at(self, port: int) -> Response:
         """Ask whatever listens at a port."""
         async with aiohttp.ClientSession() as session:
-            return await ChatClient(self.pool(port), self.key, session).ask(self.request, random.Random(0))
+            return await ModelClient(self.pool(port), self.key, session).ask(self.request, random.Random(0))
 
     def of(self, answer: Answer) -> Response:
         """Ask a server that answers as told."""
@@ -258,7 +258,7 @@ def test_an_endpoint_that_is_no_address_is_named_without_its_password(endpoint: 
         provider = dd.ModelProvider(name="p", endpoint=endpoint)
         async with aiohttp.ClientSession() as session:
             pool = Pool("m", 4, dd.ModelConfig(alias="m", model="org/x", provider="p"), provider)
-            await ChatClient(pool, None, session).ask(REQUEST, random.Random(0))
+            await ModelClient(pool, None, session).ask(REQUEST, random.Random(0))
 
     with pytest.raises(errors.ModelAPIError, match="http://host:port/v1") as raised:
         asyncio.run(scenario())

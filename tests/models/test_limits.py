@@ -186,7 +186,7 @@ def test_slots_keep_their_promises_whatever_happens(script: list[tuple[str, int]
 
 
 def test_a_burst_lowers_the_limit_once_by_the_factor() -> None:
-    """Each burst costs a quarter, whatever its size: 12 of 16, then 9 of 12."""
+    """Where nothing at all is accepted, each burst costs a quarter, whatever its size: 12 of 16, then 9 of 12."""
     limit = AdaptiveLimit(TUNING)
     for refusal in range(16):
         limit.refused(now=1.0 + refusal / 100, sent_at=0.0, in_flight=16 - refusal, retry_after=None)
@@ -209,9 +209,9 @@ def test_successes_raise_the_limit_step_by_step_until_all_is_allowed() -> None:
     limit = AdaptiveLimit(TUNING)
     limit.refused(now=0.0, sent_at=0.0, in_flight=4, retry_after=None)
     for _ in range(24):
-        limit.accepted(4)
+        limit.accepted(4, 100.0)
     assert limit.limit == 3
-    limit.accepted(4)
+    limit.accepted(4, 100.0)
     assert limit.limit is None
 
 
@@ -235,11 +235,11 @@ def test_a_ramp_grows_from_one_to_the_whole_share() -> None:
 
 
 def test_a_refusal_ends_the_ramp() -> None:
-    """What the endpoint says counts more than the plan."""
+    """What the endpoint says counts more than the plan: seven of eight were accepted."""
     limit = AdaptiveLimit(TUNING.model_copy(update={"startup_ramp_seconds": 10.0}))
     limit.allowed(0.0, 21)
     limit.refused(now=5.0, sent_at=4.0, in_flight=8, retry_after=None)
-    assert (limit.ramping, limit.allowed(6.0, 21)) == (False, 6)
+    assert (limit.ramping, limit.allowed(6.0, 21)) == (False, 7)
 
 
 @given(st.integers(1, 40), st.integers(0, 1000))

@@ -20,6 +20,7 @@ from data_designer.errors import (
     Outage,
 )
 from data_designer.models.caller import Caller, CallerOptions, CallerStatistics
+from data_designer.models.gate import Gate, GateLimits
 from data_designer.models.limits import Slots
 from data_designer.values import Request, Response, Usage
 
@@ -91,7 +92,13 @@ class Endpoint:
 def caller(endpoint: Endpoint, slots: Slots, **options: Any) -> Caller:
     """A caller in the endpoint's time."""
     time = endpoint.time
-    return Caller(endpoint, slots, CallerOptions(**options), rng=random.Random(7), clock=time.clock, sleep=time.sleep)
+    gate = Gate(slots, GateLimits(options.pop("tuning", None)), clock=time.clock, sleep=time.sleep)
+    return Caller(endpoint, gate, CallerOptions(**options), rng=random.Random(7), clock=time.clock, sleep=time.sleep)
+
+
+def texts(results: list[Any]) -> list[Any]:
+    """What was replied; errors as they are."""
+    return [getattr(result, "text", result) for result in results]
 
 
 def ask_all(endpoint: Endpoint, asking: Caller, number: int) -> list[Any]:
@@ -140,7 +147,7 @@ def test_every_request_is_answered_and_no_more_are_in_flight_than_slots(slots: i
     endpoint = Endpoint(VirtualTime(), verdict)
     shared = Slots(slots)
     asking = caller(endpoint, shared)
-    assert ask_all(endpoint, asking, number) == [REPLY] * number
+    assert texts(ask_all(endpoint, asking, number)) == ["fine"] * number
     assert endpoint.peak <= slots
     assert shared.in_use == 0
     usage = asking.take_statistics().usage
@@ -153,7 +160,7 @@ def test_nothing_is_sent_during_a_cooldown() -> None:
         VirtualTime(), lambda now, _: ModelRateLimitError("slow down", 10.0, 429) if now < 1005.0 else None
     )
     results = ask_all(endpoint, caller(endpoint, Slots(4)), 40)
-    assert results == [REPLY] * 40
+    assert texts(results) == ["fine"] * 40
     assert [moment for moment in endpoint.sent if 1000.0 < moment < 1010.0] == []
     assert endpoint.sent.count(1000.0) == 4
 
@@ -163,7 +170,7 @@ def test_an_endpoint_with_less_room_than_slots_is_found_and_used() -> None:
     endpoint = Endpoint(VirtualTime(), lambda _, in_flight: ModelRateLimitError("full") if in_flight > 4 else None)
     slots = Slots(16)
     asking = caller(endpoint, slots)
-    assert ask_all(endpoint, asking, 200) == [REPLY] * 200
+    assert texts(ask_all(endpoint, asking, 200)) == ["fine"] * 200
     assert slots.limit <= 5
     assert asking.take_statistics().errors["ModelRateLimitError"] < 60
 
@@ -201,7 +208,7 @@ def test_one_success_renews_the_patience_of_all() -> None:
     )
     asking = caller(endpoint, Slots(2), first_patience=60.0, patience=300.0)
     results = ask_all(endpoint, asking, 6)
-    assert results == [REPLY] * 6
+    assert texts(results) == ["fine"] * 6
 
 
 def test_an_outage_carries_the_endpoint_s_words_and_status() -> None:

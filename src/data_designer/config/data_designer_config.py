@@ -11,7 +11,7 @@ from data_designer.config.analysis.column_profilers import JudgeScoreProfilerCon
 from data_designer.config.base import ConfigBase
 from data_designer.config.column_configs import ColumnConfigT
 from data_designer.config.mcp import ToolConfig
-from data_designer.config.models import ModelConfig
+from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig
 from data_designer.config.sampler_constraints import Constraint
 from data_designer.config.seed import SeedConfig
@@ -89,8 +89,9 @@ class DataDesignerConfig(Exportable):
             data[key] = data[key] or []
         for model in data["model_configs"]:
             model.pop("skip_health_check")
-            model["inference_parameters"].pop("max_parallel_requests")
-            model["inference_parameters"].pop("timeout")
+            model.pop("price")
+            for name in HOW_IT_IS_ASKED:
+                model["inference_parameters"].pop(name, None)
         for tool in data["tool_configs"]:
             tool.pop("timeout_sec")
             tool["allow_tools"] = tool["allow_tools"] or []

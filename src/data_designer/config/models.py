@@ -13,6 +13,16 @@ from data_designer.errors import InvalidConfigError
 
 SIMULATED_PROVIDER = "simulated"
 """Name of the provider that is always there: the embedded simulated model."""
+ANTHROPIC = "anthropic"
+HOW_IT_IS_ASKED = (
+    "max_parallel_requests",
+    "requests_per_minute",
+    "structured_output",
+    "timeout",
+    "tokens_per_minute",
+)
+"""Inference parameters that do not change what the data means."""
+PROVIDER_TYPES = ("openai", ANTHROPIC, SIMULATED_PROVIDER)
 
 
 class GenerationType(StrEnum):
@@ -123,6 +133,10 @@ class BaseInferenceParams(ConfigBase):
     """Seconds until a request is given up; 60 when unset."""
     extra_body: dict[str, Any] | None = None
     """Further fields of the request, merged flat."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Requests of this alias that are sent in any minute, over the whole cluster."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Tokens, in and out, of this alias in any minute, over the whole cluster."""
 
     @property
     def generate_kwargs(self) -> dict[str, Any]:
@@ -149,6 +163,9 @@ def _shown(value: Any) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
+StructuredOutput = Literal["prompt", "native", "auto"]
+
+
 class ChatCompletionInferenceParams(BaseInferenceParams):
     """How a chat model is asked."""
 
@@ -158,6 +175,9 @@ class ChatCompletionInferenceParams(BaseInferenceParams):
     top_p: float | Distribution | None = None
     """0 to 1, or a distribution drawn for each request."""
     max_tokens: int | None = Field(default=None, ge=1)
+    structured_output: StructuredOutput = "prompt"
+    """How replies in JSON are asked for: by the prompt; `native`, by constrained decoding at the endpoint; or `auto`,
+    natively where a probe before the run shows that it works."""
 
     @field_validator("temperature")
     @classmethod
@@ -226,6 +246,16 @@ InferenceParams = Annotated[
 # --- models and providers ----------------------------------------------------------------------------------
 
 
+class Price(ConfigBase):
+    """What a model's tokens cost, in USD a million."""
+
+    input: float = Field(default=0.0, ge=0)
+    output: float = Field(default=0.0, ge=0)
+    """Those of reasoning included."""
+    cached_input: float | None = Field(default=None, ge=0)
+    """Input that the provider had in its cache; as other input, when unset."""
+
+
 class ModelConfig(ConfigBase):
     """A model as columns know it: by its alias."""
 
@@ -238,6 +268,8 @@ class ModelConfig(ConfigBase):
     inference_parameters: InferenceParams = Field(default_factory=ChatCompletionInferenceParams)
     skip_health_check: bool = False
     """Do not probe the model before a run."""
+    price: Price | None = None
+    """What its tokens cost; unset, nothing is said of costs."""
 
     @property
     def generation_type(self) -> str:
@@ -258,6 +290,18 @@ class ModelProvider(ConfigBase):
     extra_body: dict[str, Any] | None = None
     """Merged over the model's own."""
     extra_headers: dict[str, str] | None = Field(default=None, repr=False)
+    endpoints: list[str] | None = Field(default=None, min_length=1)
+    """Base URLs of several servers of the same models, instead of `endpoint`; each request goes to the one that has
+    the fewest outstanding."""
+    max_parallel_requests: int | None = Field(default=None, ge=1)
+    """Requests of all aliases of this provider in flight at once; unset, only each alias has a cap."""
+    backend: str | None = None
+    """What serves the models, where name and endpoint do not show it: see `data_designer.config.backends`."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Base URLs of its servers."""
+        return self.endpoints or [self.endpoint]
 
     @field_validator("provider_type")
     @classmethod
@@ -266,7 +310,9 @@ class ModelProvider(ConfigBase):
 
     @model_validator(mode="after")
     def _has_endpoint(self) -> "ModelProvider":
-        if not self.endpoint and self.provider_type != SIMULATED_PROVIDER:
+        if self.endpoint and self.endpoints:
+            raise ValueError(f"provider '{self.name}' has both endpoint and endpoints; give one of them")
+        if not self.endpoint and not self.endpoints and self.provider_type != SIMULATED_PROVIDER:
             raise ValueError(f"provider '{self.name}' needs an endpoint")
         return self
 

@@ -57,6 +57,34 @@ class ThrottleConfig(ConfigBase):
         )
 
 
+class Budget(ConfigBase):
+    """What a dataset may cost; what earlier runs of it spent counts, except for the time.
+
+    A request is sent only if the most that it may come to still fits, so the budget is not exceeded. When it is used
+    up the run stops as if it had been interrupted: what is complete is committed, and everything is resumable.
+    """
+
+    usd: float | None = Field(default=None, gt=0)
+    """By the prices of the models."""
+    tokens: int | None = Field(default=None, ge=1)
+    """In and out."""
+    requests: int | None = Field(default=None, ge=1)
+    """Attempts that failed included."""
+    seconds: float | None = Field(default=None, gt=0)
+    """Of this run."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> "Budget":
+        if not self.model_fields_set or all(getattr(self, name) is None for name in type(self).model_fields):
+            raise ValueError("the budget limits nothing; give usd, tokens, requests or seconds")
+        return self
+
+    @property
+    def limits_spending(self) -> bool:
+        """Whether it limits anything but the time."""
+        return any(part is not None for part in (self.usd, self.tokens, self.requests))
+
+
 class RunConfig(ConfigBase):
     """Settings of `create` and `preview`."""
 
@@ -102,6 +130,13 @@ class RunConfig(ConfigBase):
     """Processes a model alias; unset, as many as its slots and the CPUs ask for."""
     outage_patience: float = Field(default=1800.0, gt=0)
     """Seconds an endpoint that has worked may be down before the run stops."""
+    on_row_failure: Literal["drop", "null", "refill"] = "drop"
+    """What becomes of a record when a cell of it fails for good: it is left out; or the cell is null, and so is what is
+    made from it; or it is left out and further records are drawn until there are as many as were asked for."""
+    refill_candidates: int | None = Field(default=None, ge=1)
+    """Further records that `refill` may draw; as many as were asked for, when unset."""
+    budget: Budget | None = None
+    """What the dataset may cost at most."""
 
     @model_validator(mode="before")
     @classmethod

@@ -28,6 +28,7 @@ from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset
 from data_designer.engine.replica import LeaseEndedError, Summary
+from data_designer.models.purse import Amount
 from data_designer.plan.model import Plan
 
 ObjectRef = Any
@@ -51,6 +52,10 @@ class RayReplica:
     async def grant(self, slots: int) -> None:
         """Set its slots."""
         await _actor_result(self.actor.grant.remote(slots))
+
+    async def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        await _actor_result(self.actor.fund.remote(amount))
 
     async def submit(self, parcel: Parcel, values: Sequence[ObjectRef]) -> None:
         """Give it rows."""

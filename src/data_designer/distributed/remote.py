@@ -17,6 +17,7 @@ from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset, Recording, replica_name
 from data_designer.engine.replica import Replica, Summary
 from data_designer.engine.workplace import Workplace
+from data_designer.models.purse import Amount
 from data_designer.plan.model import Plan
 
 _ALLOCATIONS_BEFORE_COLLECTION = 10_000
@@ -78,6 +79,11 @@ class ReplicaActor:
         """Set its slots."""
         assert self._replica is not None
         await self._replica.grant(slots)
+
+    async def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        assert self._replica is not None
+        await self._replica.fund(amount)
 
     async def submit(self, parcel: Parcel, *values: Values) -> None:
         """Give it rows; the values arrive resolved."""

@@ -3,31 +3,20 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_designer.engine.events import Rows
+from data_designer.engine.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.files import Files, stage
-from data_designer.engine.layout import REJECTS, batch_name
+from data_designer.engine.layout import NULLED, REJECTS, batch_name
 from data_designer.engine.profile import merge_profiles
 from data_designer.engine.receipts import BatchFile, Receipt, indices, ranges
+from data_designer.engine.spending import summed
 from data_designer.engine.store import located
 from data_designer.errors import ArtifactStorageError
-from data_designer.values import Reason, Usage
-
-_REJECTED_SCHEMA = pa.schema(
-    [
-        ("record_index", pa.int64()),
-        ("column", pa.string()),
-        ("kind", pa.string()),
-        ("message", pa.string()),
-        ("last_reply", pa.string()),
-    ]
-)
-_LONGEST_EXAMPLE = 500
 
 
 def stage_tables(files: Files, batch: int, contents: Mapping[str, pa.Table]) -> tuple[BatchFile, ...]:
@@ -52,7 +41,8 @@ def merged(
 ) -> tuple[Receipt, dict[str, pa.Table]]:
     """A batch that is there, and further rows of it, together and in order of record index.
 
-    Rows that both have are taken from what is new.
+    Rows that both have are taken from what is new; of failures the later counts, and none of a row that was made
+    after all.
 
     Raises:
         ArtifactStorageError: a file of what is there is damaged.
@@ -61,51 +51,28 @@ def merged(
     together: dict[str, pa.Table] = {}
     old = {file.path.rpartition("/")[0]: read_table(files, file) for file in before.files}
     for folder in dict.fromkeys([*old, *contents]):
-        if folder == REJECTS:
-            continue
-        together[folder] = _in_order((old_rows, old.get(folder)), (new_rows, contents.get(folder)))
-    rejects = _merged_rejects(old.get(REJECTS), contents.get(REJECTS), new_rows)
-    if rejects is not None:
-        together[REJECTS] = rejects
-    rejected = 0 if rejects is None else rejects.num_rows
+        if folder in (REJECTS, NULLED):
+            failures = merged_failures(old.get(folder), contents.get(folder), new_rows)
+            together.update({folder: failures} if failures is not None else {})
+        else:
+            together[folder] = _in_order((old_rows, old.get(folder)), (new_rows, contents.get(folder)))
+    rejected = records_of(together.get(REJECTS))
     kept = np.union1d(old_rows, new_rows)
-    unfinished = np.setdiff1d(indices(before.unfinished), new_rows)
-    if rejects is not None:
-        unfinished = np.setdiff1d(unfinished, rejects.column("record_index").to_numpy())
-    aliases = dict.fromkeys([*before.usage, *receipt.usage])
+    unfinished = np.setdiff1d(np.setdiff1d(indices(before.unfinished), new_rows), rejected)
+    failed = [one for folder in (REJECTS, NULLED) if folder in together for one in failures_of(together[folder])]
     receipt = replace(
         receipt,
         generated=len(kept),
-        rejected=rejected,
+        rejected=len(rejected),
+        null_filled=len(records_of(together.get(NULLED))),
         kept=ranges(kept),
         unfinished=ranges(unfinished),
-        usage={a: before.usage.get(a, Usage()) + receipt.usage.get(a, Usage()) for a in aliases},
-        reasons={} if rejects is None else count_reasons(_rejects_of(rejects)),
+        spent=summed((before.spent, receipt.spent)),
+        reasons=count_kinds(failed),
         profile=merge_profiles((before.profile, receipt.profile)),
         inexact=tuple(dict.fromkeys([*before.inexact, *receipt.inexact])),
     )
     return receipt, together
-
-
-def rejects_table(rejects: Mapping[int, Reason]) -> pa.Table:
-    """The rows of `rejected/`, given record indices and reasons."""
-    rows = [(index, reason.column, reason.kind, reason.message, reason.last_reply) for index, reason in rejects.items()]
-    columns = list(zip(*rows, strict=True))
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, _REJECTED_SCHEMA, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=_REJECTED_SCHEMA)
-
-
-def count_reasons(rejects: Mapping[int, Reason]) -> dict[str, dict[str, Any]]:
-    """Kind of rejection to its count, and one example."""
-    counted: dict[str, dict[str, Any]] = {}
-    for index, reason in rejects.items():
-        known = counted.get(reason.kind)
-        if known is not None:
-            known["count"] += 1
-            continue
-        message = reason.message[:_LONGEST_EXAMPLE]
-        counted[reason.kind] = {"count": 1, "column": reason.column, "record": index, "message": message}
-    return counted
 
 
 def _stage_table(files: Files, path: str, table: pa.Table) -> BatchFile:
@@ -127,17 +94,3 @@ def _in_order(old: tuple[Rows, pa.Table | None], new: tuple[Rows, pa.Table | Non
         tables.append(new[1])
     table = pa.concat_tables(tables, promote_options="permissive")
     return table.take(pa.array(np.argsort(np.concatenate(rows), kind="stable"))).combine_chunks()
-
-
-def _merged_rejects(old: pa.Table | None, new: pa.Table | None, kept: Rows) -> pa.Table | None:
-    """The later reason of a row counts, and none where it was made after all."""
-    found = {**(_rejects_of(old) if old is not None else {}), **(_rejects_of(new) if new is not None else {})}
-    left = {row: found[row] for row in sorted(set(found).difference(kept.tolist()))}
-    return rejects_table(left) if left else None
-
-
-def _rejects_of(table: pa.Table) -> dict[int, Reason]:
-    return {
-        row["record_index"]: Reason(row["kind"], row["message"], row["column"], row["last_reply"])
-        for row in table.to_pylist()
-    }

@@ -6,18 +6,22 @@ with the number of records. `Hands` is all that differs between one process and 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from data_designer.engine import events as ev
 from data_designer.engine.events import CellCount, Flags, Rows
+from data_designer.engine.grants import Incarnation
 from data_designer.engine.parcels import REJECTED, Locations, Packing, Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Summary
 from data_designer.engine.scheduler import Scheduler
+from data_designer.engine.treasury import Treasury
 from data_designer.models.caller import CallerStatistics
+from data_designer.models.purse import Amount
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason
 
@@ -86,8 +90,6 @@ class CommitJob:
     rejected: Rows
     rejects: tuple[Parcel, ...]
     """For each stage, the rejected rows that have values of it."""
-    statistics: dict[str, CallerStatistics]
-    """What was asked of each alias since the last commit."""
 
 
 class ReplicaHandle(Protocol[Ref]):
@@ -95,6 +97,10 @@ class ReplicaHandle(Protocol[Ref]):
 
     async def grant(self, slots: int) -> None:
         """Set its slots; returns once no more requests than that are in flight."""
+        ...
+
+    async def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
         ...
 
     async def submit(self, parcel: Parcel, values: Sequence[Ref]) -> None:
@@ -143,6 +149,8 @@ class RunReport:
     stop_reason: str | None
     """None when every batch was committed."""
     tripped_column: str | None
+    statistics: Mapping[str, CallerStatistics] = field(default_factory=dict)
+    """Model alias to what was asked of it in this run, and which attempts failed."""
 
 
 @dataclass(slots=True)
@@ -164,6 +172,8 @@ class Driver(Generic[Ref]):
     publish: Callable[[Receipt], Receipt]
     """Makes a written batch visible; raises OSError where it cannot."""
     observers: Sequence[Observer] = ()
+    treasury: Treasury | None = None
+    """What the run may spend; None for anything."""
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
     _events: asyncio.Queue[tuple[ev.Event, Ref | None]] = field(default_factory=asyncio.Queue)
     """Each with what holds the values that it reports, where it reports any."""
@@ -178,6 +188,11 @@ class Driver(Generic[Ref]):
 
     def __post_init__(self) -> None:
         self._locations = Locations(self.plan.geometry)
+
+    @property
+    def _seconds(self) -> float:
+        budget = self.plan.run.budget
+        return math.inf if budget is None or budget.seconds is None else budget.seconds
 
     async def run(self, standing: ev.Started | None = None) -> RunReport:
         """Run until every batch is committed or the scheduler stops.
@@ -200,7 +215,7 @@ class Driver(Generic[Ref]):
             await asyncio.gather(*self._jobs, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
-        return RunReport(self.scheduler.stop_reason, self.scheduler.tripped_column)
+        return RunReport(self.scheduler.stop_reason, self.scheduler.tripped_column, self._statistics)
 
     def stop(self, reason: str) -> None:
         """Send nothing more, let what is under way finish, commit, end. Call it on the loop that runs the driver."""
@@ -294,6 +309,8 @@ class Driver(Generic[Ref]):
             return  # It was buried before, or never came up.
         del self._live[number]
         live.drained.set()
+        if self.treasury is not None:
+            self.treasury.lose((number, epoch))
         self._post(ev.ReplicaLost(number, epoch, death.silent))
         if not death.silent:
             self._spawn(self._outlast(number, live))
@@ -322,8 +339,24 @@ class Driver(Generic[Ref]):
                 self._post(done, ref)
             if summary.drained and self._halted:
                 live.drained.set()
+            if self.treasury is not None and summary.purse is not None:
+                self._share_out(self.treasury.settle((number, live.epoch), summary.purse))
             if summary.outage is not None:
                 self._post(ev.Stop(f"model '{alias}': {summary.outage}"))
+
+    def _share_out(self, grants: Sequence[tuple[Incarnation, Amount]]) -> None:
+        assert self.treasury is not None
+        for (number, epoch), amount in grants:
+            live = self._live.get(number)
+            if live is not None and live.epoch == epoch:
+                self._spawn(self._fund(live, amount))
+        if self.treasury.exhausted and not self._halted:
+            self._post(ev.Stop(f"the budget is used up: {self.treasury.spent}"))
+
+    @staticmethod
+    async def _fund(live: _Live[Ref], amount: Amount) -> None:
+        with suppress(ReplicaDiedError):
+            await live.handle.fund(amount)
 
     async def _drain(self) -> None:
         """Let no replica start another request, whatever rows it holds, and wait for those that are under way."""
@@ -420,8 +453,7 @@ class Driver(Generic[Ref]):
         except KeyError:
             self._post(ev.CommitFailed(command.batch, "some of its values are gone"))
             return
-        job = CommitJob(command.batch, kept, command.rejected, rejects, self._statistics)
-        self._statistics = {}
+        job = CommitJob(command.batch, kept, command.rejected, rejects)
         pause = min(_FIRST_PAUSE * 2 ** (command.failures - 1), _LONGEST_PAUSE) if command.failures else 0.0
         self._spawn(self._write(job, packing.refs, pause))
 
@@ -449,11 +481,12 @@ class Driver(Generic[Ref]):
             self._post(ev.Committed(job.batch))
 
     def _uncommitted(self, job: CommitJob, reason: str, *, hopeless: bool = False) -> None:
-        for alias, statistics in job.statistics.items():
-            self._statistics[alias] = statistics + self._statistics.get(alias, CallerStatistics())
         self._post(ev.CommitFailed(job.batch, reason, hopeless))
 
     async def _tick(self) -> None:
+        began, seconds = self.clock(), self._seconds
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            if self.clock() - began >= seconds and not self._halted:
+                self._post(ev.Stop(f"the budget of {seconds:g} seconds is used up"))
             self._post(ev.Tick(self.clock()))

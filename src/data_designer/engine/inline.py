@@ -13,6 +13,7 @@ from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Recording, replica_name
 from data_designer.engine.replica import Replica, Summary
 from data_designer.engine.workplace import Workplace
+from data_designer.models.purse import Amount
 from data_designer.plan.model import Plan
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
@@ -30,6 +31,10 @@ class InlineReplica:
     async def grant(self, slots: int) -> None:
         """Set its slots."""
         await self._replica.grant(slots)
+
+    async def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        await self._replica.fund(amount)
 
     async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
         """Give it rows."""

@@ -59,9 +59,7 @@ class Recorder:
 
     def note_reply(self, key: Key, request: Request, response: Response) -> None:
         """Remember a reply."""
-        usage = response.usage
-        spent = [usage.requests, usage.input_tokens, usage.output_tokens, usage.reasoning_tokens]
-        reply = [response.text, response.reasoning, response.finish_reason, response.tool_calls, spent]
+        reply = [response.text, response.reasoning, response.finish_reason, response.tool_calls, response.usage.numbers]
         self._note(key, request_digest(request), reply)
 
     def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> bool:
@@ -133,7 +131,7 @@ class Replay:
         if said is None:
             return None
         text, reasoning, finish_reason, tool_calls, spent = said
-        return Response(text, reasoning, finish_reason, tuple(tool_calls), Usage(spent[0], 0, *spent[1:]))
+        return Response(text, reasoning, finish_reason, tuple(tool_calls), Usage(*spent))
 
     def put_result(self, fingerprint: str, record: int, values: list[Any]) -> None:
         """Hold what a cell came to."""

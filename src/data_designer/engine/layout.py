@@ -6,6 +6,7 @@ PARQUET = "parquet-files"
 DROPPED = "dropped-columns-parquet-files"
 PROCESSED = "processors-files"
 REJECTS = "rejected"
+NULLED = "null-filled"
 RECEIPTS = "receipts"
 JOURNAL = "journal"
 LOCK = "lock"
@@ -14,7 +15,7 @@ BUILDER_CONFIG = "builder_config.json"
 
 _OURS = re.compile(r"batch_(\d{5,})(?:\.parquet|\.json)?")
 
-FOLDERS = frozenset({PARQUET, DROPPED, PROCESSED, REJECTS, RECEIPTS, JOURNAL, LOCK, "images"})
+FOLDERS = frozenset({PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, RECEIPTS, JOURNAL, LOCK, "images"})
 """Names that no dataset may have, since its folder may stand among them."""
 
 

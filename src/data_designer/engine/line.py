@@ -1,24 +1,29 @@
-"""Opens the way from a replica to its alias's model: one HTTP session, one client, one set of slots."""
+"""Opens the way from a replica to its alias's model: one HTTP session, one client, one gate."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
 
 from data_designer.models.caller import Caller, CallerOptions, CallerStatistics
-from data_designer.models.chat import ChatClient
+from data_designer.models.client import ModelClient
+from data_designer.models.gate import Gate, GateLimits
 from data_designer.models.limits import Slots
+from data_designer.models.purse import Amount, Estimate, Purse, PurseReport
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Request, Response
 
 
 class ModelLine:
-    """A caller and the slots it shares out."""
+    """A caller, its gate, and what they share out."""
 
-    def __init__(self, caller: Caller, slots: Slots) -> None:
+    def __init__(self, caller: Caller, gate: Gate, slots: Slots, whole: int, purse: Purse | None = None) -> None:
         self._caller = caller
+        self._gate = gate
         self._slots = slots
+        self._whole = whole
+        self._purse = purse
 
     async def ask(self, request: Request) -> Response:
         """Get a reply, or raise a ModelError that no retry can mend."""
@@ -30,8 +35,24 @@ class ModelLine:
 
     async def resize(self, slots: int) -> None:
         """Allow so many requests in flight; returns once no more than that are."""
+        self._gate.share(min(1.0, slots / self._whole))
         self._slots.total = slots
         await self._slots.settled()
+
+    def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        self._gate.fund(amount)
+
+    def purse_report(self, short: Callable[[], None]) -> PurseReport | None:
+        """What was spent since the last report, and what is wanted; None where there is no budget.
+
+        Args:
+            short: is called when a request begins to wait for funds.
+        """
+        if self._purse is None:
+            return None
+        self._purse.short = short
+        return self._purse.report(self._slots.total)
 
 
 @asynccontextmanager
@@ -39,7 +60,17 @@ async def open_line(plan: Plan, pool: Pool, api_key: str | None) -> AsyncIterato
     """Open the way to an alias's model, with no slots yet."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        slots = Slots(0)
-        options = CallerOptions(patience=plan.run.outage_patience, tuning=plan.run.request_admission)
-        client = ChatClient(pool, api_key, session)
-        yield ModelLine(Caller(client, slots, options, rng=random.Random(plan.seed)), slots)
+        slots, params, run = Slots(0), pool.model.inference_parameters, plan.run
+        purse = Purse() if run.budget is not None and run.budget.limits_spending else None
+        limits = GateLimits(
+            run.request_admission,
+            params.requests_per_minute,
+            params.tokens_per_minute,
+            Estimate(pool.model.price, getattr(params, "max_tokens", None)),
+            purse,
+        )
+        gate = Gate(slots, limits)
+        options = CallerOptions(patience=run.outage_patience, stops_for_account=not run.disable_early_shutdown)
+        caller = Caller(ModelClient(pool, api_key, session), gate, options, rng=random.Random(plan.seed))
+        whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
+        yield ModelLine(caller, gate, slots, whole, purse)

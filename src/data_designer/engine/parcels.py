@@ -21,9 +21,11 @@ SKIPPED = "__skipped__"
 REJECTED = "__rejected__"
 """Column of a block that holds a row's `Reason` where it was rejected, else None."""
 
+FAILED = "__failed__"
+"""Column of a block that holds a row's `Reason`s where cells of it failed and are null instead, else None."""
+
 SPENT = "__spent__"
-"""Column of a block that holds what the replies to a row came to: (requests, tokens in, tokens out, of these
-reasoning), or None."""
+"""Column of a block that holds what was asked for a row: (column, `Usage.numbers`) pairs, or None."""
 
 Values = dict[int, Block]
 """What one message brings back: stage number to the block of rows that finished there."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from data_designer.engine.events import Rows
 from data_designer.engine.sealed import DamagedError, seal, unseal
-from data_designer.values import Usage
+from data_designer.engine.spending import Spending
 
 Ranges = tuple[tuple[int, int], ...]
 """Record indices as [start, stop) pairs, in order."""
@@ -57,8 +57,10 @@ class Receipt:
     """Record indices of the rows in the files, which hold them in this order."""
     unfinished: Ranges = ()
     """Record indices that a stop left undone."""
-    usage: dict[str, Usage] = field(default_factory=dict)
-    """Model alias to what its records were answered, each reply once, and to the requests that failed meanwhile."""
+    spent: dict[str, Spending] = field(default_factory=dict)
+    """Column to what its cells cost, each reply once."""
+    null_filled: int = 0
+    """Of those generated, records in which a cell failed and is null."""
     reasons: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Kind of rejection to its count, and one example of column, record and message."""
     profile: dict[str, Any] = field(default_factory=dict)
@@ -104,7 +106,7 @@ class Receipt:
                 "kept": tuple((start, stop) for start, stop in data["kept"]),
                 "unfinished": tuple((start, stop) for start, stop in data["unfinished"]),
                 "inexact": tuple(data["inexact"]),
-                "usage": {alias: Usage(**numbers) for alias, numbers in data["usage"].items()},
+                "spent": {column: Spending.from_dict(numbers) for column, numbers in data["spent"].items()},
                 "successor": None if successor is None else cls._from_dict(successor),
             }
         )

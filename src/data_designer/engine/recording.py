@@ -15,6 +15,7 @@ from data_designer.engine.files import Files
 from data_designer.engine.journal import Key, Recorder, Replay, known_result, read_replay, segment_writer
 from data_designer.engine.reuse import Donor
 from data_designer.engine.stages import Ask
+from data_designer.errors import ModelError
 from data_designer.models.draws import Draws
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
@@ -198,22 +199,24 @@ class RowAsks:
         self._recording = recording
         self._replays = replays
         self._draws = draws
-        self._spent: list[Usage] = []
+        self._spent: dict[str, list[Usage]] = {}
 
     @property
-    def spent(self) -> tuple[int, int, int, int] | None:
-        """Requests, tokens in and out and those of reasoning that the replies came to; None where there were none."""
+    def spent(self) -> tuple[tuple[str, tuple[int, ...]], ...] | None:
+        """Columns that asked, each with what its requests came to; None where none did."""
         if not self._spent:
             return None
-        total = Usage.total(self._spent) if len(self._spent) > 1 else self._spent[0]
-        return (total.requests, total.input_tokens, total.output_tokens, total.reasoning_tokens)
+        return tuple(
+            (column, (Usage.total(usages) if len(usages) > 1 else usages[0]).numbers)
+            for column, usages in self._spent.items()
+        )
 
     def result(self, fingerprint: str) -> list[Any] | None:
         """What a step came to before, as a whole."""
         return known_result(self._replays, fingerprint, self.record) if self._replays else None
 
-    def of(self, fingerprint: str) -> Ask:
-        """How a step asks, given the fingerprint of its column."""
+    def of(self, column: str, fingerprint: str) -> Ask:
+        """How a step asks, given its column and that one's fingerprint."""
         ordinal = -1
 
         async def ask(request: Request) -> Response:
@@ -224,12 +227,19 @@ class RowAsks:
                 request = replace(request, params={**params, **request.params})
             response = self._known((fingerprint, self.record, ordinal), request)
             if response is None:
-                response = await self._ask(request)
+                try:
+                    response = await self._ask(request)
+                except ModelError as error:
+                    self._spend(column, Usage(failed_requests=error.attempts))
+                    raise
                 self._recording.note(fingerprint, self.record, ordinal, request, response)
-            self._spent.append(response.usage)
+            self._spend(column, response.usage)
             return response
 
         return ask
+
+    def _spend(self, column: str, usage: Usage) -> None:
+        self._spent.setdefault(column, []).append(usage)
 
     def _known(self, key: Key, request: Request) -> Response | None:
         for replay in self._replays:

@@ -14,12 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from data_designer.engine.events import CellCount, Flags, Rows
-from data_designer.engine.parcels import REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.engine.recording import Recording, RowAsks
 from data_designer.engine.stages import CellCounts, RowResult, StageRunner
 from data_designer.errors import Outage
 from data_designer.models.caller import CallerStatistics
 from data_designer.models.draws import Draws
+from data_designer.models.purse import Amount, PurseReport
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Request, Response
 
@@ -46,6 +47,14 @@ class Line(Protocol):
 
     async def resize(self, slots: int) -> None:
         """Allow so many requests in flight; returns once no more than that are."""
+        ...
+
+    def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        ...
+
+    def purse_report(self, short: Callable[[], None]) -> PurseReport | None:
+        """What was spent since the last report, and what is wanted; None where there is no budget."""
         ...
 
 
@@ -77,6 +86,8 @@ class Summary:
     """The endpoint's words, when it has been failing for longer than the run is willing to wait."""
     drained: bool = False
     """Whether nothing is under way, since the last slot was taken away."""
+    purse: PurseReport | None = None
+    """Where there is a budget: what was spent, and what is wanted."""
 
 
 @dataclass(slots=True)
@@ -86,7 +97,7 @@ class _Report:
     rows: list[int] = field(default_factory=list)
     tickets: list[int] = field(default_factory=list)
     results: list[RowResult] = field(default_factory=list)
-    spent: list[tuple[int, int, int, int] | None] = field(default_factory=list)
+    spent: list[tuple[tuple[str, tuple[int, ...]], ...] | None] = field(default_factory=list)
 
 
 class Replica:
@@ -140,6 +151,10 @@ class Replica:
         if not slots:
             self._drained = True
             self._something.set()
+
+    async def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        self._line.fund(amount)
 
     async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
         """Start rows. A row that came before under the same ticket is not started again.
@@ -248,7 +263,8 @@ class Replica:
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
         statistics = self._line.take_statistics()
-        summary = Summary(self._reported, tuple(finished), statistics, self._outage, self._drained)
+        purse = self._line.purse_report(self._something.set)
+        summary = Summary(self._reported, tuple(finished), statistics, self._outage, self._drained, purse)
         self._drained = False
         return summary, values
 
@@ -261,6 +277,9 @@ def _block(report: _Report, makes: tuple[str, ...]) -> Block:
     rejected: list[Reason | None] = [result.rejected for result in report.results]
     if any(rejected):
         columns[REJECTED] = rejected
+    failed = [result.failed or None for result in report.results]
+    if any(failed):
+        columns[FAILED] = failed
     columns[SPENT] = report.spent
     return Block(np.array(report.rows, dtype=np.int64), columns)
 

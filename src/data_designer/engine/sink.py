@@ -1,7 +1,7 @@
 """Writes a batch: gathers its values, makes the files, and answers with a receipt."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,20 @@ import numpy as np
 import pyarrow as pa
 
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.engine.batch_files import count_reasons, merged, rejects_table, stage_tables
+from data_designer.engine.accounts import Accounts, accounts_of
+from data_designer.engine.batch_files import merged, stage_tables
 from data_designer.engine.driver import CommitJob
+from data_designer.engine.failures import count_kinds, failures_table
 from data_designer.engine.files import Files
-from data_designer.engine.layout import DROPPED, PARQUET, PROCESSED, REJECTS
-from data_designer.engine.parcels import REJECTED, SPENT, Values, gather, pick
+from data_designer.engine.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.parcels import Values, gather
 from data_designer.engine.profile import profile_columns
 from data_designer.engine.receipts import Receipt, indices, ranges
 from data_designer.engine.schema import dataset_schema, is_exact, to_table
 from data_designer.engine.store import Store
 from data_designer.plan.model import Plan
 from data_designer.steps.processors import SchemaTransform
-from data_designer.values import Block, Reason, Usage
+from data_designer.values import Block
 
 
 class Sink:
@@ -54,9 +56,9 @@ class Sink:
         if before is not None and self._holds(before.current, job):
             return before.current
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
-        rejects = rejects_of(job, values)
-        receipt = replace(receipt_of(plan, job, values, block, rejects, self._schema), inexact=self._inexact(block))
-        contents = self._contents(block, rejects)
+        accounts = accounts_of(plan, job, values)
+        receipt = replace(receipt_of(plan, job, block, accounts, self._schema), inexact=self._inexact(block))
+        contents = self._contents(block, accounts)
         if before is not None:
             receipt, contents = merged(self._files, before.current, receipt, contents)
         written = stage_tables(self._files, job.batch, contents)
@@ -77,7 +79,7 @@ class Sink:
         unfinished = np.isin(job.kept.rows, indices(receipt.unfinished))
         return not unfinished.any() and receipt.generated + receipt.rejected >= len(job.kept.rows) + len(job.rejected)
 
-    def _contents(self, block: Block, rejects: Mapping[int, Reason]) -> dict[str, pa.Table]:
+    def _contents(self, block: Block, accounts: Accounts) -> dict[str, pa.Table]:
         """Folder to what the batch's file in it holds."""
         plan = self._plan
         contents: dict[str, pa.Table] = {}
@@ -87,17 +89,17 @@ class Sink:
                 contents[DROPPED] = to_table(_columns(block, plan.dropped_columns), self._dropped_schema)
             for name, rows in self.processed(block).items():
                 contents[f"{PROCESSED}/{name}"] = pa.Table.from_pylist(rows)
-        if rejects:
-            contents[REJECTS] = rejects_table(rejects)
+        for folder, failures in ((REJECTS, accounts.rejected), (NULLED, accounts.nulled)):
+            if failures:
+                contents[folder] = failures_table(failures)
         return contents
 
 
 def receipt_of(
     plan: Plan,
     job: CommitJob,
-    values: Sequence[Values],
     block: Block,
-    rejects: Mapping[int, Reason],
+    accounts: Accounts,
     schema: "pa.Schema | None" = None,
 ) -> Receipt:
     """The receipt, without files, of a batch whose complete rows are in `block`."""
@@ -112,34 +114,12 @@ def receipt_of(
         files=(),
         kept=ranges(block.rows),
         unfinished=ranges(np.setdiff1d(np.arange(records.start, records.stop), others)),
-        usage=_usage(plan, job, values),
-        reasons=count_reasons(rejects),
+        spent=accounts.spent,
+        null_filled=len({one.record for one in accounts.nulled}),
+        reasons=count_kinds([*accounts.rejected, *accounts.nulled]),
         profile=profile_columns(_columns(block, names), schema or dataset_schema(plan, plan.output_columns)),
     )
 
 
-def _usage(plan: Plan, job: CommitJob, values: Sequence[Values]) -> dict[str, Usage]:
-    """What the batch's records were answered, and the requests that failed since the last commit."""
-    usage = {alias: Usage(failed_requests=s.usage.failed_requests) for alias, s in job.statistics.items()}
-    for parcel in (job.kept, *job.rejects):
-        for source in parcel.sources:
-            alias = plan.stages[source.stage].pool
-            spent = [one for one in pick(source, values, SPENT) if one is not None] if alias in plan.pools else []
-            if spent:
-                requests, tokens_in, tokens_out, reasoning = (sum(column) for column in zip(*spent, strict=True))
-                usage[alias] = usage.get(alias, Usage()) + Usage(requests, 0, tokens_in, tokens_out, reasoning)
-    return usage
-
-
 def _columns(block: Block, names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: block.columns.get(name) or [None] * len(block) for name in names}
-
-
-def rejects_of(job: CommitJob, values: Sequence[Values]) -> dict[int, Reason]:
-    """Record index to reason of every rejected row, in order."""
-    found: dict[int, Reason] = {}
-    for parcel in job.rejects:
-        reasons = pick(parcel.sources[0], values, REJECTED)
-        found.update({row: reason for row, reason in zip(parcel.rows.tolist(), reasons, strict=True) if reason})
-    unknown = Reason("LostWork", "the reason was lost with the machine that held it")
-    return {row: found.get(row, unknown) for row in sorted(job.rejected.tolist())}

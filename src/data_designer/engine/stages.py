@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from data_designer.engine.events import CellCount
-from data_designer.engine.parcels import REJECTED, SKIPPED
+from data_designer.engine.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.models.conversation import drive, run_without_model
 from data_designer.plan.columns import producers
 from data_designer.plan.fingerprints import functions_of
-from data_designer.plan.model import LOCAL, Plan, Stage, Step
+from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Plan, Stage, Step
 from data_designer.steps.build import build
 from data_designer.steps.custom import CustomCellProgram
 from data_designer.steps.gates import Gate
@@ -31,8 +31,8 @@ class Asks(Protocol):
     record: int
     """The row's record index."""
 
-    def of(self, fingerprint: str) -> Ask:
-        """How a step asks, given the fingerprint of its column."""
+    def of(self, column: str, fingerprint: str) -> Ask:
+        """How a step asks, given its column and that one's fingerprint."""
         ...
 
     def result(self, fingerprint: str) -> list[Any] | None:
@@ -82,6 +82,8 @@ class RowResult:
     values: dict[str, Any]
     skipped: frozenset[str] | None = None
     rejected: Reason | None = None
+    failed: tuple[Reason, ...] = ()
+    """Why cells are null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class StageRunner:
     def __init__(self, plan: Plan, stage: Stage, seed_table: "pa.Table | None" = None) -> None:
         named = producers(plan.config.columns)
         self.stage = stage
+        self._nulls = plan.run.on_row_failure == "null"
         self._steps = [
             _Built(
                 step,
@@ -125,6 +128,7 @@ class StageRunner:
     ) -> RowResult:
         """Run the steps for one record, asking a model where they ask. `record` is written to."""
         values: dict[str, Any] = {}
+        failed: tuple[Reason, ...] = ()
         for built in self._steps:
             step = built.step
             if built.gate is not None and built.gate.decide(record, skipped or ()):
@@ -132,10 +136,16 @@ class StageRunner:
             elif (known := asks.result(built.fingerprint)) is not None:
                 outcome = Ok(tuple(known))
             else:
-                outcome = await drive(_cell(built.program).exchange(record, asks.record), asks.of(built.fingerprint))
+                outcome = await drive(
+                    _cell(built.program).exchange(record, asks.record), asks.of(step.name, built.fingerprint)
+                )
             if built.inference:
                 counts.add(step.name, failed=isinstance(outcome, Drop))
             match outcome:
+                case Drop(reason) if self._nulls:
+                    failed = (*failed, replace(reason, column=step.name))
+                    skipped = (skipped or frozenset()) | {step.name}
+                    made = (None,) * len(step.makes)
                 case Drop(reason):
                     return RowResult(values, skipped, replace(reason, column=step.name))
                 case Skip(made):
@@ -144,7 +154,7 @@ class StageRunner:
                     pass
             for name, value in zip(step.makes, made, strict=True):
                 values[name] = record[name] = value
-        return RowResult(values, skipped)
+        return RowResult(values, skipped, failed=failed)
 
     # --- on a CPU ----------------------------------------------------------------------------------------
 
@@ -153,10 +163,10 @@ class StageRunner:
 
         What a function of the user made of a row before is taken from `results` where it is known there.
 
-        Returns a block of the same rows with the columns the stage makes, `SKIPPED` where any cell was skipped
-        and `REJECTED` where any row was.
+        Returns a block of the same rows with the columns the stage makes, `SKIPPED` where any cell was skipped,
+        `FAILED` where any is null instead of failing its row, and `REJECTED` where any row was.
         """
-        work = _Work(block, results)
+        work = _Work(block, results, nulls=self._nulls)
         for built in self._steps:
             work.run(built)
         return work.result(self.stage.makes)
@@ -170,13 +180,15 @@ def _cell(program: Program) -> CellProgram:
 class _Work:
     """A block on its way through a CPU stage."""
 
-    def __init__(self, block: Block, results: Results | None) -> None:
+    def __init__(self, block: Block, results: Results | None, *, nulls: bool) -> None:
+        self.nulls = nulls
         self.rows = block.rows
         self.results = results
         # The block's own lists: what the stage makes goes into lists of its own.
         self.columns = {name: values for name, values in block.columns.items() if name != SKIPPED}
         self.skipped: list[frozenset[str] | None] = list(block.columns.get(SKIPPED) or [None] * len(block))
         self.rejected: list[Reason | None] = [None] * len(block)
+        self.failed: list[tuple[Reason, ...] | None] = [None] * len(block)
 
     def run(self, built: _Built) -> None:
         """Run one step for the rows that are left."""
@@ -221,7 +233,7 @@ class _Work:
         for place, skips in zip(todo, gate.decisions(self.columns, self.skipped, todo), strict=True):
             if skips:
                 self._write(step, place, gate.values)
-                self.skipped[place] = (self.skipped[place] or frozenset()) | {step.name}
+                self._skip(step, place)
             else:
                 others.append(place)
         return others
@@ -233,9 +245,21 @@ class _Work:
     def _settle(self, step: Step, place: int, outcome: Outcome) -> None:
         match outcome:
             case Drop(reason):
-                self.rejected[place] = replace(reason, column=step.name)
+                self._fail(step, place, replace(reason, column=step.name))
             case Ok(values) | Skip(values):
                 self._write(step, place, values)
+
+    def _skip(self, step: Step, place: int) -> None:
+        self.skipped[place] = (self.skipped[place] or frozenset()) | {step.name}
+
+    def _fail(self, step: Step, place: int, reason: Reason) -> None:
+        """A cell came to nothing: its row is rejected, or the cell is null where that is wanted and it has a name."""
+        if self.nulls and step.kind not in (SEED, SAMPLERS):
+            self._write(step, place, (None,) * len(step.makes))
+            self._skip(step, place)
+            self.failed[place] = (*(self.failed[place] or ()), reason)
+        else:
+            self.rejected[place] = reason
 
     def _run_rows(self, program: RowsProgram, step: Step, todo: list[int]) -> None:
         whole = len(todo) == len(self.rows)
@@ -252,7 +276,7 @@ class _Work:
                 for place, value in zip(todo, made.columns[name], strict=True):
                     self.columns[name][place] = value
         for source, reason in made.drops.items():
-            self.rejected[todo[source]] = replace(reason, column=reason.column or step.name)
+            self._fail(step, todo[source], replace(reason, column=reason.column or step.name))
 
     def _run_cells(self, program: CellProgram, step: Step, todo: list[int]) -> None:
         if isinstance(program, CustomCellProgram) and program.is_async:
@@ -289,6 +313,8 @@ class _Work:
             columns[SKIPPED] = list(self.skipped)
         if any(reason is not None for reason in self.rejected):
             columns[REJECTED] = list(self.rejected)
+        if any(self.failed):
+            columns[FAILED] = list(self.failed)
         return Block(self.rows, columns)
 
 

@@ -29,6 +29,7 @@ from data_designer.engine.layout import (
     JOURNAL,
     LOCK,
     METADATA,
+    NULLED,
     PARQUET,
     PROCESSED,
     RECEIPTS,
@@ -236,7 +237,7 @@ class Store:
 
     def _data_folders(self) -> list[str]:
         processed = [f"{PROCESSED}/{name}" for name in self.files.list(PROCESSED)]
-        return [PARQUET, DROPPED, REJECTS, *processed]
+        return [PARQUET, DROPPED, REJECTS, NULLED, *processed]
 
     # --- reading -----------------------------------------------------------------------------------------
 

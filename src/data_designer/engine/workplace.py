@@ -11,7 +11,7 @@ import pyarrow as pa
 from data_designer.engine.driver import CommitJob, TaskSummary
 from data_designer.engine.events import CellCount
 from data_designer.engine.journal import Recorder, Replay, known_result
-from data_designer.engine.parcels import REJECTED, Parcel, Values, gather
+from data_designer.engine.parcels import FAILED, REJECTED, Parcel, Values, gather
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset, Remembered
 from data_designer.engine.replica import rough_bytes
@@ -48,6 +48,7 @@ class Workplace:
         reasons = made.columns.get(REJECTED) or [None] * len(made)
         kept = np.array([reason is None for reason in reasons], dtype=np.bool_)
         failures = [reason.column for reason in reasons if reason is not None]
+        failures += [reason.column for some in made.columns.get(FAILED) or () for reason in some or ()]
         cells = tuple(CellCount(column, 0, failures.count(column)) for column in sorted(set(failures)))
         return TaskSummary(kept, rough_bytes(made), cells), {parcel.stage: made}
 

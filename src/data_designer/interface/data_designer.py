@@ -16,13 +16,14 @@ from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import ResumeMode, RunConfig
+from data_designer.engine.accounts import accounts_of
 from data_designer.engine.analysis import analyse
 from data_designer.engine.driver import CommitJob, RunReport
 from data_designer.engine.files import LocalFiles
 from data_designer.engine.parcels import Values, gather
 from data_designer.engine.progress import Progress
 from data_designer.engine.receipts import Receipt
-from data_designer.engine.sink import Sink, receipt_of, rejects_of
+from data_designer.engine.sink import Sink, receipt_of
 from data_designer.engine.store import Store, check_name
 from data_designer.engine.totals import Totals, total
 from data_designer.errors import (
@@ -208,7 +209,7 @@ class DataDesigner:
                 report = running.preview(prepared, [progress], kept.keep)
         plan = prepared.plan
         totals = total(kept.receipts)
-        outcomes = outcomes_of(plan, totals)
+        outcomes = outcomes_of(plan, totals, report)
         refuse_empty(report, outcomes)
         return PreviewResults(
             config_builder=config_builder,
@@ -384,7 +385,7 @@ class DataDesigner:
         totals: Totals,
         report: RunReport,
     ) -> DatasetCreationResults:
-        outcomes = outcomes_of(opened.prepared.plan, totals)
+        outcomes = outcomes_of(opened.prepared.plan, totals, report)
         refuse_empty(report, outcomes, storage.base_dataset_path)
         if report.stop_reason is not None:
             logger.warning(
@@ -429,7 +430,7 @@ class _Kept:
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
         self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
         self.processed = sink.processed(block)
-        receipt = receipt_of(plan, job, values, block, rejects_of(job, values))
+        receipt = receipt_of(plan, job, block, accounts_of(plan, job, values))
         self.receipts.append(receipt)
         return receipt
 

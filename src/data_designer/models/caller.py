@@ -1,29 +1,27 @@
-"""One alias's way to its model in one process: slots, retries, accounts."""
+"""One alias's way to its model in one process: retries, patience, accounts."""
 
 import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
-from data_designer.config.run_config import RequestAdmissionTuningConfig
-from data_designer.errors import ModelError, ModelRateLimitError, Outage
-from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
+from data_designer.errors import (
+    ModelAuthenticationError,
+    ModelError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
+    Outage,
+)
+from data_designer.models.gate import Gate
+from data_designer.models.limits import Backoff
+from data_designer.models.model import Model
 from data_designer.values import Request, Response, Usage
 
 _MOST_ATTEMPTS = 10
 """Attempts at one request, each of which fails while the same model answers others."""
-_RAMP_STEP = 0.1
-"""Seconds between looks at how many slots a start-up ramp opens."""
-
-
-class Client(Protocol):
-    """What sends one request."""
-
-    async def ask(self, request: Request, rng: random.Random) -> Response:
-        """Get one reply or raise a ModelError."""
-        ...
+_OF_THE_ACCOUNT = (ModelAuthenticationError, ModelQuotaExceededError)
+"""Refusals that no row is to blame for, where the same key worked before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,9 @@ class CallerOptions:
     """How long an endpoint that has worked may fail before the run stops."""
     first_patience: float = 60.0
     """The same, for one that has never worked."""
-    tuning: RequestAdmissionTuningConfig | None = None
+    stops_for_account: bool = True
+    """Whether a key that worked before and is refused, or an account that is empty, stops the run; otherwise such
+    refusals reject rows."""
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -62,34 +62,47 @@ class CallerStatistics:
         )
 
 
+@dataclass(slots=True)
+class _Tries:
+    """What became of one request so far."""
+
+    answers: int
+    """Requests that the model had answered when this one failed last."""
+    attempts: int = 0
+    unlucky: int = 0
+    """Attempts that failed while others were answered."""
+    refused: int = 0
+    """Attempts for which the account was to blame."""
+
+
 class Caller:
     """Asks until there is a reply, or none can be had.
 
-    A slot is held only while a request is in flight, never while waiting. Failures that may pass are tried again
-    until the endpoint has failed for longer than `CallerOptions` allow; no row is rejected for an outage.
+    Failures that may pass are tried again until the endpoint has failed for longer than `CallerOptions` allow; no row
+    is rejected for an outage.
     """
 
     def __init__(
         self,
-        client: Client,
-        slots: Slots,
+        model: Model,
+        gate: Gate,
         options: CallerOptions,
         *,
         rng: random.Random,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._client = client
-        self._slots = slots
+        self._model = model
+        self._gate = gate
         self._options = options
         self._rng = rng
         self._clock = clock
         self._sleep = sleep
-        self._adaptive = AdaptiveLimit(options.tuning)
-        self._opening: asyncio.Task[None] | None = None
         self._failing_since: float | None = None
         self._worked = False
         self._answers = 0
+        self._sent_answered = float("-inf")
+        """When the latest of the requests that were answered was sent."""
         self._statistics = CallerStatistics()
         # Added up once a report instead of once a request.
         self._usages: list[Usage] = []
@@ -103,79 +116,66 @@ class Caller:
                 again while it answered others.
             Outage: the endpoint has been failing for longer than the run is willing to wait.
         """
-        attempt = unlucky = 0
-        answered_before = self._answers
+        tries = _Tries(answers=self._answers)
         while True:
-            attempt += 1
+            tries.attempts += 1
+            sent_at = self._clock()
             try:
-                return await self._attempt(request)
+                response = await self._attempt(request)
             except ModelError as error:
-                if not error.retryable:
-                    raise
-                self._check_patience(error)
+                error.attempts = tries.attempts
+                if error.retryable:
+                    self._check_patience(error)
+                else:
+                    self._check_account(error, tries, sent_at)
                 if not isinstance(error, ModelRateLimitError):
-                    # A request that fails while others are answered is its own fault, not an outage.
-                    unlucky += self._answers > answered_before
-                    answered_before = self._answers
-                    if unlucky >= _MOST_ATTEMPTS:
-                        raise
-                    delay = self._options.backoff.delay(attempt, self._rng, error.retry_after)
-                    await self._sleep(min(delay, self._longest_wait()))
+                    await self._back_off(error, tries)
+            else:
+                return response if tries.attempts == 1 else _after(tries.attempts - 1, response)
+
+    def _check_account(self, error: ModelError, tries: "_Tries", sent_at: float) -> None:
+        """Raise what no retry can mend; a key that has worked is tried once more, since some endpoints err once."""
+        account = self._worked and self._options.stops_for_account and isinstance(error, _OF_THE_ACCOUNT)
+        if not account or self._sent_answered > sent_at:
+            raise error
+        tries.refused += 1
+        if tries.refused > 1:
+            raise Outage(str(error), status=error.status) from error
+
+    async def _back_off(self, error: ModelError, tries: "_Tries") -> None:
+        # A request that fails while others are answered is its own fault, not an outage.
+        tries.unlucky += self._answers > tries.answers
+        tries.answers = self._answers
+        if tries.unlucky >= _MOST_ATTEMPTS:
+            raise error
+        delay = self._options.backoff.delay(tries.attempts, self._rng, error.retry_after)
+        await self._sleep(min(delay, self._longest_wait()))
 
     async def _attempt(self, request: Request) -> Response:
-        await self._acquire()
-        sent_at = self._clock()
+        passage = await self._gate.enter(request)
         try:
-            response = await self._client.ask(request, self._rng)
+            response = await self._model.ask(request, self._rng)
         except ModelError as error:
-            self._failed(error, sent_at)
+            self._gate.failed(passage, error, self._longest_wait())
+            self._failed(error, passage.sent_at)
             raise
         else:
-            self._answered(response, sent_at)
+            self._gate.answered(passage, response)
+            self._answered(response, passage.sent_at)
             return response
         finally:
-            self._slots.release()
-
-    async def _acquire(self) -> None:
-        """Take a slot outside the cooldown, which may begin while waiting for the slot."""
-        while True:
-            while (wait := self._adaptive.not_before - self._clock()) > 0:
-                await self._sleep(wait)
-            if self._adaptive.ramping:
-                self._slots.lower(self._adaptive.allowed(self._clock(), self._slots.total))
-                if self._opening is None:
-                    self._opening = asyncio.create_task(self._open_slots())
-            await self._slots.acquire()
-            if self._adaptive.not_before <= self._clock():
-                return
-            self._slots.release()
-
-    async def _open_slots(self) -> None:
-        """Let waiting requests in as the ramp rises, which no reply may come to do for long."""
-        while self._adaptive.ramping:
-            await self._sleep(_RAMP_STEP)
-            self._slots.lower(self._adaptive.allowed(self._clock(), self._slots.total))
+            self._gate.leave(passage)
 
     def _answered(self, response: Response, sent_at: float) -> None:
-        now, total = self._clock(), self._slots.total
-        seconds = now - sent_at
         self._answers += 1
+        self._sent_answered = max(self._sent_answered, sent_at)
         self._worked, self._failing_since = True, None
-        if self._adaptive.limit is not None or self._adaptive.ramping:
-            if now >= self._adaptive.not_before:
-                self._adaptive.accepted(total)
-            self._slots.lower(self._adaptive.allowed(now, total))
         self._usages.append(response.usage)
-        self._seconds.append(seconds)
+        self._seconds.append(self._clock() - sent_at)
 
     def _failed(self, error: ModelError, sent_at: float) -> None:
-        now = self._clock()
         if error.retryable and self._failing_since is None:
             self._failing_since = sent_at
-        if isinstance(error, ModelRateLimitError):
-            pause = None if error.retry_after is None else min(error.retry_after, self._longest_wait())
-            self._adaptive.refused(now, sent_at, self._slots.in_use, pause)
-            self._slots.lower(self._adaptive.limit)
         kind = type(error).__name__
         self._statistics += CallerStatistics(Usage(failed_requests=1), 0.0, 0.0, {kind: 1}, {kind: str(error)})
 
@@ -201,3 +201,8 @@ class Caller:
         taken, self._statistics = self._statistics + answered, CallerStatistics()
         self._usages, self._seconds = [], []
         return taken
+
+
+def _after(failures: int, response: Response) -> Response:
+    """A reply that counts the failed attempts before it."""
+    return replace(response, usage=response.usage + Usage(failed_requests=failures))

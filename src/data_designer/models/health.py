@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 
 from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
-from data_designer.models.chat import ChatClient
+from data_designer.models.client import ModelClient
 from data_designer.plan.model import Pool
 from data_designer.values import Request
 
@@ -43,7 +43,7 @@ async def check_pools(
         return
     async with aiohttp.ClientSession() as session:
         checks = {
-            asyncio.create_task(_check(ChatClient(pool, key, session), pool, sleep)): pool.alias for pool, key in pools
+            asyncio.create_task(_check(ModelClient(pool, key, session), pool, sleep)): pool.alias for pool, key in pools
         }
         try:
             _, late = await asyncio.wait(checks, timeout=deadline)
@@ -59,7 +59,7 @@ async def check_pools(
         raise TimeoutError(f"no sign of life from {aliases} within {deadline:g} s; are these models being loaded?")
 
 
-async def _check(client: ChatClient, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _check(client: ModelClient, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
     for attempt in range(1, _TRIES + 1):
         try:
             response = await client.ask(_GREETING, random.Random(0))

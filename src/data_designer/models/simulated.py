@@ -2,110 +2,49 @@
 
 It is the demo's model, the tests' model and the user's dry run. The same prompt gets the same reply, whoever
 asks and whenever; it misbehaves as told, by chance that depends only on its seed, the prompt and how often
-that prompt was asked before.
+that prompt was asked before. It also answers Anthropic's messages.
 """
 
 import argparse
 import asyncio
-import hashlib
-import math
-import re
 import subprocess
 import sys
 import time
 from collections import OrderedDict, deque
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import lru_cache
-from typing import Any
-from urllib.parse import parse_qsl
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NoReturn
 
 import orjson
 from aiohttp import web
 
-from data_designer.models.chance import Chance
-from data_designer.models.instances import Instances
+from data_designer.models.simulated_counts import Allowance, Counted, Counts, Tally, allowances
+from data_designer.models.simulated_draw import Draw
+from data_designer.models.simulated_model import READERS, SimulatedModel
+from data_designer.models.simulated_replies import Reply, prompt_of, reply_text, reply_to
+from data_designer.models.simulated_wire import ChatCompletions, Messages, Usage, Wire
 
-_LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
+__all__ = ["SimulatedModel", "SimulatedServer", "SimulatedServerProcess", "reply_text", "serve", "start_simulated"]
+
 _REMEMBERED = 200_000
 """Prompts whose number of askings is remembered."""
 _LOGGED = 50_000
 _START_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedModel:
-    """How the simulated model behaves. Any field may be overridden in a model's name: `sim?latency=0.05`."""
-
-    seed: int = 0
-    latency: float = 0.0
-    """Mean seconds to a reply."""
-    jitter: float = 0.0
-    """Spread of the latency: a share for `uniform` (0.5 is plus or minus half), sigma for `lognormal`."""
-    jitter_kind: str = "uniform"
-    error_rate: float = 0.0
-    """Share of requests answered with HTTP 500."""
-    malformed_rate: float = 0.0
-    """Share of replies that do not have the form that was asked for."""
-    reset_rate: float = 0.0
-    """Share of requests whose connection is closed without an answer."""
-    reject_above: int | None = None
-    """Answer 429 when more requests than this are in flight."""
-    retry_after: float = 1.0
-    """Seconds that a 429 asks to wait."""
-    output_tokens: int = 40
-    """About how long replies in prose are."""
-
-    def __post_init__(self) -> None:
-        if self.jitter_kind not in ("uniform", "lognormal"):
-            raise ValueError(f"jitter_kind is uniform or lognormal, not '{self.jitter_kind}'")
-
-
-@dataclass(slots=True)
-class _Counts:
-    requests: int = 0
-    ok: int = 0
-    errors: int = 0
-    malformed: int = 0
-    resets: int = 0
-    rate_limited: int = 0
-    in_flight: int = 0
-    peak_in_flight: int = 0
-    first_at: float | None = None
-    last_at: float = 0.0
-    area: float = 0.0
-    """Integral of the requests in flight over time."""
-    changed_at: float = 0.0
-    lateness: float = 0.0
-    """Seconds by which replies left later than their latency says: how busy the server itself was."""
-
-    def change(self, now: float, by: int) -> None:
-        """A request came (+1) or went (-1)."""
-        if self.first_at is None:
-            self.first_at = self.changed_at = now
-        self.area += self.in_flight * (now - self.changed_at)
-        self.changed_at = self.last_at = now
-        self.in_flight += by
-        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form, with the mean number in flight between the first request and the last reply."""
-        span = self.last_at - (self.first_at or 0.0)
-        return {
-            **asdict(self),
-            "mean_in_flight": self.area / span if span > 0 else 0.0,
-            "mean_lateness": self.lateness / self.ok if self.ok else 0.0,
-            "span": span,
-        }
+_SHORTEST_WAIT = 0.1
+"""Seconds that a 429 of a rate limit asks to wait at least."""
+_POLL_SECONDS = 0.02
+"""Between looks at whether a client that gets no answer is still there."""
+_REVOKED = "Incorrect API key provided: ***. This key was revoked."
 
 
 @dataclass(slots=True)
 class _State:
     model: SimulatedModel
     log: deque[dict[str, Any]] | None
-    total: _Counts = field(default_factory=_Counts)
-    by_model: dict[str, _Counts] = field(default_factory=dict)
+    total: Counts
+    by_model: dict[str, Tally] = field(default_factory=dict)
     asked: "OrderedDict[bytes, int]" = field(default_factory=OrderedDict)
     named: dict[str, SimulatedModel] = field(default_factory=dict)
+    is_closing: bool = False
 
     def ordinal(self, prompt: bytes) -> int:
         """How often this prompt was asked before; counts it."""
@@ -119,129 +58,190 @@ class _State:
         """How the model of this name behaves."""
         known = self.named.get(name)
         if known is None:
-            known = self.named[name] = _overridden(self.model, name)
+            known = self.named[name] = self.model.named(name)
         return known
 
+    def tally(self, name: str) -> Tally:
+        """Where requests to the model of this name are counted."""
+        known = self.by_model.get(name)
+        if known is None:
+            known = self.by_model[name] = Tally(Counts.within(self.behaviour(name).rate_window), self.total)
+        return known
 
-def _overridden(model: SimulatedModel, name: str) -> SimulatedModel:
-    """Raises ValueError for a setting that is no number or a spread of no known kind."""
-    kinds = {f.name: type(getattr(model, f.name)) for f in fields(model)}
-    changes: dict[str, Any] = {}
-    for key, value in parse_qsl(name.partition("?")[2]):
-        if key in kinds:
-            kind = int if key == "reject_above" else kinds[key]
-            try:
-                changes[key] = kind(value)
-            except ValueError:
-                raise ValueError(f"model '{name}': {key} is no {kind.__name__}") from None
-    return replace(model, **changes)
-
-
-# --- replies ---------------------------------------------------------------------------------------------
-
-
-def _content(message: dict[str, Any]) -> str:
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    return "\n".join(str(block.get("text", "")) for block in content or () if isinstance(block, dict))
-
-
-def _prompt(body: dict[str, Any]) -> tuple[str, str]:
-    """System text and first user message: what a reply depends on, so that a restart gets the same one."""
-    system, user = "", ""
-    for message in body.get("messages", ()):
-        if message.get("role") == "system" and not system:
-            system = _content(message)
-        elif message.get("role") == "user" and not user:
-            user = _content(message)
-    return system, user
-
-
-def reply_text(body: dict[str, Any], seed: int, output_tokens: int) -> str:
-    """The reply to a request, in the form it asks for: prose, a JSON instance of a schema, or code."""
-    system, user = _prompt(body)
-    chance = Chance(hashlib.blake2b(f"{seed}\0{system}\0{user}".encode()).digest())
-    wanted = body.get("response_format")
-    if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
-        schema = (wanted.get("json_schema") or {}).get("schema", {})
-        return orjson.dumps(_instances(orjson.dumps(schema)).make(chance)).decode()
-    asked = _schema(user)
-    if asked is not None:
-        made = asked.make(chance)
-        return f"```json\n{orjson.dumps(made, option=orjson.OPT_INDENT_2).decode()}\n```"
-    language = _LANGUAGE.search(user)
-    if language:
-        return f"```{language.group(1)}\n{_code(language.group(1), chance)}\n```"
-    return "Hello! How can I help?" if user == "Hello!" else _prose(user, chance, output_tokens)
-
-
-@lru_cache(maxsize=1000)
-def _instances(schema: bytes) -> Instances:
-    return Instances(orjson.loads(schema))
-
-
-def _schema(user: str) -> Instances | None:
-    """The JSON schema that the prompt ends with, where it does; earlier mentions of the tag are prose."""
-    start = user.rfind("<response_schema>")
-    end = user.find("</response_schema>", start)
-    if start < 0 or end < 0:
-        return None
-    try:
-        return _instances(user[start + len("<response_schema>") : end].encode())
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _code(language: str, chance: Chance) -> str:
-    name = "_".join(chance.words(2).split())
-    if language == "python":
-        return (
-            f'def {name}(value: int) -> int:\n    """Return a multiple of the value."""\n'
-            f"    return value * {chance.below(90) + 2}"
-        )
-    if language == "sql":
-        return f"SELECT id, name FROM {name} WHERE id > {chance.below(100)}"  # noqa: S608 - it is a reply, not a query
-    return f"// {name}\n{name}({chance.below(100)});"
-
-
-def _prose(user: str, chance: Chance, output_tokens: int) -> str:
-    about = re.findall(r"[A-Za-z]{6,}", user[:2000])[:40] or ["this"]
-    sentences = []
-    length = 0
-    while length < output_tokens * 4:
-        verb = chance.choice(("brings", "keeps", "shows", "holds"))
-        sentence = f"The {chance.words(2)} of {chance.choice(about)} {verb} {chance.words(4)}."
-        sentences.append(sentence)
-        length += len(sentence) + 1
-    return " ".join(sentences)
-
-
-# --- the server ------------------------------------------------------------------------------------------
-
-
-class _Draw:
-    """Chance of one request: what goes wrong with it, and how long it takes."""
-
-    def __init__(self, model: SimulatedModel, prompt: bytes, ordinal: int) -> None:
-        digest = hashlib.blake2b(prompt, salt=ordinal.to_bytes(8), person=(model.seed % (1 << 64)).to_bytes(8)).digest()
-        self._draws = [int.from_bytes(digest[i : i + 6]) / (1 << 48) for i in range(0, 30, 6)]
-        self.reset = self._draws[0] < model.reset_rate
-        self.error = self._draws[1] < model.error_rate
-        self.malformed = self._draws[2] < model.malformed_rate
-        self.seconds = self._latency(model)
-
-    def _latency(self, model: SimulatedModel) -> float:
-        if not model.latency or not model.jitter:
-            return model.latency
-        if model.jitter_kind == "uniform":
-            return model.latency * (1 + model.jitter * (2 * self._draws[3] - 1))
-        # Box-Muller; the mean of exp(sigma z) is exp(sigma^2 / 2).
-        normal = math.sqrt(-2 * math.log(1 - self._draws[3])) * math.cos(2 * math.pi * self._draws[4])
-        return model.latency * math.exp(model.jitter * normal - model.jitter**2 / 2)
+    def reset(self) -> None:
+        """Forget every request."""
+        self.total = Counts.within(self.model.rate_window)
+        self.by_model = {}
+        self.asked.clear()
+        if self.log is not None:
+            self.log.clear()
 
 
 _STATE = web.AppKey("state", _State)
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One request, from its arrival to its answer."""
+
+    request: web.Request
+    state: _State
+    wire: Wire
+    body: dict[str, Any]
+    name: str
+    model: SimulatedModel
+    tally: Tally
+    """Kept for the whole request, so that one that outlasts a reset is not subtracted from the new counts."""
+
+    async def answer(self) -> web.Response:
+        """Answer as the model behaves. Raises ConnectionResetError where the connection is closed instead."""
+        arrived = time.monotonic()
+        refusal = self._refused_at_once(arrived)
+        if refusal is not None:
+            return refusal
+        prompt = prompt_of(self.body)
+        digest = prompt.digest(self.name)
+        draw = Draw(self.model, digest, self.state.ordinal(digest))
+        seconds = self._seconds(draw)
+        if self.model.may_leave_waiting:
+            await self._pass(seconds, draw)
+        elif seconds:
+            await asyncio.sleep(seconds)
+        refusal = self._refused_at_last(draw)
+        if refusal is not None:
+            return refusal
+        try:
+            reply = reply_to(self.body, prompt, self.model, draw)
+        except ValueError as error:
+            return self._refusal(400, str(error))
+        usage = self._usage(prompt.tokens, reply)
+        sent = self.wire.reply(self.name, reply, usage)
+        if reply.fault is not None:
+            self.tally.count(reply.fault)
+        now = time.monotonic()
+        self.tally.answered(now, usage.prompt + usage.completion, now - arrived - seconds)
+        return _json(sent, headers=self.wire.headers(self._left(now)) if self.model.has_limits else None)
+
+    def _refused_at_once(self, now: float) -> web.Response | None:
+        """The refusal that takes no time and no chance."""
+        model, own = self.model, self.tally.own
+        if model.outage_after is not None and model.is_out(self._age(now)):
+            self._abort("outages")
+        if model.revoked_after is not None and own.ok >= model.revoked_after:
+            return self._unauthorized()
+        if model.reject_above is not None and own.in_flight > model.reject_above:
+            self.tally.count("rate_limited")
+            return self._refusal(429, "too many requests", {"Retry-After": f"{model.retry_after:g}"})
+        return self._over_limit(now) if model.has_limits else None
+
+    def _over_limit(self, now: float) -> web.Response | None:
+        left = self._left(now)
+        waits = [one.opens_in for one in left if not one.remaining]
+        if not waits:
+            self.tally.own.admitted.add(now, 1)
+            return None
+        self.tally.count("rate_limited")
+        wait = {"Retry-After": f"{max(_SHORTEST_WAIT, *waits):g}"}
+        return self._refusal(429, "rate limit reached", wait | self.wire.headers(left))
+
+    def _left(self, now: float) -> list[Allowance]:
+        return list(allowances(self.model, self.tally.own, now))
+
+    def _refused_at_last(self, draw: Draw) -> web.Response | None:
+        """What comes of a request instead of a reply, after the time that this takes."""
+        if draw.has("reset"):
+            self._abort("resets")
+        if draw.has("error"):
+            self.tally.count("errors")
+            return self._refusal(500, "simulated internal error")
+        if self.model.revoked_after is not None and self.tally.own.ok >= self.model.revoked_after:
+            return self._unauthorized()
+        return None
+
+    def _seconds(self, draw: Draw) -> float:
+        model = self.model
+        is_slow = model.slow_after is not None and self.tally.own.requests > model.slow_after
+        return draw.latency * (model.slow_factor if is_slow else 1)
+
+    async def _pass(self, seconds: float, draw: Draw) -> None:
+        """Let time pass: to the reply, until the client has given up, or until an outage cuts the connection."""
+        if draw.has("hang"):
+            self.tally.count("hangs")
+            await self._hang()
+        if self.model.outage_after is None:
+            await asyncio.sleep(seconds)
+            return
+        starts_in = self.model.outage_after - self._age(time.monotonic())
+        is_cut = 0 <= starts_in < seconds and self.model.outage_seconds > 0
+        await asyncio.sleep(starts_in if is_cut else seconds)
+        if is_cut:
+            self._abort("outages")
+
+    async def _hang(self) -> NoReturn:
+        while self.request.transport is not None and not self.state.is_closing:
+            if self.model.is_out(self._age(time.monotonic())):
+                self._abort("outages")
+            await asyncio.sleep(_POLL_SECONDS)
+        self._close()
+
+    def _age(self, now: float) -> float:
+        """Seconds since the model's first request."""
+        first = self.tally.own.first_at
+        return 0.0 if first is None else now - first
+
+    def _abort(self, why: Counted) -> NoReturn:
+        self.tally.count(why)
+        self._close()
+
+    def _close(self) -> NoReturn:
+        if self.request.transport is not None:
+            self.request.transport.abort()
+        raise ConnectionResetError
+
+    def _usage(self, asked: int, reply: Reply) -> Usage:
+        model = self.model
+        cached = round(asked * model.cached_share) if model.cached_share else 0
+        return Usage(asked, reply.tokens + model.reasoning_tokens, cached, model.reasoning_tokens)
+
+    def _unauthorized(self) -> web.Response:
+        self.tally.count("unauthorized")
+        return self._refusal(401, _REVOKED)
+
+    def _refusal(self, status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+        return _json(self.wire.refusal(status, message), status, headers)
+
+
+_CHAT = ChatCompletions()
+_MESSAGES = Messages()
+
+
+async def _chat(request: web.Request) -> web.StreamResponse:
+    return await _visited(request, _CHAT)
+
+
+async def _messages(request: web.Request) -> web.StreamResponse:
+    return await _visited(request, _MESSAGES)
+
+
+async def _visited(request: web.Request, wire: Wire) -> web.StreamResponse:
+    state = request.app[_STATE]
+    arrived = time.monotonic()
+    content = await _content_of(request)
+    try:
+        body = wire.read(content, request.headers)
+        name = str(body.get("model", ""))
+        visit = _Visit(request, state, wire, body, name, state.behaviour(name), state.tally(name))
+    except ValueError as error:
+        return _json(wire.refusal(400, str(error)), 400)
+    visit.tally.arrive(arrived)
+    try:
+        return await visit.answer()
+    finally:
+        left = time.monotonic()
+        visit.tally.leave(left)
+        if state.log is not None:
+            times = {"arrived": arrived, "left": left}
+            state.log.append({"model": name, **times, **_logged(request, body, content)})
 
 
 async def _content_of(request: web.Request) -> bytes:
@@ -252,98 +252,12 @@ async def _content_of(request: web.Request) -> bytes:
         return b""
 
 
-async def _chat(request: web.Request) -> web.StreamResponse:
-    state = request.app[_STATE]
-    arrived = time.monotonic()
-    try:
-        body = _read(await _content_of(request))
-        name = str(body.get("model", ""))
-        model = state.behaviour(name)
-    except ValueError as error:
-        return _refusal(400, str(error))
-    # Kept for the whole request, so that one that outlasts a reset is not subtracted from the new counts.
-    counted = (state.total, state.by_model.setdefault(name, _Counts()))
-    for some in counted:
-        some.requests += 1
-        some.change(arrived, 1)
-    try:
-        return await _answer(request, model, body, counted)
-    finally:
-        left = time.monotonic()
-        for some in counted:
-            some.change(left, -1)
-        if state.log is not None:
-            user = _prompt(body)[1]
-            state.log.append({"model": name, "arrived": arrived, "left": left, "user": user[:200]})
-
-
-def _read(content: bytes) -> dict[str, Any]:
-    """The request's body. Raises ValueError for one that is no chat completion request."""
-    body = orjson.loads(content)
-    if isinstance(body, dict):
-        messages = body.get("messages")
-        if isinstance(messages, list) and all(isinstance(message, dict) for message in messages):
-            return body
-    raise ValueError("the body must be an object with a list of messages")
-
-
-async def _answer(
-    request: web.Request, model: SimulatedModel, body: dict[str, Any], counted: tuple[_Counts, _Counts]
-) -> web.StreamResponse:
-    arrived = time.monotonic()
-    if model.reject_above is not None and counted[1].in_flight > model.reject_above:
-        _count(counted, "rate_limited")
-        return _refusal(429, "too many requests", {"Retry-After": f"{model.retry_after:g}"})
-    name = str(body.get("model", ""))
-    system, user = _prompt(body)
-    prompt = hashlib.blake2b(f"{name}\0{system}\0{user}".encode(), digest_size=16).digest()
-    draw = _Draw(model, prompt, request.app[_STATE].ordinal(prompt))
-    if draw.seconds:
-        await asyncio.sleep(draw.seconds)
-    if draw.reset:
-        _count(counted, "resets")
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError
-    if draw.error:
-        _count(counted, "errors")
-        return _refusal(500, "simulated internal error")
-    try:
-        text = reply_text(body, model.seed, model.output_tokens)
-    except ValueError as error:
-        return _refusal(400, str(error))
-    if draw.malformed:
-        _count(counted, "malformed")
-        text = _broken(text)
-    reply = _json(_completion(name, text, len(system) + len(user)))
-    _count(counted, "ok")
-    _count(counted, "lateness", time.monotonic() - arrived - draw.seconds)
-    return reply
-
-
-def _count(counted: tuple[_Counts, _Counts], what: str, by: float = 1) -> None:
-    for some in counted:
-        setattr(some, what, getattr(some, what) + by)
-
-
-def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    return _json({"error": {"message": message}}, status, headers)
-
-
-def _broken(text: str) -> str:
-    """Half a JSON object, or nothing at all where prose was asked for."""
-    return text.replace("```", "")[: len(text) // 2] if text.startswith("```") else ""
-
-
-def _completion(model: str, text: str, prompt_length: int) -> dict[str, Any]:
-    asked, answered = -(-prompt_length // 4), -(-len(text) // 4)
+def _logged(request: web.Request, body: dict[str, Any], content: bytes) -> dict[str, Any]:
+    """What is logged of a request: the beginning of its prompt, and all of it as it came."""
     return {
-        "id": "simulated",
-        "object": "chat.completion",
-        "created": 0,
-        "model": model,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
+        "user": prompt_of(body).user[:200],
+        "body": orjson.Fragment(content),
+        "headers": {header.lower(): value for header, value in request.headers.items()},
     }
 
 
@@ -357,7 +271,7 @@ async def _models(_: web.Request) -> web.Response:
 
 async def _stats(request: web.Request) -> web.Response:
     state = request.app[_STATE]
-    models = {name: counts.to_dict() for name, counts in state.by_model.items()}
+    models = {name: tally.own.to_dict() for name, tally in state.by_model.items()}
     return _json({"total": state.total.to_dict(), "models": models})
 
 
@@ -366,12 +280,12 @@ async def _log(request: web.Request) -> web.Response:
 
 
 async def _reset(request: web.Request) -> web.Response:
-    state = request.app[_STATE]
-    state.total, state.by_model = _Counts(), {}
-    state.asked.clear()
-    if state.log is not None:
-        state.log.clear()
+    request.app[_STATE].reset()
     return _json({})
+
+
+async def _close(app: web.Application) -> None:
+    app[_STATE].is_closing = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,8 +306,10 @@ async def start_simulated(
 ) -> SimulatedServer:
     """Start the server on the running event loop; port 0 picks a free one. Raises OSError where it is taken."""
     app = web.Application(client_max_size=1 << 28)
-    app[_STATE] = _State(model, deque(maxlen=_LOGGED) if log else None)
+    app[_STATE] = _State(model, deque(maxlen=_LOGGED) if log else None, Counts.within(model.rate_window))
+    app.on_shutdown.append(_close)
     app.router.add_post("/v1/chat/completions", _chat)
+    app.router.add_post("/v1/messages", _messages)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/stats", _stats)
     app.router.add_get("/log", _log)
@@ -410,7 +326,8 @@ class SimulatedServerProcess:
     """The server in a process of its own, which ends with this one."""
 
     def __init__(self, model: SimulatedModel, *, port: int = 0, log: bool = False) -> None:
-        options = [f"--{name}={value}" for name, value in asdict(model).items() if value is not None]
+        settings = {name: value for name, value in asdict(model).items() if value is not None}
+        options = [f"--{name}={int(x) if isinstance(x, bool) else x}" for name, x in settings.items()]
         self._command = [
             sys.executable,
             "-m",
@@ -472,9 +389,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="An OpenAI-compatible endpoint that needs no model.")
     for option in fields(SimulatedModel):
-        default = option.default
-        kind = int if option.name == "reject_above" else type(default)
-        parser.add_argument(f"--{option.name}", type=kind, default=default)
+        parser.add_argument(f"--{option.name}", type=READERS[option.name], default=option.default)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", action="store_true")

@@ -12,6 +12,7 @@ from typing import Any
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.models import HOW_IT_IS_ASKED
 from data_designer.config.templates import references
 from data_designer.plan.model import SAMPLERS, SEED, Step
 
@@ -151,7 +152,7 @@ def _column(column: SingleColumnConfig) -> dict[str, Any]:
 
 
 def _model(dumped: dict[str, Any]) -> dict[str, Any]:
-    params = {k: v for k, v in dumped["inference_parameters"].items() if k not in ("max_parallel_requests", "timeout")}
+    params = {k: v for k, v in dumped["inference_parameters"].items() if k not in HOW_IT_IS_ASKED}
     return {"model": dumped["model"], "provider": dumped["provider"], "inference_parameters": params}
 
 

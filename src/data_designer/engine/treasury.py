@@ -1,0 +1,77 @@
+"""Shares a run's budget out among replicas: granted in blocks before anything is sent, settled with the results."""
+
+from collections.abc import Iterator
+
+from data_designer.engine.grants import Incarnation
+from data_designer.models.purse import NOTHING, Amount, PurseReport
+
+
+class Treasury:
+    """What is left of a budget, and who holds how much of it.
+
+    A replica spends only what it was given, so the budget is never exceeded, whatever is in flight. What a lost
+    replica held counts as spent, since nobody knows. Pure.
+
+    Args:
+        limit: the budget; infinite in the parts that are not limited.
+        spent: what was spent of it before.
+    """
+
+    def __init__(self, limit: Amount, spent: Amount = NOTHING) -> None:
+        self.limit = limit
+        self.spent = spent
+        self._left = limit - spent
+        self._given: dict[Incarnation, Amount] = {}
+        self._waiting: dict[Incarnation, PurseReport] = {}
+        """Replicas that want more than was left when they asked."""
+        self._busy: set[Incarnation] = set()
+        """Replicas that may still give something back."""
+
+    def __repr__(self) -> str:
+        return f"Treasury(left={self._left}, given={self._given})"
+
+    def settle(self, replica: Incarnation, report: PurseReport) -> list[tuple[Incarnation, Amount]]:
+        """Take a report in; gives what to send to whom."""
+        self.spent += report.spent
+        self._left += report.returned
+        self._given[replica] = self._given.get(replica, NOTHING) - report.spent - report.returned
+        self._waiting.pop(replica, None)
+        self._busy.discard(replica)
+        if report.busy:
+            self._busy.add(replica)
+        if report.wanted is not None:
+            self._waiting[replica] = report
+        return list(self._grants())
+
+    def lose(self, replica: Incarnation) -> None:
+        """A replica is gone, and with it what it held."""
+        self.spent += self._given.pop(replica, NOTHING)
+        self._waiting.pop(replica, None)
+        self._busy.discard(replica)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether somebody waits for more than there will ever be."""
+        return not self._busy and any(report.starved for report in self._waiting.values())
+
+    def _grants(self) -> Iterator[tuple[Incarnation, Amount]]:
+        for replica, report in list(self._waiting.items()):
+            if report.wanted is None or not self._left.covers(report.least):
+                continue
+            amount = _part(report.wanted, report.least, self._left)
+            self._left -= amount
+            self._given[replica] = self._given.get(replica, NOTHING) + amount
+            self._busy.add(replica)
+            del self._waiting[replica]
+            yield replica, amount
+
+
+def _part(wanted: Amount, least: Amount, left: Amount) -> Amount:
+    """As much of what is wanted as there is, and no less than is of use."""
+    shares = [
+        available / asked
+        for asked, available in ((wanted.usd, left.usd), (wanted.tokens, left.tokens), (wanted.requests, left.requests))
+        if asked > 0
+    ]
+    amount = wanted.times(max(0.0, min([1.0, *shares])))
+    return amount if amount.covers(least) else least

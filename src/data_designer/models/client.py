@@ -1,0 +1,120 @@
+"""An alias's model: requests are written in its provider's form and go to one of its endpoints."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import aiohttp
+import orjson
+
+from data_designer import errors
+from data_designer.config.models import ANTHROPIC
+from data_designer.models.chat import ChatForm, UnreadableError
+from data_designer.models.draws import distributions
+from data_designer.models.endpoints import Endpoints
+from data_designer.models.messages import MessagesForm
+from data_designer.models.ratelimits import pause
+from data_designer.models.refusals import quoted
+from data_designer.models.transport import Transport
+from data_designer.plan.model import Pool
+from data_designer.values import Request, Response
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds until a request is given up, where the alias does not say."""
+
+
+class Form(Protocol):
+    """How a provider wants requests written, and how its replies are read."""
+
+    def body(self, request: Request, drawn: dict[str, Any]) -> dict[str, Any]:
+        """The JSON that is posted."""
+        ...
+
+    def parse(self, data: Any) -> Response:
+        """Read a reply. Raises UnreadableError for what is none."""
+        ...
+
+
+class ModelClient:
+    """Asks one alias's model over HTTP. It is the `Model` of every provider there is."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        api_key: str | None,
+        session: aiohttp.ClientSession,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        params, provider = pool.model.inference_parameters, pool.provider
+        form = MessagesForm if provider.provider_type == ANTHROPIC else ChatForm
+        self._drawn = distributions(pool)
+        given = params.model_dump(include={"temperature", "top_p", "max_tokens"}, exclude_none=True)
+        fixed = {name: value for name, value in given.items() if name not in self._drawn}
+        self._form: Form = form(pool.model.model, fixed, {**(params.extra_body or {}), **(provider.extra_body or {})})
+        # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
+        own = {name.lower(): value for name, value in (provider.extra_headers or {}).items()}
+        headers = {"content-type": "application/json", **form.headers(api_key), **own}
+        subject = f"model '{pool.model.model}' (alias '{pool.alias}')"
+        timeout = float(params.timeout or DEFAULT_TIMEOUT)
+        self._transports = [
+            Transport(form.url(address), headers, subject, session, timeout) for address in provider.addresses
+        ]
+        self._endpoints = Endpoints(len(self._transports))
+        self._clock = clock
+
+    async def ask(self, request: Request, rng: random.Random) -> Response:
+        """Get one completion.
+
+        Args:
+            request: what to ask.
+            rng: draws the parameters that are distributions and that the request does not give.
+
+        Raises:
+            ModelError: the endpoint refused or failed, named by kind.
+        """
+        body = self._encode(self.body(request, rng))
+        number = self._endpoints.choose(self._clock())
+        transport = self._transports[number]
+        try:
+            data, headers = await transport.post(body)
+            response = self._parse(transport, data)
+        except errors.ModelError as error:
+            self._learn(number, error)
+            raise
+        except BaseException:
+            self._endpoints.given_up(number)
+            raise
+        wait = pause(headers)
+        if wait is None or len(self._transports) == 1:
+            self._endpoints.answered(number)
+            return response if wait is None else replace(response, pause=wait)
+        self._endpoints.asked_to_wait(number, self._clock() + wait)
+        return response
+
+    def body(self, request: Request, rng: random.Random) -> dict[str, Any]:
+        """The JSON that is posted."""
+        return self._form.body(request, {name: one.sample(rng) for name, one in self._drawn.items()})
+
+    def _encode(self, body: dict[str, Any]) -> bytes:
+        try:
+            return orjson.dumps(body)
+        except orjson.JSONEncodeError as error:
+            text = f"the request cannot be written as JSON: {error}"
+            raise self._transports[0].error(errors.ModelBadRequestError, text) from error
+
+    def _parse(self, transport: Transport, data: Any) -> Response:
+        try:
+            return self._form.parse(data)
+        except UnreadableError as error:
+            raise transport.error(errors.ModelAPIError, f"{error}: {quoted(orjson.dumps(data))}") from None
+
+    def _learn(self, number: int, error: errors.ModelError) -> None:
+        now = self._clock()
+        if isinstance(error, errors.ModelRateLimitError):
+            self._endpoints.asked_to_wait(number, now + (error.retry_after or 0.0))
+        elif error.retryable:
+            self._endpoints.failed(number, now)
+        else:
+            self._endpoints.answered(number)

@@ -1,0 +1,105 @@
+"""The wire form of Anthropic's Messages API.
+
+Source: Anthropic's API reference, version 2023-06-01.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from data_designer.models.chat import UnreadableError, count
+from data_designer.values import Message, Request, Response, Usage
+
+VERSION = "2023-06-01"
+MAX_TOKENS = 4096
+"""Longest reply where the alias does not say: this API demands a number."""
+
+_RENAMED = {"stop": "stop_sequences"}
+_UNKNOWN = frozenset({"n", "response_format", "frequency_penalty", "presence_penalty", "seed"})
+"""Parameters of the other API that this one would refuse."""
+_FINISHES = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
+
+
+class MessagesForm:
+    """Writes requests and reads replies as Anthropic's API has them.
+
+    Args:
+        model: the provider's name of the model.
+        options: parameters that are the same for every request.
+        extra: further fields of the body, which count before everything else.
+    """
+
+    def __init__(self, model: str, options: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+        self._fixed = {"model": model, "max_tokens": MAX_TOKENS, **_translated(options)}
+        self._extra = _translated(extra)
+
+    @staticmethod
+    def url(endpoint: str) -> str:
+        """Where requests go."""
+        base = endpoint.rstrip("/")
+        return f"{base}/messages" if base.endswith("/v1") else f"{base}/v1/messages"
+
+    @staticmethod
+    def headers(api_key: str | None) -> dict[str, str]:
+        """Headers that carry the key and the version of the API."""
+        return {"anthropic-version": VERSION, **({"x-api-key": api_key} if api_key else {})}
+
+    def body(self, request: Request, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON that is posted.
+
+        Args:
+            request: what to ask.
+            drawn: parameters that were drawn for it; those that it gives itself count first.
+        """
+        given = _translated({name: value for name, value in request.params.items() if value is not None})
+        system = "\n\n".join(_texts(message) for message in request.messages if message["role"] == "system")
+        turns = [_turn(message) for message in request.messages if message["role"] != "system"]
+        about = {"system": system} if system else {}
+        return {**self._fixed, **drawn, **about, "messages": turns, **given, **self._extra}
+
+    @staticmethod
+    def parse(data: Any) -> Response:
+        """Read a reply. Raises UnreadableError for what is none."""
+        match data:
+            case {"type": "error"} | {"error": {}}:
+                raise UnreadableError("the reply holds an error")
+            case {"content": list(blocks)}:
+                stop = data.get("stop_reason")
+                return Response(
+                    text="\n".join(_of_kind(blocks, "text", "text")),
+                    reasoning="\n".join(_of_kind(blocks, "thinking", "thinking")) or None,
+                    finish_reason=_FINISHES.get(stop, stop) if isinstance(stop, str) else None,
+                    usage=_usage(data.get("usage")),
+                )
+            case _:
+                raise UnreadableError("the reply holds no message")
+
+
+def _translated(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {_RENAMED.get(name, name): value for name, value in params.items() if name not in _UNKNOWN}
+
+
+def _texts(message: Message) -> str:
+    return "\n".join(_of_kind(message["content"], "text", "text"))
+
+
+def _turn(message: Message) -> Message:
+    """A turn without empty text, which this API refuses."""
+    blocks = [block for block in message["content"] if block.get("type") != "text" or block.get("text")]
+    return {"role": message["role"], "content": blocks}
+
+
+def _of_kind(blocks: list[Any], kind: str, field: str) -> Iterator[str]:
+    return (str(b.get(field, "")) for b in blocks if isinstance(b, dict) and b.get("type") == kind)
+
+
+def _usage(data: Any) -> Usage:
+    """Tokens; what was read from a cache or written to it counts as input too, as with the other API."""
+    if not isinstance(data, dict):
+        return Usage(requests=1)
+    cached = count(data.get("cache_read_input_tokens"))
+    return Usage(
+        requests=1,
+        input_tokens=count(data.get("input_tokens")) + cached + count(data.get("cache_creation_input_tokens")),
+        output_tokens=count(data.get("output_tokens")),
+        cached_tokens=cached,
+    )

@@ -1,0 +1,165 @@
+"""What a process may still spend of a run's budget: reserved before a request is sent, settled when it is answered."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from data_designer.config.models import Price
+from data_designer.values import Request, Usage
+
+_MILLION = 1_000_000
+_FIRST_REPLY = 1000
+"""Tokens that a reply may have, where neither the alias says nor any reply was seen."""
+_TOKENS_A_BYTE = 1.0
+"""The most tokens that text can come to."""
+_FRAME = 64
+"""Tokens around each message that a chat template may add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """So much of everything that a budget may limit."""
+
+    usd: float = 0.0
+    tokens: float = 0.0
+    requests: float = 0.0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.usd + other.usd, self.tokens + other.tokens, self.requests + other.requests)
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        return Amount(self.usd - other.usd, self.tokens - other.tokens, self.requests - other.requests)
+
+    def times(self, factor: float) -> "Amount":
+        """Each part multiplied."""
+        return Amount(self.usd * factor, self.tokens * factor, self.requests * factor)
+
+    def covers(self, other: "Amount") -> bool:
+        """Whether it is enough for another, in every part; the sums of many prices are not exact."""
+        return self.usd >= other.usd - 1e-12 and self.tokens >= other.tokens and self.requests >= other.requests
+
+
+NOTHING = Amount()
+UNLIMITED = Amount(math.inf, math.inf, math.inf)
+
+
+def cost(usage: Usage, price: Price | None) -> float:
+    """What tokens cost, in USD."""
+    if price is None:
+        return 0.0
+    cached_price = price.input if price.cached_input is None else price.cached_input
+    fresh = usage.input_tokens - usage.cached_tokens
+    total = fresh * price.input + usage.cached_tokens * cached_price + usage.output_tokens * price.output
+    return total / _MILLION
+
+
+def amount_of(usage: Usage, price: Price | None) -> Amount:
+    """What a usage takes out of a budget."""
+    tokens = usage.input_tokens + usage.output_tokens
+    return Amount(cost(usage, price), tokens, usage.requests + usage.failed_requests)
+
+
+@dataclass(frozen=True, slots=True)
+class PurseReport:
+    """What a purse tells whoever fills it."""
+
+    spent: Amount
+    """Since the last report."""
+    returned: Amount
+    """What was not spent and is not needed."""
+    wanted: Amount | None
+    """What would keep every slot busy for a while; None where there is enough."""
+    least: Amount
+    """What the next request needs, beyond what was returned; no less than that is of any use."""
+    starved: bool
+    """Whether a request waits for funds and none is in flight, so that nothing will be settled here."""
+    busy: bool
+    """Whether requests are in flight, which may come to less than was set aside for them."""
+
+
+class Estimate:
+    """How much a request may come to: an upper bound, learnt from the largest that were seen.
+
+    Args:
+        price: of the alias.
+        max_tokens: the longest reply, where the alias says.
+    """
+
+    def __init__(self, price: Price | None, max_tokens: int | None) -> None:
+        self._price = price
+        self._max_tokens = max_tokens
+        self._largest_reply = 0
+
+    def of(self, request: Request) -> Amount:
+        """The most that one attempt at a request may come to."""
+        size = sum(_FRAME + _bytes_of(message) for message in request.messages)
+        given = request.params.get("max_tokens") or self._max_tokens
+        out = int(given) if given else self._largest_reply or _FIRST_REPLY
+        usage = Usage(requests=1, input_tokens=int(size * _TOKENS_A_BYTE), output_tokens=out)
+        return amount_of(usage, self._price)
+
+    def settle(self, usage: Usage) -> Amount:
+        """What a reply came to; remembers it."""
+        self._largest_reply = max(self._largest_reply, usage.output_tokens)
+        return amount_of(usage, self._price)
+
+
+class Purse:
+    """The part of a budget that one process was given."""
+
+    def __init__(self) -> None:
+        self._funds = NOTHING
+        self._spent = NOTHING
+        self._in_flight = 0
+        self._lacking: Amount | None = None
+        self.short: Callable[[], None] = _nobody
+        """Is called when a request begins to wait for funds."""
+        self.waiting = 0
+        """Requests that are about to be sent."""
+
+    def fund(self, amount: Amount) -> None:
+        """Put something in."""
+        self._funds += amount
+
+    def holds(self, amount: Amount) -> bool:
+        """Whether there is enough; where there is not, it is asked for."""
+        if self._funds.covers(amount):
+            self._lacking = None
+            return True
+        if self._lacking is None:
+            self._lacking = amount
+            self.short()
+        return False
+
+    def reserve(self, amount: Amount) -> None:
+        """Set something aside for a request that is sent."""
+        self._funds -= amount
+        self._in_flight += 1
+
+    def settle(self, reserved: Amount, spent: Amount) -> None:
+        """A request has come to an end."""
+        self._funds += reserved - spent
+        self._spent += spent
+        self._in_flight -= 1
+
+    def report(self, slots: int) -> PurseReport:
+        """What was spent since the last report, and what is wanted. Gives back what nothing needs."""
+        spent, self._spent = self._spent, NOTHING
+        lacking = self._lacking
+        idle = not self._in_flight
+        returned, wanted, least = NOTHING, None, NOTHING
+        if idle and (lacking is not None or not self.waiting):
+            returned, self._funds = self._funds, NOTHING
+        if lacking is not None:
+            wanted, least = lacking.times(2 * max(slots, 1)), lacking if idle else lacking - self._funds
+        return PurseReport(spent, returned, wanted, least, lacking is not None and idle, not idle)
+
+
+def _nobody() -> None:
+    """Nobody is told."""
+
+
+def _bytes_of(message: dict[str, object]) -> int:
+    content = message["content"]
+    blocks = content if isinstance(content, list) else []
+    return sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))

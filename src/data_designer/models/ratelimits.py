@@ -1,0 +1,82 @@
+"""What an endpoint's headers say about when it has room again.
+
+Sources: RFC 9110 10.2.3 (`Retry-After`); the `x-ratelimit-*` headers of OpenAI and of those that follow it; the
+`anthropic-ratelimit-*` headers of Anthropic.
+"""
+
+import email.utils
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+MAY_ASK_TO_WAIT = (429, 503, 529)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_NAMES = tuple(
+    (f"{family}-{part}", f"{family.replace('remaining', 'reset')}-{part}")
+    for family, parts in {"x-ratelimit-remaining": ("requests", "tokens")}.items()
+    for part in parts
+) + tuple(
+    (f"anthropic-ratelimit-{part}-remaining", f"anthropic-ratelimit-{part}-reset")
+    for part in ("requests", "tokens", "input-tokens", "output-tokens")
+)
+"""Header that counts what is left, and the one that says when there is more."""
+
+
+def retry_after(status: int, headers: Mapping[str, str]) -> float | None:
+    """Seconds that a refusal asks to stay away; a date counts from the endpoint's own clock."""
+    if status not in MAY_ASK_TO_WAIT:
+        return None
+    asked = _number(headers.get("retry-after-ms"))
+    if asked is not None:
+        return max(0.0, asked / 1000)
+    value = headers.get("Retry-After")
+    if value is not None:
+        seconds = _number(value)
+        return max(0.0, seconds) if seconds is not None else _until(_http_date(value), headers)
+    return pause(headers)
+
+
+def pause(headers: Mapping[str, str]) -> float | None:
+    """Seconds until there is room again, where an endpoint says that none is left."""
+    waits = [
+        _reset(headers.get(reset, ""), headers) for remaining, reset in _NAMES if headers.get(remaining) in ("0", "0.0")
+    ]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _reset(value: str, headers: Mapping[str, str]) -> float | None:
+    seconds = _number(value)
+    if seconds is not None:
+        return max(0.0, seconds)
+    parts = _DURATION.findall(value)
+    if parts and "".join(number + unit for number, unit in parts) == value:
+        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    try:
+        return _until(datetime.fromisoformat(value), headers)
+    except ValueError:
+        return None
+
+
+def _until(moment: datetime | None, headers: Mapping[str, str]) -> float | None:
+    now = _http_date(headers.get("Date", ""))
+    if moment is None or now is None:
+        return None
+    moment, now = (one if one.tzinfo else one.replace(tzinfo=UTC) for one in (moment, now))
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        return email.utils.parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -30,6 +30,8 @@ InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
 
 BATCH = 4
 """Records a batch."""
+BOTH = (("draft", (1, 0, 3, 2, 0, 0)), ("final", (1, 0, 3, 2, 0, 0)))
+"""What a row of two answered columns spends."""
 USAGE = Usage(requests=1, input_tokens=3, output_tokens=2)
 DRAWN = {"distribution_type": "uniform", "params": {"low": 0.1, "high": 0.9}}
 
@@ -110,7 +112,7 @@ class FakeLine:
     def fund(self, amount: Amount) -> None:
         """There is no budget."""
 
-    def purse_report(self, short: Callable[[], None]) -> PurseReport | None:
+    def purse_report(self, short: Callable[[], None]) -> PurseReport | None:  # noqa: ARG002 - nobody is short
         """There is no budget."""
         return None
 
@@ -204,7 +206,7 @@ def test_rows_run_through_all_steps_of_the_stage() -> None:
             found = await Collected().all(replica, 2)
         assert sorted(found.reported) == [(7, 3), (7, 5)]
         assert found.rows[3] == {
-            "draft": "<draft id3>", "final": "<final <draft id3>>", SPENT: BOTH, # X(("draft", (1, 0, 3, 2, 0, 0)), ("final", (1, 0, 3, 2, 0, 0))),
+            "draft": "<draft id3>", "final": "<final <draft id3>>", SPENT: BOTH,
         }  # fmt: skip
         assert sorted(line.prompts) == ["draft id3", "draft id5", "final <draft id3>", "final <draft id5>"]
 
@@ -470,7 +472,7 @@ def test_rows_with_replays_are_answered_by_the_journal(temperature: Any) -> None
             after = await Collected().all(replica, 4)
         assert after.rows[0] == before.rows[0]
         assert after.rows[1] == before.rows[1]
-        assert after.rows[1][SPENT] == (("draft", (1, 0, 3, 2, 0, 0)), ("final", (1, 0, 3, 2, 0, 0)))
+        assert after.rows[1][SPENT] == BOTH
         # One was never asked, the other is of a batch of which nothing was lost.
         assert {prompt.rpartition("id")[2].rstrip(">") for prompt in line.prompts} == {"2", str(BATCH)}
         assert len(line.prompts) == 4

@@ -545,7 +545,7 @@ def test_a_receipt_is_read_as_it_was_written() -> None:
     """Every field of a receipt and of its successor survives; a changed one is refused."""
     file = BatchFile("parquet-files/batch_00000.parquet", 3, 10, "ab", "parquet-files/.x.tmp")
     receipt = Receipt(
-        0, 4, 3, 1, (file,), ((0, 2), (3, 4)), (), {}, {"Kind": {"count": 1}}, {"a": {"rows": 3}}, ("a",), 0.25, 2
+        0, 4, 3, 1, (file,), ((0, 2), (3, 4)), (), {}, 0, {"Kind": {"count": 1}}, {"a": {"rows": 3}}, ("a",), 0.25, 2
     )
     both = replace(receipt, successor=replace(receipt, generated=4, rejected=0, run=3))
     assert Receipt.from_bytes(receipt.to_bytes()) == receipt

@@ -149,7 +149,7 @@ def test_a_refusal_is_waited_out_as_long_as_it_asks() -> None:
 
 
 def test_a_burst_of_refusals_lowers_the_limit_once_and_successes_raise_it() -> None:
-    """Sixteen in flight, sixteen refusals: the limit falls to 12 once; 25 successes add one, which may be taken back."""
+    """Sixteen in flight, sixteen refusals: the limit falls to 12 once; 25 successes add one, which a refusal takes."""
     limit = AdaptiveLimit()
     for _ in range(16):
         limit.refused(10.0, sent_at=9.0, in_flight=16, retry_after=None)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from data_designer.engine import events as ev
 from data_designer.engine.batch_files import merged, stage_tables
+from data_designer.engine.failures import Failure, failures_table
 from data_designer.engine.journal import Recorder, Replay, read_replay, request_digest, segment_writer
 from data_designer.engine.layout import PARQUET, REJECTS
 from data_designer.engine.lock import Process
@@ -22,7 +23,7 @@ from data_designer.engine.receipts import BatchFile, Receipt, indices, ranges
 from data_designer.engine.simulated_files import SimulatedFiles
 from data_designer.engine.store import Store, located
 from data_designer.plan.model import Geometry
-from data_designer.values import Request, Response, Usage
+from data_designer.values import Reason, Request, Response, Usage
 
 Cell = tuple[int, int]
 """(stage, record index)"""
@@ -187,9 +188,8 @@ class SimulatedDataset:
             }
             contents[PARQUET] = pa.table({"row": command.rows, **columns})
         if len(command.rejected):
-            said = ["rejected"] * len(command.rejected)
-            columns = dict.fromkeys(("column", "kind", "message", "last_reply"), said)
-            contents[REJECTS] = pa.table({"record_index": command.rejected, **columns})
+            reason = Reason("Rejected", "rejected")
+            contents[REJECTS] = failures_table(Failure(row, reason) for row in command.rejected.tolist())
         return contents
 
 

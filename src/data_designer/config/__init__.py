@@ -113,6 +113,9 @@ if TYPE_CHECKING:
         ModelProvider as ModelProvider,
     )
     from data_designer.config.models import (
+        Price as Price,
+    )
+    from data_designer.config.models import (
         UniformDistribution as UniformDistribution,
     )
     from data_designer.config.models import (
@@ -126,6 +129,9 @@ if TYPE_CHECKING:
     )
     from data_designer.config.processors import (
         SchemaTransformProcessorConfig as SchemaTransformProcessorConfig,
+    )
+    from data_designer.config.run_config import (
+        Budget as Budget,
     )
     from data_designer.config.run_config import (
         JinjaRenderingEngine as JinjaRenderingEngine,
@@ -330,6 +336,7 @@ _HOMES = {
     "ModalityDataType": "media",
     "ModelConfig": "models",
     "ModelProvider": "models",
+    "Price": "models",
     "PartitionBlock": "seed",
     "PersonFromFakerSamplerParams": "sampler_params",
     "PersonSamplerParams": "sampler_params",
@@ -338,6 +345,7 @@ _HOMES = {
     "RemoteValidatorParams": "validator_params",
     "RequestAdmissionTuningConfig": "run_config",
     "ResumeMode": "run_config",
+    "Budget": "run_config",
     "RunConfig": "run_config",
     "SamplerColumnConfig": "column_configs",
     "SamplerType": "sampler_params",
@@ -377,6 +385,7 @@ __all__ = [
     "BernoulliMixtureSamplerParams",
     "BernoulliSamplerParams",
     "BinomialSamplerParams",
+    "Budget",
     "CategorySamplerParams",
     "ChatCompletionInferenceParams",
     "CodeLang",
@@ -428,6 +437,7 @@ __all__ = [
     "PersonFromFakerSamplerParams",
     "PersonSamplerParams",
     "PoissonSamplerParams",
+    "Price",
     "ProcessorType",
     "RemoteValidatorParams",
     "RequestAdmissionTuningConfig",

@@ -296,7 +296,8 @@ class ModelProvider(ConfigBase):
     max_parallel_requests: int | None = Field(default=None, ge=1)
     """Requests of all aliases of this provider in flight at once; unset, only each alias has a cap."""
     backend: str | None = None
-    """What serves the models, where name and endpoint do not show it: see `data_designer.config.backends`."""
+    """What serves the models, where name and endpoint do not show it, such as `vllm`; its own endpoint is taken where
+    none is given."""
 
     @property
     def addresses(self) -> list[str]:
@@ -310,6 +311,10 @@ class ModelProvider(ConfigBase):
 
     @model_validator(mode="after")
     def _has_endpoint(self) -> "ModelProvider":
+        if self.backend is not None and not self.endpoint and not self.endpoints:
+            from data_designer.config.backends import endpoint_of
+
+            self.endpoint = endpoint_of(self.backend)
         if self.endpoint and self.endpoints:
             raise ValueError(f"provider '{self.name}' has both endpoint and endpoints; give one of them")
         if not self.endpoint and not self.endpoints and self.provider_type != SIMULATED_PROVIDER:

@@ -18,6 +18,7 @@ from data_designer.engine.reuse import Donor
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
 from data_designer.engine.store import Store
+from data_designer.engine.treasury import Treasury
 from data_designer.plan.model import Plan
 
 
@@ -31,6 +32,8 @@ class RayRun:
     seed_table: pa.Table | None
     observers: Sequence[Observer]
     donor: Donor | None = None
+    treasury: Treasury | None = None
+    """What may be spent; None for anything."""
 
     async def run(
         self,
@@ -57,7 +60,8 @@ class RayRun:
             dataset = Dataset(self.store.files, self.store.run, self.donor)
             async with RayHands(self.plan, dataset, self.keys, self.seed_table) as hands:
                 replicas = replica_numbers(self.plan, cpus)
-                driver = Driver(self.plan, scheduler, hands, replicas, self.store.publish, self.observers)
+                publish, observers = self.store.publish, self.observers
+                driver = Driver(self.plan, scheduler, hands, replicas, publish, observers, self.treasury)
                 started(driver)
                 return await driver.run(standing)
 

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import threading
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,6 +132,12 @@ class Replay:
             return None
         text, reasoning, finish_reason, tool_calls, spent = said
         return Response(text, reasoning, finish_reason, tuple(tool_calls), Usage(*spent))
+
+    def usages(self) -> Iterator[tuple[str, int, Usage]]:
+        """Fingerprint of the column, record and usage of every reply."""
+        for ((fingerprint, record, ordinal), _), said in self.entries.items():
+            if ordinal != _RESULT:
+                yield fingerprint, record, Usage(*said[-1])
 
     def put_result(self, fingerprint: str, record: int, values: list[Any]) -> None:
         """Hold what a cell came to."""

@@ -241,6 +241,10 @@ class Store:
 
     # --- reading -----------------------------------------------------------------------------------------
 
+    def journaled(self) -> list[int]:
+        """Batches of which there is a journal."""
+        return journaled_batches(self.files)
+
     def batches(self) -> list[int]:
         """Numbers of the committed batches, in order."""
         numbers = (batch_number(name) for name in self.files.list(RECEIPTS) if name.endswith(".json"))

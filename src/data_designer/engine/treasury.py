@@ -1,9 +1,15 @@
 """Shares a run's budget out among replicas: granted in blocks before anything is sent, settled with the results."""
 
+import math
 from collections.abc import Iterator
 
+from data_designer.config.run_config import Budget
+from data_designer.engine.events import Started
 from data_designer.engine.grants import Incarnation
-from data_designer.models.purse import NOTHING, Amount, PurseReport
+from data_designer.engine.journal import read_replay
+from data_designer.engine.store import Store
+from data_designer.models.purse import NOTHING, Amount, PurseReport, amount_of
+from data_designer.plan.model import Plan
 
 
 class Treasury:
@@ -29,6 +35,14 @@ class Treasury:
 
     def __repr__(self) -> str:
         return f"Treasury(left={self._left}, given={self._given})"
+
+    def __str__(self) -> str:
+        parts = (
+            ("USD", self.limit.usd, self.spent.usd),
+            ("tokens", self.limit.tokens, self.spent.tokens),
+            ("requests", self.limit.requests, self.spent.requests),
+        )
+        return ", ".join(f"{spent:.10g} of {limit:.10g} {unit}" for unit, limit, spent in parts if limit < math.inf)
 
     def settle(self, replica: Incarnation, report: PurseReport) -> list[tuple[Incarnation, Amount]]:
         """Take a report in; gives what to send to whom."""
@@ -64,6 +78,45 @@ class Treasury:
             self._busy.add(replica)
             del self._waiting[replica]
             yield replica, amount
+
+
+def limit_of(budget: Budget) -> Amount:
+    """A budget as an amount."""
+    parts = (budget.usd, budget.tokens, budget.requests)
+    return Amount(*(math.inf if part is None else float(part) for part in parts))
+
+
+def spent_before(plan: Plan, store: Store, standing: Started) -> Amount:
+    """What earlier runs of a dataset have spent: by its receipts, and by the journal of what they do not speak of."""
+    spent = NOTHING
+    for receipt in store.receipts():
+        for one in receipt.spent.values():
+            spent += amount_of(one.usage, plan.pools[one.alias].model.price)
+    alias = {fingerprint: plan.stage_of(column).pool for column, fingerprint in plan.fingerprints.items()}
+    for batch in store.journaled():
+        wanted = standing.partial.get(batch)
+        if batch in standing.committed and wanted is None:
+            continue
+        rows = None if wanted is None else set(wanted.tolist())
+        for fingerprint, record, usage in read_replay(store.files, [batch]).usages():
+            pool = plan.pools.get(alias.get(fingerprint, ""))
+            if pool is not None and (rows is None or record in rows):
+                spent += amount_of(usage, pool.model.price)
+    return spent
+
+
+def treasury_of(plan: Plan, store: Store | None, standing: Started) -> Treasury | None:
+    """What a run may spend; None where nothing but time is limited.
+
+    Args:
+        plan: the plan.
+        store: the dataset; None for a preview.
+        standing: what is there already.
+    """
+    budget = plan.run.budget
+    if budget is None or not budget.limits_spending:
+        return None
+    return Treasury(limit_of(budget), NOTHING if store is None else spent_before(plan, store, standing))
 
 
 def _part(wanted: Amount, least: Amount, left: Amount) -> Amount:

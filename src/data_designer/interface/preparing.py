@@ -18,7 +18,7 @@ from data_designer.errors import InvalidConfigError, SeedReaderConfigError
 from data_designer.models.secrets import SecretResolver, resolve_key
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
-from data_designer.plan.violations import Violation, model_violations, violations
+from data_designer.plan.violations import Violation, model_violations, run_violations, violations
 from data_designer.steps.checks import step_violations
 from data_designer.steps.seeds import read_seed
 
@@ -78,6 +78,7 @@ def check(builder: DataDesignerConfigBuilder, around: Surroundings) -> Checked:
     found = [
         *violations(config),
         *model_violations(config, around.providers, environment),
+        *run_violations(config, around.run),
         *step_violations(config, around.run),
     ]
     return Checked(config, table, found)

@@ -21,6 +21,7 @@ from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
+from data_designer.engine.treasury import Treasury, treasury_of
 from data_designer.engine.workplace import Workplace
 from data_designer.interface.opening import Opened
 from data_designer.interface.preparing import Prepared
@@ -74,13 +75,14 @@ def create(opened: Opened, observers: Sequence[Observer]) -> RunReport:
     """Make what is left of a dataset: run its plan to the end and write its batches."""
     store, prepared, standing = opened.store, opened.prepared, opened.standing
     with with_simulated_models(prepared.plan) as plan:
+        treasury = treasury_of(plan, store, standing)
         if wants_ray(plan):
             from data_designer.distributed.run import RayRun
 
-            run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers, opened.donor)
+            run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers, opened.donor, treasury)
             return on_own_loop(lambda started: run.run(standing, lambda: _check_models(plan, prepared), started))
         place = Workplace(plan, Dataset(store.files, store.run, opened.donor), prepared.seed_table)
-        ways = _Ways(store.publish, place.write)
+        ways = _Ways(store.publish, place.write, treasury)
         return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, standing))
 
 
@@ -91,7 +93,9 @@ def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep) -> Ru
     """Run a plan in this process; `keep` takes each batch instead of a disk."""
     with with_simulated_models(prepared.plan) as plan:
         place = Workplace(plan, None, prepared.seed_table)
-        ways = _Ways(lambda receipt: receipt, lambda job, values: keep(plan, job, values))
+        ways = _Ways(
+            lambda receipt: receipt, lambda job, values: keep(plan, job, values), treasury_of(plan, None, Started())
+        )
         return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, Started()))
 
 
@@ -111,10 +115,11 @@ async def _check_models(plan: Plan, prepared: Prepared) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Ways:
-    """Where finished batches go."""
+    """Where finished batches go, and what may be spent on them."""
 
     publish: Callable[[Receipt], Receipt]
     write: Callable[[CommitJob, Sequence[Values]], Receipt]
+    treasury: Treasury | None
 
 
 async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is called
@@ -128,7 +133,8 @@ async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is ca
 ) -> RunReport:
     await _check_models(plan, prepared)
     async with InlineHands(plan, place, prepared.keys, ways.write) as hands:
-        driver = Driver(plan, Scheduler(shape_of(plan)), hands, replica_numbers(plan, 1), ways.publish, observers)
+        replicas, scheduler = replica_numbers(plan, 1), Scheduler(shape_of(plan))
+        driver = Driver(plan, scheduler, hands, replicas, ways.publish, observers, ways.treasury)
         started(driver)
         return await driver.run(standing)
 

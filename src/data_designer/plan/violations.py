@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from data_designer.config.backends import backend_of
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
-from data_designer.config.models import ModelProvider
+from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvider
+from data_designer.config.run_config import RunConfig
 from data_designer.plan.columns import find_cycle, producers
 from data_designer.plan.compile import dropped_columns, output_order
 
@@ -62,7 +64,41 @@ def model_violations(
                 found.append(Violation("unknown_model_alias", column.name, message))
     for alias in sorted(used & set(models)):
         found.extend(_provider_violations(alias, models[alias].provider or "", providers, environment))
+        found.extend(_backend_violations(models[alias], providers.get(models[alias].provider or "")))
     return found
+
+
+def run_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation]:
+    """What is wrong between the models that columns use and the run settings."""
+    if run.budget is None or run.budget.usd is None:
+        return []
+    used = {alias for column in config.columns for alias in column.get_model_aliases()}
+    free = sorted(model.alias for model in config.model_configs or () if model.alias in used and model.price is None)
+    message = "the budget is in USD, but model '{}' has no price; give its ModelConfig a price"
+    return [Violation("budget_without_price", None, message.format(alias)) for alias in free]
+
+
+def _backend_violations(model: ModelConfig, provider: ModelProvider | None) -> Iterator[Violation]:
+    if provider is None:
+        return
+    if provider.provider_type not in PROVIDER_TYPES:
+        message = (
+            f"provider '{provider.name}' is of type '{provider.provider_type}'; there are {_listed(PROVIDER_TYPES)}"
+        )
+        yield Violation("unknown_provider_type", None, message)
+    try:
+        backend = backend_of(provider)
+    except LookupError as error:
+        yield Violation("unknown_backend", None, str(error))
+        return
+    asked = model.inference_parameters.max_parallel_requests
+    if backend is not None and asked not in backend.parallel_requests:
+        low, high = backend.parallel_requests[0], backend.parallel_requests[-1]
+        message = (
+            f"model '{model.alias}' asks for max_parallel_requests={asked}; recommended for {backend.title} "
+            f"{'are' if low != high else 'is'} {low} to {high}{backend.hint}"
+        )
+        yield Violation("unusual_parallel_requests", None, message, "WARNING")
 
 
 def _provider_violations(

@@ -104,6 +104,10 @@ class Request:
     """Fields for this request only; they override the alias's own."""
 
 
+REFUSED = "refusal"
+"""Finish reason of a reply in which the model, or the provider's filter, declines to answer; the text may say why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """One reply: choice 0 of a chat completion, normalised."""

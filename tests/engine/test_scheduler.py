@@ -31,6 +31,7 @@ def random_shape(rng: random.Random) -> ev.Shape:
         max_open_batches=rng.choice([None, None, 1, 2]),
         max_rows_out=rng.choice([None, None, None, 1, 7]),
         held_bytes=rng.choice([1 << 62, 500]),
+        shared=((rng.choice([1, 2, 4, 9]), tuple(pools)),) if len(pools) > 1 and rng.random() < 0.4 else (),
     )
 
 

@@ -351,7 +351,7 @@ class Driver(Generic[Ref]):
             if live is not None and live.epoch == epoch:
                 self._spawn(self._fund(live, amount))
         if self.treasury.exhausted and not self._halted:
-            self._post(ev.Stop(f"the budget is used up: {self.treasury.spent}"))
+            self._post(ev.Stop(f"the budget is used up: {self.treasury}"))
 
     @staticmethod
     async def _fund(live: _Live[Ref], amount: Amount) -> None:

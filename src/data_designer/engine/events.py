@@ -299,3 +299,5 @@ class Shape:
     error_rate: float = 0.5
     error_window: int = 10
     inference_columns: frozenset[str] = field(default_factory=frozenset)
+    shared: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """Requests in flight that some aliases may have together, where that is limited."""

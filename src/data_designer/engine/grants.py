@@ -1,5 +1,6 @@
 """How an alias's slots are shared out among its replicas, never more than there are."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 Incarnation = tuple[int, int]
@@ -13,6 +14,7 @@ Told = list[tuple[Incarnation, int]]
 class _Share:
     """What one replica may use. It is told one thing at a time: nothing new before it has acknowledged."""
 
+    pool: str
     told: int = 0
     acknowledged: int = 0
     lost: bool = False
@@ -28,10 +30,21 @@ class _Share:
 
 
 class Grants:
-    """Divides `total` slots evenly among live replicas: decreases first, acknowledged, then increases."""
+    """Divides slots among live replicas: decreases first, acknowledged, then increases.
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    The replicas of one model alias share its slots evenly. Where several aliases share a server that takes fewer
+    requests than their slots together, each gets what it has work for, in proportion to its slots.
+
+    Args:
+        total: slots of all together.
+        slots: alias to how many of them it may have.
+    """
+
+    def __init__(self, total: int, slots: Mapping[str, int]) -> None:
+        self.total = min(total, sum(slots.values()))
+        self._slots = dict(slots)
+        self._demand = dict.fromkeys(slots, 0)
+        self._holders: frozenset[Incarnation] = frozenset()
         self._shares: dict[Incarnation, _Share] = {}
 
     @property
@@ -39,9 +52,13 @@ class Grants:
         """Slots that replicas may be using at this moment. Never more than `total`."""
         return sum(share.at_most for share in self._shares.values())
 
-    def add(self, replica: Incarnation) -> Told:
+    def granted_to(self, pool: str) -> int:
+        """Those of one alias."""
+        return sum(share.at_most for share in self._of(pool).values())
+
+    def add(self, replica: Incarnation, pool: str) -> Told:
         """A replica came up with no slots. Returns (replica, slots) to tell."""
-        self._shares[replica] = _Share()
+        self._shares[replica] = _Share(pool)
         return self._rebalance()
 
     def lose(self, replica: Incarnation) -> Told:
@@ -63,6 +80,18 @@ class Grants:
         share.acknowledged = slots
         return self._rebalance()
 
+    def want(self, demand: Mapping[str, int], holders: Collection[Incarnation]) -> Told:
+        """Where the work is. Returns (replica, slots) to tell; none where slots are not scarce.
+
+        Args:
+            demand: alias to how many of its rows are ready or out.
+            holders: replicas that hold rows, which nobody else can finish.
+        """
+        if self.total == sum(self._slots.values()):
+            return []
+        self._demand, self._holders = dict(demand), frozenset(holders)
+        return self._rebalance()
+
     def _rebalance(self) -> Told:
         told: Told = []
         targets = self._targets()
@@ -74,7 +103,8 @@ class Grants:
         for replica, share in self._shares.items():
             if not share.settled:
                 continue
-            more = min(targets[replica] - share.told, free)
+            own = self._slots[share.pool] - self.granted_to(share.pool)
+            more = min(targets[replica] - share.told, free, own)
             if more > 0:
                 free -= more
                 share.told += more
@@ -82,11 +112,42 @@ class Grants:
         return told
 
     def _targets(self) -> dict[Incarnation, int]:
-        within_reach = [replica for replica, share in self._shares.items() if not share.lost]
-        if not within_reach:
-            return {}
-        free = self.total - sum(share.at_most for share in self._shares.values() if share.lost)
-        each, rest = divmod(free, len(within_reach))
-        # In order of arrival: where slots are fewer than replicas, a newcomer takes nobody's last slot, since the
-        # rows that its holder already has would wait for ever.
-        return {replica: each + (i < rest) for i, replica in enumerate(within_reach)}
+        targets: dict[Incarnation, int] = {}
+        for pool, slots in self._allotted().items():
+            within_reach = [replica for replica, share in self._of(pool).items() if not share.lost]
+            within_reach.sort(key=lambda replica: replica not in self._holders)
+            each, rest = divmod(slots, max(1, len(within_reach)))
+            # Who holds rows comes first, then in order of arrival: where slots are fewer than replicas, a newcomer takes nobody's last slot, since the
+            # rows that its holder already has would wait for ever.
+            targets.update({replica: each + (i < rest) for i, replica in enumerate(within_reach)})
+        return targets
+
+    def _allotted(self) -> dict[str, int]:
+        """Alias to how many slots its replicas within reach have together."""
+        lost = [share for share in self._shares.values() if share.lost]
+        free = self.total - sum(share.at_most for share in lost)
+        most = {
+            pool: max(0, slots - sum(share.at_most for share in lost if share.pool == pool))
+            if any(not share.lost for share in self._of(pool).values())
+            else 0
+            for pool, slots in self._slots.items()
+        }
+        # What has work comes first; what is left goes to those that may have some soon.
+        first = _divided(free, {pool: min(most[pool], self._demand[pool]) for pool in most}, self._slots)
+        rest = _divided(free - sum(first.values()), {pool: most[pool] - first[pool] for pool in most}, self._slots)
+        return {pool: first[pool] + rest[pool] for pool in most}
+
+    def _of(self, pool: str) -> dict[Incarnation, _Share]:
+        return {replica: share for replica, share in self._shares.items() if share.pool == pool}
+
+
+def _divided(free: int, wants: Mapping[str, int], weights: Mapping[str, int]) -> dict[str, int]:
+    """Slots by weight, to nobody more than it wants."""
+    given = dict.fromkeys(wants, 0)
+    while free > 0 and (hungry := [pool for pool in wants if given[pool] < wants[pool]]):
+        weight, round_of = sum(weights[pool] for pool in hungry), free
+        for pool in hungry:
+            more = min(max(1, round_of * weights[pool] // weight), wants[pool] - given[pool], free)
+            given[pool] += more
+            free -= more
+    return given

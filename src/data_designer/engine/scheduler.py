@@ -78,7 +78,10 @@ class Scheduler:
         self._ready = {pool: ReadyRows(shape.stages) for pool in (LOCAL, *shape.slots)}
         self._suspects: dict[str, list[tuple[int, int]]] = {pool: [] for pool in self._ready}
         """(stage, row) pairs that travel alone, a pool."""
-        self._grants = {pool: Grants(slots) for pool, slots in shape.slots.items()}
+        self._grants = {pool: Grants(slots, {pool: slots}) for pool, slots in shape.slots.items()}
+        for total, pools in shape.shared:
+            together = Grants(total, {pool: shape.slots[pool] for pool in pools})
+            self._grants.update(dict.fromkeys(pools, together))
         self._replicas: dict[int, _Replica] = {}
         self._tasks: dict[int, _Ticket] = {}
         self._batches: dict[int, OpenBatch] = {}
@@ -155,6 +158,7 @@ class Scheduler:
             batch.check_invariants()
         for pool, grants in self._grants.items():
             assert grants.granted <= grants.total, f"{pool}: {grants.granted} of {grants.total} slots granted"
+            assert grants.granted_to(pool) <= self.shape.slots[pool], f"{pool} has more slots than its own"
         for replica in self._replicas.values():
             assert replica.out == sum(len(t.out) for t in replica.tickets.values()), f"{replica} miscounts"
         assert len(self._tasks) <= self.shape.workers, "too many CPU tasks"
@@ -190,7 +194,7 @@ class Scheduler:
             case ev.CommitFailed():
                 self._commit_failed(event)
             case ev.Tick():
-                pass  # It is for observers; nothing that is decided here depends on time.
+                self._share_out()  # Nothing else that is decided here depends on time.
             case ev.Stop():
                 self._stop(event.reason)
             case ev.Drained():
@@ -210,7 +214,7 @@ class Scheduler:
                 return
             self._replica_lost(ev.ReplicaLost(known.number, known.epoch))
         self._replicas[event.replica] = _Replica(event.replica, event.epoch, event.pool)
-        self._grant(self._grants[event.pool].add((event.replica, event.epoch)))
+        self._grant(self._grants[event.pool].add((event.replica, event.epoch), event.pool))
 
     def _replica_lost(self, event: ev.ReplicaLost) -> None:
         replica = self._incarnation(event.replica, event.epoch)
@@ -229,7 +233,7 @@ class Scheduler:
             may_have_started = max(0, may_have_started - len(lost))
 
     def _replica_silent(self, event: ev.ReplicaSilent) -> None:
-        for grants in self._grants.values():
+        for grants in dict.fromkeys(self._grants.values()):
             self._grant(grants.remove((event.replica, event.epoch)))
 
     def _undelivered(self, event: ev.Undelivered) -> None:
@@ -513,6 +517,14 @@ class Scheduler:
     def _grant(self, told: Told) -> None:
         for (number, epoch), slots in told:
             self._commands.append(ev.Regrant(number, epoch, slots))
+
+    def _share_out(self) -> None:
+        """Move slots between aliases that share a server, to where the work is."""
+        for _, pools in self.shape.shared:
+            out = {pool: sum(replica.out for replica in self._of(pool)) for pool in pools}
+            demand = {pool: out[pool] + self._ready[pool].waiting for pool in pools}
+            holders = [(r.number, r.epoch) for pool in pools for r in self._of(pool) if r.out]
+            self._grant(self._grants[pools[0]].want(demand, holders))
 
     def _of(self, pool: str) -> list[_Replica]:
         return [replica for replica in self._replicas.values() if replica.pool == pool]

@@ -1,7 +1,9 @@
 """A plan as the scheduler sees it, and how many processes an alias gets."""
 
+from collections.abc import Iterator
+
 from data_designer.engine.events import Shape, StageShape
-from data_designer.plan.model import LOCAL, Plan
+from data_designer.plan.model import LOCAL, Plan, Pool
 
 _SLOTS_A_REPLICA = 256
 _UNBOUNDED = 1 << 62
@@ -27,7 +29,17 @@ def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED) -> Shape:
         error_rate=run.shutdown_error_rate,
         error_window=run.shutdown_error_window,
         inference_columns=frozenset(step.name for step in plan.steps if step.pool != LOCAL),
+        shared=tuple(_shared(plan)),
     )
+
+
+def _shared(plan: Plan) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Providers with a cap of their own, each with it and its aliases."""
+    providers = {pool.provider.name: pool.provider for pool in plan.pools.values()}
+    for name, provider in providers.items():
+        if provider.max_parallel_requests is not None:
+            aliases = tuple(alias for alias, pool in plan.pools.items() if pool.provider.name == name)
+            yield provider.max_parallel_requests, aliases
 
 
 def replica_numbers(plan: Plan, cpus: int) -> dict[int, str]:
@@ -35,7 +47,16 @@ def replica_numbers(plan: Plan, cpus: int) -> dict[int, str]:
     numbers: dict[int, str] = {}
     for alias, pool in plan.pools.items():
         automatic = min(-(-pool.slots // _SLOTS_A_REPLICA), max(1, cpus))
-        count = min(plan.run.replicas_per_model or automatic, pool.slots)
+        count = min(plan.run.replicas_per_model or automatic, pool.slots, _most_replicas(plan, pool))
         for _ in range(count):
             numbers[len(numbers)] = alias
     return numbers
+
+
+def _most_replicas(plan: Plan, pool: Pool) -> int:
+    """So many that each has a slot when all aliases of a provider with a cap are busy."""
+    cap = pool.provider.max_parallel_requests
+    if cap is None:
+        return pool.slots
+    aliases = sum(other.provider.name == pool.provider.name for other in plan.pools.values())
+    return max(1, cap // aliases)

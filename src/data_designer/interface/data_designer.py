@@ -55,6 +55,7 @@ from data_designer.interface.results import (
 from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
+from data_designer.models.probing import Known
 from data_designer.plan.compile import with_models
 from data_designer.plan.model import Geometry, Plan
 
@@ -113,6 +114,8 @@ class DataDesigner:
         self._run_config = RunConfig()
         self._simulate = simulate
         self._source = source
+        self._known: Known = {}
+        """What was found out about endpoints."""
         self._unused = (seed_readers, managed_assets_path, person_reader, mcp_providers)
 
     # --- settings ----------------------------------------------------------------------------------------
@@ -206,7 +209,7 @@ class DataDesigner:
             prepared = self._prepare(config_builder, num_records)
             kept = _Kept()
             with Progress(num_records, self._run_config.progress_interval) as progress:
-                report = running.preview(prepared, [progress], kept.keep)
+                report = running.preview(prepared, [progress], kept.keep, self._known)
         plan = prepared.plan
         totals = total(kept.receipts)
         outcomes = outcomes_of(plan, totals, report)
@@ -371,7 +374,7 @@ class DataDesigner:
                 progress.replaced = _counts_of(store, opened.standing.partial)
                 with progress:
                     running_plan = replace(opened.prepared, plan=asking or plan)
-                    report = running.create(replace(opened, prepared=running_plan), [progress, ledger])
+                    report = running.create(replace(opened, prepared=running_plan), [progress, ledger], self._known)
             with suppress(OSError):  # What is left over does no harm, and goes the next time.
                 store.tidy()
             totals = ledger.write(final=True)

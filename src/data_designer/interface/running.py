@@ -26,6 +26,8 @@ from data_designer.engine.workplace import Workplace
 from data_designer.interface.opening import Opened
 from data_designer.interface.preparing import Prepared
 from data_designer.models.health import check_pools
+from data_designer.models.probing import Known, find_forms
+from data_designer.plan.compile import with_native
 from data_designer.plan.model import LOCAL, Plan
 
 logger = logging.getLogger(__name__)
@@ -71,10 +73,32 @@ def wants_ray(plan: Plan) -> bool:
     return plan.geometry.num_records * max(1, model_columns) >= _FEW_CELLS
 
 
-def create(opened: Opened, observers: Sequence[Observer]) -> RunReport:
-    """Make what is left of a dataset: run its plan to the end and write its batches."""
-    store, prepared, standing = opened.store, opened.prepared, opened.standing
+@contextmanager
+def _ready(prepared: Prepared, known: Known) -> Iterator[Plan]:
+    """The plan with an address for every model, and with the form in which each constrains its replies."""
     with with_simulated_models(prepared.plan) as plan:
+        in_json = {step.pool for step in plan.steps if step.kind in ("llm-structured", "llm-judge")}
+        pools = [plan.pools[alias] for alias in sorted(in_json) if plan.pools[alias].structured_output != "prompt"]
+        if pools:
+            asked = [(pool, prepared.keys[pool.alias]) for pool in pools]
+            forms = on_own_loop(lambda _: find_forms(asked, known))
+            for alias, form in forms.items():
+                logger.info("model=%s structured_output=%s", alias, form or "prompt")
+            yield with_native(plan, forms)
+        else:
+            yield plan
+
+
+def create(opened: Opened, observers: Sequence[Observer], known: Known) -> RunReport:
+    """Make what is left of a dataset: run its plan to the end and write its batches.
+
+    Args:
+        opened: the dataset.
+        observers: are shown what happens.
+        known: what was found out about endpoints before.
+    """
+    store, prepared, standing = opened.store, opened.prepared, opened.standing
+    with _ready(prepared, known) as plan:
         treasury = treasury_of(plan, store, standing)
         if wants_ray(plan):
             from data_designer.distributed.run import RayRun
@@ -89,9 +113,9 @@ def create(opened: Opened, observers: Sequence[Observer]) -> RunReport:
 Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]
 
 
-def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep) -> RunReport:
+def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep, known: Known) -> RunReport:
     """Run a plan in this process; `keep` takes each batch instead of a disk."""
-    with with_simulated_models(prepared.plan) as plan:
+    with _ready(prepared, known) as plan:
         place = Workplace(plan, None, prepared.seed_table)
         ways = _Ways(
             lambda receipt: receipt, lambda job, values: keep(plan, job, values), treasury_of(plan, None, Started())

@@ -4,11 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from data_designer.values import Request, Response, Usage
+from data_designer.values import REFUSED, Request, Response, Usage
 
 PATH = "/chat/completions"
-REFUSED = "refusal"
-"""Finish reason of a reply in which the model declines to answer; its text says so."""
 
 
 class UnreadableError(ValueError):

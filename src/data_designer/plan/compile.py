@@ -80,6 +80,12 @@ def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
     return replace(plan, pools=pools, fingerprints=prints)
 
 
+def with_native(plan: Plan, forms: Mapping[str, str | None]) -> Plan:
+    """A plan whose replies in JSON are constrained by the endpoint, in the form that each alias has."""
+    pools = {alias: replace(pool, native=forms.get(alias)) for alias, pool in plan.pools.items()}
+    return replace(plan, pools=pools)
+
+
 def output_order(config: DataDesignerConfig) -> tuple[str, ...]:
     """Every column that is made: seed columns first, then as declared, side effects after their producer."""
     seeds = [c for c in config.columns if c.column_type == "seed-dataset"]

@@ -92,6 +92,13 @@ class Pool:
     slots: int
     model: ModelConfig
     provider: ModelProvider
+    native: str | None = None
+    """How its endpoint is asked to constrain replies in JSON, one of `plan.constraints.FORMS`; None: by the prompt."""
+
+    @property
+    def structured_output(self) -> str:
+        """How replies in JSON are asked for: `prompt`, `native` or `auto`."""
+        return str(getattr(self.model.inference_parameters, "structured_output", "prompt"))
 
 
 @dataclass(frozen=True, slots=True)

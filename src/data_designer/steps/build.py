@@ -47,7 +47,8 @@ def build(step: Step, plan: Plan, seed_table: "pa.Table | None" = None) -> Progr
             return SamplersProgram(samplers, plan.config.constraints or [], plan.seed)
         case "llm-text" | "llm-code" | "llm-structured" | "llm-judge":
             limits = ConversationLimits(plan.run.max_conversation_restarts, plan.run.max_conversation_correction_steps)
-            return LlmProgram(cast(LLMTextColumnConfig, config), limits, engine, known, step.makes)
+            native = plan.pools[step.pool].native
+            return LlmProgram(cast(LLMTextColumnConfig, config), limits, engine, known, step.makes, native)
         case "expression":
             return ExpressionProgram(cast(ExpressionColumnConfig, config), engine, known)
         case "validation":

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from data_designer.config.column_configs import Score
 from data_designer.errors import ParserException
-from data_designer.steps.parsing import parse_json
+from data_designer.steps.parsing import parse_bare_json, parse_json
 from data_designer.steps.structured import format_instructions
 
 Option = int | str
@@ -19,10 +19,19 @@ class JudgeSchema:
 
     Attributes:
         instructions: what is appended to the user's prompt.
+        asked: the JSON schema of an answer.
     """
 
-    def __init__(self, scores: Sequence[Score]) -> None:
-        self.instructions = format_instructions(judge_schema(scores))
+    def __init__(self, scores: Sequence[Score], *, bare: bool = False) -> None:
+        """Prepare scores.
+
+        Args:
+            scores: what is judged.
+            bare: whether answers are the JSON itself, as constrained decoding gives them, instead of a fence.
+        """
+        self.asked = judge_schema(scores)
+        self.instructions = format_instructions(self.asked, bare=bare)
+        self._read = parse_bare_json if bare else parse_json
         self._scales = {score.name: _Scale(score) for score in scores}
 
     def parse(self, reply: str) -> dict[str, dict[str, Any]]:
@@ -31,7 +40,7 @@ class JudgeSchema:
         Raises:
             ParserException: there is none, or a score is missing or none of its options.
         """
-        value = parse_json(reply)
+        value = self._read(reply)
         if not isinstance(value, dict):
             raise ParserException(f"{_MISMATCH}it has to be an object with the properties {_listed(self._scales)}.")
         return {name: scale.read(value.get(name)) for name, scale in self._scales.items()}

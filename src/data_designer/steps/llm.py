@@ -1,7 +1,7 @@
 """LLM columns: a conversation with a model, written as an exchange that parses, corrects and restarts."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from data_designer.config.column_configs import (
@@ -14,14 +14,20 @@ from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
+from data_designer.plan.constraints import constraint
 from data_designer.steps.judge import JudgeSchema
 from data_designer.steps.parsing import parse_code, parse_text
 from data_designer.steps.structured import ResponseSchema
 from data_designer.steps.templates import compile_template
-from data_designer.values import Drop, Exchange, Message, Ok, Reason, Record, Request, Response
+from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
 
 KEPT_REPLY: Final = 2000
 """Characters of the last reply that are stored with a rejected row."""
+
+_SHOWN: Final = 200
+"""Characters of a refusal that the model is shown."""
+
+_CUT: Final = {"length": "at the token limit", "max_tokens": "at the token limit"}
 
 _TRUNCATED: Final = {
     "length": "the reply was cut off at the token limit (finish_reason=length): raise `max_tokens`",
@@ -46,6 +52,8 @@ class _Form:
 
     instructions: str
     parse: Callable[[str], Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,7 @@ class LlmProgram:
         engine: JinjaRenderingEngine,
         known: Collection[str],
         makes: Sequence[str],
+        native: str | None = None,
     ) -> None:
         """Prepare everything that is the same for all cells.
 
@@ -107,11 +116,14 @@ class LlmProgram:
             engine: How templates are rendered.
             known: Columns that templates may name.
             makes: The column and its side effects, in the order in which outcomes list them.
+            native: How the endpoint is asked to constrain replies in JSON (see `structured.CONSTRAINTS`); None where
+                the prompt alone asks.
         """
         self._limits = limits
         self._prompt = compile_template(config.prompt, engine, known)
         self._system = compile_template(config.system_prompt, engine, known) if config.system_prompt else None
-        form = _form(config)
+        form = _form(config, native)
+        self._params = form.params
         self._suffix = f"\n\n{form.instructions}" if form.instructions else ""
         self._parse = form.parse
         self._extras = tuple(_side_effect(config, name) for name in makes[1:])
@@ -126,15 +138,29 @@ class LlmProgram:
         for _ in range(1 + self._limits.restarts):
             messages = first
             for _ in range(1 + self._limits.corrections):
-                turn = _Turn(messages, (yield Request(messages)))
+                turn = _Turn(messages, (yield Request(messages, self._params)))
                 try:
-                    value = self._parse(turn.text)
+                    value = self._value(turn)
                 except ParserException as error:
                     problem = str(error)
                     messages = [*messages, turn.message(), _message("user", problem)]
                 else:
                     return Ok((value, *(extra(turn) for extra in self._extras)))
         return Drop(self._failure(problem, turn))
+
+    def _value(self, turn: _Turn) -> Any:
+        """What the reply says. Raises ParserException where it says nothing that is wanted."""
+        if turn.response.finish_reason == REFUSED:
+            raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
+        if not turn.text:
+            raise ParserException("The reply is empty. Answer as asked.")
+        try:
+            return self._parse(turn.text)
+        except ParserException as error:
+            cut = _CUT.get(turn.response.finish_reason or "")
+            if cut is None:
+                raise
+            raise ParserException(f"The reply is cut off {cut}. Answer more briefly. {error}") from error
 
     def _messages(self, record: Record) -> list[Message]:
         user = _message("user", self._prompt.render(record) + self._suffix)
@@ -150,9 +176,27 @@ class LlmProgram:
             )
         else:
             tried = "no retries were attempted"
-        truncated = _TRUNCATED.get(turn.response.finish_reason or "")
-        parts = [tried, *([truncated] if truncated else []), f"last problem: {problem}"]
-        return Reason("ModelGenerationValidationFailureError", "; ".join(parts), last_reply=turn.text[:KEPT_REPLY])
+        kind, what = _named(turn)
+        parts = [tried, *([what] if what else []), f"last problem: {problem}"]
+        return Reason(kind, "; ".join(parts), last_reply=turn.text[:KEPT_REPLY])
+
+
+def _named(turn: _Turn) -> tuple[str, str]:
+    """The kind of a reply that is of no use, and what the user can do about it."""
+    finish = turn.response.finish_reason or ""
+    if finish in _TRUNCATED:
+        return "ModelTruncatedReplyError", _TRUNCATED[finish]
+    if finish == REFUSED:
+        return (
+            "ModelRefusalError",
+            "the model or its filter declined to answer: change the prompt or the model",
+        )
+    if not turn.text:
+        return (
+            "ModelEmptyReplyError",
+            "the reply is empty: is it a chat model, or does it only think?",
+        )
+    return "ModelGenerationValidationFailureError", ""
 
 
 def unsupported(config: LLMTextColumnConfig) -> list[str]:
@@ -165,19 +209,22 @@ def unsupported(config: LLMTextColumnConfig) -> list[str]:
     return found
 
 
-def _form(config: LLMTextColumnConfig) -> _Form:
+def _form(config: LLMTextColumnConfig, native: str | None) -> _Form:
     match config:
         case LLMCodeColumnConfig():
             language = CodeLang.parse_lang(config.code_lang)
             return _Form(_code_instructions(language), lambda reply: parse_code(reply, language))
         case LLMStructuredColumnConfig(output_format=dict() as schema):
-            structured = ResponseSchema(schema)
-            return _Form(structured.instructions, structured.parse)
+            return _json_form(ResponseSchema(schema, bare=native is not None), config.name, native)
         case LLMJudgeColumnConfig():
-            judge = JudgeSchema(config.scores)
-            return _Form(judge.instructions, judge.parse)
+            return _json_form(JudgeSchema(config.scores, bare=native is not None), config.name, native)
         case _:
             return _Form("", parse_text)
+
+
+def _json_form(schema: ResponseSchema | JudgeSchema, name: str, native: str | None) -> _Form:
+    params = {} if native is None else constraint(native, name, schema.asked)
+    return _Form(schema.instructions, schema.parse, params)
 
 
 def _code_instructions(language: str) -> str:

@@ -172,6 +172,15 @@ def parse_json(reply: str) -> Any:
     return loads(found.text)
 
 
+def parse_bare_json(reply: str) -> Any:
+    """Take a reply that is JSON itself; one in a fence will do too.
+
+    Raises:
+        ParserException: it is neither.
+    """
+    return loads(reply) if reply[:1] in ("{", "[") else parse_json(reply)
+
+
 def loads(text: str) -> Any:
     """Decode JSON, strictly if possible and leniently if not.
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from data_designer.errors import ParserException
-from data_designer.steps.parsing import parse_json
+from data_designer.steps.parsing import parse_bare_json, parse_json
 from data_designer.steps.pruning import Judge, Pruner, Schema, resolved
 from data_designer.steps.schema_check import SchemaCheck
 
@@ -22,10 +22,19 @@ class ResponseSchema:
 
     Attributes:
         instructions: what is appended to the user's prompt.
+        asked: the schema as it was given.
     """
 
-    def __init__(self, schema: Schema) -> None:
-        self.instructions = format_instructions(schema)
+    def __init__(self, schema: Schema, *, bare: bool = False) -> None:
+        """Prepare a schema.
+
+        Args:
+            schema: what answers have to fit.
+            bare: whether answers are the JSON itself, as constrained decoding gives them, instead of a fence.
+        """
+        self.instructions = format_instructions(schema, bare=bare)
+        self.asked = schema
+        self._read = parse_bare_json if bare else parse_json
         self._schema = _relaxed(schema)
         self._check = SchemaCheck(self._schema, self._schema)
         self._pruner = Pruner(self._schema, self._judge_for)
@@ -36,7 +45,7 @@ class ResponseSchema:
         Raises:
             ParserException: there is none, or it does not fit the schema.
         """
-        return self.fitted(parse_json(reply))
+        return self.fitted(self._read(reply))
 
     def fitted(self, value: Any) -> Any:
         """Give the value without undeclared properties.
@@ -63,11 +72,12 @@ class ResponseSchema:
         return SchemaCheck(schema, self._schema).fits
 
 
-def format_instructions(schema: Schema) -> str:
-    """Say to a model in which form the answer is wanted."""
+def format_instructions(schema: Schema, *, bare: bool = False) -> str:
+    """Say to a model in which form the answer is wanted: JSON in a fence, or nothing but JSON."""
+    fence = "* Put the JSON into one Markdown code fence tagged `json`, opened by ```json and closed by ```.\n"
     return (
         "* Answer with JSON.\n"
-        "* Put the JSON into one Markdown code fence tagged `json`, opened by ```json and closed by ```.\n"
+        f"{'' if bare else fence}"
         "* The JSON has to be valid under the JSON Schema between the <response_schema> tags.\n\n"
         f"<response_schema>\n{json.dumps(schema, ensure_ascii=False)}\n</response_schema>"
     )

@@ -1,0 +1,95 @@
+"""Finds out how an endpoint constrains its replies to a JSON schema, by asking for something no model would say."""
+
+import asyncio
+import random
+from collections.abc import MutableMapping, Sequence
+
+import aiohttp
+import orjson
+
+from data_designer.config.models import ANTHROPIC
+from data_designer.errors import ModelError, ModelStructuredOutputError
+from data_designer.models.client import ModelClient
+from data_designer.plan.constraints import FORMS, constraint
+from data_designer.plan.model import Pool
+from data_designer.values import Request
+
+_SIGN = "constrained-7f3a"
+_SCHEMA = {
+    "type": "object",
+    "properties": {"sign": {"type": "string", "enum": [_SIGN]}},
+    "required": ["sign"],
+    "additionalProperties": False,
+}
+_TRIES = 2
+"""Of each form, since endpoints err."""
+_MESSAGES = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
+
+Known = MutableMapping[tuple[str, ...], str | None]
+"""Addresses and model to the form that works there; None where none does."""
+
+
+async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> dict[str, str | None]:
+    """Which form of constraint works for each alias; None where its prompt has to do.
+
+    Args:
+        pools: each alias's pool with its resolved key.
+        known: what was found before, which is added to: an endpoint is probed once.
+
+    Raises:
+        ModelStructuredOutputError: an alias insists on `native`, and no form works.
+    """
+    async with aiohttp.ClientSession() as session:
+        forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in pools))
+    found = {pool.alias: form for (pool, _), form in zip(pools, forms, strict=True)}
+    for pool, _ in pools:
+        if found[pool.alias] is None and pool.structured_output == "native":
+            raise ModelStructuredOutputError(
+                f"model '{pool.model.model}' (alias '{pool.alias}') asks for structured_output='native', but its "
+                f"endpoint constrains nothing, in none of the forms {', '.join(FORMS)}; use 'auto' or 'prompt'"
+            )
+    return found
+
+
+async def _form(pool: Pool, key: str | None, session: aiohttp.ClientSession, known: Known) -> str | None:
+    where = (*pool.provider.addresses, pool.model.model)
+    if where not in known:
+        try:
+            known[where] = await _probe(pool, key, session)
+        except ModelError:
+            # An endpoint that does not answer at all says nothing of what it can do.
+            if pool.structured_output == "native":
+                raise
+            return None
+    return known[where]
+
+
+async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) -> str | None:
+    """The first form that works. Raises ModelError where nothing was answered."""
+    if pool.provider.provider_type == ANTHROPIC:
+        return None
+    client, answers = ModelClient(pool, key, session), 0
+    trouble: ModelError | None = None
+    for form in FORMS:
+        for _ in range(_TRIES):
+            try:
+                request = Request(_MESSAGES, constraint(form, "probe", _SCHEMA))
+                response = await client.ask(request, random.Random(0))
+            except ModelError as error:
+                trouble = error
+                if not error.retryable:
+                    break
+            else:
+                answers += 1
+                if _is_sign(response.text):
+                    return form
+    if trouble is not None and not answers:
+        raise trouble
+    return None
+
+
+def _is_sign(text: str) -> bool:
+    try:
+        return bool(orjson.loads(text) == {"sign": _SIGN})
+    except orjson.JSONDecodeError:
+        return False

@@ -166,7 +166,7 @@ def _widen(dataset: Path, config: str, num_records: int | None, changes: dict[st
     _say_what_there_is(
         designer.create(
             load_builder(config),
-            num_records=num_records or stored.geometry.num_records,
+            num_records=num_records or stored.requested,
             dataset_name=f"{stored.path.name}_extended",
             resume="if_possible",
             reuse=stored.path,
@@ -192,7 +192,7 @@ def _designer_of(stored: Any, changes: dict[str, Any], source: Any) -> Any:
 def _go_on(dataset: Path, num_records: int | None, changes: dict[str, Any]) -> None:
     stored = _stored(dataset)
     designer = _designer_of(stored, changes, stored.source)
-    wanted = num_records or stored.geometry.num_records
+    wanted = num_records or stored.requested
     _say_what_there_is(
         designer.create(reload_builder(stored), num_records=wanted, dataset_name=stored.path.name, resume="always")
     )

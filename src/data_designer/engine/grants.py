@@ -117,8 +117,7 @@ class Grants:
             within_reach = [replica for replica, share in self._of(pool).items() if not share.lost]
             within_reach.sort(key=lambda replica: replica not in self._holders)
             each, rest = divmod(slots, max(1, len(within_reach)))
-            # Who holds rows comes first, then in order of arrival: where slots are fewer than replicas, a newcomer takes nobody's last slot, since the
-            # rows that its holder already has would wait for ever.
+            # Who holds rows comes first, since they would wait for ever; then in order of arrival.
             targets.update({replica: each + (i < rest) for i, replica in enumerate(within_reach)})
         return targets
 

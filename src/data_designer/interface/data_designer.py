@@ -35,8 +35,8 @@ from data_designer.errors import (
 )
 from data_designer.interface import running
 from data_designer.interface.ledger import Ledger, Origin
-from data_designer.interface.opening import Opened, Wanted, open_dataset, released_on_error, with_donor
-from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty
+from data_designer.interface.opening import Opened, Wanted, open_dataset, refilled, released_on_error, with_donor
+from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty, top_reasons
 from data_designer.interface.preparing import (
     Checked,
     Prepared,
@@ -293,9 +293,9 @@ class DataDesigner:
         with _wrapped():
             check_name(dataset_name)
             stored = StoredDataset.at(root / dataset_name)
-            checked = self._check(config_builder, stored.geometry.num_records)
+            checked = self._check(config_builder, stored.requested)
             origin = self._origin(config_builder, checked)
-            wanted = Wanted(stored.geometry.num_records, dataset_name, root.absolute(), ResumeMode.ALWAYS, origin)
+            wanted = Wanted(stored.requested, dataset_name, root.absolute(), ResumeMode.ALWAYS, origin)
             fixed = {"buffer_size": stored.geometry.buffer_size, "seed": None}
             around = replace(self._around(), run=self._run_config.model_copy(update=fixed))
             opened = open_dataset(checked, around, wanted)
@@ -359,12 +359,13 @@ class DataDesigner:
         """
         store, plan = opened.store, opened.prepared.plan
         assert store.lock is not None
-        ledger = Ledger(store, plan, dataset_name, opened.origin, on_batch)
+        ledger = Ledger(store, plan, dataset_name, opened.origin, opened.requested, on_batch)
         with _wrapped(), store.lock:
             before = ledger.write()
             logger.info("dataset=%s records=%d seed=%d", store.path, plan.geometry.num_records, plan.seed)
             report = RunReport(None, None)
-            if opened.done:
+            unmade = opened if not opened.done else refilled(opened, before.generated)
+            if unmade is None:
                 logger.warning("nothing is left to make; nothing is asked of any model")
             else:
                 if opened.resumed:
@@ -373,12 +374,26 @@ class DataDesigner:
                 progress.generated, progress.rejected = before.generated, before.rejected
                 progress.replaced = _counts_of(store, opened.standing.partial)
                 with progress:
-                    running_plan = replace(opened.prepared, plan=asking or plan)
-                    report = running.create(replace(opened, prepared=running_plan), [progress, ledger], self._known)
+                    opened, report = self._run(unmade, asking or unmade.prepared.plan, ledger, progress)
             with suppress(OSError):  # What is left over does no harm, and goes the next time.
                 store.tidy()
             totals = ledger.write(final=True)
         return self._finished(builder, opened, ArtifactStorage(store, dataset_name), totals, report)
+
+    def _run(self, opened: Opened, plan: Plan, ledger: Ledger, progress: Progress) -> tuple[Opened, RunReport]:
+        """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
+        again: Opened | None = replace(opened, prepared=replace(opened.prepared, plan=plan))
+        ledger.plan = opened.prepared.plan
+        while again is not None:
+            opened = again
+            report = running.create(opened, [progress, ledger], self._known)
+            again = refilled(opened, ledger.write().generated) if report.stop_reason is None else None
+            if again is not None:
+                ledger.plan = again.prepared.plan
+                drawn = ledger.plan.geometry.num_records
+                progress.target = drawn
+                logger.info("refilling: %d records drawn in all for the %d asked for", drawn, opened.requested)
+        return opened, report
 
     def _finished(
         self,
@@ -388,20 +403,21 @@ class DataDesigner:
         totals: Totals,
         report: RunReport,
     ) -> DatasetCreationResults:
-        outcomes = outcomes_of(opened.prepared.plan, totals, report)
+        outcomes = outcomes_of(opened.prepared.plan, totals, report, opened.requested)
         refuse_empty(report, outcomes, storage.base_dataset_path)
-        if report.stop_reason is not None:
+        stopped = report.stop_reason
+        if stopped is not None:
+            if report.tripped_column is not None:
+                stopped = "; ".join([stopped, *top_reasons(outcomes)])
             logger.warning(
                 "generated %d of %d requested records; the run was stopped: %s; %s",
                 outcomes.generated,
                 outcomes.requested,
-                report.stop_reason,
+                stopped,
                 how_to_resume(storage.base_dataset_path),
             )
         log_outcomes(outcomes)
-        return DatasetCreationResults(
-            opened.prepared.plan, storage, builder, outcomes, early_shutdown=report.stop_reason
-        )
+        return DatasetCreationResults(opened.prepared.plan, storage, builder, outcomes, early_shutdown=stopped)
 
 
 class _wrapped:  # noqa: N801 - reads as the statement it is

@@ -45,6 +45,8 @@ class Ledger:
     plan: Plan
     name: str
     origin: Origin
+    requested: int
+    """Records that were asked for."""
     on_batch: Callable[[Path], None] | None = None
     _batches: int = field(default=0)
 
@@ -77,6 +79,7 @@ class Ledger:
         content: dict[str, Any] = {
             **plan.config.fingerprint(),
             "target_num_records": geometry.num_records,
+            "requested_num_records": self.requested,
             "original_target_num_records": geometry.spans[0].records.stop,
             "actual_num_records": totals.generated,
             "buffer_size": geometry.buffer_size,
@@ -118,3 +121,8 @@ def stored_geometry(metadata: Mapping[str, Any]) -> Geometry:
     """The geometry that metadata speak of. Raises KeyError, TypeError or ValueError where they do not."""
     earlier = tuple((int(records), int(size)) for records, size in metadata["earlier_geometry"])
     return Geometry(int(metadata["target_num_records"]), int(metadata["buffer_size"]), earlier)
+
+
+def stored_request(metadata: Mapping[str, Any]) -> int:
+    """How many records were asked for, by metadata: those that were drawn for rejected ones are beside."""
+    return int(metadata["requested_num_records"])

@@ -17,7 +17,7 @@ from data_designer.engine.reuse import Donor, reusable
 from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
-from data_designer.interface.ledger import Origin, functions, stored_geometry
+from data_designer.interface.ledger import Origin, functions, stored_geometry, stored_request
 from data_designer.interface.preparing import Checked, Prepared, Surroundings, prepare
 from data_designer.interface.stored import StoredDataset
 from data_designer.plan.model import LOCAL, Geometry
@@ -51,6 +51,8 @@ class Opened:
     resumed: bool = False
     donor: Donor | None = None
     """Where columns are taken from that would come out the same."""
+    requested: int = 0
+    """Records that were asked for; the plan may have drawn further ones for those that were rejected."""
 
     @property
     def done(self) -> bool:
@@ -90,7 +92,7 @@ def _begun(store: Store, prepared: Prepared, wanted: Wanted) -> Opened:
     with released_on_error(store):
         store.recover()
         store.write_builder_config(wanted.origin.declared)
-    return Opened(store, prepared, wanted.origin)
+    return Opened(store, prepared, wanted.origin, requested=wanted.num_records)
 
 
 def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted) -> Opened | None:
@@ -109,7 +111,8 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
             store.recover()
             declared = _kept_declaration(store, stored, wanted.origin.declared)
             origin = replace(wanted.origin, declared=declared, reuse=wanted.origin.reuse or stored.get("reuse"))
-            return Opened(store, prepared, origin, store.standing(geometry), resumed=True)
+            standing = store.standing(geometry)
+            return Opened(store, prepared, origin, standing, resumed=True, requested=wanted.num_records)
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
         if wanted.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
@@ -167,18 +170,18 @@ def _geometry(stored: Mapping[str, Any], num_records: int, buffer_size: int) -> 
     Raises:
         DatasetGenerationError: there would be fewer, or those that are there would be cut otherwise.
     """
-    geometry = stored_geometry(stored)
-    if num_records < geometry.num_records:
+    geometry, requested = stored_geometry(stored), stored_request(stored)
+    if num_records < requested:
         raise DatasetGenerationError(
-            f"num_records={num_records} is fewer than the {geometry.num_records} that this dataset is to have; "
-            f"give {geometry.num_records} or more"
+            f"num_records={num_records} is fewer than the {requested} that this dataset is to have; "
+            f"give {requested} or more"
         )
-    if num_records == geometry.num_records and buffer_size != geometry.buffer_size:
+    if num_records == requested and buffer_size != geometry.buffer_size:
         raise DatasetGenerationError(
             f"buffer_size={buffer_size} differs from this dataset's {geometry.buffer_size}: its records are divided "
             f"into batches already; set buffer_size={geometry.buffer_size} (other sizes are for records that are added)"
         )
-    return geometry.extended(num_records, buffer_size)
+    return geometry.extended(geometry.num_records + num_records - requested, buffer_size)
 
 
 def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, origin: Origin) -> Iterator[str]:
@@ -275,3 +278,21 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
     taken = sorted(part.names[0] for part in parts.values())
     logger.info("reuse=%s columns=%s asked=%s", stored.path, taken, [name for name in costly if name not in taken])
     return replace(opened, donor=Donor(stored.path, LocalFiles(stored.path), stored.geometry, parts))
+
+
+def refilled(opened: Opened, generated: int) -> Opened | None:
+    """The dataset with further records drawn for those that are missing; None where none are, or none may be drawn.
+
+    They come at consecutive indices after all others, in batches of their own.
+    """
+    plan = opened.prepared.plan
+    if plan.run.on_row_failure != "refill":
+        return None
+    drawn = plan.geometry.num_records - opened.requested
+    allowed = (plan.run.refill_candidates or opened.requested) - drawn
+    more = min(opened.requested - generated, allowed)
+    if more <= 0:
+        return None
+    geometry = plan.geometry.extended(plan.geometry.num_records + more, plan.geometry.buffer_size)
+    prepared = replace(opened.prepared, plan=replace(plan, geometry=geometry))
+    return replace(opened, prepared=prepared, standing=opened.store.standing(geometry))

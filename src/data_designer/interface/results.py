@@ -11,7 +11,7 @@ from data_designer.config.analysis.dataset_profiler import DatasetProfilerResult
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.analysis import analyse
-from data_designer.engine.layout import DROPPED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.store import Store
 from data_designer.engine.totals import total
 from data_designer.errors import ArtifactStorageError
@@ -111,8 +111,16 @@ class DatasetCreationResults:
         return self.artifact_storage.load_dataset()
 
     def load_rejected(self) -> pd.DataFrame:
-        """Every rejected record: its index, the column, the kind of failure, the message, the last reply."""
+        """Every rejected record, and why.
+
+        Columns: record_index, column, kind, message, last_reply, attempts (requests sent for the record), usd (what
+        these cost; null without prices), seed (the record's row of the seed dataset, as JSON).
+        """
         return load(self.artifact_storage.store.paths(REJECTS))
+
+    def load_null_filled(self) -> pd.DataFrame:
+        """Every cell that failed and is null instead, in the same form."""
+        return load(self.artifact_storage.store.paths(NULLED))
 
     def load_analysis(self) -> DatasetProfilerResults:
         """Statistics of its columns."""

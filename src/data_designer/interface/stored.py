@@ -13,7 +13,7 @@ from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store
 from data_designer.engine.verifying import Verdict, verify
 from data_designer.errors import ArtifactStorageError
-from data_designer.interface.ledger import stored_geometry
+from data_designer.interface.ledger import stored_geometry, stored_request
 from data_designer.plan.model import Geometry
 
 _OTHER_VERSION = "its metadata are of another version of this program"
@@ -37,6 +37,14 @@ class StoredDataset:
         """Which records belong to which batch. Raises ArtifactStorageError where the metadata do not say."""
         try:
             return stored_geometry(self.metadata)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactStorageError(f"{self.path}: {_OTHER_VERSION}") from error
+
+    @property
+    def requested(self) -> int:
+        """How many records were asked for. Raises ArtifactStorageError where the metadata do not say."""
+        try:
+            return stored_request(self.metadata)
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactStorageError(f"{self.path}: {_OTHER_VERSION}") from error
 

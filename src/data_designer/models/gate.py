@@ -116,20 +116,29 @@ class Gate:
 
     async def _unhindered(self, amount: Amount) -> None:
         while wait := self._hindrance(amount):
-            self._changed.clear()
-            if wait == float("inf"):
-                await self._changed.wait()
+            if self._queue is None:
+                await self._sleep(wait)
             else:
-                await self._sleep(wait if self._queue is None else min(wait, _LONGEST_LOOK))
+                await self._pass_time(min(wait, _LONGEST_LOOK))
+
+    async def _pass_time(self, seconds: float) -> None:
+        """Wait, but no longer than until a reply gives something back or funds come."""
+        self._changed.clear()
+        ways = [asyncio.ensure_future(self._sleep(seconds)), asyncio.create_task(self._changed.wait())]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
 
     def _hindrance(self, amount: Amount) -> float:
         """Seconds that something other than a slot keeps a request back; infinite while there are no funds for it."""
         now = self._clock()
         wait = max(0.0, self._adaptive.not_before - now)
         if self._requests is not None:
-            wait = max(wait, min(self._requests.wait(now, 1.0), _LONGEST_LOOK))
+            wait = max(wait, self._requests.wait(now, 1.0))
         if self._tokens is not None:
-            wait = max(wait, min(self._tokens.wait(now, amount.tokens), _LONGEST_LOOK))
+            wait = max(wait, self._tokens.wait(now, amount.tokens))
         if not wait and self._purse is not None and not self._purse.holds(amount):
             return float("inf")
         return wait
@@ -194,4 +203,4 @@ class Gate:
             self._tokens.take(spent.tokens - passage.reserved.tokens)
         if self._purse is not None:
             self._purse.settle(passage.reserved, spent)
-            self._changed.set()
+        self._changed.set()

@@ -71,8 +71,8 @@ class _Tries:
     attempts: int = 0
     unlucky: int = 0
     """Attempts that failed while others were answered."""
-    refused: int = 0
-    """Attempts for which the account was to blame."""
+    refused_at: float | None = None
+    """When the account was first blamed for a failure."""
 
 
 class Caller:
@@ -119,7 +119,6 @@ class Caller:
         tries = _Tries(answers=self._answers)
         while True:
             tries.attempts += 1
-            sent_at = self._clock()
             try:
                 response = await self._attempt(request)
             except ModelError as error:
@@ -127,19 +126,22 @@ class Caller:
                 if error.retryable:
                     self._check_patience(error)
                 else:
-                    self._check_account(error, tries, sent_at)
+                    self._check_account(error, tries)
                 if not isinstance(error, ModelRateLimitError):
                     await self._back_off(error, tries)
             else:
                 return response if tries.attempts == 1 else _after(tries.attempts - 1, response)
 
-    def _check_account(self, error: ModelError, tries: "_Tries", sent_at: float) -> None:
+    def _check_account(self, error: ModelError, tries: "_Tries") -> None:
         """Raise what no retry can mend; a key that has worked is tried once more, since some endpoints err once."""
-        account = self._worked and self._options.stops_for_account and isinstance(error, _OF_THE_ACCOUNT)
-        if not account or self._sent_answered > sent_at:
+        if not (self._worked and self._options.stops_for_account and isinstance(error, _OF_THE_ACCOUNT)):
             raise error
-        tries.refused += 1
-        if tries.refused > 1:
+        if tries.refused_at is None:
+            tries.refused_at = self._clock()
+        elif self._sent_answered > tries.refused_at:
+            # The key still works for others, so this one request is to blame.
+            raise error
+        else:
             raise Outage(str(error), status=error.status) from error
 
     async def _back_off(self, error: ModelError, tries: "_Tries") -> None:

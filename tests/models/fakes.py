@@ -2,9 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
 
 import data_designer.config as dd
 from data_designer.errors import ModelError, ModelRateLimitError
@@ -151,3 +155,48 @@ class FakeModel:
             return outcome
         finally:
             self.in_flight -= 1
+
+
+Answer = Callable[[web.Request], web.StreamResponse]
+
+
+@dataclass
+class FakeServer:
+    """A server on the loopback that answers every POST as a test tells it to, and remembers what it was sent."""
+
+    answer: Answer
+    url: str = ""
+    """Base URL, ending in `/v1`."""
+    paths: list[str] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+    headers: list[Any] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer."""
+        self.paths.append(request.path)
+        self.bodies.append(await request.json())
+        self.headers.append(request.headers)
+        return self.answer(request)
+
+
+@asynccontextmanager
+async def served(answer: Answer) -> AsyncIterator[FakeServer]:
+    """Run such a server."""
+    server = FakeServer(answer)
+    app = web.Application()
+    app.router.add_post("/{path:.*}", server.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+def says(body: Any, status: int = 200, **headers: str) -> Answer:
+    """The same to everybody; text is sent as it is, everything else as JSON."""
+    content = body.encode() if isinstance(body, str) else orjson.dumps(body)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _: web.Response(body=content, status=status, content_type="application/json", headers=named)

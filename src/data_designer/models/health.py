@@ -1,8 +1,10 @@
 """One small request to each model before a run, so that nothing is begun that cannot work."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import aiohttp
 
@@ -10,6 +12,8 @@ from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
 from data_designer.models.client import ModelClient
 from data_designer.plan.model import Pool
 from data_designer.values import Request
+
+logger = logging.getLogger(__name__)
 
 _DEADLINE = 180.0
 _TRIES = 3
@@ -28,7 +32,7 @@ async def check_pools(
     deadline: float = _DEADLINE,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Ask every model for a greeting, all at once.
+    """Ask every model for a greeting, all at once and at all of its endpoints, of which one is enough.
 
     Args:
         pools: each alias's pool with its resolved key.
@@ -42,9 +46,7 @@ async def check_pools(
     if not pools:
         return
     async with aiohttp.ClientSession() as session:
-        checks = {
-            asyncio.create_task(_check(ModelClient(pool, key, session), pool, sleep)): pool.alias for pool, key in pools
-        }
+        checks = {asyncio.create_task(_check(pool, key, session, sleep)): pool.alias for pool, key in pools}
         try:
             _, late = await asyncio.wait(checks, timeout=deadline)
         finally:
@@ -59,7 +61,26 @@ async def check_pools(
         raise TimeoutError(f"no sign of life from {aliases} within {deadline:g} s; are these models being loaded?")
 
 
-async def _check(client: ModelClient, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _check(
+    pool: Pool, key: str | None, session: aiohttp.ClientSession, sleep: Callable[[float], Awaitable[None]]
+) -> None:
+    addresses = pool.provider.addresses
+    there = [_only(pool, address) for address in addresses]
+    greetings = (_greet(ModelClient(one, key, session), one, sleep) for one in there)
+    results = await asyncio.gather(*greetings, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    if len(errors) == len(addresses):
+        raise errors[0]
+    for error in errors:
+        logger.warning("one of %d endpoints is left out until it works: %s", len(addresses), error)
+
+
+def _only(pool: Pool, address: str) -> Pool:
+    """The same with one endpoint."""
+    return replace(pool, provider=pool.provider.model_copy(update={"endpoint": address, "endpoints": None}))
+
+
+async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
     for attempt in range(1, _TRIES + 1):
         try:
             response = await client.ask(_GREETING, random.Random(0))

@@ -236,6 +236,9 @@ async def _visited(request: web.Request, wire: Wire) -> web.StreamResponse:
     visit.tally.arrive(arrived)
     try:
         return await visit.answer()
+    except ConnectionResetError:
+        # The connection is gone, so nobody gets this; the server would log an error for what was meant to happen.
+        return web.Response(status=503)
     finally:
         left = time.monotonic()
         visit.tally.leave(left)

@@ -351,7 +351,11 @@ class Driver(Generic[Ref]):
             if live is not None and live.epoch == epoch:
                 self._spawn(self._fund(live, amount))
         if self.treasury.exhausted and not self._halted:
-            self._post(ev.Stop(f"the budget is used up: {self.treasury}"))
+            self._post(
+                ev.Stop(
+                    f"the budget is used up: {self.treasury}; give a larger RunConfig.budget (--set budget=…) to go on"
+                )
+            )
 
     @staticmethod
     async def _fund(live: _Live[Ref], amount: Amount) -> None:

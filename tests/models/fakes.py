@@ -87,11 +87,13 @@ class VirtualTime:
 
     def drive(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run one piece of work on a loop of its own; its exception is raised."""
-        (result,) = asyncio.run(self.run(work))
-        if isinstance(result, BaseException):
-            raise result
-        found: Result = result
-        return found
+
+        async def driven() -> Result:
+            task = asyncio.ensure_future(work)
+            await self.run(task)
+            return task.result()
+
+        return asyncio.run(driven())
 
     def _wake_next(self) -> bool:
         """Move the clock to the next who still sleeps."""

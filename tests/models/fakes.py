@@ -126,6 +126,11 @@ def scripted(*outcomes: Response | ModelError) -> Verdict:
     return lambda _: next(left, REPLY)
 
 
+def always(outcome: Response | ModelError) -> Verdict:
+    """The same for ever."""
+    return lambda _: outcome
+
+
 @dataclass
 class FakeModel:
     """A model at its seam: takes some time, then answers or fails; refusals for want of room come early."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.models.fakes import REPLY, FakeModel, always, request, scripted
 
 from data_designer.errors import (
     ModelAPIConnectionError,
     ModelBadRequestError,
-    ModelError,
     ModelInternalServerError,
     ModelRateLimitError,
     Outage,
@@ -20,132 +20,77 @@ from data_designer.models.caller import Caller, CallerOptions
 from data_designer.models.conversation import drive
 from data_designer.models.gate import Gate
 from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
-from data_designer.values import Drop, Exchange, Ok, Request, Response, Usage
+from data_designer.values import Drop, Exchange, Ok, Request, Usage
 
-REQUEST = Request([{"role": "user", "content": [{"type": "text", "text": "hi"}]}])
-
-
-class Time:
-    """A clock that only moves when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.slept: list[float] = []
-
-    def clock(self) -> float:
-        """The time."""
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        """Move the clock."""
-        self.slept.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
+REQUEST = request()
 
 
-class Script:
-    """A client that fails as told, then answers."""
-
-    def __init__(self, *errors: ModelError, for_ever: bool = False) -> None:
-        self.errors = list(errors)
-        self.for_ever = for_ever
-        self.asked = 0
-
-    async def ask(self, _request: Request, _rng: random.Random) -> Response:
-        """Fail or answer."""
-        self.asked += 1
-        if self.errors:
-            raise self.errors[0] if self.for_ever else self.errors.pop(0)
-        return Response("fine", usage=Usage(requests=1, output_tokens=2))
-
-
-def caller(client: Script, time: Time, **options: float) -> Caller:
-    """A caller in virtual time."""
-    return Caller(
-        client,
-        Gate(Slots(2), clock=time.clock, sleep=time.sleep),
-        CallerOptions(**options),
-        rng=random.Random(1),
-        clock=time.clock,
-        sleep=time.sleep,
-    )
+def caller(model: FakeModel, **options: float) -> Caller:
+    """A caller in the model's time."""
+    time = model.time
+    gate = Gate(Slots(2), clock=time.clock, sleep=time.sleep)
+    return Caller(model, gate, CallerOptions(**options), rng=random.Random(1), clock=time.clock, sleep=time.sleep)
 
 
 def test_what_may_pass_is_tried_again_and_counted() -> None:
     """Two server errors and a reset, then a reply: four attempts, three counted as failed."""
-    time = Time()
-    client = Script(ModelInternalServerError("a"), ModelAPIConnectionError("b"), ModelInternalServerError("c"))
-    asking = caller(client, time)
-    assert asyncio.run(asking.ask(REQUEST)).text == "fine"
+    failures = [ModelInternalServerError("a"), ModelAPIConnectionError("b"), ModelInternalServerError("c")]
+    model = FakeModel(verdict=scripted(*failures))
+    asking = caller(model)
+    assert model.time.drive(asking.ask(REQUEST)).text == "fine"
     statistics = asking.take_statistics()
-    assert (client.asked, statistics.usage.requests, statistics.usage.failed_requests) == (4, 1, 3)
+    assert (len(model.asked), statistics.usage.requests, statistics.usage.failed_requests) == (4, 1, 3)
     assert statistics.errors == {"ModelInternalServerError": 2, "ModelAPIConnectionError": 1}
     assert asking.take_statistics().usage == Usage()
 
 
 def test_what_no_retry_can_mend_is_raised_at_once() -> None:
     """A bad request is asked once."""
-    client = Script(ModelBadRequestError("no"))
+    model = FakeModel(verdict=scripted(ModelBadRequestError("no")))
     with pytest.raises(ModelBadRequestError):
-        asyncio.run(caller(client, Time()).ask(REQUEST))
-    assert client.asked == 1
+        model.time.drive(caller(model).ask(REQUEST))
+    assert len(model.asked) == 1
 
 
 def test_an_endpoint_that_never_worked_is_given_up_after_a_minute() -> None:
     """Before the first success patience is 60 seconds; the error carries the endpoint's words."""
-    time = Time()
+    model = FakeModel(verdict=always(ModelAPIConnectionError("down for good")))
     with pytest.raises(Outage, match="down for good"):
-        asyncio.run(caller(Script(ModelAPIConnectionError("down for good"), for_ever=True), time).ask(REQUEST))
-    assert 160 < time.now < 160 + 31
+        model.time.drive(caller(model).ask(REQUEST))
+    assert 1060 < model.time.now < 1060 + 31
 
 
 def test_an_endpoint_that_worked_is_waited_for() -> None:
     """After a success the caller waits as long as the run's patience."""
-    time = Time()
-    client = Script()
-    asking = caller(client, time, patience=1000.0)
-    asyncio.run(asking.ask(REQUEST))
-    client.errors, client.for_ever = [ModelInternalServerError("busy")], True
+    model = FakeModel()
+    asking = caller(model, patience=1000.0)
+    model.time.drive(asking.ask(REQUEST))
+    model.verdict = always(ModelInternalServerError("busy"))
     with pytest.raises(Outage):
-        asyncio.run(asking.ask(REQUEST))
-    assert 1100 < time.now < 1100 + 31
+        model.time.drive(asking.ask(REQUEST))
+    assert 2000 < model.time.now < 2000 + 31
 
 
 def test_a_request_that_fails_while_others_are_answered_is_given_up() -> None:
     """A prompt that always gets a server error ends after ten attempts, once the model has answered another."""
+    model = FakeModel(verdict=lambda sent: ModelInternalServerError("cannot") if sent.request is REQUEST else REPLY)
+    asking = caller(model, patience=1e9, first_patience=1e9)
 
-    class Picky(Script):
-        """Fails one prompt for ever."""
+    async def others() -> None:
+        for _ in range(600):
+            await asking.ask(request("other"))
+            await model.time.sleep(1.0)
 
-        async def ask(self, request: Request, rng: random.Random) -> Response:
-            """Fail the poisonous one."""
-            if request is REQUEST:
-                self.asked += 1
-                raise ModelInternalServerError("cannot")
-            return await Script().ask(request, rng)
-
-    async def scenario(asking: Caller) -> None:
-        other = Request([])
-
-        async def others() -> None:
-            for _ in range(60):
-                await asking.ask(other)
-                await asyncio.sleep(0)
-
-        await asyncio.gather(asking.ask(REQUEST), others())
-
-    client = Picky()
-    with pytest.raises(ModelInternalServerError, match="cannot"):
-        asyncio.run(scenario(caller(client, Time(), patience=1e9, first_patience=1e9)))
-    assert 10 <= client.asked <= 20
+    result, _ = asyncio.run(model.time.run(asking.ask(REQUEST), others()))
+    assert isinstance(result, ModelInternalServerError)
+    assert 10 <= sum(sent.request is REQUEST for sent in model.asked) <= 20
 
 
 def test_a_refusal_is_waited_out_as_long_as_it_asks() -> None:
     """Retry-After of a 429 holds back the next request."""
-    time = Time()
-    client = Script(ModelRateLimitError("slow down", 7.5, 429))
-    asyncio.run(caller(client, time).ask(REQUEST))
-    assert time.slept == [7.5]
+    model = FakeModel(verdict=scripted(ModelRateLimitError("slow down", 7.5, 429)))
+    model.time.drive(caller(model).ask(REQUEST))
+    assert model.time.slept == [7.5]
 
 
 def test_a_burst_of_refusals_lowers_the_limit_once_and_successes_raise_it() -> None:
@@ -229,8 +174,8 @@ def test_driving_an_exchange_turns_refusals_into_drops() -> None:
         return Ok((response.text,))
 
     exchange: Exchange = talk()  # type: ignore[assignment]
-    client = Script(ModelBadRequestError("no"))
-    outcome = asyncio.run(drive(exchange, caller(client, Time()).ask))
+    refusing, answering = FakeModel(verdict=scripted(ModelBadRequestError("no"))), FakeModel()
+    outcome = refusing.time.drive(drive(exchange, caller(refusing).ask))
     assert isinstance(outcome, Drop)
     assert (outcome.reason.kind, outcome.reason.message) == ("ModelBadRequestError", "no")
-    assert asyncio.run(drive(talk(), caller(Script(), Time()).ask)) == Ok(("fine",))  # type: ignore[arg-type]
+    assert answering.time.drive(drive(talk(), caller(answering).ask)) == Ok(("fine",))  # type: ignore[arg-type]

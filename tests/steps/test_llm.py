@@ -131,6 +131,30 @@ def test_a_restart_asks_the_first_messages_anew() -> None:
     assert asked[2] == asked[0]
 
 
+@pytest.mark.parametrize("reply", ['```json\n{"a": 12', '```json\n{"a": 12}', "Here: ```json"])
+def test_json_that_was_cut_off_is_not_mended(reply: str) -> None:
+    """`{"a": 12` may have been going to be 1234, though it can be read as something that fits."""
+    outcome, _ = converse(structured_column(), [Response(reply, finish_reason="length")])
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.kind == "ModelTruncatedReplyError"
+    assert "cut off at the token limit" in outcome.reason.message
+
+
+def test_a_reply_that_was_cut_off_after_its_json_is_used() -> None:
+    """Only what follows the fence is missing."""
+    cut = Response(f"{GOOD}\nThis means", finish_reason="length")
+    assert converse(structured_column(), [cut])[0] == Ok(({"a": 1},))
+
+
+def test_code_that_was_cut_off_is_asked_for_again() -> None:
+    """Half a function is no function."""
+    column = LLMCodeColumnConfig(name="x", model_alias="m", prompt="P", code_lang=CodeLang.PYTHON)
+    replies = [Response("```python\ndef f(", finish_reason="length"), "```python\ndef f(): ...\n```"]
+    outcome, asked = converse(column, replies, ConversationLimits(restarts=0, corrections=1))
+    assert outcome == Ok(("def f(): ...",))
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize(
     ("finish", "advice"),
     [("length", "raise `max_tokens`"), ("model_context_window_exceeded", "shorten the prompt")],

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class RayRun:
     donor: Donor | None = None
     treasury: Treasury | None = None
     """What may be spent; None for anything."""
+    cpus: int | None = None
+    """CPUs there are, where this process is connected already by `connected`."""
 
     async def run(
         self,
@@ -50,7 +52,8 @@ class RayRun:
         """
         with ExitStack() as exits:
             workers = self.plan.run.non_inference_max_parallel_workers
-            connecting = asyncio.to_thread(exits.enter_context, connected(workers))
+            way = connected(workers) if self.cpus is None else nullcontext(self.cpus)
+            connecting = asyncio.to_thread(exits.enter_context, way)
             cpus, checked = await asyncio.gather(connecting, check(), return_exceptions=True)
             for result in (cpus, checked):
                 if isinstance(result, BaseException):

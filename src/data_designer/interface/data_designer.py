@@ -384,15 +384,16 @@ class DataDesigner:
         """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
         again: Opened | None = replace(opened, prepared=replace(opened.prepared, plan=plan))
         ledger.plan = opened.prepared.plan
-        while again is not None:
-            opened = again
-            report = running.create(opened, [progress, ledger], self._known)
-            again = refilled(opened, ledger.write().generated) if report.stop_reason is None else None
-            if again is not None:
-                ledger.plan = again.prepared.plan
-                drawn = ledger.plan.geometry.num_records
-                progress.target = drawn
-                logger.info("refilling: %d records drawn in all for the %d asked for", drawn, opened.requested)
+        with running.one_ray(plan) as cpus:
+            while again is not None:
+                opened = again
+                report = running.create(opened, [progress, ledger], self._known, cpus)
+                again = refilled(opened, ledger.write().generated) if report.stop_reason is None else None
+                if again is not None:
+                    ledger.plan = again.prepared.plan
+                    drawn = ledger.plan.geometry.num_records
+                    progress.target = drawn
+                    logger.info("refilling: %d records drawn in all for the %d asked for", drawn, opened.requested)
         return opened, report
 
     def _finished(
@@ -415,6 +416,13 @@ class DataDesigner:
                 outcomes.requested,
                 stopped,
                 how_to_resume(storage.base_dataset_path),
+            )
+        elif outcomes.refilled and outcomes.generated < outcomes.requested:
+            logger.warning(
+                "%d records are missing: all %d further records that may be drawn for them were drawn; give a larger "
+                "refill_candidates and resume, or see rejected/ for what fails",
+                outcomes.requested - outcomes.generated,
+                outcomes.refilled,
             )
         log_outcomes(outcomes)
         return DatasetCreationResults(opened.prepared.plan, storage, builder, outcomes, early_shutdown=stopped)

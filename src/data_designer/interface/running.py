@@ -89,13 +89,29 @@ def _ready(prepared: Prepared, known: Known) -> Iterator[Plan]:
             yield plan
 
 
-def create(opened: Opened, observers: Sequence[Observer], known: Known) -> RunReport:
+@contextmanager
+def one_ray(plan: Plan) -> Iterator[int | None]:
+    """Lets the runs inside share one Ray, where there may be several of them and they run on Ray.
+
+    Yields the number of CPUs there are, for `create`; None where each run sees to itself.
+    """
+    if plan.run.on_row_failure != "refill" or not wants_ray(plan):
+        yield None
+        return
+    from data_designer.distributed.cluster import connected
+
+    with connected(plan.run.non_inference_max_parallel_workers) as cpus:
+        yield cpus
+
+
+def create(opened: Opened, observers: Sequence[Observer], known: Known, cpus: int | None = None) -> RunReport:
     """Make what is left of a dataset: run its plan to the end and write its batches.
 
     Args:
         opened: the dataset.
         observers: are shown what happens.
         known: what was found out about endpoints before.
+        cpus: what `one_ray` yields.
     """
     store, prepared, standing = opened.store, opened.prepared, opened.standing
     with _ready(prepared, known) as plan:
@@ -103,7 +119,7 @@ def create(opened: Opened, observers: Sequence[Observer], known: Known) -> RunRe
         if wants_ray(plan):
             from data_designer.distributed.run import RayRun
 
-            run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers, opened.donor, treasury)
+            run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers, opened.donor, treasury, cpus)
             return on_own_loop(lambda started: run.run(standing, lambda: _check_models(plan, prepared), started))
         place = Workplace(plan, Dataset(store.files, store.run, opened.donor), prepared.seed_table)
         ways = _Ways(store.publish, place.write, treasury)

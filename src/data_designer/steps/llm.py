@@ -16,7 +16,7 @@ from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
 from data_designer.plan.constraints import constraint
 from data_designer.steps.judge import JudgeSchema
-from data_designer.steps.parsing import parse_code, parse_text
+from data_designer.steps.parsing import is_whole, parse_code, parse_text
 from data_designer.steps.structured import ResponseSchema
 from data_designer.steps.templates import compile_template
 from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
@@ -27,7 +27,11 @@ KEPT_REPLY: Final = 2000
 _SHOWN: Final = 200
 """Characters of a refusal that the model is shown."""
 
-_CUT: Final = {"length": "at the token limit", "max_tokens": "at the token limit"}
+_CUT: Final = {
+    "length": "at the token limit",
+    "max_tokens": "at the token limit",
+    "model_context_window_exceeded": "at the end of the context window",
+}
 
 _TRUNCATED: Final = {
     "length": "the reply was cut off at the token limit (finish_reason=length): raise `max_tokens`",
@@ -54,6 +58,8 @@ class _Form:
     parse: Callable[[str], Any]
     params: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the request."""
+    is_whole: Callable[[str], bool] = is_whole
+    """Whether a reply that was cut off can be used all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ class LlmProgram:
         form = _form(config, native)
         self._params = form.params
         self._suffix = f"\n\n{form.instructions}" if form.instructions else ""
-        self._parse = form.parse
+        self._parse, self._is_whole = form.parse, form.is_whole
         self._extras = tuple(_side_effect(config, name) for name in makes[1:])
 
     def exchange(self, record: Record, index: int) -> Exchange:  # noqa: ARG002 - cells do not depend on it
@@ -154,13 +160,10 @@ class LlmProgram:
             raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
         if not turn.text:
             raise ParserException("The reply is empty. Answer as asked.")
-        try:
-            return self._parse(turn.text)
-        except ParserException as error:
-            cut = _CUT.get(turn.response.finish_reason or "")
-            if cut is None:
-                raise
-            raise ParserException(f"The reply is cut off {cut}. Answer more briefly. {error}") from error
+        finish = turn.response.finish_reason
+        if finish in _CUT and not self._is_whole(turn.text):
+            raise ParserException(f"The reply is cut off {_CUT[finish]}. Answer again, more briefly.")
+        return self._parse(turn.text)
 
     def _messages(self, record: Record) -> list[Message]:
         user = _message("user", self._prompt.render(record) + self._suffix)
@@ -219,7 +222,7 @@ def _form(config: LLMTextColumnConfig, native: str | None) -> _Form:
         case LLMJudgeColumnConfig():
             return _json_form(JudgeSchema(config.scores, bare=native is not None), config.name, native)
         case _:
-            return _Form("", parse_text)
+            return _Form("", parse_text, is_whole=lambda _: True)
 
 
 def _json_form(schema: ResponseSchema | JudgeSchema, name: str, native: str | None) -> _Form:

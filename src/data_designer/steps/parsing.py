@@ -28,6 +28,8 @@ class CodeBlock:
     """First word of the fence's info string; empty for an untagged fence or an indented block."""
     text: str
     fenced: bool
+    closed: bool = True
+    """Whether it ends before the reply does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class _Scanner:
                 self._outside(line, text, indent)
             else:
                 self._blank()
-        self._finish()
+        self._finish(closed=False)
         return self.blocks
 
     def _inside(self, fence: _Fence, line: str, indent: int) -> None:
@@ -107,13 +109,13 @@ class _Scanner:
             self._fence = _Fence(opening["fence"], words[0] if words else "", indent, base + _CODE_INDENT)
         self._in_paragraph = bool(text) and self._fence is None and not _HEADING.match(text)
 
-    def _finish(self) -> None:
+    def _finish(self, *, closed: bool = True) -> None:
         """End the block that is open, if one is."""
         if self._fence is not None:
-            self.blocks.append(CodeBlock(self._fence.tag, "\n".join(self._lines), fenced=True))
+            self.blocks.append(CodeBlock(self._fence.tag, "\n".join(self._lines), fenced=True, closed=closed))
             self._in_paragraph = False
         elif self._in_indented:
-            self.blocks.append(CodeBlock("", "\n".join(self._lines), fenced=False))
+            self.blocks.append(CodeBlock("", "\n".join(self._lines), fenced=False, closed=closed))
         self._fence, self._in_indented, self._lines = None, False, []
 
 
@@ -179,6 +181,21 @@ def parse_bare_json(reply: str) -> Any:
         ParserException: it is neither.
     """
     return loads(reply) if reply[:1] in ("{", "[") else parse_json(reply)
+
+
+def is_whole(reply: str) -> bool:
+    """Whether the last block of a reply, or the JSON that it is, was written to its end before the reply was cut off.
+
+    What is cut off can often be mended into something that fits a schema, and is wrong all the same.
+    """
+    if reply[:1] not in ("{", "["):
+        blocks = code_blocks(reply)
+        return not blocks or blocks[-1].closed
+    try:
+        json.loads(reply, strict=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def loads(text: str) -> Any:

@@ -89,6 +89,17 @@ def test_one_request_probes_it_then() -> None:
     assert choose(endpoints, 5.1, 3) == [0, 0, 0]
 
 
+def test_it_is_probed_though_others_are_less_busy() -> None:
+    """A request that still hangs there from before does not keep it from being probed."""
+    endpoints = Endpoints(2)
+    assert choose(endpoints, 0.0, 8) == [0, 1] * 4
+    for _ in range(3):
+        endpoints.failed(0, 0.0)
+    for _ in range(4):
+        endpoints.answered(1)
+    assert choose(endpoints, 5.0, 2) == [0, 1]
+
+
 def test_a_probe_that_fails_doubles_the_rest_up_to_a_minute() -> None:
     """5, 10, 20, 40, 60, 60 seconds: each begins when its probe has failed."""
     endpoints, now, rests = sick_and_well(), 0.0, []
@@ -233,6 +244,17 @@ def test_a_request_that_is_at_fault_itself_is_not_held_against_the_server(status
         async with serving(status, 200) as servers:
             await servers.ask(6)
             assert servers.asked == [6, 0]
+
+    asyncio.run(scenario())
+
+
+def test_a_server_without_room_has_not_failed() -> None:
+    """A 429 is an answer: however often it comes, the server is not left out for it."""
+
+    async def scenario() -> None:
+        async with serving(429, 200) as servers:
+            assert await servers.ask(5) == 5
+            assert servers.asked == [5, 0]
 
     asyncio.run(scenario())
 

@@ -130,6 +130,13 @@ def test_an_endpoint_that_errs_now_and_then_is_understood_all_the_same(status: i
     assert server.forms == ["response_format"] * 2 + ["structured_outputs"] * 2
 
 
+def test_an_endpoint_that_errs_and_constrains_nothing_is_remembered_as_such() -> None:
+    """Whatever it answered tells enough: the errors in between are no reason to probe again."""
+    known: Known = {}
+    assert Probed(None, lambda _, times: 500 if times == 1 else None).find(known=known) is None
+    assert list(known.values()) == [None]
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"sign": "hello"}', '"constrained-7f3a"', '{"sign": "constrained-7f3a", "b": 1}', ""]
 )

@@ -165,6 +165,7 @@ def test_kinds_that_share_a_status_are_told_apart_by_their_words(
         (b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}', "Overloaded"),
         (b'{"error": "no such model"}', "no such model"),
         (b'{"message": "forbidden", "detail": "more"}', "forbidden"),
+        (b'{"message": "less", "error": {"message": "why"}}', "why"),
         (b'{"detail": "Not Found"}', "Not Found"),
         (b'{"detail": [{"msg": "too long", "loc": ["body"]}, {"msg": "odd"}, "x"]}', "too long; odd; x"),
         (b'{"error": {"code": 7}}', '{"error": {"code": 7}}'),

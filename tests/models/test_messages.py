@@ -281,8 +281,8 @@ def test_every_error_of_the_api_has_its_kind(
 def test_what_is_left_is_heard_before_anything_is_refused() -> None:
     """A reply that says that no requests are left carries the pause; one that says when all is there again does not."""
     limits = {"anthropic_ratelimit_requests_reset": "2025-01-01T00:00:20Z", "Date": "Wed, 01 Jan 2025 00:00:00 GMT"}
-    assert asked(says(GOOD, anthropic_ratelimit_requests_remaining="0", **limits))[0].pause == 20.0
-    assert asked(says(GOOD, anthropic_ratelimit_requests_remaining="1", **limits))[0].pause is None
+    assert asked(says(GOOD, 200, anthropic_ratelimit_requests_remaining="0", **limits))[0].pause == 20.0
+    assert asked(says(GOOD, 200, anthropic_ratelimit_requests_remaining="1", **limits))[0].pause is None
 
 
 # --- the simulated model's Messages API ------------------------------------------------------------------

@@ -26,7 +26,7 @@ _FIELDS: dict[str, Any] = {
     "tags": {"type": "array", "items": {"type": "string"}},
 }
 _SCHEMA = {"type": "object", "properties": _FIELDS, "required": list(_FIELDS)}
-_REJECTED = re.compile(r"rejected=(\d+) kind=(\S+)")
+_REJECTED = re.compile(r"failed=(\d+) kind=(\S+)")
 _LONGEST = 400
 
 

@@ -22,11 +22,12 @@ FINE = {"choices": [{"message": {"content": "Hi."}}]}
 Reply = tuple[int, dict[str, Any]]
 
 
-def pool(alias: str, port: int, **params: Any) -> Pool:
-    """An alias at a port of this machine; its model is named like it."""
+def pool(alias: str, port: int, beside: Sequence[str] = (), **params: Any) -> Pool:
+    """An alias at a port of this machine, and at addresses beside; its model is named like it."""
     inference = dd.ChatCompletionInferenceParams(**params)
     model = dd.ModelConfig(alias=alias, model=f"model-{alias}", provider="p", inference_parameters=inference)
-    return Pool(alias, 4, model, dd.ModelProvider(name="p", endpoint=f"http://127.0.0.1:{port}/v1"))
+    addresses = [f"http://127.0.0.1:{port}/v1", *beside]
+    return Pool(alias, 4, model, dd.ModelProvider(name="p", endpoints=addresses))
 
 
 class Greeted:
@@ -93,6 +94,26 @@ def test_a_model_that_stumbles_is_asked_again() -> None:
     greeted = Greeted(lambda _, times: (200, FINE) if times == 3 else (503, {}))
     greeted.check(["a"])
     assert greeted.slept == [0.5, 1.0]
+
+
+def test_a_server_that_is_loading_its_model_is_waited_for() -> None:
+    """It says so itself, with a status that means the opposite elsewhere; it costs no try."""
+    loading = {"error": {"message": "Loading model", "type": "unavailable_error"}}
+    greeted = Greeted(lambda _, times: (200, FINE) if times > 10 else (503, loading))
+    greeted.check(["a"])
+    assert greeted.slept == [2.0] * 10
+
+
+def test_one_endpoint_of_several_that_works_is_enough(caplog: pytest.LogCaptureFixture) -> None:
+    """The other is named and may come back later."""
+    greeted = Greeted(lambda _, __: (200, FINE))
+    with caplog.at_level("WARNING"):
+        greeted.check(["a"], beside=["http://127.0.0.1:9/v1"])
+    assert len(greeted.bodies) == 1
+    assert (
+        "one of 2 endpoints is left out until it works: model 'model-a' (alias 'a') at http://127.0.0.1:9"
+        in caplog.text
+    )
 
 
 def test_a_model_that_stays_down_stops_the_run() -> None:

@@ -276,3 +276,16 @@ def test_strictness_is_asked_for_where_the_schema_allows_it(schema: dict[str, An
 def test_a_column_s_name_is_written_as_the_api_allows_it(column: str, name: str) -> None:
     """Letters, digits, underscores and dashes, at most 64."""
     assert constraint("response_format", column, CLOSED)["response_format"]["json_schema"]["name"] == name
+
+
+def test_an_alias_with_short_replies_is_probed_with_room_for_the_sign() -> None:
+    """What cuts the alias's own replies must not make the endpoint look as if it constrained nothing."""
+
+    async def asked(**params: Any) -> Any:
+        probed = Probed("response_format")
+        async with served(lambda _: probed.answer(server.bodies[-1])) as server:
+            await find_forms([(pool(server.url, structured_output="auto", **params), None)], {})
+            return server.bodies[0].get("max_tokens")
+
+    assert asyncio.run(asked(max_tokens=12)) == 256
+    assert asyncio.run(asked()) is None

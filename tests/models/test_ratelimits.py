@@ -33,6 +33,8 @@ def none_left(reset: str, part: str = "requests", **more: str) -> CIMultiDict[st
         ({"retry-after-ms": "-1"}, 0.0),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
+        ({"llm_provider-retry-after": "4"}, 4.0),
+        ({"llm_provider-retry-after": "4", "retry-after": "9"}, 9.0),
         ({"retry-after": "Wed, 01 Jan 2025 00:00:30 GMT", "date": DATE}, 30.0),
         ({"retry-after": "Wed, 01 Jan 2025 01:00:30 +0100", "date": DATE}, 30.0),
         ({"retry-after": "Tue, 31 Dec 2024 23:59:00 GMT", "date": DATE}, 0.0),

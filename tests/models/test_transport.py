@@ -142,6 +142,17 @@ def test_what_the_user_can_do_stands_at_the_end(kind: type[errors.ModelError]) -
         (400, "This model's maximum context length is 8192 tokens", errors.ModelContextWindowExceededError),
         (400, "context_length_exceeded", errors.ModelContextWindowExceededError),
         (400, "prompt is too long: 210000 tokens > 200000 maximum", errors.ModelContextWindowExceededError),
+        (
+            400,
+            "request (4043 tokens) exceeds the available context size (2048 tokens)",
+            errors.ModelContextWindowExceededError,
+        ),
+        (
+            400,
+            "The response was filtered due to the prompt triggering content management policy",
+            errors.ModelRefusalError,
+        ),
+        (400, "content_policy_violation", errors.ModelRefusalError),
         (400, "Unsupported value: 'temperature' does not support 0.2", errors.ModelUnsupportedParamsError),
         (400, "Unrecognized request argument supplied: guided_json", errors.ModelUnsupportedParamsError),
         (400, "nvext: Extra inputs are not permitted", errors.ModelUnsupportedParamsError),

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 
 import aiohttp
 
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 _DEADLINE = 180.0
 _TRIES = 3
 _PAUSE = 0.5
+_LOADING_PAUSE = 2.0
 _GREETING = Request(
     [
         {"role": "system", "content": [{"type": "text", "text": "You are a helpful assistant."}]},
@@ -81,10 +83,18 @@ def _only(pool: Pool, address: str) -> Pool:
 
 
 async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
-    for attempt in range(1, _TRIES + 1):
+    attempt, loading = 0, False
+    while True:
         try:
             response = await client.ask(_GREETING, random.Random(0))
         except ModelError as error:
+            if _is_loading(error):
+                if not loading:
+                    logger.info("waiting: %s", error)
+                loading = True
+                await sleep(_LOADING_PAUSE)
+                continue
+            attempt += 1
             if not error.retryable or isinstance(error, ModelTimeoutError) or attempt == _TRIES:
                 raise
             await sleep(_PAUSE * attempt)
@@ -95,3 +105,8 @@ async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Await
                     "greeting with nothing; check the model's name and raise max_tokens if it is small"
                 )
             return
+
+
+def _is_loading(error: ModelError) -> bool:
+    """Whether a server is there and says that it is not ready, as llama.cpp's does while it reads a model."""
+    return error.status == HTTPStatus.SERVICE_UNAVAILABLE and "loading" in str(error).lower()

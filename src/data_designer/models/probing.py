@@ -23,6 +23,8 @@ _SCHEMA = {
 }
 _TRIES = 2
 """Of each form, since endpoints err."""
+_ROOM = 256
+"""Tokens that the sign fits into, white space that some models add included."""
 _MESSAGES = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
 
 Known = MutableMapping[tuple[str, ...], str | None]
@@ -68,13 +70,14 @@ async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) ->
     """The first form that works. Raises ModelError where nothing was answered."""
     if pool.provider.provider_type == ANTHROPIC:
         return None
-    client, answers = ModelClient(pool, key, session), 0
+    client, rng, answers = ModelClient(pool, key, session), random.Random(0), 0
+    # An alias whose replies are short by its own wish must not cut the probe's.
+    room = {"max_tokens": _ROOM} if getattr(pool.model.inference_parameters, "max_tokens", None) else {}
     trouble: ModelError | None = None
     for form in FORMS:
         for _ in range(_TRIES):
             try:
-                request = Request(_MESSAGES, constraint(form, "probe", _SCHEMA))
-                response = await client.ask(request, random.Random(0))
+                response = await client.ask(Request(_MESSAGES, {**constraint(form, "probe", _SCHEMA), **room}), rng)
             except ModelError as error:
                 trouble = error
                 if not error.retryable:

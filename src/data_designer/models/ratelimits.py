@@ -1,7 +1,7 @@
 """What an endpoint's headers say about when it has room again.
 
 Sources: RFC 9110 10.2.3 (`Retry-After`); the `x-ratelimit-*` headers of OpenAI and of those that follow it; the
-`anthropic-ratelimit-*` headers of Anthropic.
+`anthropic-ratelimit-*` headers of Anthropic; LiteLLM's proxy.
 """
 
 import email.utils
@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 MAY_ASK_TO_WAIT = (429, 503, 529)
+_RELAYED = "llm_provider-retry-after"
+"""LiteLLM's name for what the server behind it says, where that is all there is."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAMES = tuple(
@@ -31,7 +33,7 @@ def retry_after(status: int, headers: Mapping[str, str]) -> float | None:
     asked = _number(headers.get("retry-after-ms"))
     if asked is not None:
         return max(0.0, asked / 1000)
-    value = headers.get("Retry-After")
+    value = headers.get("Retry-After") or headers.get(_RELAYED)
     if value is not None:
         seconds = _number(value)
         return max(0.0, seconds) if seconds is not None else _until(_http_date(value), headers)

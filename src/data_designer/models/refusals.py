@@ -18,7 +18,10 @@ _BY_STATUS: dict[int, type[errors.ModelError]] = {
     429: errors.ModelRateLimitError,
 }
 _QUOTA = re.compile(r"insufficient[_ ]quota|exceeded your current quota|out of credits|credit balance", re.IGNORECASE)
-_CONTEXT = re.compile(r"context[_ ](length|window)|maximum context|too many tokens|prompt is too long", re.IGNORECASE)
+_CONTEXT = re.compile(
+    r"context[_ ](length|window|size)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
+)
+_FILTERED = re.compile(r"content[_ ](filter|management|policy)|responsible ?ai", re.IGNORECASE)
 _PARAMETER = re.compile(
     r"unsupported (parameter|value)|unrecognized request argument|extra inputs are not", re.IGNORECASE
 )
@@ -28,6 +31,7 @@ CURES: dict[type[errors.ModelError], str] = {
     errors.ModelNotFoundError: "check the model's name and the provider's endpoint",
     errors.ModelContextWindowExceededError: "shorten the prompt or choose a model that reads more",
     errors.ModelUnsupportedParamsError: "remove the parameter from inference_parameters or extra_body",
+    errors.ModelRefusalError: "the model or its filter declined to answer: change the prompt or the model",
     errors.ModelQuotaExceededError: "top up the account or use another provider",
     errors.ModelAPIConnectionError: "is the server running, and is the endpoint right?",
     errors.ModelTimeoutError: "raise inference_parameters.timeout or lower max_parallel_requests",
@@ -42,6 +46,8 @@ def kind_of(status: int, said: str) -> type[errors.ModelError]:
     if status == 400:
         if _CONTEXT.search(said):
             return errors.ModelContextWindowExceededError
+        if _FILTERED.search(said):
+            return errors.ModelRefusalError
         return errors.ModelUnsupportedParamsError if _PARAMETER.search(said) else errors.ModelBadRequestError
     if status >= 500:
         return errors.ModelInternalServerError

@@ -372,7 +372,7 @@ def test_where_nothing_fails_nothing_is_drawn(url: str, tmp_path: Path) -> None:
 def test_a_refill_that_is_interrupted_goes_on(url: str, tmp_path: Path, asked: int) -> None:
     """Stopped while further records are drawn, and resumed: the dataset of an undisturbed run, each request once."""
     model = f"broken-{asked}{SOME}"
-    refill = {"on_row_failure": "refill", "max_in_flight_tasks": 2}
+    refill: dict[str, Any] = {"on_row_failure": "refill", "max_in_flight_tasks": 2}
     calm = make(url, tmp_path / "calm", model, "broken-b", **refill)
     undisturbed = requests(url, model)
     spent = 2 * RECORDS - calm.load_rejected().query(f"record_index < {RECORDS}").shape[0] + asked - RECORDS
@@ -420,7 +420,7 @@ def test_every_record_has_one_fate_whatever_stops_the_run(
     url: str, tmp_path: Path, fate: str, budget: int | None
 ) -> None:
     """Counts add up after every kind of end, and after the resume that follows."""
-    run = {} if budget is None else {"budget": dd.Budget(requests=budget)}
+    run: dict[str, Any] = {} if budget is None else {"budget": dd.Budget(requests=budget)}
     models = (f"sum-a-{fate}-{budget}{SOME}", f"sum-b{SOME}")
     found = adds_up(make(url, tmp_path, *models, on_row_failure=fate, **run), RECORDS)
     assert (found.unfinished > 0) == (budget is not None)
@@ -430,8 +430,15 @@ def test_every_record_has_one_fate_whatever_stops_the_run(
 
 def test_fates_that_do_not_add_up_are_no_outcome() -> None:
     """The engine checks itself: a record too many or too few is an error."""
-    counts = {"requested": 10, "generated": 5, "rejected": 2, "unfinished": 2, "reasons": {}, "usage": {}}
+    counts: dict[str, Any] = {
+        "requested": 10,
+        "generated": 5,
+        "rejected": 2,
+        "unfinished": 2,
+        "reasons": {},
+        "usage": {},
+    }
     assert RunOutcomes(**counts, null_filled=1).null_filled == 1
-    for wrong in ({"null_filled": 0}, {"null_filled": 2}, {"null_filled": 1, "refilled": 1}):
+    for null_filled, refilled in ((0, 0), (2, 0), (1, 1)):
         with pytest.raises(DatasetGenerationError, match="do not add up"):
-            RunOutcomes(**counts, **wrong)
+            RunOutcomes(**counts, null_filled=null_filled, refilled=refilled)

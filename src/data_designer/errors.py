@@ -204,9 +204,14 @@ class ModelError(DataDesignerError):
 
 
 class ModelRateLimitError(ModelError):
-    """HTTP 429."""
+    """HTTP 429.
+
+    Attributes:
+        elsewhere: whether another endpoint has room, so that there is nothing to wait for.
+    """
 
     retryable = True
+    elsewhere = False
 
 
 class ModelQuotaExceededError(ModelError):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.fakes import Answer, FakeServer, VirtualTime, pool, request, served
 
-from data_designer.errors import ModelError, ModelInternalServerError
+from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
 from data_designer.models.client import ModelClient
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.transport import server_of
@@ -248,15 +248,53 @@ def test_a_request_that_is_at_fault_itself_is_not_held_against_the_server(status
     asyncio.run(scenario())
 
 
-def test_a_server_without_room_has_not_failed() -> None:
-    """A 429 is an answer: however often it comes, the server is not left out for it."""
+def test_a_server_without_room_is_left_alone_for_a_while_and_has_not_failed() -> None:
+    """A 429 is an answer: however often it comes, the server is asked again when its time has come."""
 
     async def scenario() -> None:
         async with serving(429, 200) as servers:
-            assert await servers.ask(5) == 5
-            assert servers.asked == [5, 0]
+            for round_ in range(1, 6):
+                assert await servers.ask(3) == 1
+                assert servers.asked == [round_, 2 * round_]
+                servers.time.now += 1.0
 
     asyncio.run(scenario())
+
+
+def test_a_refusal_says_whether_there_is_room_elsewhere() -> None:
+    """Where all are full there is something to wait for: the one that has room first."""
+
+    async def scenario() -> None:
+        async with serving(429, 429) as servers:
+            found = []
+            for _ in range(2):
+                with pytest.raises(ModelRateLimitError) as caught:
+                    await servers.client.ask(request(), random.Random(0))
+                found.append((caught.value.elsewhere, caught.value.retry_after))
+                servers.time.now += 0.25
+            assert found == [(True, 0.0), (False, 0.75)]
+
+    asyncio.run(scenario())
+
+
+def test_requests_that_were_under_way_when_a_server_died_prolong_no_rest() -> None:
+    """Eight fail with it; it is probed after five seconds all the same."""
+    endpoints = Endpoints(2)
+    assert choose(endpoints, 0.0, 16) == [0, 1] * 8
+    for _ in range(8):
+        endpoints.failed(0, 1.0)
+    assert choose(endpoints, 5.9, 1) == [1]
+    assert choose(endpoints, 6.0, 1) == [0]
+
+
+def test_an_answer_to_an_older_request_brings_a_server_back_at_once() -> None:
+    """It is well, whatever it looked like."""
+    endpoints = Endpoints(2)
+    choose(endpoints, 0.0, 8)
+    for _ in range(3):
+        endpoints.failed(0, 1.0)
+    endpoints.answered(0)
+    assert endpoints.choose(2.0) == 0
 
 
 def test_a_request_that_is_withdrawn_is_outstanding_no_more() -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from data_designer.models.caller import Caller, CallerOptions, CallerStatistics
-from data_designer.models.client import ModelClient
+from data_designer.models.client import ModelClient, longest_reply
 from data_designer.models.gate import Gate, GateLimits
 from data_designer.models.limits import Slots
 from data_designer.models.purse import Amount, Estimate, Purse, PurseReport
@@ -66,7 +66,7 @@ async def open_line(plan: Plan, pool: Pool, api_key: str | None) -> AsyncIterato
             run.request_admission,
             params.requests_per_minute,
             params.tokens_per_minute,
-            Estimate(pool.model.price, getattr(params, "max_tokens", None)),
+            Estimate(pool.model.price, longest_reply(pool)),
             purse,
         )
         gate = Gate(slots, limits)

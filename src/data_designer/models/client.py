@@ -14,7 +14,7 @@ from data_designer.config.models import ANTHROPIC
 from data_designer.models.chat import ChatForm, UnreadableError
 from data_designer.models.draws import distributions
 from data_designer.models.endpoints import Endpoints
-from data_designer.models.messages import MessagesForm
+from data_designer.models.messages import MAX_TOKENS, MessagesForm
 from data_designer.models.ratelimits import pause
 from data_designer.models.refusals import quoted
 from data_designer.models.transport import Transport
@@ -23,6 +23,19 @@ from data_designer.values import Request, Response
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds until a request is given up, where the alias does not say."""
+
+
+_COOLDOWN = 1.0
+"""Seconds for which one of several endpoints is left alone that refuses without saying for how long."""
+
+
+def longest_reply(pool: Pool) -> int | None:
+    """Tokens to which an alias's replies are limited; None where nothing says."""
+    params, provider = pool.model.inference_parameters, pool.provider
+    body = {**(params.extra_body or {}), **(provider.extra_body or {})}
+    said = [body.get(name) for name in ("max_completion_tokens", "max_tokens")] + [getattr(params, "max_tokens", None)]
+    given = next((one for one in said if isinstance(one, int)), None)
+    return MAX_TOKENS if given is None and provider.provider_type == ANTHROPIC else given
 
 
 class Form(Protocol):
@@ -113,7 +126,11 @@ class ModelClient:
     def _learn(self, number: int, error: errors.ModelError) -> None:
         now = self._clock()
         if isinstance(error, errors.ModelRateLimitError):
-            self._endpoints.asked_to_wait(number, now + (error.retry_after or 0.0))
+            wait = _COOLDOWN if error.retry_after is None else error.retry_after
+            self._endpoints.asked_to_wait(number, now + wait)
+            if len(self._transports) > 1:
+                error.retry_after = self._endpoints.opens_in(now)
+                error.elsewhere = not error.retry_after
         elif error.retryable:
             self._endpoints.failed(number, now)
         else:

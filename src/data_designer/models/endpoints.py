@@ -50,20 +50,30 @@ class Endpoints:
     def answered(self, number: int) -> None:
         """An endpoint did what it is there for, or refused a request for the request's own fault."""
         one = self._settled(number)
+        if one.rest:
+            one.not_before = 0.0
         one.failures, one.rest = 0, 0.0
 
     def failed(self, number: int, now: float) -> None:
         """An endpoint could not be reached, or did not do its part."""
         one = self._settled(number)
+        if one.rest and now < one.not_before:
+            # It was sent before the endpoint was left out, and says nothing new.
+            return
         one.failures += 1
         if one.failures >= _FAILURES or one.rest:
             one.rest = min(max(_FIRST_REST, 2 * one.rest), _LONGEST_REST)
             one.not_before = now + one.rest
 
     def asked_to_wait(self, number: int, until: float) -> None:
-        """An endpoint has no room before a time."""
-        one = self._settled(number)
+        """An endpoint answered that it has no room before a time."""
+        self.answered(number)
+        one = self._all[number]
         one.not_before = max(one.not_before, until)
+
+    def opens_in(self, now: float) -> float:
+        """Seconds until one of them may be asked; 0 where one may be asked now."""
+        return max(0.0, min(one.not_before for one in self._all) - now)
 
     def given_up(self, number: int) -> None:
         """A request was withdrawn before anything was known of it."""

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from data_designer.config.run_config import RequestAdmissionTuningConfig
 from data_designer.errors import ModelError, ModelRateLimitError
 from data_designer.models.limits import AdaptiveLimit, Slots
-from data_designer.models.pace import Pace
+from data_designer.models.pace import Pace, Sent
 from data_designer.models.purse import NOTHING, Amount, Estimate, Purse
 from data_designer.values import Request, Response, Usage
 
 _RAMP_STEP = 0.1
 """Seconds between looks at how many slots a start-up ramp opens."""
+_LONGEST_PAUSE = 60.0
+"""Seconds of rest that a good reply can ask for; an endpoint that has no room then either says so by a refusal."""
 _LONGEST_LOOK = 1.0
 """Seconds until a request that waits for its turn looks again: its share may have changed meanwhile."""
 
@@ -37,6 +39,8 @@ class Passage:
 
     sent_at: float
     reserved: Amount
+    tokens: Sent | None = None
+    """Where there is a rate of tokens: what it came to in advance."""
     settled: bool = False
 
 
@@ -93,12 +97,20 @@ class Gate:
         try:
             async with self._in_turn():
                 amount = self._estimate.of(request)
-                await self._admitted(amount)
-                self._take(amount)
+                await self._may_pay(amount)
+                tokens = self._take(amount)
         finally:
             if self._purse is not None:
                 self._purse.waiting -= 1
-        return Passage(self._clock(), amount)
+        return Passage(self._clock(), amount, tokens)
+
+    async def _may_pay(self, amount: Amount) -> None:
+        try:
+            await self._admitted(amount)
+        except asyncio.CancelledError:
+            if self._purse is not None:
+                self._purse.forget()
+            raise
 
     def _in_turn(self) -> AbstractAsyncContextManager[None]:
         return self._queue or nullcontext()
@@ -143,13 +155,12 @@ class Gate:
             return float("inf")
         return wait
 
-    def _take(self, amount: Amount) -> None:
-        if self._requests is not None:
-            self._requests.take(1.0)
-        if self._tokens is not None:
-            self._tokens.take(amount.tokens)
+    def _take(self, amount: Amount) -> Sent | None:
         if self._purse is not None:
             self._purse.reserve(amount)
+        if self._requests is not None:
+            self._requests.take(1.0)
+        return None if self._tokens is None else self._tokens.take(amount.tokens)
 
     def _ramp(self) -> None:
         self._slots.lower(self._adaptive.allowed(self._clock(), self._slots.total))
@@ -168,7 +179,7 @@ class Gate:
         """A request was answered."""
         now, total = self._clock(), self._slots.total
         if response.pause:
-            self._adaptive.rest(now + response.pause)
+            self._adaptive.rest(now + min(response.pause, _LONGEST_PAUSE))
         if self._adaptive.limit is not None or self._adaptive.ramping:
             if now >= self._adaptive.not_before:
                 self._adaptive.accepted(total, now)
@@ -183,7 +194,7 @@ class Gate:
             error: how.
             longest_wait: seconds that it may ask to be left alone.
         """
-        if isinstance(error, ModelRateLimitError):
+        if isinstance(error, ModelRateLimitError) and not error.elsewhere:
             pause = None if error.retry_after is None else min(error.retry_after, longest_wait)
             self._adaptive.refused(self._clock(), passage.sent_at, self._slots.in_use, pause)
             self._slots.lower(self._adaptive.limit)
@@ -199,8 +210,8 @@ class Gate:
             return
         passage.settled = True
         spent = self._estimate.settle(usage)
-        if self._tokens is not None:
-            self._tokens.take(spent.tokens - passage.reserved.tokens)
+        if self._tokens is not None and passage.tokens is not None:
+            self._tokens.correct(passage.tokens, spent.tokens)
         if self._purse is not None:
             self._purse.settle(passage.reserved, spent)
         self._changed.set()

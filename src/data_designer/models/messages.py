@@ -53,6 +53,8 @@ class MessagesForm:
         given = _translated({name: value for name, value in request.params.items() if value is not None})
         system = "\n\n".join(_texts(message) for message in request.messages if message["role"] == "system")
         turns = [_turn(message) for message in request.messages if message["role"] != "system"]
+        # Neither does it take a turn of nothing, which an empty reply is; users' turns may follow each other.
+        turns = [turn for turn in turns if turn["content"]]
         about = {"system": system} if system else {}
         return {**self._fixed, **drawn, **about, "messages": turns, **given, **self._extra}
 
@@ -75,7 +77,10 @@ class MessagesForm:
 
 
 def _translated(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {_RENAMED.get(name, name): value for name, value in params.items() if name not in _UNKNOWN}
+    named = {_RENAMED.get(name, name): value for name, value in params.items() if name not in _UNKNOWN}
+    if isinstance(named.get("stop_sequences"), str):
+        named["stop_sequences"] = [named["stop_sequences"]]
+    return named
 
 
 def _texts(message: Message) -> str:

@@ -41,11 +41,14 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     Raises:
         ModelStructuredOutputError: an alias insists on `native`, and no form works.
     """
+    # Aliases that share an endpoint and a model share the probe; one that insists is to hear what went wrong.
+    asked = {_where(pool): (pool, key) for pool, key in sorted(pools, key=lambda one: _insists(one[0]))}
     async with aiohttp.ClientSession() as session:
-        forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in pools))
-    found = {pool.alias: form for (pool, _), form in zip(pools, forms, strict=True)}
+        forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in asked.values()))
+    by_place = dict(zip(asked, forms, strict=True))
+    found = {pool.alias: by_place[_where(pool)] for pool, _ in pools}
     for pool, _ in pools:
-        if found[pool.alias] is None and pool.structured_output == "native":
+        if found[pool.alias] is None and _insists(pool):
             raise ModelStructuredOutputError(
                 f"model '{pool.model.model}' (alias '{pool.alias}') asks for structured_output='native', but its "
                 f"endpoint constrains nothing, in none of the forms {', '.join(FORMS)}; use 'auto' or 'prompt'"
@@ -53,42 +56,57 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     return found
 
 
+def _where(pool: Pool) -> tuple[str, ...]:
+    return (*pool.provider.addresses, pool.model.model)
+
+
+def _insists(pool: Pool) -> bool:
+    return pool.structured_output == "native"
+
+
 async def _form(pool: Pool, key: str | None, session: aiohttp.ClientSession, known: Known) -> str | None:
-    where = (*pool.provider.addresses, pool.model.model)
-    if where not in known:
-        try:
-            known[where] = await _probe(pool, key, session)
-        except ModelError:
-            # An endpoint that does not answer at all says nothing of what it can do.
-            if pool.structured_output == "native":
-                raise
-            return None
-    return known[where]
-
-
-async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) -> str | None:
-    """The first form that works. Raises ModelError where nothing was answered."""
-    if pool.provider.provider_type == ANTHROPIC:
+    where = _where(pool)
+    if where in known:
+        return known[where]
+    try:
+        form, is_sure = await _probe(pool, key, session)
+    except ModelError:
+        # An endpoint that does not answer at all says nothing of what it can do.
+        if _insists(pool):
+            raise
         return None
+    if is_sure:
+        known[where] = form
+    return form
+
+
+async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) -> tuple[str | None, bool]:
+    """The first form that works, and whether another try would find the same. Raises ModelError without any answer."""
+    if pool.provider.provider_type == ANTHROPIC:
+        return None, True
     client, rng, answers = ModelClient(pool, key, session), random.Random(0), 0
     # An alias whose replies are short by its own wish must not cut the probe's.
     room = {"max_tokens": _ROOM} if getattr(pool.model.inference_parameters, "max_tokens", None) else {}
     trouble: ModelError | None = None
+    is_sure = True
     for form in FORMS:
+        heard = False
         for _ in range(_TRIES):
             try:
                 response = await client.ask(Request(_MESSAGES, {**constraint(form, "probe", _SCHEMA), **room}), rng)
             except ModelError as error:
                 trouble = error
                 if not error.retryable:
+                    heard = True
                     break
             else:
-                answers += 1
+                heard, answers = True, answers + 1
                 if _is_sign(response.text):
-                    return form
+                    return form, True
+        is_sure = is_sure and heard
     if trouble is not None and not answers:
         raise trouble
-    return None
+    return None, is_sure
 
 
 def _is_sign(text: str) -> bool:

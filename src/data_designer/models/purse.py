@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import orjson
+
 from data_designer.config.models import Price
 from data_designer.values import Request, Usage
 
@@ -93,6 +95,8 @@ class Estimate:
     def of(self, request: Request) -> Amount:
         """The most that one attempt at a request may come to."""
         size = sum(_FRAME + _bytes_of(message) for message in request.messages)
+        # A schema travels beside the prompt.
+        size += sum(len(orjson.dumps(value)) for value in request.params.values() if isinstance(value, dict))
         given = request.params.get("max_tokens") or self._max_tokens
         out = int(given) if given else self._largest_reply or _FIRST_REPLY
         usage = Usage(requests=1, input_tokens=int(size * _TOKENS_A_BYTE), output_tokens=out)
@@ -130,6 +134,10 @@ class Purse:
             self._lacking = amount
             self.short()
         return False
+
+    def forget(self) -> None:
+        """Whoever waited for funds waits no more."""
+        self._lacking = None
 
     def reserve(self, amount: Amount) -> None:
         """Set something aside for a request that is sent."""

@@ -34,10 +34,10 @@ def retry_after(status: int, headers: Mapping[str, str]) -> float | None:
     if asked is not None:
         return max(0.0, asked / 1000)
     value = headers.get("Retry-After") or headers.get(_RELAYED)
-    if value is not None:
-        seconds = _number(value)
-        return max(0.0, seconds) if seconds is not None else _until(_http_date(value), headers)
-    return pause(headers)
+    seconds = _number(value)
+    if seconds is None and value:
+        seconds = _until(_http_date(value), headers)
+    return pause(headers) if seconds is None else max(0.0, seconds)
 
 
 def pause(headers: Mapping[str, str]) -> float | None:
@@ -72,7 +72,7 @@ def _until(moment: datetime | None, headers: Mapping[str, str]) -> float | None:
 def _http_date(value: str) -> datetime | None:
     try:
         return email.utils.parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

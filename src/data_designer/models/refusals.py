@@ -54,6 +54,18 @@ def kind_of(status: int, said: str) -> type[errors.ModelError]:
     return _BY_STATUS.get(status, errors.ModelAPIError)
 
 
+def signs_of(content: bytes) -> str:
+    """What a kind is told by: the provider's own words and codes, and nothing of the request that is repeated."""
+    said = _said(content)
+    try:
+        data = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return said
+    places = [data, data.get("error")] if isinstance(data, dict) else []
+    codes = [place.get(name) for place in places if isinstance(place, dict) for name in ("code", "type")]
+    return " ".join([said, *(code for code in codes if isinstance(code, str))])
+
+
 def words_of(content: bytes) -> str:
     """The provider's own words, wherever in the body they stand, on one line."""
     return quoted(_said(content))

@@ -19,4 +19,4 @@ def resolve_key(api_key: str | None, environment: Mapping[str, str]) -> str | No
     """
     if not api_key:
         return None
-    return environment.get(api_key, api_key) or None
+    return environment.get(api_key, api_key).strip() or None

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import orjson
 
 from data_designer import errors
 from data_designer.models.ratelimits import retry_after
-from data_designer.models.refusals import CURES, kind_of, quoted, words_of
+from data_designer.models.refusals import CURES, kind_of, quoted, signs_of, words_of
 
 _LONGEST_QUOTE = 500
 _SHORTEST_SECRET = 8
+_SHORTEST_PASSWORD = 4
 _KEYS = ("authorization", "x-api-key")
 _PUBLIC = ("content-type", "anthropic-version")
 
@@ -41,7 +42,7 @@ class Transport:
         self._subject = subject
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._secrets = _secrets(headers)
+        self._secrets = _secrets(headers, url)
 
     async def post(self, body: bytes) -> tuple[Any, Mapping[str, str]]:
         """Post JSON; gives the JSON that came back, and its headers.
@@ -70,7 +71,7 @@ class Transport:
         except aiohttp.ClientError as error:
             raise self.error(errors.ModelAPIError, f"{type(error).__name__}: {error}") from error
         if not 200 <= reply.status < 300:
-            kind = kind_of(reply.status, content.decode("utf-8", "replace"))
+            kind = kind_of(reply.status, signs_of(content))
             wait = retry_after(reply.status, reply.headers)
             raise self.error(kind, f"HTTP {reply.status}: {words_of(content)}", wait, reply.status)
         try:
@@ -102,8 +103,10 @@ def server_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """What no message may repeat: keys, and values of headers long enough to be one; a longer one before its parts."""
+def _secrets(headers: Mapping[str, str], url: str) -> tuple[str, ...]:
+    """What no message may repeat: keys, passwords, headers long enough to be one; a longer one before its parts."""
     found = {value for name, value in headers.items() if name not in _PUBLIC and len(value) >= _SHORTEST_SECRET}
     found |= {headers[name].removeprefix("Bearer ") for name in _KEYS if name in headers}
+    password = urlsplit(url).password or ""
+    found |= {password, unquote(password)} if len(password) >= _SHORTEST_PASSWORD else set()
     return tuple(sorted(filter(None, found), key=len, reverse=True))

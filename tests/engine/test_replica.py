@@ -112,7 +112,10 @@ class FakeLine:
     def fund(self, amount: Amount) -> None:
         """There is no budget."""
 
-    def purse_report(self, short: Callable[[], None]) -> PurseReport | None:  # noqa: ARG002 - nobody is short
+    def when_short(self, short: Callable[[], None]) -> None:
+        """Nobody is short."""
+
+    def purse_report(self) -> PurseReport | None:
         """There is no budget."""
         return None
 

@@ -210,7 +210,7 @@ def test_a_budget_too_small_for_a_request_is_said_so(url: str, tmp_path: Path) -
 def test_a_budget_of_seconds_is_that_of_a_run(url: str, tmp_path: Path, whole: DatasetCreationResults) -> None:
     """When it is over nothing is sent any more, what is in flight is awaited, and the next run has as much again."""
     results = make(url, tmp_path, dd.Budget(seconds=1), model="sim?latency=0.2")
-    assert results.early_shutdown == "the budget of 1 seconds is used up"
+    assert results.early_shutdown == "the seconds of the budget are used up; resume to go on for as long again"
     assert 0 < results.outcomes.unfinished < RECORDS
     asked = spent(url).requests
     resumed = make(url, tmp_path, dd.Budget(seconds=600), resume="always", model="sim?latency=0.2")

@@ -70,7 +70,9 @@ def _designer(artifact_path: Path, run: Any, *, simulate: bool, source: Any = No
 
 def _say_what_there_is(results: Any) -> None:
     folder = results.artifact_storage.base_dataset_path
-    typer.echo(f"{results.outcomes.generated} of {results.outcomes.requested} records in {folder}")
+    outcomes = results.outcomes
+    nulls = f", {outcomes.null_filled} of them with nulls" if outcomes.null_filled else ""
+    typer.echo(f"{outcomes.generated + outcomes.null_filled} of {outcomes.requested} records in {folder}{nulls}")
     if results.early_shutdown is not None:
         typer.echo(f"❌ stopped early: {results.early_shutdown}", err=True)
         typer.echo(f"   to go on: data-designer resume {folder}", err=True)

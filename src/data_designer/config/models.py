@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from data_designer.config.base import ConfigBase
 from data_designer.errors import InvalidConfigError
@@ -279,6 +279,9 @@ class ModelConfig(ConfigBase):
 
 class ModelProvider(ConfigBase):
     """Where models are served."""
+
+    # What is wrong with a provider is said without its key.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     name: str
     endpoint: str = ""

@@ -47,7 +47,8 @@ class _Bookkeeping:
         self._prices = {alias: pool.model.price for alias, pool in plan.pools.items()}
         seeds = [stage for stage in plan.stages if stage.steps[0].kind == SEED]
         self._seed_stage = seeds[0].number if seeds else None
-        self._seed_columns = seeds[0].makes if seeds else ()
+        # Others of the same stage are computed from them.
+        self._seed_columns = seeds[0].steps[0].makes if seeds else ()
 
     def accounts(self, job: CommitJob) -> Accounts:
         nulled = [(row, reason) for row, some in self._cells((job.kept,), FAILED) for reason in some]

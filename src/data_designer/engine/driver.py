@@ -21,7 +21,7 @@ from data_designer.engine.replica import Summary
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.treasury import Treasury
 from data_designer.models.caller import CallerStatistics
-from data_designer.models.purse import Amount
+from data_designer.models.purse import NOTHING, Amount
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason
 
@@ -151,6 +151,8 @@ class RunReport:
     tripped_column: str | None
     statistics: Mapping[str, CallerStatistics] = field(default_factory=dict)
     """Model alias to what was asked of it in this run, and which attempts failed."""
+    spent: Amount = NOTHING
+    """What is gone of the budget, where there is one, earlier runs included."""
 
 
 @dataclass(slots=True)
@@ -215,7 +217,8 @@ class Driver(Generic[Ref]):
             await asyncio.gather(*self._jobs, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
-        return RunReport(self.scheduler.stop_reason, self.scheduler.tripped_column, self._statistics)
+        spent = NOTHING if self.treasury is None else self.treasury.spent
+        return RunReport(self.scheduler.stop_reason, self.scheduler.tripped_column, self._statistics, spent)
 
     def stop(self, reason: str) -> None:
         """Send nothing more, let what is under way finish, commit, end. Call it on the loop that runs the driver."""
@@ -492,5 +495,5 @@ class Driver(Generic[Ref]):
         while True:
             await asyncio.sleep(TICK_SECONDS)
             if self.clock() - began >= seconds and not self._halted:
-                self._post(ev.Stop(f"the budget of {seconds:g} seconds is used up"))
+                self._post(ev.Stop("the seconds of the budget are used up; resume to go on for as long again"))
             self._post(ev.Tick(self.clock()))

@@ -141,8 +141,10 @@ class Grants:
 
 
 def _divided(free: int, wants: Mapping[str, int], weights: Mapping[str, int]) -> dict[str, int]:
-    """Slots by weight, to nobody more than it wants."""
-    given = dict.fromkeys(wants, 0)
+    """Slots by weight, to nobody more than it wants, and one to everybody before anybody gets two."""
+    given = {pool: int(place < free) for place, pool in enumerate(pool for pool in wants if wants[pool] > 0)}
+    free -= sum(given.values())
+    given = {pool: given.get(pool, 0) for pool in wants}
     while free > 0 and (hungry := [pool for pool in wants if given[pool] < wants[pool]]):
         weight, round_of = sum(weights[pool] for pool in hungry), free
         for pool in hungry:

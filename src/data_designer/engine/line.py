@@ -43,16 +43,14 @@ class ModelLine:
         """Allow so much more to be spent."""
         self._gate.fund(amount)
 
-    def purse_report(self, short: Callable[[], None]) -> PurseReport | None:
-        """What was spent since the last report, and what is wanted; None where there is no budget.
+    def when_short(self, short: Callable[[], None]) -> None:
+        """Have a function called when a request begins to wait for funds."""
+        if self._purse is not None:
+            self._purse.short = short
 
-        Args:
-            short: is called when a request begins to wait for funds.
-        """
-        if self._purse is None:
-            return None
-        self._purse.short = short
-        return self._purse.report(self._slots.total)
+    def purse_report(self) -> PurseReport | None:
+        """What was spent since the last report, and what is wanted; None where there is no budget."""
+        return None if self._purse is None else self._purse.report(self._slots.total)
 
 
 @asynccontextmanager

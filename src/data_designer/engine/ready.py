@@ -1,6 +1,7 @@
 """What is ready to run in one pool, deepest stage first, then oldest batch."""
 
 import heapq
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,6 +32,11 @@ class ReadyRows:
 
     def __bool__(self) -> bool:
         return bool(self._heap)
+
+    @property
+    def first(self) -> tuple[float, float]:
+        """The order of the first rows: depth, then batch; after all others where there are none."""
+        return self._heap[0].order[:2] if self._heap else (math.inf, math.inf)
 
     def put(self, batch: int, stage: int, rows: Rows) -> None:
         """Add rows of one batch that became ready for a stage."""

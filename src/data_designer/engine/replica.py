@@ -53,7 +53,11 @@ class Line(Protocol):
         """Allow so much more to be spent."""
         ...
 
-    def purse_report(self, short: Callable[[], None]) -> PurseReport | None:
+    def when_short(self, short: Callable[[], None]) -> None:
+        """Have a function called when a request begins to wait for funds."""
+        ...
+
+    def purse_report(self) -> PurseReport | None:
         """What was spent since the last report, and what is wanted; None where there is no budget."""
         ...
 
@@ -136,6 +140,7 @@ class Replica:
         """(ticket, row) pairs that came and are not yet acknowledged, so that a repeated message is harmless."""
         self._reports: dict[int, _Report] = {}
         self._something = asyncio.Event()
+        line.when_short(self._something.set)
         self._outage: str | None = None
         self._failure: BaseException | None = None
         self._last: tuple[Summary, Values] | None = None
@@ -263,7 +268,7 @@ class Replica:
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
         statistics = self._line.take_statistics()
-        purse = self._line.purse_report(self._something.set)
+        purse = self._line.purse_report()
         summary = Summary(self._reported, tuple(finished), statistics, self._outage, self._drained, purse)
         self._drained = False
         return summary, values

@@ -106,7 +106,7 @@ class Scheduler:
         if self._unopened is not None and self.stop_reason is None:
             self._admit()
             self._dispatch_tasks()
-            for pool in self.shape.slots:
+            for pool in self._pools():
                 self._dispatch_pool(pool)
         return self._commands
 
@@ -453,6 +453,12 @@ class Scheduler:
             self._tasks[ticket.number] = ticket
             replays = self._replays(ticket.rows)
             self._commands.append(ev.RunTask(ticket.number, ticket.stage, ticket.rows, replays))
+
+    def _pools(self) -> Iterable[str]:
+        """In the order in which they get rows; where the user has limited these, what is furthest comes first."""
+        if self.shape.max_rows_out is None:
+            return self.shape.slots
+        return sorted(self.shape.slots, key=lambda pool: self._ready[pool].first)
 
     def _dispatch_pool(self, pool: str) -> None:
         replicas = sorted((r for r in self._of(pool) if r.slots and not r.alone), key=lambda r: r.out / r.slots)

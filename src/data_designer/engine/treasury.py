@@ -32,6 +32,7 @@ class Treasury:
         """Replicas that want more than was left when they asked."""
         self._busy: set[Incarnation] = set()
         """Replicas that may still give something back."""
+        self._lost: set[Incarnation] = set()
 
     def __repr__(self) -> str:
         return f"Treasury(left={self._left}, given={self._given})"
@@ -45,7 +46,9 @@ class Treasury:
         return ", ".join(f"{spent:.10g} of {limit:.10g} {unit}" for unit, limit, spent in parts if limit < math.inf)
 
     def settle(self, replica: Incarnation, report: PurseReport) -> list[tuple[Incarnation, Amount]]:
-        """Take a report in; gives what to send to whom."""
+        """Take a report in; gives what to send to whom. What a lost replica had counts as spent already."""
+        if replica in self._lost:
+            return []
         self.spent += report.spent
         self._left += report.returned
         self._given[replica] = self._given.get(replica, NOTHING) - report.spent - report.returned
@@ -59,6 +62,7 @@ class Treasury:
 
     def lose(self, replica: Incarnation) -> None:
         """A replica is gone, and with it what it held."""
+        self._lost.add(replica)
         self.spent += self._given.pop(replica, NOTHING)
         self._waiting.pop(replica, None)
         self._busy.discard(replica)
@@ -105,18 +109,20 @@ def spent_before(plan: Plan, store: Store, standing: Started) -> Amount:
     return spent
 
 
-def treasury_of(plan: Plan, store: Store | None, standing: Started) -> Treasury | None:
+def treasury_of(plan: Plan, store: Store | None, standing: Started, known: Amount = NOTHING) -> Treasury | None:
     """What a run may spend; None where nothing but time is limited.
 
     Args:
         plan: the plan.
         store: the dataset; None for a preview.
         standing: what is there already.
+        known: what earlier runs said that they had spent, attempts that failed for nothing included.
     """
     budget = plan.run.budget
     if budget is None or not budget.limits_spending:
         return None
-    return Treasury(limit_of(budget), NOTHING if store is None else spent_before(plan, store, standing))
+    spent = NOTHING if store is None else spent_before(plan, store, standing)
+    return Treasury(limit_of(budget), spent.or_more(known))
 
 
 def _part(wanted: Amount, least: Amount, left: Amount) -> Amount:

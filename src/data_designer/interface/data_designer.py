@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -35,7 +36,15 @@ from data_designer.errors import (
 )
 from data_designer.interface import running
 from data_designer.interface.ledger import Ledger, Origin
-from data_designer.interface.opening import Opened, Wanted, open_dataset, refilled, released_on_error, with_donor
+from data_designer.interface.opening import (
+    Opened,
+    Wanted,
+    open_dataset,
+    refilled,
+    released_on_error,
+    with_donor,
+    with_time_left,
+)
 from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty, top_reasons
 from data_designer.interface.preparing import (
     Checked,
@@ -359,7 +368,7 @@ class DataDesigner:
         """
         store, plan = opened.store, opened.prepared.plan
         assert store.lock is not None
-        ledger = Ledger(store, plan, dataset_name, opened.origin, opened.requested, on_batch)
+        ledger = Ledger(store, plan, dataset_name, opened.origin, opened.requested, on_batch, opened.spent)
         with _wrapped(), store.lock:
             before = ledger.write()
             logger.info("dataset=%s records=%d seed=%d", store.path, plan.geometry.num_records, plan.seed)
@@ -384,12 +393,15 @@ class DataDesigner:
         """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
         again: Opened | None = replace(opened, prepared=replace(opened.prepared, plan=plan))
         ledger.plan = opened.prepared.plan
+        began = time.monotonic()
         with running.one_ray(plan) as cpus:
             while again is not None:
-                opened = again
-                report = running.create(opened, [progress, ledger], self._known, cpus)
+                report = running.create(again, [progress, ledger], self._known, cpus)
+                ledger.spent = report.spent.or_more(ledger.spent)
+                opened = replace(again, spent=ledger.spent)
                 again = refilled(opened, ledger.write().generated) if report.stop_reason is None else None
                 if again is not None:
+                    again = with_time_left(again, plan, time.monotonic() - began)
                     ledger.plan = again.prepared.plan
                     drawn = ledger.plan.geometry.num_records
                     progress.target = drawn

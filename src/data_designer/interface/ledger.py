@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from data_designer.engine.layout import PARQUET, PROCESSED
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.store import Store
 from data_designer.engine.totals import Totals, total
+from data_designer.models.purse import NOTHING, Amount
 from data_designer.plan.fingerprints import functions_of
 from data_designer.plan.model import Geometry, Plan
 
@@ -48,6 +49,8 @@ class Ledger:
     requested: int
     """Records that were asked for."""
     on_batch: Callable[[Path], None] | None = None
+    spent: Amount = NOTHING
+    """What is gone of a budget, as far as it is known."""
     _batches: int = field(default=0)
 
     def __call__(self, observation: Any) -> None:
@@ -103,6 +106,7 @@ class Ledger:
             "directory": self.origin.directory,
             "source": self.origin.source,
             "reuse": self.origin.reuse,
+            "spent": asdict(self.spent),
         }
         if final:
             dumped = analyse(plan, totals).model_dump(mode="json")
@@ -126,3 +130,8 @@ def stored_geometry(metadata: Mapping[str, Any]) -> Geometry:
 def stored_request(metadata: Mapping[str, Any]) -> int:
     """How many records were asked for, by metadata: those that were drawn for rejected ones are beside."""
     return int(metadata["requested_num_records"])
+
+
+def stored_spending(metadata: Mapping[str, Any]) -> Amount:
+    """What earlier runs have spent of their budgets, by metadata."""
+    return Amount(**(metadata.get("spent") or {}))

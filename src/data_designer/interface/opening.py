@@ -17,10 +17,11 @@ from data_designer.engine.reuse import Donor, reusable
 from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
-from data_designer.interface.ledger import Origin, functions, stored_geometry, stored_request
+from data_designer.interface.ledger import Origin, functions, stored_geometry, stored_request, stored_spending
 from data_designer.interface.preparing import Checked, Prepared, Surroundings, prepare
 from data_designer.interface.stored import StoredDataset
-from data_designer.plan.model import LOCAL, Geometry
+from data_designer.models.purse import NOTHING, Amount
+from data_designer.plan.model import LOCAL, Geometry, Plan
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Opened:
     """Where columns are taken from that would come out the same."""
     requested: int = 0
     """Records that were asked for; the plan may have drawn further ones for those that were rejected."""
+    spent: Amount = NOTHING
+    """What earlier runs said that they had spent of their budgets."""
 
     @property
     def done(self) -> bool:
@@ -112,7 +115,8 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
             declared = _kept_declaration(store, stored, wanted.origin.declared)
             origin = replace(wanted.origin, declared=declared, reuse=wanted.origin.reuse or stored.get("reuse"))
             standing = store.standing(geometry)
-            return Opened(store, prepared, origin, standing, resumed=True, requested=wanted.num_records)
+            opened = Opened(store, prepared, origin, standing, resumed=True, requested=wanted.num_records)
+            return replace(opened, spent=stored_spending(stored))
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
         if wanted.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
@@ -296,3 +300,14 @@ def refilled(opened: Opened, generated: int) -> Opened | None:
     geometry = plan.geometry.extended(plan.geometry.num_records + more, plan.geometry.buffer_size)
     prepared = replace(opened.prepared, plan=replace(plan, geometry=geometry))
     return replace(opened, prepared=prepared, standing=opened.store.standing(geometry))
+
+
+def with_time_left(opened: Opened, plan: Plan, elapsed: float) -> Opened:
+    """The dataset, to be gone on with in what is left of the seconds that a plan's budget allows."""
+    budget = plan.run.budget
+    if budget is None or budget.seconds is None:
+        return opened
+    left = budget.model_copy(update={"seconds": max(budget.seconds - elapsed, 0.0)})
+    run = plan.run.model_copy(update={"budget": left})
+    prepared = opened.prepared
+    return replace(opened, prepared=replace(prepared, plan=replace(prepared.plan, run=run)))

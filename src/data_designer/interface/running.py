@@ -115,7 +115,7 @@ def create(opened: Opened, observers: Sequence[Observer], known: Known, cpus: in
     """
     store, prepared, standing = opened.store, opened.prepared, opened.standing
     with _ready(prepared, known) as plan:
-        treasury = treasury_of(plan, store, standing)
+        treasury = treasury_of(plan, store, standing, opened.spent)
         if wants_ray(plan):
             from data_designer.distributed.run import RayRun
 

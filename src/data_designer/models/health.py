@@ -11,6 +11,7 @@ import aiohttp
 
 from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
 from data_designer.models.client import ModelClient
+from data_designer.models.transport import server_of
 from data_designer.plan.model import Pool
 from data_designer.values import Request
 
@@ -100,9 +101,10 @@ async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Await
             await sleep(_PAUSE * attempt)
         else:
             if not (response.text.strip() or response.reasoning):
+                server = server_of(pool.provider.endpoint)
                 raise ModelAPIError(
-                    f"model '{pool.model.model}' (alias '{pool.alias}') at {pool.provider.endpoint} answered a "
-                    "greeting with nothing; check the model's name and raise max_tokens if it is small"
+                    f"model '{pool.model.model}' (alias '{pool.alias}') at {server} answered "
+                    "a greeting with nothing; check the model's name and raise max_tokens if it is small"
                 )
             return
 

@@ -36,6 +36,10 @@ class Amount:
         """Each part multiplied."""
         return Amount(self.usd * factor, self.tokens * factor, self.requests * factor)
 
+    def or_more(self, other: "Amount") -> "Amount":
+        """Each part, or the other's where that is larger."""
+        return Amount(max(self.usd, other.usd), max(self.tokens, other.tokens), max(self.requests, other.requests))
+
     def covers(self, other: "Amount") -> bool:
         """Whether it is enough for another, in every part; the sums of many prices are not exact."""
         return self.usd >= other.usd - 1e-12 and self.tokens >= other.tokens and self.requests >= other.requests
@@ -76,7 +80,7 @@ class PurseReport:
     starved: bool
     """Whether a request waits for funds and none is in flight, so that nothing will be settled here."""
     busy: bool
-    """Whether requests are in flight, which may come to less than was set aside for them."""
+    """Whether requests are in flight, which may come to less than was set aside for them, or will be."""
 
 
 class Estimate:
@@ -160,7 +164,9 @@ class Purse:
             returned, self._funds = self._funds, NOTHING
         if lacking is not None:
             wanted, least = lacking.times(2 * max(slots, 1)), lacking if idle else lacking - self._funds
-        return PurseReport(spent, returned, wanted, least, lacking is not None and idle, not idle)
+        # Who waits for something else than funds still has some, and will spend them.
+        busy = not idle or (self.waiting > 0 and lacking is None)
+        return PurseReport(spent, returned, wanted, least, lacking is not None and idle, busy)
 
 
 def _nobody() -> None:

@@ -122,7 +122,7 @@ class LlmProgram:
             engine: How templates are rendered.
             known: Columns that templates may name.
             makes: The column and its side effects, in the order in which outcomes list them.
-            native: How the endpoint is asked to constrain replies in JSON (see `structured.CONSTRAINTS`); None where
+            native: How the endpoint is asked to constrain replies in JSON (see `plan.constraints`); None where
                 the prompt alone asks.
         """
         self._limits = limits

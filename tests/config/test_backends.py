@@ -203,3 +203,13 @@ def test_a_price_is_not_negative_and_has_no_other_parts(given: dict[str, float])
     """A typing error must not make a model free."""
     with pytest.raises(ValidationError):
         dd.Price(**given)
+
+
+def test_what_is_wrong_with_a_provider_is_said_without_its_secrets() -> None:
+    """Pydantic would quote all of it."""
+    with pytest.raises(ValueError, match="has both endpoint and endpoints") as caught:
+        dd.ModelProvider(
+            name="p", endpoint="http://h", endpoints=["http://h"], api_key="sk-secret", extra_headers={"X": "hidden"}
+        )
+    assert "sk-secret" not in str(caught.value)
+    assert "hidden" not in str(caught.value)

@@ -287,3 +287,12 @@ def test_an_alias_has_no_more_replicas_than_its_part_of_the_cap(cap: int | None,
     """When all aliases are busy each replica has a slot, if there are as many slots as aliases."""
     numbers = replica_numbers(plan(4, {"p": cap}), cpus=8)
     assert sorted(numbers.values()) == ["p1"] * each + ["p2"] * each
+
+
+def test_every_alias_with_work_has_a_slot_before_any_has_two() -> None:
+    """However much more work another has, and may have."""
+    world = World(Grants(3, {"a": 100, "b": 1, "c": 1}))
+    for replica, alias in ((A, "a"), (B, "b"), (C, "c")):
+        world.add(replica, alias)
+    world.hear(world.grants.want({"a": 1000, "b": 5, "c": 5}, ()))
+    assert world.settle() == {A: 1, B: 1, C: 1}

@@ -351,3 +351,13 @@ def test_a_run_begins_with_what_its_dataset_has_left(tmp_path: Path) -> None:
     assert treasury is not None
     assert str(treasury) == "3 of 10 USD, 1 of 5 requests"
     assert str(treasury_of(plan(budget), None, Started())) == "0 of 10 USD, 0 of 5 requests"
+
+
+def test_a_late_report_of_a_lost_replica_changes_nothing() -> None:
+    """What it held is spent already, and nobody can give it more."""
+    treasury = of_requests(10)
+    treasury.settle(ONE, wants(8))
+    treasury.lose(ONE)
+    before = treasury.spent
+    assert treasury.settle(ONE, replace(wants(1), spent=requests(5))) == []
+    assert treasury.spent == before

@@ -5,6 +5,7 @@ import logging
 import os
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -319,3 +320,34 @@ def test_the_errors_of_a_run_without_records_are_generation_errors() -> None:
     """So that one `except` catches them all."""
     assert issubclass(DataDesignerGenerationError, DataDesignerError)
     assert issubclass(DatasetGenerationError, DataDesignerError)
+
+
+def test_attempts_that_fail_are_remembered_by_the_next_run(url: str, tmp_path: Path) -> None:
+    """Four runs, each allowed ten requests more, at an endpoint that mostly errs: by its count, none asks for more."""
+    for allowed in (10, 20, 30, 40):
+        with suppress(DataDesignerGenerationError):
+            budget = dd.Budget(requests=allowed)
+            make(url, tmp_path, budget, "if_possible", "sim?error_rate=0.9", disable_early_shutdown=True)
+        assert allowed - SLOTS <= spent(url).requests <= allowed
+
+
+def test_the_seconds_of_a_budget_are_those_of_all_rounds(url: str, tmp_path: Path) -> None:
+    """However many further records are drawn, the time does not begin anew with them."""
+    model, run = "sim?latency=0.2&error_rate=0", {"on_row_failure": "refill", "refill_candidates": 100_000}
+    params = dd.ChatCompletionInferenceParams(max_parallel_requests=SLOTS)
+    made = dd.DataDesignerConfigBuilder(
+        model_configs=[
+            dd.ModelConfig(alias="a", model=f"{model}&refusal_rate=0.9", provider="p", inference_parameters=params)
+        ]
+    )
+    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    schema = {"type": "object", "properties": {"x": {"type": "string"}}}
+    made.add_column(name="x", column_type="llm-structured", model_alias="a", prompt="{{ id }}", output_format=schema)
+    designer = DataDesigner(tmp_path, model_providers=[dd.ModelProvider(name="p", endpoint=url)])
+    tries = {"max_conversation_restarts": 0, "disable_early_shutdown": True}
+    designer.set_run_config(dd.RunConfig(executor="inline", seed=3, budget=dd.Budget(seconds=2), **run, **tries))
+    results = designer.create(made, num_records=8, dataset_name="d")
+    assert results.early_shutdown is not None
+    assert results.early_shutdown.startswith("the seconds of the budget are used up")
+    assert results.outcomes.refilled > 0
+    assert results.outcomes.generated < 8

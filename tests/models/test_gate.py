@@ -2,25 +2,30 @@
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.models.fakes import REPLY, FakeModel, Sent, VirtualTime, request, scripted, turn
+from tests.models.fakes import REPLY, FakeModel, Sent, VirtualTime, pool, request, says, scripted, served, turn
 
 from data_designer.config.models import Price
 from data_designer.config.run_config import RequestAdmissionTuningConfig
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
 from data_designer.models.caller import Caller, CallerOptions
+from data_designer.models.client import ModelClient
 from data_designer.models.gate import Gate, GateLimits, Passage
 from data_designer.models.limits import Slots
-from data_designer.models.purse import NOTHING, Amount, Estimate, Purse
+from data_designer.models.purse import NOTHING, Amount, Estimate, Purse, PurseReport
 from data_designer.values import Request, Response, Usage
 
 FRAME = 64
 """Tokens that a chat template may add around a message."""
+
+
+GOOD = {"choices": [{"message": {"content": "fine"}}]}
 
 
 @dataclass
@@ -484,3 +489,44 @@ def test_a_caller_s_retries_are_paid_for_too() -> None:
     assert model.time.drive(asking.ask(request())).text == "fine"
     assert purse.report(1).spent == Amount(tokens=5, requests=3)
     assert not purse.holds(Amount(requests=1))
+
+
+def test_one_full_endpoint_of_several_holds_nobody_back() -> None:
+    """What it refuses goes to the others at once, and it is left alone for as long as it asks."""
+
+    async def scenario() -> list[int]:
+        refuses = says({}, 429, **{"Retry-After": "60"})
+        async with served(refuses) as full, served(says(GOOD)) as well, aiohttp.ClientSession() as session:
+            client = ModelClient(pool(full.url, well.url), None, session)
+            asking = Caller(client, Gate(Slots(4)), CallerOptions(), rng=random.Random(0))
+            await asyncio.gather(*(asking.ask(request()) for _ in range(40)))
+            return [len(full.bodies), len(well.bodies)]
+
+    refused, answered = asyncio.run(scenario())
+    assert answered == 40
+    assert 1 <= refused <= 4
+
+
+def test_a_rest_that_a_good_reply_asks_for_has_an_end() -> None:
+    """A header that says a day, or nonsense, costs a minute."""
+    door = Door()
+    for _ in range(2):
+        [passage] = door.time.drive(door.time.run(door.gate.enter(request())))
+        door.gate.answered(passage, replace(REPLY, pause=86_400.0))
+        door.gate.leave(passage)
+    assert door.time.now == 1060.0
+
+
+def test_whoever_gives_up_waiting_for_funds_wants_none() -> None:
+    """A purse that nobody waits at asks for nothing."""
+
+    async def scenario() -> PurseReport:
+        door, purse = with_budget()
+        waiting = asyncio.create_task(door.gate.enter(request("x" * 5000)))
+        await turn()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        return purse.report(4)
+
+    report = asyncio.run(scenario())
+    assert (report.wanted, report.starved) == (None, False)

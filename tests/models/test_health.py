@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.models.fakes import says, served
 
 import data_designer.config as dd
 from data_designer.errors import (
@@ -167,3 +168,19 @@ def test_a_server_that_is_not_running_is_what_the_error_says() -> None:
 def test_nothing_to_check_is_fine() -> None:
     """A plan whose models all skip the check asks nobody."""
     asyncio.run(check_pools([]))
+
+
+def test_no_password_of_an_address_is_named() -> None:
+    """Nor where a greeting is answered with nothing."""
+    empty = {"choices": [{"message": {"content": " "}}]}
+
+    async def scenario() -> None:
+        async with served(says(empty)) as server:
+            where = server.url.replace("//", "//user:topsecret@")
+            model = dd.ModelConfig(alias="a", model="m", provider="p")
+            alias = Pool("a", 4, model, dd.ModelProvider(name="p", endpoint=where))
+            await check_pools([(alias, None)])
+
+    with pytest.raises(ModelAPIError, match="answered a greeting with nothing") as caught:
+        asyncio.run(scenario())
+    assert "topsecret" not in str(caught.value)

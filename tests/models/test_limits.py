@@ -259,3 +259,8 @@ def test_the_same_generator_gives_the_same_delays() -> None:
     """Jitter comes from the generator that is passed in, and from nothing else."""
     delays = [[Backoff().delay(n, rng) for n in range(1, 6)] for rng in (random.Random(4), random.Random(4))]
     assert delays[0] == delays[1]
+
+
+def test_an_outage_of_hours_is_no_overflow() -> None:
+    """The wait stays the longest, however many attempts have failed."""
+    assert 15.0 <= Backoff().delay(100_000, random.Random(0)) <= 30.0

@@ -334,3 +334,14 @@ def test_a_limit_that_is_reached_says_when_there_is_room() -> None:
     pause = simulated(SimulatedModel(requests_per_minute=1, rate_window=60.0), request()).pause
     assert pause is not None
     assert 0.0 < pause <= 61.0
+
+
+def test_a_single_stop_string_is_written_as_a_list() -> None:
+    """The other API takes both."""
+    assert body_of(message("user", "hi"), stop="END")["stop_sequences"] == ["END"]
+
+
+def test_a_turn_of_nothing_is_left_out() -> None:
+    """An empty reply that is to be corrected is no turn that this API takes."""
+    body = body_of(message("user", "hi"), message("assistant", ""), message("user", "The reply is empty."))
+    assert body["messages"] == [message("user", "hi"), message("user", "The reply is empty.")]

@@ -289,3 +289,26 @@ def test_an_alias_with_short_replies_is_probed_with_room_for_the_sign() -> None:
 
     assert asyncio.run(asked(max_tokens=12)) == 256
     assert asyncio.run(asked()) is None
+
+
+def test_aliases_of_one_endpoint_and_model_share_the_probe() -> None:
+    """It is asked once, whatever they are called."""
+
+    async def forms() -> tuple[dict[str, str | None], int]:
+        probed = Probed("nvext")
+        async with served(lambda _: probed.answer(server.bodies[-1])) as server:
+            aliases = [(pool(server.url, alias=alias, structured_output="auto"), None) for alias in "ab"]
+            return await find_forms(aliases, {}), len(server.bodies)
+
+    found, asked = asyncio.run(forms())
+    assert found == {"a": "nvext", "b": "nvext"}
+    assert asked == 7
+
+
+def test_a_form_of_which_nothing_was_heard_is_probed_again_another_time() -> None:
+    """An endpoint that failed both times may constrain replies all the same."""
+    known: Known = {}
+    assert (
+        Probed("response_format", lambda form, _: 503 if form == "response_format" else None).find(known=known) is None
+    )
+    assert known == {}

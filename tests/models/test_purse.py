@@ -263,3 +263,23 @@ def test_an_endless_purse_never_runs_out() -> None:
     purse.settle(Amount(5.0, 10, 1), Amount(5.0, 10, 1))
     assert purse.holds(Amount(1e9, 0, 1e9))
     assert not purse.holds(Amount(0.0, 1, 0.0))
+
+
+def test_one_that_waits_for_something_else_than_funds_is_busy() -> None:
+    """It holds some and will spend them, so a budget is not used up."""
+    purse = Purse()
+    purse.fund(UNLIMITED)
+    purse.waiting = 1
+    assert purse.report(4).busy
+
+
+def test_a_schema_beside_the_prompt_counts() -> None:
+    """It is sent and paid for as the prompt is."""
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in "abcdefgh"}}
+    bare, asked = (Estimate(None, 9).of(request("hi", **params)) for params in ({}, {"response_format": schema}))
+    assert asked.tokens - bare.tokens >= len(str(schema)) * 0.8
+
+
+def test_the_larger_part_of_two_amounts_counts() -> None:
+    """Two accounts of the same spending, of which each may have missed something."""
+    assert Amount(1.0, 20.0, 3.0).or_more(Amount(2.0, 10.0, 3.0)) == Amount(2.0, 20.0, 3.0)

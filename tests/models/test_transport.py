@@ -7,12 +7,15 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 from tests.models.fakes import FakeServer, says, served
 
 from data_designer import errors
-from data_designer.models.refusals import CURES, kind_of, words_of
+from data_designer.models.ratelimits import retry_after
+from data_designer.models.refusals import CURES, kind_of, signs_of, words_of
 from data_designer.models.transport import Transport, server_of
 
 SUBJECT = "model 'org/x' (alias 'm')"
@@ -331,3 +334,35 @@ def test_a_key_takes_the_place_of_credentials_in_an_address() -> None:
 def test_a_server_is_named_without_its_credentials(url: str, server: str) -> None:
     """Scheme, host and port, of whatever was given."""
     assert server_of(url) == server
+
+
+@pytest.mark.parametrize(
+    "date", ["Wed, 01 Jan 99999999999999999999 00:00:00 GMT", "Wed, 01 Jan 2025 00:00:00 +9999999999"]
+)
+def test_no_header_breaks_anything(date: str) -> None:
+    """A date that is none asks for nothing."""
+    assert retry_after(429, CIMultiDict({"Retry-After": date, "Date": date})) is None
+
+
+def test_what_an_error_repeats_of_the_prompt_says_nothing_of_the_account() -> None:
+    """Some servers send the whole request back."""
+    body = b'{"detail": [{"msg": "String too long", "input": "What is my credit balance?"}]}'
+    assert kind_of(400, signs_of(body)) is errors.ModelBadRequestError
+
+
+@pytest.mark.parametrize("field", ["code", "type"])
+def test_a_code_tells_the_kind_where_the_words_do_not(field: str) -> None:
+    """OpenAI names an empty account there."""
+    body = orjson.dumps({"error": {"message": "Sorry.", field: "insufficient_quota"}})
+    assert kind_of(429, signs_of(body)) is errors.ModelQuotaExceededError
+
+
+def test_a_password_of_an_address_is_blanked_where_the_server_repeats_it() -> None:
+    """As keys are."""
+
+    async def said() -> str:
+        async with aiohttp.ClientSession() as session:
+            way = Transport("http://user:hunt%65r22@h/v1", {}, SUBJECT, session, 1.0)
+            return str(way.error(errors.ModelAuthenticationError, "wrong password hunter22"))
+
+    assert "hunter22" not in asyncio.run(said())

@@ -493,7 +493,7 @@ class Driver(Generic[Ref]):
     async def _tick(self) -> None:
         began, seconds = self.clock(), self._seconds
         while True:
-            await asyncio.sleep(TICK_SECONDS)
             if self.clock() - began >= seconds and not self._halted:
                 self._post(ev.Stop("the seconds of the budget are used up; resume to go on for as long again"))
             self._post(ev.Tick(self.clock()))
+            await asyncio.sleep(TICK_SECONDS)

@@ -189,7 +189,7 @@ def test_the_key_of_an_endpoint_comes_from_a_secret() -> None:
 
 
 def test_the_job_runs_the_demo_that_the_image_has() -> None:
-    """The entry point is a command that the command line understands, goes on if there is something, and may be retried."""
+    """The entry point is a command that the command line understands; tried again, it goes on."""
     (manifest,) = read(CLUSTER / "kuberay" / "rayjob.yaml")
     image = (CLUSTER / "Containerfile").read_text(encoding="utf-8")
     params = created(manifest["spec"]["entrypoint"])
@@ -247,7 +247,8 @@ def test_a_launcher_file_satisfies_rays_schema(name: str) -> None:
     schema = json.loads(LAUNCHER_SCHEMA.read_text(encoding="utf-8"))
     (config,) = read(CLUSTER / "launcher" / name)
     jsonschema.validate(config, schema)
-    for mistake in ({"setup_command": []}, {"max_workers": "40"}):
+    mistakes: list[dict[str, Any]] = [{"setup_command": []}, {"max_workers": "40"}]
+    for mistake in mistakes:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**config, **mistake}, schema)
     installs = "\n".join(config["setup_commands"])

@@ -27,6 +27,19 @@ NO_RAY = {
     # What counts the nodes: all are there.
     "python": "exit 0",
 }
+STUBBORN = """
+import os, signal
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+for times in range(2):
+    print("told", times, "times", flush=True)
+    signal.sigwait([signal.SIGTERM])
+for step in open(os.environ["STEPS"]):
+    os.kill(int(step), 0)
+print("ray is there", flush=True)
+os._exit(5)
+"""
+"""A command that needs to be told twice."""
 PATIENCE = 90.0
 
 
@@ -133,22 +146,18 @@ def test_the_exit_code_is_that_of_the_command(slurm: Slurm) -> None:
 def test_sigterm_reaches_the_command_and_its_code_comes_out(slurm: Slurm) -> None:
     """However often it is sent; Ray is there until the command has ended of its own."""
     slurm.fake(NO_RAY)
-    stubborn = 'trap "echo told" TERM; echo begun; read -r _ <"$0"; read -r _ <"$0"; echo steps $(cat "$STEPS"); exit 5'
-    pipe = slurm.folder / "pipe"
-    os.mkfifo(pipe)
-    job = slurm.submit("bash", "-c", stubborn, str(pipe))
-    for times in (1, 2):
-        until(lambda: "begun" in slurm.said(), job)
+    job = slurm.submit(sys.executable, "-c", STUBBORN)
+    for begun in ("told 0 times", "told 1 times"):
+        until(lambda begun=begun: begun in slurm.said(), job)  # type: ignore[misc]
         job.send_signal(signal.SIGTERM)
-        pipe.write_text("on\n")
-        until(lambda times=times: slurm.said().count("told") == times, job)  # type: ignore[misc]
     assert job.wait(PATIENCE) == 5, slurm.said()
+    assert "ray is there" in slurm.said()
     assert not any(psutil.pid_exists(step) for step in slurm.steps())
 
 
 def test_sigterm_before_the_command_ends_the_job(slurm: Slurm) -> None:
     """A job that is still waiting for its nodes ends at once, and runs nothing."""
-    slurm.fake({**NO_RAY, "python": 'echo counting; exec "$PYTHON" -c "import time; time.sleep(600)"'})
+    slurm.fake({**NO_RAY, "python": 'echo $$ >>"$STEPS"; echo counting; exec sleep 600'})
     job = slurm.submit("echo", "ran")
     until(lambda: "counting" in slurm.said(), job)
     job.send_signal(signal.SIGTERM)
@@ -158,18 +167,20 @@ def test_sigterm_before_the_command_ends_the_job(slurm: Slurm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("commands", "complaint"),
+    ("commands", "seconds", "complaint"),
     [
-        ({"python": "sleep 600"}, "not all of 2 nodes joined within 3 s: here-1 here-2"),
-        ({"ray": "[ $1 = get-auth-token ] || sleep 600"}, "no answer at 127.0.0.1:"),
-        ({"ray": "[ $1 = get-auth-token ]"}, "Ray's head has ended"),
-        ({"ray": "exit 1"}, "no token for Ray"),
+        ({"python": "exec sleep 600"}, 8, "not all of 2 nodes joined within 8 s: here-1 here-2"),
+        ({"ray": "[ $1 = get-auth-token ] || exec sleep 600"}, 1, "no answer at 127.0.0.1:"),
+        ({"ray": "[ $1 = get-auth-token ]"}, 60, "Ray's head has ended"),
+        ({"ray": "exit 1"}, 60, "no token for Ray"),
     ],
 )
-def test_a_ray_that_does_not_come_is_an_error(slurm: Slurm, commands: dict[str, str], complaint: str) -> None:
+def test_a_ray_that_does_not_come_is_an_error(
+    slurm: Slurm, commands: dict[str, str], seconds: int, complaint: str
+) -> None:
     """Missing nodes, a head that is silent or ends, and no token: the job fails within its bound and says why."""
     slurm.fake({**NO_RAY, **commands})
-    assert slurm.submit("echo", "ran", join_seconds=3).wait(PATIENCE) == 1
+    assert slurm.submit("echo", "ran", join_seconds=seconds).wait(PATIENCE) == 1
     assert complaint in slurm.said()
     assert "ran" not in slurm.said()
 

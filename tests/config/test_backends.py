@@ -213,3 +213,11 @@ def test_what_is_wrong_with_a_provider_is_said_without_its_secrets() -> None:
         )
     assert "sk-secret" not in str(caught.value)
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", [{"endpoint": "http://me:hunter22@h/v1"}, {"endpoints": ["http://me:hunter22@h/v1"]}])
+def test_a_provider_is_shown_without_its_secrets(where: dict[str, Any]) -> None:
+    """Neither the key, nor headers, nor the password of an address."""
+    shown = repr(dd.ModelProvider(name="p", api_key="sk-secret", extra_headers={"X": "hidden"}, **where))
+    assert "http://***@h/v1" in shown
+    assert not any(secret in shown for secret in ("hunter22", "sk-secret", "hidden"))

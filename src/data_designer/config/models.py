@@ -1,7 +1,8 @@
 """Models, their providers, and how they are asked."""
 
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -307,6 +308,11 @@ class ModelProvider(ConfigBase):
         """Base URLs of its servers."""
         return self.endpoints or [self.endpoint]
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Fields that are shown; addresses without the user and password that they may hold."""
+        for name, value in super().__repr_args__():
+            yield name, _without_credentials(value) if name in ("endpoint", "endpoints") else value
+
     @field_validator("provider_type")
     @classmethod
     def _lower(cls, provider_type: str) -> str:
@@ -323,6 +329,12 @@ class ModelProvider(ConfigBase):
         if not self.endpoint and not self.endpoints and self.provider_type != SIMULATED_PROVIDER:
             raise ValueError(f"provider '{self.name}' needs an endpoint")
         return self
+
+
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_credentials(one) for one in value]
+    return re.sub(r"//[^/@]*@", "//***@", value) if isinstance(value, str) else value
 
 
 def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[ModelConfig]:

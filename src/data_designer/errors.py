@@ -138,6 +138,10 @@ class CustomColumnGenerationError(DataDesignerError):
     """A custom column's function raised or broke its contract."""
 
 
+class CodeDoesNotTravelError(DataDesignerError):
+    """Code of the user cannot be sent to where it is to run."""
+
+
 class LocalCallableValidationError(DataDesignerError):
     """A local validation function raised or broke its contract."""
 

@@ -20,6 +20,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
+from data_designer.distributed.pickling import pack
 from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Role, work
 from data_designer.distributed.turns import Turns
 from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary, ValuesGoneError
@@ -75,11 +76,25 @@ class RayHands:
     """Replicas as actors, CPU work and writes as tasks. Use it as an async context manager."""
 
     def __init__(
-        self, plan: Plan, dataset: Dataset, keys: Mapping[str, str | None], seed_table: pa.Table | None
+        self,
+        plan: Plan,
+        dataset: Dataset,
+        keys: Mapping[str, str | None],
+        seed_table: pa.Table | None,
+        packed: bytes | None = None,
     ) -> None:
+        """Prepare.
+
+        Args:
+            plan: the plan.
+            dataset: what was answered before, and where answers are kept.
+            keys: alias to the key of its provider.
+            seed_table: rows of the seed dataset.
+            packed: the plan as the workers get it, where it was packed already.
+        """
         self._keys = keys
         self._dataset = dataset
-        self._plan = ray.put(plan)
+        self._plan = ray.put(pack(plan) if packed is None else packed)
         self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
         self._turns = Turns(plan.run.non_inference_max_parallel_workers)
         self.actors: dict[int, Any] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+from ray import cloudpickle
 
 from data_designer.engine.driver import LEASE_SECONDS, CommitJob, TaskSummary
 from data_designer.engine.line import open_line
@@ -34,7 +35,7 @@ class Assignment:
 
     run_id: str
     plan: Any
-    """Object reference of the plan."""
+    """Object reference of the packed plan."""
     seed_table: Any
     """Object reference of the seed dataset's table (or of None)."""
     dataset: Dataset
@@ -60,8 +61,9 @@ class ReplicaActor:
         self._replica: Replica | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self, plan: Plan, role: Role) -> Process:
+    async def start(self, packed: bytes, role: Role) -> Process:
         """Open the way to the model, with no slots yet. Gives the process that this is."""
+        plan: Plan = cloudpickle.loads(packed)
         line = await self._exits.enter_async_context(open_line(plan, plan.pools[role.alias], role.api_key))
         recording = Recording(role.dataset, plan.geometry, replica_name(role.number, role.epoch))
         self._replica = Replica(plan, role.alias, line, recording, lease=LEASE_SECONDS)
@@ -109,8 +111,8 @@ _places: "OrderedDict[str, Workplace]" = OrderedDict()
 def _workplace(assignment: Assignment) -> Workplace:
     place = _places.get(assignment.run_id)
     if place is None:
-        plan, table = ray.get([assignment.plan, assignment.seed_table])
-        place = _places[assignment.run_id] = Workplace(plan, assignment.dataset, table)
+        packed, table = ray.get([assignment.plan, assignment.seed_table])
+        place = _places[assignment.run_id] = Workplace(cloudpickle.loads(packed), assignment.dataset, table)
         while len(_places) > _PLACES_KEPT:
             _places.popitem(last=False)
     return place

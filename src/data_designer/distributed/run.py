@@ -11,6 +11,7 @@ import ray
 
 from data_designer.distributed.cluster import connected, held_bytes_budget
 from data_designer.distributed.hands import ObjectRef, RayHands
+from data_designer.distributed.pickling import pack
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.events import Started
 from data_designer.engine.recording import Dataset
@@ -50,6 +51,7 @@ class RayRun:
             check: asks the models for a sign of life.
             started: is given the driver, so that it can be told to stop.
         """
+        packed = pack(self.plan)
         with ExitStack() as exits:
             workers = self.plan.run.non_inference_max_parallel_workers
             way = connected(workers) if self.cpus is None else nullcontext(self.cpus)
@@ -61,7 +63,7 @@ class RayRun:
             assert isinstance(cpus, int)
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
             dataset = Dataset(self.store.files, self.store.run, self.donor)
-            async with RayHands(self.plan, dataset, self.keys, self.seed_table) as hands:
+            async with RayHands(self.plan, dataset, self.keys, self.seed_table, packed) as hands:
                 replicas = replica_numbers(self.plan, cpus)
                 publish, observers = self.store.publish, self.observers
                 driver = Driver(self.plan, scheduler, hands, replicas, publish, observers, self.treasury)

@@ -59,13 +59,18 @@ def digest(content: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:_LENGTH]
 
 
-def functions_of(column: SingleColumnConfig) -> dict[str, str]:
-    """Functions of the user that a column calls, each with a digest of its code."""
+def user_functions(column: SingleColumnConfig) -> dict[str, Callable[..., Any]]:
+    """Functions of the user that a column calls, by the name of the field that holds them."""
     candidates = {
         "generator_function": getattr(column, "generator_function", None),
         "validation_function": getattr(getattr(column, "validator_params", None), "validation_function", None),
     }
-    return {name: code_digest(function) for name, function in candidates.items() if function is not None}
+    return {name: function for name, function in candidates.items() if function is not None}
+
+
+def functions_of(column: SingleColumnConfig) -> dict[str, str]:
+    """Functions of the user that a column calls, each with a digest of its code."""
+    return {name: code_digest(function) for name, function in user_functions(column).items()}
 
 
 def code_digest(function: Callable[..., Any]) -> str:

@@ -21,6 +21,7 @@ from data_designer.engine.replica import LeaseEndedError, Replica, Summary
 from data_designer.engine.simulated_files import SimulatedFiles
 from data_designer.errors import ModelBadRequestError, Outage
 from data_designer.models.caller import CallerStatistics
+from data_designer.models.limits import SlotStatistics
 from data_designer.models.purse import Amount, PurseReport
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
@@ -111,6 +112,10 @@ class FakeLine:
 
     def fund(self, amount: Amount) -> None:
         """There is no budget."""
+
+    def load(self) -> SlotStatistics:
+        """Nothing is under way."""
+        return SlotStatistics(0, 0, 0, 0)
 
     def when_short(self, short: Callable[[], None]) -> None:
         """Nobody is short."""

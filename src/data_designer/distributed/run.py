@@ -11,9 +11,11 @@ import ray
 
 from data_designer.distributed.cluster import connected, held_bytes_budget
 from data_designer.distributed.hands import ObjectRef, RayHands
+from data_designer.distributed.metrics import RayMetrics
 from data_designer.distributed.pickling import pack
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.events import Started
+from data_designer.engine.metrics import Metrics
 from data_designer.engine.recording import Dataset
 from data_designer.engine.reuse import Donor
 from data_designer.engine.scheduler import Scheduler
@@ -61,14 +63,19 @@ class RayRun:
                 if isinstance(result, BaseException):
                     raise result
             assert isinstance(cpus, int)
+            exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
             dataset = Dataset(self.store.files, self.store.run, self.donor)
             async with RayHands(self.plan, dataset, self.keys, self.seed_table, packed) as hands:
                 replicas = replica_numbers(self.plan, cpus)
-                publish, observers = self.store.publish, self.observers
+                publish = self.store.publish
+                observers: list[Observer] = [*self.observers, *exporters]
                 driver = Driver(self.plan, scheduler, hands, replicas, publish, observers, self.treasury)
                 started(driver)
-                return await driver.run(standing)
+                report = await driver.run(standing)
+                for exporter in exporters:
+                    exporter.tell()
+                return report
 
 
 def ray_is_initialized() -> bool:

@@ -136,7 +136,16 @@ class Hands(Protocol[Ref]):
         ...
 
 
-Observation = ev.Event | Summary | Receipt
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a replica reported."""
+
+    number: int
+    alias: str
+    summary: Summary
+
+
+Observation = ev.Event | Heard | Receipt
 """What observers are shown. They never answer the scheduler's questions."""
 
 Observer = Callable[[Observation], None]
@@ -331,7 +340,7 @@ class Driver(Generic[Ref]):
         while True:
             summary, ref = await live.handle.collect(acknowledged)
             acknowledged = summary.number
-            self._show(summary)
+            self._show(Heard(number, alias, summary))
             if summary.statistics is not None:
                 known = self._statistics.get(alias)
                 self._statistics[alias] = summary.statistics if known is None else known + summary.statistics

@@ -9,7 +9,7 @@ import aiohttp
 from data_designer.models.caller import Caller, CallerOptions, CallerStatistics
 from data_designer.models.client import ModelClient, longest_reply
 from data_designer.models.gate import Gate, GateLimits
-from data_designer.models.limits import Slots
+from data_designer.models.limits import Slots, SlotStatistics
 from data_designer.models.purse import Amount, Estimate, Purse, PurseReport
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Request, Response
@@ -38,6 +38,10 @@ class ModelLine:
         self._gate.share(min(1.0, slots / self._whole))
         self._slots.total = slots
         await self._slots.settled()
+
+    def load(self) -> SlotStatistics:
+        """Requests that are and may be in flight."""
+        return self._slots.statistics()
 
     def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TextIO
 
 from data_designer.engine import events as ev
-from data_designer.engine.driver import Observation
+from data_designer.engine.driver import Heard, Observation
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Summary
 from data_designer.values import Usage
@@ -51,7 +51,7 @@ class Progress:
     def __call__(self, observation: Observation) -> None:
         """Take one observation in."""
         match observation:
-            case Summary(statistics=statistics) if statistics is not None:
+            case Heard(summary=Summary(statistics=statistics)) if statistics is not None:
                 self.usage += statistics.usage
             case ev.RowsDone(cells=cells):
                 self.cells += sum(count.finished for count in cells)

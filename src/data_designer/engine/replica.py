@@ -20,6 +20,7 @@ from data_designer.engine.stages import CellCounts, RowResult, StageRunner
 from data_designer.errors import Outage
 from data_designer.models.caller import CallerStatistics
 from data_designer.models.draws import Draws
+from data_designer.models.limits import SlotStatistics
 from data_designer.models.purse import Amount, PurseReport
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Request, Response
@@ -47,6 +48,10 @@ class Line(Protocol):
 
     async def resize(self, slots: int) -> None:
         """Allow so many requests in flight; returns once no more than that are."""
+        ...
+
+    def load(self) -> SlotStatistics:
+        """Requests that are and may be in flight."""
         ...
 
     def fund(self, amount: Amount) -> None:
@@ -92,6 +97,8 @@ class Summary:
     """Whether nothing is under way, since the last slot was taken away."""
     purse: PurseReport | None = None
     """Where there is a budget: what was spent, and what is wanted."""
+    load: SlotStatistics | None = None
+    """Requests that are and may be in flight."""
 
 
 @dataclass(slots=True)
@@ -269,7 +276,8 @@ class Replica:
         self._reported += 1
         statistics = self._line.take_statistics()
         purse = self._line.purse_report()
-        summary = Summary(self._reported, tuple(finished), statistics, self._outage, self._drained, purse)
+        load = self._line.load()
+        summary = Summary(self._reported, tuple(finished), statistics, self._outage, self._drained, purse, load)
         self._drained = False
         return summary, values
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelPr
 from data_designer.config.run_config import ResumeMode, RunConfig
 from data_designer.engine.accounts import accounts_of
 from data_designer.engine.analysis import analyse
-from data_designer.engine.driver import CommitJob, RunReport
+from data_designer.engine.driver import CommitJob, Observer, RunReport
 from data_designer.engine.files import LocalFiles
+from data_designer.engine.metrics import Metrics
 from data_designer.engine.parcels import Values, gather
 from data_designer.engine.progress import Progress
 from data_designer.engine.receipts import Receipt
@@ -61,6 +62,7 @@ from data_designer.interface.results import (
     DatasetMetadata,
     PreviewResults,
 )
+from data_designer.interface.serving import serving
 from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
@@ -382,29 +384,31 @@ class DataDesigner:
                 progress = Progress(plan.geometry.num_records, self._run_config.progress_interval)
                 progress.generated, progress.rejected = before.generated, before.rejected
                 progress.replaced = _counts_of(store, opened.standing.partial)
-                with progress:
-                    opened, report = self._run(unmade, asking or unmade.prepared.plan, ledger, progress)
+                metrics = Metrics(plan, progress.replaced)
+                with progress, serving(metrics.exposition, self._run_config.otel_metrics_port):
+                    watched = _Watched(ledger, progress, metrics)
+                    opened, report = self._run(unmade, asking or unmade.prepared.plan, watched)
             with suppress(OSError):  # What is left over does no harm, and goes the next time.
                 store.tidy()
             totals = ledger.write(final=True)
         return self._finished(builder, opened, ArtifactStorage(store, dataset_name), totals, report)
 
-    def _run(self, opened: Opened, plan: Plan, ledger: Ledger, progress: Progress) -> tuple[Opened, RunReport]:
+    def _run(self, opened: Opened, plan: Plan, watched: "_Watched") -> tuple[Opened, RunReport]:
         """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
+        ledger = watched.ledger
         again: Opened | None = replace(opened, prepared=replace(opened.prepared, plan=plan))
         ledger.plan = opened.prepared.plan
         began = time.monotonic()
         with running.one_ray(plan) as cpus:
             while again is not None:
-                report = running.create(again, [progress, ledger], self._known, cpus)
+                report = running.create(again, watched.observers, self._known, cpus)
                 ledger.spent = report.spent.or_more(ledger.spent)
                 opened = replace(again, spent=ledger.spent)
                 again = refilled(opened, ledger.write().generated) if report.stop_reason is None else None
                 if again is not None:
                     again = with_time_left(again, plan, time.monotonic() - began)
-                    ledger.plan = again.prepared.plan
+                    watched.goes_on_with(again.prepared.plan)
                     drawn = ledger.plan.geometry.num_records
-                    progress.target = drawn
                     logger.info("refilling: %d records drawn in all for the %d asked for", drawn, opened.requested)
         return opened, report
 
@@ -438,6 +442,24 @@ class DataDesigner:
             )
         log_outcomes(outcomes)
         return DatasetCreationResults(opened.prepared.plan, storage, builder, outcomes, early_shutdown=stopped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What is shown everything that happens in a run."""
+
+    ledger: Ledger
+    progress: Progress
+    metrics: Metrics
+
+    @property
+    def observers(self) -> list[Observer]:
+        return [self.progress, self.ledger, self.metrics]
+
+    def goes_on_with(self, plan: Plan) -> None:
+        """Further records are drawn."""
+        self.ledger.plan = self.metrics.plan = plan
+        self.progress.target = plan.geometry.num_records
 
 
 class _wrapped:  # noqa: N801 - reads as the statement it is

@@ -1,0 +1,135 @@
+"""Metrics: what is counted of a run, and how it is told."""
+
+import socket
+import urllib.error
+import urllib.request
+from typing import Any
+
+import numpy as np
+import pytest
+
+import data_designer.config as dd
+from data_designer.engine import events as ev
+from data_designer.engine.driver import Heard
+from data_designer.engine.metrics import CELLS, IN_FLIGHT, LIMIT, RECORDS, SLOTS, TOKENS, Metric, Metrics
+from data_designer.engine.receipts import Receipt
+from data_designer.engine.replica import Summary
+from data_designer.interface.serving import serving
+from data_designer.models.caller import CallerStatistics
+from data_designer.models.limits import SlotStatistics
+from data_designer.plan.compile import compile_plan
+from data_designer.plan.model import Geometry, Plan
+from data_designer.values import Usage
+
+ASKED = CallerStatistics(Usage(7, 2, 100, 50, 10, 30), errors={"ModelTimeoutError": 2})
+
+
+def plan(alias: str = "a", column: str = "text") -> Plan:
+    """A text column of a model."""
+    built = dd.DataDesignerConfigBuilder(model_configs=[dd.ModelConfig(alias=alias, model="m", provider="p")])
+    built.add_column(name=column, column_type="llm-text", model_alias=alias, prompt="hi")
+    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
+    return compile_plan(built.build(), providers, dd.RunConfig(), Geometry(40, 10), seed=1)
+
+
+def told(metrics: Metrics, metric: Metric) -> dict[tuple[str, ...], float]:
+    """Labels to value of one metric."""
+    return {labels: value for one, labels, value in metrics.samples() if one is metric}
+
+
+def load(number: int, *statistics: int, alias: str = "a") -> Heard:
+    """A replica that says what it has under way: total, limit, in use, waiting."""
+    return Heard(number, alias, Summary(1, (), None, load=SlotStatistics(*statistics)))
+
+
+def rows_done(finished: int, failed: int) -> ev.RowsDone:
+    """Rows of the text column."""
+    nothing = np.empty(0, dtype=np.int64)
+    cells = (ev.CellCount("text", finished, failed),)
+    return ev.RowsDone(0, 1, 0, nothing, nothing, nothing.astype(bool), 0, cells)
+
+
+def test_cells_are_counted_by_column_and_outcome() -> None:
+    """Failed ones apart."""
+    metrics = Metrics(plan())
+    metrics(rows_done(10, 3))
+    metrics(rows_done(5, 0))
+    assert told(metrics, CELLS) == {("a", "text", "ok"): 12, ("a", "text", "failed"): 3}
+
+
+def test_tokens_are_counted_by_kind() -> None:
+    """Reports of one alias add up."""
+    metrics = Metrics(plan())
+    for _ in range(2):
+        metrics(Heard(0, "a", Summary(1, (), ASKED)))
+    kinds = {"input": 200, "output": 100, "cached": 60, "reasoning": 20}
+    assert told(metrics, TOKENS) == {("a", kind): number for kind, number in kinds.items()}
+
+
+def test_what_is_under_way_is_that_of_all_replicas_that_live() -> None:
+    """The latest word of each counts; a lost one has nothing under way."""
+    metrics = Metrics(plan())
+    for heard in (load(0, 8, 4, 3, 0), load(1, 8, 8, 8, 5), load(0, 8, 6, 5, 0)):
+        metrics(heard)
+    assert [told(metrics, one)["a",] for one in (SLOTS, LIMIT, IN_FLIGHT)] == [16, 14, 13]
+    metrics(ev.ReplicaLost(1, 1))
+    assert [told(metrics, one)["a",] for one in (SLOTS, LIMIT, IN_FLIGHT)] == [8, 6, 5]
+
+
+def test_records_are_counted_when_their_batch_is_committed() -> None:
+    """Those that an earlier run has left are not counted again."""
+    metrics = Metrics(plan(), {1: (4, 1)})
+    metrics(Receipt(0, requested=10, generated=9, rejected=1, files=(), null_filled=2))
+    metrics(Receipt(1, requested=10, generated=8, rejected=2, files=()))
+    assert told(metrics, RECORDS) == {("generated",): 11, ("rejected",): 2, ("null_filled",): 2}
+
+
+def test_the_text_form_is_prometheus_s() -> None:
+    """A help and a type line each; what would end a label is escaped."""
+    metrics = Metrics(plan('quo"ted\\'))
+    metrics(Heard(0, 'quo"ted\\', Summary(1, (), ASKED)))
+    lines = metrics.exposition().splitlines()
+    assert "# TYPE data_designer_requests_total counter" in lines
+    assert r'data_designer_requests_total{alias="quo\"ted\\",outcome="answered"} 7' in lines
+    assert "data_designer_records_target 40" in lines
+    assert metrics.exposition().endswith("\n")
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def fetched(url: str) -> tuple[int, str]:
+    """Status and text."""
+    try:
+        with urllib.request.urlopen(url) as reply:  # noqa: S310 - the loopback
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_they_are_served_on_the_loopback_while_a_dataset_is_made(unused_port: int) -> None:
+    """And not a moment longer."""
+    with serving(lambda: "it 1\n", unused_port):
+        assert fetched(f"http://127.0.0.1:{unused_port}/metrics") == (200, "it 1\n")
+        assert fetched(f"http://127.0.0.1:{unused_port}/")[0] == 404
+    with pytest.raises(urllib.error.URLError):
+        fetched(f"http://127.0.0.1:{unused_port}/metrics")
+
+
+def test_a_port_that_is_taken_stops_nobody(unused_port: int) -> None:
+    """Two runs at once on one machine."""
+    with serving(lambda: "first\n", unused_port), serving(lambda: "second\n", unused_port):
+        assert fetched(f"http://127.0.0.1:{unused_port}/metrics") == (200, "first\n")
+
+
+def test_no_port_is_no_server() -> None:
+    """`otel_metrics_port=None`."""
+    entered: list[Any] = []
+    with serving(lambda: "", None):
+        entered.append(1)
+    assert entered

@@ -11,6 +11,7 @@ import click
 import typer
 from pydantic import ValidationError
 
+from data_designer.cli.jobs import HERE, Address, add_commands, check_shared, run_job
 from data_designer.cli.loading import load_builder, load_run_config, parse_settings, reload_builder, source_of
 from data_designer.config.run_config import ResumeMode
 from data_designer.config.version import get_library_version
@@ -118,6 +119,37 @@ def create(  # noqa: PLR0913 - one parameter an option
         results.load_analysis().to_report()
         results.display_sample_record()
         _say_what_there_is(results)
+
+
+@app.command()
+def submit(  # noqa: PLR0913 - one parameter an option
+    source: Source,
+    arguments: Script = None,
+    address: Address = HERE,
+    num_records: Records = 10,
+    dataset_name: Annotated[str, typer.Option("--dataset-name", "-d", help="Name of its folder.")] = "dataset",
+    artifact_path: Annotated[
+        str, typer.Option("--artifact-path", "-o", help="The folder of all datasets, which every node can write.")
+    ] = "artifacts",
+    settings: Setting = None,
+    seed: Seed = None,
+    resume: Annotated[
+        ResumeMode, typer.Option("--resume", "-r", help="Whether to go on with a dataset of that name.")
+    ] = ResumeMode.IF_POSSIBLE,
+    simulate: Simulate = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Make a dataset by a job on a Ray cluster: send the configuration, show what the job says, exit with its code."""
+    with _errors_in_one_line(debug=debug):
+        check_shared(artifact_path)
+        run = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
+        load_run_config(None, run)  # What is wrong with them is said here and not there.
+        options = ["-n", str(num_records), "-d", dataset_name, "-o", artifact_path, "--resume", resume.value]
+        for setting in ["executor=ray", *run]:
+            options += ["--set", setting]
+        options += ["--simulate"] if simulate else []
+        raise typer.Exit(run_job(source, arguments or [], options, address, detach=detach))
 
 
 @app.command()
@@ -349,6 +381,9 @@ def _main(
     ] = False,
 ) -> None:
     """Synthetic datasets from declared columns and LLM endpoints."""
+
+
+app.add_typer(add_commands(_errors_in_one_line), name="job")
 
 
 def main() -> None:

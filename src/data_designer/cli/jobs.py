@@ -1,0 +1,122 @@
+"""The commands that run datasets as jobs of a Ray cluster."""
+
+import asyncio
+import shlex
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import typer
+
+from data_designer.cli.staging import HOME, Staged, stage
+from data_designer.errors import InvalidConfigError
+
+Address = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        envvar=["RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"],
+        metavar="URL",
+        help="The head's dashboard, such as http://host:8265.",
+    ),
+]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The name that `submit` prints.")]
+HERE = "http://127.0.0.1:8265"
+
+job = typer.Typer(help="Watch and stop jobs that `submit` has started.", no_args_is_help=True)
+
+
+def entrypoint(staged: Staged, arguments: list[str], options: list[str]) -> str:
+    """The command that the cluster runs."""
+    after = ["--", *arguments] if arguments else []
+    return shlex.join(["data-designer", "create", staged.config, *options, *after])
+
+
+def check_shared(artifact_path: str) -> None:
+    """Raise InvalidConfigError where a dataset would be written into the job's own folder, which Ray removes."""
+    if "://" not in artifact_path and not PurePosixPath(artifact_path).is_absolute():
+        raise InvalidConfigError(
+            f"--artifact-path {artifact_path} is relative: on the cluster it would be inside the job's own folder, "
+            "which is removed with it; give the absolute path of a folder that all nodes share"
+        )
+
+
+def run_job(
+    source: str,
+    arguments: list[str],
+    options: list[str],
+    address: str,
+    *,
+    detach: bool,
+) -> int:
+    """Send a configuration, start its job and, unless detached, follow it. Gives the exit code."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        staged = stage(source, arguments, folder)
+        for path in staged.left:
+            typer.echo(f"not sent: {path}; the cluster has to have it at that path", err=True)
+        if staged.variables:
+            names = ", ".join(staged.variables)
+            typer.echo(f"not sent: {names}; the cluster's nodes have to have it in their environment", err=True)
+        jobs = _jobs(address)
+        variables = {"PYTHONUNBUFFERED": "1", "DATA_DESIGNER_HOME": HOME}
+        name = jobs.submit(entrypoint(staged, arguments, options), folder, {"data-designer": source}, variables)
+    typer.echo(f"job {name}")
+    if detach:
+        typer.echo(_how_to_watch(name, address), err=True)
+        return 0
+    return _follow(jobs, name, address)
+
+
+def _jobs(address: str) -> Any:
+    from data_designer.distributed.jobs import Jobs
+
+    return Jobs(address)
+
+
+def _follow(jobs: Any, name: str, address: str) -> int:
+    try:
+        return int(asyncio.run(jobs.follow(name, lambda text: typer.echo(text, nl=False))))
+    except KeyboardInterrupt:
+        typer.echo(f"\nthe job goes on\n{_how_to_watch(name, address)}", err=True)
+        return 130
+
+
+def _how_to_watch(name: str, address: str) -> str:
+    return "\n".join(
+        f"   data-designer job {command} {name} --address {address}" for command in ("logs", "status", "stop")
+    )
+
+
+def add_commands(errors_in_one_line: Callable[..., AbstractContextManager[None]]) -> typer.Typer:
+    """The group `job`."""
+
+    @job.command()
+    def status(name: Job, address: Address = HERE) -> None:
+        """Say how far a job is."""
+        with errors_in_one_line(debug=False):
+            word, said = _jobs(address).status(name)
+            typer.echo(f"{word}: {said}" if said else word)
+
+    @job.command()
+    def logs(
+        name: Job,
+        address: Address = HERE,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it ends; exit with its code.")] = False,
+    ) -> None:
+        """Print what a job has written."""
+        with errors_in_one_line(debug=False):
+            jobs = _jobs(address)
+            if follow:
+                raise typer.Exit(_follow(jobs, name, address))
+            typer.echo(jobs.logs(name), nl=False)
+
+    @job.command()
+    def stop(name: Job, address: Address = HERE) -> None:
+        """Stop a job as Ctrl-C would: what is complete is committed, and the same `submit` goes on."""
+        with errors_in_one_line(debug=False):
+            typer.echo("asked to stop" if _jobs(address).stop(name) else "it was not running")
+
+    return job

@@ -1,0 +1,122 @@
+"""Gathers what a configuration needs on a cluster: itself, the modules beside it, and the files of its seed dataset."""
+
+import glob
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_designer.cli.loading import load_builder
+from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.defaults import MODELS_FILE, PROVIDERS_FILE, default_providers, home
+from data_designer.errors import InvalidConfigError
+
+MOST_BYTES = 200 * 1024 * 1024
+"""Of all files together: Ray keeps them in the memory of its head."""
+HOME = ".data-designer"
+"""Where the user's settings of providers and models are in the folder."""
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_NOT_CODE = ("__pycache__", "node_modules", "site-packages")
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A folder that can be sent."""
+
+    config: str
+    """What to give to the command line there."""
+    files: tuple[str, ...]
+    """What is in it."""
+    left: tuple[str, ...]
+    """Files that are named by absolute paths outside, which the cluster has to have."""
+    variables: tuple[str, ...]
+    """Environment variables that hold the keys of its providers, which the cluster has to have."""
+
+
+def stage(source: str, arguments: Sequence[str], folder: Path) -> Staged:
+    """Copy what a configuration needs into a folder, once it is known to be readable.
+
+    Args:
+        source: the file, or its URL.
+        arguments: of a Python configuration.
+        folder: where to; empty.
+
+    Raises:
+        InvalidConfigError: the configuration cannot be read, or it needs more than can be sent.
+    """
+    builder = load_builder(source, arguments)
+    wanted, variables = _settings(builder)
+    is_url = source.startswith(("http://", "https://"))
+    config = Path(source).absolute()
+    if not is_url:
+        wanted |= dict(_code(config)) if config.suffix == ".py" else {config: config.name}
+    left: list[str] = []
+    for path in _seed_files(builder):
+        place = _place(path, config.parent)
+        if place is None:
+            left.append(str(path))
+        else:
+            wanted[path] = place
+    _check_size(wanted)
+    for path, place in wanted.items():
+        target = folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    name = source if is_url else config.name
+    return Staged(name, tuple(sorted(wanted.values())), tuple(left), variables)
+
+
+def _settings(builder: DataDesignerConfigBuilder) -> tuple[dict[Path, str], tuple[str, ...]]:
+    """The user's files of providers and models, and the variables of the keys that the configuration needs."""
+    providers = default_providers()
+    used = {model.provider or providers[0].name for model in builder.model_configs}
+    for provider in providers:
+        if provider.api_key and not _VARIABLE.fullmatch(provider.api_key):
+            raise InvalidConfigError(
+                f"provider '{provider.name}' in {home() / PROVIDERS_FILE} holds its key itself, which the cluster "
+                "would keep: put it into an environment variable of the cluster's nodes, and name that as api_key"
+            )
+    variables = sorted({one.api_key for one in providers if one.name in used and one.api_key})
+    files = {home() / name: f"{HOME}/{name}" for name in (PROVIDERS_FILE, MODELS_FILE)}
+    return {path.absolute(): place for path, place in files.items() if path.is_file()}, tuple(variables)
+
+
+def _code(config: Path) -> Iterator[tuple[Path, str]]:
+    """The script, the modules and the packages beside it."""
+    for path in sorted(config.parent.iterdir()):
+        if path.suffix == ".py" and path.is_file():
+            yield path, path.name
+        elif path.is_dir() and (path / "__init__.py").is_file():
+            yield from ((one, str(one.relative_to(config.parent))) for one in _package(path))
+
+
+def _package(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(part in _NOT_CODE or part.startswith(".") for part in path.parts):
+            yield path
+
+
+def _seed_files(builder: DataDesignerConfigBuilder) -> list[Path]:
+    seed = builder.get_seed_config()
+    path = getattr(getattr(seed, "source", None), "runtime_path", None)
+    return [Path(found) for found in sorted(glob.glob(str(path)))] if path else []
+
+
+def _place(path: Path, beside: Path) -> str | None:
+    """Where a file is expected there: as it lies to the configuration, or to this directory; None elsewhere."""
+    for root in (Path.cwd(), beside):
+        if path.is_relative_to(root):
+            return str(path.relative_to(root))
+    return None
+
+
+def _check_size(wanted: dict[Path, str]) -> None:
+    sizes = {place: path.stat().st_size for path, place in wanted.items()}
+    if sum(sizes.values()) > MOST_BYTES:
+        largest = max(sizes, key=lambda place: sizes[place])
+        raise InvalidConfigError(
+            f"what the configuration needs is {sum(sizes.values()) >> 20} MiB, of which '{largest}' is "
+            f"{sizes[largest] >> 20}; at most {MOST_BYTES >> 20} can be sent: put it where every node of the cluster "
+            "can read it, and name it by its absolute path"
+        )

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from data_designer.cli.loading import load_builder
 from data_designer.config.config_builder import DataDesignerConfigBuilder
@@ -52,12 +53,14 @@ def stage(source: str, arguments: Sequence[str], folder: Path) -> Staged:
     if not is_url:
         wanted |= dict(_code(config)) if config.suffix == ".py" else {config: config.name}
     left: list[str] = []
-    for path in _seed_files(builder):
-        place = _place(path, config.parent)
-        if place is None:
-            left.append(str(path))
+    # A path that is written relative is looked for in the working directory, others may come from where the script is.
+    source_of_seeds = getattr(builder.get_seed_config(), "source", None)
+    root = config.parent if Path(getattr(source_of_seeds, "path", "")).is_absolute() else Path.cwd()
+    for path in _seed_files(source_of_seeds):
+        if path.is_relative_to(root):
+            wanted[path] = str(path.relative_to(root))
         else:
-            wanted[path] = place
+            left.append(str(path))
     _check_size(wanted)
     for path, place in wanted.items():
         target = folder / place
@@ -97,18 +100,9 @@ def _package(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _seed_files(builder: DataDesignerConfigBuilder) -> list[Path]:
-    seed = builder.get_seed_config()
-    path = getattr(getattr(seed, "source", None), "runtime_path", None)
+def _seed_files(source: Any) -> list[Path]:
+    path = getattr(source, "runtime_path", None)
     return [Path(found) for found in sorted(glob.glob(str(path)))] if path else []
-
-
-def _place(path: Path, beside: Path) -> str | None:
-    """Where a file is expected there: as it lies to the configuration, or to this directory; None elsewhere."""
-    for root in (Path.cwd(), beside):
-        if path.is_relative_to(root):
-            return str(path.relative_to(root))
-    return None
 
 
 def _check_size(wanted: dict[Path, str]) -> None:

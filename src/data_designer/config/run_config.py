@@ -128,6 +128,9 @@ class RunConfig(ConfigBase):
     """Where work runs: on Ray, in this process, or (auto) on Ray unless the run is too small to be worth it."""
     replicas_per_model: int | None = Field(default=None, ge=1)
     """Processes a model alias; unset, as many as its slots and the CPUs ask for."""
+    replica_resources: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Model alias to Ray resources that each of its processes asks for, such as `{"writer": {"near_gpu": 0.01}}`, and
+    so to the nodes that have these. Processes of aliases that are not named may be on any node."""
     outage_patience: float = Field(default=1800.0, gt=0)
     """Seconds an endpoint that has worked may be down before the run stops."""
     on_row_failure: Literal["drop", "null", "refill"] = "drop"

@@ -93,6 +93,7 @@ class RayHands:
             packed: the plan as the workers get it, where it was packed already.
         """
         self._keys = keys
+        self._resources = plan.run.replica_resources
         self._dataset = dataset
         self._plan = ray.put(pack(plan) if packed is None else packed)
         self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
@@ -113,7 +114,8 @@ class RayHands:
         if before is not None:
             with suppress(ValueError, RayActorError):
                 ray.kill(before, no_restart=True)
-        actor = REPLICA_ACTOR.remote()
+        # Spread, so that they share the nodes' networks and CPUs: they ask for no CPU, so nothing else would see to it.
+        actor = REPLICA_ACTOR.options(scheduling_strategy="SPREAD", resources=self._resources.get(alias)).remote()
         self.actors[number] = actor
         try:
             role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this())
@@ -122,7 +124,8 @@ class RayHands:
         except TimeoutError as error:
             raise TimeoutError(
                 f"no replica of model '{alias}' could be placed within {PLACEMENT_SECONDS:.0f} s: "
-                "the cluster has no room for an actor, or its workers cannot import this package"
+                "the cluster has no room for an actor, no node has its replica_resources, or its workers cannot "
+                "import this package"
             ) from error
         return RayReplica(actor, process)
 

@@ -22,6 +22,7 @@ from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
 from data_designer.engine.store import Store
 from data_designer.engine.treasury import Treasury
+from data_designer.errors import InvalidConfigError
 from data_designer.plan.model import Plan
 
 
@@ -40,6 +41,14 @@ class RayRun:
     cpus: int | None = None
     """CPUs there are, where this process is connected already by `connected`."""
 
+    def _check_resources(self) -> None:
+        unknown = sorted(set(self.plan.run.replica_resources) - set(self.plan.pools))
+        if unknown:
+            raise InvalidConfigError(
+                f"replica_resources names {', '.join(unknown)}, but the models that this configuration asks are "
+                f"{', '.join(self.plan.pools) or 'none'}"
+            )
+
     async def run(
         self,
         standing: Started,
@@ -53,6 +62,7 @@ class RayRun:
             check: asks the models for a sign of life.
             started: is given the driver, so that it can be told to stop.
         """
+        self._check_resources()
         packed = pack(self.plan)
         with ExitStack() as exits:
             workers = self.plan.run.non_inference_max_parallel_workers

@@ -26,7 +26,7 @@ from data_designer.models.simulated import SimulatedModel, SimulatedServerProces
 pytestmark = pytest.mark.ray
 
 BIN = Path(sys.executable).parent
-RECORDS, SLOTS = 120, 8
+RECORDS, SLOTS = 480, 8
 
 CONFIG = """
 import data_designer.config as dd
@@ -38,7 +38,7 @@ def shouted(row):
 
 def load_config_builder():
     params = dd.ChatCompletionInferenceParams(max_parallel_requests=8)
-    model = dd.ModelConfig(alias="a", model="m?latency=0.05", provider="sim", inference_parameters=params)
+    model = dd.ModelConfig(alias="a", model="m?latency=0.1", provider="sim", inference_parameters=params)
     built = dd.DataDesignerConfigBuilder(model_configs=[model])
     built.add_column(name="kind", column_type="sampler", sampler_type="category", params={"values": ["x", "y"]})
     built.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
@@ -188,7 +188,7 @@ def test_a_job_is_stopped_and_goes_on(head: Head, undisturbed: pd.DataFrame, tmp
     _ended(head, job)
     head.submit("d", tmp_path)
     pd.testing.assert_frame_equal(rows(tmp_path / "d"), undisturbed)
-    assert head.asked() - before - 2 == RECORDS  # each run greets the model
+    assert head.asked() - before == RECORDS + 2  # each run greets the model
 
 
 def test_a_job_whose_driver_is_killed_is_gone_on_with(head: Head, undisturbed: pd.DataFrame, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from data_designer.engine.lock import Process
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset
-from data_designer.engine.replica import LeaseEndedError, Summary
+from data_designer.engine.replica import LeaseEndedError, Summary, linger_of
 from data_designer.models.purse import Amount
 from data_designer.plan.model import Plan
 
@@ -82,6 +82,7 @@ class RayHands:
         keys: Mapping[str, str | None],
         seed_table: pa.Table | None,
         packed: bytes | None = None,
+        replicas: int = 1,
     ) -> None:
         """Prepare.
 
@@ -91,9 +92,11 @@ class RayHands:
             keys: alias to the key of its provider.
             seed_table: rows of the seed dataset.
             packed: the plan as the workers get it, where it was packed already.
+            replicas: how many there will be.
         """
         self._keys = keys
         self._resources = plan.run.replica_resources
+        self._linger = linger_of(replicas)
         self._dataset = dataset
         self._plan = ray.put(pack(plan) if packed is None else packed)
         self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
@@ -118,7 +121,7 @@ class RayHands:
         actor = REPLICA_ACTOR.options(scheduling_strategy="SPREAD", resources=self._resources.get(alias)).remote()
         self.actors[number] = actor
         try:
-            role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this())
+            role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this(), self._linger)
             ready = actor.start.remote(self._plan, role)
             process: Process = await asyncio.wait_for(_actor_result(ready), PLACEMENT_SECONDS)
         except TimeoutError as error:

@@ -16,7 +16,7 @@ from data_designer.engine.lock import Process
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset, Recording, replica_name
-from data_designer.engine.replica import Replica, Summary
+from data_designer.engine.replica import LINGER, Replica, Summary
 from data_designer.engine.workplace import Workplace
 from data_designer.models.purse import Amount
 from data_designer.plan.model import Plan
@@ -51,6 +51,8 @@ class Role:
     api_key: str | None = field(repr=False)
     dataset: Dataset
     driver: Process
+    linger: float = LINGER
+    """Seconds in which rows may join a report."""
 
 
 class ReplicaActor:
@@ -66,7 +68,7 @@ class ReplicaActor:
         plan: Plan = cloudpickle.loads(packed)
         line = await self._exits.enter_async_context(open_line(plan, plan.pools[role.alias], role.api_key))
         recording = Recording(role.dataset, plan.geometry, replica_name(role.number, role.epoch))
-        self._replica = Replica(plan, role.alias, line, recording, lease=LEASE_SECONDS)
+        self._replica = Replica(plan, role.alias, line, recording, role.linger, LEASE_SECONDS)
         self._watch = asyncio.create_task(self._end_with_driver(self._replica, role.driver))
         _collect_garbage_rarely()
         return Process.this()

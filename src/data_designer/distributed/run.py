@@ -76,8 +76,8 @@ class RayRun:
             exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
             dataset = Dataset(self.store.files, self.store.run, self.donor)
-            async with RayHands(self.plan, dataset, self.keys, self.seed_table, packed) as hands:
-                replicas = replica_numbers(self.plan, cpus)
+            replicas = replica_numbers(self.plan, cpus)
+            async with RayHands(self.plan, dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
                 publish = self.store.publish
                 observers: list[Observer] = [*self.observers, *exporters]
                 driver = Driver(self.plan, scheduler, hands, replicas, publish, observers, self.treasury)

@@ -26,9 +26,16 @@ from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Request, Response
 
 LINGER = 0.02
-"""Seconds in which further rows may join those that are about to be reported."""
+"""Seconds in which further rows may join those that are about to be reported, where there are few replicas."""
+_MESSAGES_A_SECOND = 250
+"""Reports that one driver takes in without being kept busy by them: a report costs it about a millisecond."""
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
+
+
+def linger_of(replicas: int) -> float:
+    """Seconds in which rows may join a report, so that so many replicas together do not flood their driver."""
+    return max(LINGER, replicas / _MESSAGES_A_SECOND)
 
 
 class LeaseEndedError(Exception):

@@ -58,6 +58,8 @@ class Report:
 
     seconds: float = 0.0
     events: int = 0
+    deciding: float = 0.0
+    """Seconds of real time in the scheduler, where they are measured."""
     committed: int = 0
     """Rows of all commits."""
     rows: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -139,6 +141,8 @@ class Simulation:
         record: bool = True,
         dataset: SimulatedDataset | None = None,
     ) -> None:
+        self.stopwatch: Callable[[], float] | None = None
+        """Seconds of real time, to measure what deciding takes; None for not at all."""
         self._shape = shape
         self._world = world
         self._rng = rng
@@ -195,7 +199,9 @@ class Simulation:
         self._at(0.25, self._tick)
 
     def _tell(self, event: ev.Event) -> None:
+        began = self.stopwatch() if self.stopwatch else 0.0
         commands = self._scheduler.handle(event)
+        self._report.deciding += self.stopwatch() - began if self.stopwatch else 0.0
         self._report.events += 1
         self._report.most_open = max(self._report.most_open, self._scheduler.open_batches)
         if self._check:

@@ -4,8 +4,8 @@
     python tests/benchmarks/scaling.py messages     what a run on a local Ray sends through its driver
     python tests/benchmarks/scaling.py nodes        10, 100 and 1,000 nodes in virtual time, a replica of 256 slots each
 
-In virtual time the replicas, their latencies (lognormal, mean 1 s, sigma 1) and their reports are simulated; the
-scheduler is the real one, and its CPU time is measured.
+In virtual time the replicas, their latencies (1 s, 50 % up or down) and their reports are simulated; the scheduler is
+the real one, and its CPU time is measured.
 """
 
 import argparse
@@ -106,7 +106,7 @@ def measure_nodes(nodes: int, seconds: float, linger: float) -> Figures:
         ev.StageShape("m", False, (1,), 2),
     )
     shape = ev.Shape(stages, {"m": nodes * SLOTS}, geometry=Geometry(records, 10_000), workers=max(4, nodes))
-    world = World(replicas=nodes, latency=lambda rng, _: rng.lognormvariate(-0.5, 1.0), linger=linger)
+    world = World(replicas=nodes, latency=lambda rng, _: rng.uniform(0.5, 1.5), linger=linger)
     simulation = Simulation(shape, world, random.Random(1), check=False, record=False)
     simulation.stopwatch = time.process_time
     report = simulation.run()

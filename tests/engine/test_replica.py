@@ -17,7 +17,7 @@ from data_designer.engine.events import Replays
 from data_designer.engine.journal import Replay, read_replay
 from data_designer.engine.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
 from data_designer.engine.recording import Dataset, Recording, Remembered, replica_name
-from data_designer.engine.replica import LeaseEndedError, Replica, Summary
+from data_designer.engine.replica import LINGER, LeaseEndedError, Replica, Summary, linger_of
 from data_designer.engine.simulated_files import SimulatedFiles
 from data_designer.errors import ModelBadRequestError, Outage
 from data_designer.models.caller import CallerStatistics
@@ -661,3 +661,9 @@ def test_after_its_lease_a_replica_starts_nothing(in_virtual_time: InVirtualTime
             assert not held.arrived.is_set()
 
     in_virtual_time(scenario())
+
+
+def test_many_replicas_together_do_not_flood_their_driver() -> None:
+    """A few report as soon as they can; of many, each waits so long that all of them come to the same."""
+    assert linger_of(1) == linger_of(5) == LINGER
+    assert [round(replicas / linger_of(replicas)) for replicas in (10, 100, 1000)] == [250] * 3

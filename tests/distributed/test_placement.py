@@ -1,5 +1,8 @@
-"""Where replicas are put."""
+"""Where replicas are put, and where they find what this process serves."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,38 @@ def test_a_replica_is_where_its_resources_are(tmp_path: Path, local_ray: None) -
         dd.RunConfig(executor="ray", replica_resources={"writer": {"node:__internal_head__": 0.001}})
     )
     assert designer.create(built, num_records=5, dataset_name="d").outcomes.generated == 5
+
+
+@pytest.mark.parametrize(
+    ("address", "own"),
+    [
+        ("", "127.0.0.1"),
+        ("local", "127.0.0.1"),
+        ("127.0.0.1:6379", "127.0.0.1"),
+        ("ray://127.0.0.1:10001", "127.0.0.1"),
+    ],
+)
+def test_a_cluster_of_this_machine_needs_its_loopback_only(address: str, own: str) -> None:
+    """Nothing is served where others could ask it."""
+    assert _own_address_elsewhere(address) == own
+
+
+def _own_address_elsewhere(address: str) -> str:
+    """In a process that is not connected to any Ray."""
+    code = "from data_designer.distributed.cluster import own_address; print(own_address())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "RAY_ADDRESS": address},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_on_a_cluster_a_server_of_the_driver_is_at_the_driver_s_address() -> None:
+    """The one that this machine has towards the cluster, which is not the loopback where it has another."""
+    code = "import ray; print(ray.util.get_node_ip_address())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert _own_address_elsewhere(f"{found}:6379") == found
+    assert _own_address_elsewhere("auto") == found

@@ -2,11 +2,16 @@
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+
+LOOPBACK = "127.0.0.1"
+_SEVERAL = 2
+"""Nodes of a cluster whose processes are not all on this machine."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +84,23 @@ def _start_local(workers: int) -> None:
         for name in added:
             os.environ.pop(name, None)
     logger.info("ray=local cpus=%d", max(os.cpu_count() or 1, workers))
+
+
+def own_address() -> str:
+    """The address at which the nodes of the cluster reach this machine; the loopback where it is the only one."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    if ray.is_initialized():
+        if sum(node["Alive"] for node in ray.nodes()) < _SEVERAL:
+            return LOOPBACK
+        address = ray.get_runtime_context().gcs_address
+    if address in ("", "local"):
+        return LOOPBACK
+    host = address.rpartition("://")[2].rpartition(":")[0]
+    if not host:  # `auto`: a Ray that was started on this machine, wherever its other nodes are.
+        return str(ray.util.get_node_ip_address())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect((host, 1))  # Nothing is sent: it only says by which of its addresses this machine would send.
+        return str(way.getsockname()[0])
 
 
 def _cpus() -> int:

@@ -42,15 +42,20 @@ HasStarted = Callable[[Driver[Any]], None]
 
 
 @contextmanager
-def with_simulated_models(plan: Plan) -> Iterator[Plan]:
-    """The plan with an address for the simulated model, which serves for as long as the context lasts."""
+def with_simulated_models(plan: Plan, host: str = "127.0.0.1") -> Iterator[Plan]:
+    """The plan with an address for the simulated model, which serves for as long as the context lasts.
+
+    Args:
+        plan: the plan.
+        host: the address of this machine at which it is asked.
+    """
     simulated = [alias for alias, pool in plan.pools.items() if pool.provider.provider_type == SIMULATED_PROVIDER]
     if not any(not plan.pools[alias].provider.endpoint for alias in simulated):
         yield plan
         return
     from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
 
-    with SimulatedServerProcess(SimulatedModel(seed=plan.seed % (1 << 32))) as url:
+    with SimulatedServerProcess(SimulatedModel(seed=plan.seed % (1 << 32)), host=host) as url:
         pools = dict(plan.pools)
         for alias in simulated:
             provider = pools[alias].provider.model_copy(update={"endpoint": url})
@@ -74,9 +79,9 @@ def wants_ray(plan: Plan) -> bool:
 
 
 @contextmanager
-def _ready(prepared: Prepared, known: Known) -> Iterator[Plan]:
+def _ready(prepared: Prepared, known: Known, host: str = "127.0.0.1") -> Iterator[Plan]:
     """The plan with an address for every model, and with the form in which each constrains its replies."""
-    with with_simulated_models(prepared.plan) as plan:
+    with with_simulated_models(prepared.plan, host) as plan:
         in_json = {step.pool for step in plan.steps if step.kind in ("llm-structured", "llm-judge")}
         pools = [plan.pools[alias] for alias in sorted(in_json) if plan.pools[alias].structured_output != "prompt"]
         if pools:
@@ -114,9 +119,10 @@ def create(opened: Opened, observers: Sequence[Observer], known: Known, cpus: in
         cpus: what `one_ray` yields.
     """
     store, prepared, standing = opened.store, opened.prepared, opened.standing
-    with _ready(prepared, known) as plan:
+    on_ray = wants_ray(prepared.plan)
+    with _ready(prepared, known, _own_address() if on_ray else "127.0.0.1") as plan:
         treasury = treasury_of(plan, store, standing, opened.spent)
-        if wants_ray(plan):
+        if on_ray:
             from data_designer.distributed.run import RayRun
 
             run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers, opened.donor, treasury, cpus)
@@ -124,6 +130,15 @@ def create(opened: Opened, observers: Sequence[Observer], known: Known, cpus: in
         place = Workplace(plan, Dataset(store.files, store.run, opened.donor), prepared.seed_table)
         ways = _Ways(store.publish, place.write, treasury)
         return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, standing))
+
+
+def _own_address() -> str:
+    """Where the replicas, wherever they are, reach a server that this process starts."""
+    if not os.environ.get("RAY_ADDRESS") and "ray" not in sys.modules:
+        return "127.0.0.1"
+    from data_designer.distributed.cluster import own_address
+
+    return own_address()
 
 
 Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]

@@ -328,13 +328,14 @@ async def start_simulated(
 class SimulatedServerProcess:
     """The server in a process of its own, which ends with this one."""
 
-    def __init__(self, model: SimulatedModel, *, port: int = 0, log: bool = False) -> None:
+    def __init__(self, model: SimulatedModel, *, host: str = "127.0.0.1", port: int = 0, log: bool = False) -> None:
         settings = {name: value for name, value in asdict(model).items() if value is not None}
         options = [f"--{name}={int(x) if isinstance(x, bool) else x}" for name, x in settings.items()]
         self._command = [
             sys.executable,
             "-m",
             "data_designer.models.simulated",
+            f"--host={host}",
             f"--port={port}",
             *options,
             *(["--log"] if log else []),

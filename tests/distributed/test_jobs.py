@@ -109,6 +109,8 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         environment.pop("RAY_ADDRESS", None)
         start = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", f"--port={port}"]
         start += [f"--dashboard-port={dashboard}", "--disable-usage-stats"]
+        # Another Ray of these tests may have the usual ports, and without its agent a head takes no jobs.
+        start += [f"--{name}-port={free_port()}" for name in ("dashboard-agent-listen", "metrics-export")]
         with (root / "ray.log").open("w") as log:
             process = subprocess.Popen(start, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:

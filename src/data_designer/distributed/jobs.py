@@ -1,6 +1,7 @@
 """Jobs on a Ray cluster: submitted, followed, stopped. It needs no Ray in this process, only the head's address."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ class Jobs:
 
     def __init__(self, address: str) -> None:
         self._address = address
+        # What it says of packages and zip files is no user's business.
+        logging.getLogger("ray").setLevel(logging.WARNING)
         try:
             self._client: Any = JobSubmissionClient(address)
         except (ConnectionError, RuntimeError, ValueError) as error:

@@ -14,7 +14,7 @@ from data_designer.interface import DataDesigner
 RECORDS = 240
 
 
-def declared() -> dd.DataDesignerConfigBuilder:
+def declared(provider: str = "sim") -> dd.DataDesignerConfigBuilder:
     """Samplers, a function of this script, two models in a chain, and an expression."""
 
     @dd.custom_column_generator(required_columns=["kind"])
@@ -25,7 +25,7 @@ def declared() -> dd.DataDesignerConfigBuilder:
     params = dd.ChatCompletionInferenceParams(max_parallel_requests=12)
     models = [
         dd.ModelConfig(
-            alias=alias, model=f"{alias}?latency=0.1&jitter=0.5", provider="sim", inference_parameters=params
+            alias=alias, model=f"{alias}?latency=0.1&jitter=0.5", provider=provider, inference_parameters=params
         )
         for alias in ("one", "two")
     ]
@@ -44,6 +44,13 @@ def make(url: str, path: Path, **run: Any) -> None:
     designer = DataDesigner(path, model_providers=[dd.ModelProvider(name="sim", endpoint=url)])
     designer.set_run_config(dd.RunConfig(seed=11, buffer_size=20, otel_metrics_port=None, **run))
     designer.create(declared(), num_records=RECORDS, dataset_name="d")
+
+
+def make_many(path: Path, records: int, **run: Any) -> None:
+    """The dataset with more records, by the simulated model that this process serves."""
+    designer = DataDesigner(path)
+    designer.set_run_config(dd.RunConfig(seed=11, buffer_size=20, otel_metrics_port=None, **run))
+    designer.create(declared("simulated"), num_records=records, dataset_name="d")
 
 
 def _lose_one(cluster: Any, nodes: list[Any], path: Path) -> None:
@@ -71,6 +78,9 @@ def _homes() -> int:
 def main() -> None:
     """Start the nodes, make the dataset, say on how many of them replicas were."""
     url, path, loses = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "loses"
+    if url == "hosts":
+        make_many(path, int(sys.argv[3]), executor="ray", replicas_per_model=3)
+        return
     import ray
     from ray.cluster_utils import Cluster
 

@@ -1,0 +1,44 @@
+"""Several hosts for real: network namespaces with addresses of their own, one of which is cut off and comes back."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.distributed import nodes_drive
+from tests.distributed.hosts import hosts, why_not
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(why_not() is not None, reason=f"no hosts can be made here: {why_not()}"),
+]
+
+RECORDS, LONGER_THAN_A_LEASE = 1200, 15.0
+
+
+def rows(path: Path) -> pd.DataFrame:
+    """The rows of the dataset, in order."""
+    files = sorted((path / "d" / "parquet-files").glob("*.parquet"))
+    return pd.concat([pd.read_parquet(one) for one in files], ignore_index=True)
+
+
+def test_a_host_that_is_cut_off_and_comes_back_costs_no_row(tmp_path: Path) -> None:
+    """The dataset is the one that a single process makes, row by row."""
+    nodes_drive.make_many(tmp_path / "inline", RECORDS, executor="inline")
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    environment = {**os.environ, **quiet, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with hosts(3, environment, tmp_path) as network:
+        command = [sys.executable, nodes_drive.__file__, "hosts", str(tmp_path / "ray"), str(RECORDS)]
+        driver = network.spawn(0, command, RAY_ADDRESS=network.ray_address)
+        until = time.monotonic() + 90
+        while not list((tmp_path / "ray" / "d" / "receipts").glob("*.json")):
+            assert driver.poll() is None, network.words()
+            assert time.monotonic() < until, network.words()
+            time.sleep(0.05)
+        network.cut_off(1)
+        time.sleep(LONGER_THAN_A_LEASE)
+        network.bring_back(1)
+        assert driver.wait(180) == 0, network.words()
+    pd.testing.assert_frame_equal(rows(tmp_path / "ray"), rows(tmp_path / "inline"))

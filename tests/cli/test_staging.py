@@ -130,5 +130,5 @@ def test_a_place_inside_the_job_s_own_folder_is_refused(path: str) -> None:
 
 def test_the_command_is_quoted_for_a_shell() -> None:
     """Settings hold braces, and arguments of a script hold anything."""
-    made = entrypoint(Staged("my config.py", (), (), ()), ["a b", "$HOME"], ["-n", "5", "--set", 'budget={"usd": 1}'])
+    made = entrypoint(Staged("my config.py", (), ()), ["a b", "$HOME"], ["-n", "5", "--set", 'budget={"usd": 1}'])
     assert made == """data-designer create 'my config.py' -n 5 --set 'budget={"usd": 1}' -- 'a b' '$HOME'"""

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from tests.loopback import free_port
 
 import data_designer.config as dd
 from data_designer.cli.loading import load_builder
@@ -46,13 +46,6 @@ def load_config_builder():
     built.add_column(name="text", column_type="llm-text", model_alias="a", prompt="{{ shouted }} {{ id }}")
     return built
 """
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Metrics: what is counted of a run, and how it is told."""
 
-import socket
 import urllib.error
 import urllib.request
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.loopback import free_port
 
 import data_designer.config as dd
 from data_designer.engine import events as ev
@@ -98,9 +98,7 @@ def test_the_text_form_is_prometheus_s() -> None:
 @pytest.fixture
 def unused_port() -> int:
     """A port that nobody listens at."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    return free_port()
 
 
 def fetched(url: str) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.loopback import forgetful
 from typer.testing import CliRunner
 
 import data_designer.config as dd
@@ -57,13 +58,6 @@ def server() -> Iterator[str]:
 def url(server: str) -> str:
     """The simulated model, which has been asked for nothing yet."""
     return forgetful(server)
-
-
-def forgetful(url: str) -> str:
-    """Make the server forget what it was asked."""
-    with urllib.request.urlopen(url.replace("/v1", "/reset"), data=b"") as reply:  # noqa: S310 - a loopback address
-        reply.read()
-    return url
 
 
 def spent(url: str) -> Spent:

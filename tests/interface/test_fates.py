@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from pydantic import BaseModel
+from tests.loopback import forgetful
 
 import data_designer.config as dd
 from data_designer.errors import DatasetGenerationError
@@ -52,13 +53,6 @@ def server() -> Iterator[str]:
 def url(server: str) -> str:
     """The simulated model, which has been asked for nothing yet."""
     return forgetful(server)
-
-
-def forgetful(url: str) -> str:
-    """Make the server forget what it was asked, so that it answers as it did the first time."""
-    with urllib.request.urlopen(url.replace("/v1", "/reset"), data=b"") as reply:  # noqa: S310 - a loopback address
-        reply.read()
-    return url
 
 
 def requests(url: str, model: str) -> int:

@@ -1,21 +1,14 @@
 """Metrics while a dataset is made."""
 
-import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.loopback import free_port
 
 import data_designer.config as dd
 from data_designer.interface import DataDesigner
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def fetched(port: int) -> str:

@@ -12,7 +12,7 @@ from tests.models.fakes import Answer, pool, says, served
 from data_designer.errors import ModelAPIConnectionError, ModelAuthenticationError, ModelStructuredOutputError
 from data_designer.models.probing import Known, find_forms
 from data_designer.models.simulated import SimulatedModel, start_simulated
-from data_designer.plan.constraints import FORMS, constraint
+from data_designer.plan.constraints import FORMS
 
 CLOSED: dict[str, Any] = {
     "type": "object",
@@ -223,59 +223,6 @@ def test_each_alias_gets_the_form_of_its_own_endpoint() -> None:
             assert {header["Authorization"] for header in second.headers} == {"Bearer key-b"}
 
     asyncio.run(scenario())
-
-
-# --- what a form adds to a request -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("form", "expected"),
-    [
-        ("structured_outputs", {"structured_outputs": {"json": CLOSED}}),
-        ("guided_json", {"guided_json": CLOSED}),
-        ("nvext", {"nvext": {"guided_json": CLOSED}}),
-        (
-            "response_format",
-            {
-                "response_format": {
-                    "type": "json_schema",
-                    "json_schema": {"name": "review", "schema": CLOSED, "strict": True},
-                }
-            },
-        ),
-    ],
-)
-def test_each_form_carries_the_schema_where_its_servers_look_for_it(form: str, expected: dict[str, Any]) -> None:
-    """The schema itself is not changed."""
-    assert constraint(form, "review", CLOSED) == expected
-
-
-@pytest.mark.parametrize(
-    ("schema", "strict"),
-    [
-        (CLOSED, True),
-        ({**CLOSED, "additionalProperties": True}, False),
-        ({**CLOSED, "required": []}, False),
-        ({"type": "object"}, False),
-        ({"type": "array", "items": CLOSED}, True),
-        ({"type": "array", "items": {**CLOSED, "required": []}}, False),
-        ({"anyOf": [CLOSED, {"type": "object", "properties": {"b": {}}}]}, False),
-        ({**CLOSED, "$defs": {"x": {"properties": {"c": {}}}}}, False),
-        ({"type": "string"}, True),
-    ],
-)
-def test_strictness_is_asked_for_where_the_schema_allows_it(schema: dict[str, Any], strict: bool) -> None:
-    """Only where every object, however deep, is closed and demands all of its members."""
-    assert ("strict" in constraint("response_format", "x", schema)["response_format"]["json_schema"]) == strict
-
-
-@pytest.mark.parametrize(
-    ("column", "name"),
-    [("review", "review"), ("größe 1", "gr__e_1"), ("a.b", "a_b"), ("", "reply"), ("x" * 99, "x" * 64)],
-)
-def test_a_column_s_name_is_written_as_the_api_allows_it(column: str, name: str) -> None:
-    """Letters, digits, underscores and dashes, at most 64."""
-    assert constraint("response_format", column, CLOSED)["response_format"]["json_schema"]["name"] == name
 
 
 def test_an_alias_with_short_replies_is_probed_with_room_for_the_sign() -> None:

@@ -81,6 +81,11 @@ def test_what_most_endpoints_take_is_tried_first() -> None:
         without("additionalProperties"),
         without("required"),
         {**CLOSED, "required": ["a"]},
+        {**CLOSED, "required": []},
+        {"type": "object"},
+        {"type": "array", "items": without("required")},
+        {"anyOf": [CLOSED, {"type": "object", "properties": {"b": {}}}]},
+        {**CLOSED, "$defs": {"x": {"properties": {"c": {}}}}},
         {**CLOSED, "additionalProperties": True},
         nested(without("additionalProperties")),
         {"anyOf": [CLOSED, without("required")]},
@@ -92,7 +97,16 @@ def test_strict_is_asked_for_only_where_every_object_is_closed(schema: dict[str,
     assert "strict" not in named("x", schema)
 
 
-@pytest.mark.parametrize("schema", [CLOSED, nested(CLOSED), {"anyOf": [CLOSED, {"type": "null"}]}, {"type": "string"}])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        CLOSED,
+        nested(CLOSED),
+        {"type": "array", "items": CLOSED},
+        {"anyOf": [CLOSED, {"type": "null"}]},
+        {"type": "string"},
+    ],
+)
 def test_strict_is_asked_for_where_it_can_be(schema: dict[str, Any]) -> None:
     """Where no object is open the endpoint may hold itself to every word."""
     assert named("x", schema)["strict"] is True
@@ -100,7 +114,15 @@ def test_strict_is_asked_for_where_it_can_be(schema: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("column", "name"),
-    [("verdict", "verdict"), ("a b.c", "a_b_c"), ("größe", "gr__e"), ("x" * 100, "x" * 64), ("", "reply")],
+    [
+        ("verdict", "verdict"),
+        ("a b.c", "a_b_c"),
+        ("größe", "gr__e"),
+        ("größe 1", "gr__e_1"),
+        ("a.b", "a_b"),
+        ("x" * 100, "x" * 64),
+        ("", "reply"),
+    ],
 )
 def test_a_column_s_name_is_made_one_that_endpoints_take(column: str, name: str) -> None:
     """Letters, digits, dashes and underscores, 64 at most, and at least something."""

@@ -18,6 +18,11 @@ from data_designer.interface.stored import StoredDataset
 _FUNCTION = "load_config_builder"
 
 
+def is_url(source: str) -> bool:
+    """Whether a configuration is fetched instead of read from a file."""
+    return source.startswith(("http://", "https://"))
+
+
 def load_builder(source: str, arguments: Sequence[str] = ()) -> DataDesignerConfigBuilder:
     """The builder that a YAML or JSON file, its URL, or a Python file describes.
 
@@ -28,7 +33,7 @@ def load_builder(source: str, arguments: Sequence[str] = ()) -> DataDesignerConf
         return _from_script(Path(source), arguments)
     if arguments:
         raise InvalidConfigError("arguments after -- are for Python configurations only")
-    if not source.startswith(("http://", "https://")) and not Path(source).is_file():
+    if not is_url(source) and not Path(source).is_file():
         raise InvalidConfigError(f"there is no configuration file {source!r}")
     return DataDesignerConfigBuilder.from_config(source)
 
@@ -101,8 +106,7 @@ def load_run_config(path: Path | None, settings: Sequence[str]) -> RunConfig:
 
 def source_of(source: str, arguments: Sequence[str]) -> dict[str, Any]:
     """What a dataset keeps of where its configuration comes from."""
-    is_url = source.startswith(("http://", "https://"))
-    return {"config": source if is_url else str(Path(source).absolute()), "arguments": list(arguments)}
+    return {"config": source if is_url(source) else str(Path(source).absolute()), "arguments": list(arguments)}
 
 
 def reload_builder(stored: StoredDataset) -> DataDesignerConfigBuilder:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_designer.cli.loading import load_builder
+from data_designer.cli.loading import is_url, load_builder
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import MODELS_FILE, PROVIDERS_FILE, default_providers, home
 from data_designer.errors import InvalidConfigError
@@ -27,8 +27,6 @@ class Staged:
 
     config: str
     """What to give to the command line there."""
-    files: tuple[str, ...]
-    """What is in it."""
     left: tuple[str, ...]
     """Files that are named by absolute paths outside, which the cluster has to have."""
     variables: tuple[str, ...]
@@ -48,9 +46,8 @@ def stage(source: str, arguments: Sequence[str], folder: Path) -> Staged:
     """
     builder = load_builder(source, arguments)
     wanted, variables = _settings(builder)
-    is_url = source.startswith(("http://", "https://"))
     config = Path(source).absolute()
-    if not is_url:
+    if not is_url(source):
         wanted |= dict(_code(config)) if config.suffix == ".py" else {config: config.name}
     left: list[str] = []
     # A path that is written relative is looked for in the working directory, others may come from where the script is.
@@ -66,8 +63,7 @@ def stage(source: str, arguments: Sequence[str], folder: Path) -> Staged:
         target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    name = source if is_url else config.name
-    return Staged(name, tuple(sorted(wanted.values())), tuple(left), variables)
+    return Staged(source if is_url(source) else config.name, tuple(left), variables)
 
 
 def _settings(builder: DataDesignerConfigBuilder) -> tuple[dict[Path, str], tuple[str, ...]]:

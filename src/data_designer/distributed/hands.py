@@ -20,7 +20,6 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from data_designer.distributed.pickling import pack
 from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Role, work
 from data_designer.distributed.turns import Turns
 from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary, ValuesGoneError
@@ -81,8 +80,8 @@ class RayHands:
         dataset: Dataset,
         keys: Mapping[str, str | None],
         seed_table: pa.Table | None,
-        packed: bytes | None = None,
-        replicas: int = 1,
+        packed: bytes,
+        replicas: int,
     ) -> None:
         """Prepare.
 
@@ -91,14 +90,14 @@ class RayHands:
             dataset: what was answered before, and where answers are kept.
             keys: alias to the key of its provider.
             seed_table: rows of the seed dataset.
-            packed: the plan as the workers get it, where it was packed already.
+            packed: the plan as the workers get it.
             replicas: how many there will be.
         """
         self._keys = keys
         self._resources = plan.run.replica_resources
         self._linger = linger_of(replicas)
         self._dataset = dataset
-        self._plan = ray.put(pack(plan) if packed is None else packed)
+        self._plan = ray.put(packed)
         self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
         self._turns = Turns(plan.run.non_inference_max_parallel_workers)
         self.actors: dict[int, Any] = {}

@@ -20,6 +20,9 @@ from data_designer.plan.model import Plan
 _DEEPEST = 4
 """Objects inside objects that are searched for what cannot be pickled."""
 
+_MAIN = ("__main__", "__mp_main__")
+"""Names of the script's module; the second is its other one in processes that multiprocessing prepared."""
+
 
 def pack(plan: Plan) -> bytes:
     """A plan as bytes that any process with this package and the installed ones can read.
@@ -120,15 +123,18 @@ def _by_value(modules: Sequence[ModuleType]) -> Iterator[None]:
 
 def _own_modules() -> list[ModuleType]:
     """Loaded modules that are neither Python's, nor installed, nor this package: those that lie beside the script."""
+    # The script itself goes by value anyway.
+    others = {name: one for name, one in list(sys.modules.items()) if name not in _MAIN}
+    outside = {name: one for name, one in others.items() if _is_outside(one)}
+    if not outside:
+        return []
+    # Packages that are being worked on lie outside and are installed all the same; to list them takes a while.
     installed = importlib.metadata.packages_distributions()
-    return [
-        module
-        for name, module in list(sys.modules.items())
-        if name != "__main__" and name.partition(".")[0] not in installed and _is_own(module)
-    ]
+    return [module for name, module in outside.items() if name.partition(".")[0] not in installed]
 
 
-def _is_own(module: Any) -> bool:
+def _is_outside(module: Any) -> bool:
+    """Whether it lies neither in a library folder nor in this package."""
     file = getattr(module, "__file__", None)
     if not isinstance(module, ModuleType) or not file:
         return False

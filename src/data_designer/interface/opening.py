@@ -115,8 +115,8 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
             declared = _kept_declaration(store, stored, wanted.origin.declared)
             origin = replace(wanted.origin, declared=declared, reuse=wanted.origin.reuse or stored.get("reuse"))
             standing = store.standing(geometry)
-            opened = Opened(store, prepared, origin, standing, resumed=True, requested=wanted.num_records)
-            return replace(opened, spent=stored_spending(stored))
+            requested, spent = wanted.num_records, stored_spending(stored)
+            return Opened(store, prepared, origin, standing, resumed=True, requested=requested, spent=spent)
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
         if wanted.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(

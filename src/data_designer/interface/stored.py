@@ -1,10 +1,10 @@
 """A dataset on disk as the command line takes it up again: what it was asked for, and with what."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.run_config import RunConfig
@@ -15,6 +15,8 @@ from data_designer.engine.verifying import Verdict, verify
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.ledger import stored_geometry, stored_request
 from data_designer.plan.model import Geometry
+
+Found = TypeVar("Found")
 
 _OTHER_VERSION = "its metadata are of another version of this program"
 
@@ -35,16 +37,16 @@ class StoredDataset:
     @property
     def geometry(self) -> Geometry:
         """Which records belong to which batch. Raises ArtifactStorageError where the metadata do not say."""
-        try:
-            return stored_geometry(self.metadata)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactStorageError(f"{self.path}: {_OTHER_VERSION}") from error
+        return self._said(stored_geometry)
 
     @property
     def requested(self) -> int:
         """How many records were asked for. Raises ArtifactStorageError where the metadata do not say."""
+        return self._said(stored_request)
+
+    def _said(self, read: Callable[[Mapping[str, Any]], Found]) -> Found:
         try:
-            return stored_request(self.metadata)
+            return read(self.metadata)
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactStorageError(f"{self.path}: {_OTHER_VERSION}") from error
 

@@ -27,17 +27,20 @@ KEPT_REPLY: Final = 2000
 _SHOWN: Final = 200
 """Characters of a refusal that the model is shown."""
 
-_CUT: Final = {
-    "length": "at the token limit",
-    "max_tokens": "at the token limit",
-    "model_context_window_exceeded": "at the end of the context window",
-}
+_TOO_LONG: Final = "at the token limit"
 
-_TRUNCATED: Final = {
-    "length": "the reply was cut off at the token limit (finish_reason=length): raise `max_tokens`",
-    "max_tokens": "the reply was cut off at the token limit (finish_reason=max_tokens): raise `max_tokens`",
-    "model_context_window_exceeded": "the model's context window was exceeded: shorten the prompt",
+_CUT: Final = {
+    "length": (_TOO_LONG, "the reply was cut off at the token limit (finish_reason=length): raise `max_tokens`"),
+    "max_tokens": (
+        _TOO_LONG,
+        "the reply was cut off at the token limit (finish_reason=max_tokens): raise `max_tokens`",
+    ),
+    "model_context_window_exceeded": (
+        "at the end of the context window",
+        "the model's context window was exceeded: shorten the prompt",
+    ),
 }
+"""Finish reason of a reply that was cut off to where, as the model is told, and what the user can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +163,9 @@ class LlmProgram:
             raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
         if not turn.text:
             raise ParserException("The reply is empty. Answer as asked.")
-        finish = turn.response.finish_reason
-        if finish in _CUT and not self._is_whole(turn.text):
-            raise ParserException(f"The reply is cut off {_CUT[finish]}. Answer again, more briefly.")
+        cut = _CUT.get(turn.response.finish_reason or "")
+        if cut is not None and not self._is_whole(turn.text):
+            raise ParserException(f"The reply is cut off {cut[0]}. Answer again, more briefly.")
         return self._parse(turn.text)
 
     def _messages(self, record: Record) -> list[Message]:
@@ -187,8 +190,8 @@ class LlmProgram:
 def _named(turn: _Turn) -> tuple[str, str]:
     """The kind of a reply that is of no use, and what the user can do about it."""
     finish = turn.response.finish_reason or ""
-    if finish in _TRUNCATED:
-        return "ModelTruncatedReplyError", _TRUNCATED[finish]
+    if finish in _CUT:
+        return "ModelTruncatedReplyError", _CUT[finish][1]
     if finish == REFUSED:
         return (
             "ModelRefusalError",

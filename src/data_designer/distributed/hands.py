@@ -2,9 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 import ray
@@ -31,6 +31,7 @@ from data_designer.engine.replica import LeaseEndedError, Summary, linger_of
 from data_designer.models.purse import Amount
 from data_designer.plan.model import Plan
 
+Result = TypeVar("Result")
 ObjectRef = Any
 """Ray's reference; what it refers to is known where it is used."""
 
@@ -122,7 +123,7 @@ class RayHands:
         try:
             role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this(), self._linger)
             ready = actor.start.remote(self._plan, role)
-            process: Process = await asyncio.wait_for(_actor_result(ready), PLACEMENT_SECONDS)
+            process: Process = await within(PLACEMENT_SECONDS, _actor_result(ready))
         except TimeoutError as error:
             raise TimeoutError(
                 f"no replica of model '{alias}' could be placed within {PLACEMENT_SECONDS:.0f} s: "
@@ -146,6 +147,16 @@ class RayHands:
     def hold(self, values: Values) -> ObjectRef:
         """Turn values of this process into a reference."""
         return ray.put(values)
+
+
+async def within(seconds: float, work: Awaitable[Result]) -> Result:
+    """Wait for something, so long at most. Raises TimeoutError after that.
+
+    `asyncio.wait_for` of Python 3.11 forgets a cancellation that comes in the moment in which the work is done; a run
+    that is over before its last replica is up would wait for that one for ever.
+    """
+    async with asyncio.timeout(seconds):
+        return await work
 
 
 async def _actor_result(ref: ObjectRef, given: Sequence[ObjectRef] = ()) -> Any:

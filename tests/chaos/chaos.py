@@ -315,7 +315,7 @@ def problems_of(dataset: Path, calm: Path) -> Iterator[str]:
     yield from verdict.problems
     if verdict.missing or verdict.rejected:
         yield f"{verdict.missing} records are missing, {verdict.rejected} were rejected"
-    frame, expected = load(Store.at(dataset).paths()), load(Store.at(calm).paths())
+    frame, expected = load(Store.at(dataset).contents()), load(Store.at(calm).contents())
     if not frame.equals(expected):
         differing = [name for name in expected if name not in frame or not frame[name].equals(expected[name])]
         yield f"{len(frame)} rows differ from the undisturbed run's {len(expected)}, in {differing}"

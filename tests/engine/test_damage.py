@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -117,7 +118,7 @@ class Workshop:
 
 def rows(path: Path) -> list[Row]:
     """All rows of a dataset."""
-    return [row for file in Store.at(path).paths() for row in pq.read_table(file).to_pylist()]
+    return [row for file in Store.at(path).contents() for row in pq.read_table(pa.BufferReader(file)).to_pylist()]
 
 
 def problems(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from data_designer.engine.files import LocalFiles, put
+from data_designer.engine.files import LocalFiles
 from data_designer.engine.layout import LOCK
 from data_designer.engine.lock import LEASE, Lock, Process, acquire
 from data_designer.engine.sealed import seal
@@ -57,7 +57,7 @@ def names(files: LocalFiles) -> list[str]:
 
 def hold(files: LocalFiles, number: int, owner: Process, beat: int = 0) -> None:
     """Leave a lock as its owner would have."""
-    put(files, f"{LOCK}/{number:06d}", seal({"process": asdict(owner), "beat": beat}))
+    files.put(f"{LOCK}/{number:06d}", seal({"process": asdict(owner), "beat": beat}))
 
 
 @pytest.fixture
@@ -269,11 +269,11 @@ def test_a_run_that_is_taken_over_while_it_renews_ends_alone(tmp_path: Path) -> 
 )
 def test_a_lock_that_cannot_be_read_may_be_that_of_a_living_run(files: LocalFiles, content: bytes) -> None:
     """A damaged lock is watched like one of another machine: taken over if it stays, left alone if it is renewed."""
-    put(files, f"{LOCK}/000003", content)
+    files.put(f"{LOCK}/000003", content)
     wait = Waiting(lambda: hold(files, 3, ELSEWHERE, beat=8))
     with pytest.raises(DatasetInUseError, match="process 4711 on node-7"):
         acquire(files, 0, Process.this(), wait)
-    put(files, f"{LOCK}/000003", content)
+    files.put(f"{LOCK}/000003", content)
     wait = Waiting()
     assert acquire(files, 0, Process.this(), wait).number == 4
     assert wait.waited == [LEASE]
@@ -285,8 +285,8 @@ def test_a_damaged_lock_of_this_machine_says_nothing_about_its_process(files: Lo
     text = seal({"process": asdict(owner), "beat": 0})
     changed = json.loads(text)
     changed["process"]["number"] = 1 << 22
-    put(files, f"{LOCK}/000001", json.dumps(changed).encode())
-    wait = Waiting(lambda: put(files, f"{LOCK}/000001", text[:-1]))
+    files.put(f"{LOCK}/000001", json.dumps(changed).encode())
+    wait = Waiting(lambda: files.put(f"{LOCK}/000001", text[:-1]))
     with pytest.raises(DatasetInUseError, match="another run"):
         acquire(files, 0, owner, wait)
     assert wait.waited == [LEASE]

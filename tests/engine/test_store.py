@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 import pytest
 
-from data_designer.engine.files import LocalFiles, put, stage
+from data_designer.engine.files import LocalFiles, stage
 from data_designer.engine.journal import journaled_batches, segment_writer
 from data_designer.engine.layout import (
     DROPPED,
@@ -81,9 +81,10 @@ class Failing(LocalFiles):
         """Add to a file."""
         self._change(lambda: super(Failing, self).append(name, content))
 
-    def sync(self, name: str) -> None:
-        """Make a file durable."""
-        self._change(lambda: super(Failing, self).sync(name))
+    def sync(self, *names: str) -> None:
+        """Make files durable."""
+        for name in names:
+            self._change(lambda name=name: super(Failing, self).sync(name))
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name."""
@@ -93,9 +94,10 @@ class Failing(LocalFiles):
         """Make a file only if there is none of that name."""
         return self._change(lambda: super(Failing, self).create(name, content))
 
-    def remove(self, name: str) -> None:
-        """Remove a file."""
-        self._change(lambda: super(Failing, self).remove(name))
+    def remove(self, *names: str) -> None:
+        """Remove files."""
+        for name in names:
+            self._change(lambda name=name: super(Failing, self).remove(name))
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder if it is empty."""
@@ -203,8 +205,9 @@ def test_a_batch_is_there_when_its_receipt_is(store: Store) -> None:
     assert placed == written.in_place() == store.receipt(0)
     assert seen(store.path) == expected(NEW, 4)
     assert names(store.path) == {receipt_name(0), *(file.path for file in placed.files)}
-    assert store.paths() == [store.path / PARQUET / batch_name(0)]
-    assert store.paths(f"{PROCESSED}/chat") == [store.path / PROCESSED / "chat" / batch_name(0)]
+    for folder in (PARQUET, f"{PROCESSED}/chat"):
+        assert [file.path for file in store.batch_files(folder)] == [f"{folder}/{batch_name(0)}"]
+        assert list(store.contents(folder)) == [(store.path / folder / batch_name(0)).read_bytes()]
 
 
 def test_a_batch_that_is_there_is_replaced_as_a_whole(store: Store) -> None:
@@ -340,10 +343,10 @@ def test_what_cannot_be_put_leaves_nothing(tmp_path: Path) -> None:
     """Whatever a disk refuses while a file is replaced, it is there whole, as it was or as it is to be, and alone."""
     for at in range(1, 10):
         path = tmp_path / str(at)
-        put(LocalFiles(path), "file", b"before")
+        LocalFiles(path).put("file", b"before")
         fault = Fault(at, done=False, crash=False)
         with suppress(OSError):
-            put(Failing(path, fault), "file", b"afterwards")
+            Failing(path, fault).put("file", b"afterwards")
         assert names(path) == {"file"}
         assert (path / "file").read_bytes() == (b"before" if fault.happened else b"afterwards")
 
@@ -465,11 +468,11 @@ def test_a_damaged_receipt_stops_a_recovery_before_it_removes_anything(store: St
         store.publish(staged(store, {PARQUET: b"rows"}, batch=batch))
     before = names(store.path)
     whole = store.files.read(receipt_name(1))
-    put(store.files, receipt_name(1), whole[:-1])
+    store.files.put(receipt_name(1), whole[:-1])
     with pytest.raises(ArtifactStorageError, match=f"{receipt_name(1)} is damaged.*batch 1 made again"):
         store.recover()
     assert names(store.path) == before
-    put(store.files, receipt_name(1), whole)
+    store.files.put(receipt_name(1), whole)
     store.recover()
     assert names(store.path) == before
 
@@ -501,7 +504,7 @@ def test_a_batch_that_is_being_replaced_counts_as_what_it_is_to_be(store: Store)
     """As soon as both are in the receipt, the new one counts, for readers and for a resume."""
     undone = staged(store, OLD, generated=3, kept=((0, 3),), unfinished=((3, 4),))
     placed = store.publish(undone)
-    put(store.files, receipt_name(0), replace(placed, successor=new(store)).to_bytes())
+    store.files.put(receipt_name(0), replace(placed, successor=new(store)).to_bytes())
     assert seen(store.path) == expected(NEW, 4)
     assert 0 in store.standing(GEOMETRY).committed
     assert store.standing(GEOMETRY).partial == {}
@@ -515,7 +518,7 @@ def test_a_new_directory_has_nothing(tmp_path: Path) -> None:
     standing = empty.standing(GEOMETRY)
     assert not any(batch in standing.committed for batch in GEOMETRY.batches())
     assert (standing.partial, standing.journaled) == ({}, frozenset())
-    assert (list(empty.receipts()), empty.paths(), empty.batches()) == ([], [], [])
+    assert (list(empty.receipts()), list(empty.contents()), empty.batches()) == ([], [], [])
     with pytest.raises(ArtifactStorageError, match=METADATA):
         empty.read_metadata()
 

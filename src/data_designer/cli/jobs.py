@@ -12,6 +12,7 @@ import typer
 
 from data_designer.cli.staging import HOME, Staged, stage
 from data_designer.errors import InvalidConfigError
+from data_designer.object_storage import is_url
 
 Address = Annotated[
     str,
@@ -36,7 +37,7 @@ def entrypoint(staged: Staged, arguments: list[str], options: list[str]) -> str:
 
 def check_shared(artifact_path: str) -> None:
     """Raise InvalidConfigError where a dataset would be written into the job's own folder, which Ray removes."""
-    if "://" not in artifact_path and not PurePosixPath(artifact_path).is_absolute():
+    if not is_url(artifact_path) and not PurePosixPath(artifact_path).is_absolute():
         raise InvalidConfigError(
             f"--artifact-path {artifact_path} is relative: on the cluster it would be inside the job's own folder, "
             "which is removed with it; give the absolute path of a folder that all nodes share"

@@ -24,12 +24,17 @@ Source = Annotated[
     typer.Argument(metavar="CONFIG", help="YAML or JSON file, its URL, or a Python file with load_config_builder()."),
 ]
 Records = Annotated[int, typer.Option("--num-records", "-n", min=1, help="How many records to make.")]
-Artifacts = Annotated[Path, typer.Option("--artifact-path", "-o", help="The folder of all datasets.")]
+Artifacts = Annotated[
+    str,
+    typer.Option(
+        "--artifact-path", "-o", help="The folder of all datasets: a path, or a URL such as s3://bucket/folder."
+    ),
+]
 Simulate = Annotated[bool, typer.Option("--simulate", help="Let the simulated model stand in for every model.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Settings = Annotated[Path | None, typer.Option("--run-config", "-c", help="YAML file of run settings.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same data.")]
-Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The dataset's folder.")]
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's folder: a path or a URL.")]
 Script = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Arguments for a Python CONFIG.")]
 Setting = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One run setting; may be repeated.")
@@ -61,7 +66,7 @@ def _said(error: Exception) -> str:
     return str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"
 
 
-def _designer(artifact_path: Path, run: Any, *, simulate: bool, source: Any = None) -> Any:
+def _designer(artifact_path: Any, run: Any, *, simulate: bool, source: Any = None) -> Any:
     from data_designer.interface import DataDesigner
 
     designer = DataDesigner(artifact_path, simulate=simulate, source=source)
@@ -86,7 +91,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     arguments: Script = None,
     num_records: Records = 10,
     dataset_name: Annotated[str, typer.Option("--dataset-name", "-d", help="Name of its folder.")] = "dataset",
-    artifact_path: Artifacts = Path("artifacts"),
+    artifact_path: Artifacts = "artifacts",
     run_config: Settings = None,
     settings: Setting = None,
     seed: Seed = None,
@@ -94,7 +99,7 @@ def create(  # noqa: PLR0913 - one parameter an option
         ResumeMode, typer.Option("--resume", "-r", help="Whether to go on with a dataset of that name.")
     ] = ResumeMode.NEVER,
     reuse: Annotated[
-        Path | None, typer.Option("--reuse", metavar="DATASET", help="Take what has not changed from another dataset.")
+        str | None, typer.Option("--reuse", metavar="DATASET", help="Take what has not changed from another dataset.")
     ] = None,
     output_format: Annotated[
         str | None, typer.Option("--output-format", "-f", help="Write one file more: jsonl, csv or parquet.")
@@ -191,7 +196,7 @@ def extend(
             raise ValueError("give --num-records for more records, or --config for further columns")
 
 
-def _widen(dataset: Path, config: str, num_records: int | None, changes: dict[str, Any]) -> None:
+def _widen(dataset: str, config: str, num_records: int | None, changes: dict[str, Any]) -> None:
     """Make a dataset with further columns beside one that is there, which stays as it is."""
     from data_designer.interface.stored import StoredDataset
 
@@ -208,7 +213,7 @@ def _widen(dataset: Path, config: str, num_records: int | None, changes: dict[st
     )
 
 
-def _stored(dataset: Path) -> Any:
+def _stored(dataset: str) -> Any:
     """A dataset, with this process where it was made: relative paths of its configuration start from there."""
     from data_designer.interface.stored import StoredDataset
 
@@ -223,7 +228,7 @@ def _designer_of(stored: Any, changes: dict[str, Any], source: Any) -> Any:
     return _designer(stored.path.parent, stored.run_config(changes), simulate=stored.simulated, source=source)
 
 
-def _go_on(dataset: Path, num_records: int | None, changes: dict[str, Any]) -> None:
+def _go_on(dataset: str, num_records: int | None, changes: dict[str, Any]) -> None:
     stored = _stored(dataset)
     designer = _designer_of(stored, changes, stored.source)
     wanted = num_records or stored.requested
@@ -298,7 +303,7 @@ def preview(  # noqa: PLR0913 - one parameter an option
     """Make a few records in memory and show them."""
     with _errors_in_one_line(debug=debug):
         run = load_run_config(run_config, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
-        results = _designer(Path("artifacts"), run, simulate=simulate).preview(
+        results = _designer("artifacts", run, simulate=simulate).preview(
             load_builder(source, arguments or []), num_records=num_records
         )
         browsing = not non_interactive and sys.stdin.isatty() and sys.stdout.isatty() and len(results.dataset) > 1
@@ -326,7 +331,7 @@ def validate(source: Source, arguments: Script = None, simulate: Simulate = Fals
     with _errors_in_one_line(debug=debug):
         from data_designer.config.run_config import RunConfig
 
-        _designer(Path("artifacts"), RunConfig(), simulate=simulate).validate(load_builder(source, arguments or []))
+        _designer("artifacts", RunConfig(), simulate=simulate).validate(load_builder(source, arguments or []))
         typer.echo("the configuration is valid")
 
 
@@ -336,7 +341,7 @@ def check_models(source: Source, arguments: Script = None, simulate: Simulate = 
     with _errors_in_one_line(debug=debug):
         from data_designer.config.run_config import RunConfig
 
-        designer = _designer(Path("artifacts"), RunConfig(), simulate=simulate)
+        designer = _designer("artifacts", RunConfig(), simulate=simulate)
         designer.check_models(load_builder(source, arguments or []))
         typer.echo("every model answers")
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
 from data_designer.errors import InvalidFileFormatError, InvalidFilePathError
+from data_designer.object_storage import ObjectPath, Objects, is_url, location
 
 _SUFFIXES = frozenset({".parquet", ".csv", ".json", ".jsonl"})
 
@@ -20,7 +21,7 @@ class SeedSource(BaseModel):
 
 
 class LocalFileSeedSource(SeedSource):
-    """A file of rows, or several of one kind as `folder/*.ext`."""
+    """A file of rows, or several of one kind as `folder/*.ext`; by a path, or by a URL as `s3://bucket/folder/*.ext`."""
 
     seed_type: Literal["local"] = "local"
     path: str
@@ -30,7 +31,9 @@ class LocalFileSeedSource(SeedSource):
     @classmethod
     def _exists(cls, path: str) -> str:
         suffix = Path(path).suffix.lower()
-        if "*" in path:
+        if is_url(path):
+            location(path)  # Whether it is there is seen when it is read; declaring asks no network.
+        elif "*" in path:
             if not glob.glob(str(Path(path).expanduser())):
                 raise InvalidFilePathError(f"no seed file matches {path!r}")
         elif not Path(path).expanduser().is_file():
@@ -41,17 +44,21 @@ class LocalFileSeedSource(SeedSource):
 
     def model_post_init(self, _context: Any, /) -> None:
         """Remember where the path leads now; the working directory may change."""
-        self._runtime_path = str(Path(self.path).expanduser().absolute())
+        self._runtime_path = str(location(self.path if is_url(self.path) else Path(self.path).expanduser()))
 
     @property
     def runtime_path(self) -> str:
-        """The absolute path."""
+        """The absolute path, or the URL."""
         return self._runtime_path
 
     @classmethod
     def from_dataframe(cls, df: Any, path: str) -> "LocalFileSeedSource":
         """Write a DataFrame to a Parquet file and take it as the source."""
-        df.to_parquet(path, index=False)
+        place = location(path)
+        if isinstance(place, ObjectPath):
+            Objects(place.parent).put(place.name, df.to_parquet(index=False))
+        else:
+            df.to_parquet(path, index=False)
         return cls(path=path)
 
 

@@ -16,11 +16,10 @@ from data_designer.distributed.pickling import pack
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.events import Started
 from data_designer.engine.metrics import Metrics
+from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset
-from data_designer.engine.reuse import Donor
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
-from data_designer.engine.store import Store
 from data_designer.engine.treasury import Treasury
 from data_designer.errors import InvalidConfigError
 from data_designer.plan.model import Plan
@@ -31,11 +30,12 @@ class RayRun:
     """A run of a plan on Ray."""
 
     plan: Plan
-    store: Store
+    dataset: Dataset
+    publish: Callable[[Receipt], Receipt]
+    """Makes a written batch visible; called in threads."""
     keys: Mapping[str, str | None]
     seed_table: pa.Table | None
     observers: Sequence[Observer]
-    donor: Donor | None = None
     treasury: Treasury | None = None
     """What may be spent; None for anything."""
     cpus: int | None = None
@@ -75,12 +75,10 @@ class RayRun:
             assert isinstance(cpus, int)
             exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
-            dataset = Dataset(self.store.files, self.store.run, self.donor)
             replicas = replica_numbers(self.plan, cpus)
-            async with RayHands(self.plan, dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
-                publish = self.store.publish
+            async with RayHands(self.plan, self.dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
                 observers: list[Observer] = [*self.observers, *exporters]
-                driver = Driver(self.plan, scheduler, hands, replicas, publish, observers, self.treasury)
+                driver = Driver(self.plan, scheduler, hands, replicas, self.publish, observers, self.treasury)
                 started(driver)
                 report = await driver.run(standing)
                 for exporter in exporters:

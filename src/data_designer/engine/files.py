@@ -9,22 +9,37 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from data_designer.engine.object_files import ObjectFiles
+from data_designer.object_storage import Location, ObjectPath, Objects
+
 _numbers = itertools.count()
 
 
 class Files(Protocol):
     """A directory of files."""
 
+    @property
+    def at_once(self) -> int:
+        """How many files may well be asked for at the same time: where each takes a while by itself, many."""
+        ...
+
+    def put(self, name: str, content: bytes) -> None:
+        """Make or replace a file durably, so that it is there whole or not at all."""
+        ...
+
     def write(self, name: str, content: bytes) -> None:
         """Make a file, or replace its content. A crash may leave any part of it."""
         ...
 
     def append(self, name: str, content: bytes) -> None:
-        """Add to the end of a file, which is made where it is missing. A crash may leave any part of it."""
+        """Add to the end of a file, which is made where it is missing. A crash may leave any part of it.
+
+        What is appended may come to be in files of their own, whose names begin as this one does, and only with `sync`.
+        """
         ...
 
-    def sync(self, name: str) -> None:
-        """Return once what was written to a file survives the machine."""
+    def sync(self, *names: str) -> None:
+        """Return once what was written to files survives the machine. Those that are missing are no error."""
         ...
 
     def rename(self, old: str, new: str) -> None:
@@ -35,8 +50,8 @@ class Files(Protocol):
         """Make a file durably, only if there is none of that name; says whether it did."""
         ...
 
-    def remove(self, name: str) -> None:
-        """Remove a file; one that is missing is no error."""
+    def remove(self, *names: str) -> None:
+        """Remove files; those that are missing are no error."""
         ...
 
     def remove_folder(self, folder: str) -> None:
@@ -51,13 +66,22 @@ class Files(Protocol):
         """Whether there is a file of that name."""
         ...
 
+    def walk(self, folder: str) -> "list[str]":
+        """Names of all files below a folder, sorted, each with the folder's; none where it is missing."""
+        ...
+
     def list(self, folder: str) -> list[str]:
         """Names of what is in a folder, sorted; none where the folder is missing."""
         ...
 
 
-def put(files: Files, name: str, content: bytes) -> None:
-    """Make or replace a file so that it is there whole or not at all. Raises OSError, and then leaves nothing."""
+def files_at(place: Location) -> Files:
+    """The files below a place."""
+    return ObjectFiles(Objects(place)) if isinstance(place, ObjectPath) else LocalFiles(place)
+
+
+def put_by_rename(files: Files, name: str, content: bytes) -> None:
+    """`put` of a file system, which gives a file its name once it is written. Where it fails it leaves nothing."""
     temporary = stage(files, name, content)
     try:
         files.rename(temporary, name)
@@ -97,8 +121,14 @@ class LocalFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    at_once = 1
+
     def __reduce__(self) -> tuple[type["LocalFiles"], tuple[Path]]:
         return LocalFiles, (self.root,)
+
+    def put(self, name: str, content: bytes) -> None:
+        """Make or replace a file, whole or not at all."""
+        put_by_rename(self, name, content)
 
     def write(self, name: str, content: bytes) -> None:
         """Make a file, or replace its content."""
@@ -108,9 +138,11 @@ class LocalFiles:
         """Add to the end of a file."""
         self._write(name, content, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    def sync(self, name: str) -> None:
-        """Return once a file survives the machine."""
-        self._sync(self.root / name)
+    def sync(self, *names: str) -> None:
+        """Return once files survive the machine."""
+        for name in names:
+            with suppress(FileNotFoundError):
+                self._sync(self.root / name)
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name."""
@@ -130,9 +162,10 @@ class LocalFiles:
         self._sync((self.root / name).parent)
         return True
 
-    def remove(self, name: str) -> None:
-        """Remove a file."""
-        (self.root / name).unlink(missing_ok=True)
+    def remove(self, *names: str) -> None:
+        """Remove files."""
+        for name in names:
+            (self.root / name).unlink(missing_ok=True)
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder if it is empty."""
@@ -146,6 +179,11 @@ class LocalFiles:
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""
         return (self.root / name).is_file()
+
+    def walk(self, folder: str) -> "list[str]":
+        """Names of all files below a folder."""
+        found = (Path(where, name) for where, _, names in os.walk(self.root / folder) for name in names)
+        return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def list(self, folder: str) -> list[str]:
         """Names of what is in a folder."""

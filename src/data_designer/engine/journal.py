@@ -102,15 +102,13 @@ class Recorder:
 
     def sync(self) -> None:
         """Make durable what was written. Segments that are gone belong to batches that are committed."""
-        while self._unsynced:
-            segment = self._unsynced.pop()
-            try:
-                self.files.sync(segment)
-            except FileNotFoundError:
-                continue
-            except OSError:
-                self._unsynced.add(segment)
-                raise
+        segments, self._unsynced = self._unsynced, set()
+        try:
+            if segments:
+                self.files.sync(*sorted(segments))
+        except OSError:
+            self._unsynced |= segments
+            raise
 
 
 @dataclass(slots=True)
@@ -202,17 +200,24 @@ def _entry(line: bytes) -> tuple[str, int, int, str, Any] | None:
 
 
 def journaled_batches(files: Files) -> list[int]:
-    """Batches of which there are segments."""
-    numbers = [batch_number(name) for name in files.list(JOURNAL)]
-    return [number for number in numbers if number is not None and files.list(journal_folder(number))]
+    """Batches of which there are segments, in order."""
+    return sorted(segments_by_batch(files))
 
 
-def forget_batch(files: Files, batch: int, until_run: int | None = None) -> None:
-    """Remove a batch's segments, or those of runs up to one. Raises OSError."""
+def segments_by_batch(files: Files) -> dict[int, list[str]]:
+    """Batch to the names of its segments."""
+    found: dict[int, list[str]] = {}
+    for name in files.walk(JOURNAL):
+        batch = batch_number(name.split("/")[1])
+        if batch is not None:
+            found.setdefault(batch, []).append(name)
+    return found
+
+
+def forget_batch(files: Files, batch: int) -> None:
+    """Remove a batch's segments. Raises OSError."""
     folder = journal_folder(batch)
-    for name in files.list(folder):
-        if until_run is None or run_of(name) <= until_run:
-            files.remove(f"{folder}/{name}")
+    files.remove(*(f"{folder}/{name}" for name in files.list(folder)))
     files.remove_folder(folder)
 
 
@@ -223,5 +228,5 @@ def segment_writer(run: int, who: str) -> str:
 
 def run_of(segment: str) -> int:
     """The run that wrote a segment; 0 where its name does not say."""
-    number = segment.partition("-")[0]
+    number = segment.rpartition("/")[2].partition("-")[0]
     return int(number) if number.isdecimal() else 0

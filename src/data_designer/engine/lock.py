@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from data_designer.engine.files import Files, put
+from data_designer.engine.files import Files
 from data_designer.engine.layout import LOCK
 from data_designer.engine.sealed import DamagedError, seal, unseal
 from data_designer.errors import DatasetInUseError
@@ -99,7 +99,7 @@ class Lock:
         """Show that this run lives. Raises DatasetInUseError, or OSError where that cannot be written."""
         self.check()
         self._beat += 1
-        put(self._files, _name(self.number), _content(self._owner, self._beat))
+        self._files.put(_name(self.number), _content(self._owner, self._beat))
 
     def keep(self, interval: float = RENEWAL) -> None:
         """Renew the lock from now on, in a thread, so that a busy event loop does not matter."""

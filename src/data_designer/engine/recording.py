@@ -123,6 +123,8 @@ class Recording:
         if self._remembered is None or not (wanted or self._asks_donor):
             return []
         await self.written()
+        if wanted and self._recorder is not None:
+            await self._in_thread(self._recorder.sync)  # Where files are objects, only then can ours be read.
         return await self._in_thread(self._remembered.known, wanted, rows)
 
     async def written(self) -> None:
@@ -145,8 +147,9 @@ class Recording:
                 await asyncio.gather(task, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
-        if self._recorder is not None and self._recorder.waiting:
-            await asyncio.gather(self._in_thread(self._recorder.flush), return_exceptions=True)
+        if self._recorder is not None:
+            for last in (self._recorder.flush, self._recorder.sync):
+                await asyncio.gather(self._in_thread(last), return_exceptions=True)
         self._thread.shutdown(wait=False)
 
     def _write(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from data_designer.engine import events as ev
 from data_designer.engine.simulate import Simulation, World
 from data_designer.engine.simulated_dataset import Account, SimulatedDataset, faults
-from data_designer.engine.simulated_files import Crash, SimulatedFiles
+from data_designer.engine.simulated_files import Crash, SimulatedFiles, SimulatedObjects
 from data_designer.plan.model import Geometry
 
 _MOST_RUNS = 60
@@ -86,7 +86,9 @@ def rehearse(seed: str) -> Rehearsal:
     machine_crashes = rng.random() < 0.4
     refusal = rng.choice([0.0, 0.0, 0.02])
     crashes = rng.choice([0, 1, 1, 3, 10])
-    return survive(seed, shape, world, rng, Disasters(crashes, machine_crashes, refusal))
+    objects = rng.random() < 0.3
+    refusal *= 5 if objects else 1  # Networks fail more often than disks.
+    return survive(seed, shape, world, rng, Disasters(crashes, machine_crashes, refusal, objects=objects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +104,29 @@ class Disasters:
     """The change, counted over all runs, at which the first of them ends, where that is not drawn."""
     disk: str | None = None
     """Seed of how much of a change is done when a process ends in it, where that is of its own."""
+    objects: bool = False
+    """Whether the files are objects in a storage, which no disaster takes away."""
 
 
 def survive(seed: str, shape: ev.Shape, world: World, rng: random.Random, disasters: Disasters) -> Rehearsal:
     """Run, crash and run again until the dataset is done; says which promises were broken."""
-    files = SimulatedFiles(rng if disasters.disk is None else random.Random(disasters.disk))
+    kind = SimulatedObjects if disasters.objects else SimulatedFiles
+    disk = kind(rng if disasters.disk is None else random.Random(disasters.disk))
     account, rehearsal = Account(), Rehearsal(seed)
     while rehearsal.runs < _MOST_RUNS:
         calm = rehearsal.runs >= _WITHOUT_DISASTER
         crashing = rehearsal.crashes < disasters.crashes and not calm
         first = None if rehearsal.crashes else disasters.first_crash_at
-        files.crash_at = (first or files.changes + 1 + int(rng.expovariate(1 / 30))) if crashing else None
-        files.refusal = 0.0 if calm else disasters.refusal
+        disk.crash_at = (first or disk.changes + 1 + int(rng.expovariate(1 / 30))) if crashing else None
+        disk.refusal = 0.0 if calm else disasters.refusal
         rehearsal.runs += 1
-        dataset = SimulatedDataset(shape, files, account)
+        dataset = SimulatedDataset(shape, disk, account)
         try:
             report = Simulation(shape, world, rng, check=False, record=False, dataset=dataset).run()
         except Crash:
             rehearsal.crashes += 1
             if disasters.of_machines:
-                files.reboot()
+                disk.reboot()
                 account.kept.clear()  # What was not synced is lost, and may be asked again.
             continue
         except OSError:
@@ -132,9 +137,9 @@ def survive(seed: str, shape: ev.Shape, world: World, rng: random.Random, disast
         if report.stopped is None:
             break
         world = replace(world, stop_at=None)
-    files.crash_at = None
-    rehearsal.broken += account.broken + faults(files, shape)
-    rehearsal.changes, rehearsal.cells, rehearsal.paid_again = files.changes, len(account.paid), account.paid_again
+    disk.crash_at = None
+    rehearsal.broken += account.broken + faults(disk.files(), shape)
+    rehearsal.changes, rehearsal.cells, rehearsal.paid_again = disk.changes, len(account.paid), account.paid_again
     return rehearsal
 
 
@@ -158,15 +163,19 @@ def small_plans() -> list[tuple[ev.Shape, World]]:
 def every_point(shape: ev.Shape, world: World, tries: int = 3) -> list[Rehearsal]:
     """End a run at every change of its disk, some times each since the change may be half done, and go on.
 
-    Processes end first, then machines.
+    Processes end first, then machines, then processes that write objects.
     """
-    undisturbed = survive("calm", shape, world, random.Random("calm"), Disasters(0, disk="calm"))
     return [
-        survive(seed, shape, world, random.Random("calm"), Disasters(1, of_machines, 0.0, point, seed))
-        for of_machines in (False, True)
-        for point in range(1, undisturbed.changes + 1)
+        survive(seed, shape, world, random.Random("calm"), Disasters(1, of_machines, 0.0, point, seed, objects))
+        for of_machines, objects in ((False, False), (True, False), (False, True))
+        for point in range(1, _changes(shape, world, objects=objects) + 1)
         for seed in (f"{point}/{number}" for number in range(tries))
     ]
+
+
+def _changes(shape: ev.Shape, world: World, *, objects: bool) -> int:
+    """How often a run that nothing disturbs changes its disk."""
+    return survive("calm", shape, world, random.Random("calm"), Disasters(0, disk="calm", objects=objects)).changes
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from data_designer.engine.receipts import Receipt, indices
 from data_designer.engine.schema import decode_json, is_json
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError
+from data_designer.object_storage import Location
 from data_designer.plan.fingerprints import functions_of
 from data_designer.plan.model import LOCAL, Geometry, Plan, Step
 
@@ -34,7 +34,7 @@ class Part:
 class Donor:
     """A dataset from which columns are taken."""
 
-    path: Path
+    path: Location
     files: Files
     geometry: Geometry
     parts: Mapping[str, Part]

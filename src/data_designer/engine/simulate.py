@@ -8,6 +8,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,6 +87,8 @@ class _Cell:
     ticket: int
     made_of: str = ""
     """The values that came along, where there are values."""
+    known: int = 0
+    """The moment for which the journal is known."""
 
 
 @dataclass(slots=True)
@@ -272,7 +275,8 @@ class Simulation:
                 self._at(0.01, lambda: self._tell(ev.Undelivered(machine.number, command.epoch, command.ticket)))
                 return
         made_of = ("" if self._dataset is None else self._dataset.made_of(command.stage, row) for row in rows)
-        cells = (_Cell(command.stage, row, command.ticket, made) for row, made in zip(rows, made_of, strict=True))
+        known = machine.memory.known_since(command.replays) if machine.memory is not None else 0
+        cells = (_Cell(command.stage, row, command.ticket, m, known) for row, m in zip(rows, made_of, strict=True))
         machine.queue.extend(cells)
         machine.holds.update((command.stage, row) for row in rows)
         if self._chance(self._world.replica_death):
@@ -311,7 +315,7 @@ class Simulation:
         if memory.known((cell.stage, cell.row), cell.made_of) is not None:
             return None
         digest = request_digest(request_of(cell.made_of))
-        return self._dataset.account.pay((cell.stage, cell.row), digest, cell.made_of)
+        return self._dataset.account.pay((cell.stage, cell.row), digest, cell.made_of, cell.known)
 
     def _answered(self, machine: _Machine, epoch: int, cell: _Cell, answer: str) -> None:
         if machine.up and machine.epoch == epoch and machine.memory is not None:
@@ -330,7 +334,14 @@ class Simulation:
             machine.memory.flush()
         except OSError:
             return False
+        if machine.memory.unsynced:
+            self._at(1.0, lambda: self._sync(machine, epoch))
         return True
+
+    def _sync(self, machine: _Machine, epoch: int) -> None:
+        if machine.memory is not None and machine.up and machine.epoch == epoch:
+            with suppress(OSError):  # The next time makes up for it.
+                machine.memory.sync()
 
     def _cell_done(self, machine: _Machine, epoch: int, cell: _Cell, answer: str) -> None:
         if not machine.up or machine.epoch != epoch:
@@ -448,7 +459,7 @@ class Simulation:
         memory.learn(command.replays)
         answers = []
         for row, made in zip(rows, made_of, strict=True):
-            cell = _Cell(stage, row, command.ticket, made)
+            cell = _Cell(stage, row, command.ticket, made, memory.known_since(command.replays))
             answer = self._ask(memory, cell)
             if answer is None:
                 answer = memory.known((stage, row), made) or ""
@@ -456,6 +467,8 @@ class Simulation:
                 memory.note((stage, row), made, answer)
             answers.append(answer)
         memory.flush()
+        if memory.unsynced:
+            memory.sync()
         return answers
 
     def _commit(self, command: ev.Commit) -> None:

@@ -5,6 +5,7 @@ row, what it was made of, and how often anything was answered before, so that no
 were made of different answers gives itself away.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,11 +17,12 @@ import pyarrow.parquet as pq
 from data_designer.engine import events as ev
 from data_designer.engine.batch_files import merged, stage_tables
 from data_designer.engine.failures import Failure, failures_table
+from data_designer.engine.files import Files
 from data_designer.engine.journal import Recorder, Replay, read_replay, request_digest, segment_writer
 from data_designer.engine.layout import PARQUET, REJECTS
 from data_designer.engine.lock import Process
 from data_designer.engine.receipts import BatchFile, Receipt, indices, ranges
-from data_designer.engine.simulated_files import SimulatedFiles
+from data_designer.engine.simulated_files import SimulatedFiles, SimulatedObjects
 from data_designer.engine.store import Store, located
 from data_designer.plan.model import Geometry
 from data_designer.values import Reason, Request, Response, Usage
@@ -36,20 +38,27 @@ class Account:
     answers: int = 0
     paid: dict[tuple[Cell, str], int] = field(default_factory=dict)
     """Cell and digest of what was asked to how often it was paid for."""
-    kept: set[tuple[Cell, str]] = field(default_factory=set)
-    """Those whose answer a crash of a process cannot take away."""
+    kept: dict[tuple[Cell, str], int] = field(default_factory=dict)
+    """Those whose answer a crash of a process cannot take away, with the moment since which that is so."""
+    moment: int = 0
+    """Counts what happens to journals."""
     doubtful: set[Cell] = field(default_factory=set)
     """Cells in the hands of a process that was taken for dead and was not: they may be paid for twice."""
     broken: list[str] = field(default_factory=list)
     """Promises that were not kept."""
 
-    def pay(self, cell: Cell, digest: str, made_of: str) -> str:
-        """Ask for an answer that is not in the journal."""
-        if (cell, digest) in self.kept and cell not in self.doubtful:
+    def pay(self, cell: Cell, digest: str, made_of: str, read: int) -> str:
+        """Ask for an answer that was not in the journal when that was read, which was at that moment."""
+        if self.kept.get((cell, digest), read) < read and cell not in self.doubtful:
             self.broken.append(f"stage {cell[0]} of row {cell[1]} was in the journal and is paid for again")
         self.paid[cell, digest] = self.paid.get((cell, digest), 0) + 1
         self.answers += 1
         return f"{cell[0]}.{cell[1]}.{self.answers}({made_of})"
+
+    def next_moment(self) -> int:
+        """Something happens to a journal now."""
+        self.moment += 1
+        return self.moment
 
     @property
     def paid_again(self) -> int:
@@ -64,15 +73,30 @@ class Memory:
     dataset: "SimulatedDataset"
     recorder: Recorder
     replays: dict[tuple[int, int], Replay] = field(default_factory=dict)
+    read: dict[tuple[int, int], int] = field(default_factory=dict)
+    """When each of them was read."""
     unwritten: set[tuple[Cell, str]] = field(default_factory=set)
+    unsynced: set[tuple[Cell, str]] = field(default_factory=set)
 
     def learn(self, wanted: ev.Replays) -> None:
         """Read what the journal knows of some batches."""
         if wanted and self.recorder.waiting:
             self.flush()
+        if wanted and self.dataset.in_objects:
+            self.sync()
         for key in wanted:
             if key not in self.replays:
                 self.replays[key] = read_replay(self.dataset.files, [key[0]])
+                self.read[key] = self.dataset.account.next_moment()
+
+    def known_since(self, wanted: ev.Replays) -> int:
+        """The moment for which the journal is known that was read of some batches.
+
+        Where every answer is written before it is reported, that is any moment.
+        """
+        if not self.dataset.in_objects:
+            return sys.maxsize
+        return min((self.read[key] for key in wanted), default=self.dataset.account.next_moment())
 
     def known(self, cell: Cell, made_of: str) -> str | None:
         """The answer to a cell, if it was given before."""
@@ -92,8 +116,21 @@ class Memory:
     def flush(self) -> None:
         """Write what was noted. Raises OSError."""
         self.recorder.flush()
-        self.dataset.account.kept |= self.unwritten
+        self.unsynced |= self.unwritten
         self.unwritten = set()
+        if not self.dataset.in_objects:
+            self._keep()
+
+    def sync(self) -> None:
+        """Make durable what was written. Raises OSError."""
+        self.recorder.sync()
+        self._keep()
+
+    def _keep(self) -> None:
+        moment = self.dataset.account.next_moment()
+        for answered in self.unsynced:
+            self.dataset.account.kept.setdefault(answered, moment)
+        self.unsynced = set()
 
 
 @dataclass(slots=True)
@@ -101,14 +138,24 @@ class SimulatedDataset:
     """A dataset directory and the values of one simulated run."""
 
     shape: ev.Shape
-    files: SimulatedFiles
+    disk: SimulatedFiles | SimulatedObjects
     account: Account
     store: Store = field(init=False)
     values: dict[Cell, str] = field(default_factory=dict)
     """What the run's objects hold."""
 
     def __post_init__(self) -> None:
-        self.store = Store(Path(), self.files)
+        self.store = Store(Path(), self.disk.files())
+
+    @property
+    def in_objects(self) -> bool:
+        """Whether what is written is kept only once it is synced."""
+        return isinstance(self.disk, SimulatedObjects)
+
+    @property
+    def files(self) -> Files:
+        """The files as the driver sees them."""
+        return self.store.files
 
     def open(self) -> ev.Started:
         """Take the lock over and find out what is there."""
@@ -126,7 +173,7 @@ class SimulatedDataset:
 
     def memory(self, who: str) -> Memory:
         """The journal as a new process sees it."""
-        return Memory(self, Recorder(self.files, self.shape.geometry, segment_writer(self.store.run, who)))
+        return Memory(self, Recorder(self.disk.files(), self.shape.geometry, segment_writer(self.store.run, who)))
 
     # --- values ------------------------------------------------------------------------------------------
 
@@ -202,7 +249,7 @@ def request_of(made_of: str) -> Request:
     return Request([{"role": "user", "content": [{"type": "text", "text": made_of}]}])
 
 
-def faults(files: SimulatedFiles, shape: ev.Shape) -> list[str]:
+def faults(files: Files, shape: ev.Shape) -> list[str]:
     """What is wrong with a dataset that is said to be finished."""
     store = Store(Path(), files)
     geometry: Geometry = shape.geometry
@@ -225,12 +272,12 @@ def faults(files: SimulatedFiles, shape: ev.Shape) -> list[str]:
     return found
 
 
-def _read(files: SimulatedFiles, file: BatchFile) -> pa.Table:
+def _read(files: Files, file: BatchFile) -> pa.Table:
     content = pa.BufferReader(files.read(located(files, file)))
     return pq.read_table(content, use_threads=False, pre_buffer=False)
 
 
-def _column(files: SimulatedFiles, receipt: Receipt, folder: str, name: str) -> list[int]:
+def _column(files: Files, receipt: Receipt, folder: str, name: str) -> list[int]:
     for file in receipt.files:
         if file.path.startswith(folder):
             column: list[int] = _read(files, file)[name].to_pylist()
@@ -238,7 +285,7 @@ def _column(files: SimulatedFiles, receipt: Receipt, folder: str, name: str) -> 
     return []
 
 
-def _inconsistent(files: SimulatedFiles, receipt: Receipt, shape: ev.Shape) -> list[str]:
+def _inconsistent(files: Files, receipt: Receipt, shape: ev.Shape) -> list[str]:
     found = []
     for file in receipt.files:
         if not file.path.startswith(PARQUET):

@@ -1,8 +1,13 @@
-"""A directory in memory that crashes, loses what was not synced, and refuses to write, as it is told."""
+"""A directory, and an object storage, in memory: they crash, lose what was not synced, and refuse to write as told."""
 
 import errno
 import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from data_designer.engine.files import Files, put_by_rename
+from data_designer.engine.object_files import ObjectFiles
 
 
 class Crash(Exception):  # noqa: N818 - it is no error but the end of a simulated process
@@ -10,8 +15,8 @@ class Crash(Exception):  # noqa: N818 - it is no error but the end of a simulate
 
 
 @dataclass(slots=True)
-class SimulatedFiles:
-    """Files that survive the simulated process, and with `reboot` the simulated machine.
+class SimulatedDisk:
+    """What survives the simulated process.
 
     Every call that changes something is a point at which the process may end: before the change, in the middle of it
     or after it, as the generator draws.
@@ -21,12 +26,64 @@ class SimulatedFiles:
     crash_at: int | None = None
     """Ends the process at the change of this number, counted from 1."""
     refusal: float = 0.0
-    """Chance that a write fails for want of space, after a part of it."""
+    """Chance that a write fails, after a part of it."""
     changes: int = 0
     """How many changes there were."""
     _content: dict[str, bytes] = field(default_factory=dict)
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        if name not in self._content:
+            raise FileNotFoundError(name)
+        return self._content[name]
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        return name in self._content
+
+    def walk(self, folder: str) -> "list[str]":
+        """Names of all files below a folder."""
+        return sorted(name for name in self._content if name.startswith(f"{folder}/"))
+
+    def list(self, folder: str) -> "list[str]":
+        """Names of what is in a folder."""
+        start = f"{folder}/" if folder else ""
+        return sorted({name[len(start) :].partition("/")[0] for name in self._content if name.startswith(start)})
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Make a file only if there is none of that name."""
+        if name in self._content:
+            return False
+        with self._change():
+            self._content[name] = content
+        return True
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """One change, which a process that ends at it has made or has not."""
+        ends = self._counts()
+        if ends and self.rng.random() < 0.5:
+            raise Crash
+        yield
+        if ends:
+            raise Crash
+
+    def _counts(self) -> bool:
+        """Count a change; says whether the process ends at it."""
+        self.changes += 1
+        return self.changes == self.crash_at
+
+
+@dataclass(slots=True)
+class SimulatedFiles(SimulatedDisk):
+    """Files that with `reboot` survive the simulated machine too, as far as they were synced."""
+
     _durable: dict[str, bytes | None] = field(default_factory=dict)
     """What a file that was written since it was last synced had before; None where it was not there."""
+
+    def files(self) -> Files:
+        """The disk as a process sees it."""
+        return self
 
     def reboot(self) -> None:
         """The machine ends: of what was not synced, any part may be left."""
@@ -40,6 +97,15 @@ class SimulatedFiles:
                 self._content[name] = outcome
         self._durable = {}
 
+    @property
+    def at_once(self) -> int:
+        """One file at a time, so that the order of changes is given."""
+        return 1
+
+    def put(self, name: str, content: bytes) -> None:
+        """Make or replace a file, whole or not at all."""
+        put_by_rename(self, name, content)
+
     def write(self, name: str, content: bytes) -> None:
         """Make a file, or replace its content."""
         self._put(name, b"", content)
@@ -48,71 +114,34 @@ class SimulatedFiles:
         """Add to the end of a file."""
         self._put(name, self._content.get(name, b""), content)
 
-    def sync(self, name: str) -> None:
-        """Make a file durable."""
-        if name not in self._content:
-            raise FileNotFoundError(name)
-        if self._counts():
-            raise Crash
-        self._durable.pop(name, None)
+    def sync(self, *names: str) -> None:
+        """Make files durable."""
+        for name in names:
+            if name in self._content:
+                if self._counts():
+                    raise Crash
+                self._durable.pop(name, None)
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name."""
         if old not in self._content:
             raise FileNotFoundError(old)
-        ends = self._counts()
-        if not ends or self.rng.random() < 0.5:
+        with self._change():
             self._content[new] = self._content.pop(old)
             self._durable.pop(new, None)
             if old in self._durable:
                 self._durable[new] = self._durable.pop(old)
-        if ends:
-            raise Crash
 
-    def create(self, name: str, content: bytes) -> bool:
-        """Make a file only if there is none of that name."""
-        if name in self._content:
-            return False
-        ends = self._counts()
-        if not ends or self.rng.random() < 0.5:
-            self._content[name] = content
-        if ends:
-            raise Crash
-        return True
-
-    def remove(self, name: str) -> None:
-        """Remove a file."""
-        if name not in self._content:
-            return
-        ends = self._counts()
-        if not ends or self.rng.random() < 0.5:
-            self._content.pop(name)
-            self._durable.pop(name, None)
-        if ends:
-            raise Crash
+    def remove(self, *names: str) -> None:
+        """Remove files."""
+        for name in names:
+            if name in self._content:
+                with self._change():
+                    self._content.pop(name)
+                    self._durable.pop(name, None)
 
     def remove_folder(self, folder: str) -> None:
         """Folders are there as long as their files are."""
-
-    def read(self, name: str) -> bytes:
-        """The content of a file."""
-        if name not in self._content:
-            raise FileNotFoundError(name)
-        return self._content[name]
-
-    def exists(self, name: str) -> bool:
-        """Whether there is a file of that name."""
-        return name in self._content
-
-    def list(self, folder: str) -> list[str]:
-        """Names of what is in a folder."""
-        start = f"{folder}/" if folder else ""
-        return sorted({name[len(start) :].partition("/")[0] for name in self._content if name.startswith(start)})
-
-    def _counts(self) -> bool:
-        """Count a change; says whether the process ends at it."""
-        self.changes += 1
-        return self.changes == self.crash_at
 
     def _put(self, name: str, before: bytes, content: bytes) -> None:
         ends = self._counts()
@@ -124,3 +153,38 @@ class SimulatedFiles:
             raise Crash
         if refused:
             raise OSError(errno.ENOSPC, "No space left on device", name)
+
+
+@dataclass(slots=True)
+class SimulatedObjects(SimulatedDisk):
+    """Objects: each is there whole or not at all, and what was answered for is kept."""
+
+    def files(self) -> Files:
+        """The objects as a process sees them, which keeps by itself what is not put yet."""
+        return ObjectFiles(self, at_once=1)
+
+    def reboot(self) -> None:
+        """The machine ends, which is nothing to objects."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Make or replace an object; where that fails it may have been done nevertheless."""
+        refused = self.rng.random() < self.refusal
+        if not refused or self.rng.random() < 0.5:
+            with self._change():
+                self._content[name] = content
+        if refused:
+            raise OSError(errno.EIO, "Input/output error", name)
+
+    def copy(self, old: str, new: str) -> None:
+        """Make an object with the content of another."""
+        if old not in self._content:
+            raise FileNotFoundError(old)
+        with self._change():
+            self._content[new] = self._content[old]
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove objects."""
+        for name in names:
+            if name in self._content:
+                with self._change():
+                    del self._content[name]

@@ -10,18 +10,18 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data_designer.engine.ahead import ahead
 from data_designer.engine.events import Rows, Started
-from data_designer.engine.files import Files, LocalFiles, is_temporary, put
-from data_designer.engine.journal import forget_batch, journaled_batches
+from data_designer.engine.files import Files, files_at, is_temporary
+from data_designer.engine.journal import forget_batch, journaled_batches, run_of, segments_by_batch
 from data_designer.engine.layout import (
     BUILDER_CONFIG,
     DROPPED,
@@ -41,6 +41,7 @@ from data_designer.engine.lock import Lock, Process, acquire
 from data_designer.engine.receipts import BatchFile, Receipt, indices
 from data_designer.engine.sealed import DamagedError, seal, unseal
 from data_designer.errors import ArtifactStorageError
+from data_designer.object_storage import Location
 from data_designer.plan.model import Geometry
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 class Store:
     """One dataset directory."""
 
-    path: Path
+    path: Location
     files: Files
     lock: Lock | None = None
     """Needed for everything that writes."""
@@ -60,12 +61,12 @@ class Store:
     # --- making ------------------------------------------------------------------------------------------
 
     @classmethod
-    def at(cls, path: Path) -> "Store":
+    def at(cls, path: Location) -> "Store":
         """The dataset at a path, whether it is there or not."""
-        return cls(path, LocalFiles(path))
+        return cls(path, files_at(path))
 
     @classmethod
-    def create(cls, artifact_path: Path, dataset_name: str, now: Callable[[], datetime]) -> "Store":
+    def create(cls, artifact_path: Location, dataset_name: str, now: Callable[[], datetime]) -> "Store":
         """Make a directory for a new dataset; a sibling with a time stamp where the name is taken.
 
         Raises:
@@ -76,16 +77,16 @@ class Store:
         try:
             if not cls.at(path).is_free():
                 path = _free_sibling(path, now())
-            path.mkdir(parents=True, exist_ok=True)
-            probe = path / f".{os.getpid()}.probe"
-            probe.write_bytes(b"")
-            probe.unlink()
+            store = cls.at(path)
+            probe = f".{os.getpid()}.probe"
+            store.files.write(probe, b"")
+            store.files.remove(probe)
         except OSError as error:
             raise ArtifactStorageError(
                 f"the dataset folder {path} cannot be written: {error.strerror or error}; "
                 "choose another artifact_path or free it"
             ) from error
-        return cls.at(path)
+        return store
 
     def is_free(self) -> bool:
         """Whether there is nothing here that anybody would miss: at most what a run left that got nowhere."""
@@ -138,7 +139,7 @@ class Store:
                 raise FileNotFoundError(f"{file.staged} was written and is gone")
         before = self.receipt(receipt.batch)
         if before is not None and before.successor is None:
-            put(self.files, receipt_name(receipt.batch), replace(before, successor=receipt).to_bytes())
+            self.files.put(receipt_name(receipt.batch), replace(before, successor=receipt).to_bytes())
         return self._put_in_place(receipt, before)
 
     def _put_in_place(self, receipt: Receipt, before: Receipt | None) -> Receipt:
@@ -146,7 +147,7 @@ class Store:
             if file.staged:
                 self._give_its_name(file)
         placed = receipt.in_place()
-        put(self.files, receipt_name(receipt.batch), placed.to_bytes())
+        self.files.put(receipt_name(receipt.batch), placed.to_bytes())
         with suppress(OSError):  # What is left over here is removed at the end of the run.
             for file in before.files if before is not None else ():
                 if file.path not in {other.path for other in placed.files}:
@@ -169,7 +170,7 @@ class Store:
     def write_builder_config(self, content: bytes) -> None:
         """Keep what the user declared beside the data. Raises DatasetInUseError if another run has taken over."""
         self._check_lock()
-        put(self.files, BUILDER_CONFIG, content)
+        self.files.put(BUILDER_CONFIG, content)
 
     def declaration(self, sha256: str | None) -> bytes:
         """What the user declared, as it was written.
@@ -189,7 +190,7 @@ class Store:
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace the dataset's metadata. Raises DatasetInUseError if another run has taken over."""
         self._check_lock()
-        put(self.files, METADATA, seal(metadata, readable=True))
+        self.files.put(METADATA, seal(metadata, readable=True))
 
     def tidy(self) -> None:
         """Remove what no commit needs: files that were never put into place, journals of committed batches.
@@ -203,11 +204,13 @@ class Store:
             for name in self.files.list(folder):
                 if is_temporary(name):
                     self.files.remove(f"{folder}/{name}" if folder else name)
-        for batch in journaled_batches(self.files):
-            receipt = self.receipt(batch)
+        segments = segments_by_batch(self.files)
+        needless: list[str] = []
+        for batch, receipt in zip(segments, ahead(self.files.at_once, self.receipt, list(segments)), strict=True):
             if receipt is not None and receipt.complete:
                 # Later segments are of a run that was to make rejected records again and did not end.
-                forget_batch(self.files, batch, until_run=receipt.run)
+                needless += (name for name in segments[batch] if run_of(name) <= receipt.run)
+        self.files.remove(*needless)
         for name in self.files.list(JOURNAL):
             self.files.remove_folder(f"{JOURNAL}/{name}")
         self.files.remove_folder(JOURNAL)
@@ -215,11 +218,12 @@ class Store:
     def recover(self) -> None:
         """Finish what a crash has left half done. Raises OSError, and ArtifactStorageError for a damaged receipt."""
         found = {folder: set(self.files.list(folder)) for folder in self._data_folders()}
-        for batch in self.batches():
-            receipt = self._read_receipt(batch)
-            if receipt.successor is not None:
-                receipt = self._put_in_place(receipt.successor, replace(receipt, successor=None))
-            if self._is_a_hole(receipt):
+        batches = self.batches()
+        for batch, before in zip(batches, ahead(self.files.at_once, self._read_receipt, batches), strict=True):
+            receipt = before
+            if before.successor is not None:
+                receipt = self._put_in_place(before.successor, replace(before, successor=None))
+            if self._is_a_hole(receipt, found[PARQUET]):
                 logger.warning("batch=%d its file is gone: the batch is made again", batch)
                 self.files.remove(receipt_name(batch))
                 continue
@@ -231,9 +235,9 @@ class Store:
                     self.files.remove(f"{folder}/{name}")
         self.tidy()
 
-    def _is_a_hole(self, receipt: Receipt) -> bool:
+    def _is_a_hole(self, receipt: Receipt, found: Collection[str]) -> bool:
         rows = (file for file in receipt.files if _folder(file.path) == PARQUET)
-        return any(not self.files.exists(file.path) for file in rows)
+        return any(_last(file.path) not in found and not self.files.exists(file.path) for file in rows)
 
     def _data_folders(self) -> list[str]:
         processed = [f"{PROCESSED}/{name}" for name in self.files.list(PROCESSED)]
@@ -282,20 +286,23 @@ class Store:
         Raises:
             ArtifactStorageError: a receipt is damaged or cannot be read.
         """
-        for batch in self.batches():
-            try:
-                yield self._read_receipt(batch).current
-            except OSError as error:
-                raise ArtifactStorageError(f"the receipt of batch {batch} cannot be read: {error}") from error
+        return ahead(self.files.at_once, self._current_receipt, self.batches())
 
-    def paths(self, folder: str = PARQUET) -> list[Path]:
+    def _current_receipt(self, batch: int) -> Receipt:
+        try:
+            return self._read_receipt(batch).current
+        except OSError as error:
+            raise ArtifactStorageError(f"the receipt of batch {batch} cannot be read: {error}") from error
+
+    def contents(self, folder: str = PARQUET) -> Iterator[bytes]:
+        """Contents of the files of committed batches in one of the dataset's folders, in order of batch."""
+        return ahead(
+            self.files.at_once, lambda file: self.files.read(located(self.files, file)), self.batch_files(folder)
+        )
+
+    def batch_files(self, folder: str = PARQUET) -> list[BatchFile]:
         """Files of committed batches in one of the dataset's folders, in order of batch."""
-        return [
-            self.path / located(self.files, file)
-            for receipt in self.receipts()
-            for file in receipt.files
-            if _folder(file.path) == folder
-        ]
+        return [file for receipt in self.receipts() for file in receipt.files if _folder(file.path) == folder]
 
     def read_metadata(self) -> dict[str, Any]:
         """The dataset's metadata.
@@ -392,10 +399,10 @@ def check_name(dataset_name: str) -> None:
         raise ArtifactStorageError(f"the dataset name {dataset_name!r} is reserved; choose another")
 
 
-def _free_sibling(path: Path, now: datetime) -> Path:
+def _free_sibling(path: Location, now: datetime) -> Location:
     stamped = path.with_name(f"{path.name}_{now:%m-%d-%Y_%H%M%S}")
     candidate, number = stamped, 1
-    while candidate.exists() and any(candidate.iterdir()):
+    while files_at(candidate).list(""):
         number += 1
         candidate = stamped.with_name(f"{stamped.name}_{number}")
     return candidate

@@ -67,6 +67,7 @@ from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
 from data_designer.models.probing import Known
+from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
 from data_designer.plan.model import Geometry, Plan
 
@@ -77,7 +78,8 @@ class DataDesigner:
     """Makes datasets from declarations. May be used for any number of runs.
 
     Args:
-        artifact_path: the folder of all datasets; `artifacts` in the working directory when not given.
+        artifact_path: the folder of all datasets, by its path or by a URL such as `s3://bucket/folder`; `artifacts` in
+            the working directory when not given.
         model_providers: where models are served; when not given, those of the user's home file, else the built-in
             ones. The provider `simulated`, which needs no key and no network, is always there.
         secret_resolver: turns what stands as a key into the key; without it, environment variables are looked up.
@@ -93,7 +95,7 @@ class DataDesigner:
 
     def __init__(  # noqa: PLR0913 - the public API
         self,
-        artifact_path: "str | Path | None" = None,
+        artifact_path: "str | Location | None" = None,
         *,
         model_providers: Sequence[ModelProvider] | None = None,
         secret_resolver: Any = None,
@@ -120,7 +122,7 @@ class DataDesigner:
             **{provider.name: provider for provider in providers},
         }
         self._default_provider = providers[0].name if providers else None
-        self._artifact_path = Path("artifacts" if artifact_path is None else artifact_path).absolute()
+        self._artifact_path = location("artifacts" if artifact_path is None else artifact_path)
         self._secret_resolver = secret_resolver
         self._run_config = RunConfig()
         self._simulate = simulate
@@ -141,7 +143,7 @@ class DataDesigner:
         return self._run_config
 
     @property
-    def artifact_path(self) -> Path:
+    def artifact_path(self) -> Location:
         """The folder of all datasets."""
         return self._artifact_path
 
@@ -243,9 +245,9 @@ class DataDesigner:
         num_records: int = 10,
         dataset_name: str = "dataset",
         resume: "ResumeMode | str" = ResumeMode.NEVER,
-        artifact_path: "str | Path | None" = None,
-        on_batch_complete: Callable[[Path], None] | None = None,
-        reuse: "str | Path | None" = None,
+        artifact_path: "str | Location | None" = None,
+        on_batch_complete: Callable[[Any], None] | None = None,
+        reuse: "str | Location | None" = None,
     ) -> DatasetCreationResults:
         """Make a dataset on disk.
 
@@ -257,7 +259,7 @@ class DataDesigner:
                 another beside it, `always` goes on with it, `if_possible` does so where it was made with the same
                 configuration. More records than before are added to it.
             artifact_path: the folder of all datasets, for this call.
-            on_batch_complete: called with the Parquet file of each committed batch.
+            on_batch_complete: called with the path (or URL) of the Parquet file of each committed batch.
             reuse: folder of another dataset, from which columns are taken that are declared there as they are here, and
                 so is all that they are made from: an edited configuration pays for what changed.
 
@@ -267,14 +269,13 @@ class DataDesigner:
             ArtifactStorageError: the dataset's folder cannot be written, another run writes it, or `resume` is
                 `always` and there is nothing to resume.
         """
-        root = Path(artifact_path) if artifact_path is not None else self._artifact_path
+        root = location(artifact_path) if artifact_path is not None else self._artifact_path
         with _wrapped():
             check_name(dataset_name)
             checked = self._check(config_builder, num_records)
             donor = None if reuse is None else StoredDataset.at(reuse)
             origin = self._origin(config_builder, checked, donor)
-            # Workers have working directories of their own.
-            wanted = Wanted(num_records, dataset_name, root.absolute(), ResumeMode(resume), origin)
+            wanted = Wanted(num_records, dataset_name, root, ResumeMode(resume), origin)
             opened = open_dataset(checked, self._around(donor), wanted)
             with released_on_error(opened.store):
                 opened = with_donor(opened, required=donor is not None)
@@ -286,7 +287,7 @@ class DataDesigner:
         *,
         dataset_name: str = "dataset",
         models: Mapping[str, str] | None = None,
-        artifact_path: "str | Path | None" = None,
+        artifact_path: "str | Location | None" = None,
     ) -> DatasetCreationResults:
         """Make the rejected records of a dataset again and put those that come out into their places.
 
@@ -300,13 +301,13 @@ class DataDesigner:
             DataDesignerGenerationError: the dataset was made with another configuration; the cause is chained.
             ArtifactStorageError: there is no such dataset, it cannot be written, or another run writes it.
         """
-        root = Path(artifact_path) if artifact_path is not None else self._artifact_path
+        root = location(artifact_path) if artifact_path is not None else self._artifact_path
         with _wrapped():
             check_name(dataset_name)
             stored = StoredDataset.at(root / dataset_name)
             checked = self._check(config_builder, stored.requested)
             origin = self._origin(config_builder, checked)
-            wanted = Wanted(stored.requested, dataset_name, root.absolute(), ResumeMode.ALWAYS, origin)
+            wanted = Wanted(stored.requested, dataset_name, root, ResumeMode.ALWAYS, origin)
             fixed = {"buffer_size": stored.geometry.buffer_size, "seed": None}
             around = replace(self._around(), run=self._run_config.model_copy(update=fixed))
             opened = open_dataset(checked, around, wanted)
@@ -356,7 +357,7 @@ class DataDesigner:
         builder: DataDesignerConfigBuilder,
         opened: Opened,
         dataset_name: str,
-        on_batch: Callable[[Path], None] | None = None,
+        on_batch: Callable[[Any], None] | None = None,
         asking: Plan | None = None,
     ) -> DatasetCreationResults:
         """Make what is left of a dataset that was opened; its lock is released whatever happens.
@@ -401,7 +402,7 @@ class DataDesigner:
         began = time.monotonic()
         with running.one_ray(plan) as cpus:
             while again is not None:
-                report = running.create(again, watched.observers, self._known, cpus)
+                report = running.create(again, watched.observers, ledger.publish, self._known, cpus)
                 ledger.spent = report.spent.or_more(ledger.spent)
                 opened = replace(again, spent=ledger.spent)
                 again = refilled(opened, ledger.write().generated) if report.stop_reason is None else None

@@ -2,9 +2,9 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from itertools import count
 from typing import Any
 
 from data_designer.engine.analysis import analyse
@@ -13,6 +13,7 @@ from data_designer.engine.receipts import Receipt
 from data_designer.engine.store import Store
 from data_designer.engine.totals import Totals, total
 from data_designer.models.purse import NOTHING, Amount
+from data_designer.object_storage import Location
 from data_designer.plan.fingerprints import functions_of
 from data_designer.plan.model import Geometry, Plan
 
@@ -48,25 +49,29 @@ class Ledger:
     origin: Origin
     requested: int
     """Records that were asked for."""
-    on_batch: Callable[[Path], None] | None = None
+    on_batch: Callable[[Any], None] | None = None
     spent: Amount = NOTHING
     """What is gone of a budget, as far as it is known."""
-    _batches: int = field(default=0)
+    _published: Iterator[int] = field(default_factory=count)
 
     def __call__(self, observation: Any) -> None:
         """Take one observation in; only receipts matter."""
         if not isinstance(observation, Receipt):
             return
-        self._batches += 1
-        if self._batches == 1:
-            self.write()
         if self.on_batch is not None:
             for file in observation.files:
                 if file.path.startswith(PARQUET):
                     self._call_back(self.on_batch, self.store.path / file.path)
 
+    def publish(self, receipt: Receipt) -> Receipt:
+        """Make a written batch visible, as the store does; after the first one the metadata speak of it."""
+        placed = self.store.publish(receipt)
+        if next(self._published) == 0:
+            self.write()
+        return placed
+
     @staticmethod
-    def _call_back(on_batch: Callable[[Path], None], path: Path) -> None:
+    def _call_back(on_batch: Callable[[Any], None], path: Location) -> None:
         try:
             on_batch(path)
         except Exception:

@@ -1,7 +1,9 @@
 """Reads a dataset's files back into DataFrames."""
 
 import csv
+import tempfile
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +12,14 @@ import pyarrow.parquet as pq
 
 from data_designer.engine.schema import decode_json, is_json
 from data_designer.errors import ArtifactStorageError, InvalidFileFormatError
+from data_designer.object_storage import Location, Objects, location
 
 FORMATS = ("jsonl", "csv", "parquet")
 
 
-def load(files: Iterable[Path]) -> pd.DataFrame:
-    """All rows of some Parquet files of one schema, JSON columns decoded."""
-    tables = [pq.read_table(path) for path in files]
+def load(contents: Iterable[bytes]) -> pd.DataFrame:
+    """All rows of some Parquet files of one schema, given by their contents; JSON columns decoded."""
+    tables = [_table(content) for content in contents]
     if not tables:
         return pd.DataFrame()
     table = pa.concat_tables(tables, promote_options="permissive")
@@ -33,47 +36,50 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def count(files: Iterable[Path]) -> int:
-    """Rows of some Parquet files, from their footers."""
-    return sum(pq.ParquetFile(path).metadata.num_rows for path in files)
+def _table(content: bytes) -> pa.Table:
+    return pq.read_table(pa.BufferReader(content))
 
 
-def export(files: Iterable[Path], path: "str | Path", form: str | None) -> Path:
-    """Stream the rows of some Parquet files into one file, batch by batch.
+def export(contents: Iterable[bytes], path: "str | Location", form: str | None) -> Location:
+    """Stream the rows of some Parquet files, given by their contents, into one file or object, batch by batch.
 
     Raises:
         InvalidFileFormatError: the format is none of jsonl, csv, parquet.
         ArtifactStorageError: there are no rows.
+        OSError: the file cannot be written.
     """
-    target = Path(path)
+    target = location(path)
     kind = (form or target.suffix.lstrip(".")).lower()
     if kind not in FORMATS:
         raise InvalidFileFormatError(f"export writes {', '.join(FORMATS)}; not {kind or target.name!r}")
-    files = list(files)
-    if not files:
+    write = {"parquet": _to_parquet, "csv": _to_csv, "jsonl": _to_jsonl}[kind]
+    tables = map(_table, contents)
+    first = next(tables, None)
+    if first is None:
         raise ArtifactStorageError("there is nothing to export: the dataset has no batches")
-    match kind:
-        case "parquet":
-            _to_parquet(files, target)
-        case "csv":
-            _to_csv(files, target)
-        case _:
-            with target.open("w", encoding="utf-8") as out:
-                for file in files:
-                    text = load([file]).to_json(orient="records", lines=True, force_ascii=False, date_format="iso")
-                    out.write(text if text.endswith("\n") else f"{text}\n")
+    if isinstance(target, Path):
+        write(first, tables, target)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            write(first, tables, Path(folder, target.name))
+            Objects(target.parent).upload(target.name, Path(folder, target.name))
     return target
 
 
-def _to_parquet(files: list[Path], target: Path) -> None:
-    schema = pq.read_schema(files[0])
-    with pq.ParquetWriter(target, schema) as writer:
-        for file in files:
-            writer.write_table(pq.read_table(file).select(schema.names))
+def _to_parquet(first: pa.Table, others: Iterable[pa.Table], target: Path) -> None:
+    with pq.ParquetWriter(target, first.schema) as writer:
+        for table in chain([first], others):
+            writer.write_table(table.select(first.schema.names))
 
 
-def _to_csv(files: list[Path], target: Path) -> None:
-    columns = pq.read_schema(files[0]).names
-    for number, file in enumerate(files):
-        frame = load([file])[columns]
+def _to_csv(first: pa.Table, others: Iterable[pa.Table], target: Path) -> None:
+    for number, table in enumerate(chain([first], others)):
+        frame = to_frame(table.select(first.schema.names))
         frame.to_csv(target, mode="a" if number else "w", header=not number, index=False, quoting=csv.QUOTE_MINIMAL)
+
+
+def _to_jsonl(first: pa.Table, others: Iterable[pa.Table], target: Path) -> None:
+    with target.open("w", encoding="utf-8") as out:
+        for table in chain([first], others):
+            text = to_frame(table).to_json(orient="records", lines=True, force_ascii=False, date_format="iso")
+            out.write(text if text.endswith("\n") else f"{text}\n")

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.events import Started
-from data_designer.engine.files import LocalFiles
+from data_designer.engine.files import files_at
 from data_designer.engine.layout import METADATA
 from data_designer.engine.reuse import Donor, reusable
 from data_designer.engine.sealed import DamagedError
@@ -21,6 +20,7 @@ from data_designer.interface.ledger import Origin, functions, stored_geometry, s
 from data_designer.interface.preparing import Checked, Prepared, Surroundings, prepare
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.purse import NOTHING, Amount
+from data_designer.object_storage import Location, location
 from data_designer.plan.model import LOCAL, Geometry, Plan
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Wanted:
 
     num_records: int
     dataset_name: str
-    root: Path
+    root: Location
     resume: ResumeMode
     origin: Origin
 
@@ -267,7 +267,7 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
     """
     if opened.origin.reuse is None or opened.done:
         return opened
-    if not required and not Path(opened.origin.reuse).exists():
+    if not required and not files_at(location(opened.origin.reuse)).list(""):
         logger.warning("reuse=%s is gone: what is left to make is asked for", opened.origin.reuse)
         return opened
     stored = StoredDataset.at(opened.origin.reuse)
@@ -281,7 +281,7 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
     costly = [step.name for step in plan.steps if step.pool != LOCAL]
     taken = sorted(part.names[0] for part in parts.values())
     logger.info("reuse=%s columns=%s asked=%s", stored.path, taken, [name for name in costly if name not in taken])
-    return replace(opened, donor=Donor(stored.path, LocalFiles(stored.path), stored.geometry, parts))
+    return replace(opened, donor=Donor(stored.path, files_at(stored.path), stored.geometry, parts))
 
 
 def refilled(opened: Opened, generated: int) -> Opened | None:

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from data_designer.engine.driver import RunReport
@@ -14,6 +13,7 @@ from data_designer.errors import (
     DatasetGenerationError,
 )
 from data_designer.models.caller import CallerStatistics
+from data_designer.object_storage import Location
 from data_designer.plan.model import Plan
 from data_designer.values import Usage
 
@@ -141,7 +141,7 @@ def _ranked(kinds: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]
     return sorted(kinds.items(), key=lambda item: -item[1]["count"])[:_MOST_EXAMPLES]
 
 
-def refuse_empty(report: RunReport, outcomes: RunOutcomes, dataset: Path | None = None) -> None:
+def refuse_empty(report: RunReport, outcomes: RunOutcomes, dataset: Location | None = None) -> None:
     """Raise where no record was made, in the words of what went wrong most.
 
     Raises:
@@ -164,7 +164,7 @@ def _attempts(outcomes: RunOutcomes) -> list[str]:
     ]
 
 
-def how_to_resume(dataset: Path) -> str:
+def how_to_resume(dataset: Location) -> str:
     """What to do about a run that ended early."""
     return (
         f"to go on: data-designer resume {dataset}, or the same script with resume='always'; what was answered is "

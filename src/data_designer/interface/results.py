@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -16,8 +16,9 @@ from data_designer.engine.store import Store
 from data_designer.engine.totals import total
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
-from data_designer.interface.loading import count, export, load
+from data_designer.interface.loading import export, load
 from data_designer.interface.outcomes import RunOutcomes
+from data_designer.object_storage import Location
 from data_designer.plan.model import Plan
 
 
@@ -36,7 +37,7 @@ class ArtifactStorage:
     requested_name: str
 
     @property
-    def artifact_path(self) -> Path:
+    def artifact_path(self) -> Location:
         """The folder of all datasets."""
         return self.store.path.parent
 
@@ -51,37 +52,37 @@ class ArtifactStorage:
         return self.store.path.name
 
     @property
-    def base_dataset_path(self) -> Path:
+    def base_dataset_path(self) -> Location:
         """The dataset's folder."""
         return self.store.path
 
     @property
-    def final_dataset_path(self) -> Path:
+    def final_dataset_path(self) -> Location:
         """The folder of its Parquet files."""
         return self.store.path / PARQUET
 
     @property
-    def dropped_columns_dataset_path(self) -> Path:
+    def dropped_columns_dataset_path(self) -> Location:
         """The folder of its dropped columns."""
         return self.store.path / DROPPED
 
     @property
-    def processors_outputs_path(self) -> Path:
+    def processors_outputs_path(self) -> Location:
         """The folder of what processors made."""
         return self.store.path / PROCESSED
 
     @property
-    def metadata_file_path(self) -> Path:
+    def metadata_file_path(self) -> Location:
         """Its metadata."""
         return self.store.path / "metadata.json"
 
     def load_dataset(self) -> pd.DataFrame:
         """All rows."""
-        return load(self.store.paths())
+        return load(self.store.contents())
 
     def load_dataset_with_dropped_columns(self) -> pd.DataFrame:
         """All rows, dropped columns beside the others."""
-        return pd.concat([load(self.store.paths()), load(self.store.paths(DROPPED))], axis=1)
+        return pd.concat([load(self.store.contents()), load(self.store.contents(DROPPED))], axis=1)
 
     def read_metadata(self) -> dict[str, Any]:
         """Its metadata."""
@@ -116,11 +117,11 @@ class DatasetCreationResults:
         Columns: record_index, column, kind, message, last_reply, attempts (requests sent for the record), usd (what
         these cost; null without prices), seed (the record's row of the seed dataset, as JSON).
         """
-        return load(self.artifact_storage.store.paths(REJECTS))
+        return load(self.artifact_storage.store.contents(REJECTS))
 
     def load_null_filled(self) -> pd.DataFrame:
         """Every cell that failed and is null instead, in the same form."""
-        return load(self.artifact_storage.store.paths(NULLED))
+        return load(self.artifact_storage.store.contents(NULLED))
 
     def load_analysis(self) -> DatasetProfilerResults:
         """Statistics of its columns."""
@@ -128,25 +129,24 @@ class DatasetCreationResults:
 
     def count_records(self) -> int:
         """How many rows there are."""
-        return count(self.artifact_storage.store.paths())
+        return sum(file.rows for file in self.artifact_storage.store.batch_files())
 
     def load_processor_dataset(self, processor_name: str) -> pd.DataFrame:
         """What a processor made. Raises ArtifactStorageError where it made nothing."""
-        files = self.artifact_storage.store.paths(f"{PROCESSED}/{processor_name}")
-        if not files:
+        folder = f"{PROCESSED}/{processor_name}"
+        if not self.artifact_storage.store.batch_files(folder):
             raise ArtifactStorageError(f"no processor '{processor_name}' wrote anything into this dataset")
-        return load(files)
+        return load(self.artifact_storage.store.contents(folder))
 
-    def get_path_to_processor_artifacts(self, processor_name: str) -> Path:
+    def get_path_to_processor_artifacts(self, processor_name: str) -> Location:
         """The folder of what a processor made. Raises ArtifactStorageError where no processor wrote anything."""
-        folder = self.artifact_storage.processors_outputs_path
-        if not folder.is_dir():
+        if not self.artifact_storage.store.files.list(PROCESSED):
             raise ArtifactStorageError("no processor wrote anything into this dataset")
-        return folder / processor_name
+        return self.artifact_storage.processors_outputs_path / processor_name
 
-    def export(self, path: "str | Path", *, format: str | None = None) -> Path:  # noqa: A002 - the public name
-        """Write all rows into one jsonl, csv or parquet file."""
-        return export(self.artifact_storage.store.paths(), path, format)
+    def export(self, path: "str | Location", *, format: str | None = None) -> Location:  # noqa: A002 - the public name
+        """Write all rows into one jsonl, csv or parquet file, or object."""
+        return export(self.artifact_storage.store.contents(), path, format)
 
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
         """A new builder with the same models, seeded from this dataset."""
@@ -155,7 +155,7 @@ class DatasetCreationResults:
     def display_sample_record(self, index: int | None = None, **options: Any) -> None:
         """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
         if self._display is None:
-            first = self.artifact_storage.store.paths()[:1]
+            first = islice(self.artifact_storage.store.contents(), 1)
             self._display = SampleDisplay(load(first), _layout(self.plan))
         self._display.show(index, **options)
 

@@ -109,12 +109,18 @@ def one_ray(plan: Plan) -> Iterator[int | None]:
         yield cpus
 
 
-def create(opened: Opened, observers: Sequence[Observer], known: Known, cpus: int | None = None) -> RunReport:
+Publish = Callable[[Receipt], Receipt]
+
+
+def create(
+    opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None = None
+) -> RunReport:
     """Make what is left of a dataset: run its plan to the end and write its batches.
 
     Args:
         opened: the dataset.
         observers: are shown what happens.
+        publish: makes a written batch visible; called in threads.
         known: what was found out about endpoints before.
         cpus: what `one_ray` yields.
     """
@@ -122,13 +128,14 @@ def create(opened: Opened, observers: Sequence[Observer], known: Known, cpus: in
     on_ray = wants_ray(prepared.plan)
     with _ready(prepared, known, _own_address() if on_ray else "127.0.0.1") as plan:
         treasury = treasury_of(plan, store, standing, opened.spent)
+        dataset = Dataset(store.files, store.run, opened.donor)
         if on_ray:
             from data_designer.distributed.run import RayRun
 
-            run = RayRun(plan, store, prepared.keys, prepared.seed_table, observers, opened.donor, treasury, cpus)
+            run = RayRun(plan, dataset, publish, prepared.keys, prepared.seed_table, observers, treasury, cpus)
             return on_own_loop(lambda started: run.run(standing, lambda: _check_models(plan, prepared), started))
-        place = Workplace(plan, Dataset(store.files, store.run, opened.donor), prepared.seed_table)
-        ways = _Ways(store.publish, place.write, treasury)
+        place = Workplace(plan, dataset, prepared.seed_table)
+        ways = _Ways(publish, place.write, treasury)
         return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, standing))
 
 

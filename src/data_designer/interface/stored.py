@@ -14,6 +14,7 @@ from data_designer.engine.store import Store
 from data_designer.engine.verifying import Verdict, verify
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.ledger import stored_geometry, stored_request
+from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
 
 Found = TypeVar("Found")
@@ -25,14 +26,14 @@ _OTHER_VERSION = "its metadata are of another version of this program"
 class StoredDataset:
     """A dataset directory."""
 
-    path: Path
+    path: Location
     metadata: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def at(cls, path: "str | Path") -> "StoredDataset":
+    def at(cls, path: "str | Location") -> "StoredDataset":
         """The dataset at a path. Raises ArtifactStorageError where there is none, or where it is damaged."""
-        absolute = Path(path).absolute()
-        return cls(absolute, Store.at(absolute).read_metadata())
+        place = location(path)
+        return cls(place, Store.at(place).read_metadata())
 
     @property
     def geometry(self) -> Geometry:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from glob import glob
@@ -19,6 +20,7 @@ from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrate
 from data_designer.config.seed_source import LocalFileSeedSource
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
+from data_designer.object_storage import Location, ObjectPath, Objects, is_url, matching
 from data_designer.steps.streams import Indices, key, permuted
 from data_designer.values import Block, Made
 
@@ -63,16 +65,24 @@ def _read(config: SeedConfig) -> pa.Table:
 
 
 def _read_files(path: str) -> pa.Table:
-    paths = sorted(glob(path)) if "*" in path else [path]
-    if not paths:
-        raise SeedReaderError(f"no seed file matches {path}")
-    tables = [_read_file(Path(one)) for one in paths]
     try:
+        places = list(_places(path))
+        if not places:
+            raise SeedReaderError(f"no seed file matches {path}")
+        tables = [_read_file(place) for place in places]
         return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+    except OSError as error:
+        raise SeedReaderError(f"the seed files {path} cannot be listed: {_plainly(error)}") from error
     except pa.ArrowException as error:
         raise SeedReaderError(
             f"the seed files {path} do not fit together: {error}; give their columns one type"
         ) from error
+
+
+def _places(path: str) -> Iterable[Location]:
+    if is_url(path):
+        return matching(path)
+    return map(Path, sorted(glob(path)) if "*" in path else [path])
 
 
 def _from_frame(frame: Any) -> pa.Table:
@@ -86,26 +96,38 @@ def _name(config: SeedConfig) -> str:
     return str(getattr(config.source, "path", "DataFrame"))
 
 
-def _read_file(path: Path) -> pa.Table:
+def _read_file(place: Location) -> pa.Table:
     try:
-        if path.stat().st_size == 0:
-            raise SeedReaderError(f"the seed file {path} is empty; it needs a header and at least one row")
-        match path.suffix.lower():
+        content = _content(place)
+        if content.size() == 0:
+            raise SeedReaderError(f"the seed file {place} is empty; it needs a header and at least one row")
+        match place.suffix.lower():
             case ".parquet":
-                return pq.ParquetFile(path).read()
+                return pq.ParquetFile(content).read()
             case ".csv":
-                return _read_csv(path)
+                return _read_csv(place, content)
             case _:
-                return _read_json(path)
+                return _read_json(place, content)
     except OSError as error:
-        raise SeedReaderError(f"the seed file {path} cannot be read: {error.strerror or error}") from error
+        raise SeedReaderError(f"the seed file {place} cannot be read: {_plainly(error)}") from error
     except UnicodeDecodeError as error:
-        raise SeedReaderError(f"the seed file {path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+        raise SeedReaderError(f"the seed file {place} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except pa.ArrowException as error:
-        raise SeedReaderError(f"the seed file {path} is malformed: {error}") from error
+        raise SeedReaderError(f"the seed file {place} is malformed: {error}") from error
 
 
-def _read_csv(path: Path) -> pa.Table:
+def _content(place: Location) -> pa.NativeFile:
+    """An open file; a whole object, since one is read anyhow."""
+    if isinstance(place, ObjectPath):
+        return pa.BufferReader(Objects(place.parent).read(place.name))
+    return pa.OSFile(str(place))
+
+
+def _plainly(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _read_csv(path: Location, content: pa.NativeFile) -> pa.Table:
     ragged: list[str] = []
 
     def refuse(row: Any) -> str:
@@ -119,7 +141,7 @@ def _read_csv(path: Path) -> pa.Table:
     parsing = pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse)
     # Only an empty field is null: "NA" may be a country, and "null" a word.
     converting = pa_csv.ConvertOptions(null_values=[""], strings_can_be_null=True)
-    table = pa_csv.read_csv(path, reading, parsing, converting)
+    table = pa_csv.read_csv(content, reading, parsing, converting)
     if ragged:
         raise SeedReaderError(f"the seed file {path} is ragged: {ragged[0]}; quote values that hold commas")
     for field in table.schema:
@@ -128,9 +150,9 @@ def _read_csv(path: Path) -> pa.Table:
     return table
 
 
-def _read_json(path: Path) -> pa.Table:
+def _read_json(path: Location, content: pa.NativeFile) -> pa.Table:
     """JSON lines; a file that is one JSON list of objects is taken too."""
-    text = path.read_text(encoding="utf-8-sig")
+    text = content.read().decode("utf-8-sig")
     rows = _json(path, 1, text) if text.lstrip().startswith("[") else _json_lines(path, text)
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
@@ -138,12 +160,12 @@ def _read_json(path: Path) -> pa.Table:
     return _aligned(rows)
 
 
-def _json_lines(path: Path, text: str) -> list[Any]:
+def _json_lines(path: Location, text: str) -> list[Any]:
     # Not splitlines, which also splits at characters that JSON allows within texts.
     return [_json(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
-def _json(path: Path, first_line: int, text: str) -> Any:
+def _json(path: Location, first_line: int, text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -102,6 +102,9 @@ class Objects:
         self.place = place
         self._opened: Any = None
 
+    def __str__(self) -> str:
+        return self.place.url
+
     def __reduce__(self) -> "tuple[type[Objects], tuple[ObjectPath]]":
         # Other processes have an environment, and so credentials, of their own.
         return Objects, (self.place,)

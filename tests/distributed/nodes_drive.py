@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import data_designer.config as dd
+from data_designer.errors import ArtifactStorageError
 from data_designer.interface import DataDesigner
 
 RECORDS = 240
@@ -75,11 +78,39 @@ def _homes() -> int:
     return len(seen)
 
 
+def refused(url: str, path: Path) -> str:
+    """What is said where one node has a file system of its own at the dataset's place."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    path.mkdir(exist_ok=True)
+    start = f"{Path(sys.executable).parent / 'ray'} start --address={cluster.address} --num-cpus=1 --block"
+    hidden = ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none '{path}' && exec {start}"]
+    elsewhere = subprocess.Popen(hidden, stdout=subprocess.DEVNULL, start_new_session=True)
+    os.environ["RAY_ADDRESS"] = cluster.address
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        while sum(node["Alive"] for node in ray.nodes()) == 1:
+            time.sleep(0.1)
+        make(url, path, executor="ray")
+    except ArtifactStorageError as error:
+        return str(error)
+    finally:
+        os.killpg(elsewhere.pid, signal.SIGKILL)
+        ray.shutdown()
+        cluster.shutdown()
+    return ""
+
+
 def main() -> None:
     """Start the nodes, make the dataset, say on how many of them replicas were."""
     url, path, loses = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "loses"
     if url == "hosts":
         make_many(path, int(sys.argv[3]), executor="ray", replicas_per_model=3)
+        return
+    if sys.argv[3] == "hides":
+        print(json.dumps({"said": refused(url, path)}))
         return
     import ray
     from ray.cluster_utils import Cluster

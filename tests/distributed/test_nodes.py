@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,3 +65,24 @@ def test_a_node_that_is_lost_costs_no_row(url: str, undisturbed: pd.DataFrame, t
     """Killed with all its processes in the middle, and replaced by another."""
     made(url, tmp_path, "loses")
     pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+
+
+def why_no_mounts() -> str | None:
+    """Why this machine gives no process a file system of its own; None where it does."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return "this needs root and the program `unshare`"
+    tried = subprocess.run(
+        ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"],  # noqa: S607 - the system's own
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return tried.stderr.strip() or None
+
+
+@pytest.mark.skipif(why_no_mounts() is not None, reason=f"no node can have files of its own: {why_no_mounts()}")
+def test_a_node_that_does_not_share_the_folder_is_named_before_anything_is_made(url: str, tmp_path: Path) -> None:
+    """Its batches would be missing, and nobody would know where they are."""
+    said = made(url, tmp_path / "apart", "hides")["said"]
+    assert f"does not reach the dataset {tmp_path / 'apart' / 'd'}" in said
+    assert "what the driver has written is not there" in said

@@ -13,6 +13,7 @@ from data_designer.distributed.cluster import connected, held_bytes_budget
 from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.distributed.metrics import RayMetrics
 from data_designer.distributed.pickling import pack
+from data_designer.distributed.reach import check_reach
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.events import Started
 from data_designer.engine.metrics import Metrics
@@ -73,6 +74,7 @@ class RayRun:
                 if isinstance(result, BaseException):
                     raise result
             assert isinstance(cpus, int)
+            await check_reach(self.dataset)
             exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
             replicas = replica_numbers(self.plan, cpus)

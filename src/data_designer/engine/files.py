@@ -123,6 +123,9 @@ class LocalFiles:
 
     at_once = 1
 
+    def __str__(self) -> str:
+        return str(self.root)
+
     def __reduce__(self) -> tuple[type["LocalFiles"], tuple[Path]]:
         return LocalFiles, (self.root,)
 

@@ -99,7 +99,7 @@ class Lock:
         """Show that this run lives. Raises DatasetInUseError, or OSError where that cannot be written."""
         self.check()
         self._beat += 1
-        self._files.put(_name(self.number), _content(self._owner, self._beat))
+        self._files.put(lock_name(self.number), _content(self._owner, self._beat))
 
     def keep(self, interval: float = RENEWAL) -> None:
         """Renew the lock from now on, in a thread, so that a busy event loop does not matter."""
@@ -113,7 +113,7 @@ class Lock:
             self._keeper.join()
         for number in _numbers(self._files):
             if number <= self.number:
-                self._files.remove(_name(number))
+                self._files.remove(lock_name(number))
         self._files.remove_folder(LOCK)
 
     def _renew_until_over(self, interval: float) -> None:
@@ -144,16 +144,17 @@ def acquire(files: Files, known: int, owner: Process, wait: Callable[[float], No
         if numbers and not _is_gone(files, numbers[-1], wait):
             raise DatasetInUseError(f"the dataset is being written by {_described(files, numbers[-1])}; {_CURE}")
         number = max([known, *numbers]) + 1
-        if files.create(_name(number), _content(owner, 0)):
+        if files.create(lock_name(number), _content(owner, 0)):
             for older in numbers:
-                files.remove(_name(older))
+                files.remove(lock_name(older))
             return Lock(files, number, owner)
 
 
 _CURE = "wait until it is done, or stop it and try again"
 
 
-def _name(number: int) -> str:
+def lock_name(number: int) -> str:
+    """The lock of a run."""
     return f"{LOCK}/{number:06d}"
 
 
@@ -168,7 +169,7 @@ def _content(owner: Process, beat: int) -> bytes:
 def _holder(files: Files, number: int) -> tuple[bytes | None, Process | None]:
     """The lock's content, None where it is gone, and its owner where it can be read."""
     try:
-        text = files.read(_name(number))
+        text = files.read(lock_name(number))
     except FileNotFoundError:
         return None, None
     try:

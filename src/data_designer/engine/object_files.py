@@ -61,6 +61,9 @@ class ObjectFiles:
         self._refused = False
         """Whether what was appended could not be put at the last try."""
 
+    def __str__(self) -> str:
+        return str(self._objects)
+
     def __reduce__(self) -> tuple[type["ObjectFiles"], tuple[Bucket, int]]:
         return ObjectFiles, (self._objects, self.at_once)
 

@@ -198,7 +198,7 @@ def test_the_job_runs_the_demo_that_the_image_has() -> None:
     assert "\nCOPY examples examples\n" in image
     example = Path(params["source"]).relative_to(folder[1])
     assert (ROOT / example).is_file()
-    assert params["artifact_path"].is_relative_to("/data")
+    assert Path(params["artifact_path"]).is_relative_to("/data")
     assert params["resume"].value == "if_possible"
     assert manifest["spec"]["backoffLimit"] > 0
 

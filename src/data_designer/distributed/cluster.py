@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 import ray
 
+from data_designer.errors import InvalidConfigError
+
 LOOPBACK = "127.0.0.1"
+_CLIENT = "ray://"
 _SEVERAL = 2
 """Nodes of a cluster whose processes are not all on this machine."""
 
@@ -38,8 +41,10 @@ def connected(workers: int) -> Iterator[int]:
     Yields the number of CPUs there are, which on a Ray that is started here may be fewer than it was told.
 
     Raises:
+        InvalidConfigError: it would be by Ray Client.
         ConnectionError: there is no Ray at `RAY_ADDRESS`.
     """
+    refuse_client()
     if ray.is_initialized():
         yield _cpus()
         return
@@ -53,6 +58,16 @@ def connected(workers: int) -> Iterator[int]:
         yield _cpus() if address else os.cpu_count() or 1
     finally:
         ray.shutdown()
+
+
+def refuse_client() -> None:
+    """Raise InvalidConfigError for Ray Client: all calls go over one connection, and with that the run would be gone."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address.startswith(_CLIENT) or (ray.is_initialized() and ray.util.client.ray.is_connected()):
+        raise InvalidConfigError(
+            f"a run cannot be driven by Ray Client ({address or _CLIENT}): run the script on a node of the cluster, with "
+            "RAY_ADDRESS=HOST:6379, or send it there with `data-designer submit`"
+        )
 
 
 def _connect(address: str) -> None:

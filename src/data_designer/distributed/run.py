@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import ray
 
-from data_designer.distributed.cluster import connected, held_bytes_budget
+from data_designer.distributed.cluster import connected, held_bytes_budget, refuse_client
 from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.distributed.metrics import RayMetrics
 from data_designer.distributed.pickling import pack
@@ -64,6 +64,7 @@ class RayRun:
             started: is given the driver, so that it can be told to stop.
         """
         self._check_resources()
+        refuse_client()
         packed = pack(self.plan)
         with ExitStack() as exits:
             workers = self.plan.run.non_inference_max_parallel_workers

@@ -61,12 +61,12 @@ def connected(workers: int) -> Iterator[int]:
 
 
 def refuse_client() -> None:
-    """Raise InvalidConfigError for Ray Client: all calls go over one connection, and with that the run would be gone."""
+    """Raise InvalidConfigError for Ray Client, whose calls all go over one connection that may break."""
     address = os.environ.get("RAY_ADDRESS", "")
     if address.startswith(_CLIENT) or (ray.is_initialized() and ray.util.client.ray.is_connected()):
         raise InvalidConfigError(
-            f"a run cannot be driven by Ray Client ({address or _CLIENT}): run the script on a node of the cluster, with "
-            "RAY_ADDRESS=HOST:6379, or send it there with `data-designer submit`"
+            f"a run cannot be driven by Ray Client ({address or _CLIENT}): run the script on a node of the cluster "
+            "with RAY_ADDRESS=HOST:6379, or send it there with `data-designer submit`"
         )
 
 

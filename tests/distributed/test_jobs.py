@@ -9,7 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,13 +59,15 @@ class Head:
     """A configuration, and a module beside it."""
     model: str
     """Where the simulated model is served."""
+    ray: str
+    """Where nodes and drivers join."""
 
-    def command(self, *arguments: str, check: int | None = 0) -> str:
+    def command(self, *arguments: str, check: int | None = 0, **variables: str) -> str:
         """Run `data-designer`; gives what it writes."""
         done = subprocess.run(
             [BIN / "data-designer", *arguments],
             cwd=self.project,
-            env=self.environment,
+            env={**self.environment, **variables},
             capture_output=True,
             text=True,
             timeout=300,
@@ -77,6 +80,19 @@ class Head:
         """Submit the configuration."""
         where = ["--address", self.address, "-d", name, "-o", str(path), "--seed", "7", "-n", str(RECORDS)]
         return self.command("submit", config, *where, "--set", "buffer_size=20", *more, check=check)
+
+    @contextmanager
+    def more_nodes(self, number: int, logs: Path) -> Iterator[None]:
+        """Nodes of one CPU that join for a while."""
+        start = [BIN / "ray", "start", f"--address={self.ray}", "--block", "--num-cpus=1", "--disable-usage-stats"]
+        with ExitStack() as exits:
+            for node in range(number):
+                log = exits.enter_context((logs / f"node{node}.log").open("w"))
+                process = subprocess.Popen(start, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+                exits.callback(_end, process)
+                # Two that start at once on one file system get into each other's way.
+                _until(lambda node=node: "Ray runtime started" in (logs / f"node{node}.log").read_text())
+            yield
 
     def asked(self) -> int:
         """Requests that the model counted."""
@@ -109,9 +125,16 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         try:
             address = f"http://127.0.0.1:{dashboard}"
             _wait_for(address, process)
-            yield Head(address, environment, root, url)
+            yield Head(address, environment, root, url, f"127.0.0.1:{port}")
         finally:
             _end(process)
+
+
+def _until(done: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
@@ -164,6 +187,21 @@ def test_a_submitted_job_makes_the_dataset_that_a_laptop_makes(
     job = re.findall(r"^job (\S+)$", said, re.MULTILINE)[0]
     assert head.command("job", "status", job, "--address", head.address).startswith("SUCCEEDED")
     assert f"{RECORDS} of {RECORDS} records" in head.command("job", "logs", job, "--address", head.address)
+
+
+def test_one_configuration_makes_the_same_dataset_in_all_four_ways(head: Head, tmp_path: Path) -> None:
+    """In one process, on a Ray of its own, beside a cluster of three nodes, and as a job of that."""
+    common = ["-n", str(RECORDS), "--seed", "7", "--set", "buffer_size=20"]
+    create = ["create", "config.py", "-o", str(tmp_path), *common]
+    head.command(*create, "-d", "inline", "--set", "executor=inline")
+    head.command(*create, "-d", "local", "--set", "executor=ray")
+    with head.more_nodes(2, tmp_path):
+        head.command(*create, "-d", "beside", "--set", "executor=ray", RAY_ADDRESS=head.ray)
+        head.submit("job", tmp_path)
+    inline = rows(tmp_path / "inline")
+    assert len(inline) == RECORDS
+    for way in ("local", "beside", "job"):
+        pd.testing.assert_frame_equal(rows(tmp_path / way), inline)
 
 
 def test_a_job_that_fails_ends_with_its_exit_code(head: Head, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Plugins: columns, seed readers and processors from other packages."""
 
 import importlib
-import importlib.util
 import logging
 import os
 from enum import StrEnum
@@ -88,4 +87,6 @@ def installed_plugins() -> list[Plugin]:
             continue
         if isinstance(plugin, Plugin):
             found.append(plugin)
+        else:
+            logger.warning("plugin=%s is no Plugin but %s", entry.name, type(plugin).__name__)
     return found

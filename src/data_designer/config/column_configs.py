@@ -391,7 +391,7 @@ BUILT_IN_COLUMNS: tuple[type[SingleColumnConfig], ...] = (
 )  # fmt: skip
 """In the order in which reports show them."""
 
-ColumnConfigT = Annotated[
+BuiltInColumnT = Annotated[
     Annotated[SeedDatasetColumnConfig, Tag("seed-dataset")]
     | Annotated[SamplerColumnConfig, Tag("sampler")]
     | Annotated[LLMTextColumnConfig, Tag("llm-text")]

@@ -1,20 +1,51 @@
 """Kinds of columns, by name."""
 
+import logging
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+from pydantic import Discriminator, Tag
 
 from data_designer.config.base import SingleColumnConfig
-from data_designer.config.column_configs import BUILT_IN_COLUMNS, ColumnConfigT
+from data_designer.config.column_configs import BUILT_IN_COLUMNS, BuiltInColumnT, column_kind
 from data_designer.config.sampler_params import SAMPLER_PARAMS, SamplerType
 from data_designer.errors import InvalidConfigError, InvalidEnumValueError
+from data_designer.plugins import Plugin, PluginType, installed_plugins
 
-COLUMN_CLASSES: dict[str, type[SingleColumnConfig]] = {
+logger = logging.getLogger(__name__)
+
+_BUILT_IN: dict[str, type[SingleColumnConfig]] = {
     cls.model_fields["column_type"].default: cls for cls in BUILT_IN_COLUMNS
+}
+
+
+def _column_plugins(installed: Iterable[Plugin]) -> dict[str, Plugin]:
+    """Column type to the plugin that makes such columns; what cannot be used is left out with a warning."""
+    found: dict[str, Plugin] = {}
+    for plugin in installed:
+        if plugin.plugin_type != PluginType.COLUMN_GENERATOR:
+            why = f"plugins of kind {plugin.plugin_type} are not supported by this version"
+        elif plugin.name in _BUILT_IN or plugin.name in found:
+            why = "another kind of column has that name"
+        elif not (isinstance(plugin.config_cls, type) and issubclass(plugin.config_cls, SingleColumnConfig)):
+            why = f"{plugin.config_qualified_name} is no SingleColumnConfig"
+        else:
+            found[plugin.name] = plugin
+            continue
+        logger.warning("plugin=%s is left out: %s", plugin.name, why)
+    return found
+
+
+COLUMN_PLUGINS = _column_plugins(installed_plugins())
+"""Column type to the installed plugin that makes such columns."""
+COLUMN_CLASSES: dict[str, type[SingleColumnConfig]] = _BUILT_IN | {
+    name: plugin.config_cls for name, plugin in COLUMN_PLUGINS.items()
 }
 """Column type to its class, in the order in which reports show them."""
 
 
-class DataDesignerColumnType(StrEnum):
+class _ColumnType(StrEnum):
     """Kinds of columns."""
 
     SAMPLER = "sampler"
@@ -28,6 +59,22 @@ class DataDesignerColumnType(StrEnum):
     EMBEDDING = "embedding"
     IMAGE = "image"
     CUSTOM = "custom"
+
+
+if TYPE_CHECKING:
+    ColumnConfigT = BuiltInColumnT
+    DataDesignerColumnType = _ColumnType
+else:
+    ColumnConfigT = Annotated[
+        Union[tuple(Annotated[cls, Tag(kind)] for kind, cls in COLUMN_CLASSES.items())],  # noqa: UP007 - it is computed
+        Discriminator(column_kind),
+    ]
+    DataDesignerColumnType = StrEnum(
+        "DataDesignerColumnType",
+        {kind.name: kind.value for kind in _ColumnType}
+        | {name.replace("-", "_").upper(): name for name in COLUMN_PLUGINS},
+        module=__name__,
+    )
 
 
 def as_column_type(value: "str | DataDesignerColumnType") -> DataDesignerColumnType:

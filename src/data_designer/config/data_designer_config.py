@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
 from data_designer.config.base import ConfigBase
-from data_designer.config.column_configs import ColumnConfigT
+from data_designer.config.column_types import ColumnConfigT
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig

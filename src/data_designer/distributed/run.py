@@ -75,7 +75,7 @@ class RayRun:
                 if isinstance(result, BaseException):
                     raise result
             assert isinstance(cpus, int)
-            await check_reach(self.dataset)
+            await check_reach(self.dataset, packed)
             exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
             scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
             replicas = replica_numbers(self.plan, cpus)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from data_designer.config.base import SingleColumnConfig
+from data_designer.config.column_types import COLUMN_PLUGINS
 from data_designer.errors import DAGCircularDependencyError
 from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Scope, Step
 
@@ -85,7 +86,8 @@ def _step(column: SingleColumnConfig, known: Mapping[str, str]) -> Step:
     aliases = [alias for alias in column.get_model_aliases() if alias]
     return Step(
         name=column.name,
-        kind=column.column_type,
+        # What an installed plugin makes is carried out as what a function of the user makes.
+        kind="custom" if column.column_type in COLUMN_PLUGINS else column.column_type,
         configs=(column,),
         needs=tuple(name for name in needs(column) if name in known),
         makes=makes(column),
@@ -99,6 +101,8 @@ def _step(column: SingleColumnConfig, known: Mapping[str, str]) -> Step:
 
 def _scope(column: SingleColumnConfig) -> Scope:
     """Functions of the user that see several rows must see the same ones however a run is divided."""
-    whole_column = getattr(column, "generation_strategy", None) == "full_column"
+    plugin = COLUMN_PLUGINS.get(column.column_type)
+    strategy = plugin.impl_cls.get_generation_strategy() if plugin else getattr(column, "generation_strategy", None)
+    whole_column = strategy == "full_column"
     local_callable = getattr(column, "validator_type", None) == "local_callable"
     return "batch" if whole_column or local_callable else "cell"

@@ -11,6 +11,7 @@ from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from data_designer.config.base import SingleColumnConfig
+from data_designer.config.column_types import COLUMN_PLUGINS
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import HOW_IT_IS_ASKED
 from data_designer.config.templates import references
@@ -60,9 +61,11 @@ def digest(content: Any) -> str:
 
 
 def user_functions(column: SingleColumnConfig) -> dict[str, Callable[..., Any]]:
-    """Functions of the user that a column calls, by the name of the field that holds them."""
+    """Functions of the user, or of a plugin, that a column calls, by the name of the field that holds them."""
+    plugin = COLUMN_PLUGINS.get(column.column_type)
     candidates = {
         "generator_function": getattr(column, "generator_function", None),
+        "plugin": None if plugin is None else plugin.impl_cls.carried_out_by(),
         "validation_function": getattr(getattr(column, "validator_params", None), "validation_function", None),
     }
     return {name: function for name, function in candidates.items() if function is not None}

@@ -16,6 +16,7 @@ from data_designer.plan.model import Plan, Step
 from data_designer.steps.custom import CustomCellProgram, CustomColumnProgram
 from data_designer.steps.expressions import ExpressionProgram
 from data_designer.steps.llm import ConversationLimits, LlmProgram
+from data_designer.steps.plugin_columns import as_custom
 from data_designer.steps.program import Program
 from data_designer.steps.samplers import SamplersProgram
 from data_designer.steps.seeds import SeedProgram
@@ -54,7 +55,7 @@ def build(step: Step, plan: Plan, seed_table: "pa.Table | None" = None) -> Progr
         case "validation":
             return ValidationProgram(cast(ValidationColumnConfig, config))
         case "custom":
-            custom = cast(CustomColumnConfig, config)
+            custom = config if isinstance(config, CustomColumnConfig) else as_custom(config)
             whole = custom.generation_strategy == "full_column"
             return CustomColumnProgram(custom, step.makes) if whole else CustomCellProgram(custom, step.makes)
         case _:

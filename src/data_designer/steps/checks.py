@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+from data_designer.config.column_types import COLUMN_PLUGINS
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.run_config import JinjaRenderingEngine, RunConfig
 from data_designer.plan.columns import producers
 from data_designer.plan.violations import Violation
 from data_designer.steps.custom import custom_violations
 from data_designer.steps.llm import unsupported
+from data_designer.steps.plugin_columns import plugin_violations
 from data_designer.steps.processors import transform_violations
 from data_designer.steps.sampler_checks import check_samplers
 from data_designer.steps.structured import schema_violations
@@ -68,5 +70,7 @@ def _by_kind(column: Any) -> Iterator[tuple[str, str]]:
                 yield "unsupported", missing
         case kind if kind in _NOT_YET:
             yield "unsupported", f"{kind} columns are not supported by this version"
+        case kind if kind in COLUMN_PLUGINS:
+            yield from (("invalid_plugin", message) for message in plugin_violations(column))
         case _:
             pass

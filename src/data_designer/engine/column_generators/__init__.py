@@ -1,0 +1,1 @@
+"""Where plugins import the bases of column generators from."""

@@ -1,0 +1,1 @@
+"""Where plugins import what tests them from."""

@@ -1,0 +1,56 @@
+"""Columns of installed plugins: carried out as custom columns are, by a method of the plugin's class."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from data_designer.config.base import SingleColumnConfig
+from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
+from data_designer.config.column_types import COLUMN_PLUGINS
+from data_designer.config.custom_column import custom_column_generator
+from data_designer.errors import PluginLoadError
+
+_OWED = ("get_generation_strategy", "carried_out_by")
+"""What the base classes give."""
+
+
+def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
+    """What keeps a plugin's column from being made; nothing where it is fine."""
+    plugin = COLUMN_PLUGINS[column.column_type]
+    try:
+        generator = plugin.impl_cls
+    except PluginLoadError as error:
+        yield str(error)
+        return
+    if not all(hasattr(generator, name) for name in _OWED):
+        yield f"{plugin.impl_qualified_name} is neither a ColumnGeneratorCellByCell nor a ColumnGeneratorFullColumn"
+    if column.get_model_aliases():
+        yield "columns of plugins that ask models are not supported by this version"
+
+
+def as_custom(column: SingleColumnConfig) -> CustomColumnConfig:
+    """The custom column that does what a plugin's column does. Raises what its class raises."""
+    generator = COLUMN_PLUGINS[column.column_type].impl_cls(config=column)
+    strategy = GenerationStrategy(generator.get_generation_strategy())
+    return CustomColumnConfig(
+        name=column.name,
+        skip=column.skip,
+        propagate_skip=column.propagate_skip,
+        generator_function=_function(column, generator, strategy),
+        generation_strategy=strategy,
+    )
+
+
+def _function(column: SingleColumnConfig, generator: Any, strategy: GenerationStrategy) -> Any:
+    def whole(df: Any) -> Any:
+        return generator.generate(df)
+
+    def cell(row: dict[str, Any]) -> Any:
+        return generator.generate(row)
+
+    async def awaited(row: dict[str, Any]) -> Any:
+        return await generator.agenerate(row)
+
+    is_async = generator.carried_out_by().__name__ == "agenerate"
+    function: Any = whole if strategy == GenerationStrategy.FULL_COLUMN else awaited if is_async else cell
+    function.__name__ = type(generator).__name__
+    return custom_column_generator(column.required_columns, column.side_effect_columns)(function)

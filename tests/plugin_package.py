@@ -1,0 +1,113 @@
+"""An installed package with plugins, made for a test: what other packages would bring."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CONFIGS = """
+from typing import Literal
+from data_designer.config.base import SingleColumnConfig
+
+class Mirrored(SingleColumnConfig):
+    column_type: Literal["mirrored-text"] = "mirrored-text"
+    of: str
+    times: int = 1
+
+    @property
+    def required_columns(self):
+        return [self.of]
+
+    @property
+    def side_effect_columns(self):
+        return [f"{self.name}_length"]
+
+class Ranked(SingleColumnConfig):
+    column_type: Literal["ranked"] = "ranked"
+    of: str
+
+    @property
+    def required_columns(self):
+        return [self.of]
+
+    @property
+    def side_effect_columns(self):
+        return []
+
+class Awaited(Ranked):
+    column_type: Literal["awaited"] = "awaited"
+
+class Asking(Ranked):
+    column_type: Literal["asking"] = "asking"
+    model_alias: str = "m"
+"""
+GENERATORS = """
+import asyncio
+from data_designer.engine.column_generators.generators.base import (
+    ColumnGeneratorCellByCell, ColumnGeneratorFullColumn,
+)
+
+class Mirror(ColumnGeneratorCellByCell):
+    def _initialize(self):
+        self.times = self.config.times
+
+    def generate(self, data):
+        text = data[self.config.of][::-1] * self.times
+        return {**data, self.config.name: text, f"{self.config.name}_length": len(text)}
+
+class Rank(ColumnGeneratorFullColumn):
+    def generate(self, data):
+        data[self.config.name] = data[self.config.of].rank().astype(int)
+        return data
+
+class Wait(ColumnGeneratorCellByCell):
+    async def agenerate(self, data):
+        await asyncio.sleep(0)
+        return {**data, self.config.name: f"awaited {data[self.config.of]}"}
+"""
+PLUGINS = """
+from data_designer.plugins import Plugin, PluginType
+
+def plugin(config, generator, kind=PluginType.COLUMN_GENERATOR):
+    names = {"config_qualified_name": f"plugged.configs.{config}", "impl_qualified_name": f"plugged.work.{generator}"}
+    return Plugin(plugin_type=kind, **names)
+
+mirror, rank = plugin("Mirrored", "Mirror"), plugin("Ranked", "Rank")
+wait, asking, homeless = plugin("Awaited", "Wait"), plugin("Asking", "Wait"), plugin("Ranked", "Nowhere")
+nonsense = "no plugin"
+"""
+
+
+def install(folder: Path, *, plugins: tuple[str, ...] = ("mirror", "rank", "wait")) -> dict[str, str]:
+    """Put the package into a folder as an installer would. Gives the environment of processes that have it.
+
+    Args:
+        folder: where to; empty.
+        plugins: those of its plugins that it announces.
+    """
+    package = folder / "plugged"
+    package.mkdir()
+    for name, text in (("__init__", ""), ("configs", CONFIGS), ("work", GENERATORS), ("plugins", PLUGINS)):
+        (package / f"{name}.py").write_text(text)
+    info = folder / "plugged-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
+    (info / "RECORD").write_text("plugged/__init__.py,,\nplugged/work.py,,\n")
+    announced = "\n".join(f"{name} = plugged.plugins:{name}" for name in plugins)
+    (info / "entry_points.txt").write_text(f"[data_designer.plugins]\n{announced}\n")
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def run(environment: dict[str, str], code: str, **more: str) -> tuple[str, str]:
+    """What a program writes, to its output and beside it, that finds the package installed."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, **more},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout, done.stderr

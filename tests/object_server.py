@@ -138,8 +138,10 @@ class FaultyWay:
     port: int = field(default_factory=free_port)
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of every request that came."""
-    _lost: list[int] = field(default_factory=list)
-    """Requests that change something which are still to be let pass before an answer is lost."""
+    _to_lose: int = 0
+    """Which request to come, of those that change something, is carried out and not answered; 0 for none."""
+    _to_refuse: int = 0
+    """Since which of them all are refused for good; 0 for none."""
     _refusal: tuple[int, str] | None = None
     _listening: _Server | None = None
     _connections: set[socket.socket] = field(default_factory=set)
@@ -152,8 +154,16 @@ class FaultyWay:
 
     def lose_answer(self, number: int = 1) -> None:
         """Carry out the request of this number, from now on, of those that change something, and never answer it."""
-        with self._lock:
-            self._lost.append(number)
+        self._to_lose = number
+
+    def refuse_from(self, number: int) -> None:
+        """Refuse what changes something from the request of this number on, from now on."""
+        self._to_refuse = number
+
+    def settle(self) -> None:
+        """Pass everything on from now on."""
+        self._to_lose = self._to_refuse = 0
+        self._refusal = None
 
     @contextmanager
     def refusing(self, status: int = 503, code: str = "SlowDown") -> Iterator[None]:
@@ -204,10 +214,11 @@ class FaultyWay:
             self.asked.append((method, path))
             if self._refusal is not None or method in ("GET", "HEAD"):
                 return self._refusal, False
-            self._lost = [number - 1 for number in self._lost]
-            lost = 0 in self._lost
-            self._lost = [number for number in self._lost if number]
-            return None, lost
+            if self._to_refuse == 1:
+                self._refusal = (400, "InvalidRequest")
+            lost = self._to_lose == 1
+            self._to_lose, self._to_refuse = max(0, self._to_lose - 1), max(0, self._to_refuse - 1)
+            return self._refusal, lost
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -193,37 +193,42 @@ class Objects:
         return self._opened
 
     def _ask(self, name: str, request: Callable[[Any], Result]) -> Result:
-        from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+        from obstore.exceptions import AlreadyExistsError, BaseError
 
         where = f"{self.place}/{name}"
         try:
             return request(self._store())
         except FileNotFoundError as error:
             if _NO_BUCKET in str(error):
-                raise OSError(f"{where}: {_first_line(error)}") from error
+                raise _refusal(where, error) from error
             raise FileNotFoundError(f"{where} is missing") from error
         except AlreadyExistsError as error:
             raise FileExistsError(f"{where} is there already") from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise PermissionError(f"{where}: access is denied; {_CREDENTIALS}") from error
         except BaseError as error:
-            raise OSError(f"{where}: {_first_line(error)}") from error
+            raise _refusal(where, error) from error
 
 
 _CREDENTIALS = (
     "give this process credentials by its environment (AWS_ACCESS_KEY_ID and its like), or the machine a role"
 )
-
-
 _NO_BUCKET = "NoSuchBucket"
+_OF_THE_MACHINE = "169.254."
+"""Where there are no credentials, the machine is asked for those of its role at such an address."""
+_DENIED = ("401 Unauthorized", "403 Forbidden")
 
 
-def _first_line(error: Exception) -> str:
-    if _NO_BUCKET in str(error):
-        return "there is no such bucket; make it first"
-    said = str(error).partition("\n")[0]
-    # Where there are none, the machine is asked for those of its role at this address.
-    return f"no credentials were found ({said}); {_CREDENTIALS}" if "169.254." in said else said
+def _refusal(where: str, error: Exception) -> OSError:
+    """What a storage refuses, in words for the user: its own are not the same for all requests."""
+    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+    said, first_line = str(error), str(error).partition("\n")[0]
+    if _OF_THE_MACHINE in said:
+        return OSError(f"{where}: no credentials were found ({first_line}); {_CREDENTIALS}")
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or any(one in said for one in _DENIED):
+        return PermissionError(f"{where}: access is denied; {_CREDENTIALS}")
+    if _NO_BUCKET in said:
+        return OSError(f"{where}: there is no such bucket; make it first")
+    return OSError(f"{where}: {first_line}")
 
 
 def matching(pattern: str) -> Iterator[ObjectPath]:

@@ -117,8 +117,12 @@ class Bucket:
 
     def _ask(self, method: str, rest: str, content: bytes = b"") -> bytes:
         # Whoever it is: who says nothing at all is shown no private object.
-        signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=tester/20260101/us-east-1/s3/aws4_request"}
-        request = urllib.request.Request(f"{self.server}/{self.name}/{rest}", content, signed, method=method)  # noqa: S310
+        headers = {
+            "Authorization": "AWS4-HMAC-SHA256 Credential=tester/20260101/us-east-1/s3/aws4_request",
+            "Content-Type": "application/octet-stream",
+        }
+        url = f"{self.server}/{self.name}/{rest}"
+        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 - a loopback address
         with urllib.request.urlopen(request) as reply:  # noqa: S310 - a loopback address
             answer: bytes = reply.read()
             return answer
@@ -130,16 +134,29 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request."""
+
+    method: str
+    path: str
+    who: str
+    """The name that whoever asks has at the storage."""
+    size: int
+    """Bytes that it brings along."""
+
+
 @dataclass
 class FaultyWay:
     """A proxy before the server. It loses answers, refuses requests, and is unreachable, as it is told."""
 
     server: str
     port: int = field(default_factory=free_port)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    """Method and path of every request that came."""
+    asked: list[Asked] = field(default_factory=list)
     _to_lose: int = 0
     """Which request to come, of those that change something, is carried out and not answered; 0 for none."""
+    _loses_every: int = 0
+    """After how many of them another one is lost; 0 for never."""
     _to_refuse: int = 0
     """Since which of them all are refused for good; 0 for none."""
     _refusal: tuple[int, str] | None = None
@@ -156,13 +173,17 @@ class FaultyWay:
         """Carry out the request of this number, from now on, of those that change something, and never answer it."""
         self._to_lose = number
 
+    def lose_every(self, number: int) -> None:
+        """Do so again and again."""
+        self._to_lose = self._loses_every = number
+
     def refuse_from(self, number: int) -> None:
         """Refuse what changes something from the request of this number on, from now on."""
         self._to_refuse = number
 
     def settle(self) -> None:
         """Pass everything on from now on."""
-        self._to_lose = self._to_refuse = 0
+        self._to_lose = self._loses_every = self._to_refuse = 0
         self._refusal = None
 
     @contextmanager
@@ -208,16 +229,17 @@ class FaultyWay:
         with self._lock:
             self._connections.discard(connection)
 
-    def note(self, method: str, path: str) -> tuple[tuple[int, str] | None, bool]:
+    def note(self, asked: Asked) -> tuple[tuple[int, str] | None, bool]:
         """Count a request; says how it is refused, if it is, and whether its answer is lost."""
         with self._lock:
-            self.asked.append((method, path))
-            if self._refusal is not None or method in ("GET", "HEAD"):
+            self.asked.append(asked)
+            if self._refusal is not None or asked.method in ("GET", "HEAD"):
                 return self._refusal, False
             if self._to_refuse == 1:
                 self._refusal = (400, "InvalidRequest")
             lost = self._to_lose == 1
-            self._to_lose, self._to_refuse = max(0, self._to_lose - 1), max(0, self._to_refuse - 1)
+            self._to_lose = self._loses_every if lost else max(0, self._to_lose - 1)
+            self._to_refuse = max(0, self._to_refuse - 1)
             return self._refusal, lost
 
 
@@ -250,7 +272,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Pass a request on, or do to it what was told."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        refusal, lost = self.way.note(self.command, self.path)
+        found = re.search(r"Credential=([^/]*)", self.headers.get("Authorization", ""))
+        who = found.group(1) if found else ""
+        refusal, lost = self.way.note(Asked(self.command, self.path, who, len(body)))
         if refusal is not None:
             status, code = refusal
             self._answer(status, {}, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())

@@ -589,15 +589,32 @@ def test_a_run_that_was_taken_over_publishes_nothing(objects: Files, bucket: Buc
     assert bucket.keys("d") == [f"d/{LOCK}/000002"]
 
 
-def test_a_dataset_whose_last_run_cannot_be_read_is_not_taken(bucket: Bucket, way: FaultyWay) -> None:
-    """Else a run could get the number, and overwrite the journal, of one that was before; nothing is left behind."""
-    store = Store.at(place_of(bucket))
-    store.take().release()
-    way.asked.clear()
-    with way.refusing(*DENIED), pytest.raises(ArtifactStorageError, match="lock of .* cannot be written"):
-        store.take()
-    assert all(method == "GET" for method, _ in way.asked)
-    assert bucket.keys() == []
+class Unread(LocalFiles):
+    """Files whose metadata cannot be read at one of the looks."""
+
+    looks = 0
+    fails_at = 0
+
+    def read(self, name: str) -> bytes:
+        """Read, or fail to."""
+        if name == METADATA:
+            self.looks += 1
+            if self.looks == self.fails_at:
+                raise OSError(5, "Input/output error")
+        return super().read(name)
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_dataset_whose_last_run_cannot_be_read_is_not_taken(tmp_path: Path, look: int) -> None:
+    """Else a run could get the number, and overwrite the journal, of one that was before; no lock is left behind."""
+    files = Unread(tmp_path)
+    files.put(METADATA, seal({"run": 5}))
+    files.fails_at = look
+    store = Store(tmp_path, files)
+    with pytest.raises(ArtifactStorageError, match="the lock of .* cannot be written: .*Input/output error"):
+        store.take(never)
+    assert (files.walk(""), store.lock) == ([METADATA], None)
+    assert store.take(never).number == 6
 
 
 def test_a_name_that_is_taken_gets_a_sibling(bucket: Bucket) -> None:

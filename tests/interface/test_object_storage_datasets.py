@@ -36,8 +36,10 @@ from tests.interface.test_resume import (
 from tests.object_server import Bucket, FaultyWay
 
 import data_designer.config as dd
+from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetInUseError
 from data_designer.interface import DataDesignerGenerationError, DatasetCreationResults
+from data_designer.interface.opening import released_on_error
 from data_designer.interface.stored import StoredDataset
 from data_designer.object_storage import ObjectPath
 
@@ -131,22 +133,34 @@ def test_a_dataset_is_exported_from_and_to_anywhere(
     assert list(read[form](io.BytesIO(written))["n"]) == list(range(10))
 
 
-def test_an_export_to_a_bucket_that_is_not_there_says_so(
-    endpoint: Endpoint, root: ObjectPath, on_disk: DatasetCreationResults
-) -> None:
-    """The bucket is named, and the dataset is as it was."""
+@pytest.mark.usefixtures("bucket")
+def test_an_export_to_a_bucket_that_is_not_there_says_so(on_disk: DatasetCreationResults) -> None:
+    """The bucket is named."""
     with pytest.raises(OSError, match="s3://gone-for-good/out.csv: there is no such bucket"):
         on_disk.export("s3://gone-for-good/out.csv")
-    with endpoint(answer) as counted, pytest.raises(ArtifactStorageError, match="no such bucket"):
-        make(counted.url, ObjectPath("s3://gone-for-good/all"))
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("mode", ["never", "always", "if_possible"])
+def test_a_bucket_that_is_not_there_is_said_before_anything_is_asked(endpoint: Endpoint, mode: str) -> None:
+    """An error about the storage that names the dataset, whatever is to become of one that is there."""
+    said = "the dataset folder s3://gone-for-good/all/d cannot be .*no such bucket"
+    with endpoint(answer) as counted, pytest.raises(ArtifactStorageError, match=said):
+        make(counted.url, ObjectPath("s3://gone-for-good/all"), mode)
     assert counted.prompts == []
-    with (
-        endpoint(answer) as counted,
-        pytest.raises((ArtifactStorageError, DataDesignerGenerationError), match="no such"),
-    ):
-        make(counted.url, ObjectPath("s3://gone-for-good/all"), ALWAYS)
-    assert counted.prompts == []
-    assert root.name == "all"
+
+
+def test_what_went_wrong_first_is_what_is_said(root: ObjectPath, way: FaultyWay) -> None:
+    """Where a storage is gone when its lock is to be released, that hides no error of before."""
+    store = Store.at(root / "d")
+    lock = store.take()
+    with way.refusing(400, "InvalidRequest"):
+        with pytest.raises(ZeroDivisionError), lock:
+            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError), released_on_error(store):
+            raise ZeroDivisionError
+        with pytest.raises(OSError, match="InvalidRequest"), lock:
+            pass
 
 
 def test_a_name_that_is_taken_gets_a_time_stamp(endpoint: Endpoint, root: ObjectPath, bucket: Bucket) -> None:

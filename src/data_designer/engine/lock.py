@@ -88,8 +88,12 @@ class Lock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self.release()
+        except OSError:
+            if kind is None:
+                raise  # Else what went wrong first is what is said.
 
     def check(self) -> None:
         """Raise DatasetInUseError if another run has taken over."""

@@ -88,6 +88,13 @@ class Store:
             ) from error
         return store
 
+    def has_files(self) -> bool:
+        """Whether anything is here. Raises ArtifactStorageError where that cannot be seen."""
+        try:
+            return bool(self.files.list(""))
+        except OSError as error:
+            raise ArtifactStorageError(f"the dataset folder {self.path} cannot be read: {error}") from error
+
     def is_free(self) -> bool:
         """Whether there is nothing here that anybody would miss: at most what a run left that got nowhere."""
         names = set(self.files.list(""))

@@ -1,4 +1,4 @@
-"""What tests share: a counting endpoint on the loopback, and a Ray that is started once."""
+"""What tests share: a counting endpoint and an object storage on the loopback, and a Ray that is started once."""
 
 import json
 import signal
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
+from tests.object_server import Bucket, FaultyWay, environment, faulty_way, object_server
 
 
 @dataclass
@@ -138,3 +139,26 @@ def local_ray() -> Iterator[None]:
 
         with connected(4):
             yield
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[str]:
+    """An object storage of this machine, started once for all tests that need one; its URL."""
+    with object_server() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(storage: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket of the test's own, to which the environment leads."""
+    for name, value in environment(storage).items():
+        monkeypatch.setenv(name, value)
+    return Bucket.made(storage)
+
+
+@pytest.fixture
+def way(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyWay]:
+    """A way to the bucket that fails as it is told; the environment leads along it."""
+    with faulty_way(bucket.server) as faulty:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", faulty.url)
+        yield faulty

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from data_designer.errors import InvalidFilePathError
 
 Result = TypeVar("Result")
 
 SCHEMES = ("s3", "s3a", "gs", "az")
-_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):/{1,2}(?=[^/])")
+_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):/{1,2}")
 """Also with one slash, which is what pathlib makes of a URL."""
 _WAIT = timedelta(seconds=30)
 """How long a request may be tried again; whoever asked decides about more."""
@@ -82,13 +83,15 @@ def location(place: "str | os.PathLike[str]") -> Location:
         return Path(text).absolute()
     scheme, rest = found.group(1).lower(), text[found.end() :].rstrip("/")
     bucket = rest.partition("/")[0]
+    if "@" in bucket or "?" in rest:
+        raise InvalidFilePathError(
+            f"the {scheme}:// URL holds credentials or a query, which logs would show: give them by the environment"
+        )
     if scheme not in SCHEMES:
         listed = ", ".join(f"{one}://" for one in SCHEMES)
         raise InvalidFilePathError(f"{scheme}://{bucket} cannot be used: take one of {listed}, or a path")
-    if "@" in bucket:
-        raise InvalidFilePathError(
-            f"the {scheme}:// URL holds credentials, which logs would show: give them by the environment"
-        )
+    if not bucket:
+        raise InvalidFilePathError(f"{text} names no bucket: write {scheme}://bucket/folder")
     return ObjectPath(f"{scheme}://{rest}")
 
 
@@ -185,36 +188,50 @@ class Objects:
         if self._opened is None:
             from obstore.store import from_url
 
-            self._opened = from_url(self.place.url, retry_config={"retry_timeout": _WAIT, "max_retries": 8})
+            scheme, _, rest = self.place.url.partition("://")
+            # A URL it becomes only here: elsewhere `#` and `%` stand for themselves.
+            self._opened = from_url(
+                f"{scheme}://{quote(rest)}", retry_config={"retry_timeout": _WAIT, "max_retries": 8}
+            )
         return self._opened
 
     def _ask(self, name: str, request: Callable[[Any], Result]) -> Result:
-        from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+        from obstore.exceptions import AlreadyExistsError, BaseError
 
         where = f"{self.place}/{name}"
         try:
             return request(self._store())
         except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise OSError(f"{where}: there is no such bucket; make it first") from error
+            if _NO_BUCKET in str(error):
+                raise _refusal(where, error) from error
             raise FileNotFoundError(f"{where} is missing") from error
         except AlreadyExistsError as error:
             raise FileExistsError(f"{where} is there already") from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise PermissionError(f"{where}: access is denied; {_CREDENTIALS}") from error
         except BaseError as error:
-            raise OSError(f"{where}: {_first_line(error)}") from error
+            raise _refusal(where, error) from error
 
 
 _CREDENTIALS = (
     "give this process credentials by its environment (AWS_ACCESS_KEY_ID and its like), or the machine a role"
 )
+_NO_BUCKET = "NoSuchBucket"
+_OF_THE_MACHINE = "169.254."
+"""Where there are no credentials, the machine is asked for those of its role at such an address."""
+_DENIED = ("401 Unauthorized", "403 Forbidden")
 
 
-def _first_line(error: Exception) -> str:
-    said = str(error).partition("\n")[0]
-    # Where there are none, the machine is asked for those of its role at this address.
-    return f"no credentials were found ({said}); {_CREDENTIALS}" if "169.254." in said else said
+def _refusal(where: str, error: Exception) -> OSError:
+    """What a storage refuses, in words for the user: its own are not the same for all requests."""
+    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+    said, first_line = str(error), str(error).partition("\n")[0]
+    if _OF_THE_MACHINE in said:
+        return OSError(f"{where}: no credentials were found ({first_line}); {_CREDENTIALS}")
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or any(one in said for one in _DENIED):
+        return PermissionError(f"{where}: access is denied; {_CREDENTIALS}")
+    if _NO_BUCKET in said:
+        return OSError(f"{where}: there is no such bucket; make it first")
+    return OSError(f"{where}: {first_line}")
 
 
 def matching(pattern: str) -> Iterator[ObjectPath]:

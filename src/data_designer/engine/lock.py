@@ -5,6 +5,7 @@ means to make the next number, which only one can do; so nobody has to remove a 
 A process of this machine is asked whether it lives; a lock of another machine is watched for longer than a lease.
 """
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -21,6 +22,8 @@ LEASE = 20.0
 """Seconds after which a lock of another machine that was not renewed is void."""
 RENEWAL = 5.0
 """Seconds between renewals."""
+_takes = itertools.count()
+"""Tells apart what the threads of one process try to take: a storage may know a try by its content only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,12 @@ class Lock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self.release()
+        except OSError:
+            if kind is None:
+                raise  # Else what went wrong first is what is said.
 
     def check(self) -> None:
         """Raise DatasetInUseError if another run has taken over."""
@@ -144,7 +151,7 @@ def acquire(files: Files, known: int, owner: Process, wait: Callable[[float], No
         if numbers and not _is_gone(files, numbers[-1], wait):
             raise DatasetInUseError(f"the dataset is being written by {_described(files, numbers[-1])}; {_CURE}")
         number = max([known, *numbers]) + 1
-        if files.create(lock_name(number), _content(owner, 0)):
+        if files.create(lock_name(number), _content(owner, 0, next(_takes))):
             for older in numbers:
                 files.remove(lock_name(older))
             return Lock(files, number, owner)
@@ -162,8 +169,8 @@ def _numbers(files: Files) -> list[int]:
     return [int(name) for name in files.list(LOCK) if name.isdecimal()]
 
 
-def _content(owner: Process, beat: int) -> bytes:
-    return seal({"process": asdict(owner), "beat": beat})
+def _content(owner: Process, beat: int, take: int | None = None) -> bytes:
+    return seal({"process": asdict(owner), "beat": beat, "take": take})
 
 
 def _holder(files: Files, number: int) -> tuple[bytes | None, Process | None]:

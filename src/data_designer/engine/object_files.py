@@ -4,6 +4,7 @@ What is appended is kept until the next `sync`, which puts it as an object of it
 second, a crash loses that second.
 """
 
+import threading
 from collections.abc import Sequence
 from itertools import count
 from typing import Protocol
@@ -57,9 +58,11 @@ class ObjectFiles:
         self._objects = objects
         self._appended: dict[str, list[bytes]] = {}
         """What is not put yet, by the name of the file that it is added to."""
+        self._changing = threading.Lock()
+        """Held while something is kept or taken to be put, since several threads may share these files."""
         self._parts = count(1)
-        self._refused = False
-        """Whether what was appended could not be put at the last try."""
+        self._refused: set[str] = set()
+        """Names of what could not be put at the last try."""
 
     def __str__(self) -> str:
         return str(self._objects)
@@ -75,26 +78,33 @@ class ObjectFiles:
 
     def append(self, name: str, content: bytes) -> None:
         """Keep what is added until the next `sync`; after one that failed it has to be made up for first."""
-        if self._refused:
-            self.sync(*self._appended)
-        self._appended.setdefault(name, []).append(content)
+        with self._changing:
+            owed = sorted(self._refused)
+        self.sync(*owed)
+        with self._changing:
+            self._appended.setdefault(name, []).append(content)
 
     def sync(self, *names: str) -> None:
         """Put what was appended since the last time."""
         waiting = [name for name in names if name in self._appended]
         if waiting:
             list(ahead(self.at_once, self._put_part, waiting))
-            self._refused = False
 
     def _put_part(self, name: str) -> None:
-        parts = self._appended.pop(name, [])
+        with self._changing:
+            parts = self._appended.pop(name, [])
+        if not parts:
+            return  # Another thread has them in hand.
         start, dot, suffix = name.rpartition(".")
         try:
             self._objects.put(f"{start}.{next(self._parts):06d}{dot}{suffix}", b"".join(parts))
         except OSError:
-            self._refused = True
-            self._appended[name] = parts + self._appended.get(name, [])
+            with self._changing:
+                self._refused.add(name)
+                self._appended[name] = parts + self._appended.get(name, [])
             raise
+        with self._changing:
+            self._refused.discard(name)
 
     def rename(self, old: str, new: str) -> None:
         """Give an object another name. What both names may hold meanwhile is the same."""

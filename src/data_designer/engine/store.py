@@ -88,6 +88,13 @@ class Store:
             ) from error
         return store
 
+    def has_files(self) -> bool:
+        """Whether anything is here. Raises ArtifactStorageError where that cannot be seen."""
+        try:
+            return bool(self.files.list(""))
+        except OSError as error:
+            raise ArtifactStorageError(f"the dataset folder {self.path} cannot be read: {error}") from error
+
     def is_free(self) -> bool:
         """Whether there is nothing here that anybody would miss: at most what a run left that got nowhere."""
         names = set(self.files.list(""))
@@ -103,19 +110,27 @@ class Store:
             ArtifactStorageError: the lock cannot be written.
         """
         try:
-            lock = acquire(self.files, self._last_run(), owner or Process.this(), wait)
-            while self._last_run() >= lock.number:  # Another run came and went between the two looks.
-                lock.release()
-                lock = acquire(self.files, self._last_run(), owner or Process.this(), wait)
+            self.lock = self._acquired(owner or Process.this(), wait)
         except OSError as error:
             raise ArtifactStorageError(f"the lock of {self.path} cannot be written: {error}") from error
-        self.lock = lock
-        return lock
+        return self.lock
+
+    def _acquired(self, owner: Process, wait: Callable[[float], None]) -> Lock:
+        while True:
+            lock = acquire(self.files, self._last_run(), owner, wait)
+            try:
+                if self._last_run() < lock.number:
+                    return lock
+            except OSError:
+                with suppress(OSError):
+                    lock.release()
+                raise
+            lock.release()  # Another run came and went between the two looks.
 
     def _last_run(self) -> int:
         try:
             return int(unseal(self.files.read(METADATA)).get("run", 0))
-        except (OSError, DamagedError, ValueError, TypeError):
+        except (FileNotFoundError, DamagedError, ValueError, TypeError):
             return 0
 
     @property

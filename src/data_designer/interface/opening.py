@@ -74,7 +74,7 @@ def open_dataset(checked: Checked, around: Surroundings, wanted: Wanted) -> Open
     if wanted.resume != ResumeMode.NEVER:
         path = wanted.root / wanted.dataset_name
         there = Store.at(path)
-        if there.files.list(""):
+        if there.has_files():
             opened = _resume(there, checked, around, wanted)
             if opened is not None:
                 return opened
@@ -140,7 +140,8 @@ class released_on_error:  # noqa: N801 - reads as the statement it is
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is not None and self._store.lock is not None:
-            self._store.lock.release()
+            with suppress(OSError):  # What went wrong first is what is said.
+                self._store.lock.release()
             self._store.lock = None
 
 

@@ -123,21 +123,21 @@ def _drain_one(cluster: Any, nodes: list[Any], path: Path) -> None:
 
     _first_batch(path)
     node = nodes[0]
-    SAID["had"] = len(_alive(node.node_id))
+    SAID["had"] = _homes().count(node.node_id)
     reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
     deadline = int((time.time() + PATIENCE) * 1000)
     ray._raylet.GcsClient(address=cluster.address).drain_node(node.node_id, reason, "a test", deadline)
-    _until(lambda: not _alive(node.node_id))
-    SAID["left"] = not _alive(node.node_id) and not MADE.is_set()
+    _until(lambda: node.node_id not in _homes())
+    SAID["left"] = node.node_id not in _homes() and not MADE.is_set()
     cluster.remove_node(node)
 
 
-def _alive(node: str) -> list[Any]:
-    """The replicas on a node."""
+def _homes() -> list[str]:
+    """The node of each replica that lives."""
     import ray
 
     actors = ray._private.state.actors()  # the public API needs the dashboard
-    return [one for one in actors.values() if one["State"] == "ALIVE" and one["Address"]["NodeID"] == node]
+    return [one["Address"]["NodeID"] for one in actors.values() if one["State"] == "ALIVE"]
 
 
 def _until(there: Callable[[], bool]) -> None:
@@ -147,18 +147,12 @@ def _until(there: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def _homes() -> int:
-    """On how many nodes there are replicas, at the most while this is asked."""
-    import ray
-
-    seen: set[str] = set()
-    for _ in range(200):
-        actors = ray._private.state.actors()
-        seen |= {one["Address"]["NodeID"] for one in actors.values() if one["State"] == "ALIVE"}
-        if len(seen) > 1:
-            break
+def _count_homes() -> None:
+    """Tell on how many nodes there are replicas, at the most while the dataset is made."""
+    SAID["homes"] = 0
+    while not MADE.is_set() and SAID["homes"] < 2:
+        SAID["homes"] = max(SAID["homes"], len(set(_homes())))
         time.sleep(0.05)
-    return len(seen)
 
 
 def _help(cluster: Any, path: Path, bound: str) -> None:
@@ -168,9 +162,13 @@ def _help(cluster: Any, path: Path, bound: str) -> None:
         files = (path / "d" / "parquet-files").glob("*.parquet")
         return any(pd.read_parquet(one, columns=["where"])["where"].str.contains(node).any() for one in files)
 
+    def lives_there_too(node: str) -> bool:
+        homes = _homes()
+        return node in homes and len(homes) > 1
+
     _first_batch(path)
     node = _join(cluster)
-    used = {"tasks": ran_there, "replicas": lambda node: bool(_alive(node))}[bound]
+    used = {"tasks": ran_there, "replicas": lives_there_too}[bound]
     _until(lambda: used(node))
     SAID["joined"] = used(node)
     os.kill(os.getpid(), signal.SIGINT)
@@ -180,7 +178,7 @@ def three_nodes(url: str, path: Path, what: str) -> None:
     """Make the dataset on three nodes, of which one is lost or drained if so told."""
     with _cluster() as cluster:
         nodes = [cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)]
-        watching = threading.Thread(target=lambda: SAID.update(homes=_homes()), daemon=True)
+        watching = threading.Thread(target=_count_homes, daemon=True)
         watching.start()
         disaster = {"loses": _lose_one, "drains": _drain_one}.get(what)
         acting = threading.Thread(target=disaster, args=(cluster, nodes, path), daemon=True)

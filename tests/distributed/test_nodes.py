@@ -50,13 +50,12 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """What is to be made."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """What is to be made, by a model of its own, which answers the same."""
     path = tmp_path_factory.mktemp("inline")
-    before = {name: one["requests"] for name, one in counted(server).items()}
-    nodes_drive.make(server, path, executor="inline")
-    asked = {name: one["requests"] - before.get(name, 0) for name, one in counted(server).items()}
-    return Undisturbed(rows(path), asked)
+    with SimulatedServerProcess(SimulatedModel()) as url:
+        nodes_drive.make(url, path, executor="inline")
+        return Undisturbed(rows(path), {name: one["requests"] for name, one in counted(url).items()})
 
 
 def rows(path: Path) -> pd.DataFrame:

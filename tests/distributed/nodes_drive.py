@@ -85,7 +85,7 @@ def computing(bound: str) -> dd.DataDesignerConfigBuilder:
     built = dd.DataDesignerConfigBuilder(model_configs=[model])
     built.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
     built.add_column(dd.CustomColumnConfig(name="where", generator_function=where))
-    labour = "{% for a in range(6000) %}{% endfor %}" if slow_prompt else ""
+    labour = "{% for a in range(40000) %}{% endfor %}" if slow_prompt else ""
     built.add_column(name="text", column_type="llm-text", prompt=labour + "On {{ id }}", model_alias="wide")
     return built
 

@@ -235,7 +235,8 @@ def test_others_get_a_word_in_while_many_rows_start() -> None:
 
         line = FakeLine(stuck)
         async with Place().replica(line) as replica:
-            await asyncio.gather(look(), replica.submit(*parcel(range(200))))
+            parcels = [parcel(range(50 * ticket, 50 * ticket + 50), ticket) for ticket in range(4)]
+            await asyncio.gather(look(), *(replica.submit(*one) for one in parcels))
         assert max(after - before for before, after in itertools.pairwise(started)) < 50
 
     asyncio.run(scenario())

@@ -159,6 +159,7 @@ class Replica:
         self._left = False
         self._meter = CpuMeter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = asyncio.Lock()
         self._seen: set[tuple[int, int]] = set()
         """(ticket, row) pairs that came and are not yet acknowledged, so that a repeated message is harmless."""
         self._reports: dict[int, _Report] = {}
@@ -198,18 +199,19 @@ class Replica:
         skipped = block.columns.pop(SKIPPED, None)
         names = tuple(block.columns)
         cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
-        for place, (index, row) in enumerate(zip(parcel.rows.tolist(), cells, strict=True)):
-            if not place % _STARTED_AT_ONCE:
-                await asyncio.sleep(0)
-            if (parcel.ticket, index) in self._seen:
-                continue
-            self._seen.add((parcel.ticket, index))
-            record = dict(zip(names, row, strict=True))
-            skips = skipped[place] if skipped else None
-            asks = RowAsks(self._line.ask, index, self._recording, known, self._draws)
-            task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        async with self._starting:
+            for place, (index, row) in enumerate(zip(parcel.rows.tolist(), cells, strict=True)):
+                if not place % _STARTED_AT_ONCE:
+                    await asyncio.sleep(0)
+                if (parcel.ticket, index) in self._seen:
+                    continue
+                self._seen.add((parcel.ticket, index))
+                record = dict(zip(names, row, strict=True))
+                skips = skipped[place] if skipped else None
+                asks = RowAsks(self._line.ask, index, self._recording, known, self._draws)
+                task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
         """Wait for finished rows and report them; the last report again if it was not acknowledged.

@@ -81,6 +81,14 @@ def test_the_number_that_the_user_asked_for_stays() -> None:
     assert of.look(64) == {}
 
 
+def test_a_dataset_that_asks_no_model_gets_no_replica() -> None:
+    """CPUs that join are for its CPU tasks."""
+    made = dd.DataDesignerConfigBuilder()
+    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    of = growth(compile_plan(made.build(), {}, dd.RunConfig(), Geometry(10, 10), seed=1), 1)
+    assert of.look(64) == {}
+
+
 def test_a_moment_is_no_reason_for_a_replica() -> None:
     """Seconds of work are judged, over all replicas of the alias: a busy one beside an idle one has company."""
     of = growth(plan(), 2)

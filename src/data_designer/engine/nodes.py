@@ -69,7 +69,7 @@ class Growth:
             return {}
         lacking = Counter(replica_numbers(self._plan, cpus).values()) - Counter(self._replicas.values())
         aliases = [alias for alias in lacking.elements() if alias in bound]
-        added = dict(enumerate(aliases, 1 + max(self._replicas)))
+        added = dict(enumerate(aliases, 1 + max(self._replicas, default=-1)))
         self._replicas.update(added)
         return added
 

@@ -1,5 +1,6 @@
 """Several hosts for real: network namespaces with addresses of their own, one of which is cut off and comes back."""
 
+import json
 import os
 import sys
 import time
@@ -24,8 +25,15 @@ def rows(path: Path) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(one) for one in files], ignore_index=True)
 
 
+def peaks(logs: Path) -> list[int]:
+    """The most requests of each model that its server had in flight at once, as the driver tells."""
+    lines = [line for log in logs.glob("host0-*.log") for line in log.read_text().splitlines()]
+    found: dict[str, int] = next(json.loads(line) for line in lines if line.startswith("{"))["peaks"]
+    return list(found.values())
+
+
 def test_a_host_that_is_cut_off_and_comes_back_costs_no_row(tmp_path: Path) -> None:
-    """The dataset is the one that a single process makes, row by row."""
+    """The dataset is the one that a single process makes, row by row; at no time are there more requests than slots."""
     nodes_drive.make_many(tmp_path / "inline", RECORDS, executor="inline")
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     environment = {**os.environ, **quiet, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -42,3 +50,4 @@ def test_a_host_that_is_cut_off_and_comes_back_costs_no_row(tmp_path: Path) -> N
         network.bring_back(1)
         assert driver.wait(180) == 0, network.words()
     pd.testing.assert_frame_equal(rows(tmp_path / "ray"), rows(tmp_path / "inline"))
+    assert [peak <= nodes_drive.SLOTS for peak in peaks(tmp_path)] == [True, True]

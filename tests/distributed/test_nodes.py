@@ -1,11 +1,13 @@
-"""The same dataset on three nodes as in one process, also when one of them is lost."""
+"""The same dataset on several nodes as in one process, also when nodes are lost, are drained and join."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,42 @@ pytestmark = pytest.mark.ray
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def server() -> Iterator[str]:
     """A simulated model."""
     with SimulatedServerProcess(SimulatedModel()) as address:
         yield address
 
 
+@pytest.fixture
+def url(server: str) -> str:
+    """The simulated model, which has been asked for nothing yet."""
+    with urllib.request.urlopen(server.replace("/v1", "/reset"), data=b"") as reply:  # noqa: S310 - a loopback address
+        reply.read()
+    return server
+
+
+def counted(url: str) -> dict[str, dict[str, int]]:
+    """What the server counted, for each model."""
+    with urllib.request.urlopen(url.replace("/v1", "/stats")) as reply:  # noqa: S310 - a loopback address
+        found: dict[str, dict[str, int]] = json.loads(reply.read())["models"]
+    return found
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """The dataset, made in one process, and what that asked."""
+
+    rows: pd.DataFrame
+    requests: dict[str, int]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(url: str, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The dataset, made in this process."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """What is to be made, by a model of its own, which answers the same."""
     path = tmp_path_factory.mktemp("inline")
-    nodes_drive.make(url, path, executor="inline")
-    return rows(path)
+    with SimulatedServerProcess(SimulatedModel()) as url:
+        nodes_drive.make(url, path, executor="inline")
+        return Undisturbed(rows(path), {name: one["requests"] for name, one in counted(url).items()})
 
 
 def rows(path: Path) -> pd.DataFrame:
@@ -40,7 +66,7 @@ def rows(path: Path) -> pd.DataFrame:
 
 
 def made(url: str, path: Path, what: str) -> dict[str, Any]:
-    """What the driver says that made the dataset on three nodes."""
+    """What the driver says that made the dataset."""
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, nodes_drive.__file__, url, str(path), what],
@@ -55,16 +81,36 @@ def made(url: str, path: Path, what: str) -> dict[str, Any]:
     return said
 
 
-def test_three_nodes_make_what_one_process_makes(url: str, undisturbed: pd.DataFrame, tmp_path: Path) -> None:
+def test_three_nodes_make_what_one_process_makes(url: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
     """With the same seed, row by row; the replicas are on more than one of them."""
     assert made(url, tmp_path, "keeps")["homes"] > 1
-    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed.rows)
 
 
-def test_a_node_that_is_lost_costs_no_row(url: str, undisturbed: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_node_that_is_lost_costs_no_row(url: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
     """Killed with all its processes in the middle, and replaced by another."""
     made(url, tmp_path, "loses")
-    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed.rows)
+
+
+def test_a_node_that_is_drained_costs_no_row_and_no_request(undisturbed: Undisturbed, url: str, tmp_path: Path) -> None:
+    """Its replicas leave before it is taken away; nothing is asked twice, and slots stay a cap for all nodes."""
+    said = made(url, tmp_path, "drains")
+    assert said["had"] > 0
+    assert said["left"]
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed.rows)
+    asked = counted(url)
+    assert {name: one["requests"] for name, one in asked.items()} == undisturbed.requests
+    assert all(one["peak_in_flight"] <= nodes_drive.SLOTS for one in asked.values())
+
+
+@pytest.mark.parametrize("bound", ["tasks", "replicas"])
+def test_a_node_that_joins_gets_what_the_others_are_too_slow_for(url: str, tmp_path: Path, bound: str) -> None:
+    """CPU tasks where these are the bound, a replica where the replica's CPU is; never more requests than slots."""
+    assert made(url, tmp_path, bound)["joined"]
+    made_rows = rows(tmp_path)
+    assert made_rows["id"].is_unique
+    assert [one["peak_in_flight"] <= nodes_drive.WIDE for one in counted(url).values()] == [True]
 
 
 def why_no_mounts() -> str | None:

@@ -1,8 +1,11 @@
 """Datasets made by runs that crash, on machines that die, over a disk that refuses, in virtual time."""
 
+import random
+
 import pytest
 
-from data_designer.engine.rehearsal import every_point, rehearse, small_plans
+from data_designer.engine.rehearsal import Disasters, every_point, random_shape, rehearse, small_plans, survive
+from data_designer.engine.simulate import World
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -11,6 +14,15 @@ def test_every_row_is_there_once_and_of_one_piece_whatever_dies(block: int) -> N
     for case in range(250):
         one = rehearse(str(1000 * block + case))
         assert not one.broken, f"python -m data_designer.engine.rehearsal {one.seed}: {one.broken}"
+
+
+def test_nothing_is_paid_for_twice_where_replicas_are_only_drained() -> None:
+    """However often that is, and whatever is under way: nobody is asked anything that was answered before."""
+    for case in range(100):
+        rng = random.Random(case)
+        world = World(replicas=rng.randint(1, 3), drain=0.3, restart_seconds=rng.uniform(0.1, 5))
+        one = survive(str(case), random_shape(rng), world, rng, Disasters(0))
+        assert (one.broken, one.paid_again) == ([], 0), case
 
 
 @pytest.mark.parametrize("number", range(len(small_plans())))

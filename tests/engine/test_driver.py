@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 
 import data_designer.config as dd
 from data_designer.config.run_config import RunConfig
+from data_designer.engine.cpu_time import CpuTime
 from data_designer.engine.driver import (
     LEASE_SECONDS,
     CommitJob,
@@ -23,6 +24,7 @@ from data_designer.engine.driver import (
     ValuesGoneError,
 )
 from data_designer.engine.events import Flags
+from data_designer.engine.nodes import Nodes
 from data_designer.engine.parcels import Parcel, Values, gather
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Finished, Summary
@@ -79,6 +81,14 @@ class Notes:
         await self.has_no_slots.wait()
         self.has_no_slots.clear()
         return Summary(1, (), None, drained=True), {}
+
+    node = "here"
+
+    async def leave(self) -> None:
+        """Nobody asks it to."""
+
+    async def nodes(self) -> None:
+        """Nothing is known of any."""
 
     def is_gone(self) -> bool:
         """It lives."""
@@ -163,6 +173,8 @@ class Desk:
     """Why it can be given no more rows."""
     reports: "asyncio.Queue[Values | Exception]" = field(default_factory=asyncio.Queue)
     reported: int = 0
+    left: bool = False
+    """Whether its next report is the last."""
     looks: int = 0
     """How often somebody asked whether it is gone."""
 
@@ -171,6 +183,17 @@ class Desk:
         self.slots.append(slots)
         if not slots:
             self.reports.put_nowait({})
+
+    @property
+    def node(self) -> str:
+        """Each has a machine of its own."""
+        return f"node {self.number}.{self.epoch}"
+
+    async def leave(self) -> None:
+        """Report once more, if it may."""
+        assert self.slots[-1:] == [0]
+        self.left = True
+        self.reports.put_nowait({})
 
     async def fund(self, amount: Amount) -> None:
         """There is no budget."""
@@ -192,7 +215,11 @@ class Desk:
         self.reported += 1
         finished = tuple(self._finished(stage, block) for stage, block in report.items())
         statistics = CallerStatistics(Usage(failed_requests=1))
-        return Summary(self.reported, finished, statistics, drained=self.slots[-1:] == [0]), report
+        summary = Summary(
+            self.reported, finished, statistics, drained=self.slots[-1:] == [0],
+            cpu=self.hands.need, last=self.left and self.reports.empty(),
+        )  # fmt: skip
+        return summary, report
 
     def _finished(self, stage: int, block: Block) -> Finished:
         tickets: list[int] = block.columns["__ticket__"]
@@ -222,6 +249,10 @@ class FailingHands:
     """Batch to its rows as they were last written."""
     published: list[int] = field(default_factory=list)
     serials: Iterator[int] = field(default_factory=itertools.count)
+    there: Nodes | None = None
+    """The machines that there are."""
+    need: CpuTime | None = None
+    """What each replica says that it needs of a CPU."""
     gone: list[Values] = field(default_factory=list)
     futile: int = 0
     """How often something that was gone already was asked for."""
@@ -284,6 +315,10 @@ class FailingHands:
         self.fail("publish", [{}])
         self.published.append(receipt.batch)
         return receipt
+
+    async def nodes(self) -> Nodes | None:
+        """Look."""
+        return self.there
 
     def hold(self, values: Values) -> Values:
         """Values are their own reference."""
@@ -430,6 +465,77 @@ def test_slots_of_a_replica_that_is_never_seen_again_go_on_after_its_lease(in_vi
         assert (await hands.run()).stop_reason is None
         assert [desk.slots for desk in hands.desks] == [[4], [4]]
         assert hands.granted_at - hands.lost_at > LEASE_SECONDS
+        hands.check()
+
+    in_virtual_time(scenario())
+
+
+class Drained(FailingHands):
+    """The machine of the first replica is to go as soon as it has rows, of which it reports one and keeps the rest."""
+
+    kept: int = 0
+
+    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:
+        """Say that the machine goes."""
+        if desk.epoch > 1:
+            super().finished(desk, parcel, made)
+            return
+        [(stage, block)] = made.items()
+        first = np.arange(len(block)) == 0
+        self.there = Nodes({}, frozenset({desk.node}))
+        self.kept += len(block) - 1
+        desk.reports.put_nowait({stage: part(block, first)})
+
+
+def test_a_replica_whose_machine_goes_ends_first_and_goes_on_elsewhere(in_virtual_time: InVirtualTime) -> None:
+    """It loses its slots, then leaves, then its successor is started; only what it had not reported is done again."""
+
+    async def scenario() -> None:
+        hands = Drained(chain())
+        assert (await hands.run()).stop_reason is None
+        assert [(desk.number, desk.epoch, desk.slots, desk.left) for desk in hands.desks] == [
+            (0, 1, [4, 0], True),
+            (0, 2, [4], False),
+        ]
+        assert hands.kept
+        assert sum(count - 1 for (stage, _), count in hands.made.items() if stage == 1) == hands.kept
+        hands.check()
+
+    in_virtual_time(scenario())
+
+
+class Growing(FailingHands):
+    """Machines join once the first record is reported; the others are reported half a minute later."""
+
+    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:
+        """Report, most of it later."""
+        first, loop = parcel.rows == 0, asyncio.get_running_loop()
+        [(stage, block)] = made.items()
+        if first.any():
+            desk.reports.put_nowait({stage: part(block, first)})
+            self.there = Nodes({"large": 9})
+        if not first.all():
+            loop.call_later(30.0, desk.reports.put_nowait, {stage: part(block, ~first)})
+
+
+def wide() -> Plan:
+    """As `chain`, with slots for three replicas."""
+    made = chain()
+    pools = {alias: replace(pool, slots=700) for alias, pool in made.pools.items()}
+    return replace(made, pools=pools)
+
+
+@pytest.mark.parametrize(("need", "replicas"), [(CpuTime(9.0, 9.0), 3), (CpuTime(1.0, 9.0), 1), (None, 1)])
+def test_machines_that_join_get_replicas_where_these_are_short_of_cpus(
+    need: CpuTime | None, replicas: int, in_virtual_time: InVirtualTime
+) -> None:
+    """As many as there would have been with these machines from the start, and none where the model is the bound."""
+
+    async def scenario() -> None:
+        hands = Growing(wide(), there=Nodes({"small": 1}), need=need)
+        assert (await hands.run()).stop_reason is None
+        assert sorted(desk.number for desk in hands.desks) == list(range(replicas))
+        assert sum(desk.slots[-1] for desk in hands.desks) == 700
         hands.check()
 
     in_virtual_time(scenario())

@@ -161,6 +161,31 @@ def test_slots_of_one_that_cannot_be_reached_are_lent_to_nobody() -> None:
     assert of.settle() == {B: 4}
 
 
+def test_one_that_is_to_leave_gives_its_slots_to_the_others() -> None:
+    """It is told first, and the other only when it has acknowledged; then it holds none."""
+    of, late = World(Grants(6, {"a": 6})), (7, 1)
+    of.add(A, "a")
+    of.add(late, "a")
+    of.settle()
+    assert of.hear(of.grants.leave(late)) == [(late, 0)]
+    assert not of.grants.holds_none(late)
+    assert of.acknowledge(late) == [(A, 6)]
+    assert of.grants.holds_none(late)
+    assert of.settle() == {A: 6, late: 0}
+
+
+def test_what_an_alias_that_leaves_as_a_whole_had_is_another_s() -> None:
+    """Until it is there again, all of a cap works."""
+    of = world(4, a=4, b=4)
+    of.want({"a": 100, "b": 100})
+    of.settle()
+    of.hear(of.grants.leave(A))
+    assert of.settle() == {A: 0, B: 4}
+    of.remove(A)
+    of.add((0, 2), "a")
+    assert of.settle() == {B: 2, (0, 2): 2}
+
+
 def test_where_the_cap_is_no_cap_slots_stay() -> None:
     """As many as all aliases have together: work or not, nobody gives anything away."""
     of = world(100, a=4, b=2)
@@ -177,6 +202,7 @@ STEPS = st.lists(
         st.tuples(st.just("add"), NUMBERS),
         st.tuples(st.just("remove"), NUMBERS),
         st.tuples(st.just("lose"), NUMBERS),
+        st.tuples(st.just("leave"), NUMBERS),
         st.tuples(st.just("acknowledge"), NUMBERS),
         st.tuples(st.just("want"), st.tuples(NUMBERS, NUMBERS, NUMBERS, st.sets(NUMBERS))),
     ),
@@ -200,6 +226,8 @@ def do(of: World, step: tuple[str, int | tuple[int, int, int, set[int]]]) -> Non
         case "lose", int(number):
             of.told.pop((number, 1), None)
             of.hear(of.grants.lose((number, 1)))
+        case "leave", int(number):
+            of.hear(of.grants.leave((number, 1)))
         case "acknowledge", int(number):
             with suppress(KeyError):
                 of.acknowledge((number, 1))
@@ -234,7 +262,7 @@ def test_all_of_the_cap_works_where_there_is_work_for_it(
     """Once all have acknowledged, no slot is without work as long as there is work that may have it."""
     of = World(Grants(total, slots))
     for step in steps:
-        if step[0] != "lose":
+        if step[0] not in ("lose", "leave"):
             do(of, step)
     of.settle()
     wanted = dict(zip("abc", demand, strict=True))

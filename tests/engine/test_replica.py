@@ -1,6 +1,7 @@
 """A replica: rows in, requests out, replies kept before they are reported, and an end when nobody listens."""
 
 import asyncio
+import itertools
 import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -221,6 +222,26 @@ def test_rows_run_through_all_steps_of_the_stage() -> None:
     asyncio.run(scenario())
 
 
+def test_others_get_a_word_in_while_many_rows_start() -> None:
+    """Rows whose templates take long start a few at a time, so that a replica is not taken for dead meanwhile."""
+
+    async def scenario() -> None:
+        started: list[int] = []
+
+        async def look() -> None:
+            while len(line.asked) < 200:
+                started.append(len(line.asked))
+                await asyncio.sleep(0)
+
+        line = FakeLine(stuck)
+        async with Place().replica(line) as replica:
+            parcels = [parcel(range(50 * ticket, 50 * ticket + 50), ticket) for ticket in range(4)]
+            await asyncio.gather(look(), *(replica.submit(*one) for one in parcels))
+        assert max(after - before for before, after in itertools.pairwise(started)) < 50
+
+    asyncio.run(scenario())
+
+
 def test_a_refused_row_is_reported_with_its_reason_and_what_it_cost() -> None:
     """A row that the model refuses is a value: its neighbours go on, and replies before the refusal are counted."""
 
@@ -400,6 +421,38 @@ def test_slots_that_come_back_are_no_end() -> None:
             await replica.submit(*parcel([1]))
             found = await Collected().all(replica, 1)
             assert not found.last.drained
+
+    asyncio.run(scenario())
+
+
+def test_one_that_leaves_reports_what_is_done_and_lets_go_of_the_rest() -> None:
+    """Its next report is the last and says so; what the rest was answered is in the journal, for whoever gets it."""
+
+    async def scenario() -> None:
+        waits = asyncio.Event()
+
+        async def half(prompt: str) -> str:
+            if prompt == "final <draft id1>":
+                waits.set()
+                return await stuck(prompt)
+            return await echo(prompt)
+
+        place, line = Place(), FakeLine(half)
+        async with place.replica(line) as replica:
+            found = await Collected().all(replica, 0)
+            await replica.submit(*parcel([0, 1]))
+            await waits.wait()
+            await replica.leave()
+            await found.take(replica)
+            assert found.last.last
+            assert found.reported == [(1, 0)]
+        assert line.in_flight == 0
+        later = FakeLine()
+        async with place.replica(later) as replica:
+            await replica.submit(*parcel([1], ticket=2, replays=((0, 1),)))
+            found = await Collected().all(replica, 1)
+            assert not found.last.last
+        assert later.prompts == ["final <draft id1>"]
 
     asyncio.run(scenario())
 

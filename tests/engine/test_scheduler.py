@@ -1,5 +1,6 @@
 """The scheduler against random plans, faults and orders in virtual time."""
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -44,7 +45,7 @@ def random_geometry(rng: random.Random) -> Geometry:
 
 
 def random_world(rng: random.Random) -> World:
-    """Machines that die, repeat themselves, lose values and fail to write, each now and then."""
+    """Machines that die, are drained, repeat themselves, lose values and fail to write, each now and then."""
 
     def sometimes(probability: float) -> float:
         return rng.choice([0.0, probability])
@@ -55,6 +56,7 @@ def random_world(rng: random.Random) -> World:
         replicas=rng.randint(1, 3),
         latency=lambda r, pool: r.lognormvariate(-2, 1),  # noqa: ARG005
         replica_death=sometimes(0.03),
+        drain=sometimes(0.05),
         restart_seconds=rng.uniform(0.1, 5),
         task_death=sometimes(0.05),
         values_loss=sometimes(0.03),
@@ -125,6 +127,50 @@ def _harmless(simulation: Simulation) -> Callable[[ev.RunTask], None]:
         simulation._at(0.01, lambda: simulation._tell(ev.TaskDone(command.ticket, kept)))
 
     return run
+
+
+def test_a_replica_that_is_to_leave_gives_its_slots_back_before_its_rows() -> None:
+    """It is sent nothing more, loses its slots, is dismissed when they are free, and no row is blamed for it."""
+    shape = ev.Shape(
+        stages=(ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1)),
+        slots={"m": 4},
+        geometry=Geometry(12, 12),
+    )
+    scheduler = Scheduler(shape)
+    [task] = scheduler.handle(ev.Started())
+    assert isinstance(task, ev.RunTask)
+    scheduler.handle(ev.TaskDone(task.ticket, np.ones(12, dtype=np.bool_), 1))
+    for epoch in range(1, 6):
+        assert scheduler.handle(ev.ReplicaUp(0, epoch, "m")) == [ev.Regrant(0, epoch, 4)]
+        sent = [one.rows.tolist() for one in scheduler.handle(ev.Regranted(0, epoch, 4)) if isinstance(one, ev.Send)]
+        assert sorted(itertools.chain(*sent)) == list(range(12))
+        assert scheduler.handle(ev.ReplicaLeaving(0, epoch)) == [ev.Regrant(0, epoch, 0)]
+        assert scheduler.handle(ev.ReplicaLeaving(0, epoch)) == []
+        assert scheduler.handle(ev.Regranted(0, epoch, 0)) == [ev.Dismiss(0, epoch)]
+        assert scheduler.handle(ev.Tick(1.0)) == []
+        assert scheduler.handle(ev.ReplicaLost(0, epoch)) == []
+
+
+def test_a_replica_without_slots_may_leave_at_once() -> None:
+    """There is nothing that it could give back."""
+    shape = ev.Shape(stages=(ev.StageShape("m", False, (), 0),), slots={"m": 1}, geometry=Geometry(9, 9))
+    scheduler = Scheduler(shape)
+    scheduler.handle(ev.Started())
+    scheduler.handle(ev.ReplicaUp(0, 1, "m"))
+    assert scheduler.handle(ev.ReplicaUp(1, 1, "m")) == []
+    assert scheduler.handle(ev.ReplicaLeaving(1, 1)) == [ev.Dismiss(1, 1)]
+    assert scheduler.handle(ev.ReplicaLeaving(1, 7)) == []
+
+
+def test_a_replica_that_is_told_of_slots_when_it_is_to_leave_acknowledges_them_first() -> None:
+    """One thing at a time: then it is told to have none, and dismissed when that is so."""
+    shape = ev.Shape(stages=(ev.StageShape("m", False, (), 0),), slots={"m": 4}, geometry=Geometry(9, 9))
+    scheduler = Scheduler(shape)
+    scheduler.handle(ev.Started())
+    assert scheduler.handle(ev.ReplicaUp(0, 1, "m")) == [ev.Regrant(0, 1, 4)]
+    assert scheduler.handle(ev.ReplicaLeaving(0, 1)) == []
+    assert scheduler.handle(ev.Regranted(0, 1, 4)) == [ev.Regrant(0, 1, 0)]
+    assert scheduler.handle(ev.Regranted(0, 1, 0)) == [ev.Dismiss(0, 1)]
 
 
 def test_a_replica_holds_more_the_more_it_reports() -> None:

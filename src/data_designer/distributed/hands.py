@@ -19,11 +19,14 @@ from ray.exceptions import (
     TaskUnschedulableError,
     WorkerCrashedError,
 )
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Role, work
+from data_designer.distributed.nodes import look
+from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Home, Role, work
 from data_designer.distributed.turns import Turns
 from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary, ValuesGoneError
 from data_designer.engine.lock import Process
+from data_designer.engine.nodes import Nodes
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset
@@ -46,9 +49,9 @@ PLACEMENT_SECONDS = 120.0
 class RayReplica:
     """A handle to one replica actor."""
 
-    def __init__(self, actor: Any, process: Process) -> None:
+    def __init__(self, actor: Any, home: Home) -> None:
         self.actor = actor
-        self._process = process
+        self._home = home
 
     async def grant(self, slots: int) -> None:
         """Set its slots."""
@@ -67,9 +70,18 @@ class RayReplica:
         summary, values = self.actor.collect.options(num_returns=2).remote(acknowledged)
         return await _actor_result(summary), values
 
+    async def leave(self) -> None:
+        """Start nothing more, and say in a last report what is done."""
+        await _actor_result(self.actor.leave.remote())
+
+    @property
+    def node(self) -> str:
+        """The node on which it lives."""
+        return self._home.node
+
     def is_gone(self) -> bool:
         """Whether its process is one of this machine and has ended."""
-        return self._process.lives() is False
+        return self._home.process.lives() is False
 
 
 class RayHands:
@@ -92,22 +104,28 @@ class RayHands:
             keys: alias to the key of its provider.
             seed_table: rows of the seed dataset.
             packed: the plan as the workers get it.
-            replicas: how many there will be.
+            replicas: how many there will be at the start.
         """
         self._keys = keys
         self._resources = plan.run.replica_resources
-        self._linger = linger_of(replicas)
+        self._replicas = replicas
         self._dataset = dataset
         self._plan = ray.put(packed)
         self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
         self._turns = Turns(plan.run.non_inference_max_parallel_workers)
         self.actors: dict[int, Any] = {}
         """Replica number to the actor of its current incarnation."""
+        self._homes: dict[int, str] = {}
+        """Replica number to its node."""
+        self._nodes: Nodes | None = None
+        self._looking: asyncio.Future[Nodes | None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._looking is not None:
+            await self._looking  # Ray must not be shut down under it.
         for actor in self.actors.values():
             ray.kill(actor, no_restart=True)
 
@@ -117,20 +135,35 @@ class RayHands:
         if before is not None:
             with suppress(ValueError, RayActorError):
                 ray.kill(before, no_restart=True)
-        # Spread, so that they share the nodes' networks and CPUs: they ask for no CPU, so nothing else would see to it.
-        actor = REPLICA_ACTOR.options(scheduling_strategy="SPREAD", resources=self._resources.get(alias)).remote()
+        strategy = self._strategy(number, epoch)
+        actor = REPLICA_ACTOR.options(scheduling_strategy=strategy, resources=self._resources.get(alias)).remote()
         self.actors[number] = actor
         try:
-            role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this(), self._linger)
+            linger = linger_of(max(self._replicas, number + 1))
+            role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this(), linger)
             ready = actor.start.remote(self._plan, role)
-            process: Process = await within(PLACEMENT_SECONDS, _actor_result(ready))
+            home: Home = await within(PLACEMENT_SECONDS, _actor_result(ready))
         except TimeoutError as error:
             raise TimeoutError(
                 f"no replica of model '{alias}' could be placed within {PLACEMENT_SECONDS:.0f} s: "
                 "the cluster has no room for an actor, no node has its replica_resources, or its workers cannot "
                 "import this package"
             ) from error
-        return RayReplica(actor, process)
+        self._homes[number] = home.node
+        return RayReplica(actor, home)
+
+    def _strategy(self, number: int, epoch: int) -> Any:
+        """Spread, so that they share the nodes' networks and CPUs: they ask for none, so nothing else would see to it.
+
+        One that is added goes to the CPUs that it is added for. One that was lost does not: the node that has the
+        fewest now may be the one that lost it.
+        """
+        if number >= self._replicas and epoch == 1 and self._nodes is not None:
+            node = self._nodes.emptiest(list(self._homes.values()))
+            if node is not None:
+                self._homes[number] = node
+                return NodeAffinitySchedulingStrategy(node, soft=True)
+        return "SPREAD"
 
     async def run_task(self, parcel: Parcel, values: Sequence[ObjectRef]) -> tuple[TaskSummary, ObjectRef]:
         """Run a `local` stage over rows."""
@@ -143,6 +176,12 @@ class RayHands:
         async with self._turns.turn():
             receipt: Receipt = await _task_result(work.remote(self._assignment, job, *values), values)
         return receipt
+
+    async def nodes(self) -> Nodes | None:
+        """The nodes of the cluster."""
+        self._looking = asyncio.get_running_loop().run_in_executor(None, look)
+        self._nodes = await asyncio.shield(self._looking)
+        return self._nodes
 
     def hold(self, values: Values) -> ObjectRef:
         """Turn values of this process into a reference."""

@@ -55,6 +55,15 @@ class Role:
     """Seconds in which rows may join a report."""
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a replica lives."""
+
+    process: Process
+    node: str
+    """In Ray's words."""
+
+
 class ReplicaActor:
     """One incarnation of a replica. It is never restarted by Ray: a new incarnation is a new actor."""
 
@@ -63,15 +72,15 @@ class ReplicaActor:
         self._replica: Replica | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self, packed: bytes, role: Role) -> Process:
-        """Open the way to the model, with no slots yet. Gives the process that this is."""
+    async def start(self, packed: bytes, role: Role) -> Home:
+        """Open the way to the model, with no slots yet. Gives the place where this is."""
         plan: Plan = cloudpickle.loads(packed)
         line = await self._exits.enter_async_context(open_line(plan, plan.pools[role.alias], role.api_key))
         recording = Recording(role.dataset, plan.geometry, replica_name(role.number, role.epoch))
         self._replica = Replica(plan, role.alias, line, recording, role.linger, LEASE_SECONDS)
         self._watch = asyncio.create_task(self._end_with_driver(self._replica, role.driver))
         _collect_garbage_rarely()
-        return Process.this()
+        return Home(Process.this(), ray.get_runtime_context().get_node_id())
 
     async def _end_with_driver(self, replica: Replica, driver: Process) -> None:
         """Ray takes seconds to end the actors of a driver that was killed; on its machine there is a quicker way."""
@@ -98,6 +107,11 @@ class ReplicaActor:
         """Wait for finished rows. The values are returned, so that the driver owns them."""
         assert self._replica is not None
         return await self._replica.collect(acknowledged)
+
+    async def leave(self) -> None:
+        """Start nothing more, and say in a last report what is done."""
+        assert self._replica is not None
+        await self._replica.leave()
 
 
 def _collect_garbage_rarely() -> None:

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from data_designer.engine import events as ev
 from data_designer.engine.events import CellCount, Flags, Rows
 from data_designer.engine.grants import Incarnation
+from data_designer.engine.nodes import Growth, Nodes
 from data_designer.engine.parcels import REJECTED, Locations, Packing, Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Summary
@@ -38,6 +39,8 @@ LEASE_SECONDS = 10.0
 """A replica that is not collected from for so long ends by itself, whatever it can reach."""
 LEASE_GRACE_SECONDS = 2.0
 _LOOK_SECONDS = 0.25
+NODES_SECONDS = 2.0
+"""Between looks at the machines that there are."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 """Seconds before a batch that could not be written is tried again: the first pause, doubled each time, at most."""
@@ -111,6 +114,15 @@ class ReplicaHandle(Protocol[Ref]):
         """Wait for finished rows."""
         ...
 
+    async def leave(self) -> None:
+        """Start nothing more, and say in a last report what is done."""
+        ...
+
+    @property
+    def node(self) -> str:
+        """The machine on which it lives."""
+        ...
+
     def is_gone(self) -> bool:
         """Whether its process can be seen to have ended. Never raises."""
         ...
@@ -129,6 +141,10 @@ class Hands(Protocol[Ref]):
 
     async def write(self, job: CommitJob, values: Sequence[Ref]) -> Receipt:
         """Write a batch's files, which nobody sees before they are published."""
+        ...
+
+    async def nodes(self) -> Nodes | None:
+        """The machines that there are; None where that is not known. Never raises."""
         ...
 
     def hold(self, values: Values) -> Ref:
@@ -169,6 +185,7 @@ class _Live(Generic[Ref]):
     handle: ReplicaHandle[Ref]
     epoch: int
     drained: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: bool = False
 
 
 @dataclass(slots=True)
@@ -179,7 +196,7 @@ class Driver(Generic[Ref]):
     scheduler: Scheduler
     hands: Hands[Ref]
     replicas: dict[int, str]
-    """Replica number to alias."""
+    """Replica number to alias, of those that there are at the start."""
     publish: Callable[[Receipt], Receipt]
     """Makes a written batch visible; raises OSError where it cannot."""
     observers: Sequence[Observer] = ()
@@ -196,9 +213,11 @@ class Driver(Generic[Ref]):
     _failure: BaseException | None = None
     _halted: bool = False
     _locations: Locations[Ref] = field(init=False)
+    _growth: Growth = field(init=False)
 
     def __post_init__(self) -> None:
         self._locations = Locations(self.plan.geometry)
+        self._growth = Growth(self.plan, self.replicas)
 
     @property
     def _seconds(self) -> float:
@@ -215,13 +234,15 @@ class Driver(Generic[Ref]):
             Exception: whatever broke in a step or in the store that is no row's fault.
         """
         self._post(standing or ev.Started())
-        servants = [self._spawn(self._serve(number, alias)) for number, alias in self.replicas.items()]
-        ticker = self._spawn(self._tick())
+        for number, alias in self.replicas.items():
+            self._spawn(self._serve(number, alias))
+        self._spawn(self._tick())
+        self._spawn(self._watch_nodes())
         try:
             while not self.scheduler.finished:
                 self._tell(*await self._events.get())
         finally:
-            for task in [*servants, ticker, *self._jobs]:
+            for task in list(self._jobs):
                 task.cancel()
             await asyncio.gather(*self._jobs, return_exceptions=True)
         if self._failure is not None:
@@ -270,6 +291,8 @@ class Driver(Generic[Ref]):
                 self._reject(command)
             case ev.Regrant():
                 self._spawn(self._regrant(command))
+            case ev.Dismiss():
+                self._spawn(self._dismiss(command))
             case ev.Forget(batch):
                 self._locations.forget(batch)
             case ev.HoldBack():
@@ -311,10 +334,11 @@ class Driver(Generic[Ref]):
                 self._live[number] = _Live(handle, epoch)
                 self._post(ev.ReplicaUp(number, epoch, alias))
                 await self._collect(number, alias, self._live[number])
+                self._bury(number, epoch, silent=True)
             except ReplicaDiedError as death:
-                self._bury(number, epoch, death)
+                self._bury(number, epoch, silent=death.silent)
 
-    def _bury(self, number: int, epoch: int, death: ReplicaDiedError) -> None:
+    def _bury(self, number: int, epoch: int, *, silent: bool) -> None:
         """Take a replica's rows back; its slots too, once it is sure to use them no more."""
         live = self._live.get(number)
         if live is None or live.epoch != epoch:
@@ -323,8 +347,8 @@ class Driver(Generic[Ref]):
         live.drained.set()
         if self.treasury is not None:
             self.treasury.lose((number, epoch))
-        self._post(ev.ReplicaLost(number, epoch, death.silent))
-        if not death.silent:
+        self._post(ev.ReplicaLost(number, epoch, silent))
+        if not silent:
             self._spawn(self._outlast(number, live))
 
     async def _outlast(self, number: int, live: _Live[Ref]) -> None:
@@ -336,10 +360,11 @@ class Driver(Generic[Ref]):
         self._post(ev.ReplicaSilent(number, live.epoch))
 
     async def _collect(self, number: int, alias: str, live: _Live[Ref]) -> None:
-        acknowledged = 0
-        while True:
+        """Take its reports in, to the last."""
+        acknowledged, is_last = 0, False
+        while not is_last:
             summary, ref = await live.handle.collect(acknowledged)
-            acknowledged = summary.number
+            acknowledged, is_last = summary.number, summary.last
             self._show(Heard(number, alias, summary))
             if summary.statistics is not None:
                 known = self._statistics.get(alias)
@@ -351,6 +376,8 @@ class Driver(Generic[Ref]):
                 self._post(done, ref)
             if summary.drained and self._halted:
                 live.drained.set()
+            if summary.cpu is not None:
+                self._growth.hear(alias, summary.cpu)
             if self.treasury is not None and summary.purse is not None:
                 self._share_out(self.treasury.settle((number, live.epoch), summary.purse))
             if summary.outage is not None:
@@ -397,6 +424,27 @@ class Driver(Generic[Ref]):
             await live.handle.grant(command.slots)
             self._post(ev.Regranted(command.replica, command.epoch, command.slots))
 
+    async def _dismiss(self, command: ev.Dismiss) -> None:
+        live = self._live.get(command.replica)
+        if live is not None and live.epoch == command.epoch:
+            with suppress(ReplicaDiedError):
+                await live.handle.leave()
+
+    async def _watch_nodes(self) -> None:
+        """Say which replicas live where they cannot stay, and start more where there is room and need."""
+        while True:
+            nodes = await self.hands.nodes()
+            if nodes is not None:
+                for number, live in self._live.items():
+                    if live.handle.node in nodes.leaving and not live.leaving:
+                        live.leaving = True
+                        logger.info("replica=%d leaves node=%s, which is drained", number, live.handle.node)
+                        self._post(ev.ReplicaLeaving(number, live.epoch))
+                for number, alias in self._growth.look(nodes.all_cpus).items():
+                    logger.info("replica=%d alias=%s is added: cpus=%d", number, alias, nodes.all_cpus)
+                    self._spawn(self._serve(number, alias))
+            await asyncio.sleep(NODES_SECONDS)
+
     def _send(self, command: ev.Send) -> None:
         live = self._live.get(command.replica)
         if live is None or live.epoch != command.epoch:
@@ -412,7 +460,7 @@ class Driver(Generic[Ref]):
             await live.handle.submit(parcel, refs)
         except ReplicaDiedError as death:
             # Its collect loop may not have noticed yet; the rows must not wait for it.
-            self._bury(command.replica, command.epoch, death)
+            self._bury(command.replica, command.epoch, silent=death.silent)
         except ValuesGoneError as gone:
             self._lose(refs[gone.place])
             self._post(ev.Undelivered(command.replica, command.epoch, command.ticket))

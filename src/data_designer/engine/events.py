@@ -64,6 +64,14 @@ class ReplicaLost:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaLeaving:
+    """The node on which an incarnation lives is about to go: it is to end first, and go on elsewhere."""
+
+    replica: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaSilent:
     """A lost incarnation is known to issue no more requests: it is dead, or its lease has run out."""
 
@@ -171,6 +179,7 @@ Event: TypeAlias = (
     Started
     | ReplicaUp
     | ReplicaLost
+    | ReplicaLeaving
     | ReplicaSilent
     | Undelivered
     | Regranted
@@ -242,6 +251,14 @@ class Regrant:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismiss:
+    """Take the last report of a replica that has given its slots back, and end it; `ReplicaLost` follows."""
+
+    replica: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Abandon:
     """The run is ending: start no further request, and say `Drained` when those under way are done."""
 
@@ -265,7 +282,7 @@ class HoldBack:
     """What the open batches hold together."""
 
 
-Command: TypeAlias = Send | RunTask | Commit | Reject | Regrant | Abandon | Forget | HoldBack
+Command: TypeAlias = Send | RunTask | Commit | Reject | Regrant | Dismiss | Abandon | Forget | HoldBack
 
 
 # --- what the scheduler must know of a plan ----------------------------------------------------------------

@@ -19,6 +19,8 @@ class _Share:
     acknowledged: int = 0
     lost: bool = False
     """It cannot be told anything, and may still use what it has."""
+    leaving: bool = False
+    """It gives back what it has and gets nothing any more."""
 
     @property
     def at_most(self) -> int:
@@ -27,6 +29,10 @@ class _Share:
     @property
     def settled(self) -> bool:
         return self.told == self.acknowledged and not self.lost
+
+    @property
+    def stays(self) -> bool:
+        return not self.lost and not self.leaving
 
 
 class Grants:
@@ -60,6 +66,17 @@ class Grants:
         """A replica came up with no slots. Returns (replica, slots) to tell."""
         self._shares[replica] = _Share(pool)
         return self._rebalance()
+
+    def leave(self, replica: Incarnation) -> Told:
+        """A replica is to give its slots back, for the others. Returns (replica, slots) to tell."""
+        if replica in self._shares:
+            self._shares[replica].leaving = True
+        return self._rebalance()
+
+    def holds_none(self, replica: Incarnation) -> bool:
+        """Whether a replica has no slots and is told of none."""
+        share = self._shares.get(replica)
+        return share is None or not share.at_most
 
     def lose(self, replica: Incarnation) -> Told:
         """A replica cannot be reached any more, and may still use its slots. Returns (replica, slots) to tell."""
@@ -112,22 +129,22 @@ class Grants:
         return told
 
     def _targets(self) -> dict[Incarnation, int]:
-        targets: dict[Incarnation, int] = {}
+        targets = dict.fromkeys((replica for replica, share in self._shares.items() if share.leaving), 0)
         for pool, slots in self._allotted().items():
-            within_reach = [replica for replica, share in self._of(pool).items() if not share.lost]
-            within_reach.sort(key=lambda replica: replica not in self._holders)
-            each, rest = divmod(slots, max(1, len(within_reach)))
+            staying = [replica for replica, share in self._of(pool).items() if share.stays]
+            staying.sort(key=lambda replica: replica not in self._holders)
+            each, rest = divmod(slots, max(1, len(staying)))
             # Who holds rows comes first, since they would wait for ever; then in order of arrival.
-            targets.update({replica: each + (i < rest) for i, replica in enumerate(within_reach)})
+            targets.update({replica: each + (i < rest) for i, replica in enumerate(staying)})
         return targets
 
     def _allotted(self) -> dict[str, int]:
-        """Alias to how many slots its replicas within reach have together."""
+        """Alias to how many slots its replicas that stay have together."""
         lost = [share for share in self._shares.values() if share.lost]
         free = self.total - sum(share.at_most for share in lost)
         most = {
             pool: max(0, slots - sum(share.at_most for share in lost if share.pool == pool))
-            if any(not share.lost for share in self._of(pool).values())
+            if any(share.stays for share in self._of(pool).values())
             else 0
             for pool, slots in self._slots.items()
         }

@@ -44,6 +44,15 @@ class InlineReplica:
         """Wait for finished rows."""
         return await self._replica.collect(acknowledged)
 
+    async def leave(self) -> None:
+        """Start nothing more, and say in a last report what is done."""
+        await self._replica.leave()
+
+    @property
+    def node(self) -> str:
+        """This machine, which has no name."""
+        return ""
+
     def is_gone(self) -> bool:
         """It lives as long as this process."""
         return False
@@ -87,6 +96,10 @@ class InlineHands:
     async def write(self, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Write a batch in the one thread that writes."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._write, job, values)
+
+    async def nodes(self) -> None:
+        """This machine stays, and no other joins."""
+        return
 
     def hold(self, values: Values) -> Values:
         """Values are their own reference here."""

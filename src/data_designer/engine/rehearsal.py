@@ -53,7 +53,7 @@ def random_shape(rng: random.Random) -> ev.Shape:
 
 
 def random_world(rng: random.Random, shape: ev.Shape) -> World:
-    """Machines that die, seem dead, repeat themselves and lose values, each now and then."""
+    """Machines that die, seem dead, are drained, repeat themselves and lose values, each now and then."""
 
     def sometimes(probability: float) -> float:
         return rng.choice([0.0, probability])
@@ -66,6 +66,7 @@ def random_world(rng: random.Random, shape: ev.Shape) -> World:
         latency=lambda r, pool: r.lognormvariate(-2, 1),  # noqa: ARG005
         replica_death=sometimes(0.05),
         unreachable=sometimes(0.5),
+        drain=sometimes(0.1),
         restart_seconds=rng.uniform(0.1, 5),
         task_death=sometimes(0.05),
         values_loss=sometimes(0.05),

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from data_designer.engine.cpu_time import CpuMeter, CpuTime
 from data_designer.engine.events import CellCount, Flags, Rows
 from data_designer.engine.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.engine.recording import Recording, RowAsks
@@ -29,6 +30,8 @@ LINGER = 0.02
 """Seconds in which further rows may join those that are about to be reported, where there are few replicas."""
 _MESSAGES_A_SECOND = 250
 """Reports that one driver takes in without being kept busy by them: a report costs it about a millisecond."""
+_STARTED_AT_ONCE = 16
+"""Rows that start in one go. A template may take milliseconds, and a thousand of them would silence a replica."""
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
 
@@ -106,6 +109,10 @@ class Summary:
     """Where there is a budget: what was spent, and what is wanted."""
     load: SlotStatistics | None = None
     """Requests that are and may be in flight."""
+    cpu: CpuTime | None = None
+    """What the process needed of a CPU since the last report."""
+    last: bool = False
+    """Whether there is no further report: what else it held is for others to do."""
 
 
 @dataclass(slots=True)
@@ -149,7 +156,10 @@ class Replica:
         self._watch: asyncio.Task[None] | None = None
         self._collected_at = 0.0
         self._drained = False
+        self._left = False
+        self._meter = CpuMeter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = asyncio.Lock()
         self._seen: set[tuple[int, int]] = set()
         """(ticket, row) pairs that came and are not yet acknowledged, so that a repeated message is harmless."""
         self._reports: dict[int, _Report] = {}
@@ -189,16 +199,19 @@ class Replica:
         skipped = block.columns.pop(SKIPPED, None)
         names = tuple(block.columns)
         cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
-        for place, (index, row) in enumerate(zip(parcel.rows.tolist(), cells, strict=True)):
-            if (parcel.ticket, index) in self._seen:
-                continue
-            self._seen.add((parcel.ticket, index))
-            record = dict(zip(names, row, strict=True))
-            skips = skipped[place] if skipped else None
-            asks = RowAsks(self._line.ask, index, self._recording, known, self._draws)
-            task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        async with self._starting:
+            for place, (index, row) in enumerate(zip(parcel.rows.tolist(), cells, strict=True)):
+                if not place % _STARTED_AT_ONCE:
+                    await asyncio.sleep(0)
+                if (parcel.ticket, index) in self._seen:
+                    continue
+                self._seen.add((parcel.ticket, index))
+                record = dict(zip(names, row, strict=True))
+                skips = skipped[place] if skipped else None
+                asks = RowAsks(self._line.ask, index, self._recording, known, self._draws)
+                task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
         """Wait for finished rows and report them; the last report again if it was not acknowledged.
@@ -225,6 +238,14 @@ class Replica:
         await self._recording.written()
         self._last = report
         return report
+
+    async def leave(self) -> None:
+        """Let go of what is not done; the next report is the last. Take its slots first: what is in flight is lost."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._left = True
+        self._something.set()
 
     async def _end_with_lease(self, lease: float) -> None:
         loop = asyncio.get_running_loop()
@@ -283,8 +304,10 @@ class Replica:
         self._reported += 1
         statistics = self._line.take_statistics()
         purse = self._line.purse_report()
-        load = self._line.load()
-        summary = Summary(self._reported, tuple(finished), statistics, self._outage, self._drained, purse, load)
+        load, cpu = self._line.load(), self._meter.take(asyncio.get_running_loop().time())
+        summary = Summary(
+            self._reported, tuple(finished), statistics, self._outage, self._drained, purse, load, cpu, self._left
+        )
         self._drained = False
         return summary, values
 

@@ -50,6 +50,9 @@ class _Replica:
     """Rows it holds."""
     alone: bool = False
     """It holds one suspect row and gets nothing else."""
+    leaving: bool = False
+    """It gets nothing any more, and is dismissed once it has no slots."""
+    dismissed: bool = False
     tickets: dict[int, _Ticket] = field(default_factory=dict)
     report: int = 0
     """Rows of a large recent report."""
@@ -57,7 +60,7 @@ class _Replica:
     @property
     def window(self) -> int:
         """How many rows it may hold."""
-        if not self.slots:
+        if not self.slots or self.leaving:
             return 0
         return self.slots + max(self.slots, _SMALLEST_HEADROOM, _REPORTS_AHEAD * self.report)
 
@@ -175,6 +178,8 @@ class Scheduler:
                 self._replica_up(event)
             case ev.ReplicaLost():
                 self._replica_lost(event)
+            case ev.ReplicaLeaving():
+                self._replica_leaving(event)
             case ev.ReplicaSilent():
                 self._replica_silent(event)
             case ev.Undelivered():
@@ -225,12 +230,26 @@ class Scheduler:
         del self._replicas[event.replica]
         grants, who = self._grants[replica.pool], (event.replica, event.epoch)
         self._grant(grants.remove(who) if event.silent else grants.lose(who))
-        # It starts rows in the order in which they came, so those it can have started come first.
-        may_have_started = max(replica.slots, 1)
+        # It starts rows in the order in which they came, so those it can have started come first. Where its node goes,
+        # no row is to blame.
+        may_have_started = 0 if replica.leaving else max(replica.slots, 1)
         for ticket in replica.tickets.values():
             lost = np.array([row for row in ticket.rows.tolist() if row in ticket.out], dtype=np.int64)
             self._lose(ticket, lost, may_have_started, "the replica that ran it died")
             may_have_started = max(0, may_have_started - len(lost))
+
+    def _replica_leaving(self, event: ev.ReplicaLeaving) -> None:
+        replica = self._incarnation(event.replica, event.epoch)
+        if replica is not None:
+            replica.leaving = True
+            self._grant(self._grants[replica.pool].leave((event.replica, event.epoch)))
+            self._dismiss_if_free(replica)
+
+    def _dismiss_if_free(self, replica: _Replica) -> None:
+        who = (replica.number, replica.epoch)
+        if replica.leaving and not replica.dismissed and self._grants[replica.pool].holds_none(who):
+            replica.dismissed = True
+            self._commands.append(ev.Dismiss(*who))
 
     def _replica_silent(self, event: ev.ReplicaSilent) -> None:
         for grants in dict.fromkeys(self._grants.values()):
@@ -249,6 +268,7 @@ class Scheduler:
         if replica is not None:
             replica.slots = event.slots
             self._grant(self._grants[replica.pool].acknowledge((event.replica, event.epoch), event.slots))
+            self._dismiss_if_free(replica)
 
     def _rows_done(self, event: ev.RowsDone) -> None:
         replica = self._incarnation(event.replica, event.epoch)
@@ -461,7 +481,8 @@ class Scheduler:
         return sorted(self.shape.slots, key=lambda pool: self._ready[pool].first)
 
     def _dispatch_pool(self, pool: str) -> None:
-        replicas = sorted((r for r in self._of(pool) if r.slots and not r.alone), key=lambda r: r.out / r.slots)
+        free = (r for r in self._of(pool) if r.slots and not r.alone and not r.leaving)
+        replicas = sorted(free, key=lambda r: r.out / r.slots)
         if self._suspects[pool] and replicas:
             # The least busy replica takes a suspect row as soon as it has nothing else that could be lost.
             replica = replicas.pop(0)

@@ -48,6 +48,8 @@ class World:
     unreachable: float = 0.0
     """Chance that a replica that seems dead goes on until its lease ends."""
     lease: float = 10.0
+    drain: float = 0.0
+    """Chance that a replica is to leave its machine when it is sent rows."""
     functions: frozenset[int] = frozenset()
     """`local` stages that call functions of the user, which never give the same twice."""
     stop_at: float | None = None
@@ -212,7 +214,7 @@ class Simulation:
         for command in commands:
             self._obey(command)
 
-    def _obey(self, command: ev.Command) -> None:
+    def _obey(self, command: ev.Command) -> None:  # noqa: C901 - one arm a command is the plainest form
         match command:
             case ev.Send():
                 self._receive(command)
@@ -224,6 +226,8 @@ class Simulation:
                 self._report.rejected.update(rows.tolist())
             case ev.Regrant():
                 self._at(0.001, lambda: self._regrant(command))
+            case ev.Dismiss():
+                self._at(0.001, lambda: self._dismiss(command))
             case ev.Abandon():
                 self._at(self._rng.uniform(0, 1), lambda: self._tell(ev.Drained()))
             case ev.Forget(batch):
@@ -282,6 +286,9 @@ class Simulation:
         if self._chance(self._world.replica_death):
             epoch = machine.epoch
             self._at(self._rng.uniform(0, 0.2), lambda: self._die(machine, epoch))
+        if self._chance(self._world.drain):
+            leaving = ev.ReplicaLeaving(machine.number, machine.epoch)
+            self._at(self._rng.uniform(0, 0.2), lambda: self._tell(leaving))
         self._start_cells(machine)
 
     def _start_cells(self, machine: _Machine) -> None:
@@ -402,6 +409,17 @@ class Simulation:
         self._in_flight[machine.pool] -= machine.asking
         self._tell(ev.ReplicaLost(machine.number, epoch))
         self._at(self._world.restart_seconds, lambda: self._come_up(machine))
+
+    def _dismiss(self, command: ev.Dismiss) -> None:
+        machine = self._machines[command.replica]
+        if not machine.up or not machine.reached or machine.epoch != command.epoch:
+            return
+        if not self._flush(machine, command.epoch):
+            self._at(0.5, lambda: self._dismiss(command))
+            return
+        assert not machine.running, "a replica is dismissed with requests in flight"
+        self._send_report(machine, command.epoch, machine.finished)
+        self._end(machine, command.epoch)
 
     def _kept(self, stage: int, rows: ev.Rows) -> ev.Flags:
         return np.array([not self._world.rejects(row, stage) for row in rows.tolist()], dtype=np.bool_)

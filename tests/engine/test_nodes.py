@@ -1,0 +1,135 @@
+"""Machines that come and go: what a process needs of a CPU, and when an alias gets further replicas."""
+
+import time
+
+import pytest
+
+import data_designer.config as dd
+from data_designer.engine.cpu_time import CpuMeter, CpuTime
+from data_designer.engine.nodes import Growth, Nodes
+from data_designer.engine.shape import replica_numbers
+from data_designer.plan.compile import compile_plan
+from data_designer.plan.model import Geometry, Plan
+
+BUSY, IDLE = CpuTime(59.0, 60.0), CpuTime(6.0, 60.0)
+"""What a replica says after a minute."""
+
+
+def plan(replicas: int | None = None) -> Plan:
+    """A text column each of `large`, with slots for four replicas, and of `small`, with slots for one."""
+    models = [
+        dd.ModelConfig(
+            alias=alias, model=alias, provider="p",
+            inference_parameters=dd.ChatCompletionInferenceParams(max_parallel_requests=slots),
+        )
+        for alias, slots in (("large", 1024), ("small", 16))
+    ]  # fmt: skip
+    made = dd.DataDesignerConfigBuilder(model_configs=models)
+    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    for alias in ("large", "small"):
+        made.add_column(name=f"by_{alias}", column_type="llm-text", model_alias=alias, prompt="{{ id }}")
+    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
+    run = dd.RunConfig(replicas_per_model=replicas)
+    return compile_plan(made.build(), providers, run, Geometry(10, 10), seed=1)
+
+
+def growth(made: Plan, cpus: int) -> Growth:
+    """Replicas for so many CPUs, which the first look finds."""
+    of = Growth(made, replica_numbers(made, cpus))
+    assert of.look(cpus) == {}
+    return of
+
+
+def hear(of: Growth, cpu: CpuTime, aliases: tuple[str, ...] = ("large", "small")) -> None:
+    """Every replica of some aliases says what it needed."""
+    for alias in of._replicas.values():
+        if alias in aliases:
+            of.hear(alias, cpu)
+
+
+def test_replicas_that_cpus_hold_up_become_as_many_as_the_cpus_allow() -> None:
+    """One CPU, then two, then many: as many as there would be from the start, under numbers of their own."""
+    of = growth(plan(), 1)
+    for cpus, added in ((2, {2: "large"}), (64, {3: "large", 4: "large"}), (128, {})):
+        hear(of, BUSY)
+        assert of.look(cpus) == added
+    assert sorted(of._replicas.values()) == sorted(replica_numbers(plan(), 64).values())
+
+
+def test_replicas_that_wait_for_their_model_stay_as_they_are() -> None:
+    """CPUs that join are of no use to them; once they are held up, those CPUs still are there."""
+    of = growth(plan(), 1)
+    hear(of, IDLE)
+    assert of.look(8) == {}
+    hear(of, BUSY)
+    assert of.look(8) == {2: "large", 3: "large", 4: "large"}
+
+
+def test_no_replica_is_added_where_no_cpu_has_joined() -> None:
+    """However busy they are: a Ray of this machine may be told of more CPUs than there are."""
+    made = plan()
+    of = Growth(made, replica_numbers(made, 1))
+    for _ in range(3):
+        hear(of, BUSY)
+        assert of.look(4) == {}
+
+
+def test_the_number_that_the_user_asked_for_stays() -> None:
+    """Neither busy replicas nor CPUs change it."""
+    of = growth(plan(replicas=2), 1)
+    hear(of, BUSY)
+    assert of.look(64) == {}
+
+
+def test_a_dataset_that_asks_no_model_gets_no_replica() -> None:
+    """CPUs that join are for its CPU tasks."""
+    made = dd.DataDesignerConfigBuilder()
+    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    of = growth(compile_plan(made.build(), {}, dd.RunConfig(), Geometry(10, 10), seed=1), 1)
+    assert of.look(64) == {}
+
+
+def test_a_moment_is_no_reason_for_a_replica() -> None:
+    """Seconds of work are judged, over all replicas of the alias: a busy one beside an idle one has company."""
+    of = growth(plan(), 2)
+    of.hear("large", CpuTime(1.0, 1.0))
+    assert of.look(4) == {}
+    of.hear("large", CpuTime(0.5, 30.0))
+    assert of.look(4) == {}
+    of.hear("large", CpuTime(30.0, 30.0))
+    assert of.look(4) == {3: "large", 4: "large"}
+
+
+@pytest.mark.parametrize(
+    ("cpus", "homes", "emptiest"),
+    [
+        ({"a": 1, "b": 1}, ["a"], "b"),
+        ({"a": 1, "b": 1}, ["a", "b", "b"], "a"),
+        ({"a": 8, "b": 1}, ["a", "a", "b"], "a"),
+        ({"a": 0, "b": 1}, ["b", "b"], "b"),
+        ({"a": 0}, [], None),
+    ],
+)
+def test_a_replica_goes_where_the_most_cpu_is_left(
+    cpus: dict[str, int], homes: list[str], emptiest: str | None
+) -> None:
+    """By the replicas for each CPU; never where there is none, as on the head of many clusters."""
+    nodes = Nodes(cpus)
+    assert nodes.emptiest(homes) == emptiest
+    assert nodes.all_cpus == sum(cpus.values())
+
+
+def test_a_process_that_computes_needs_a_cpu_and_one_that_sleeps_does_not() -> None:
+    """By what it got and what it waited for, so that the machine's other work makes no difference."""
+    meter, clock = CpuMeter(), time.perf_counter
+    assert meter.take(clock()) is None
+    until = clock() + 0.5
+    while clock() < until:
+        pass
+    busy = meter.take(clock())
+    time.sleep(0.5)
+    idle = meter.take(clock())
+    assert busy is not None
+    assert idle is not None
+    assert busy.passed == pytest.approx(0.5, abs=0.4)
+    assert busy.needed > 5 * idle.needed

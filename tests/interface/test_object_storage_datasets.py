@@ -33,7 +33,7 @@ from tests.interface.test_resume import (
     story,
     tokens,
 )
-from tests.object_server import Bucket, FaultyWay
+from tests.object_server import DENIED, Bucket, FaultyWay
 
 import data_designer.config as dd
 from data_designer.engine.store import Store
@@ -154,7 +154,7 @@ def test_what_went_wrong_first_is_what_is_said(root: ObjectPath, way: FaultyWay)
     """Where a storage is gone when its lock is to be released, that hides no error of before."""
     store = Store.at(root / "d")
     lock = store.take()
-    with way.refusing(400, "InvalidRequest"):
+    with way.refusing(*DENIED):
         with pytest.raises(ZeroDivisionError), lock:
             raise ZeroDivisionError
         with pytest.raises(ZeroDivisionError), released_on_error(store):
@@ -353,7 +353,7 @@ def test_columns_are_taken_from_a_dataset_in_object_storage(
 OUTAGES: dict[str, Callable[[FaultyWay], Any]] = {
     "unreachable": FaultyWay.unreachable,
     "overloaded": FaultyWay.refusing,
-    "refusing": lambda way: way.refusing(400, "InvalidRequest"),
+    "refusing": lambda way: way.refusing(*DENIED),
 }
 
 

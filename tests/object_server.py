@@ -22,6 +22,8 @@ from tests.loopback import free_port
 
 LIMIT = 60.0
 """Seconds after which a server that does not come up is given up."""
+DENIED = (400, "InvalidRequest")
+"""What is refused so is not tried again."""
 SERVER = """
 import sys, threading
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -236,7 +238,7 @@ class FaultyWay:
             if self._refusal is not None or asked.method in ("GET", "HEAD"):
                 return self._refusal, False
             if self._to_refuse == 1:
-                self._refusal = (400, "InvalidRequest")
+                self._refusal = DENIED
             lost = self._to_lose == 1
             self._to_lose = self._loses_every if lost else max(0, self._to_lose - 1)
             self._to_refuse = max(0, self._to_refuse - 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.loopback import free_port
-from tests.object_server import SECRET, Bucket, FaultyWay
+from tests.object_server import DENIED, SECRET, Bucket, FaultyWay
 
 from data_designer.errors import InvalidFilePathError
 from data_designer.object_storage import ObjectPath, Objects, is_url, location, matching
@@ -226,7 +226,7 @@ def test_a_process_without_credentials_is_told_so(
 
 def test_a_storage_that_refuses_for_good_says_why_without_secrets(objects: Objects, way: FaultyWay) -> None:
     """HTTP 400 is tried once; the message is one line with the place and the reason."""
-    with way.refusing(400, "InvalidRequest"), pytest.raises(OSError, match="folder/name: .*") as caught:
+    with way.refusing(*DENIED), pytest.raises(OSError, match="folder/name: .*") as caught:
         objects.put("name", b"")
     assert len(way.asked) == 1
     said = str(caught.value)

@@ -33,7 +33,7 @@ from tests.interface.test_resume import (
     story,
     tokens,
 )
-from tests.object_server import Bucket, FaultyWay
+from tests.object_server import DENIED, Bucket, FaultyWay
 
 import data_designer.config as dd
 from data_designer.engine.store import Store
@@ -154,7 +154,7 @@ def test_what_went_wrong_first_is_what_is_said(root: ObjectPath, way: FaultyWay)
     """Where a storage is gone when its lock is to be released, that hides no error of before."""
     store = Store.at(root / "d")
     lock = store.take()
-    with way.refusing(400, "InvalidRequest"):
+    with way.refusing(*DENIED):
         with pytest.raises(ZeroDivisionError), lock:
             raise ZeroDivisionError
         with pytest.raises(ZeroDivisionError), released_on_error(store):
@@ -256,37 +256,31 @@ def killed_after(url: str, root: ObjectPath, holding: Holding) -> Iterator[None]
             holding.go_on.set()
 
 
+def wait_until_known(root: ObjectPath, replies: int) -> None:
+    """Wait until so many replies are in the bucket, and stay the same number."""
+    seen = [-1, -1]
+    for _ in range(int(LIMIT / 0.1)):
+        seen = [seen[1], known(root)]
+        if seen == [replies, replies]:
+            return
+        threading.Event().wait(0.1)
+    raise AssertionError(f"{seen[1]} replies are in the bucket, not {replies}")
+
+
 def test_a_driver_that_is_killed_pays_again_only_for_what_is_not_in_the_bucket(
     endpoint: Endpoint, root: ObjectPath, bucket: Bucket, on_disk: DatasetCreationResults
 ) -> None:
-    """SIGKILL after 7 requests, and after 20 more: what is asked then is what the bucket does not know."""
-    for answers in (7, 20):
-        holding = Holding(answers)
-        with endpoint(holding) as counted, killed_after(counted.url, root, holding):
-            pass
-        assert len(counted.prompts) <= IDEAL
-    before = known(root)
-    with endpoint(answer) as counted:
-        results = make(counted.url, root, ALWAYS)
-    assert len(counted.prompts) == IDEAL - before
-    check_same(results, on_disk, bucket)
-
-
-def test_replies_are_in_the_bucket_while_others_are_waited_for(
-    endpoint: Endpoint, root: ObjectPath, bucket: Bucket, on_disk: DatasetCreationResults
-) -> None:
-    """A run that waits puts what it has by itself; killed then, it costs only what was under way."""
-    holding = Holding(21)
-    waiting = threading.Event()
+    """SIGKILL at once after 7 replies; then while a run waits, which has put what it has by itself: all comes out."""
+    holding = Holding(7)
     with endpoint(holding) as counted, killed_after(counted.url, root, holding):
-        for _ in range(int(LIMIT / 0.1)):
-            if known(root) == 21:
-                break
-            waiting.wait(0.1)
-        assert known(root) == 21
+        pass
+    before = known(root)
+    holding = Holding(20)
+    with endpoint(holding) as counted, killed_after(counted.url, root, holding):
+        wait_until_known(root, before + 20)
     with endpoint(answer) as counted:
         results = make(counted.url, root, ALWAYS)
-    assert len(counted.prompts) == IDEAL - 21
+    assert len(counted.prompts) == IDEAL - before - 20
     check_same(results, on_disk, bucket)
 
 
@@ -359,7 +353,7 @@ def test_columns_are_taken_from_a_dataset_in_object_storage(
 OUTAGES: dict[str, Callable[[FaultyWay], Any]] = {
     "unreachable": FaultyWay.unreachable,
     "overloaded": FaultyWay.refusing,
-    "refusing": lambda way: way.refusing(400, "InvalidRequest"),
+    "refusing": lambda way: way.refusing(*DENIED),
 }
 
 

@@ -3,8 +3,8 @@
     python tests/benchmarks/joining.py                    three runs of each, by turns; some minutes
     python tests/benchmarks/joining.py --sleep            where the machine has no two cores to spare
 
-Its one column is a function that computes, so the rate is bound by CPUs; no model is asked. With `--sleep` it only takes
-its node's CPU. The rate is taken over the last 40 % of the batches, when the second node has long been there.
+Its one column is a function that computes, so the rate is bound by CPUs; no model is asked. With `--sleep` it only
+takes its node's CPU. The rate is that of the last 40 % of the batches, when the second node has long been there.
 """
 
 import argparse

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,8 @@ def _cluster() -> Iterator[Callable[[], None]]:
         ray.shutdown()
         for process in joined:
             for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-                one.kill()
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
         cluster.shutdown()
 
 

@@ -4,7 +4,7 @@
     python tests/benchmarks/joining.py --sleep            where the machine has no two cores to spare
 
 Its one column is a function that computes, so the rate is bound by CPUs; no model is asked. With `--sleep` it only
-takes its node's CPU. The rate is taken over the last 40 % of the batches, when the second node has long been there.
+takes its node's CPU. The rate is that of the last 40 % of the batches, when the second node has long been there.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,8 @@ def _cluster() -> Iterator[Callable[[], None]]:
         ray.shutdown()
         for process in joined:
             for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-                one.kill()
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
         cluster.shutdown()
 
 

@@ -256,7 +256,8 @@ def _cluster() -> Iterator[Any]:
         ray.shutdown()
         for process in JOINED:
             for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-                one.kill()
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
         cluster.shutdown()
 
 

@@ -117,13 +117,15 @@ class Grants:
                 share.told = targets[replica]
                 told.append((replica, share.told))
         free = self.total - self.granted
+        # Counted once, since there may be a thousand replicas.
+        own = {pool: slots - self.granted_to(pool) for pool, slots in self._slots.items()}
         for replica, share in self._shares.items():
             if not share.settled:
                 continue
-            own = self._slots[share.pool] - self.granted_to(share.pool)
-            more = min(targets[replica] - share.told, free, own)
+            more = min(targets[replica] - share.told, free, own[share.pool])
             if more > 0:
                 free -= more
+                own[share.pool] -= more
                 share.told += more
                 told.append((replica, share.told))
         return told

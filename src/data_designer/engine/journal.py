@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from data_designer.engine.ahead import ahead
 from data_designer.engine.files import Files
 from data_designer.engine.layout import JOURNAL, batch_number, journal_folder
 from data_designer.plan.model import Geometry
@@ -164,17 +165,20 @@ def read_replay(files: Files, batches: Iterable[int]) -> Replay:
         OSError: a segment cannot be read.
     """
     replay = Replay()
-    for batch in batches:
-        folder = journal_folder(batch)
-        for name in files.list(folder):
-            try:
-                content = files.read(f"{folder}/{name}")
-            except FileNotFoundError:
-                continue
-            _read_segment(content, replay)
+    names = [f"{journal_folder(batch)}/{name}" for batch in batches for name in files.list(journal_folder(batch))]
+    for content in ahead(files.at_once, lambda name: _content(files, name), names):
+        _read_segment(content, replay)
     if replay.damaged:
         logger.warning("journal damaged_lines=%d: what they held is asked for again", replay.damaged)
     return replay
+
+
+def _content(files: Files, name: str) -> bytes:
+    """A segment; nothing where its batch was committed meanwhile."""
+    try:
+        return files.read(name)
+    except FileNotFoundError:
+        return b""
 
 
 def _read_segment(content: bytes, replay: Replay) -> None:

@@ -299,3 +299,20 @@ def test_what_is_no_lock_is_left_alone(files: LocalFiles) -> None:
     lock.check()
     lock.release()
     assert names(files) == ["README"]
+
+
+class Stuck(LocalFiles):
+    """A directory from which nothing can be removed."""
+
+    def remove(self, *names: str) -> None:
+        """Refuse."""
+        raise OSError(5, "Input/output error", names[0])
+
+
+def test_a_lock_that_cannot_be_removed_spoils_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The run is over and its data are there; what went wrong inside is what is raised."""
+    with acquire(Stuck(tmp_path), 0, Process.this(), lambda _: None):
+        pass
+    assert "the lock stays" in caplog.text
+    with pytest.raises(KeyError), Lock(Stuck(tmp_path), 1, Process.this()):
+        raise KeyError

@@ -6,6 +6,7 @@ A process of this machine is asked whether it lives; a lock of another machine i
 """
 
 import itertools
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from data_designer.engine.files import Files
 from data_designer.engine.layout import LOCK
 from data_designer.engine.sealed import DamagedError, seal, unseal
 from data_designer.errors import DatasetInUseError
+
+logger = logging.getLogger(__name__)
 
 LEASE = 20.0
 """Seconds after which a lock of another machine that was not renewed is void."""
@@ -88,12 +91,12 @@ class Lock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             self.release()
-        except OSError:
-            if kind is None:
-                raise  # Else what went wrong first is what is said.
+        except OSError as error:
+            # What was to be done is done, or what went wrong before is what is to be said.
+            logger.warning("the lock stays, and is void once this process has ended: %s", error)
 
     def check(self) -> None:
         """Raise DatasetInUseError if another run has taken over."""

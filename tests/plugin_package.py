@@ -74,6 +74,13 @@ class Wait(ColumnGeneratorCellByCell):
     async def agenerate(self, data):
         await asyncio.sleep(0)
         return {**data, self.config.name: f"awaited {data[self.config.of]}"}
+
+class Idle(ColumnGeneratorFullColumn):
+    pass
+
+class Unready(Rank):
+    def _initialize(self):
+        raise FileNotFoundError("weights.bin")
 """
 PLUGINS = """
 from data_designer.plugins import Plugin, PluginType
@@ -99,6 +106,7 @@ def __getattr__(name):
 
 mirror, rank = plugin("Mirrored", "Mirror"), plugin("Ranked", "Rank")
 wait, asking, homeless = plugin("Awaited", "Wait"), plugin("Asking", "Wait"), plugin("Ranked", "Nowhere")
+idle, unready = plugin("Ranked", "Idle"), plugin("Ranked", "Unready")
 nonsense = "no plugin"
 """
 

@@ -44,6 +44,15 @@ def test_columns_of_plugins_are_made_as_any_other(tmp_path: Path) -> None:
         assert [row["place"] for row in ordered] == [1, 2, 3]
 
 
+def test_statistics_of_a_plugin_s_column_are_found_by_its_type(tmp_path: Path) -> None:
+    """As those of other kinds are."""
+    code = f"""{HEAD}
+found = made({str(tmp_path / "sets")!r}).load_analysis()
+print([one.column_name for one in found.get_column_statistics_by_type("ranked")])
+"""
+    assert run(install(tmp_path), code)[0].strip() == "['place']"
+
+
 def test_a_declaration_with_plugins_goes_to_a_file_and_back(tmp_path: Path) -> None:
     """The classes are those of the plugin; their kinds are among the column types."""
     code = f"""{HEAD}
@@ -98,19 +107,23 @@ print(sorted(COLUMN_CLASSES) == sorted(DataDesignerColumnType), len(COLUMN_CLASS
     [
         (("homeless",), "ranked", "plugged.work.Nowhere' cannot be loaded: AttributeError"),
         (("broken",), "ranked", "plugged.broken.Broken' cannot be loaded: RuntimeError: no such device"),
+        (("idle",), "ranked", "plugged.work.Idle has neither generate nor agenerate [invalid_plugin]"),
+        (("unready",), "ranked", "plugged.work.Unready cannot be made: FileNotFoundError: weights.bin"),
         (("asking",), "asking", "columns of plugins that ask models are not supported by this version"),
     ],
 )
 def test_a_column_that_cannot_be_made_is_refused_by_name(
     tmp_path: Path, plugins: tuple[str, ...], kind: str, said: str
 ) -> None:
-    """Before anything is made."""
+    """And with what is wrong with its class."""
     code = f"""{HEAD}
 built = dd.DataDesignerConfigBuilder(model_configs=[dd.ModelConfig(alias="m", model="m", provider="simulated")])
 built.add_column(name="n", column_type="sampler", sampler_type="uniform", params={{"low": 0, "high": 1}})
 built.add_column(name="odd", column_type={kind!r}, of="n")
+designer = DataDesigner({str(tmp_path)!r})
+designer.set_run_config(dd.RunConfig(executor="inline"))
 try:
-    DataDesigner({str(tmp_path)!r}).create(built, num_records=2)
+    designer.create(built, num_records=2)
 except Exception as error:
     print(error)
 """
@@ -137,11 +150,15 @@ def test_authors_can_check_their_plugin(tmp_path: Path) -> None:
     """Both classes are there and of the right kind; else it is said which is not."""
     code = """
 from data_designer.engine.testing.utils import assert_valid_plugin
-from plugged.plugins import mirror, plugin
+from plugged.plugins import idle, mirror, plugin
 assert_valid_plugin(mirror)
-try:
-    assert_valid_plugin(plugin("Mirrored", "asyncio"))
-except AssertionError as error:
-    print(error)
+for wrong in (plugin("Mirrored", "asyncio"), idle):
+    try:
+        assert_valid_plugin(wrong)
+    except AssertionError as error:
+        print(error)
 """
-    assert run(install(tmp_path), code)[0].strip() == "plugged.work.asyncio is no class"
+    assert run(install(tmp_path), code)[0].splitlines() == [
+        "plugged.work.asyncio is no class",
+        "plugged.work.Idle has neither generate nor agenerate",
+    ]

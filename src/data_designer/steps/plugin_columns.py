@@ -14,8 +14,11 @@ _OWED = ("get_generation_strategy", "carried_out_by")
 
 
 def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
-    """What keeps a plugin's column from being made; nothing where it is fine."""
-    plugin = COLUMN_PLUGINS[column.column_type]
+    """What keeps a plugin's column from being made in this process; nothing where it is fine."""
+    plugin = COLUMN_PLUGINS.get(column.column_type)
+    if plugin is None:
+        yield f"no installed plugin makes '{column.column_type}' columns, or DISABLE_DATA_DESIGNER_PLUGINS is set"
+        return
     try:
         generator = plugin.impl_cls
     except PluginLoadError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 CONFIGS = """
 from typing import Literal
+from pydantic import BaseModel
 from data_designer.config.base import SingleColumnConfig
 
 class Mirrored(SingleColumnConfig):
@@ -37,6 +38,15 @@ class Ranked(SingleColumnConfig):
 class Awaited(Ranked):
     column_type: Literal["awaited"] = "awaited"
 
+class Posing(Ranked):
+    column_type: Literal["llm_text"] = "llm_text"
+
+class Loose(Ranked):
+    column_type: str = "loose"
+
+class Seeds(BaseModel):
+    seed_type: Literal["mine"] = "mine"
+
 class Asking(Ranked):
     column_type: Literal["asking"] = "asking"
     model_alias: str = "m"
@@ -64,18 +74,44 @@ class Wait(ColumnGeneratorCellByCell):
     async def agenerate(self, data):
         await asyncio.sleep(0)
         return {**data, self.config.name: f"awaited {data[self.config.of]}"}
+
+class Idle(ColumnGeneratorFullColumn):
+    pass
+
+class Unready(Rank):
+    def _initialize(self):
+        raise FileNotFoundError("weights.bin")
 """
 PLUGINS = """
 from data_designer.plugins import Plugin, PluginType
 
-def plugin(config, generator, kind=PluginType.COLUMN_GENERATOR):
-    names = {"config_qualified_name": f"plugged.configs.{config}", "impl_qualified_name": f"plugged.work.{generator}"}
-    return Plugin(plugin_type=kind, **names)
+def plugin(config, generator, kind=PluginType.COLUMN_GENERATOR, module="work"):
+    return Plugin(
+        plugin_type=kind,
+        config_qualified_name=f"plugged.configs.{config}",
+        impl_qualified_name=f"plugged.{module}.{generator}",
+    )
+
+def __getattr__(name):
+    # Made when it is asked for, since a plugin that is wrong cannot be made at all.
+    wrong = {
+        "loose": ("Loose", "Rank"),
+        "posing": ("Posing", "Rank"),
+        "broken": ("Ranked", "Broken", PluginType.COLUMN_GENERATOR, "broken"),
+        "seeds": ("Seeds", "Rank", PluginType.SEED_READER),
+    }
+    if name not in wrong:
+        raise AttributeError(name)
+    return plugin(*wrong[name])
 
 mirror, rank = plugin("Mirrored", "Mirror"), plugin("Ranked", "Rank")
 wait, asking, homeless = plugin("Awaited", "Wait"), plugin("Asking", "Wait"), plugin("Ranked", "Nowhere")
+idle, unready = plugin("Ranked", "Idle"), plugin("Ranked", "Unready")
 nonsense = "no plugin"
 """
+
+BROKEN = 'raise RuntimeError("no such device")'
+MODULES = {"__init__": "", "configs": CONFIGS, "work": GENERATORS, "broken": BROKEN, "plugins": PLUGINS}
 
 
 def install(folder: Path, *, plugins: tuple[str, ...] = ("mirror", "rank", "wait")) -> dict[str, str]:
@@ -87,7 +123,7 @@ def install(folder: Path, *, plugins: tuple[str, ...] = ("mirror", "rank", "wait
     """
     package = folder / "plugged"
     package.mkdir()
-    for name, text in (("__init__", ""), ("configs", CONFIGS), ("work", GENERATORS), ("plugins", PLUGINS)):
+    for name, text in MODULES.items():
         (package / f"{name}.py").write_text(text)
     info = folder / "plugged-1.0.dist-info"
     info.mkdir()

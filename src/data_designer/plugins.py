@@ -6,7 +6,7 @@ import os
 from enum import StrEnum
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -49,7 +49,7 @@ class Plugin(BaseModel):
     def name(self) -> str:
         """The discriminator value of its configuration class."""
         field = self.config_cls.model_fields.get(_DISCRIMINATORS[self.plugin_type])
-        if field is None or not isinstance(field.default, str):
+        if field is None or get_origin(field.annotation) is not Literal or not isinstance(field.default, str):
             raise ValueError(
                 f"{self.config_qualified_name} needs a literal '{_DISCRIMINATORS[self.plugin_type]}' with a default"
             )
@@ -70,8 +70,11 @@ def _load(qualified_name: str) -> Any:
     module, _, name = qualified_name.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PluginLoadError(f"plugin class {qualified_name!r} cannot be loaded: {error}") from error
+    except Exception as error:
+        # Another package's code may raise anything.
+        raise PluginLoadError(
+            f"plugin class {qualified_name!r} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
 
 
 def installed_plugins() -> list[Plugin]:

@@ -20,18 +20,25 @@ _BUILT_IN: dict[str, type[SingleColumnConfig]] = {
 }
 
 
+def _member(column_type: str) -> str:
+    """What a kind of column is called in `DataDesignerColumnType`."""
+    return column_type.replace("-", "_").upper()
+
+
 def _column_plugins(installed: Iterable[Plugin]) -> dict[str, Plugin]:
     """Column type to the plugin that makes such columns; what cannot be used is left out with a warning."""
     found: dict[str, Plugin] = {}
+    taken = set(map(_member, _BUILT_IN))
     for plugin in installed:
         if plugin.plugin_type != PluginType.COLUMN_GENERATOR:
             why = f"plugins of kind {plugin.plugin_type} are not supported by this version"
-        elif plugin.name in _BUILT_IN or plugin.name in found:
-            why = "another kind of column has that name"
+        elif _member(plugin.name) in taken:
+            why = f"another kind of column is called {_member(plugin.name)}"
         elif not (isinstance(plugin.config_cls, type) and issubclass(plugin.config_cls, SingleColumnConfig)):
             why = f"{plugin.config_qualified_name} is no SingleColumnConfig"
         else:
             found[plugin.name] = plugin
+            taken.add(_member(plugin.name))
             continue
         logger.warning("plugin=%s is left out: %s", plugin.name, why)
     return found
@@ -71,8 +78,7 @@ else:
     ]
     DataDesignerColumnType = StrEnum(
         "DataDesignerColumnType",
-        {kind.name: kind.value for kind in _ColumnType}
-        | {name.replace("-", "_").upper(): name for name in COLUMN_PLUGINS},
+        {kind.name: kind.value for kind in _ColumnType} | {_member(name): name for name in COLUMN_PLUGINS},
         module=__name__,
     )
 

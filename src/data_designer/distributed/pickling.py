@@ -13,6 +13,7 @@ from typing import Any
 
 from ray import cloudpickle
 
+from data_designer.config.column_types import COLUMN_PLUGINS
 from data_designer.errors import CodeDoesNotTravelError
 from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import Plan
@@ -129,8 +130,15 @@ def _own_modules() -> list[ModuleType]:
     if not outside:
         return []
     # Packages that are being worked on lie outside and are installed all the same; to list them takes a while.
-    installed = importlib.metadata.packages_distributions()
+    installed = {*importlib.metadata.packages_distributions(), *_plugin_packages()}
     return [module for name, module in outside.items() if name.partition(".")[0] not in installed]
+
+
+def _plugin_packages() -> set[str]:
+    """Packages of plugins: an installer that only links one to where it is worked on lists none of its modules."""
+    plugins = COLUMN_PLUGINS.values()
+    names = {name for one in plugins for name in (one.config_qualified_name, one.impl_qualified_name)}
+    return {name.partition(".")[0] for name in names}
 
 
 def _is_outside(module: Any) -> bool:

@@ -8,9 +8,12 @@ from ray import cloudpickle
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from data_designer.config.column_configs import BUILT_IN_COLUMNS
 from data_designer.engine.lock import lock_name
 from data_designer.engine.recording import Dataset
 from data_designer.errors import ArtifactStorageError, CodeDoesNotTravelError, DataDesignerError
+from data_designer.plan.model import Plan
+from data_designer.steps.plugin_columns import plugin_violations
 
 _PATIENCE = 60.0
 """Seconds in which a node has to answer; one that does not is busy or going, and is not what this looks for."""
@@ -19,11 +22,9 @@ _PATIENCE = 60.0
 def _trouble(dataset: Dataset, packed: bytes, address: str) -> DataDesignerError | None:
     """What a node has against a plan and the dataset that its run has locked; None where there is nothing."""
     files, probe = dataset.files, f".{ray.get_runtime_context().get_node_id()}.probe"
-    try:
-        cloudpickle.loads(packed)
-    except ImportError as error:
+    if lacking := _lacking(packed):
         return CodeDoesNotTravelError(
-            f"node {address} cannot read the plan: {error}; install there what is installed here"
+            f"node {address} cannot make what is planned: {lacking}; install there what is installed here"
         )
     try:
         if files.exists(lock_name(dataset.run)):
@@ -37,6 +38,16 @@ def _trouble(dataset: Dataset, packed: bytes, address: str) -> DataDesignerError
         f"node {address} does not reach the dataset {files}: {trouble}; give an artifact_path that every node reads "
         "and writes: a folder that they share, or s3://…"
     )
+
+
+def _lacking(packed: bytes) -> str | None:
+    """What this process has not got of the code that a plan needs; None where it has all."""
+    try:
+        plan: Plan = cloudpickle.loads(packed)
+    except (ImportError, AttributeError) as error:  # The second where another version of a package is installed.
+        return str(error)
+    of_plugins = [column for column in plan.config.columns if type(column) not in BUILT_IN_COLUMNS]
+    return next((message for column in of_plugins for message in plugin_violations(column)), None)
 
 
 _trouble_there: Any = ray.remote(num_cpus=0, max_retries=0)(_trouble)

@@ -11,6 +11,7 @@ from data_designer.config.analysis.column_statistics import (
     ValidationColumnStatistics,
 )
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
+from data_designer.config.column_types import COLUMN_PLUGINS
 from data_designer.engine.profile import Profile, distinct
 from data_designer.engine.totals import Totals
 from data_designer.plan.model import Plan
@@ -56,7 +57,8 @@ def _statistics(column: Any, profile: Profile) -> GeneralColumnStatistics:
         )
     if kind == "validation":
         return ValidationColumnStatistics(**general, column_type=kind, num_valid_records=profile.get("valid", 0))
-    return GeneralColumnStatistics(**general, column_type=kind if kind == "expression" else "general")
+    by_kind = kind == "expression" or kind in COLUMN_PLUGINS
+    return GeneralColumnStatistics(**general, column_type=kind if by_kind else "general")
 
 
 def _simple(arrow_type: str) -> str:

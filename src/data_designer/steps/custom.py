@@ -38,7 +38,7 @@ class _Call:
         if missing := [name for name in self.required if name not in present]:
             raise CustomColumnGenerationError(
                 f"{self.name} needs {_listed(missing)}, which no column of this dataset makes. "
-                "Correct `required_columns` of its decorator."
+                "Correct its `required_columns`."
             )
 
     def check_type(self, result: Any, wanted: type, where: str) -> None:
@@ -54,7 +54,7 @@ class _Call:
         if missing := [name for name in self.makes if name not in after]:
             raise CustomColumnGenerationError(
                 f"{self.name} returned no {_listed(missing)}{where}. It has to add its own column "
-                "and each of the `side_effect_columns` its decorator declares."
+                "and each of its `side_effect_columns`."
             )
         if removed := [name for name in before if name not in after]:
             raise CustomColumnGenerationError(
@@ -64,7 +64,7 @@ class _Call:
         if not self._warned and (extra := set(after).difference(before, self.makes)):
             self._warned = True
             logger.warning(
-                "%s adds %s, which its decorator does not declare; such values are removed. "
+                "%s adds %s, which it does not declare; such values are removed. "
                 "Declare them as `side_effect_columns` to keep them.",
                 self.name,
                 _listed(sorted(map(str, extra))),

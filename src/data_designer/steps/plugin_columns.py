@@ -14,8 +14,11 @@ _OWED = ("get_generation_strategy", "carried_out_by")
 
 
 def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
-    """What keeps a plugin's column from being made; nothing where it is fine."""
-    plugin = COLUMN_PLUGINS[column.column_type]
+    """What keeps a plugin's column from being made in this process; nothing where it is fine."""
+    plugin = COLUMN_PLUGINS.get(column.column_type)
+    if plugin is None:
+        yield f"no installed plugin makes '{column.column_type}' columns, or DISABLE_DATA_DESIGNER_PLUGINS is set"
+        return
     try:
         generator = plugin.impl_cls
     except PluginLoadError as error:
@@ -23,13 +26,26 @@ def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
         return
     if not all(hasattr(generator, name) for name in _OWED):
         yield f"{plugin.impl_qualified_name} is neither a ColumnGeneratorCellByCell nor a ColumnGeneratorFullColumn"
+    elif generator.carried_out_by() is None:
+        yield f"{plugin.impl_qualified_name} has neither generate nor agenerate"
     if column.get_model_aliases():
         yield "columns of plugins that ask models are not supported by this version"
 
 
 def as_custom(column: SingleColumnConfig) -> CustomColumnConfig:
-    """The custom column that does what a plugin's column does. Raises what its class raises."""
-    generator = COLUMN_PLUGINS[column.column_type].impl_cls(config=column)
+    """The custom column that does what a plugin's column does.
+
+    Raises:
+        PluginLoadError: the plugin's class cannot be imported or made.
+    """
+    plugin = COLUMN_PLUGINS[column.column_type]
+    try:
+        generator = plugin.impl_cls(config=column)
+    except Exception as error:
+        # Another package's code may raise anything.
+        raise PluginLoadError(
+            f"column '{column.name}': {plugin.impl_qualified_name} cannot be made: {type(error).__name__}: {error}"
+        ) from error
     strategy = GenerationStrategy(generator.get_generation_strategy())
     return CustomColumnConfig(
         name=column.name,

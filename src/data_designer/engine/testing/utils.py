@@ -19,3 +19,4 @@ def assert_valid_plugin(plugin: Plugin) -> None:
     ):
         assert isinstance(cls, type), f"{name} is no class"
         assert issubclass(cls, base), f"{name} is no {base.__name__}"
+    assert plugin.impl_cls.carried_out_by(), f"{plugin.impl_qualified_name} has neither generate nor agenerate"

@@ -45,9 +45,11 @@ class ColumnGenerator(Generic[Config]):
         raise NotImplementedError(f"{type(self).__name__} has neither generate nor agenerate")
 
     @classmethod
-    def carried_out_by(cls) -> Callable[..., Any]:
-        """The method that the subclass gives."""
-        return cls.agenerate if cls.generate is ColumnGenerator.generate else cls.generate
+    def carried_out_by(cls) -> Callable[..., Any] | None:
+        """The method that the subclass gives; None where it gives neither."""
+        if cls.generate is not ColumnGenerator.generate:
+            return cls.generate
+        return None if cls.agenerate is ColumnGenerator.agenerate else cls.agenerate
 
 
 class ColumnGeneratorCellByCell(ColumnGenerator[Config]):

@@ -62,8 +62,11 @@ class Mirror(ColumnGeneratorCellByCell):
         self.times = self.config.times
 
     def generate(self, data):
-        text = data[self.config.of][::-1] * self.times
+        text = self._mirrored(data[self.config.of]) * self.times
         return {**data, self.config.name: text, f"{self.config.name}_length": len(text)}
+
+    def _mirrored(self, text):
+        return text[::-1]
 
 class Rank(ColumnGeneratorFullColumn):
     def generate(self, data):
@@ -83,7 +86,7 @@ class Unready(Rank):
         raise FileNotFoundError("weights.bin")
 """
 PLUGINS = """
-from data_designer.plugins import Plugin, PluginType
+from data_designer.plugins.plugin import Plugin, PluginType
 
 def plugin(config, generator, kind=PluginType.COLUMN_GENERATOR, module="work"):
     return Plugin(

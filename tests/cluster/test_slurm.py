@@ -196,7 +196,7 @@ def test_a_job_without_a_command_is_an_error(slurm: Slurm) -> None:
 def test_a_run_on_two_nodes_is_stopped_and_goes_on(slurm: Slurm) -> None:
     """A real Ray with a token: SIGTERM stops a run resumably, with its code; the same job again completes it."""
     artifacts = slurm.folder / "artifacts"
-    command = ["data-designer", "create", str(ROOT / "examples" / "product_reviews.py"), "-n", "240", "-d", "mine"]
+    command = ["data-designer", "create", str(ROOT / "examples" / "product_reviews.py"), "-n", "600", "-d", "mine"]
     command += ["-o", str(artifacts), "--set", "executor=ray", "--set", "buffer_size=20", "--resume", "if_possible"]
     job = slurm.submit(*command)
     until(lambda: any(artifacts.rglob("*.parquet")), job)
@@ -205,5 +205,5 @@ def test_a_run_on_two_nodes_is_stopped_and_goes_on(slurm: Slurm) -> None:
     assert "2 of 2 nodes joined" in slurm.said()
     assert f"to go on: data-designer resume {artifacts / 'mine'}" in slurm.said()
     assert slurm.submit(*command).wait(PATIENCE) == 0, slurm.said()
-    assert "240 of 240 records" in slurm.said()
+    assert "600 of 600 records" in slurm.said()
     assert not any(psutil.pid_exists(step) for step in slurm.steps())

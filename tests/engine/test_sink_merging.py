@@ -18,10 +18,12 @@ from data_designer.engine.layout import DROPPED, PARQUET, PROCESSED, REJECTS, ba
 from data_designer.engine.parcels import REJECTED, SPENT, Locations, Values
 from data_designer.engine.profile import distinct, profile_columns
 from data_designer.engine.receipts import Receipt, indices
+from data_designer.engine.recording import Dataset
 from data_designer.engine.schema import dataset_schema
 from data_designer.engine.sink import Sink
 from data_designer.engine.spending import Spending
 from data_designer.engine.store import Store
+from data_designer.engine.workplace import Workplace
 from data_designer.errors import ArtifactStorageError
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
@@ -292,3 +294,15 @@ def everything(desk: Desk) -> dict[str, bytes]:
     """Every file of the dataset but locks."""
     files = (file for file in desk.store.path.rglob("*") if file.is_file() and file.parent.name != "lock")
     return {file.relative_to(desk.store.path).as_posix(): file.read_bytes() for file in files}
+
+
+def test_nothing_is_written_where_the_run_has_no_lock(tmp_path: Path) -> None:
+    """A node that joined without the shared folder has an empty one of its own in its place; that is said."""
+    desk = Desk(tmp_path / "d")
+    lock = desk.store.take()
+    elsewhere = Desk(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError, match="does not reach the dataset .*elsewhere"):
+        Workplace(PLAN, Dataset(elsewhere.files, lock.number)).write(*job([6, 7], {}))
+    assert elsewhere.files.list("") == []
+    assert Workplace(PLAN, Dataset(desk.files, lock.number)).write(*job([6, 7], {})).generated == 2
+    lock.release()

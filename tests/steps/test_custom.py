@@ -56,6 +56,20 @@ def double_all(df: pd.DataFrame) -> pd.DataFrame:
     return df.assign(x=df["a"] * 2)
 
 
+def test_a_function_that_needs_no_column_is_given_as_many_rows() -> None:
+    """It knows by the table's length what to make."""
+
+    @custom_column_generator()
+    def numbered(df: pd.DataFrame) -> pd.DataFrame:
+        return df.assign(x=range(len(df)))
+
+    made = CustomColumnProgram(column(numbered, generation_strategy=FULL), ("x",)).run(
+        Block(np.arange(4, dtype=np.int64), {})
+    )
+    assert made.columns == {"x": [0, 1, 2, 3]}
+    assert made.drops == {}
+
+
 def test_a_row_goes_in_and_comes_out() -> None:
     """The function may change and return what it was given; the record itself stays as it was."""
     record = {"a": 2, "other": None}

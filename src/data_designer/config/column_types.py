@@ -11,7 +11,8 @@ from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import BUILT_IN_COLUMNS, BuiltInColumnT, column_kind
 from data_designer.config.sampler_params import SAMPLER_PARAMS, SamplerType
 from data_designer.errors import InvalidConfigError, InvalidEnumValueError
-from data_designer.plugins import Plugin, PluginType, installed_plugins
+from data_designer.plugins import Plugin, PluginType
+from data_designer.plugins.discovery import installed_plugins
 
 logger = logging.getLogger(__name__)
 

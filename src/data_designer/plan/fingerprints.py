@@ -65,7 +65,7 @@ def user_functions(column: SingleColumnConfig) -> dict[str, Callable[..., Any]]:
     plugin = COLUMN_PLUGINS.get(column.column_type)
     candidates = {
         "generator_function": getattr(column, "generator_function", None),
-        "plugin": None if plugin is None else plugin.impl_cls.carried_out_by(),
+        "plugin": None if plugin is None else plugin.impl_cls,
         "validation_function": getattr(getattr(column, "validator_params", None), "validation_function", None),
     }
     return {name: function for name, function in candidates.items() if function is not None}
@@ -87,6 +87,8 @@ def code_digest(function: Callable[..., Any]) -> str:
 
 def _described(function: Any, around: tuple[Any, ...]) -> Any:
     """What tells a function from others, given the functions that it is found in."""
+    if isinstance(function, type):  # The class of a plugin, whose methods may call each other.
+        return _source(function) or function.__qualname__
     if isinstance(function, functools.partial):
         return [
             "partial",

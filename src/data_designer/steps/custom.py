@@ -179,7 +179,7 @@ class CustomColumnProgram:
     def _columns(self, block: Block) -> dict[str, list[Any]]:
         import pandas as pd
 
-        result = self._call(to_frame(block.columns))
+        result = self._call(to_frame(block.columns, len(block)))
         self._call.check_type(result, pd.DataFrame, "")
         if len(result) != len(block):
             raise CustomColumnGenerationError(

@@ -7,11 +7,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def to_frame(columns: Mapping[str, Sequence[Any]]) -> "pd.DataFrame":
-    """Make a DataFrame of columns, its rows numbered from zero."""
+def to_frame(columns: Mapping[str, Sequence[Any]], rows: int) -> "pd.DataFrame":
+    """Make a DataFrame of columns, its rows numbered from zero; so many, also where there is no column."""
     import pandas as pd
 
-    return pd.DataFrame({name: list(values) for name, values in columns.items()})
+    return pd.DataFrame({name: list(values) for name, values in columns.items()}, index=range(rows))
 
 
 def in_order(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -125,7 +125,7 @@ class _LocalValidator:
         return values, drops
 
     def _verdicts(self, rows: Mapping[str, list[Any]]) -> list[Verdict]:
-        given = to_frame(rows)
+        given = to_frame(rows, len(next(iter(rows.values()), ())))
         result = self._function(given.copy())
         if not isinstance(result, type(given)):
             raise LocalCallableValidationError(f"it returned {type(result).__name__} and has to return a DataFrame")

@@ -1,20 +1,14 @@
-"""Plugins: columns, seed readers and processors from other packages."""
+"""What a plugin is: a configuration class, and the class that carries it out."""
 
 import importlib
-import logging
-import os
 from enum import StrEnum
 from functools import cached_property
-from importlib.metadata import entry_points
 from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from data_designer.errors import PluginLoadError
 
-logger = logging.getLogger(__name__)
-
-GROUP = "data_designer.plugins"
 _DISCRIMINATORS = {
     "column-generator": "column_type",
     "seed-reader": "seed_type",
@@ -75,21 +69,3 @@ def _load(qualified_name: str) -> Any:
         raise PluginLoadError(
             f"plugin class {qualified_name!r} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-
-
-def installed_plugins() -> list[Plugin]:
-    """All installed plugins; one that fails to load is logged and left out."""
-    if os.environ.get("DISABLE_DATA_DESIGNER_PLUGINS", "").lower() == "true":
-        return []
-    found = []
-    for entry in entry_points(group=GROUP):
-        try:
-            plugin = entry.load()
-        except Exception as error:  # noqa: BLE001 - another package's code may raise anything
-            logger.warning("plugin=%s failed to load: %s", entry.name, error)
-            continue
-        if isinstance(plugin, Plugin):
-            found.append(plugin)
-        else:
-            logger.warning("plugin=%s is no Plugin but %s", entry.name, type(plugin).__name__)
-    return found

@@ -105,7 +105,9 @@ def measure_nodes(nodes: int, seconds: float, linger: float) -> Figures:
         ev.StageShape("m", False, (0,), 1),
         ev.StageShape("m", False, (1,), 2),
     )
-    shape = ev.Shape(stages, {"m": nodes * SLOTS}, geometry=Geometry(records, 10_000), workers=max(4, nodes))
+    shape = ev.Shape(
+        stages, {"m": nodes * SLOTS}, geometry=Geometry(records, 10_000), workers=max(4, nodes), replicas={"m": nodes}
+    )
     world = World(replicas=nodes, latency=lambda rng, _: rng.uniform(0.5, 1.5), linger=linger)
     simulation = Simulation(shape, world, random.Random(1), check=False, record=False)
     simulation.stopwatch = time.process_time

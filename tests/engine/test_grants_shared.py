@@ -85,6 +85,22 @@ def test_the_cap_is_shared_by_slots_where_all_have_work() -> None:
     assert of.settle() == {A: 4, B: 2}
 
 
+def test_who_comes_first_gets_its_share_only_while_others_are_awaited() -> None:
+    """Else it would hold rows for all slots, and would have few slots for them once the others are there."""
+    of = World(Grants(12, {"a": 12}, {"a": 3}))
+    of.add((0, 1), "a")
+    assert of.settle() == {(0, 1): 4}
+    of.add((1, 2), "a")  # Its first incarnation never came up.
+    assert of.settle() == {(0, 1): 4, (1, 2): 4}
+    of.remove((1, 2))
+    of.add((1, 3), "a")
+    assert of.settle() == {(0, 1): 4, (1, 3): 4}
+    of.hear(of.grants.await_no_more())
+    assert of.settle() == {(0, 1): 6, (1, 3): 6}
+    of.add((2, 1), "a")
+    assert of.settle() == {(0, 1): 4, (1, 3): 4, (2, 1): 4}
+
+
 def test_what_has_no_work_gives_its_slots_to_what_has() -> None:
     """All of the cap works, and comes back when the work does."""
     of = world(4, a=4, b=4)

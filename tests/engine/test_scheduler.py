@@ -33,6 +33,8 @@ def random_shape(rng: random.Random) -> ev.Shape:
         max_rows_out=rng.choice([None, None, None, 1, 7]),
         held_bytes=rng.choice([1 << 62, 500]),
         shared=((rng.choice([1, 2, 4, 9]), tuple(pools)),) if len(pools) > 1 and rng.random() < 0.4 else (),
+        # Some more are awaited than ever come.
+        replicas=dict.fromkeys(pools, rng.randint(1, 4)) if rng.random() < 0.4 else {},
     )
 
 
@@ -160,6 +162,18 @@ def test_a_replica_without_slots_may_leave_at_once() -> None:
     assert scheduler.handle(ev.ReplicaUp(1, 1, "m")) == []
     assert scheduler.handle(ev.ReplicaLeaving(1, 1)) == [ev.Dismiss(1, 1)]
     assert scheduler.handle(ev.ReplicaLeaving(1, 7)) == []
+
+
+def test_slots_are_kept_for_replicas_that_are_still_coming_and_not_for_ever() -> None:
+    """The first of two gets half of the slots, and the others' when these have not come for some seconds."""
+    stages = (ev.StageShape("local", False, (), 0), ev.StageShape("m", False, (0,), 1))
+    scheduler = Scheduler(ev.Shape(stages, {"m": 8}, Geometry(10, 10), replicas={"m": 2}))
+    scheduler.handle(ev.Started())
+    assert scheduler.handle(ev.ReplicaUp(0, 1, "m")) == [ev.Regrant(0, 1, 4)]
+    scheduler.handle(ev.Regranted(0, 1, 4))
+    for seconds in (100.0, 109.0):
+        assert not any(isinstance(command, ev.Regrant) for command in scheduler.handle(ev.Tick(seconds)))
+    assert ev.Regrant(0, 1, 8) in scheduler.handle(ev.Tick(111.0))
 
 
 def test_a_replica_that_is_told_of_slots_when_it_is_to_leave_acknowledges_them_first() -> None:

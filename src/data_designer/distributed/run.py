@@ -77,8 +77,8 @@ class RayRun:
             assert isinstance(cpus, int)
             await check_reach(self.dataset, packed)
             exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
-            scheduler = Scheduler(shape_of(self.plan, held_bytes_budget()))
             replicas = replica_numbers(self.plan, cpus)
+            scheduler = Scheduler(shape_of(self.plan, held_bytes_budget(), replicas.values()))
             async with RayHands(self.plan, self.dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
                 observers: list[Observer] = [*self.observers, *exporters]
                 driver = Driver(self.plan, scheduler, hands, replicas, self.publish, observers, self.treasury)

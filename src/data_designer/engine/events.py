@@ -316,5 +316,7 @@ class Shape:
     error_rate: float = 0.5
     error_window: int = 10
     inference_columns: frozenset[str] = field(default_factory=frozenset)
+    replicas: dict[str, int] = field(default_factory=dict)
+    """Model alias to how many replicas it starts with, where there are several."""
     shared: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """Requests in flight that some aliases may have together, where that is limited."""

@@ -44,14 +44,19 @@ class Grants:
     Args:
         total: slots of all together.
         slots: alias to how many of them it may have.
+        replicas: alias to how many replicas it starts with. The first to come up gets no more than its share, since
+            it would take rows for all slots, and hold them when it has given most of its slots to the others.
     """
 
-    def __init__(self, total: int, slots: Mapping[str, int]) -> None:
+    def __init__(self, total: int, slots: Mapping[str, int], replicas: Mapping[str, int] | None = None) -> None:
         self.total = min(total, sum(slots.values()))
         self._slots = dict(slots)
         self._demand = dict.fromkeys(slots, 0)
         self._holders: frozenset[Incarnation] = frozenset()
         self._shares: dict[Incarnation, _Share] = {}
+        self._awaited = dict(replicas or {})
+        """Alias to how many of its replicas have not come up yet."""
+        self._seen: set[int] = set()
 
     @property
     def granted(self) -> int:
@@ -65,6 +70,16 @@ class Grants:
     def add(self, replica: Incarnation, pool: str) -> Told:
         """A replica came up with no slots. Returns (replica, slots) to tell."""
         self._shares[replica] = _Share(pool)
+        if replica[0] not in self._seen:
+            self._seen.add(replica[0])
+            self._awaited[pool] = max(0, self._awaited.get(pool, 0) - 1)
+        return self._rebalance()
+
+    def await_no_more(self) -> Told:
+        """Whoever has not come up by now gets its share when it comes. Returns (replica, slots) to tell."""
+        if not any(self._awaited.values()):
+            return []
+        self._awaited = {}
         return self._rebalance()
 
     def leave(self, replica: Incarnation) -> Told:
@@ -135,7 +150,7 @@ class Grants:
         for pool, slots in self._allotted().items():
             staying = [replica for replica, share in self._of(pool).items() if share.stays]
             staying.sort(key=lambda replica: replica not in self._holders)
-            each, rest = divmod(slots, max(1, len(staying)))
+            each, rest = divmod(slots, max(1, len(staying) + self._awaited.get(pool, 0)))
             # Who holds rows comes first, since they would wait for ever; then in order of arrival.
             targets.update({replica: each + (i < rest) for i, replica in enumerate(staying)})
         return targets

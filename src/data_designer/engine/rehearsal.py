@@ -84,6 +84,8 @@ def rehearse(seed: str) -> Rehearsal:
     rng = random.Random(seed)
     shape = random_shape(rng)
     world = random_world(rng, shape)
+    if rng.random() < 0.5:
+        shape = replace(shape, replicas=dict.fromkeys(shape.slots, world.replicas))
     machine_crashes = rng.random() < 0.4
     refusal = rng.choice([0.0, 0.0, 0.02])
     crashes = rng.choice([0, 1, 1, 3, 10])

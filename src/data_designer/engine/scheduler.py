@@ -19,6 +19,8 @@ from data_designer.engine.ready import ReadyRows
 
 LOCAL = "local"
 _SMALLEST_HEADROOM = 8
+_AWAITED_SECONDS = 10.0
+"""How long the slots of replicas that have not come up are kept for them, from when the first has."""
 _REPORTS_AHEAD = 4
 """A replica holds as many rows beyond its slots as it finishes between so many reports: those that it has finished
 and not yet reported, those on their way, and some to go on with."""
@@ -81,9 +83,13 @@ class Scheduler:
         self._ready = {pool: ReadyRows(shape.stages) for pool in (LOCAL, *shape.slots)}
         self._suspects: dict[str, list[tuple[int, int]]] = {pool: [] for pool in self._ready}
         """(stage, row) pairs that travel alone, a pool."""
-        self._grants = {pool: Grants(slots, {pool: slots}) for pool, slots in shape.slots.items()}
+        expected = {pool: shape.replicas.get(pool, 0) for pool in shape.slots}
+        self._grants = {
+            pool: Grants(slots, {pool: slots}, {pool: expected[pool]}) for pool, slots in shape.slots.items()
+        }
         for total, pools in shape.shared:
-            together = Grants(total, {pool: shape.slots[pool] for pool in pools})
+            slots_of = {pool: shape.slots[pool] for pool in pools}
+            together = Grants(total, slots_of, {pool: expected[pool] for pool in pools})
             self._grants.update(dict.fromkeys(pools, together))
         self._replicas: dict[int, _Replica] = {}
         self._tasks: dict[int, _Ticket] = {}
@@ -97,6 +103,8 @@ class Scheduler:
         self._unopened: Iterator[int] | None = None
         self._next_batch: int | None = None
         self._drained = False
+        self._first_up: float | None = None
+        """When a replica was first seen to be up."""
         self._tickets = 0
         self._commands: list[ev.Command] = []
 
@@ -199,13 +207,22 @@ class Scheduler:
             case ev.CommitFailed():
                 self._commit_failed(event)
             case ev.Tick():
-                self._share_out()  # Nothing else that is decided here depends on time.
+                self._tick(event.now)
             case ev.Stop():
                 self._stop(event.reason)
             case ev.Drained():
                 self._wind_up()
             case _:
                 assert_never(event)
+
+    def _tick(self, now: float) -> None:
+        """All that is decided here by time."""
+        self._share_out()
+        if self._replicas and self._first_up is None:
+            self._first_up = now
+        if self._first_up is not None and now > self._first_up + _AWAITED_SECONDS:
+            for grants in dict.fromkeys(self._grants.values()):
+                self._grant(grants.await_no_more())
 
     def _start(self, event: ev.Started) -> None:
         self._earlier = event

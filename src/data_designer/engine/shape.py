@@ -1,6 +1,7 @@
 """A plan as the scheduler sees it, and how many processes an alias gets."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from data_designer.engine.events import Shape, StageShape
 from data_designer.plan.model import LOCAL, Plan, Pool
@@ -9,12 +10,13 @@ _SLOTS_A_REPLICA = 256
 _UNBOUNDED = 1 << 62
 
 
-def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED) -> Shape:
+def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED, replicas: Iterable[str] = ()) -> Shape:
     """What the scheduler must know of a plan.
 
     Args:
         plan: the plan.
         held_bytes: values of open batches beyond which no further batch is opened.
+        replicas: the alias of each replica that is started.
     """
     run = plan.run
     given = run.model_fields_set
@@ -29,6 +31,7 @@ def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED) -> Shape:
         error_rate=run.shutdown_error_rate,
         error_window=run.shutdown_error_window,
         inference_columns=frozenset(step.name for step in plan.steps if step.pool != LOCAL),
+        replicas=dict(Counter(replicas)),
         shared=tuple(_shared(plan)),
     )
 

@@ -15,7 +15,7 @@ from data_designer.errors import ArtifactStorageError, CodeDoesNotTravelError, D
 from data_designer.plan.model import Plan
 from data_designer.steps.plugin_columns import plugin_violations
 
-_PATIENCE = 60.0
+_PATIENCE = 20.0
 """Seconds in which a node has to answer; one that does not is busy or going, and is not what this looks for."""
 
 

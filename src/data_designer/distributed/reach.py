@@ -9,7 +9,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data_designer.config.column_configs import BUILT_IN_COLUMNS
-from data_designer.engine.lock import lock_name
+from data_designer.engine.files import try_out
 from data_designer.engine.recording import Dataset
 from data_designer.errors import ArtifactStorageError, CodeDoesNotTravelError, DataDesignerError
 from data_designer.plan.model import Plan
@@ -21,22 +21,20 @@ _PATIENCE = 20.0
 
 def _trouble(dataset: Dataset, packed: bytes, address: str) -> DataDesignerError | None:
     """What a node has against a plan and the dataset that its run has locked; None where there is nothing."""
-    files, probe = dataset.files, f".{ray.get_runtime_context().get_node_id()}.probe"
     if lacking := _lacking(packed):
         return CodeDoesNotTravelError(
             f"node {address} cannot make what is planned: {lacking}; install there what is installed here"
         )
     try:
-        if files.exists(lock_name(dataset.run)):
-            files.write(probe, b"")
-            files.remove(probe)
+        if dataset.is_reached():
+            try_out(dataset.files, ray.get_runtime_context().get_node_id())
             return None
         trouble = "what the driver has written is not there"
     except OSError as error:
         trouble = str(error)
     return ArtifactStorageError(
-        f"node {address} does not reach the dataset {files}: {trouble}; give an artifact_path that every node reads "
-        "and writes: a folder that they share, or s3://…"
+        f"node {address} does not reach the dataset {dataset.files}: {trouble}; give an artifact_path that every "
+        "node reads and writes: a folder that they share, or s3://…"
     )
 
 

@@ -80,6 +80,13 @@ def files_at(place: Location) -> Files:
     return ObjectFiles(Objects(place)) if isinstance(place, ObjectPath) else LocalFiles(place)
 
 
+def try_out(files: Files, who: str) -> None:
+    """Make a file and remove it, to see that both can be done. `who` tells apart those that try at once."""
+    probe = f".{who}.probe"
+    files.write(probe, b"")
+    files.remove(probe)
+
+
 def put_by_rename(files: Files, name: str, content: bytes) -> None:
     """`put` of a file system, which gives a file its name once it is written. Where it fails it leaves nothing."""
     temporary = stage(files, name, content)
@@ -118,10 +125,10 @@ def is_temporary(last: str) -> bool:
 class LocalFiles:
     """A directory of a local or shared POSIX file system."""
 
+    at_once = 1
+
     def __init__(self, root: Path) -> None:
         self.root = root
-
-    at_once = 1
 
     def __str__(self) -> str:
         return str(self.root)

@@ -54,7 +54,7 @@ class Grants:
         self._demand = dict.fromkeys(slots, 0)
         self._holders: frozenset[Incarnation] = frozenset()
         self._shares: dict[Incarnation, _Share] = {}
-        self._awaited = dict(replicas or {})
+        self._awaited = {pool: (replicas or {}).get(pool, 0) for pool in slots}
         """Alias to how many of its replicas have not come up yet."""
         self._seen: set[int] = set()
 
@@ -72,14 +72,14 @@ class Grants:
         self._shares[replica] = _Share(pool)
         if replica[0] not in self._seen:
             self._seen.add(replica[0])
-            self._awaited[pool] = max(0, self._awaited.get(pool, 0) - 1)
+            self._awaited[pool] = max(0, self._awaited[pool] - 1)
         return self._rebalance()
 
     def await_no_more(self) -> Told:
         """Whoever has not come up by now gets its share when it comes. Returns (replica, slots) to tell."""
         if not any(self._awaited.values()):
             return []
-        self._awaited = {}
+        self._awaited = dict.fromkeys(self._awaited, 0)
         return self._rebalance()
 
     def leave(self, replica: Incarnation) -> Told:
@@ -150,7 +150,7 @@ class Grants:
         for pool, slots in self._allotted().items():
             staying = [replica for replica, share in self._of(pool).items() if share.stays]
             staying.sort(key=lambda replica: replica not in self._holders)
-            each, rest = divmod(slots, max(1, len(staying) + self._awaited.get(pool, 0)))
+            each, rest = divmod(slots, max(1, len(staying) + self._awaited[pool]))
             # Who holds rows comes first, since they would wait for ever; then in order of arrival.
             targets.update({replica: each + (i < rest) for i, replica in enumerate(staying)})
         return targets

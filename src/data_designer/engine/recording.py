@@ -13,6 +13,7 @@ import numpy as np
 from data_designer.engine.events import Replays, Rows
 from data_designer.engine.files import Files
 from data_designer.engine.journal import Key, Recorder, Replay, known_result, read_replay, segment_writer
+from data_designer.engine.lock import lock_name
 from data_designer.engine.reuse import Donor
 from data_designer.engine.stages import Ask
 from data_designer.errors import ModelError
@@ -43,6 +44,10 @@ class Dataset:
     """The run's number."""
     donor: Donor | None = None
     """Where columns are taken from that would come out the same."""
+
+    def is_reached(self) -> bool:
+        """Whether these are the files that the run has locked; a node may have others there. Raises OSError."""
+        return self.files.exists(lock_name(self.run))
 
     def writer(self, who: str) -> str:
         """Name of a process's segments of the journal."""

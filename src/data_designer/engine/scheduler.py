@@ -83,13 +83,9 @@ class Scheduler:
         self._ready = {pool: ReadyRows(shape.stages) for pool in (LOCAL, *shape.slots)}
         self._suspects: dict[str, list[tuple[int, int]]] = {pool: [] for pool in self._ready}
         """(stage, row) pairs that travel alone, a pool."""
-        expected = {pool: shape.replicas.get(pool, 0) for pool in shape.slots}
-        self._grants = {
-            pool: Grants(slots, {pool: slots}, {pool: expected[pool]}) for pool, slots in shape.slots.items()
-        }
+        self._grants = {pool: Grants(slots, {pool: slots}, shape.replicas) for pool, slots in shape.slots.items()}
         for total, pools in shape.shared:
-            slots_of = {pool: shape.slots[pool] for pool in pools}
-            together = Grants(total, slots_of, {pool: expected[pool] for pool in pools})
+            together = Grants(total, {pool: shape.slots[pool] for pool in pools}, shape.replicas)
             self._grants.update(dict.fromkeys(pools, together))
         self._replicas: dict[int, _Replica] = {}
         self._tasks: dict[int, _Ticket] = {}

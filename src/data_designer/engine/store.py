@@ -20,7 +20,7 @@ import numpy as np
 
 from data_designer.engine.ahead import ahead
 from data_designer.engine.events import Rows, Started
-from data_designer.engine.files import Files, files_at, is_temporary
+from data_designer.engine.files import Files, files_at, is_temporary, try_out
 from data_designer.engine.journal import forget_batch, journaled_batches, run_of, segments_by_batch
 from data_designer.engine.layout import (
     BUILDER_CONFIG,
@@ -78,9 +78,7 @@ class Store:
             if not cls.at(path).is_free():
                 path = _free_sibling(path, now())
             store = cls.at(path)
-            probe = f".{os.getpid()}.probe"
-            store.files.write(probe, b"")
-            store.files.remove(probe)
+            try_out(store.files, str(os.getpid()))
         except OSError as error:
             raise ArtifactStorageError(
                 f"the dataset folder {path} cannot be written: {error.strerror or error}; "

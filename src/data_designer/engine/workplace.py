@@ -12,7 +12,6 @@ import pyarrow as pa
 from data_designer.engine.driver import CommitJob, TaskSummary
 from data_designer.engine.events import CellCount
 from data_designer.engine.journal import Recorder, Replay, known_result
-from data_designer.engine.lock import lock_name
 from data_designer.engine.parcels import FAILED, REJECTED, Parcel, Values, gather
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.recording import Dataset, Remembered
@@ -58,7 +57,7 @@ class Workplace:
         """Write a batch's files. Raises OSError where the disk refuses, or is not that of the driver."""
         if self._sink is None:
             assert self.dataset is not None, "a preview writes nothing"
-            if not self.dataset.files.exists(lock_name(self.dataset.run)):
+            if not self.dataset.is_reached():
                 raise FileNotFoundError(f"{os.uname().nodename} does not reach the dataset {self.dataset.files}")
             schema = None if self.seed_table is None else self.seed_table.schema
             self._sink = Sink(self.plan, self.dataset.files, self.dataset.run, schema)

@@ -268,7 +268,7 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
     """
     if opened.origin.reuse is None or opened.done:
         return opened
-    if not required and not files_at(location(opened.origin.reuse)).list(""):
+    if not required and not Store.at(location(opened.origin.reuse)).has_files():
         logger.warning("reuse=%s is gone: what is left to make is asked for", opened.origin.reuse)
         return opened
     stored = StoredDataset.at(opened.origin.reuse)

@@ -37,14 +37,6 @@ class CountingEndpoint:
     peak: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def longest_chain(self) -> int:
-        """How many requests in a row none of which began before the one before it had ended: the rounds."""
-        rounds, free_at = 0, float("-inf")
-        for _, arrived, left in sorted(self.spans, key=lambda span: span[2]):
-            if arrived >= free_at:
-                rounds, free_at = rounds + 1, left
-        return rounds
-
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True

@@ -150,8 +150,10 @@ def test_a_bucket_that_is_not_there_is_said_before_anything_is_asked(endpoint: E
     assert counted.prompts == []
 
 
-def test_what_went_wrong_first_is_what_is_said(root: ObjectPath, way: FaultyWay) -> None:
-    """Where a storage is gone when its lock is to be released, that hides no error of before."""
+def test_what_went_wrong_first_is_what_is_said(
+    root: ObjectPath, way: FaultyWay, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a storage is gone when its lock is to be released, that hides no error of before, and is a warning."""
     store = Store.at(root / "d")
     lock = store.take()
     with way.refusing(*DENIED):
@@ -159,8 +161,12 @@ def test_what_went_wrong_first_is_what_is_said(root: ObjectPath, way: FaultyWay)
             raise ZeroDivisionError
         with pytest.raises(ZeroDivisionError), released_on_error(store):
             raise ZeroDivisionError
-        with pytest.raises(OSError, match="InvalidRequest"), lock:
+        caplog.clear()
+        with lock:
             pass
+    assert "the lock stays" in caplog.text
+    assert "InvalidRequest" in caplog.text
+    assert store.files.list("lock") == [f"{lock.number:06d}"]
 
 
 def test_a_name_that_is_taken_gets_a_time_stamp(endpoint: Endpoint, root: ObjectPath, bucket: Bucket) -> None:

@@ -1,7 +1,14 @@
-"""An object storage of the tests on this machine, and a way to it that fails as it is told."""
+"""An object storage of the tests on this machine, and a way to it that fails as it is told.
+
+It is moto's, or whichever the variable DATA_DESIGNER_TEST_STORAGE names, with the keys of the usual variables:
+
+    DATA_DESIGNER_TEST_STORAGE=http://127.0.0.1:9000 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... AWS_REGION=... \\
+        python -m pytest tests -k object
+"""
 
 import html
 import http.client
+import os
 import re
 import socket
 import subprocess
@@ -18,8 +25,17 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 from tests.loopback import free_port
 
+ELSEWHERE = os.environ.get("DATA_DESIGNER_TEST_STORAGE")
+"""The storage to be tested with, where it is not the one that is started here."""
+ACCOUNT = os.environ.get("AWS_ACCESS_KEY_ID", "") if ELSEWHERE else "tester"
+SECRET = os.environ.get("AWS_SECRET_ACCESS_KEY", "") if ELSEWHERE else "a-secret-that-nobody-may-see"
+REGION = os.environ.get("AWS_REGION", "us-east-1") if ELSEWHERE else "us-east-1"
 LIMIT = 60.0
 """Seconds after which a server that does not come up is given up."""
 DENIED = (400, "InvalidRequest")
@@ -38,12 +54,14 @@ def one_at_a_time(environ, respond):
 run_simple("127.0.0.1", int(sys.argv[1]), one_at_a_time, threaded=True)
 """
 """One request at a time: this server looks whether a name is free and then writes, a real one does both at once."""
-SECRET = "a-secret-that-nobody-may-see"  # noqa: S105 - it opens nothing
 
 
 @contextmanager
 def object_server() -> Iterator[str]:
-    """Run a server that speaks S3, in a process of its own; gives its URL."""
+    """A server that speaks S3, run in a process of its own where none is named; gives its URL."""
+    if ELSEWHERE:
+        yield ELSEWHERE
+        return
     port = free_port()
     command = [sys.executable, "-c", SERVER, str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -68,9 +86,9 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 def environment(server: str) -> dict[str, str]:
     """What the environment of a process says about the server."""
     return {
-        "AWS_ACCESS_KEY_ID": "tester",
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_REGION": "us-east-1",
+        "AWS_REGION": REGION,
         "AWS_ENDPOINT_URL": server,
         "AWS_ALLOW_HTTP": "true",
     }
@@ -118,14 +136,12 @@ class Bucket:
         self._ask("DELETE", urllib.parse.quote(key))
 
     def _ask(self, method: str, rest: str, content: bytes = b"") -> bytes:
-        # Whoever it is: who says nothing at all is shown no private object.
-        headers = {
-            "Authorization": "AWS4-HMAC-SHA256 Credential=tester/20260101/us-east-1/s3/aws4_request",
-            "Content-Type": "application/octet-stream",
-        }
         url = f"{self.server}/{self.name}/{rest}"
-        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 - a loopback address
-        with urllib.request.urlopen(request) as reply:  # noqa: S310 - a loopback address
+        headers = {"Content-Type": "application/octet-stream"}
+        signed = AWSRequest(method, url, data=content, headers=headers)
+        S3SigV4Auth(Credentials(ACCOUNT, SECRET), "s3", REGION).add_auth(signed)
+        request = urllib.request.Request(url, content, dict(signed.headers), method=method)  # noqa: S310 - loopback
+        with urllib.request.urlopen(request) as reply:  # noqa: S310 - loopback
             answer: bytes = reply.read()
             return answer
 

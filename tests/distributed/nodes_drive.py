@@ -151,7 +151,7 @@ def _until(there: Callable[[], bool]) -> None:
 def _count_homes() -> None:
     """Tell on how many nodes there are replicas, at the most while the dataset is made."""
     SAID["homes"] = 0
-    while not MADE.is_set() and SAID["homes"] < 2:
+    while not MADE.is_set() and SAID["homes"] < 3:
         SAID["homes"] = max(SAID["homes"], len(set(_homes())))
         time.sleep(0.05)
 

@@ -82,8 +82,8 @@ def made(url: str, path: Path, what: str) -> dict[str, Any]:
 
 
 def test_three_nodes_make_what_one_process_makes(url: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """With the same seed, row by row; the replicas are on more than one of them."""
-    assert made(url, tmp_path, "keeps")["homes"] > 1
+    """With the same seed, row by row; the replicas are on all of them."""
+    assert made(url, tmp_path, "keeps")["homes"] == 3
     pd.testing.assert_frame_equal(rows(tmp_path), undisturbed.rows)
 
 

@@ -26,6 +26,8 @@ ONE, OTHER = (0, 1), (1, 1)
 """Two replicas."""
 IDLE = PurseReport(NOTHING, NOTHING, None, NOTHING, starved=False, busy=False)
 """What a replica says that did nothing and wants nothing."""
+FUNDED = replace(IDLE, funded=1)
+"""The same of one to which a first grant has come."""
 PRICE = dd.Price(input=1.0, output=2.0)
 
 
@@ -92,7 +94,7 @@ def test_what_one_gives_back_goes_to_one_that_waits() -> None:
     treasury = of_requests(10)
     treasury.settle(ONE, wants(10))
     assert treasury.settle(OTHER, wants(4)) == []
-    back = replace(IDLE, spent=requests(3), returned=requests(7))
+    back = replace(FUNDED, spent=requests(3), returned=requests(7))
     assert treasury.settle(ONE, back) == [(OTHER, requests(4))]
 
 
@@ -100,7 +102,7 @@ def test_what_was_spent_is_not_granted_again() -> None:
     """Spending is final; what it leaves is all that the next one gets."""
     treasury = of_requests(10)
     treasury.settle(ONE, wants(10))
-    treasury.settle(ONE, replace(IDLE, spent=requests(10)))
+    treasury.settle(ONE, replace(FUNDED, spent=requests(10)))
     assert treasury.settle(OTHER, wants(1)) == []
     assert treasury.spent == requests(10)
 
@@ -115,7 +117,7 @@ def test_a_lost_replica_takes_what_it_held_along() -> None:
     """Nobody knows what it spent of that, so it counts as spent, and is not granted again."""
     treasury = of_requests(10)
     treasury.settle(ONE, wants(8))
-    treasury.settle(ONE, replace(IDLE, spent=requests(3), busy=True))
+    treasury.settle(ONE, replace(FUNDED, spent=requests(3), busy=True))
     treasury.lose(ONE)
     assert treasury.spent == requests(8)
     assert treasury.settle(OTHER, wants(10)) == [(OTHER, requests(2))]
@@ -127,7 +129,7 @@ def test_a_lost_replica_s_wish_is_forgotten() -> None:
     treasury.settle(ONE, wants(10))
     treasury.settle(OTHER, wants(4))
     treasury.lose(OTHER)
-    assert treasury.settle(ONE, replace(IDLE, returned=requests(10))) == []
+    assert treasury.settle(ONE, replace(FUNDED, returned=requests(10))) == []
 
 
 def test_it_is_exhausted_when_somebody_waits_for_what_will_never_be() -> None:
@@ -136,10 +138,22 @@ def test_it_is_exhausted_when_somebody_waits_for_what_will_never_be() -> None:
     treasury.settle(ONE, wants(10))
     treasury.settle(OTHER, wants(1))
     assert not treasury.exhausted
-    treasury.settle(ONE, replace(IDLE, spent=requests(9), busy=True))
+    treasury.settle(ONE, replace(FUNDED, spent=requests(9), busy=True))
     assert not treasury.exhausted
-    treasury.settle(ONE, replace(IDLE, spent=requests(1)))
+    treasury.settle(ONE, replace(FUNDED, spent=requests(1)))
     assert treasury.exhausted
+
+
+def test_what_is_on_its_way_may_still_come_back() -> None:
+    """A report that was made before a grant arrived tells neither what is lacking nor that all is spent."""
+    treasury = of_requests(10)
+    treasury.settle(ONE, wants(10))
+    treasury.settle(OTHER, wants(1))
+    assert treasury.settle(ONE, wants(10)) == []
+    assert not treasury.exhausted
+    back = replace(FUNDED, spent=requests(3), returned=requests(7))
+    assert treasury.settle(ONE, back) == [(OTHER, requests(1))]
+    assert not treasury.exhausted
 
 
 def test_the_loss_of_the_last_that_could_give_back_exhausts_it() -> None:
@@ -155,7 +169,7 @@ def test_a_budget_that_is_spent_to_the_last_is_not_exhausted_while_nobody_wants_
     """A run that needs exactly its budget ends well."""
     treasury = of_requests(10)
     treasury.settle(ONE, wants(10))
-    treasury.settle(ONE, replace(IDLE, spent=requests(10)))
+    treasury.settle(ONE, replace(FUNDED, spent=requests(10)))
     assert not treasury.exhausted
 
 
@@ -163,7 +177,7 @@ def test_it_is_not_exhausted_while_somebody_waits_that_still_has_requests_in_fli
     """Their replies may come to less than was set aside."""
     treasury = of_requests(10)
     treasury.settle(ONE, wants(10))
-    treasury.settle(ONE, replace(wants(5), starved=False, busy=True))
+    treasury.settle(ONE, replace(wants(5), starved=False, busy=True, funded=1))
     assert not treasury.exhausted
 
 
@@ -191,6 +205,7 @@ class Holder:
 
     funds: Amount = NOTHING
     spent: Amount = NOTHING
+    funded: int = 0
 
 
 @dataclass
@@ -210,9 +225,10 @@ class World:
         holder.funds -= spent + returned
         holder.spent += spent
         wanted, least = (None, NOTHING) if wish is None else wish
-        report = PurseReport(spent, returned, wanted, least, starved=wish is not None, busy=False)
+        report = PurseReport(spent, returned, wanted, least, starved=wish is not None, busy=False, funded=holder.funded)
         for granted_to, amount in self.treasury.settle(who, report):
             self.holders[granted_to].funds += amount
+            self.holders[granted_to].funded += 1
 
     def lose(self, who: Incarnation) -> None:
         """One replica is gone."""

@@ -170,6 +170,19 @@ def test_a_request_that_lacks_funds_wants_some_for_every_slot() -> None:
     assert purse.report(slots=0).wanted == Amount(tokens=16, requests=2)
 
 
+def test_funds_that_are_too_little_are_asked_for_again() -> None:
+    """What was lacking before they came is forgotten, and reports say how often something came."""
+    purse, calls = Purse(), []
+    purse.short = lambda: calls.append(1)
+    purse.waiting = 1
+    assert not purse.holds(Amount(requests=3))
+    purse.fund(Amount(requests=2))
+    report = purse.report(slots=1)
+    assert (report.wanted, report.starved, report.busy, report.funded) == (None, False, True, 1)
+    assert not purse.holds(Amount(requests=3))
+    assert len(calls) == 2
+
+
 def test_while_requests_are_in_flight_it_only_needs_what_is_missing() -> None:
     """What is in it stays, since what comes back from the others may be enough: it is not starved yet."""
     purse = Purse()

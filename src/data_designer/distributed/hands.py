@@ -153,7 +153,7 @@ class RayHands:
         return RayReplica(actor, home)
 
     def _strategy(self, number: int, epoch: int) -> Any:
-        """Spread, so that they share the nodes' networks and CPUs: they ask for none, so nothing else would see to it.
+        """Spread, so that they share the nodes' networks and CPUs; as they ask for no CPU, nothing else sees to it.
 
         One that is added goes to the CPUs that it is added for. One that was lost does not: the node that has the
         fewest now may be the one that lost it.

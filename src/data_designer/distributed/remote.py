@@ -144,5 +144,6 @@ def _work(assignment: Assignment, job: Parcel | CommitJob, *values: Values) -> t
 
 
 # Ray's decorators are not typed; wrapping here keeps what is wrapped checked.
-REPLICA_ACTOR: Any = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(ReplicaActor)
+# A byte of memory, since Ray places an actor that asks for nothing at random, whatever its strategy is.
+REPLICA_ACTOR: Any = ray.remote(num_cpus=0, memory=1, max_restarts=0, max_task_retries=0)(ReplicaActor)
 work: Any = ray.remote(num_cpus=1, max_retries=0)(_work)

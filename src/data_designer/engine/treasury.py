@@ -1,6 +1,7 @@
 """Shares a run's budget out among replicas: granted in blocks before anything is sent, settled with the results."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from data_designer.config.run_config import Budget
@@ -32,6 +33,8 @@ class Treasury:
         """Replicas that want more than was left when they asked."""
         self._busy: set[Incarnation] = set()
         """Replicas that may still give something back."""
+        self._grants_to: Counter[Incarnation] = Counter()
+        """How often each was sent something."""
         self._lost: set[Incarnation] = set()
 
     def __repr__(self) -> str:
@@ -54,9 +57,11 @@ class Treasury:
         self._given[replica] = self._given.get(replica, NOTHING) - report.spent - report.returned
         self._waiting.pop(replica, None)
         self._busy.discard(replica)
-        if report.busy:
+        # Who has not yet got what it was sent does not know yet what it lacks; it will say so.
+        on_the_way = report.funded < self._grants_to[replica]
+        if report.busy or on_the_way:
             self._busy.add(replica)
-        if report.wanted is not None:
+        if report.wanted is not None and not on_the_way:
             self._waiting[replica] = report
         return list(self._grants())
 
@@ -80,6 +85,7 @@ class Treasury:
             self._left -= amount
             self._given[replica] = self._given.get(replica, NOTHING) + amount
             self._busy.add(replica)
+            self._grants_to[replica] += 1
             del self._waiting[replica]
             yield replica, amount
 

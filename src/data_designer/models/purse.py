@@ -81,6 +81,8 @@ class PurseReport:
     """Whether a request waits for funds and none is in flight, so that nothing will be settled here."""
     busy: bool
     """Whether requests are in flight, which may come to less than was set aside for them, or will be."""
+    funded: int = 0
+    """How often something had been put in; who fills the purse sees by it whether something is still on the way."""
 
 
 class Estimate:
@@ -119,6 +121,7 @@ class Purse:
         self._funds = NOTHING
         self._spent = NOTHING
         self._in_flight = 0
+        self._funded = 0
         self._lacking: Amount | None = None
         self.short: Callable[[], None] = _nobody
         """Is called when a request begins to wait for funds."""
@@ -126,8 +129,10 @@ class Purse:
         """Requests that are about to be sent."""
 
     def fund(self, amount: Amount) -> None:
-        """Put something in."""
+        """Put something in. Whoever finds it too little asks again."""
         self._funds += amount
+        self._funded += 1
+        self._lacking = None
 
     def holds(self, amount: Amount) -> bool:
         """Whether there is enough; where there is not, it is asked for."""
@@ -166,7 +171,8 @@ class Purse:
             wanted, least = lacking.times(2 * max(slots, 1)), lacking if idle else lacking - self._funds
         # Who waits for something else than funds still has some, and will spend them.
         busy = not idle or (self.waiting > 0 and lacking is None)
-        return PurseReport(spent, returned, wanted, least, lacking is not None and idle, busy)
+        starved = lacking is not None and idle
+        return PurseReport(spent, returned, wanted, least, starved, busy, self._funded)
 
 
 def _nobody() -> None:

@@ -2,8 +2,8 @@
 
 It is moto's, or whichever the variable DATA_DESIGNER_TEST_STORAGE names, with the keys of the usual variables:
 
-    DATA_DESIGNER_TEST_STORAGE=http://127.0.0.1:9000 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... AWS_REGION=... \\
-        python -m pytest tests -k object
+    export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... AWS_REGION=us-east-1
+    DATA_DESIGNER_TEST_STORAGE=http://127.0.0.1:9000 python -m pytest tests -k object
 """
 
 import html
@@ -28,7 +28,6 @@ from typing import Any
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-
 from tests.loopback import free_port
 
 ELSEWHERE = os.environ.get("DATA_DESIGNER_TEST_STORAGE")

@@ -253,7 +253,8 @@ class Chaos:
             if time.monotonic() > deadline:
                 self.outcome.problems.append(f"not done within {self._args.limit} s")
                 break
-            if time.monotonic() >= next_at and int(self.endpoint.total()["requests"]):
+            due = time.monotonic() >= next_at and len(self.outcome.kills) < self._args.kills
+            if due and int(self.endpoint.total()["requests"]):
                 self._kill(next(kinds))
                 next_at = time.monotonic() + self._args.every
             time.sleep(0.05)
@@ -390,6 +391,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=3, help="replicas a model")
     parser.add_argument("--latency", type=float, default=0.25)
     parser.add_argument("--every", type=float, default=6.0, help="seconds between kills")
+    parser.add_argument("--kills", type=int, default=1000, help="how often at the most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which it is given up")
     parser.add_argument("--disk-megabytes", type=int, default=256)

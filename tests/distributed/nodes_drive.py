@@ -70,15 +70,14 @@ def make_many(path: Path, records: int, **run: Any) -> None:
     designer.create(declared("simulated"), num_records=records, dataset_name="d")
 
 
-def computing(bound: str) -> dd.DataDesignerConfigBuilder:
-    """A function that says where it ran, and a model with slots for two replicas; one of them is slow by its CPU."""
-    slow_task, slow_prompt = bound == "tasks", bound == "replicas"
+def computing() -> dd.DataDesignerConfigBuilder:
+    """A function that says where it ran, and prompts that cost CPU for a model with slots for two replicas."""
 
     @dd.custom_column_generator(required_columns=["id"])
     def where(row: dict[str, Any]) -> dict[str, Any]:
         import ray
 
-        time.sleep(0.02 if slow_task else 0)
+        time.sleep(0.002)
         return {**row, "where": ray.get_runtime_context().get_node_id()}
 
     params = dd.ChatCompletionInferenceParams(max_parallel_requests=WIDE)
@@ -86,7 +85,7 @@ def computing(bound: str) -> dd.DataDesignerConfigBuilder:
     built = dd.DataDesignerConfigBuilder(model_configs=[model])
     built.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
     built.add_column(dd.CustomColumnConfig(name="where", generator_function=where))
-    labour = "{% for a in range(40000) %}{% endfor %}" if slow_prompt else ""
+    labour = "{% for a in range(40000) %}{% endfor %}"
     built.add_column(name="text", column_type="llm-text", prompt=labour + "On {{ id }}", model_alias="wide")
     return built
 
@@ -156,40 +155,37 @@ def _count_homes() -> None:
         time.sleep(0.05)
 
 
-def _help(cluster: Any, path: Path, bound: str) -> None:
+def _help(cluster: Any, path: Path) -> None:
     """Once there is a batch, let a node join, and stop the run when what is slow is done there too."""
 
-    def ran_there(node: str) -> bool:
+    def runs_tasks(node: str) -> bool:
         files = (path / "d" / "parquet-files").glob("*.parquet")
         return any(pd.read_parquet(one, columns=["where"])["where"].str.contains(node).any() for one in files)
 
-    def lives_there_too(node: str) -> bool:
+    def has_a_replica(node: str) -> bool:
         homes = _homes()
         return node in homes and len(homes) > 1
 
     _first_batch(path)
     node = _join(cluster)
-    used = {"tasks": ran_there, "replicas": lives_there_too}[bound]
-    _until(lambda: used(node))
-    SAID["joined"] = used(node)
+    _until(lambda: has_a_replica(node) and runs_tasks(node))
+    SAID["tasks there"], SAID["replica there"] = runs_tasks(node), has_a_replica(node)
     os.kill(os.getpid(), signal.SIGINT)
 
 
 def three_nodes(url: str, path: Path, what: str) -> None:
-    """Make the dataset on three nodes, of which one is lost or drained if so told."""
+    """Make the dataset on three nodes, of which one is lost or drained."""
     with _cluster() as cluster:
         nodes = [cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)]
         watching = threading.Thread(target=_count_homes, daemon=True)
         watching.start()
-        disaster = {"loses": _lose_one, "drains": _drain_one}.get(what)
+        disaster = {"loses": _lose_one, "drains": _drain_one}[what]
         acting = threading.Thread(target=disaster, args=(cluster, nodes, path), daemon=True)
-        if disaster is not None:
-            acting.start()
+        acting.start()
         make(url, path, executor="ray", replicas_per_model=3)
         MADE.set()
         watching.join()
-        if disaster is not None:
-            acting.join()
+        acting.join()
 
 
 def several_hosts(path: Path, records: int) -> None:
@@ -216,13 +212,13 @@ def _count() -> None:
             time.sleep(0.05)
 
 
-def one_node_and_another(url: str, path: Path, bound: str) -> None:
+def one_node_and_another(url: str, path: Path) -> None:
     """Begin a dataset of more records than there is time for on one node, and go on with two."""
     with _cluster() as cluster:
-        threading.Thread(target=_help, args=(cluster, path, bound), daemon=True).start()
+        threading.Thread(target=_help, args=(cluster, path), daemon=True).start()
         designer = DataDesigner(path, model_providers=[dd.ModelProvider(name="sim", endpoint=url)])
         designer.set_run_config(dd.RunConfig(seed=11, buffer_size=100, executor="ray", otel_metrics_port=None))
-        designer.create(computing(bound), num_records=100_000, dataset_name="d")
+        designer.create(computing(), num_records=100_000, dataset_name="d")
 
 
 def one_hides(url: str, path: Path) -> None:
@@ -268,8 +264,8 @@ def main() -> None:
         several_hosts(path, int(what))
     elif what == "hides":
         one_hides(url, path)
-    elif what in ("tasks", "replicas"):
-        one_node_and_another(url, path, what)
+    elif what == "joins":
+        one_node_and_another(url, path)
     else:
         three_nodes(url, path, what)
     print(json.dumps(SAID))

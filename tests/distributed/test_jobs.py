@@ -177,31 +177,27 @@ def undisturbed(head: Head, tmp_path_factory: pytest.TempPathFactory) -> pd.Data
     return rows(path / "d")
 
 
-def test_a_submitted_job_makes_the_dataset_that_a_laptop_makes(
-    head: Head, undisturbed: pd.DataFrame, tmp_path: Path
-) -> None:
-    """With a module beside the script and the user's providers; its words are shown, its exit code is handed on."""
-    said = head.submit("d", tmp_path)
-    assert f"{RECORDS} of {RECORDS} records in {tmp_path / 'd'}" in said
-    pd.testing.assert_frame_equal(rows(tmp_path / "d"), undisturbed)
-    job = re.findall(r"^job (\S+)$", said, re.MULTILINE)[0]
-    assert head.command("job", "status", job, "--address", head.address).startswith("SUCCEEDED")
-    assert f"{RECORDS} of {RECORDS} records" in head.command("job", "logs", job, "--address", head.address)
-
-
 def test_one_configuration_makes_the_same_dataset_in_all_four_ways(head: Head, tmp_path: Path) -> None:
-    """In one process, on a Ray of its own, beside a cluster of three nodes, and as a job of that."""
+    """In one process, on a Ray of its own, beside a cluster of three nodes, and as a job of that.
+
+    There is a module beside the script. A job has the user's providers, and its words are shown.
+    """
     common = ["-n", str(RECORDS), "--seed", "7", "--set", "buffer_size=20"]
     create = ["create", "config.py", "-o", str(tmp_path), *common]
     head.command(*create, "-d", "inline", "--set", "executor=inline")
     head.command(*create, "-d", "local", "--set", "executor=ray")
     with head.more_nodes(2, tmp_path):
         head.command(*create, "-d", "beside", "--set", "executor=ray", RAY_ADDRESS=head.ray)
-        head.submit("job", tmp_path)
+        said = head.submit("job", tmp_path)
     inline = rows(tmp_path / "inline")
     assert len(inline) == RECORDS
     for way in ("local", "beside", "job"):
         pd.testing.assert_frame_equal(rows(tmp_path / way), inline)
+    done = f"{RECORDS} of {RECORDS} records"
+    assert f"{done} in {tmp_path / 'job'}" in said
+    job = re.findall(r"^job (\S+)$", said, re.MULTILINE)[0]
+    assert head.command("job", "status", job, "--address", head.address).startswith("SUCCEEDED")
+    assert done in head.command("job", "logs", job, "--address", head.address)
 
 
 def test_a_job_that_fails_ends_with_its_exit_code(head: Head, tmp_path: Path) -> None:

@@ -81,15 +81,9 @@ def made(url: str, path: Path, what: str) -> dict[str, Any]:
     return said
 
 
-def test_three_nodes_make_what_one_process_makes(url: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """With the same seed, row by row; the replicas are on all of them."""
-    assert made(url, tmp_path, "keeps")["homes"] == 3
-    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed.rows)
-
-
 def test_a_node_that_is_lost_costs_no_row(url: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """Killed with all its processes in the middle, and replaced by another."""
-    made(url, tmp_path, "loses")
+    """Replicas are on all three; one is killed with all its processes in the middle, and replaced by another."""
+    assert made(url, tmp_path, "loses")["homes"] == 3
     pd.testing.assert_frame_equal(rows(tmp_path), undisturbed.rows)
 
 
@@ -104,10 +98,10 @@ def test_a_node_that_is_drained_costs_no_row_and_no_request(undisturbed: Undistu
     assert all(one["peak_in_flight"] <= nodes_drive.SLOTS for one in asked.values())
 
 
-@pytest.mark.parametrize("bound", ["tasks", "replicas"])
-def test_a_node_that_joins_gets_what_the_others_are_too_slow_for(url: str, tmp_path: Path, bound: str) -> None:
-    """CPU tasks where these are the bound, a replica where the replica's CPU is; never more requests than slots."""
-    assert made(url, tmp_path, bound)["joined"]
+def test_a_node_that_joins_gets_what_the_others_are_too_slow_for(url: str, tmp_path: Path) -> None:
+    """CPU tasks, and a replica where the one there is needs all of its CPU; never more requests than slots."""
+    said = made(url, tmp_path, "joins")
+    assert (said["tasks there"], said["replica there"]) == (True, True)
     made_rows = rows(tmp_path)
     assert made_rows["id"].is_unique
     assert [one["peak_in_flight"] <= nodes_drive.WIDE for one in counted(url).values()] == [True]

@@ -79,7 +79,8 @@ def make(
 @REPLICAS
 def test_two_aliases_have_their_slots_each(url: str, tmp_path: Path, replicas: int) -> None:
     """Neither ever has more requests in flight than its own slots, whoever else asks the same server."""
-    models = (f"one?{SLOW}", f"two?{SLOW}")
+    # Slow enough that there are cells left once the last replica has come up.
+    models = ("one?latency=0.4&jitter=0.5", "two?latency=0.4&jitter=0.5")
     results = make(story(*models), dd.ModelProvider(name="p", endpoint=url), tmp_path, 80, replicas_per_model=replicas)
     counted = stats(url)
     assert results.outcomes.generated == 80

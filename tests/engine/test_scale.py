@@ -1,4 +1,4 @@
-"""Ten million records in virtual time."""
+"""Millions of records in virtual time."""
 
 import subprocess
 import sys
@@ -28,9 +28,9 @@ def committed_and_peak(records: int) -> tuple[int, int]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="peak memory is read the POSIX way")
-def test_ten_million_records_need_no_more_memory_than_a_hundred_thousand() -> None:
+def test_millions_of_records_need_no_more_memory_than_a_hundred_thousand() -> None:
     """The scheduler's memory does not grow with the number of records, and it loses none of them."""
     few, few_peak = committed_and_peak(100_000)
-    many, many_peak = committed_and_peak(10_000_000)
-    assert (few, many) == (100_000, 10_000_000)
+    many, many_peak = committed_and_peak(2_000_000)
+    assert (few, many) == (100_000, 2_000_000)
     assert many_peak <= few_peak + 5

@@ -252,6 +252,49 @@ def test_a_run_that_is_taken_over_while_it_renews_ends_alone(tmp_path: Path) -> 
     takers[0].check()
 
 
+# --- storages that look whether a name is free, and then write ----------------------------------------------------
+
+
+class Hasty(LocalFiles):
+    """A storage on which everybody who takes a number gets it, since all of them look before one has written."""
+
+    def __init__(self, root: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(root)
+        self._meanwhile = meanwhile
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write over what is there."""
+        self.put(name, data)
+        self._meanwhile()
+        return True
+
+
+def test_who_is_written_over_at_once_is_refused(tmp_path: Path) -> None:
+    """The other run's lock is seen, and stays."""
+    files = LocalFiles(tmp_path)
+    hasty = Hasty(tmp_path, lambda: hold(files, 1, Process.this()))
+    with pytest.raises(DatasetInUseError, match=f"process {os.getpid()}"):
+        acquire(hasty, 0, ELSEWHERE, never)
+    assert names(files) == ["000001"]
+
+
+def test_who_is_written_over_later_finds_out(tmp_path: Path) -> None:
+    """At its next check and renewal, and its release leaves the other run its lock; the other goes on."""
+    hasty = Hasty(tmp_path)
+    first, second = (Lock(hasty, 1, Process.this(), take) for take in (1, 2))
+    assert first.begin()
+    assert second.begin()
+    with pytest.raises(DatasetInUseError, match="taken this dataset over"):
+        first.check()
+    with pytest.raises(DatasetInUseError, match="taken this dataset over"):
+        first.renew()
+    first.release()
+    second.renew()
+    second.check()
+    second.release()
+    assert names(hasty) == []
+
+
 # --- locks that cannot be read ---------------------------------------------------------------------------
 
 

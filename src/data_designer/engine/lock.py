@@ -79,11 +79,12 @@ def _started(number: int) -> str:
 class Lock:
     """A dataset that this run may write."""
 
-    def __init__(self, files: Files, number: int, owner: Process) -> None:
+    def __init__(self, files: Files, number: int, owner: Process, take: int | None = None) -> None:
         self.number = number
         """Counts the runs of the dataset."""
         self._files = files
         self._owner = owner
+        self._take = take
         self._beat = 0
         self._over = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -98,18 +99,28 @@ class Lock:
             # What was to be done is done, or what went wrong before is what is to be said.
             logger.warning("the lock stays, and is void once this process has ended: %s", error)
 
+    def begin(self) -> bool:
+        """Take the number; says whether it was free. Raises OSError."""
+        text = _content(self._owner, self._beat, self._take)
+        return self._files.create(lock_name(self.number), text) and not self.is_another_s()
+
     def check(self) -> None:
         """Raise DatasetInUseError if another run has taken over."""
-        if max(_numbers(self._files), default=0) != self.number:
+        if max(_numbers(self._files), default=0) != self.number or self.is_another_s():
             raise DatasetInUseError(
                 "another run has taken this dataset over; what this one had not committed is in its journal"
             )
+
+    def is_another_s(self) -> bool:
+        """Whether another run has the same number: some storages look whether a name is free, and then write."""
+        _, holder, take = _holder(self._files, self.number)
+        return holder is not None and (holder, take) != (self._owner, self._take)
 
     def renew(self) -> None:
         """Show that this run lives. Raises DatasetInUseError, or OSError where that cannot be written."""
         self.check()
         self._beat += 1
-        self._files.put(lock_name(self.number), _content(self._owner, self._beat))
+        self._files.put(lock_name(self.number), _content(self._owner, self._beat, self._take))
 
     def keep(self, interval: float = RENEWAL) -> None:
         """Renew the lock from now on, in a thread, so that a busy event loop does not matter."""
@@ -121,8 +132,9 @@ class Lock:
         self._over.set()
         if self._keeper is not None:
             self._keeper.join()
+        last = self.number - self.is_another_s()
         for number in _numbers(self._files):
-            if number <= self.number:
+            if number <= last:
                 self._files.remove(lock_name(number))
         self._files.remove_folder(LOCK)
 
@@ -154,10 +166,11 @@ def acquire(files: Files, known: int, owner: Process, wait: Callable[[float], No
         if numbers and not _is_gone(files, numbers[-1], wait):
             raise DatasetInUseError(f"the dataset is being written by {_described(files, numbers[-1])}; {_CURE}")
         number = max([known, *numbers]) + 1
-        if files.create(lock_name(number), _content(owner, 0, next(_takes))):
+        lock = Lock(files, number, owner, next(_takes))
+        if lock.begin():
             for older in numbers:
                 files.remove(lock_name(older))
-            return Lock(files, number, owner)
+            return lock
 
 
 _CURE = "wait until it is done, or stop it and try again"
@@ -172,25 +185,25 @@ def _numbers(files: Files) -> list[int]:
     return [int(name) for name in files.list(LOCK) if name.isdecimal()]
 
 
-def _content(owner: Process, beat: int, take: int | None = None) -> bytes:
+def _content(owner: Process, beat: int, take: int | None) -> bytes:
     return seal({"process": asdict(owner), "beat": beat, "take": take})
 
 
-def _holder(files: Files, number: int) -> tuple[bytes | None, Process | None]:
-    """The lock's content, None where it is gone, and its owner where it can be read."""
+def _holder(files: Files, number: int) -> tuple[bytes | None, Process | None, int | None]:
+    """The lock's content, None where it is gone; its owner where it can be read, and which of its takes it was."""
     try:
         text = files.read(lock_name(number))
     except FileNotFoundError:
-        return None, None
+        return None, None, None
     try:
         content: dict[str, Any] = unseal(text)
-        return text, Process(**content["process"])
+        return text, Process(**content["process"]), content.get("take")
     except (DamagedError, KeyError, TypeError):
-        return text, None
+        return text, None, None
 
 
 def _is_gone(files: Files, number: int, wait: Callable[[float], None]) -> bool:
-    before, holder = _holder(files, number)
+    before, holder, _ = _holder(files, number)
     if before is None:
         return True
     lives = holder.lives() if holder is not None else None
@@ -201,5 +214,5 @@ def _is_gone(files: Files, number: int, wait: Callable[[float], None]) -> bool:
 
 
 def _described(files: Files, number: int) -> str:
-    _, holder = _holder(files, number)
+    _, holder, _ = _holder(files, number)
     return "another run" if holder is None else f"process {holder.number} on {holder.host}"

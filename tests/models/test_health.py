@@ -20,6 +20,7 @@ from data_designer.models.health import check_pools
 from data_designer.plan.model import Pool
 
 FINE = {"choices": [{"message": {"content": "Hi."}}]}
+EMPTY = {"choices": [{"message": {"content": " "}}]}
 Reply = tuple[int, dict[str, Any]]
 
 
@@ -136,9 +137,18 @@ def test_a_refusal_for_good_is_raised_at_once_and_names_the_alias_and_the_cure()
 
 
 def test_an_empty_answer_is_no_sign_of_life() -> None:
-    """A greeting answered with nothing is an error."""
+    """A greeting that is answered with nothing three times is an error."""
+    greeted = Greeted(lambda _, __: (200, EMPTY))
     with pytest.raises(ModelAPIError, match="alias 'a'.*answered a greeting with nothing"):
-        Greeted(lambda _, __: (200, {"choices": [{"message": {"content": " "}}]})).check(["a"])
+        greeted.check(["a"])
+    assert len(greeted.bodies) == 3
+
+
+def test_a_model_that_says_nothing_once_is_asked_again() -> None:
+    """Models fail now and then, and a run bears that later on as well."""
+    greeted = Greeted(lambda _, times: (200, EMPTY if times == 1 else FINE))
+    greeted.check(["a"])
+    assert len(greeted.bodies) == 2
 
 
 def test_a_model_that_only_thought_so_far_is_alive() -> None:

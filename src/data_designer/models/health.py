@@ -100,13 +100,16 @@ async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Await
                 raise
             await sleep(_PAUSE * attempt)
         else:
-            if not (response.text.strip() or response.reasoning):
+            if response.text.strip() or response.reasoning:
+                return
+            attempt += 1
+            if attempt == _TRIES:
                 server = server_of(pool.provider.endpoint)
                 raise ModelAPIError(
                     f"model '{pool.model.model}' (alias '{pool.alias}') at {server} answered "
                     "a greeting with nothing; check the model's name and raise max_tokens if it is small"
                 )
-            return
+            await sleep(_PAUSE * attempt)
 
 
 def _is_loading(error: ModelError) -> bool:

@@ -182,14 +182,14 @@ def test_nothing_to_check_is_fine() -> None:
 
 def test_no_password_of_an_address_is_named() -> None:
     """Nor where a greeting is answered with nothing."""
-    empty = {"choices": [{"message": {"content": " "}}]}
+    greeted = Greeted(lambda _, __: None)
 
     async def scenario() -> None:
-        async with served(says(empty)) as server:
+        async with served(says(EMPTY)) as server:
             where = server.url.replace("//", "//user:topsecret@")
             model = dd.ModelConfig(alias="a", model="m", provider="p")
             alias = Pool("a", 4, model, dd.ModelProvider(name="p", endpoint=where))
-            await check_pools([(alias, None)])
+            await check_pools([(alias, None)], sleep=greeted.sleep)
 
     with pytest.raises(ModelAPIError, match="answered a greeting with nothing") as caught:
         asyncio.run(scenario())

@@ -102,16 +102,16 @@ class Lock:
     def begin(self) -> bool:
         """Take the number; says whether it was free. Raises OSError."""
         text = _content(self._owner, self._beat, self._take)
-        return self._files.create(lock_name(self.number), text) and not self.is_another_s()
+        return self._files.create(lock_name(self.number), text) and not self._is_another_s()
 
     def check(self) -> None:
         """Raise DatasetInUseError if another run has taken over."""
-        if max(_numbers(self._files), default=0) != self.number or self.is_another_s():
+        if max(_numbers(self._files), default=0) != self.number or self._is_another_s():
             raise DatasetInUseError(
                 "another run has taken this dataset over; what this one had not committed is in its journal"
             )
 
-    def is_another_s(self) -> bool:
+    def _is_another_s(self) -> bool:
         """Whether another run has the same number: some storages look whether a name is free, and then write."""
         _, holder, take = _holder(self._files, self.number)
         return holder is not None and (holder, take) != (self._owner, self._take)
@@ -132,7 +132,7 @@ class Lock:
         self._over.set()
         if self._keeper is not None:
             self._keeper.join()
-        last = self.number - self.is_another_s()
+        last = self.number - 1 if self._is_another_s() else self.number
         for number in _numbers(self._files):
             if number <= last:
                 self._files.remove(lock_name(number))

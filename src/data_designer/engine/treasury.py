@@ -71,6 +71,7 @@ class Treasury:
         self.spent += self._given.pop(replica, NOTHING)
         self._waiting.pop(replica, None)
         self._busy.discard(replica)
+        self._grants_to.pop(replica, None)
 
     @property
     def exhausted(self) -> bool:

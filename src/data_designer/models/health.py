@@ -88,6 +88,9 @@ async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Await
     while True:
         try:
             response = await client.ask(_GREETING, random.Random(0))
+            if response.text.strip() or response.reasoning:
+                return
+            failure, may_pass = _silence_of(pool), True
         except ModelError as error:
             if _is_loading(error):
                 if not loading:
@@ -95,21 +98,18 @@ async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Await
                 loading = True
                 await sleep(_LOADING_PAUSE)
                 continue
-            attempt += 1
-            if not error.retryable or isinstance(error, ModelTimeoutError) or attempt == _TRIES:
-                raise
-            await sleep(_PAUSE * attempt)
-        else:
-            if response.text.strip() or response.reasoning:
-                return
-            attempt += 1
-            if attempt == _TRIES:
-                server = server_of(pool.provider.endpoint)
-                raise ModelAPIError(
-                    f"model '{pool.model.model}' (alias '{pool.alias}') at {server} answered "
-                    "a greeting with nothing; check the model's name and raise max_tokens if it is small"
-                )
-            await sleep(_PAUSE * attempt)
+            failure, may_pass = error, error.retryable and not isinstance(error, ModelTimeoutError)
+        attempt += 1
+        if not may_pass or attempt == _TRIES:
+            raise failure
+        await sleep(_PAUSE * attempt)
+
+
+def _silence_of(pool: Pool) -> ModelError:
+    return ModelAPIError(
+        f"model '{pool.model.model}' (alias '{pool.alias}') at {server_of(pool.provider.endpoint)} answered "
+        "a greeting with nothing; check the model's name and raise max_tokens if it is small"
+    )
 
 
 def _is_loading(error: ModelError) -> bool:

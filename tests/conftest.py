@@ -1,17 +1,72 @@
-"""What tests share: a counting endpoint and an object storage on the loopback, and a Ray that is started once."""
+"""What tests share: tiers, a simulated model, a counting endpoint and an object storage on the loopback, and a Ray."""
 
+import asyncio
 import json
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
+from tests.loopback import forgetful
 from tests.object_server import Bucket, FaultyWay, environment, faulty_way, object_server
+from tests.tiers import Guard, Tier, tier_of
+
+_GUARD = Guard()
+sys.addaudithook(_GUARD)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Mark each test with its tier, and run the cheap tiers first, whatever order others give.
+
+    So no test finds a Ray that another has left. Tests of one Ray stay in one process, where several run tests.
+    """
+    for item in items:
+        tier = tier_of(item)
+        item.add_marker(tier.mark)
+        if tier >= Tier.RAY:
+            item.add_marker(pytest.mark.xdist_group(_cluster_of(item)))
+    yield
+    items.sort(key=lambda item: (tier_of(item), _cluster_of(item) if tier_of(item) >= Tier.RAY else ""))
+
+
+def _cluster_of(item: pytest.Item) -> str:
+    names: list[str] = getattr(item, "fixturenames", [])
+    return next((name for name in ("local_ray", "head") if name in names), item.nodeid.partition("::")[0])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Let a test do only what its fixtures say that it does."""
+    with _GUARD.watching(tier_of(item)):
+        yield
+
+
+@pytest.fixture(scope="session")
+def sockets() -> None:
+    """Lets a test use sockets of the loopback."""
+
+
+@pytest.fixture(scope="session")
+def processes() -> None:
+    """Lets a test start processes."""
+
+
+@pytest.fixture(scope="session")
+def clusters() -> None:
+    """Lets a test start a Ray, or several."""
+
+
+@pytest.fixture(scope="session")
+def soak() -> None:
+    """Lets a test take many minutes: only `make soak` runs it."""
 
 
 @dataclass
@@ -101,7 +156,7 @@ def serve(behave: Callable[[str], Reply]) -> Iterator[CountingEndpoint]:
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Callable[[Callable[[str], Reply]], Any]:
+def endpoint(sockets: None) -> Callable[[Callable[[str], Reply]], Any]:
     """Start counting endpoints, each as a context manager."""
     return serve
 
@@ -121,7 +176,7 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 @pytest.fixture(scope="session")
-def local_ray() -> Iterator[None]:
+def local_ray(clusters: None) -> Iterator[None]:
     """A Ray of this machine, started once for all tests that need one."""
     import warnings
 
@@ -134,7 +189,34 @@ def local_ray() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def storage() -> Iterator[str]:
+def _simulated_model(sockets: None) -> Iterator[str]:
+    """The simulated model in a thread of this process."""
+    started: "Future[str]" = Future()
+    ended = threading.Event()
+
+    async def run() -> None:
+        from data_designer.models.simulated import SimulatedModel, start_simulated
+
+        server = await start_simulated(SimulatedModel(), log=True)
+        started.set_result(server.url)
+        await asyncio.to_thread(ended.wait)
+        await server.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
+    thread.start()
+    yield started.result(30)
+    ended.set()
+    thread.join()
+
+
+@pytest.fixture
+def simulated(_simulated_model: str) -> str:
+    """Address of the simulated model, which has been asked for nothing yet."""
+    return forgetful(_simulated_model)
+
+
+@pytest.fixture(scope="session")
+def storage(processes: None) -> Iterator[str]:
     """An object storage of this machine, started once for all tests that need one; its URL."""
     with object_server() as url:
         yield url

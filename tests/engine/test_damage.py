@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from tests.properties import examples
 from typer.testing import CliRunner
 
 import data_designer.config as dd
@@ -38,7 +39,7 @@ REFUSED = 6
 
 Row = dict[str, Any]
 
-often = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+often = examples(20, suppress_health_check=[HealthCheck.too_slow])
 in_both_states = pytest.mark.parametrize("state", ["complete", "interrupted"])
 
 

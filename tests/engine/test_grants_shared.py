@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.engine.grants import Grants, Incarnation, Told
@@ -253,7 +254,7 @@ def do(of: World, step: tuple[str, int | tuple[int, int, int, set[int]]]) -> Non
             pass
 
 
-@settings(deadline=None)
+@examples()
 @given(total=st.integers(1, 20), slots=SLOTS, steps=STEPS)
 def test_the_cap_holds_whatever_happens(
     total: int, slots: dict[str, int], steps: list[tuple[str, int | tuple[int, int, int, set[int]]]]
@@ -267,7 +268,7 @@ def test_the_cap_holds_whatever_happens(
             assert of.grants.granted_to(alias) <= own
 
 
-@settings(deadline=None)
+@examples()
 @given(total=st.integers(1, 20), slots=SLOTS, steps=STEPS, demand=st.tuples(NUMBERS, NUMBERS, NUMBERS))
 def test_all_of_the_cap_works_where_there_is_work_for_it(
     total: int,

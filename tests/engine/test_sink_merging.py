@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.config.run_config import RunConfig
@@ -199,7 +200,7 @@ RUNS = st.lists(st.dictionaries(st.integers(START, START + SIZE - 1), st.boolean
 """Of each run: the records it tries, and whether they are made."""
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(runs=RUNS)
 def test_in_whatever_parts_a_batch_is_made_each_record_is_there_once(
     tmp_path_factory: pytest.TempPathFactory, runs: list[dict[int, bool]]

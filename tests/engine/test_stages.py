@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.config.run_config import RunConfig
@@ -82,7 +83,7 @@ def together(runner: StageRunner, columns: dict[str, list[Any]], rows: int) -> l
     ]
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(rows=st.lists(st.tuples(CELLS, CELLS), max_size=6))
 def test_a_block_comes_to_what_its_rows_come_to(runner: StageRunner, rows: list[Any]) -> None:
     """Values, skips and the reasons of rejected rows are the same; what was given is left as it was."""

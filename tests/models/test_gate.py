@@ -7,9 +7,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.fakes import REPLY, FakeModel, Sent, VirtualTime, pool, request, says, scripted, served, turn
+from tests.properties import examples
 
 from data_designer.config.models import Price
 from data_designer.config.run_config import RequestAdmissionTuningConfig
@@ -435,7 +436,7 @@ def test_whoever_is_cancelled_while_waiting_for_a_slot_leaves_the_purse_whole() 
     assert door.slots.statistics().waiting == 0
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=15),
     st.integers(1, 4),

@@ -5,8 +5,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.properties import examples
 
 from data_designer.models.chance import Chance
 from data_designer.models.instances import instance
@@ -73,7 +74,7 @@ CASES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", CASES)
 @given(seed=st.binary(min_size=1, max_size=8))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_every_keyword_is_heeded(name: str, seed: bytes) -> None:
     """Instances satisfy each keyword, alone and with others, and depend on nothing but the chance."""
     made = instance(CASES[name], Chance(seed))
@@ -138,7 +139,7 @@ SCHEMAS = st.recursive(
 
 
 @given(schema=SCHEMAS, seed=st.binary(min_size=1, max_size=4))
-@settings(deadline=None)
+@examples()
 def test_any_schema_gets_a_valid_instance(schema: dict[str, Any], seed: bytes) -> None:
     """Schemas put together at random get instances that satisfy them."""
     jsonschema.Draft202012Validator(schema).validate(instance(schema, Chance(seed)))
@@ -159,7 +160,7 @@ PATTERNS = [
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @given(seed=st.binary(min_size=1, max_size=4))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_texts_match_their_patterns(pattern: str, seed: bytes) -> None:
     """Classes, counts, groups, alternatives, back-references and simple look-arounds are heeded."""
     assert re.search(pattern, matching(pattern, Chance(seed)))

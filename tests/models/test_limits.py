@@ -6,8 +6,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.properties import examples
 
 from data_designer.config.run_config import RequestAdmissionTuningConfig
 from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
@@ -135,7 +136,7 @@ def test_a_waiter_cancelled_as_it_gets_its_slot_gives_it_back() -> None:
     on_loop(body)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(
         st.one_of(

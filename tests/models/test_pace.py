@@ -6,8 +6,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.properties import examples
 
 from data_designer.models.pace import Pace, Sent
 
@@ -74,7 +75,7 @@ def test_over_a_long_time_the_limit_is_nearly_used(limit: int, least: float) -> 
     assert least * limit <= one.per_minute() <= limit
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(60, 60_000), st.integers(0, 2**32), st.sampled_from([0.0, 0.02, 0.2]))
 def test_no_minute_holds_more_tokens_than_it_may(limit: int, seed: int, idle: float) -> None:
     """Amounts of any size up to the bucket's, with and without pauses in which the bucket fills."""
@@ -85,7 +86,7 @@ def test_no_minute_holds_more_tokens_than_it_may(limit: int, seed: int, idle: fl
     assert one.busiest() <= limit * (1 + 1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(1, 600), st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8), st.integers(0, 2**32))
 def test_a_share_that_changes_never_lets_more_through_than_the_whole(limit: int, parts: list[float], seed: int) -> None:
     """However a process's part rises and falls, no minute of it holds more than the limit."""
@@ -112,7 +113,7 @@ def test_two_shares_together_keep_the_limit() -> None:
     assert 0.95 * 600 <= both.busiest() <= 600
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(600, 60_000), st.integers(0, 2**32))
 def test_what_is_given_back_at_once_was_never_taken(limit: int, seed: int) -> None:
     """Where too much is taken and the rest given back, what really went stays within the limit."""
@@ -168,7 +169,7 @@ def test_an_amount_larger_than_the_bucket_goes_and_is_paid_back() -> None:
     assert one.per_minute() == pytest.approx(50_000, rel=0.02)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(60, 60_000), st.integers(0, 2**32))
 def test_no_minute_holds_more_than_it_may_of_large_amounts(limit: int, seed: int) -> None:
     """Amounts of up to a whole minute's worth."""
@@ -187,7 +188,7 @@ def test_an_amount_larger_than_a_minute_has_one_for_itself() -> None:
     assert one.busiest() == 1000
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(600, 60_000), st.integers(0, 2**32))
 def test_what_is_given_back_late_lets_no_minute_hold_more(limit: int, seed: int) -> None:
     """A reply may come long after its request, and to much less than was reserved."""

@@ -5,9 +5,10 @@ import pickle
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.fakes import REPLY, FakeModel, Sent, Verdict, always, request, scripted
+from tests.properties import examples
 
 from data_designer.config.run_config import RequestAdmissionTuningConfig
 from data_designer.errors import (
@@ -76,7 +77,7 @@ def test_a_slot_is_held_only_while_a_request_is_in_flight() -> None:
     assert endpoint.peak == 1
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(1, 6), st.integers(1, 30), st.integers(0, 2**32))
 def test_every_request_is_answered_and_no_more_are_in_flight_than_slots(slots: int, number: int, seed: int) -> None:
     """Whatever fails along the way, each request gets its reply, and the cap holds at every moment."""

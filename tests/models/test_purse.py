@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.fakes import request
+from tests.properties import examples
 
 from data_designer.config.models import Price
 from data_designer.models.purse import NOTHING, UNLIMITED, Amount, Estimate, Purse, amount_of, cost
@@ -245,7 +246,7 @@ class Household:
         assert report.busy == bool(self.in_flight)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(
         st.tuples(

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.config.run_config import RunConfig
@@ -337,7 +338,7 @@ def drawn(plan: Plan, made: Builder) -> dict[str, list[Any]]:
     return run.columns
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(chains(), chains(), st.integers(0, 1))
 def test_samplers_with_the_same_fingerprint_draw_the_same(one: Chain, other: Chain, other_seed: int) -> None:
     """Of two declarations, every sampler that has the same fingerprint in both has the same values in both."""

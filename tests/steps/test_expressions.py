@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.properties import examples
 
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
@@ -124,7 +125,7 @@ EXPRESSIONS = [
 
 
 @pytest.mark.parametrize("engine", [SECURE, NATIVE])
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(
     expr=st.sampled_from(EXPRESSIONS),
     dtype=st.sampled_from(["str", "int", "float", "bool"]),

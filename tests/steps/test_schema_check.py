@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+from tests.properties import examples
 
 from data_designer.errors import ParserException
 from data_designer.steps import schema_check
@@ -111,7 +112,7 @@ def levels(count: int, innermost: Any = 1) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of a pattern with a bracket inside brackets
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(WHOLE, st.lists(VALUES, min_size=4, max_size=4))
 def test_verdicts_are_those_of_jsonschema(schema: Any, values: list[Any]) -> None:
     """For whole schemas and for parts that refer to the whole; where jsonschema raises, the same is raised."""
@@ -125,7 +126,7 @@ def test_verdicts_are_those_of_jsonschema(schema: Any, values: list[Any]) -> Non
             assert outcome(ours, value) == outcome(theirs, value)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.sampled_from(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "const"]), BOUNDS, BOUNDS)
 def test_numbers_are_compared_exactly(keyword: str, bound: Any, value: Any) -> None:
     """Integers beyond 64 bits, floats beside them and numbers that are none are no exception."""

@@ -10,6 +10,8 @@ from accounting import CommandFailedError, run
 
 from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 
 @pytest.mark.parametrize("kind", [*drive.KINDS, "first"])
 def test_every_workload_makes_its_records(kind: str, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def test_the_door_has_exactly_the_public_names() -> None:
         assert getattr(data_designer.interface, name) is not None
 
 
+@pytest.mark.usefixtures("processes")
 def test_declaring_imports_nothing_heavy() -> None:
     """Touching every public class loads neither ray nor pandas nor numpy."""
     code = (

@@ -133,6 +133,7 @@ def test_a_kept_lock_is_released_when_the_run_fails(files: LocalFiles) -> None:
 # --- processes of this machine ---------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_lock_of_a_killed_process_is_taken_over_at_once(files: LocalFiles, tmp_path: Path) -> None:
     """A process that was killed holds nothing up: no lease is waited for, and its lock is gone."""
     command = [sys.executable, "-c", TAKE_AND_BE_KILLED, str(tmp_path)]
@@ -146,6 +147,7 @@ def test_the_lock_of_a_killed_process_is_taken_over_at_once(files: LocalFiles, t
     assert (lock.number, names(files)) == (6, ["000006"])
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_process_that_has_ended_and_was_not_waited_for_is_gone(files: LocalFiles, tmp_path: Path) -> None:
     """A zombie still has its number, and lives no more."""
     command = [sys.executable, "-c", TAKE_AND_BE_KILLED, str(tmp_path)]

@@ -110,6 +110,7 @@ def fetched(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+@pytest.mark.usefixtures("sockets")
 def test_they_are_served_on_the_loopback_while_a_dataset_is_made(unused_port: int) -> None:
     """And not a moment longer."""
     with serving(lambda: "it 1\n", unused_port):
@@ -119,6 +120,7 @@ def test_they_are_served_on_the_loopback_while_a_dataset_is_made(unused_port: in
         fetched(f"http://127.0.0.1:{unused_port}/metrics")
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_port_that_is_taken_stops_nobody(unused_port: int) -> None:
     """Two runs at once on one machine."""
     with serving(lambda: "first\n", unused_port), serving(lambda: "second\n", unused_port):

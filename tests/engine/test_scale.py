@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 RUN = """
 import random, resource, sys
 from data_designer.engine.events import Shape, StageShape

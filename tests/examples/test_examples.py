@@ -8,6 +8,8 @@ import pytest
 import data_designer.config as dd
 from data_designer.interface import DataDesigner
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

@@ -15,6 +15,8 @@ from data_designer.models.client import ModelClient
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response
 
+pytestmark = pytest.mark.usefixtures("sockets")
+
 REQUEST = Request([{"role": "user", "content": [{"type": "text", "text": "hi"}]}])
 GOOD = {"choices": [{"message": {"content": " fine "}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 5}}
 

@@ -81,6 +81,7 @@ def message(**fields: Any) -> dict[str, Any]:
     return {"choices": [{"message": fields}]}
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
@@ -121,6 +122,7 @@ def test_replies_of_every_make_come_to_one_form(reply: Any, expected: Response) 
     assert Asking().of(says(reply)) == expected
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     "reply",
     [
@@ -139,6 +141,7 @@ def test_a_good_status_without_a_reply_is_an_error(reply: Any) -> None:
         Asking().of(says(reply))
 
 
+@pytest.mark.usefixtures("sockets")
 def test_text_that_is_an_address_is_kept_and_not_fetched() -> None:
     """A reply that is a URL is text like any other: one request reaches the server, the one for the reply."""
     asking = Asking()
@@ -149,6 +152,7 @@ def test_text_that_is_an_address_is_kept_and_not_fetched() -> None:
     assert len(asking.seen) == 1
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_redirect_is_refused() -> None:
     """The prompt goes where the configuration says and nowhere else."""
     asking = Asking()
@@ -157,6 +161,7 @@ def test_a_redirect_is_refused() -> None:
     assert len(asking.seen) == 1
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize("key", [None, ""])
 def test_without_a_key_there_is_no_authorization(key: str | None) -> None:
     """Local servers are asked without a key header."""
@@ -165,6 +170,7 @@ def test_without_a_key_there_is_no_authorization(key: str | None) -> None:
     assert "Authorization" not in asking.seen[0].headers
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_provider_s_own_authorization_takes_the_place_of_the_key() -> None:
     """Extra headers win, whatever their case, and the header is sent once."""
     asking = Asking(key="from-the-key", headers={"AUTHORIZATION": "Token other"})
@@ -172,6 +178,7 @@ def test_a_provider_s_own_authorization_takes_the_place_of_the_key() -> None:
     assert asking.seen[0].headers.getall("Authorization") == ["Token other"]
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_request_s_parameters_override_the_alias_s() -> None:
     """The alias's parameters, then the request's, then extra_body; what is None is left out."""
     params = {"temperature": 0.1, "max_tokens": 5, "extra_body": {"max_tokens": 7}}
@@ -187,6 +194,7 @@ def test_a_request_s_parameters_override_the_alias_s() -> None:
     }
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize("padding", [0, 480, 497, 2000])
 def test_no_secret_is_repeated_wherever_it_is_echoed(padding: int) -> None:
     """A key or secret header that the endpoint echoes is blanked, also where the quote is cut short."""
@@ -198,6 +206,7 @@ def test_no_secret_is_repeated_wherever_it_is_echoed(padding: int) -> None:
     assert not any(part in text for part in ("sk-0", "hdr-9", "pass-word"))
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_long_page_is_quoted_in_part() -> None:
     """An endpoint that answers with a whole page does not fill the log with it."""
     with pytest.raises(errors.ModelInternalServerError) as caught:
@@ -205,6 +214,7 @@ def test_a_long_page_is_quoted_in_part() -> None:
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.usefixtures("sockets")
 def test_no_credit_left_is_a_quota_matter() -> None:
     """HTTP 402 cannot be mended by asking again."""
     with pytest.raises(errors.ModelQuotaExceededError):
@@ -214,6 +224,7 @@ def test_no_credit_left_is_a_quota_matter() -> None:
 DATE = "Wed, 01 Jan 2025 00:00:00 GMT"
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     ("status", "asked", "seconds"),
     [
@@ -236,6 +247,7 @@ def test_how_long_to_stay_away_is_read_from_seconds_and_dates(status: int, asked
     assert caught.value.retryable
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_server_that_is_not_there_is_named() -> None:
     """A refused connection says where nothing answered, and what to look at."""
     with socket.socket() as unused:
@@ -266,6 +278,7 @@ def test_an_endpoint_that_is_no_address_is_named_without_its_password(endpoint: 
     assert "hunter22" not in str(raised.value)
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_reply_that_breaks_off_may_be_asked_for_again() -> None:
     """A body shorter than announced is a broken connection, not a reply."""
 

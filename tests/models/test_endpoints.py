@@ -220,6 +220,7 @@ async def serving(*given: int) -> AsyncIterator[Servers]:
         yield Servers(statuses, running, client, time)
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(("status", "failed"), [(500, 3), (408, 3), (503, 3)])
 def test_a_client_leaves_out_a_server_that_fails_and_takes_it_back(status: int, failed: int) -> None:
     """Three requests are lost to it, the next goes there after five seconds, and then it has its share again."""
@@ -236,6 +237,7 @@ def test_a_client_leaves_out_a_server_that_fails_and_takes_it_back(status: int, 
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize("status", [400, 401, 404, 422])
 def test_a_request_that_is_at_fault_itself_is_not_held_against_the_server(status: int) -> None:
     """Refusals that no other server would spare the request leave nobody out."""
@@ -248,6 +250,7 @@ def test_a_request_that_is_at_fault_itself_is_not_held_against_the_server(status
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_server_without_room_is_left_alone_for_a_while_and_has_not_failed() -> None:
     """A 429 is an answer: however often it comes, the server is asked again when its time has come."""
 
@@ -261,6 +264,7 @@ def test_a_server_without_room_is_left_alone_for_a_while_and_has_not_failed() ->
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_refusal_says_whether_there_is_room_elsewhere() -> None:
     """Where all are full there is something to wait for: the one that has room first."""
 
@@ -297,6 +301,7 @@ def test_an_answer_to_an_older_request_brings_a_server_back_at_once() -> None:
     assert endpoints.choose(2.0) == 0
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_request_that_is_withdrawn_is_outstanding_no_more() -> None:
     """Cancelling leaves the choice as it was before."""
 
@@ -312,6 +317,7 @@ def test_a_request_that_is_withdrawn_is_outstanding_no_more() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("sockets")
 def test_the_failure_of_one_server_is_the_caller_s_to_try_again() -> None:
     """The client itself asks once a request: the error names the server that failed."""
 

@@ -84,6 +84,7 @@ def computed(behaviour: SimulatedModel, config: LLMTextColumnConfig, api: str) -
     return asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("sockets")
 @EITHER
 @pytest.mark.parametrize(
     ("behaviour", "config", "kind", "advice", "last_reply"),
@@ -106,6 +107,7 @@ def test_a_row_is_rejected_for_what_its_last_reply_was(
     assert last_reply is None or outcome.reason.last_reply == last_reply
 
 
+@pytest.mark.usefixtures("sockets")
 @EITHER
 def test_a_good_reply_is_a_value(api: str) -> None:
     """Over either API the same cell comes to the same."""

@@ -492,6 +492,7 @@ def test_a_caller_s_retries_are_paid_for_too() -> None:
     assert not purse.holds(Amount(requests=1))
 
 
+@pytest.mark.usefixtures("sockets")
 def test_one_full_endpoint_of_several_holds_nobody_back() -> None:
     """What it refuses goes to the others at once, and it is left alone for as long as it asks."""
 

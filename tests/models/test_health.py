@@ -19,6 +19,8 @@ from data_designer.errors import (
 from data_designer.models.health import check_pools
 from data_designer.plan.model import Pool
 
+pytestmark = pytest.mark.usefixtures("sockets")
+
 FINE = {"choices": [{"message": {"content": "Hi."}}]}
 EMPTY = {"choices": [{"message": {"content": " "}}]}
 Reply = tuple[int, dict[str, Any]]

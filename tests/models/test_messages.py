@@ -68,6 +68,7 @@ def simulated(model: SimulatedModel, one: Request, **how: Any) -> Response:
 # --- what is posted --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("sockets")
 def test_the_request_is_written_as_the_api_has_it() -> None:
     """Path, key, version, the alias's parameters, and the system message apart from the turns."""
     one = Request([message("system", "Be brief."), message("user", "hi")], {"stop": ["x"]})
@@ -89,6 +90,7 @@ def test_the_request_is_written_as_the_api_has_it() -> None:
     assert "Authorization" not in headers
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize("key", [None, ""])
 def test_without_a_key_only_the_version_is_sent(key: str | None) -> None:
     """A gateway that holds the key itself is asked without one."""
@@ -97,6 +99,7 @@ def test_without_a_key_only_the_version_is_sent(key: str | None) -> None:
     assert headers["anthropic-version"] == VERSION
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_provider_s_own_headers_take_the_place_of_ours() -> None:
     """Whatever their case: another version of the API, or another way to say who asks."""
     own = {"extra_headers": {"Anthropic-Version": "2099-01-01", "X-API-KEY": "other"}}
@@ -139,6 +142,7 @@ def test_a_parameter_that_is_drawn_gives_way_to_the_request_s_own() -> None:
     assert (body["temperature"], body["top_p"], body["top_k"]) == (0.2, 0.3, 3)
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_distribution_is_a_number_on_the_wire() -> None:
     """A temperature that is a distribution is drawn for each request."""
     _, server = asked(temperature={"params": {"low": 0.2, "high": 0.9}})
@@ -245,6 +249,7 @@ def test_what_is_no_message_is_no_reply(data: Any) -> None:
         MessagesForm.parse(data)
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_good_status_without_a_message_is_an_error_that_quotes_it() -> None:
     """Whoever reads of it sees what came."""
     with pytest.raises(errors.ModelAPIError, match='no message: {"type":"completion"}') as caught:
@@ -252,6 +257,7 @@ def test_a_good_status_without_a_message_is_an_error_that_quotes_it() -> None:
     assert not caught.value.retryable
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     ("status", "kind", "said", "expected"),
     [
@@ -278,6 +284,7 @@ def test_every_error_of_the_api_has_its_kind(
     assert KEY not in repr(caught.value)
 
 
+@pytest.mark.usefixtures("sockets")
 def test_what_is_left_is_heard_before_anything_is_refused() -> None:
     """A reply that says that no requests are left carries the pause; one that says when all is there again does not."""
     limits = {"anthropic_ratelimit_requests_reset": "2025-01-01T00:00:20Z", "Date": "Wed, 01 Jan 2025 00:00:00 GMT"}
@@ -288,6 +295,7 @@ def test_what_is_left_is_heard_before_anything_is_refused() -> None:
 # --- the simulated model's Messages API ------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("sockets")
 def test_the_simulated_model_answers_over_either_api_alike() -> None:
     """The same prompt gets the same reply, and the same tokens are counted."""
     model = SimulatedModel(cached_share=0.5)
@@ -298,6 +306,7 @@ def test_the_simulated_model_answers_over_either_api_alike() -> None:
     assert over_messages == simulated(model, one, provider={"provider_type": "openai"})
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     ("model", "finish_reason", "says_something"),
     [
@@ -314,6 +323,7 @@ def test_replies_of_little_use_are_named_by_their_end(
     assert (reply.finish_reason, bool(reply.text)) == (finish_reason, says_something)
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     ("model", "kind"),
     [
@@ -329,6 +339,7 @@ def test_failures_over_the_api_are_named(model: SimulatedModel, kind: type[error
         simulated(model, request())
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_limit_that_is_reached_says_when_there_is_room() -> None:
     """The last reply that fits carries a pause by the API's own headers."""
     pause = simulated(SimulatedModel(requests_per_minute=1, rate_window=60.0), request()).pause

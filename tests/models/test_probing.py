@@ -14,6 +14,8 @@ from data_designer.models.probing import Known, find_forms
 from data_designer.models.simulated import SimulatedModel, start_simulated
 from data_designer.plan.constraints import FORMS
 
+pytestmark = pytest.mark.usefixtures("sockets")
+
 CLOSED: dict[str, Any] = {
     "type": "object",
     "properties": {"a": {"type": "string"}},

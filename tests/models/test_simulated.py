@@ -76,6 +76,7 @@ def test_replies_have_the_form_that_is_asked_for() -> None:
     assert "gardens" in reply_text(asked("gardens"), 0, 40)
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_openai_client_can_talk_to_it_in_its_own_process() -> None:
     """The official client reads its replies; another process gives the same reply; it ends with its parent."""
     texts = []
@@ -90,6 +91,7 @@ def test_the_openai_client_can_talk_to_it_in_its_own_process() -> None:
     assert texts[0] == texts[1]
 
 
+@pytest.mark.usefixtures("sockets")
 def test_misbehaviour_follows_the_rates_and_the_ordinal() -> None:
     """Half of the prompts fail; asked again, each has another chance; the server counts it all."""
     import aiohttp
@@ -118,6 +120,7 @@ def test_misbehaviour_follows_the_rates_and_the_ordinal() -> None:
     assert counted["total"]["peak_in_flight"] == 1
 
 
+@pytest.mark.usefixtures("sockets")
 def test_too_many_in_flight_are_refused() -> None:
     """Above `reject_above` the answer is 429 with Retry-After."""
     import aiohttp
@@ -166,6 +169,7 @@ def answers(model: SimulatedModel, *bodies: Any) -> tuple[list[tuple[int, Any]],
     return asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -183,6 +187,7 @@ def test_a_request_that_makes_no_sense_is_a_bad_one(body: Any, said: str) -> Non
     assert said in reply["error"]["message"]
 
 
+@pytest.mark.usefixtures("sockets")
 def test_native_structured_output_is_bare() -> None:
     """A `response_format` with a schema is answered with JSON and no fence."""
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": Inner.model_json_schema()}}
@@ -190,6 +195,7 @@ def test_native_structured_output_is_bare() -> None:
     Inner.model_validate_json(reply["choices"][0]["message"]["content"])
 
 
+@pytest.mark.usefixtures("sockets")
 def test_misbehaviour_is_what_it_is_called() -> None:
     """Malformed replies do not parse, resets close the connection, and each is counted."""
     fenced = asked('<response_schema>{"type": "array", "minItems": 3}</response_schema>')
@@ -205,6 +211,7 @@ def test_misbehaviour_is_what_it_is_called() -> None:
     assert counted["total"]["mean_lateness"] >= 0
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_request_that_outlasts_a_reset_leaves_the_new_counts_alone() -> None:
     """After `/reset` only what comes later is counted."""
     import aiohttp
@@ -229,6 +236,7 @@ def test_a_request_that_outlasts_a_reset_leaves_the_new_counts_alone() -> None:
     assert (counted["total"]["in_flight"], counted["total"]["ok"]) == (0, 0)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_server_that_cannot_start_says_so_and_leaves_nothing_behind() -> None:
     """A port that is taken is an error at once, and the process is gone."""
     with SimulatedServerProcess(SimulatedModel()) as url:

@@ -14,6 +14,8 @@ import pytest
 from data_designer.models.simulated import SimulatedModel, SimulatedServer, start_simulated
 from data_designer.models.simulated_replies import REFUSAL
 
+pytestmark = pytest.mark.usefixtures("sockets")
+
 CHAT, MESSAGES = "/chat/completions", "/messages"
 VERSION = {"anthropic-version": "2023-06-01"}
 SCHEMA = {"type": "object", "properties": {"size": {"type": "integer", "minimum": 3}}, "required": ["size"]}

@@ -64,6 +64,7 @@ def test_every_setting_can_be_read_from_text() -> None:
         assert READERS[field.name](str(field.default)) == field.default
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_program_takes_every_setting() -> None:
     """A server in a process of its own starts with all of them set, truth values too."""
     model = SimulatedModel(
@@ -76,6 +77,7 @@ def test_a_program_takes_every_setting() -> None:
     assert not [option for option in process._command if option.endswith("None")]
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_program_says_which_setting_it_cannot_read() -> None:
     """The option's name is in the error."""
     command = [sys.executable, "-m", "data_designer.models.simulated", "--revoked_after=soon"]

@@ -86,6 +86,7 @@ def saying(content: bytes) -> Raw:
     return raw
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_reply_comes_back_with_its_headers() -> None:
     """Any 2xx with JSON is a reply; header names are found in any case."""
     data, headers = posted(served(says({"a": [1]}, 201, X_RateLimit_Remaining_Requests="7")))
@@ -93,6 +94,7 @@ def test_a_reply_comes_back_with_its_headers() -> None:
     assert headers["x-ratelimit-remaining-requests"] == "7"
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     ("status", "kind", "retryable"),
     [
@@ -194,6 +196,7 @@ def test_the_provider_s_words_are_found_wherever_they_stand(body: bytes, words: 
     assert words_of(body) == words
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_wait_is_read_from_the_headers_of_a_refusal() -> None:
     """Retry-After in any of its forms comes with the error."""
     assert error_of(says({}, 429, retry_after_ms="1500")).retry_after == 1.5
@@ -201,6 +204,7 @@ def test_a_wait_is_read_from_the_headers_of_a_refusal() -> None:
     assert error_of(says({}, 500, Retry_After="2")).retry_after is None
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_refused_connection_may_be_tried_again() -> None:
     """Nothing listens: the message says where, and asks whether the server runs."""
     with socket.socket() as unused:
@@ -211,6 +215,7 @@ def test_a_refused_connection_may_be_tried_again() -> None:
     assert caught.value.retryable
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     "content",
     [
@@ -227,6 +232,7 @@ def test_a_connection_that_breaks_may_be_tried_again(content: bytes) -> None:
     assert error.retryable
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_connection_that_is_reset_may_be_tried_again() -> None:
     """A server that is killed resets its connections."""
 
@@ -239,6 +245,7 @@ def test_a_connection_that_is_reset_may_be_tried_again() -> None:
     assert error.retryable
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_server_that_does_not_answer_in_time_is_given_up() -> None:
     """The error says how long was waited and what to change."""
 
@@ -251,6 +258,7 @@ def test_a_server_that_does_not_answer_in_time_is_given_up() -> None:
     assert (error.retryable, error.status) == (True, None)
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize("body", ["<html>oops</html>", "", "{", '{"a": NaN}'])
 def test_a_reply_that_is_no_json_is_quoted(body: str) -> None:
     """A page, or half an object, under a good status is no reply."""
@@ -259,6 +267,7 @@ def test_a_reply_that_is_no_json_is_quoted(body: str) -> None:
     assert f"the reply is no JSON: {body}" in str(error)
 
 
+@pytest.mark.usefixtures("sockets")
 def test_something_else_that_listens_there_is_named() -> None:
     """A port that speaks no HTTP is an error of the address, which no retry mends."""
     error = error_of_raw(saying(b"SSH-2.0-OpenSSH_9.7\r\n\r\n"))
@@ -266,6 +275,7 @@ def test_something_else_that_listens_there_is_named() -> None:
     assert "SSH-2.0" in str(error)
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     ("headers", "said"),
     [
@@ -287,6 +297,7 @@ def test_no_message_repeats_a_secret(headers: dict[str, str], said: str, status:
     assert str(error).split(";")[0].endswith("***")
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize(
     "headers", [{"content-type": "application/json"}, {"x-tier": "free"}, {"anthropic-version": "2023-06-01"}]
 )
@@ -296,6 +307,7 @@ def test_what_is_no_secret_is_not_blanked(headers: dict[str, str]) -> None:
     assert f"cannot read {value}" in str(error_of(says(f"cannot read {value}", 400), headers))
 
 
+@pytest.mark.usefixtures("sockets")
 def test_credentials_in_an_address_are_sent_but_never_named() -> None:
     """A user and password in the URL become the authorization, and no message holds them."""
 
@@ -310,6 +322,7 @@ def test_credentials_in_an_address_are_sent_but_never_named() -> None:
     assert "hunter22" not in repr(error)
 
 
+@pytest.mark.usefixtures("sockets")
 def test_a_key_takes_the_place_of_credentials_in_an_address() -> None:
     """The two would contradict each other; the key is what the configuration says."""
 

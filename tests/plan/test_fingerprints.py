@@ -542,6 +542,7 @@ def test_what_a_function_keeps_in_mind_is_no_code() -> None:
     assert code_digest(function) == before == code_digest(make())
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_digest_is_the_same_in_every_process() -> None:
     """A set in a lambda does not look otherwise in another process, which hashes text otherwise."""
     code = (

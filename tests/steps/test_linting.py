@@ -23,6 +23,7 @@ def python(code: str) -> dict[str, Any]:
     return PythonLinter().verdicts([code])[0]
 
 
+@pytest.mark.usefixtures("processes")
 def test_clean_code_is_valid_with_full_score() -> None:
     """Nothing is found, so nothing is subtracted."""
     assert python("x = 1\nprint(x)\n") == {
@@ -33,6 +34,7 @@ def test_clean_code_is_valid_with_full_score() -> None:
     }
 
 
+@pytest.mark.usefixtures("processes")
 def test_an_undefined_name_is_an_error() -> None:
     """The message says what and where; five points of each statement are lost."""
     verdict = python("x = y\nz = 1\nprint(x, z)\nprint(1)\n")
@@ -44,6 +46,7 @@ def test_an_undefined_name_is_an_error() -> None:
     ]
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("code", ["def f(:\n    pass\n", "x = = 1", "def f():\nreturn 1", "print 'x'"])
 def test_a_syntax_error_is_fatal(code: str) -> None:
     """Code that does not parse is not valid, and its score is zero."""
@@ -54,6 +57,7 @@ def test_a_syntax_error_is_fatal(code: str) -> None:
     assert verdict["python_linter_messages"][0]["type"] == "fatal"
 
 
+@pytest.mark.usefixtures("processes")
 def test_style_alone_is_valid_with_a_lower_score() -> None:
     """One finding in two statements costs five points."""
     verdict = python("x = None\nprint(x == None)\n")
@@ -62,12 +66,14 @@ def test_style_alone_is_valid_with_a_lower_score() -> None:
     assert verdict["python_linter_score"] == 5.0
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_worst_messages_come_first() -> None:
     """Then they are in the order of the lines."""
     messages = python("a = 1\nb = a == None\nc = nowhere\nd = a == None\n")["python_linter_messages"]
     assert [(m["type"], m["line"]) for m in messages] == [("error", 3), ("refactor", 2), ("refactor", 4)]
 
 
+@pytest.mark.usefixtures("processes")
 def test_code_that_is_not_there_has_no_verdict() -> None:
     """All keys are there and null, so that a column has one form."""
     verdicts = PythonLinter().verdicts([None, "x = 1", None])
@@ -75,6 +81,7 @@ def test_code_that_is_not_there_has_no_verdict() -> None:
     assert verdicts[0].keys() == verdicts[1].keys()
 
 
+@pytest.mark.usefixtures("processes")
 def test_each_of_many_pieces_gets_its_own_verdict() -> None:
     """Findings find their way back, however many pieces are judged at once."""
     verdicts = PythonLinter().verdicts([f"x = {'y' if n % 3 == 0 else n}" for n in range(60)])
@@ -86,6 +93,7 @@ def test_without_code_no_process_is_started() -> None:
     assert PythonLinter().verdicts([]) == []
 
 
+@pytest.mark.usefixtures("processes")
 def test_odd_text_is_judged_like_any_other() -> None:
     """Null bytes, lone surrogates and text that warns on compiling do no harm."""
     verdicts = PythonLinter().verdicts(["x = '\\d'", "\x00", "x = '\ud800'", "1 is 1"])
@@ -146,6 +154,7 @@ def test_every_statement_counts_however_deep_it_stands(code: str) -> None:
     assert _statements(code) == (sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(code))) or 1)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_memory_file_system_without_room_is_no_reason_to_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

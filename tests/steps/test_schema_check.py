@@ -264,6 +264,7 @@ def test_the_widest_schema_judged_fast_takes_the_deepest_value() -> None:
     assert SchemaCheck(wider, wider).quick is None
 
 
+@pytest.mark.usefixtures("sockets")
 def test_nothing_is_fetched(tmp_path: Path) -> None:
     """Neither a file nor an address is looked at, though both are there."""
     file = tmp_path / "x.json"
@@ -278,6 +279,7 @@ def test_nothing_is_fetched(tmp_path: Path) -> None:
             server.accept()
 
 
+@pytest.mark.usefixtures("processes")
 def test_jsonschema_is_imported_only_for_what_does_not_fit() -> None:
     """Most processes that hold replies to schemas never pay for it."""
     program = """if True:

@@ -59,6 +59,7 @@ def positive(df: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"is_valid": df["a"] > 0, "n": len(df)})
 
 
+@pytest.mark.usefixtures("processes")
 def test_code_verdicts_are_in_the_places_of_their_rows() -> None:
     """A null target gets no verdict and moves nothing."""
     made = ValidationProgram(python_column("a")).run(block(a=["x = 1", None, "x = y", float("nan")]))
@@ -66,6 +67,7 @@ def test_code_verdicts_are_in_the_places_of_their_rows() -> None:
     assert made.drops == {}
 
 
+@pytest.mark.usefixtures("processes")
 def test_several_targets_are_judged_each_for_itself() -> None:
     """A cell maps target to verdict, row by row."""
     made = ValidationProgram(python_column("a", "b")).run(

@@ -65,7 +65,13 @@ class SchemaCheck:
         """
         if self.quick is not None and _is_plain(value):
             return self.quick.is_valid(value)
-        return self.exact.is_valid(value)
+        try:
+            return self.exact.is_valid(value)
+        except BaseException as error:
+            # Where the stack ends inside the Rust code that jsonschema looks references up with, that code panics.
+            if type(error).__name__ == "PanicException":
+                raise RecursionError("the schema or the value is nested too deeply") from None
+            raise
 
     @cached_property
     def exact(self) -> "Validator":

@@ -1,19 +1,14 @@
 """What tests share: tiers, a simulated model, a counting endpoint and an object storage on the loopback, and a Ray."""
 
 import asyncio
-import json
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
 
 import pytest
+from tests.counting import Endpoint, serve
 from tests.loopback import forgetful
 from tests.object_server import Bucket, FaultyWay, environment, faulty_way, object_server
 from tests.tiers import Guard, Tier, tier_of
@@ -69,94 +64,8 @@ def soak() -> None:
     """Lets a test take many minutes: only `make soak` runs it."""
 
 
-@dataclass
-class Reply:
-    """What the endpoint does with one request."""
-
-    text: str = "fine"
-    status: int = 200
-    seconds: float = 0.0
-
-
-@dataclass
-class CountingEndpoint:
-    """An OpenAI-compatible endpoint that counts, and answers as a test tells it to."""
-
-    behave: Callable[[str], Reply]
-    url: str = ""
-    prompts: list[str] = field(default_factory=list)
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    spans: list[tuple[str, float, float]] = field(default_factory=list)
-    """(prompt, arrival, departure) of each request, on the machine's monotonic clock."""
-    in_flight: int = 0
-    peak: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 512
-    endpoint: ClassVar[Any] = None
-
-
-@contextmanager
-def serve(behave: Callable[[str], Reply]) -> Iterator[CountingEndpoint]:
-    """Run a counting endpoint."""
-    endpoint = CountingEndpoint(behave)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-        def do_POST(self) -> None:
-            """Answer a chat completion."""
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            user = next(m for m in body["messages"] if m["role"] == "user")["content"][0]["text"]
-            arrived = time.monotonic()
-            with endpoint.lock:
-                endpoint.prompts.append(user)
-                endpoint.bodies.append(body)
-                endpoint.in_flight += 1
-                endpoint.peak = max(endpoint.peak, endpoint.in_flight)
-            reply = endpoint.behave(user)
-            time.sleep(reply.seconds)
-            with endpoint.lock:
-                endpoint.in_flight -= 1
-                endpoint.spans.append((user, arrived, time.monotonic()))
-            self._answer(reply)
-
-        def _answer(self, reply: Reply) -> None:
-            message = {"role": "assistant", "content": reply.text}
-            good = {
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": 3, "completion_tokens": 2},
-            }
-            data = json.dumps(good if reply.status == 200 else {"error": {"message": reply.text}}).encode()
-            self.send_response(reply.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-            self.wfile.flush()
-
-    server = _Server(("127.0.0.1", 0), Handler)
-    endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield endpoint
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture(scope="session")
-def endpoint(sockets: None) -> Callable[[Callable[[str], Reply]], Any]:
+def endpoint(sockets: None) -> Endpoint:
     """Start counting endpoints, each as a context manager."""
     return serve
 
@@ -191,7 +100,7 @@ def local_ray(clusters: None) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def _simulated_model(sockets: None) -> Iterator[str]:
     """The simulated model in a thread of this process."""
-    started: "Future[str]" = Future()
+    started: Future[str] = Future()
     ended = threading.Event()
 
     async def run() -> None:

@@ -1,0 +1,108 @@
+"""An endpoint that counts what it is asked, and answers as a test tells it to."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the endpoint does with one request."""
+
+    text: str = "fine"
+    status: int = 200
+    seconds: float = 0.0
+
+
+Behaviour = Callable[[str], Reply]
+"""From the prompt of a request to what comes of it; called in a thread of each request."""
+
+
+@dataclass
+class CountingEndpoint:
+    """An OpenAI-compatible endpoint that counts, and answers as a test tells it to."""
+
+    behave: Behaviour
+    url: str = ""
+    prompts: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[tuple[str, float, float]] = field(default_factory=list)
+    """(prompt, arrival, departure) of each request, on the machine's monotonic clock."""
+    in_flight: int = 0
+    peak: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answered(self, prompt: str, body: dict[str, Any]) -> Reply:
+        """Count a request and answer it."""
+        arrived = time.monotonic()
+        with self.lock:
+            self.prompts.append(prompt)
+            self.bodies.append(body)
+            self.in_flight += 1
+            self.peak = max(self.peak, self.in_flight)
+        reply = self.behave(prompt)
+        time.sleep(reply.seconds)
+        with self.lock:
+            self.in_flight -= 1
+            self.spans.append((prompt, arrived, time.monotonic()))
+        return reply
+
+
+Endpoint = Callable[[Behaviour], AbstractContextManager[CountingEndpoint]]
+"""What the fixture `endpoint` gives."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers chat completions."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    endpoint: CountingEndpoint
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def do_POST(self) -> None:
+        """Answer one."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        prompt = next(m for m in body["messages"] if m["role"] == "user")["content"][0]["text"]
+        reply = self.endpoint.answered(prompt, body)
+        message = {"role": "assistant", "content": reply.text}
+        good = {
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 2},
+        }
+        data = json.dumps(good if reply.status == 200 else {"error": {"message": reply.text}}).encode()
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+        self.wfile.flush()
+
+
+@contextmanager
+def serve(behave: Behaviour) -> Iterator[CountingEndpoint]:
+    """Run a counting endpoint."""
+    endpoint = CountingEndpoint(behave)
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"endpoint": endpoint}))
+    endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield endpoint
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -11,6 +11,11 @@ import data_designer.config as dd
 from data_designer.interface import DataDesigner
 from data_designer.object_storage import Location
 
+NOWHERE = "http://127.0.0.1:9/v1"
+"""Where nobody answers."""
+USUAL = {"executor": "inline", "seed": 1, "buffer_size": 8, "otel_metrics_port": None}
+"""Settings of a run of which nothing else is said."""
+
 
 def provider(url: str, **more: Any) -> dd.ModelProvider:
     """The provider of all models."""
@@ -34,7 +39,7 @@ def model(
 def designer(url: str, path: Location, **run: Any) -> DataDesigner:
     """A designer whose models are at an address: inline, with seed 1, in batches of eight, unless told otherwise."""
     made = DataDesigner(path, model_providers=[provider(url)], auto_configure_logging=False)
-    made.set_run_config(dd.RunConfig(**{"executor": "inline", "seed": 1, "buffer_size": 8, **run}))
+    made.set_run_config(dd.RunConfig(**{**USUAL, **run}))
     return made
 
 

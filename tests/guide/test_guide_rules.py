@@ -3,24 +3,19 @@
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from tests import fakes
+from tests.counting import Endpoint, Reply
+from tests.fakes import NOWHERE, model, numbered
 
 import data_designer.config as dd
 from data_designer.interface import DataDesigner, DataDesignerEarlyShutdownError, DataDesignerGenerationError
-
-Endpoint = Callable[..., Any]
-
-
-class Reply:
-    """What the endpoint does with one request."""
-
-    def __init__(self, text: str = "fine", status: int = 200, seconds: float = 0.0) -> None:
-        self.text, self.status, self.seconds = text, status, seconds
 
 
 def number_of(prompt: str) -> int:
@@ -30,16 +25,12 @@ def number_of(prompt: str) -> int:
     return int(found.group(1))
 
 
-def model(alias: str, slots: int) -> dd.ModelConfig:
-    """A model at the counting endpoint."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=slots)
-    return dd.ModelConfig(alias=alias, model=alias, provider="p", skip_health_check=True, inference_parameters=params)
-
-
 def builder(rows: int, *aliases: tuple[str, int]) -> dd.DataDesignerConfigBuilder:
     """One text column an alias over a seed dataset whose row k says `row k`."""
-    made = dd.DataDesignerConfigBuilder(model_configs=[model(alias, slots) for alias, slots in aliases])
-    made.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": range(rows)})))
+    made = dd.DataDesignerConfigBuilder(
+        model_configs=[model(alias, max_parallel_requests=slots) for alias, slots in aliases]
+    )
+    made.with_seed_dataset(numbered(rows))
     for alias, _ in aliases:
         made.add_column(
             name=f"text_{alias}", column_type="llm-text", model_alias=alias, prompt="row {{ n }} for " + alias
@@ -48,10 +39,8 @@ def builder(rows: int, *aliases: tuple[str, int]) -> dd.DataDesignerConfigBuilde
 
 
 def designer(url: str, path: Path, **run: Any) -> DataDesigner:
-    """A designer whose models are at the counting endpoint."""
-    made = DataDesigner(path, model_providers=[dd.ModelProvider(name="p", endpoint=url, api_key="k")])
-    made.set_run_config(dd.RunConfig(**{"executor": "inline", "seed": 1, **run}))
-    return made
+    """A designer with the guide's defaults."""
+    return fakes.designer(url, path, **{"buffer_size": 1000, **run})
 
 
 def test_a_thousand_cells_on_eight_slots_take_125_rounds(endpoint: Endpoint, tmp_path: Path) -> None:
@@ -75,8 +64,14 @@ def test_a_thousand_cells_on_eight_slots_take_125_rounds(endpoint: Endpoint, tmp
 
 
 def test_in_flight_is_bounded_by_the_batch_and_by_what_remains(endpoint: Endpoint, tmp_path: Path) -> None:
-    """One batch at a time: never more requests in flight than the batch has records."""
-    with endpoint(lambda _: Reply(seconds=0.01)) as counted:
+    """One batch at a time: never more requests in flight than the batch has records, and as many as that."""
+    five, three = (threading.Barrier(number, timeout=60) for number in (5, 3))
+
+    def answer(prompt: str) -> Reply:
+        (five if number_of(prompt) < 20 else three).wait()
+        return Reply()
+
+    with endpoint(answer) as counted:
         run = {"buffer_size": 5, "max_concurrent_row_groups": 1}
         designer(counted.url, tmp_path, **run).create(builder(23, ("m", 16)), num_records=23)
     assert counted.peak == 5
@@ -87,50 +82,58 @@ def test_one_open_batch_means_no_request_before_the_commit_of_the_batch_before(
     endpoint: Endpoint, tmp_path: Path
 ) -> None:
     """With max_concurrent_row_groups=1 batch n+1 asks nothing before batch n is on disk."""
-    commits: list[float] = []
-    with endpoint(lambda _: Reply(seconds=0.002)) as counted:
+    there: list[tuple[int, int]] = []
+
+    def answer(prompt: str) -> Reply:
+        there.append((number_of(prompt) // 20, len(list((tmp_path / "d/parquet-files").glob("*.parquet")))))
+        return Reply()
+
+    with endpoint(answer) as counted:
         run = {"buffer_size": 20, "max_concurrent_row_groups": 1}
-        designer(counted.url, tmp_path, **run).create(
-            builder(100, ("m", 8)), num_records=100, on_batch_complete=lambda _: commits.append(time.monotonic())
-        )
-    assert len(commits) == 5
-    for prompt, arrived, _ in counted.spans:
-        batch = number_of(prompt) // 20
-        # The callback runs after the commit, so the commit before it is earlier still.
-        assert batch == 0 or arrived > commits[batch - 1] - 0.05
-        assert sum(commit < arrived for commit in commits) <= batch
+        maker = designer(counted.url, tmp_path, **run)
+        maker.create(builder(100, ("m", 8)), num_records=100, dataset_name="d")
+    assert len(there) == 100
+    assert all(batch == files for batch, files in there)
 
 
 def test_two_aliases_fill_eight_slots_each_at_the_same_time(endpoint: Endpoint, tmp_path: Path) -> None:
-    """max_parallel_requests is per alias: two at 8 make 8 each and 16 together."""
-    with endpoint(lambda _: Reply(seconds=0.02)) as counted:
+    """max_parallel_requests is per alias: two at 8 make 8 each and 16 together.
+
+    No request is answered before sixteen are there.
+    """
+    sixteen, lock = threading.Barrier(16, timeout=60), threading.Lock()
+    now, peak = Counter[str](), Counter[str]()
+
+    def answer(prompt: str) -> Reply:
+        alias = prompt[-1]
+        with lock:
+            now[alias] += 1
+            peak[alias] = max(peak[alias], now[alias])
+        sixteen.wait()
+        with lock:
+            now[alias] -= 1
+        return Reply()
+
+    with endpoint(answer) as counted:
         designer(counted.url, tmp_path).create(builder(200, ("a", 8), ("b", 8)), num_records=200)
     assert counted.peak == 16
-    for alias in ("a", "b"):
-        moments = sorted(
-            (at, step)
-            for prompt, arrived, left in counted.spans
-            if prompt.endswith(alias)
-            for at, step in ((arrived, 1), (left, -1))
-        )
-        now = peak = 0
-        for _, step in moments:
-            now += step
-            peak = max(peak, now)
-        assert peak == 8
+    assert peak == {"a": 8, "b": 8}
 
 
 @pytest.mark.parametrize("workers", [4, 2])
 def test_cpu_tasks_are_bounded_by_the_workers(tmp_path: Path, workers: int) -> None:
     """At most non_inference_max_parallel_workers CPU tasks run at once; 4 unless set."""
-    lock = threading.Lock()
+    lock, all_at_work = threading.Lock(), threading.Event()
     counts = {"now": 0, "peak": 0}
 
     def watched() -> None:
         with lock:
             counts["now"] += 1
             counts["peak"] = max(counts["peak"], counts["now"])
-        time.sleep(0.005)
+            if counts["now"] == workers:
+                all_at_work.set()
+        all_at_work.wait(60)
+        time.sleep(0.005)  # as long as a task takes, so that one too many would be met
         with lock:
             counts["now"] -= 1
 
@@ -154,10 +157,8 @@ def test_cpu_tasks_are_bounded_by_the_workers(tmp_path: Path, workers: int) -> N
         validator_type="local_callable",
         validator_params={"validation_function": judge},
     )
-    maker = DataDesigner(tmp_path)
     given = {} if workers == 4 else {"non_inference_max_parallel_workers": workers}
-    maker.set_run_config(dd.RunConfig(executor="inline", buffer_size=10, **given))
-    results = maker.create(made, num_records=200)
+    results = designer(NOWHERE, tmp_path, buffer_size=10, **given).create(made, num_records=200)
     assert results.count_records() == 200
     assert counts["peak"] == workers
 
@@ -168,7 +169,7 @@ def test_an_unparsable_cell_costs_what_the_retry_table_says(
 ) -> None:
     """(1 + restarts) x (1 + corrections) requests a cell, for the four rows of the guide's table."""
     made = builder(3)
-    made.add_model_config(model("m", 4))
+    made.add_model_config(model("m"))
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
     made.add_column(
         name="rec", column_type="llm-structured", model_alias="m", prompt="row {{ n }}", output_format=schema

@@ -1,11 +1,11 @@
 """Backends: addresses, recommended numbers, and what `validate` says of providers, prices and budgets."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.fakes import model
 
 import data_designer.config as dd
 from data_designer.config.backends import BACKENDS, backend_of
@@ -82,16 +82,10 @@ def test_what_serves_is_told_by_its_word_its_host_or_its_name(given: dict[str, A
 # --- through validate --------------------------------------------------------------------------------------------
 
 
-def builder(slots: int = 8, price: dd.Price | None = None, provider: str = "p") -> dd.DataDesignerConfigBuilder:
+def builder(slots: int = 8, price: dd.Price | None = None) -> dd.DataDesignerConfigBuilder:
     """A text column of one model; another model is declared and used by nobody."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=slots)
-    unused = dd.ChatCompletionInferenceParams(max_parallel_requests=1000)
-    made = dd.DataDesignerConfigBuilder(
-        model_configs=[
-            dd.ModelConfig(alias="used", model="m", provider=provider, inference_parameters=params, price=price),
-            dd.ModelConfig(alias="unused", model="m", provider=provider, inference_parameters=unused),
-        ]
-    )
+    used = model("used", price=price, max_parallel_requests=slots)
+    made = dd.DataDesignerConfigBuilder(model_configs=[used, model("unused", max_parallel_requests=1000)])
     made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
     made.add_column(name="text", column_type="llm-text", model_alias="used", prompt="{{ id }}")
     return made
@@ -104,18 +98,18 @@ def found(
     return check(made, Surroundings({provider.name: provider}, run or RunConfig())).violations
 
 
-def designer(path: Path, provider: dd.ModelProvider, **run: Any) -> DataDesigner:
-    """A designer with one provider."""
-    made = DataDesigner(path, model_providers=[provider], auto_configure_logging=False)
-    made.set_run_config(RunConfig(**run))
-    return made
+def validate(provider: dd.ModelProvider, made: dd.DataDesignerConfigBuilder, **run: Any) -> None:
+    """As users do, with one provider."""
+    designer = DataDesigner(model_providers=[provider], auto_configure_logging=False)
+    designer.set_run_config(RunConfig(**run))
+    designer.validate(made)
 
 
-def test_an_unknown_type_of_provider_is_an_error(tmp_path: Path) -> None:
+def test_an_unknown_type_of_provider_is_an_error() -> None:
     """The message lists the types there are."""
     provider = dd.ModelProvider(name="p", endpoint=MINE, provider_type="Bedrock")
     with pytest.raises(InvalidConfigError, match="anthropic, openai, simulated.*unknown_provider_type"):
-        designer(tmp_path, provider).validate(builder())
+        validate(provider, builder())
     [violation] = found(builder(), provider)
     assert (violation.type, violation.level) == ("unknown_provider_type", "ERROR")
     assert "'bedrock'" in violation.message
@@ -127,11 +121,11 @@ def test_known_types_of_provider_are_fine(given: str) -> None:
     assert found(builder(), dd.ModelProvider(name="p", endpoint=MINE, provider_type=given)) == []
 
 
-def test_an_unknown_backend_is_an_error(tmp_path: Path) -> None:
+def test_an_unknown_backend_is_an_error() -> None:
     """The message names the provider, what it said, and every backend that is known."""
     provider = dd.ModelProvider(name="p", endpoint=MINE, backend="vlm")
     with pytest.raises(InvalidConfigError, match="unknown_backend"):
-        designer(tmp_path, provider).validate(builder())
+        validate(provider, builder())
     [violation] = found(builder(), provider)
     assert (violation.type, violation.level) == ("unknown_backend", "ERROR")
     for name in ("'p'", "'vlm'", *BACKENDS):
@@ -158,11 +152,11 @@ def test_unusual_numbers_are_warned_of_with_what_is_recommended(backend: str) ->
         assert f"{BACKENDS[backend].title} are {low} to {high}" in violation.message
 
 
-def test_unusual_numbers_keep_nobody_from_running(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unusual_numbers_keep_nobody_from_running(caplog: pytest.LogCaptureFixture) -> None:
     """`validate` says it in the log, and passes."""
     provider = dd.ModelProvider(name="p", endpoint=MINE, backend="vllm")
     with caplog.at_level(logging.INFO, "data_designer"):
-        designer(tmp_path, provider).validate(builder(100))
+        validate(provider, builder(100))
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert "unusual_parallel_requests" in warnings[0]
@@ -174,14 +168,14 @@ def test_an_endpoint_that_nobody_knows_has_no_unusual_numbers() -> None:
     assert found(builder(10_000), dd.ModelProvider(name="p", endpoint=MINE)) == []
 
 
-def test_a_budget_in_usd_needs_a_price_of_every_model_that_is_used(tmp_path: Path) -> None:
+def test_a_budget_in_usd_needs_a_price_of_every_model_that_is_used() -> None:
     """Without one nobody could say when it is used up."""
     provider = dd.ModelProvider(name="p", endpoint=MINE)
     with pytest.raises(InvalidConfigError, match="'used' has no price.*budget_without_price"):
-        designer(tmp_path, provider, budget=dd.Budget(usd=1.0)).validate(builder())
+        validate(provider, builder(), budget=dd.Budget(usd=1.0))
     [violation] = found(builder(), provider, RunConfig(budget=dd.Budget(usd=1.0, requests=5)))
     assert (violation.type, violation.level) == ("budget_without_price", "ERROR")
-    designer(tmp_path, provider, budget=dd.Budget(usd=1.0)).validate(builder(price=dd.Price()))
+    validate(provider, builder(price=dd.Price()), budget=dd.Budget(usd=1.0))
 
 
 @pytest.mark.parametrize("budget", [{"tokens": 9}, {"requests": 9}, {"seconds": 9}])

@@ -31,3 +31,14 @@ def test_a_run_may_end_at_every_change_of_its_disk(number: int) -> None:
     rehearsals = every_point(*small_plans()[number])
     assert sum(one.crashes for one in rehearsals) == len(rehearsals)
     assert [(one.seed, one.broken) for one in rehearsals if one.broken] == []
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_a_killed_process_pays_again_for_no_more_than_its_slots(block: int) -> None:
+    """Every reply is in the journal before its slot is given back, so what a kill costs is what was in flight."""
+    for case in range(50):
+        rng = random.Random(1000 * block + case)
+        shape, world = random_shape(rng), World(replicas=rng.randint(1, 3), restart_seconds=rng.uniform(0.1, 5))
+        one = survive(str(case), shape, world, rng, Disasters(crashes=rng.randint(1, 5)))
+        assert one.broken == [], case
+        assert one.paid_again <= one.crashes * sum(shape.slots.values()), case

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from tests.counting import CountingEndpoint, Endpoint, Reply
+from tests.fakes import USUAL, model
 from tests.properties import examples
 from typer.testing import CliRunner
 
@@ -26,6 +28,7 @@ from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DataDesignerError
 from data_designer.interface import DataDesigner, DatasetCreationResults
 from data_designer.interface.stored import StoredDataset
+from data_designer.models.caller import Keep
 from data_designer.plan.model import Plan
 from data_designer.values import Request, Response, Usage
 
@@ -43,15 +46,6 @@ often = examples(20, suppress_health_check=[HealthCheck.too_slow])
 in_both_states = pytest.mark.parametrize("state", ["complete", "interrupted"])
 
 
-@dataclass
-class Reply:
-    """What the endpoint does with one request."""
-
-    text: str
-    status: int = 200
-    seconds: float = 0.0
-
-
 def answer(prompt: str) -> str:
     """What the model makes of a prompt: always the same."""
     return f"About {prompt}"
@@ -59,8 +53,7 @@ def answer(prompt: str) -> str:
 
 def poems() -> dd.DataDesignerConfigBuilder:
     """Two samplers and a text of theirs."""
-    model = dd.ModelConfig(alias="m", model="sim", provider="p", skip_health_check=True)
-    builder = dd.DataDesignerConfigBuilder(model_configs=[model])
+    builder = dd.DataDesignerConfigBuilder(model_configs=[model("m")])
     values = {"values": ["tea", "rain", "snow"]}
     builder.add_column(name="topic", column_type="sampler", sampler_type="category", params=values)
     builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
@@ -73,7 +66,7 @@ class Workshop:
 
     root: Path
     designer: DataDesigner
-    endpoint: Any
+    endpoint: CountingEndpoint
     refused: set[str]
     """Prompts that the model refuses."""
     rows: list[Row] = field(default_factory=list)
@@ -131,7 +124,7 @@ def problems(path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory, endpoint: Callable[..., Any]) -> Iterator[Workshop]:
+def workshop(tmp_path_factory: pytest.TempPathFactory, endpoint: Endpoint) -> Iterator[Workshop]:
     """One small dataset in three states: complete, interrupted, and with a record that was rejected."""
     refused: set[str] = set()
     root = tmp_path_factory.mktemp("damage")
@@ -155,8 +148,10 @@ def interrupt(path: Path, plan: Plan, made: list[Row]) -> None:
     (path / f"parquet-files/batch_{INTERRUPTED:05d}.parquet").unlink()
     runner = StageRunner(plan, plan.stage_of("poem"))
 
-    async def ask(request: Request) -> Response:
-        return Response(answer(request.messages[-1]["content"][0]["text"]), usage=Usage(1, 0, 3, 2))
+    async def ask(request: Request, keep: Keep) -> Response:
+        response = Response(answer(request.messages[-1]["content"][0]["text"]), usage=Usage(1, 0, 3, 2))
+        await keep(response)
+        return response
 
     async def begin() -> None:
         for who, records in ANSWERED.items():

@@ -4,7 +4,7 @@ import asyncio
 import math
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,10 @@ def recorder(path: Path, writer: str = "000001-r000-001", geometry: Geometry = G
 
 
 def noted(path: Path, said: dict[int, str], writer: str = "000001-r000-001") -> Path:
-    """Note what was said of some records of batch 0; gives the segment."""
+    """Write what was said of some records of batch 0; gives the segment."""
     one = recorder(path, writer)
     for record, text in said.items():
-        one.note_reply(("f", record, 0), request(), Response(text))
-    one.flush()
+        assert one.write_reply(("f", record, 0), request(), Response(text))
     return path / journal_folder(0) / f"{writer}.log"
 
 
@@ -70,9 +69,16 @@ class Refusing(LocalFiles):
 
     def append(self, name: str, content: bytes) -> None:
         """Add to a file, or a part, and fail."""
+        self._add(super().append, name, content)
+
+    def append_now(self, name: str, content: bytes) -> None:
+        """As `append`."""
+        self._add(super().append_now, name, content)
+
+    def _add(self, append: Callable[[str, bytes], None], name: str, content: bytes) -> None:
         self.appends += 1
         part = self.refuses(self.appends, len(content))
-        super().append(name, content[:part])
+        append(name, content[:part])
         if part is not None:
             self.refused.set()
             raise OSError(28, "No space left on device")
@@ -86,10 +92,8 @@ def test_a_reply_comes_back_with_all_that_it_was(tmp_path: Path) -> None:
     calls = ({"id": "1", "function": {"name": "f", "arguments": '{"a": [1, null]}'}}, {"id": "2"})
     given_back = Response("Tea\n\0 \u2028 🫖 \x85", "Because\r\n", "tool_calls", calls, Usage(1, 0, 12, 5, 3))
     one = recorder(tmp_path)
-    one.note_reply(("f", 7, 2), request(), given_back)
-    one.note_reply(("f", 8, 0), request(), Response(""))
-    assert one.waiting
-    one.flush()
+    assert one.write_reply(("f", 7, 2), request(), given_back)
+    assert one.write_reply(("f", 8, 0), request(), Response(""))
     assert not one.waiting
     replay = read_replay(LocalFiles(tmp_path), [0])
     assert (len(replay), replay.damaged) == (2, 0)
@@ -104,9 +108,7 @@ def test_whatever_a_model_says_comes_back(
     """Any text that JSON can hold survives, whatever line breaks and control characters are in it."""
     path = tmp_path_factory.mktemp("journal")
     response = Response(text, reasoning, usage=Usage(1, output_tokens=tokens))
-    one = recorder(path)
-    one.note_reply(("f", 0, 0), request(), response)
-    one.flush()
+    assert recorder(path).write_reply(("f", 0, 0), request(), response)
     assert read_replay(LocalFiles(path), [0]).reply(("f", 0, 0), request()) == response
 
 
@@ -116,7 +118,9 @@ def test_results_of_functions_come_back(tmp_path: Path) -> None:
     values = ["a", 1, 2.5, True, None, {"k": [1, {"deep": "é"}]}]
     assert one.note_result("f", 3, values)
     assert one.note_result("f", 4, [None])
+    assert one.waiting
     one.flush()
+    assert not one.waiting
     replay = read_replay(LocalFiles(tmp_path), [0])
     assert replay.result("f", 3) == values
     assert replay.result("f", 4) == [None]
@@ -195,7 +199,7 @@ def test_each_batch_has_a_folder_of_its_own(tmp_path: Path) -> None:
     """What is noted of records of several batches is found batch by batch, and nowhere else."""
     one = recorder(tmp_path)
     for record in (5, 10, 19, 99):
-        one.note_reply(("f", record, 0), request(), Response(str(record)))
+        one.write_reply(("f", record, 0), request(), Response(str(record)))
     one.flush()
     assert journaled_batches(LocalFiles(tmp_path)) == [0, 1, 9]
     assert said(tmp_path, range(100), 1) == {10: "10", 19: "19"}
@@ -208,7 +212,7 @@ def test_records_that_were_added_have_the_folders_of_their_batches(tmp_path: Pat
     geometry = Geometry(10, 4).extended(15, 2).extended(30, 10)
     one = recorder(tmp_path, geometry=geometry)
     for record in range(30):
-        one.note_reply(("f", record, 0), request(), Response(str(record)))
+        one.write_reply(("f", record, 0), request(), Response(str(record)))
     one.flush()
     assert journaled_batches(LocalFiles(tmp_path)) == list(geometry.batches())
     for batch in geometry.batches():
@@ -221,7 +225,7 @@ def test_what_is_forgotten_is_gone(tmp_path: Path) -> None:
     for run in (1, 2):
         noted(tmp_path, {run: str(run)}, segment_writer(run, "t000000001"))
     one = recorder(tmp_path)
-    one.note_reply(("f", 11, 0), request(), Response("other"))
+    one.write_reply(("f", 11, 0), request(), Response("other"))
     one.flush()
     assert journaled_batches(files) == [0, 1]
     forget_batch(files, 0)
@@ -297,18 +301,49 @@ def test_lines_that_are_none_are_counted_and_left_out(tmp_path: Path, line: byte
 
 @pytest.mark.parametrize("share", range(0, 101, 4))
 def test_an_append_that_fails_in_the_middle_loses_nothing(tmp_path: Path, share: int) -> None:
-    """After any part of an append, the next one writes all of it again, and nothing is read that was not said."""
-    files = Refusing(tmp_path, lambda number, size: size * share // 100 if number == 1 else None)
+    """After any part of an append, the next one writes all of it again, and nothing is read that was not said.
+
+    What comes after a refused reply waits behind it; once everything is written, replies are written as they come.
+    """
+    files = Refusing(tmp_path, lambda number, size: size * share // 100 if number <= 2 else None)
     one = Recorder(files, GEOMETRY, "w")
-    one.note_reply(("f", 1, 0), request(), Response("one"))
-    one.note_reply(("f", 2, 0), request(), Response("two"))
+    assert not one.write_reply(("f", 1, 0), request(), Response("one"))
+    assert not one.write_reply(("f", 2, 0), request(), Response("two"))
     with pytest.raises(OSError, match="No space"):
         one.flush()
     assert one.waiting
-    one.note_reply(("f", 3, 0), request(), Response("three"))
+    assert not one.write_reply(("f", 3, 0), request(), Response("three"))
     one.flush()
     assert not one.waiting
-    assert said(tmp_path) == {1: "one", 2: "two", 3: "three"}
+    assert one.write_reply(("f", 4, 0), request(), Response("four"))
+    assert said(tmp_path) == {1: "one", 2: "two", 3: "three", 4: "four"}
+
+
+def test_a_reply_that_is_refused_in_the_middle_spoils_none_after_it(tmp_path: Path) -> None:
+    """The next line begins on a line of its own, also in a segment of which another thread knows nothing yet."""
+    files = Refusing(tmp_path, lambda number, size: size // 2 if number == 1 else None)
+    one = Recorder(files, GEOMETRY, "w")
+    assert not one.write_reply(("f", 1, 0), request(), Response("one"))
+    one.flush()
+    assert one.write_reply(("f", 2, 0), request(), Response("two"))
+    assert said(tmp_path) == {1: "one", 2: "two"}
+    assert read_replay(files, [0]).damaged == 1
+
+
+def test_replies_of_many_batches_hold_few_files_open(tmp_path: Path) -> None:
+    """Files stay open between replies, never more than some, and none once they are synced."""
+
+    def open_files() -> int:
+        return sum(str(tmp_path) in str(one.resolve()) for one in Path("/proc/self/fd").iterdir() if one.exists())
+
+    one = recorder(tmp_path, geometry=Geometry(300, 1))
+    for record in [*range(300), *range(300)]:
+        assert one.write_reply(("f", record, 0), request(), Response(str(record)))
+        assert open_files() <= 64
+    assert open_files() > 0
+    one.sync()
+    assert open_files() == 0
+    assert [len(read_replay(LocalFiles(tmp_path), [batch])) for batch in range(300)] == [1] * 300
 
 
 def test_a_disk_that_refuses_in_the_middle_of_several_batches_loses_nothing(tmp_path: Path) -> None:
@@ -316,14 +351,16 @@ def test_a_disk_that_refuses_in_the_middle_of_several_batches_loses_nothing(tmp_
     files = Refusing(tmp_path, lambda number, size: size // 2 if number in (2, 3) else None)
     one = Recorder(files, GEOMETRY, "w")
     for record in (1, 11, 21):
-        one.note_reply(("f", record, 0), request(), Response("first"))
+        assert one.note_result("f", record, ["first"])
     for _ in range(2):
         with pytest.raises(OSError, match="No space"):
             one.flush()
-        one.note_reply(("f", 11, 0), request(), Response("last"))
+        assert one.note_result("f", 11, ["last"])
     one.flush()
     assert files.appends == 5
-    assert [said(tmp_path, range(30), batch) for batch in range(3)] == [{1: "first"}, {11: "last"}, {21: "first"}]
+    replays = [read_replay(LocalFiles(tmp_path), [batch]) for batch in range(3)]
+    found = [replay.result("f", 10 * batch + 1) for batch, replay in enumerate(replays)]
+    assert found == [["first"], ["last"], ["first"]]
     damaged = [read_replay(files, [batch]).damaged for batch in range(3)]
     assert damaged[0] == damaged[2] == 0
 
@@ -349,8 +386,7 @@ def test_segments_of_committed_batches_need_not_be_durable(tmp_path: Path) -> No
     files.synced = []
     one = Recorder(files, GEOMETRY, "w")
     for record in (1, 11):
-        one.note_reply(("f", record, 0), request(), Response("one"))
-    one.flush()
+        assert one.write_reply(("f", record, 0), request(), Response("one"))
     forget_batch(files, 1)
     with pytest.raises(OSError, match="Input/output"):
         one.sync()
@@ -372,7 +408,7 @@ def test_what_is_noted_while_another_thread_writes_is_written(tmp_path: Path) ->
     writer = threading.Thread(target=write)
     writer.start()
     for record in range(count):
-        one.note_reply(("f", record, 0), request(), Response(text))
+        one.write_reply(("f", record, 0), request(), Response(text))
     over.set()
     writer.join()
     one.flush()
@@ -387,16 +423,21 @@ def recording(files: LocalFiles) -> Recording:
     return Recording(Dataset(files, run=2), GEOMETRY, replica_name(0, 1))
 
 
-def test_what_was_noted_is_on_the_disk_when_written_returns(tmp_path: Path) -> None:
-    """Whoever waits for `written` may report the rows of all replies that were noted before."""
+def keep(mine: Recording, record: int, text: str) -> Coroutine[Any, Any, None]:
+    """Keep what was said of a record."""
+    return mine.keep(("f", record, 0), request(), Response(text))
+
+
+def test_a_reply_is_on_the_disk_before_anybody_else_has_a_turn(tmp_path: Path) -> None:
+    """Keeping it waits for nothing, not even for a turn of the loop, so that no request can take its slot before."""
 
     async def scenario() -> None:
         mine = recording(LocalFiles(tmp_path))
         await mine.written()
         assert LocalFiles(tmp_path).list("") == []
         for record in range(10):
-            mine.note("f", record, 0, request(), Response(str(record)))
-            await mine.written()
+            with pytest.raises(StopIteration):
+                keep(mine, record, str(record)).send(None)
             assert len(said(tmp_path)) == record + 1
         await mine.close()
 
@@ -404,15 +445,14 @@ def test_what_was_noted_is_on_the_disk_when_written_returns(tmp_path: Path) -> N
 
 
 def test_many_that_wait_are_all_told_after_the_disk_has_it(tmp_path: Path) -> None:
-    """Replies that come while others are written are waited for too, by each for those that came before it."""
+    """A disk that refuses the first of many: each is told when its own reply is there, and not before."""
 
     async def scenario() -> None:
-        mine = recording(LocalFiles(tmp_path))
+        mine = recording(Refusing(tmp_path, lambda number, size: size // 2 if number == 1 else None))
 
         async def row(record: int) -> None:
-            mine.note("f", record, 0, request(), Response(str(record)))
             await asyncio.sleep(0)
-            await mine.written()
+            await keep(mine, record, str(record))
             assert said(tmp_path, range(record, record + 1)) == {record: str(record)}
 
         await asyncio.gather(*(row(record) for record in range(10)))
@@ -422,59 +462,35 @@ def test_many_that_wait_are_all_told_after_the_disk_has_it(tmp_path: Path) -> No
 
 
 def test_a_disk_that_refuses_for_a_while_delays_and_loses_nothing(tmp_path: Path) -> None:
-    """`written` returns after the disk has recovered, with everything on it, what came meanwhile included."""
+    """Whoever keeps a reply goes on after the disk has recovered, with everything on it that came meanwhile."""
 
     async def scenario() -> None:
-        files = Refusing(tmp_path, lambda number, size: size // 3 if number == 1 else None)
+        files = Refusing(tmp_path, lambda number, size: size // 3 if number <= 2 else None)
         mine = recording(files)
-        mine.note("f", 1, 0, request(), Response("one"))
-        waiting = asyncio.create_task(mine.written())
+        one = asyncio.create_task(keep(mine, 1, "one"))
         assert await asyncio.to_thread(files.refused.wait, 60)
-        mine.note("f", 2, 0, request(), Response("two"))
-        await waiting
-        assert files.appends == 2
+        two = asyncio.create_task(keep(mine, 2, "two"))
+        await asyncio.gather(one, two, mine.written())
+        assert files.appends == 3
         assert said(tmp_path) == {1: "one", 2: "two"}
         await mine.close()
 
     asyncio.run(scenario())
 
 
-def test_what_nobody_waits_for_is_written_all_the_same(tmp_path: Path) -> None:
-    """A reply is on its way to the disk as soon as it is noted: a crash some moments later does not lose it."""
-
-    async def scenario() -> None:
-        on_disk = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        class Telling(LocalFiles):
-            """Says when something was written."""
-
-            def append(self, name: str, content: bytes) -> None:
-                """Add to a file."""
-                super().append(name, content)
-                loop.call_soon_threadsafe(on_disk.set)
-
-        mine = recording(Telling(tmp_path))
-        mine.note("f", 1, 0, request(), Response("one"))
-        await asyncio.wait_for(on_disk.wait(), 60)
-        assert said(tmp_path) == {1: "one"}
-        await mine.close()
-
-    asyncio.run(scenario())
-
-
 def test_what_is_left_is_written_at_the_end(tmp_path: Path) -> None:
-    """Closing writes what was noted last, and does not fail where the disk does."""
+    """Closing writes what the disk has refused before, and does not fail where the disk still does."""
 
     async def scenario() -> None:
-        mine = recording(LocalFiles(tmp_path))
-        mine.note("f", 1, 0, request(), Response("one"))
-        await mine.close()
-        assert said(tmp_path) == {1: "one"}
-        other = recording(Refusing(tmp_path, lambda number, _: number - number))
-        other.note("f", 2, 0, request(), Response("two"))
-        await other.close()
-        assert said(tmp_path) == {1: "one"}
+        for refusals, left in ((2, {1: "one"}), (9, {})):
+            files = Refusing(tmp_path / str(refusals), lambda number, _, most=refusals: 0 if number <= most else None)
+            mine = recording(files)
+            waiting = asyncio.create_task(keep(mine, 1, "one"))
+            assert await asyncio.to_thread(files.refused.wait, 60)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            await mine.close()
+            assert said(files.root) == left
 
     asyncio.run(scenario())
 
@@ -485,7 +501,7 @@ def test_a_replica_knows_its_own_replies_and_those_of_earlier_runs(tmp_path: Pat
 
     async def scenario() -> None:
         mine = recording(LocalFiles(tmp_path))
-        mine.note("f", 2, 0, request(), Response("own"))
+        await keep(mine, 2, "own")
         assert await mine.known((), NOTHING) == []
         [known] = await mine.known(((0, 1),), NOTHING)
         assert sorted(record for (_, record, _), _ in known.entries) == [1, 2]
@@ -499,7 +515,7 @@ def test_a_preview_keeps_nothing(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         mine = Recording(None, GEOMETRY, "r")
-        mine.note("f", 1, 0, request(), Response("one"))
+        await keep(mine, 1, "one")
         await mine.written()
         assert await mine.known(((0, 1),), NOTHING) == []
         await mine.close()

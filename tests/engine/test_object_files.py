@@ -107,7 +107,7 @@ def recorder(files: Files, writer: str = "000001-r000-000") -> Recorder:
 
 def note(one: Recorder, record: int, text: str) -> None:
     """Note a reply, and write it."""
-    one.note_reply(("f", record, 0), Request("a", ()), Response(text))
+    one.write_reply(("f", record, 0), Request("a", ()), Response(text))
     one.flush()
 
 

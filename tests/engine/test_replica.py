@@ -21,7 +21,7 @@ from data_designer.engine.recording import Dataset, Recording, Remembered, repli
 from data_designer.engine.replica import LINGER, LeaseEndedError, Replica, Summary, linger_of
 from data_designer.engine.simulated_files import SimulatedFiles
 from data_designer.errors import ModelBadRequestError, Outage
-from data_designer.models.caller import CallerStatistics
+from data_designer.models.caller import CallerStatistics, Keep
 from data_designer.models.limits import SlotStatistics
 from data_designer.models.purse import Amount, PurseReport
 from data_designer.plan.compile import compile_plan
@@ -96,12 +96,14 @@ class FakeLine:
         """What was asked, in order."""
         return [prompt_of(request) for request in self.asked]
 
-    async def ask(self, request: Request) -> Response:
+    async def ask(self, request: Request, keep: Keep) -> Response:
         """Answer."""
         self.asked.append(request)
         self.in_flight += 1
         try:
-            return Response(await self.answer(prompt_of(request)), usage=USAGE)
+            response = Response(await self.answer(prompt_of(request)), usage=USAGE)
+            await keep(response)
+            return response
         finally:
             self.in_flight -= 1
             if not self.in_flight:
@@ -471,6 +473,12 @@ class SlowFiles(SimulatedFiles):
         """Wait for the test."""
         self.appending.set()
         assert self.go_on.wait(60.0)
+        super().append(name, content)
+
+    def append_now(self, name: str, content: bytes) -> None:
+        """It cannot, until the test lets it."""
+        if not self.go_on.is_set():
+            raise OSError(11, "Resource temporarily unavailable")
         super().append(name, content)
 
 

@@ -15,6 +15,7 @@ from data_designer.config.run_config import RunConfig
 from data_designer.engine.parcels import REJECTED, SKIPPED
 from data_designer.engine.recording import Recording, RowAsks
 from data_designer.engine.stages import CellCounts, StageRunner
+from data_designer.models.caller import Keep
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 from data_designer.values import Block, Request, Response
@@ -53,7 +54,7 @@ def runner() -> StageRunner:
     return StageRunner(compiled, replace(stage, steps=tuple(step for step in stage.steps if step.kind == "expression")))
 
 
-async def ask(request: Request) -> Response:
+async def ask(request: Request, _: Keep) -> Response:
     """No expression asks a model."""
     raise AssertionError(request)
 

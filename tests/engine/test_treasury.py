@@ -317,7 +317,7 @@ def journal(made: Store, of: Plan, *replies: tuple[str, int, Usage]) -> None:
     recorder = Recorder(made.files, of.geometry, "0001-r000-001")
     for column, record, usage in replies:
         request = Request([{"role": "user", "content": [{"type": "text", "text": f"{column} {record}"}]}])
-        recorder.note_reply((of.fingerprints[column], record, 0), request, Response("fine", usage=usage))
+        recorder.write_reply((of.fingerprints[column], record, 0), request, Response("fine", usage=usage))
     recorder.flush()
 
 

@@ -20,7 +20,7 @@ from data_designer.models.caller import Caller, CallerOptions
 from data_designer.models.conversation import drive
 from data_designer.models.gate import Gate
 from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
-from data_designer.values import Drop, Exchange, Ok, Request, Usage
+from data_designer.values import Drop, Exchange, Ok, Request, Response, Usage
 
 REQUEST = request()
 
@@ -42,6 +42,40 @@ def test_what_may_pass_is_tried_again_and_counted() -> None:
     assert (len(model.asked), statistics.usage.requests, statistics.usage.failed_requests) == (4, 1, 3)
     assert statistics.errors == {"ModelInternalServerError": 2, "ModelAPIConnectionError": 1}
     assert asking.take_statistics().usage == Usage()
+
+
+def test_a_reply_is_kept_before_its_slot_is_given_back() -> None:
+    """Whoever waits for a slot gets it only then; the reply that is kept counts the attempts that failed before it."""
+    model = FakeModel(verdict=scripted(ModelInternalServerError("a")))
+    asking, kept = caller(model), []
+
+    async def keep(response: Response) -> None:
+        await model.time.sleep(5.0)
+        assert model.in_flight == 0
+        kept.append((len(model.asked), response))
+
+    async def scenario() -> None:
+        replies = await asyncio.gather(*(asking.ask(REQUEST, keep) for _ in range(6)))
+        assert sorted(reply.usage.failed_requests for _, reply in kept) == [0, 0, 0, 0, 0, 1]
+        assert {id(reply) for _, reply in kept} == {id(reply) for reply in replies}
+
+    model.time.drive(scenario())
+    # Of two slots, with one attempt that failed: never more requests than replies that are kept, and two.
+    assert all(sent <= number + 3 for number, (sent, _) in enumerate(kept))
+
+
+def test_a_reply_that_cannot_be_kept_is_no_reply_and_takes_no_slot() -> None:
+    """What the disk says is raised; the next request goes out all the same."""
+    model = FakeModel()
+    asking = caller(model)
+
+    async def keep(_: Response) -> None:
+        raise OSError(28, "No space left on device")
+
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space"):
+            model.time.drive(asking.ask(REQUEST, keep))
+    assert model.time.drive(asking.ask(REQUEST)).text == "fine"
 
 
 def test_what_no_retry_can_mend_is_raised_at_once() -> None:

@@ -5,6 +5,9 @@ Names are relative to the dataset directory, with forward slashes. Every call ma
 
 import itertools
 import os
+import threading
+import weakref
+from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +16,8 @@ from data_designer.engine.object_files import ObjectFiles
 from data_designer.object_storage import Location, ObjectPath, Objects
 
 _numbers = itertools.count()
+_ENDS_OPEN = 64
+"""Files of a directory that are kept open to be added to."""
 
 
 class Files(Protocol):
@@ -35,6 +40,14 @@ class Files(Protocol):
         """Add to the end of a file, which is made where it is missing. A crash may leave any part of it.
 
         What is appended may come to be in files of their own, whose names begin as this one does, and only with `sync`.
+        """
+        ...
+
+    def append_now(self, name: str, content: bytes) -> None:
+        """Add to the end of a file without waiting for any device, so that an event loop may do it.
+
+        What is added survives the process as far as with `append`. Raises OSError also where something has to be made
+        up for first, as `append` does.
         """
         ...
 
@@ -122,6 +135,9 @@ def is_temporary(last: str) -> bool:
     return last.startswith(".") and last.endswith(".tmp")
 
 
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
+
 class LocalFiles:
     """A directory of a local or shared POSIX file system."""
 
@@ -129,6 +145,11 @@ class LocalFiles:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._ends: OrderedDict[str, int] = OrderedDict()
+        """Descriptors of files that were added to since they were synced: on a shared disk it takes time to open and
+        to close one."""
+        self._using_ends = threading.Lock()
+        weakref.finalize(self, _close_all, self._ends)
 
     def __str__(self) -> str:
         return str(self.root)
@@ -146,11 +167,25 @@ class LocalFiles:
 
     def append(self, name: str, content: bytes) -> None:
         """Add to the end of a file."""
-        self._write(name, content, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._write(name, content, _APPENDING)
+
+    def append_now(self, name: str, content: bytes) -> None:
+        """Add to the end of a file that stays open until it is synced."""
+        with self._using_ends:
+            end = self._ends.get(name)
+            if end is None:
+                if len(self._ends) >= _ENDS_OPEN:
+                    os.close(self._ends.popitem(last=False)[1])
+                end = self._ends[name] = self._opened(name, _APPENDING)
+            _write_all(end, content)
 
     def sync(self, *names: str) -> None:
         """Return once files survive the machine."""
         for name in names:
+            with self._using_ends:
+                end = self._ends.pop(name, None)
+            if end is not None:
+                os.close(end)
             with suppress(FileNotFoundError):
                 self._sync(self.root / name)
 
@@ -203,18 +238,19 @@ class LocalFiles:
             return []
 
     def _write(self, name: str, content: bytes, flags: int) -> None:
-        path = self.root / name
+        file = self._opened(name, flags)
         try:
-            file = os.open(path, flags, 0o666)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, flags, 0o666)
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            _write_all(file, content)
         finally:
             os.close(file)
+
+    def _opened(self, name: str, flags: int) -> int:
+        path = self.root / name
+        try:
+            return os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags, 0o666)
 
     @staticmethod
     def _sync(path: Path) -> None:
@@ -223,3 +259,14 @@ class LocalFiles:
             os.fsync(file)
         finally:
             os.close(file)
+
+
+def _close_all(files: OrderedDict[str, int]) -> None:
+    for file in files.values():
+        os.close(file)
+
+
+def _write_all(file: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]

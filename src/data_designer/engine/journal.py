@@ -10,7 +10,7 @@ import hashlib
 import logging
 import threading
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,7 @@ def request_digest(request: Request) -> str:
 
 @dataclass(slots=True)
 class Recorder:
-    """Writes one process's segments. `note_*` only remember; `flush` writes, in whatever thread, one at a time."""
+    """Writes one process's segments: replies as they come, on the event loop; everything else with `flush`."""
 
     files: Files
     geometry: Geometry
@@ -48,7 +48,9 @@ class Recorder:
     _lines: dict[int, list[bytes]] = field(default_factory=dict)
     """What is not written yet, a batch."""
     _changing: threading.Lock = field(default_factory=threading.Lock)
-    """Held while a note is added or all of them are taken, so that none gets lost between."""
+    """Held while what is not written or not synced is changed or taken, so that nothing gets lost between."""
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whoever writes: a write that follows one that fails has to know of it."""
     _unsynced: set[str] = field(default_factory=set)
     _torn: set[str] = field(default_factory=set)
     """Segments to which a write failed, so that they may end inside a line."""
@@ -58,10 +60,14 @@ class Recorder:
         """Whether anything is not written yet."""
         return bool(self._lines)
 
-    def note_reply(self, key: Key, request: Request, response: Response) -> None:
-        """Remember a reply."""
+    def write_reply(self, key: Key, request: Request, response: Response) -> bool:
+        """Write a reply at once, without waiting for any device; says whether it is written, else `flush` does it."""
         reply = [response.text, response.reasoning, response.finish_reason, response.tool_calls, response.usage.numbers]
-        self._note(key, request_digest(request), reply)
+        batch, line = self._line(key, request_digest(request), reply)
+        written = self._written_now(batch, line)
+        if not written:
+            self._wait(batch, line)
+        return written
 
     def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> bool:
         """Remember what a function of the user made of a record; says whether JSON can hold it."""
@@ -70,45 +76,68 @@ class Recorder:
                 return False
         except (TypeError, ValueError):
             return False
-        self._note((fingerprint, record, _RESULT), "", values)
+        self._wait(*self._line((fingerprint, record, _RESULT), "", values))
         return True
 
-    def _note(self, key: Key, digest: str, content: Any) -> None:
+    def _line(self, key: Key, digest: str, content: Any) -> tuple[int, bytes]:
         text = orjson.dumps([*key, digest, content])
-        batch = self.geometry.batch_of(key[1])
-        line = b"%08x %b\n" % (zlib.crc32(text), text)
+        return self.geometry.batch_of(key[1]), b"%08x %b\n" % (zlib.crc32(text), text)
+
+    def _written_now(self, batch: int, line: bytes) -> bool:
+        """Write a line if nothing waits before it and the disk takes it."""
+        if self._lines or not self._writing.acquire(blocking=False):
+            return False
+        try:
+            self._write(batch, [line], self.files.append_now)
+        except OSError:
+            return False
+        finally:
+            self._writing.release()
+        return True
+
+    def _wait(self, batch: int, line: bytes) -> None:
         with self._changing:
             self._lines.setdefault(batch, []).append(line)
 
     def flush(self) -> None:
-        """Write what was noted. Raises OSError, and then keeps what is not written for the next time."""
+        """Write what waits, in whatever thread. Raises OSError, and then keeps what is not written for next time."""
+        with self._writing:
+            with self._changing:
+                lines, self._lines = self._lines, {}
+            while lines:
+                batch, some = next(iter(lines.items()))
+                try:
+                    self._write(batch, some, self.files.append)
+                except OSError:
+                    with self._changing:
+                        for number, unwritten in lines.items():
+                            self._lines[number] = unwritten + self._lines.get(number, [])
+                    raise
+                del lines[batch]
+
+    def _write(self, batch: int, lines: Sequence[bytes], append: Callable[[str, bytes], None]) -> None:
+        segment = f"{journal_folder(batch)}/{self.writer}.log"
+        # After a failure the segment may end inside a line; a line break makes sure that the next one counts.
+        start = b"\n" if segment in self._torn else b""
+        try:
+            append(segment, start + b"".join(lines))
+        except OSError:
+            self._torn.add(segment)
+            raise
+        self._torn.discard(segment)
         with self._changing:
-            lines, self._lines = self._lines, {}
-        while lines:
-            batch, some = next(iter(lines.items()))
-            segment = f"{journal_folder(batch)}/{self.writer}.log"
-            # After a failure the segment may end inside a line; a line break makes sure that the next one counts.
-            start = b"\n" if segment in self._torn else b""
-            try:
-                self.files.append(segment, start + b"".join(some))
-            except OSError:
-                self._torn.add(segment)
-                with self._changing:
-                    for number, unwritten in lines.items():
-                        self._lines[number] = unwritten + self._lines.get(number, [])
-                raise
-            self._torn.discard(segment)
             self._unsynced.add(segment)
-            del lines[batch]
 
     def sync(self) -> None:
         """Make durable what was written. Segments that are gone belong to batches that are committed."""
-        segments, self._unsynced = self._unsynced, set()
+        with self._changing:
+            segments, self._unsynced = self._unsynced, set()
         try:
             if segments:
                 self.files.sync(*sorted(segments))
         except OSError:
-            self._unsynced |= segments
+            with self._changing:
+                self._unsynced |= segments
             raise
 
 

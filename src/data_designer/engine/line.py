@@ -1,15 +1,17 @@
 """Opens the way from a replica to its alias's model: one HTTP session, one client, one gate."""
 
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
 
-from data_designer.models.caller import Caller, CallerOptions, CallerStatistics
+from data_designer.models.caller import Caller, CallerOptions, CallerStatistics, Keep
 from data_designer.models.client import ModelClient, longest_reply
 from data_designer.models.gate import Gate, GateLimits
 from data_designer.models.limits import Slots, SlotStatistics
+from data_designer.models.model import Model
 from data_designer.models.purse import Amount, Estimate, Purse, PurseReport
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Request, Response
@@ -25,9 +27,9 @@ class ModelLine:
         self._whole = whole
         self._purse = purse
 
-    async def ask(self, request: Request) -> Response:
-        """Get a reply, or raise a ModelError that no retry can mend."""
-        return await self._caller.ask(request)
+    async def ask(self, request: Request, keep: Keep) -> Response:
+        """Get a reply that is kept before its slot is free, or raise a ModelError that no retry can mend."""
+        return await self._caller.ask(request, keep)
 
     def take_statistics(self) -> CallerStatistics:
         """What was asked since the last call."""
@@ -57,22 +59,27 @@ class ModelLine:
         return None if self._purse is None else self._purse.report(self._slots.total)
 
 
+def line_to(model: Model, plan: Plan, pool: Pool, clock: Callable[[], float] = time.monotonic) -> ModelLine:
+    """The way to an alias's model, with no slots yet."""
+    slots, params, run = Slots(0), pool.model.inference_parameters, plan.run
+    purse = Purse() if run.budget is not None and run.budget.limits_spending else None
+    limits = GateLimits(
+        run.request_admission,
+        params.requests_per_minute,
+        params.tokens_per_minute,
+        Estimate(pool.model.price, longest_reply(pool)),
+        purse,
+    )
+    gate = Gate(slots, limits, clock=clock)
+    options = CallerOptions(patience=run.outage_patience, stops_for_account=not run.disable_early_shutdown)
+    caller = Caller(model, gate, options, rng=random.Random(plan.seed), clock=clock)
+    whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
+    return ModelLine(caller, gate, slots, whole, purse)
+
+
 @asynccontextmanager
 async def open_line(plan: Plan, pool: Pool, api_key: str | None) -> AsyncIterator[ModelLine]:
     """Open the way to an alias's model, with no slots yet."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        slots, params, run = Slots(0), pool.model.inference_parameters, plan.run
-        purse = Purse() if run.budget is not None and run.budget.limits_spending else None
-        limits = GateLimits(
-            run.request_admission,
-            params.requests_per_minute,
-            params.tokens_per_minute,
-            Estimate(pool.model.price, longest_reply(pool)),
-            purse,
-        )
-        gate = Gate(slots, limits)
-        options = CallerOptions(patience=run.outage_patience, stops_for_account=not run.disable_early_shutdown)
-        caller = Caller(ModelClient(pool, api_key, session), gate, options, rng=random.Random(plan.seed))
-        whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
-        yield ModelLine(caller, gate, slots, whole, purse)
+        yield line_to(ModelClient(pool, api_key, session), plan, pool)

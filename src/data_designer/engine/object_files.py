@@ -84,6 +84,13 @@ class ObjectFiles:
         with self._changing:
             self._appended.setdefault(name, []).append(content)
 
+    def append_now(self, name: str, content: bytes) -> None:
+        """Keep what is added until the next `sync`; after one that failed only `append` does."""
+        with self._changing:
+            if self._refused:
+                raise OSError("what was added before could not be put")
+            self._appended.setdefault(name, []).append(content)
+
     def sync(self, *names: str) -> None:
         """Put what was appended since the last time."""
         waiting = [name for name in names if name in self._appended]

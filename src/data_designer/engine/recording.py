@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,14 +18,15 @@ from data_designer.engine.lock import lock_name
 from data_designer.engine.reuse import Donor
 from data_designer.engine.stages import Ask
 from data_designer.errors import ModelError
+from data_designer.models.caller import Keep
 from data_designer.models.draws import Draws
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
 
 Result = TypeVar("Result")
+AskAndKeep = Callable[[Request, Keep], Awaitable[Response]]
+"""Asks a model, and has the reply kept before another request may take its slot."""
 
-WRITE_SECONDS = 0.01
-"""How long a reply may be in memory only."""
 SYNC_SECONDS = 1.0
 """How long a reply may be in the machine's memory only."""
 _PATIENCE = 120.0
@@ -96,7 +98,7 @@ class Remembered:
 
 
 class Recording:
-    """One replica's share of the journal. Everything but `note` happens in a thread of its own.
+    """One replica's share of the journal. What waits for a disk happens in a thread of its own.
 
     Args:
         dataset: where it is kept; None where nothing is, as in a preview.
@@ -112,16 +114,20 @@ class Recording:
         self._flushing = asyncio.Lock()
         self._refused_since: float | None = None
         """When the disk first refused what is still to be written."""
-        self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._syncing: asyncio.Task[None] | None = None
 
-    def note(self, fingerprint: str, record: int, ordinal: int, request: Request, response: Response) -> None:
-        """Keep a reply; it is on its way to the disk when this returns."""
-        if self._recorder is not None:
-            self._recorder.note_reply((fingerprint, record, ordinal), request, response)
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(WRITE_SECONDS, self._write)
+    async def keep(self, key: Key, request: Request, response: Response) -> None:
+        """Return once a reply is written, which the end of this process cannot take away.
+
+        Raises:
+            OSError: the disk has been refusing for too long.
+        """
+        if self._recorder is None:
+            return
+        if self._recorder.write_reply(key, request, response):
+            self._sync_soon()
+        else:
+            await self.written()
 
     async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
         """What is known of some rows: by a donor, and by the journal of some batches, our own replies included."""
@@ -133,7 +139,7 @@ class Recording:
         return await self._in_thread(self._remembered.known, wanted, rows)
 
     async def written(self) -> None:
-        """Return once everything that was noted before is written.
+        """Return once every reply that was given to `keep` before is written.
 
         Raises:
             OSError: the disk has been refusing for too long.
@@ -146,26 +152,13 @@ class Recording:
 
     async def close(self) -> None:
         """Write what is left, as far as the disk allows."""
-        for task in (self._syncing, *self._tasks):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._syncing is not None:
+            self._syncing.cancel()
+            await asyncio.gather(self._syncing, return_exceptions=True)
         if self._recorder is not None:
             for last in (self._recorder.flush, self._recorder.sync):
                 await asyncio.gather(self._in_thread(last), return_exceptions=True)
         self._thread.shutdown(wait=False)
-
-    def _write(self) -> None:
-        self._timer = None
-        task = asyncio.create_task(self._written_quietly())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _written_quietly(self) -> None:
-        with suppress(OSError):  # Whoever reports the rows is told.
-            await self.written()
 
     async def _flush(self, recorder: Recorder) -> None:
         loop = asyncio.get_running_loop()
@@ -174,12 +167,15 @@ class Recording:
                 await self._in_thread(recorder.flush)
                 break
             except OSError:
-                # Rows whose replies are not written are not reported, so little more is asked meanwhile.
+                # Slots of replies that are not written are not given back, so nothing more is asked meanwhile.
                 self._refused_since = self._refused_since or loop.time()
                 if loop.time() > self._refused_since + _PATIENCE:
                     raise
                 await asyncio.sleep(_PAUSE)
         self._refused_since = None
+        self._sync_soon()
+
+    def _sync_soon(self) -> None:
         if self._syncing is None:
             self._syncing = asyncio.create_task(self._sync())
 
@@ -200,7 +196,7 @@ class RowAsks:
     __slots__ = ("_ask", "_draws", "_recording", "_replays", "_spent", "record")
 
     def __init__(
-        self, ask: Ask, record: int, recording: Recording, replays: Sequence[Replay], draws: Draws | None = None
+        self, ask: AskAndKeep, record: int, recording: Recording, replays: Sequence[Replay], draws: Draws | None = None
     ) -> None:
         self.record = record
         self._ask = ask
@@ -233,14 +229,14 @@ class RowAsks:
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = replace(request, params={**params, **request.params})
-            response = self._known((fingerprint, self.record, ordinal), request)
+            key = (fingerprint, self.record, ordinal)
+            response = self._known(key, request)
             if response is None:
                 try:
-                    response = await self._ask(request)
+                    response = await self._ask(request, partial(self._recording.keep, key, request))
                 except ModelError as error:
                     self._spend(column, Usage(failed_requests=error.attempts))
                     raise
-                self._recording.note(fingerprint, self.record, ordinal, request, response)
             self._spend(column, response.usage)
             return response
 

@@ -19,7 +19,7 @@ from data_designer.engine.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parce
 from data_designer.engine.recording import Recording, RowAsks
 from data_designer.engine.stages import CellCounts, RowResult, StageRunner
 from data_designer.errors import Outage
-from data_designer.models.caller import CallerStatistics
+from data_designer.models.caller import CallerStatistics, Keep
 from data_designer.models.draws import Draws
 from data_designer.models.limits import SlotStatistics
 from data_designer.models.purse import Amount, PurseReport
@@ -48,8 +48,8 @@ class LeaseEndedError(Exception):
 class Line(Protocol):
     """The way to the model: what a replica needs of a caller."""
 
-    async def ask(self, request: Request) -> Response:
-        """Get a reply, or raise a ModelError that no retry can mend."""
+    async def ask(self, request: Request, keep: Keep) -> Response:
+        """Get a reply that is kept before its slot is free, or raise a ModelError that no retry can mend."""
         ...
 
     def take_statistics(self) -> CallerStatistics:

@@ -327,11 +327,14 @@ class Simulation:
     def _answered(self, machine: _Machine, epoch: int, cell: _Cell, answer: str) -> None:
         if machine.up and machine.epoch == epoch and machine.memory is not None:
             machine.memory.note((cell.stage, cell.row), cell.made_of, answer)
-            self._at(0.05, lambda: self._flush_in_time(machine, epoch))
-        self._cell_done(machine, epoch, cell, answer)
+        self._give_back(machine, epoch, cell, answer)
 
-    def _flush_in_time(self, machine: _Machine, epoch: int) -> None:
-        self._flush(machine, epoch)
+    def _give_back(self, machine: _Machine, epoch: int, cell: _Cell, answer: str) -> None:
+        """Give the slot of an answer back once that is written."""
+        if self._flush(machine, epoch):
+            self._cell_done(machine, epoch, cell, answer)
+        else:
+            self._at(0.5, lambda: self._give_back(machine, epoch, cell, answer))
 
     def _flush(self, machine: _Machine, epoch: int) -> bool:
         """Write the journal of a replica; says whether nothing is left to write."""

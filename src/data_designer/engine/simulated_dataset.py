@@ -108,14 +108,21 @@ class Memory:
         return None
 
     def note(self, cell: Cell, made_of: str, answer: str) -> None:
-        """Keep an answer."""
+        """Write an answer at once, as far as the disk takes it."""
         request = request_of(made_of)
-        self.recorder.note_reply((_fingerprint(cell[0]), cell[1], 0), request, Response(answer, usage=Usage(1)))
+        key = (_fingerprint(cell[0]), cell[1], 0)
+        written = self.recorder.write_reply(key, request, Response(answer, usage=Usage(1)))
         self.unwritten.add((cell, request_digest(request)))
+        if written:
+            self._written()
 
     def flush(self) -> None:
-        """Write what was noted. Raises OSError."""
-        self.recorder.flush()
+        """Write what was noted and is not written. Raises OSError."""
+        if self.recorder.waiting:
+            self.recorder.flush()
+            self._written()
+
+    def _written(self) -> None:
         self.unsynced |= self.unwritten
         self.unwritten = set()
         if not self.dataset.in_objects:

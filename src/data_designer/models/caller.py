@@ -24,6 +24,10 @@ _OF_THE_ACCOUNT = (ModelAuthenticationError, ModelQuotaExceededError)
 """Refusals that no row is to blame for, where the same key worked before."""
 
 
+Keep = Callable[[Response], Awaitable[None]]
+"""Makes a reply safe."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallerOptions:
     """How patient a caller is. All times are in seconds."""
@@ -108,8 +112,13 @@ class Caller:
         self._usages: list[Usage] = []
         self._seconds: list[float] = []
 
-    async def ask(self, request: Request) -> Response:
+    async def ask(self, request: Request, keep: Keep | None = None) -> Response:
         """Get a reply.
+
+        Args:
+            request: what is asked.
+            keep: is given the reply, and awaited, before the slot of the request is given back: so a process that dies
+                has never lost more replies than it has slots.
 
         Raises:
             ModelError: the endpoint refused in a way that no retry can mend, or failed this very request time and
@@ -120,7 +129,7 @@ class Caller:
         while True:
             tries.attempts += 1
             try:
-                response = await self._attempt(request)
+                return await self._attempt(request, tries.attempts, keep)
             except ModelError as error:
                 error.attempts = tries.attempts
                 if error.retryable:
@@ -129,8 +138,6 @@ class Caller:
                     self._check_account(error, tries)
                 if not isinstance(error, ModelRateLimitError):
                     await self._back_off(error, tries)
-            else:
-                return response if tries.attempts == 1 else _after(tries.attempts - 1, response)
 
     def _check_account(self, error: ModelError, tries: "_Tries") -> None:
         """Raise what no retry can mend; a key that has worked is tried once more, since some endpoints err once."""
@@ -153,7 +160,7 @@ class Caller:
         delay = self._options.backoff.delay(tries.attempts, self._rng, error.retry_after)
         await self._sleep(min(delay, self._longest_wait()))
 
-    async def _attempt(self, request: Request) -> Response:
+    async def _attempt(self, request: Request, number: int, keep: Keep | None) -> Response:
         passage = await self._gate.enter(request)
         try:
             response = await self._model.ask(request, self._rng)
@@ -164,6 +171,10 @@ class Caller:
         else:
             self._gate.answered(passage, response)
             self._answered(response, passage.sent_at)
+            if number > 1:
+                response = _after(number - 1, response)
+            if keep is not None:
+                await keep(response)
             return response
         finally:
             self._gate.leave(passage)

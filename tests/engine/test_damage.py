@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from tests.counting import CountingEndpoint, Endpoint, Reply
-from tests.fakes import USUAL, model
+from tests.fakes import USUAL, designer, model
 from tests.properties import examples
 from typer.testing import CliRunner
 
@@ -84,7 +84,7 @@ class Workshop:
 
     def resume(self, path: Path, num_records: int = RECORDS, buffer_size: int = BUFFER) -> DatasetCreationResults:
         """Go on with a dataset, perhaps with more records."""
-        self.designer.set_run_config(dd.RunConfig(executor="inline", seed=3, buffer_size=buffer_size))
+        self.designer.set_run_config(dd.RunConfig(**{**USUAL, "buffer_size": buffer_size}))
         return self.designer.create(
             poems(), num_records=num_records, dataset_name=path.name, artifact_path=path.parent, resume="always"
         )
@@ -128,11 +128,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, endpoint: Endpoint) -> It
     """One small dataset in three states: complete, interrupted, and with a record that was rejected."""
     refused: set[str] = set()
     root = tmp_path_factory.mktemp("damage")
-    with endpoint(lambda prompt: Reply("no", 400) if prompt in refused else Reply(answer(prompt))) as model:
-        provider = dd.ModelProvider(name="p", provider_type="simulated", endpoint=model.url)
-        designer = DataDesigner(root, model_providers=[provider])
-        designer.set_run_config(dd.RunConfig(executor="inline", seed=3, buffer_size=BUFFER))
-        shop = Workshop(root, designer, model, refused)
+    with endpoint(lambda prompt: Reply("no", 400) if prompt in refused else Reply(answer(prompt))) as counted:
+        shop = Workshop(root, designer(counted.url, root, buffer_size=BUFFER), counted, refused)
         plan = shop.make(root / "complete").plan
         shop.rows = rows(root / "complete")
         interrupt(shutil.copytree(root / "complete", root / "interrupted"), plan, shop.rows)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from tests.fakes import model
 from tests.properties import examples
 
 import data_designer.config as dd
@@ -66,15 +67,14 @@ def misjudged(df: pd.DataFrame) -> pd.DataFrame:
 misjudged.__name__ = judged.__name__
 
 
-def model(alias: str, name: str = "small", provider: str = "p", **options: Any) -> dd.ModelConfig:
-    """A model."""
-    params = dd.ChatCompletionInferenceParams(**options)
-    return dd.ModelConfig(alias=alias, model=name, provider=provider, inference_parameters=params)
+def small(alias: str, **options: Any) -> dd.ModelConfig:
+    """A model; whatever their alias, all have one name."""
+    return model(alias, "small", **options)
 
 
 def story() -> Builder:
     """Samplers, a seed column, two models, and what is made of them."""
-    made = Builder(model_configs=[model("a"), model("b")])
+    made = Builder(model_configs=[small("a"), small("b")])
     made.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": [1, 2]})))
     made.add_column(dd.SeedDatasetColumnConfig(name="n"))
     category(made, "mood", ["calm", "wild"])
@@ -176,13 +176,13 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     ),
     "which model": (lambda made: text(made, "final", "better {{ loud }}", alias="a"), {"final", "good"}),
     "a model's name": (remodelled(model("b", "large")), {"final", "good"}),
-    "a model's provider": (remodelled(model("b", provider="q")), {"final", "good"}),
-    "a temperature": (remodelled(model("a", temperature=0.5)), {*FROM_DRAFT, "aside"}),
+    "a model's provider": (remodelled(small("b", provider="q")), {"final", "good"}),
+    "a temperature": (remodelled(small("a", temperature=0.5)), {*FROM_DRAFT, "aside"}),
     "a drawn temperature": (
-        remodelled(model("b", temperature={"distribution_type": "uniform", "params": {"low": 0.1, "high": 0.9}})),
+        remodelled(small("b", temperature={"distribution_type": "uniform", "params": {"low": 0.1, "high": 0.9}})),
         {"final", "good"},
     ),
-    "fields of the request": (remodelled(model("b", extra_body={"top_k": 1})), {"final", "good"}),
+    "fields of the request": (remodelled(small("b", extra_body={"top_k": 1})), {"final", "good"}),
     "a sampler": (lambda made: category(made, "mood", ["calm", "mad"]), {"mood", *FROM_DRAFT}),
     "a constraint on a sampler": (limited, {"size", "aside"}),
     "a function": (lambda made: custom(made, whisper), {"shout", "echo"}),
@@ -201,10 +201,10 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     # What they do not depend on.
     "drop": (dropped("draft"), set()),
     "drop of a sampler": (dropped("mood"), set()),
-    "requests at once": (remodelled(model("a", max_parallel_requests=99)), set()),
-    "a time limit": (remodelled(model("a", timeout=7)), set()),
-    "a health check": (remodelled(model("a").model_copy(update={"skip_health_check": True})), set()),
-    "a model that nobody asks": (lambda made: made.add_model_config(model("c")), set()),
+    "requests at once": (remodelled(small("a", max_parallel_requests=99)), set()),
+    "a time limit": (remodelled(small("a", timeout=7)), set()),
+    "a health check": (remodelled(small("a").model_copy(update={"skip_health_check": False})), set()),
+    "a model that nobody asks": (lambda made: made.add_model_config(small("c")), set()),
     "a processor": (
         lambda made: made.add_processor(processor_type="schema_transform", name="chat", template={"q": "{{ n }}"}),
         set(),

@@ -1,10 +1,7 @@
 """Budgets: a run stops before it spends more than it may, and goes on where it stopped when it may spend more."""
 
-import json
 import logging
 import os
-import urllib.request
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +9,26 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.counting import Endpoint, Reply
+from tests.fakes import designer, model, numbered, stats, story
 from tests.loopback import forgetful
 from typer.testing import CliRunner
 
 import data_designer.config as dd
 from data_designer.cli.main import app
 from data_designer.errors import DataDesignerError, DatasetGenerationError
-from data_designer.interface import DataDesigner, DataDesignerGenerationError, DatasetCreationResults
+from data_designer.interface import DataDesignerGenerationError, DatasetCreationResults
 from data_designer.logging import reset_logging
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
 
 RECORDS = 30
 IDEAL = 2 * RECORDS
 """Requests of an undisturbed run: two a record."""
+SIMULATED = "sim?latency=0.01"
 SLOTS = 4
 LONGEST = 200
 """Tokens of a reply that the models are allowed; theirs are shorter."""
+SECOND = 1.0
+"""A budget of time, in which a machine that does much else makes a few records too."""
 PRICE = dd.Price(input=10.0, output=30.0)
 
 CONFIG = """
@@ -47,57 +48,32 @@ class Spent:
     tokens: int
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A simulated model."""
-    with SimulatedServerProcess(SimulatedModel(latency=0.01)) as address:
-        yield address
-
-
-@pytest.fixture
-def url(server: str) -> str:
-    """The simulated model, which has been asked for nothing yet."""
-    return forgetful(server)
-
-
 def spent(url: str) -> Spent:
     """What the server counted; a test takes less than the minute that its window of tokens is long."""
-    with urllib.request.urlopen(url.replace("/v1", "/stats")) as reply:  # noqa: S310 - a loopback address
-        total: dict[str, Any] = json.loads(reply.read())["total"]
+    total = stats(url)["total"]
     return Spent(total["requests"], total["peak_tokens_in_window"])
 
 
-def story(model: str = "sim") -> dd.DataDesignerConfigBuilder:
+def two(name: str = SIMULATED) -> dd.DataDesignerConfigBuilder:
     """Two requests a record, to two aliases of a model."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=SLOTS, max_tokens=LONGEST)
-    models = [
-        dd.ModelConfig(
-            alias=alias, model=model, provider="p", price=PRICE, skip_health_check=True, inference_parameters=params
-        )
-        for alias in ("a", "b")
-    ]
-    made = dd.DataDesignerConfigBuilder(model_configs=models)
-    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    made.add_column(name="draft", column_type="llm-text", model_alias="a", prompt="row {{ id }}")
-    made.add_column(name="final", column_type="llm-text", model_alias="b", prompt="better {{ draft }}")
-    return made
+    limits = {"max_parallel_requests": SLOTS, "max_tokens": LONGEST}
+    return story(*(model(alias, name, price=PRICE, **limits) for alias in ("draft", "final")))
 
 
 def make(
-    url: str, path: Path, budget: dd.Budget | None, resume: str = "never", model: str = "sim", **run: Any
+    url: str, path: Path, budget: dd.Budget | None, resume: str = "never", name: str = SIMULATED, **run: Any
 ) -> DatasetCreationResults:
     """The story, inline, in batches of eight."""
-    provider = dd.ModelProvider(name="p", endpoint=url)
-    designer = DataDesigner(path, model_providers=[provider], auto_configure_logging=False)
-    given = {"executor": "inline", "seed": 3, "buffer_size": 8, "budget": budget, **run}
-    designer.set_run_config(dd.RunConfig(**given))
-    return designer.create(story(model), num_records=RECORDS, dataset_name="d", resume=resume)
+    made = designer(url, path, budget=budget, **run)
+    return made.create(two(name), num_records=RECORDS, dataset_name="d", resume=resume)
 
 
-@pytest.fixture(scope="module")
-def whole(server: str, tmp_path_factory: pytest.TempPathFactory) -> DatasetCreationResults:
-    """The dataset, made without a budget."""
-    return make(server, tmp_path_factory.mktemp("whole"), None)
+@pytest.fixture
+def whole(simulated: str, tmp_path_factory: pytest.TempPathFactory) -> DatasetCreationResults:
+    """The dataset, made without a budget; the model has forgotten it."""
+    results = make(simulated, tmp_path_factory.mktemp("whole"), None)
+    forgetful(simulated)
+    return results
 
 
 def usd(results: DatasetCreationResults) -> float:
@@ -118,132 +94,132 @@ UNITS = pytest.mark.parametrize("unit", ["requests", "tokens", "usd"])
 
 @UNITS
 def test_a_budget_is_not_exceeded_and_what_is_left_is_made_with_a_larger_one(
-    url: str, tmp_path: Path, whole: DatasetCreationResults, unit: str
+    simulated: str, tmp_path: Path, whole: DatasetCreationResults, unit: str
 ) -> None:
     """By the server's count: never more than it may, not by a resume either; with more it ends, nothing paid twice."""
     budget = half_of(whole, unit)
-    stopped = make(url, tmp_path, budget)
+    stopped = make(simulated, tmp_path, budget)
     limit = getattr(budget, unit)
-    used = {"requests": spent(url).requests, "tokens": spent(url).tokens, "usd": usd(stopped)}
+    used = {"requests": spent(simulated).requests, "tokens": spent(simulated).tokens, "usd": usd(stopped)}
     assert 0 < used[unit] <= limit
     assert stopped.early_shutdown is not None
     assert "the budget is used up" in stopped.early_shutdown
     assert f"of {limit:.10g} {'USD' if unit == 'usd' else unit}" in stopped.early_shutdown
     assert 0 < stopped.outcomes.unfinished < RECORDS
 
-    before = spent(url)
-    again = make(url, tmp_path, budget, resume="always")
+    before = spent(simulated)
+    again = make(simulated, tmp_path, budget, resume="always")
     assert "the budget is used up" in (again.early_shutdown or "")
-    assert {"requests": spent(url).requests, "tokens": spent(url).tokens, "usd": usd(again)}[unit] <= limit
+    assert {"requests": spent(simulated).requests, "tokens": spent(simulated).tokens, "usd": usd(again)}[unit] <= limit
 
-    resumed = make(url, tmp_path, dd.Budget(**{unit: limit * 10}), resume="always")
+    resumed = make(simulated, tmp_path, dd.Budget(**{unit: limit * 10}), resume="always")
     assert (resumed.early_shutdown, resumed.outcomes.generated) == (None, RECORDS)
-    assert spent(url).requests == IDEAL > before.requests
+    assert spent(simulated).requests == IDEAL > before.requests
     pd.testing.assert_frame_equal(resumed.load_dataset(), whole.load_dataset())
     assert usd(resumed) == pytest.approx(usd(whole))
 
 
-def test_a_budget_of_requests_is_used_to_the_last(url: str, tmp_path: Path) -> None:
+def test_a_budget_of_requests_is_used_to_the_last(simulated: str, tmp_path: Path) -> None:
     """Nothing that may be spent is left lying about, however it was shared among the aliases."""
-    results = make(url, tmp_path, dd.Budget(requests=37))
-    assert spent(url).requests == 37
+    results = make(simulated, tmp_path, dd.Budget(requests=37))
+    assert spent(simulated).requests == 37
     assert "37 of 37 requests" in (results.early_shutdown or "")
 
 
-def test_with_the_same_budget_a_resume_asks_for_nothing(url: str, tmp_path: Path) -> None:
+def test_with_the_same_budget_a_resume_asks_for_nothing(simulated: str, tmp_path: Path) -> None:
     """It is used up already: the run ends at once, with what is there and the reason."""
-    make(url, tmp_path, dd.Budget(requests=20))
-    again = make(forgetful(url), tmp_path, dd.Budget(requests=20), resume="always")
-    assert spent(url).requests == 0
+    make(simulated, tmp_path, dd.Budget(requests=20))
+    again = make(forgetful(simulated), tmp_path, dd.Budget(requests=20), resume="always")
+    assert spent(simulated).requests == 0
     assert "20 of 20 requests" in (again.early_shutdown or "")
 
 
-def test_with_a_smaller_budget_a_resume_asks_for_nothing_either(url: str, tmp_path: Path) -> None:
+def test_with_a_smaller_budget_a_resume_asks_for_nothing_either(simulated: str, tmp_path: Path) -> None:
     """More was spent than it may: the words say how much."""
-    make(url, tmp_path, dd.Budget(requests=20))
-    again = make(forgetful(url), tmp_path, dd.Budget(requests=5), resume="always")
-    assert spent(url).requests == 0
+    make(simulated, tmp_path, dd.Budget(requests=20))
+    again = make(forgetful(simulated), tmp_path, dd.Budget(requests=5), resume="always")
+    assert spent(simulated).requests == 0
     assert "20 of 5 requests" in (again.early_shutdown or "")
 
 
-def test_what_exactly_suffices_is_enough(url: str, tmp_path: Path) -> None:
+def test_what_exactly_suffices_is_enough(simulated: str, tmp_path: Path) -> None:
     """A budget that is used up by the last request stops nothing."""
-    results = make(url, tmp_path, dd.Budget(requests=IDEAL))
+    results = make(simulated, tmp_path, dd.Budget(requests=IDEAL))
     assert (results.early_shutdown, results.outcomes.generated) == (None, RECORDS)
 
 
-def test_a_complete_dataset_may_be_resumed_with_any_budget(url: str, tmp_path: Path) -> None:
+def test_a_complete_dataset_may_be_resumed_with_any_budget(simulated: str, tmp_path: Path) -> None:
     """Nothing is left to be paid."""
-    make(url, tmp_path, None)
-    again = make(url, tmp_path, dd.Budget(requests=1), resume="always")
+    make(simulated, tmp_path, None)
+    again = make(simulated, tmp_path, dd.Budget(requests=1), resume="always")
     assert (again.early_shutdown, again.outcomes.generated) == (None, RECORDS)
-    assert spent(url).requests == IDEAL
+    assert spent(simulated).requests == IDEAL
 
 
-def test_the_scarcest_unit_of_several_stops_the_run(url: str, tmp_path: Path, whole: DatasetCreationResults) -> None:
+def test_the_scarcest_unit_of_several_stops_the_run(
+    simulated: str, tmp_path: Path, whole: DatasetCreationResults
+) -> None:
     """All of a budget holds at once, and the stop names all of it."""
-    results = make(url, tmp_path, dd.Budget(requests=1000, usd=usd(whole) / 3, tokens=10**9))
+    results = make(simulated, tmp_path, dd.Budget(requests=1000, usd=usd(whole) / 3, tokens=10**9))
     assert usd(results) <= usd(whole) / 3
     assert "of 1000 requests" in (results.early_shutdown or "")
     assert "USD" in (results.early_shutdown or "")
 
 
-def test_attempts_that_fail_are_requests_too(url: str, tmp_path: Path) -> None:
+def test_attempts_that_fail_are_requests_too(simulated: str, tmp_path: Path) -> None:
     """Errors and replies together stay within the budget."""
-    results = make(url, tmp_path, dd.Budget(requests=35), model="sim?error_rate=0.2", disable_early_shutdown=True)
+    results = make(simulated, tmp_path, dd.Budget(requests=35), name="sim?error_rate=0.2", disable_early_shutdown=True)
     answered = sum(one.requests for one in results.outcomes.usage.values())
-    assert answered < spent(url).requests <= 35
+    assert answered < spent(simulated).requests <= 35
 
 
-def test_a_budget_too_small_for_a_request_is_said_so(url: str, tmp_path: Path) -> None:
+def test_a_budget_too_small_for_a_request_is_said_so(simulated: str, tmp_path: Path) -> None:
     """Nothing is asked, and no record is there to be given."""
     with pytest.raises(DataDesignerGenerationError, match=r"the budget is used up: 0 of 10 tokens.*resume"):
-        make(url, tmp_path, dd.Budget(tokens=10))
-    assert spent(url).requests == 0
+        make(simulated, tmp_path, dd.Budget(tokens=10))
+    assert spent(simulated).requests == 0
 
 
-def test_a_budget_of_seconds_is_that_of_a_run(url: str, tmp_path: Path, whole: DatasetCreationResults) -> None:
+def test_a_budget_of_seconds_is_that_of_a_run(endpoint: Endpoint, tmp_path: Path) -> None:
     """When it is over nothing is sent any more, what is in flight is awaited, and the next run has as much again."""
-    results = make(url, tmp_path, dd.Budget(seconds=1), model="sim?latency=0.2")
-    assert results.early_shutdown == "the seconds of the budget are used up; resume to go on for as long again"
-    assert 0 < results.outcomes.unfinished < RECORDS
-    asked = spent(url).requests
-    resumed = make(url, tmp_path, dd.Budget(seconds=600), resume="always", model="sim?latency=0.2")
+    answered = 20
+
+    def answer(prompt: str) -> Reply:
+        return Reply(f"<{prompt}>", seconds=SECOND if len(counted.prompts) > answered else 0)
+
+    with endpoint(answer) as counted:
+        results = make(counted.url, tmp_path, dd.Budget(seconds=SECOND))
+        assert results.early_shutdown == "the seconds of the budget are used up; resume to go on for as long again"
+        assert 0 < results.outcomes.unfinished < RECORDS
+        assert len(counted.prompts) <= answered + 2 * SLOTS
+        answered = IDEAL
+        resumed = make(counted.url, tmp_path, dd.Budget(seconds=600), resume="always")
     assert (resumed.early_shutdown, resumed.outcomes.generated) == (None, RECORDS)
-    assert spent(url).requests == IDEAL > asked
-    assert resumed.load_dataset()["id"].tolist() == whole.load_dataset()["id"].tolist()
+    assert len(counted.prompts) == len(set(counted.prompts)) == IDEAL
 
 
-def test_a_preview_keeps_to_the_budget(url: str, tmp_path: Path) -> None:
+def test_a_preview_keeps_to_the_budget(simulated: str, tmp_path: Path) -> None:
     """It costs money as well."""
-    designer = DataDesigner(
-        tmp_path, model_providers=[dd.ModelProvider(name="p", endpoint=url)], auto_configure_logging=False
-    )
-    designer.set_run_config(dd.RunConfig(seed=3, budget=dd.Budget(requests=15)))
-    shown = designer.preview(story(), num_records=10)
-    assert spent(url).requests == 15
+    shown = designer(simulated, tmp_path, budget=dd.Budget(requests=15)).preview(two(), num_records=10)
+    assert spent(simulated).requests == 15
     assert shown.dataset is not None
     assert 0 < len(shown.dataset) < 10
 
 
-def test_without_a_price_a_budget_in_usd_is_refused_before_anything_is_asked(url: str, tmp_path: Path) -> None:
+def test_without_a_price_a_budget_in_usd_is_refused_before_anything_is_asked(simulated: str, tmp_path: Path) -> None:
     """It could never be used up."""
-    builder = story()
+    builder = two()
     builder.model_configs[1].price = None
-    designer = DataDesigner(
-        tmp_path, model_providers=[dd.ModelProvider(name="p", endpoint=url)], auto_configure_logging=False
-    )
-    designer.set_run_config(dd.RunConfig(executor="inline", budget=dd.Budget(usd=1.0)))
-    with pytest.raises(DataDesignerError, match="'b' has no price"):
-        designer.create(builder, num_records=3)
-    assert spent(url).requests == 0
+    with pytest.raises(DataDesignerError, match="'final' has no price"):
+        designer(simulated, tmp_path, budget=dd.Budget(usd=1.0)).create(builder, num_records=3)
+    assert spent(simulated).requests == 0
     assert not list(tmp_path.iterdir())
 
 
-def test_a_stop_says_how_to_go_on(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stop_says_how_to_go_on(simulated: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log has the reason and the way to resume."""
     with caplog.at_level(logging.WARNING, "data_designer"):
-        results = make(url, tmp_path, dd.Budget(requests=20))
+        results = make(simulated, tmp_path, dd.Budget(requests=20))
     [line] = [record.getMessage() for record in caplog.records if "was stopped" in record.getMessage()]
     assert f"generated {results.outcomes.generated} of {RECORDS}" in line
     assert "the budget is used up: 20 of 20 requests" in line
@@ -254,11 +230,11 @@ def test_a_stop_says_how_to_go_on(url: str, tmp_path: Path, caplog: pytest.LogCa
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated: str) -> Path:
     """A working directory with a configuration, whose provider is the simulated model."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.yaml").write_text(CONFIG)
-    text = f"providers: [{{name: p, endpoint: '{url}'}}]"
+    text = f"providers: [{{name: p, endpoint: '{simulated}'}}]"
     (Path(os.environ["DATA_DESIGNER_HOME"]) / "model_providers.yaml").write_text(text)
     return tmp_path
 
@@ -277,21 +253,21 @@ def create(budget: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("budget", ['{"requests": 7}', "{requests: 7}"])
-def test_a_budget_may_be_given_on_the_command_line(folder: Path, url: str, budget: str) -> None:
+def test_a_budget_may_be_given_on_the_command_line(folder: Path, simulated: str, budget: str) -> None:
     """As JSON or YAML: exit code 1 when it is used up, with the way to go on, which then costs only what is left."""
     code, said = create(budget)
     assert code == 1, said
     assert "stopped early: the budget is used up: 7 of 7 requests" in said
     assert f"data-designer resume {folder / 'out/d'}" in said
-    assert spent(url).requests == 7
+    assert spent(simulated).requests == 7
     code, said = command("resume", "out/d")
     assert code == 1, said
     assert "7 of 7 requests" in said
-    assert spent(url).requests == 7
+    assert spent(simulated).requests == 7
     code, said = command("resume", "out/d", "--set", 'budget={"requests": 100}')
     assert code == 0, said
     assert "12 of 12 records" in said
-    assert spent(url).requests == 12
+    assert spent(simulated).requests == 12
 
 
 @pytest.mark.parametrize("budget", ["{}", "{requests: none}", "{request: 7}", "7", "{usd: -1}"])
@@ -316,32 +292,37 @@ def test_the_errors_of_a_run_without_records_are_generation_errors() -> None:
     assert issubclass(DatasetGenerationError, DataDesignerError)
 
 
-def test_attempts_that_fail_are_remembered_by_the_next_run(url: str, tmp_path: Path) -> None:
-    """Four runs, each allowed ten requests more, at an endpoint that mostly errs: by its count, none asks for more."""
-    for allowed in (10, 20, 30, 40):
+def test_attempts_that_fail_are_remembered_by_the_next_run(simulated: str, tmp_path: Path) -> None:
+    """Three runs, each allowed some requests more, at an endpoint that mostly errs: by its count, none asks for more.
+
+    They stop while the rows that failed wait to be tried again, so that no batch tells of their attempts.
+    """
+    for allowed in (SLOTS, SLOTS + 6, SLOTS + 12):
         with suppress(DataDesignerGenerationError):
             budget = dd.Budget(requests=allowed)
-            make(url, tmp_path, budget, "if_possible", "sim?error_rate=0.9", disable_early_shutdown=True)
-        assert allowed - SLOTS <= spent(url).requests <= allowed
+            make(simulated, tmp_path, budget, "if_possible", "sim?error_rate=0.9", disable_early_shutdown=True)
+        assert allowed - SLOTS <= spent(simulated).requests <= allowed
 
 
-def test_the_seconds_of_a_budget_are_those_of_all_rounds(url: str, tmp_path: Path) -> None:
-    """However many further records are drawn, the time does not begin anew with them."""
-    model, run = "sim?latency=0.2&error_rate=0", {"on_row_failure": "refill", "refill_candidates": 100_000}
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=SLOTS)
-    made = dd.DataDesignerConfigBuilder(
-        model_configs=[
-            dd.ModelConfig(alias="a", model=f"{model}&refusal_rate=0.9", provider="p", inference_parameters=params)
-        ]
-    )
-    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+def test_the_seconds_of_a_budget_are_those_of_all_rounds(endpoint: Endpoint, tmp_path: Path) -> None:
+    """However many further records are drawn, the time does not begin anew with them: one more round takes less."""
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
-    made.add_column(name="x", column_type="llm-structured", model_alias="a", prompt="{{ id }}", output_format=schema)
-    designer = DataDesigner(tmp_path, model_providers=[dd.ModelProvider(name="p", endpoint=url)])
-    tries = {"max_conversation_restarts": 0, "disable_early_shutdown": True}
-    designer.set_run_config(dd.RunConfig(executor="inline", seed=3, budget=dd.Budget(seconds=2), **run, **tries))
-    results = designer.create(made, num_records=8, dataset_name="d")
+    builder = dd.DataDesignerConfigBuilder(model_configs=[model("a", max_parallel_requests=SLOTS)])
+    builder.with_seed_dataset(numbered())
+    builder.add_column(
+        name="x", column_type="llm-structured", model_alias="a", prompt="row {{ n }}.", output_format=schema
+    )
+    candidates = 14 * 7
+
+    def answer(prompt: str) -> Reply:
+        return Reply('```json\n{"x": "y"}\n```' if prompt.startswith("row 0.") else "no", seconds=0.1)
+
+    with endpoint(answer) as counted:
+        results = designer(
+            counted.url, tmp_path, budget=dd.Budget(seconds=SECOND), on_row_failure="refill",
+            refill_candidates=candidates, max_conversation_restarts=0, disable_early_shutdown=True,
+        ).create(builder, num_records=8, dataset_name="d")  # fmt: skip
     assert results.early_shutdown is not None
     assert results.early_shutdown.startswith("the seconds of the budget are used up")
-    assert results.outcomes.refilled > 0
-    assert results.outcomes.generated < 8
+    assert 0 < results.outcomes.refilled < candidates
+    assert results.outcomes.generated == 1

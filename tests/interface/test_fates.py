@@ -2,23 +2,21 @@
 
 import json
 import logging
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from pydantic import BaseModel
+from tests import fakes
+from tests.counting import Endpoint, Reply
+from tests.fakes import NOWHERE, counted, model, numbered, story
 from tests.loopback import forgetful
 
 import data_designer.config as dd
 from data_designer.errors import DatasetGenerationError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError, DatasetCreationResults
 from data_designer.interface.outcomes import RunOutcomes, top_reasons
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
-
-Endpoint = Callable[..., Any]
 
 RECORDS = 24
 KEPT = 2000
@@ -35,63 +33,25 @@ class Verdict(BaseModel):
     score: int
 
 
-class Reply:
-    """What the counting endpoint does with one request."""
-
-    def __init__(self, text: str, status: int = 200) -> None:
-        self.text, self.status, self.seconds = text, status, 0.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A simulated model."""
-    with SimulatedServerProcess(SimulatedModel()) as address:
-        yield address
-
-
-@pytest.fixture
-def url(server: str) -> str:
-    """The simulated model, which has been asked for nothing yet."""
-    return forgetful(server)
-
-
-def requests(url: str, model: str) -> int:
-    """How often the server was asked for a model."""
-    with urllib.request.urlopen(url.replace("/v1", "/stats")) as reply:  # noqa: S310 - a loopback address
-        counted: dict[str, Any] = json.loads(reply.read())["models"]
-    return int(counted.get(model, {"requests": 0})["requests"])
-
-
-def story(first: str, second: str) -> dd.DataDesignerConfigBuilder:
-    """Two requests a record to two models, what is made from them, and a column that needs neither."""
-    models = [
-        dd.ModelConfig(alias=alias, model=model, provider="p", skip_health_check=True, price=PRICE)
-        for alias, model in (("a", first), ("b", second))
-    ]
-    made = dd.DataDesignerConfigBuilder(model_configs=models)
-    made.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": range(100)})))
-    made.add_column(name="draft", column_type="llm-text", model_alias="a", prompt="row {{ n }}")
+def chain(first: str, second: str) -> dd.DataDesignerConfigBuilder:
+    """Two requests a record to two models, what is made from the first of them, and a column that needs neither."""
+    made = story(model("draft", first, price=PRICE), model("final", second, price=PRICE))
     made.add_column(name="loud", column_type="expression", expr="{{ draft | upper }}")
-    made.add_column(name="final", column_type="llm-text", model_alias="b", prompt="better {{ draft }}")
-    made.add_column(name="number", column_type="expression", expr="no. {{ n }}")
-    return made
+    return made.add_column(name="number", column_type="expression", expr="no. {{ n }}")
 
 
 def designer(url: str, path: Path, **run: Any) -> DataDesigner:
-    """A designer that asks each cell once, inline, in batches of ten."""
-    provider = dd.ModelProvider(name="p", endpoint=url)
-    made = DataDesigner(path, model_providers=[provider], auto_configure_logging=False)
+    """A designer that asks each cell once, in batches of ten, of which the last has room left."""
     once = {"max_conversation_restarts": 0, "disable_early_shutdown": True}
-    made.set_run_config(dd.RunConfig(**{"executor": "inline", "seed": 5, "buffer_size": 10, **once, **run}))
-    return made
+    return fakes.designer(url, path, **{"buffer_size": 10, **once, **run})
 
 
 def make(
     url: str, path: Path, first: str, second: str, *, records: int = RECORDS, resume: str = "never", **run: Any
 ) -> DatasetCreationResults:
-    """The story, made or gone on with."""
+    """The chain, made or gone on with."""
     made = designer(url, path, **run)
-    return made.create(story(first, second), num_records=records, dataset_name="d", resume=resume)
+    return made.create(chain(first, second), num_records=records, dataset_name="d", resume=resume)
 
 
 def adds_up(results: DatasetCreationResults, requested: int) -> RunOutcomes:
@@ -115,9 +75,9 @@ def indices(failures: pd.DataFrame) -> set[int]:
 # --- drop --------------------------------------------------------------------------------------------------------
 
 
-def test_a_record_with_a_cell_that_fails_is_left_out(url: str, tmp_path: Path) -> None:
+def test_a_record_with_a_cell_that_fails_is_left_out(simulated: str, tmp_path: Path) -> None:
     """Every record is in the data or among the rejected, once, and nothing else is anywhere."""
-    results = make(url, tmp_path, f"drop-a{SOME}", f"drop-b{SOME}")
+    results = make(simulated, tmp_path, f"drop-a{SOME}", f"drop-b{SOME}")
     found = adds_up(results, RECORDS)
     assert found.rejected > 0
     assert (found.null_filled, found.refilled, found.unfinished) == (0, 0, 0)
@@ -127,17 +87,17 @@ def test_a_record_with_a_cell_that_fails_is_left_out(url: str, tmp_path: Path) -
     assert {"draft", "final"} == set(results.load_rejected()["column"])
 
 
-def test_what_is_made_from_a_cell_that_failed_is_not_asked_for(url: str, tmp_path: Path) -> None:
+def test_what_is_made_from_a_cell_that_failed_is_not_asked_for(simulated: str, tmp_path: Path) -> None:
     """The second model is asked for the records that the first one answered, and no others."""
-    results = make(url, tmp_path, f"unasked-a{SOME}", "unasked-b")
-    assert requests(url, f"unasked-a{SOME}") == RECORDS
-    assert requests(url, "unasked-b") == results.outcomes.generated < RECORDS
+    results = make(simulated, tmp_path, f"unasked-a{SOME}", "unasked-b")
+    assert counted(simulated, f"unasked-a{SOME}") == RECORDS
+    assert counted(simulated, "unasked-b") == results.outcomes.generated < RECORDS
 
 
-def test_a_rejected_record_tells_everything_about_itself(url: str, tmp_path: Path) -> None:
+def test_a_rejected_record_tells_everything_about_itself(simulated: str, tmp_path: Path) -> None:
     """Index, seed row, column, kind, message, last reply, attempts and cost stand in its row."""
     first, second = "told-a", "told-b?refusal_rate=0.5"
-    results = make(url, tmp_path, first, second, max_conversation_restarts=1)
+    results = make(simulated, tmp_path, first, second, max_conversation_restarts=1)
     rejected = results.load_rejected()
     assert list(rejected.columns) == [
         "record_index", "column", "kind", "message", "last_reply", "attempts", "usd", "seed",
@@ -155,9 +115,9 @@ def test_a_rejected_record_tells_everything_about_itself(url: str, tmp_path: Pat
     assert [file.name for file in files] == [f"batch_{n:05d}.parquet" for n in range(len(files))]
 
 
-def test_costs_are_those_of_the_tokens_that_were_used(url: str, tmp_path: Path) -> None:
+def test_costs_are_those_of_the_tokens_that_were_used(simulated: str, tmp_path: Path) -> None:
     """The run's cost is its tokens times the prices; the columns' costs and the rejected records' are parts of it."""
-    results = make(url, tmp_path, f"cost-a{SOME}&reasoning_tokens=7", "cost-b")
+    results = make(simulated, tmp_path, f"cost-a{SOME}&reasoning_tokens=7", "cost-b")
     usage = results.outcomes.usage
     tokens_in = sum(one.input_tokens for one in usage.values())
     tokens_out = sum(one.output_tokens for one in usage.values())
@@ -172,23 +132,23 @@ def test_costs_are_those_of_the_tokens_that_were_used(url: str, tmp_path: Path) 
     assert rejected["usd"].sum() < drafts.usd
 
 
-def test_without_prices_no_cost_is_claimed(url: str, tmp_path: Path) -> None:
+def test_without_prices_no_cost_is_claimed(simulated: str, tmp_path: Path) -> None:
     """Unknown is not zero."""
-    builder = story(f"priceless-a{SOME}", "priceless-b")
-    for model in builder.model_configs:
-        model.price = None
-    results = designer(url, tmp_path).create(builder, num_records=RECORDS)
+    builder = chain(f"priceless-a{SOME}", "priceless-b")
+    for one in builder.model_configs:
+        one.price = None
+    results = designer(simulated, tmp_path).create(builder, num_records=RECORDS)
     assert results.outcomes.usd is None
     assert results.load_rejected()["usd"].isna().all()
 
 
-def test_attempts_count_requests_that_failed(url: str, tmp_path: Path) -> None:
+def test_attempts_count_requests_that_failed(simulated: str, tmp_path: Path) -> None:
     """By the server's count: replies and HTTP errors together are the attempts of all records."""
-    model = "attempts-a?refusal_rate=1&error_rate=0.3"
+    first = "attempts-a?refusal_rate=1&error_rate=0.3"
     with pytest.raises(DataDesignerGenerationError, match="ModelRefusalError"):
-        make(url, tmp_path, model, "attempts-b", records=8)
+        make(simulated, tmp_path, first, "attempts-b", records=8)
     rejected = pd.read_parquet(tmp_path / "d/rejected")
-    assert rejected["attempts"].sum() == requests(url, model) > 8
+    assert rejected["attempts"].sum() == counted(simulated, first) > 8
 
 
 @pytest.mark.parametrize("length", [10, KEPT, KEPT + 1, 100_000])
@@ -198,9 +158,8 @@ def test_a_last_reply_is_kept_up_to_a_size(endpoint: Endpoint, tmp_path: Path, l
     with endpoint(
         lambda prompt: Reply(ramble if "row 3" in prompt else '```json\n{"label": "x", "score": 1}\n```')
     ) as at:
-        models = [dd.ModelConfig(alias="a", model="a", provider="p", skip_health_check=True)]
-        builder = dd.DataDesignerConfigBuilder(model_configs=models)
-        builder.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": range(5)})))
+        builder = dd.DataDesignerConfigBuilder(model_configs=[model("a")])
+        builder.with_seed_dataset(numbered())
         builder.add_column(
             name="v", column_type="llm-structured", model_alias="a", prompt="row {{ n }}", output_format=Verdict
         )
@@ -213,18 +172,18 @@ def test_a_last_reply_is_kept_up_to_a_size(endpoint: Endpoint, tmp_path: Path, l
 
 def test_a_request_that_the_provider_refuses_has_its_words_and_no_reply(endpoint: Endpoint, tmp_path: Path) -> None:
     """HTTP 400 rejects the record at once, with what the provider said."""
-    with endpoint(lambda prompt: Reply("too spicy", 400) if prompt == "row 2" else Reply("fine")) as counted:
-        results = make(counted.url, tmp_path, "a", "b", records=4)
+    with endpoint(lambda prompt: Reply("too spicy", 400) if prompt == "row 2" else Reply("fine")) as at:
+        results = make(at.url, tmp_path, "a", "b", records=4)
     [row] = results.load_rejected().to_dict("records")
     assert (row["record_index"], row["column"], row["kind"]) == (2, "draft", "ModelBadRequestError")
     assert "HTTP 400: too spicy" in row["message"]
     assert (row["attempts"], row["last_reply"]) == (1, None)
 
 
-def test_reasons_are_counted_with_an_example(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_reasons_are_counted_with_an_example(simulated: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The kinds of failure, most frequent first, each with a record to look at; the log says the same."""
     with caplog.at_level(logging.INFO, "data_designer"):
-        results = make(url, tmp_path, "why-a?refusal_rate=0.4&empty_rate=0.2", "why-b?refusal_rate=0.1")
+        results = make(simulated, tmp_path, "why-a?refusal_rate=0.4&empty_rate=0.2", "why-b?refusal_rate=0.1")
     found = adds_up(results, RECORDS)
     rejected = results.load_rejected()
     assert {kind: one["count"] for kind, one in found.reasons.items()} == rejected["kind"].value_counts().to_dict()
@@ -241,9 +200,9 @@ def test_reasons_are_counted_with_an_example(url: str, tmp_path: Path, caplog: p
 # --- null --------------------------------------------------------------------------------------------------------
 
 
-def test_a_cell_that_fails_is_null_and_so_is_what_is_made_from_it(url: str, tmp_path: Path) -> None:
+def test_a_cell_that_fails_is_null_and_so_is_what_is_made_from_it(simulated: str, tmp_path: Path) -> None:
     """The record stays; columns that do not need the cell are whole; nobody is asked about what is not there."""
-    results = make(url, tmp_path, f"null-a{SOME}", "null-b", on_row_failure="null")
+    results = make(simulated, tmp_path, f"null-a{SOME}", "null-b", on_row_failure="null")
     found = adds_up(results, RECORDS)
     assert found.null_filled > 0
     assert (found.rejected, found.unfinished) == (0, 0)
@@ -253,12 +212,12 @@ def test_a_cell_that_fails_is_null_and_so_is_what_is_made_from_it(url: str, tmp_
     for column in ("draft", "loud", "final"):
         assert set(rows["n"][rows[column].isna()]) == failed
     assert rows["number"].tolist() == [f"no. {n}" for n in range(RECORDS)]
-    assert requests(url, "null-b") == RECORDS - len(failed)
+    assert counted(simulated, "null-b") == RECORDS - len(failed)
 
 
-def test_null_filled_cells_are_told_as_rejected_records_are(url: str, tmp_path: Path) -> None:
+def test_null_filled_cells_are_told_as_rejected_records_are(simulated: str, tmp_path: Path) -> None:
     """A row each, with reason, last reply, attempts, cost and seed row; what only follows from them is not told."""
-    results = make(url, tmp_path, f"both-a{SOME}", f"both-b{SOME}", on_row_failure="null")
+    results = make(simulated, tmp_path, f"both-a{SOME}", f"both-b{SOME}", on_row_failure="null")
     found, told, rows = adds_up(results, RECORDS), results.load_null_filled(), results.load_dataset()
     assert set(told["column"]) == {"draft", "final"}
     for row in told.to_dict("records"):
@@ -271,22 +230,22 @@ def test_null_filled_cells_are_told_as_rejected_records_are(url: str, tmp_path: 
     assert set(whole["n"]) == set(range(RECORDS)) - indices(told)
 
 
-def test_the_rows_of_null_and_of_drop_are_the_same_where_they_are_whole(url: str, tmp_path: Path) -> None:
+def test_the_rows_of_null_and_of_drop_are_the_same_where_they_are_whole(simulated: str, tmp_path: Path) -> None:
     """What becomes of failures changes nothing about the others."""
     models = (f"same-a{SOME}", f"same-b{SOME}")
-    dropped = make(url, tmp_path / "drop", *models).load_dataset()
-    nulled = make(forgetful(url), tmp_path / "null", *models, on_row_failure="null").load_dataset().dropna()
+    dropped = make(simulated, tmp_path / "drop", *models).load_dataset()
+    nulled = make(forgetful(simulated), tmp_path / "null", *models, on_row_failure="null").load_dataset().dropna()
     pd.testing.assert_frame_equal(dropped, nulled.reset_index(drop=True))
 
 
-def test_a_run_of_nothing_but_null_filled_records_is_a_result(url: str, tmp_path: Path) -> None:
+def test_a_run_of_nothing_but_null_filled_records_is_a_result(simulated: str, tmp_path: Path) -> None:
     """That is what was asked for, so it is no error."""
-    results = make(url, tmp_path, "all-a?refusal_rate=1", "all-b", records=6, on_row_failure="null")
+    results = make(simulated, tmp_path, "all-a?refusal_rate=1", "all-b", records=6, on_row_failure="null")
     assert adds_up(results, 6).null_filled == 6
-    assert requests(url, "all-b") == 0
+    assert counted(simulated, "all-b") == 0
 
 
-def test_a_function_that_raises_leaves_a_null_too(url: str, tmp_path: Path) -> None:
+def test_a_function_that_raises_leaves_a_null_too(tmp_path: Path) -> None:
     """Failures on CPUs are as those of models: the cell is null, the reason is kept, at no cost."""
 
     @dd.custom_column_generator(required_columns=["n"])
@@ -296,10 +255,10 @@ def test_a_function_that_raises_leaves_a_null_too(url: str, tmp_path: Path) -> N
         return {**row, "picked": row["n"]}
 
     builder = dd.DataDesignerConfigBuilder()
-    builder.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": range(5)})))
+    builder.with_seed_dataset(numbered())
     builder.add_column(dd.CustomColumnConfig(name="picked", generator_function=picky))
     builder.add_column(name="after", column_type="expression", expr="{{ picked }}!")
-    results = designer(url, tmp_path, on_row_failure="null").create(builder, num_records=5)
+    results = designer(NOWHERE, tmp_path, on_row_failure="null").create(builder, num_records=5)
     assert adds_up(results, 5).null_filled == 1
     [row] = results.load_null_filled().to_dict("records")
     assert (row["record_index"], row["column"], row["attempts"], row["usd"]) == (3, "picked", 0, 0.0)
@@ -307,9 +266,11 @@ def test_a_function_that_raises_leaves_a_null_too(url: str, tmp_path: Path) -> N
     assert results.load_dataset()["after"].isna().tolist() == [False, False, False, True, False]
 
 
-def test_a_preview_tells_the_fates_too(url: str, tmp_path: Path) -> None:
+def test_a_preview_tells_the_fates_too(simulated: str, tmp_path: Path) -> None:
     """Nulls are shown, and counted."""
-    shown = designer(url, tmp_path, on_row_failure="null").preview(story(f"shown-a{SOME}", "shown-b"), num_records=10)
+    shown = designer(simulated, tmp_path, on_row_failure="null").preview(
+        chain(f"shown-a{SOME}", "shown-b"), num_records=10
+    )
     assert shown.outcomes is not None
     assert shown.dataset is not None
     assert shown.outcomes.null_filled == shown.dataset["draft"].isna().sum() > 0
@@ -319,9 +280,9 @@ def test_a_preview_tells_the_fates_too(url: str, tmp_path: Path) -> None:
 # --- refill ------------------------------------------------------------------------------------------------------
 
 
-def test_further_records_are_drawn_until_there_are_enough(url: str, tmp_path: Path) -> None:
+def test_further_records_are_drawn_until_there_are_enough(simulated: str, tmp_path: Path) -> None:
     """As many whole records as were asked for; each rejected one is made up for by one at a further index."""
-    results = make(url, tmp_path, f"refill-a{SOME}", "refill-b", on_row_failure="refill")
+    results = make(simulated, tmp_path, f"refill-a{SOME}", "refill-b", on_row_failure="refill")
     found = adds_up(results, RECORDS)
     assert found.generated == RECORDS
     assert found.refilled == found.rejected > 0
@@ -329,79 +290,79 @@ def test_further_records_are_drawn_until_there_are_enough(url: str, tmp_path: Pa
     assert drawn == set(range(RECORDS + found.refilled))
 
 
-def test_refilling_draws_no_more_candidates_than_it_may(url: str, tmp_path: Path) -> None:
+def test_refilling_draws_no_more_candidates_than_it_may(simulated: str, tmp_path: Path) -> None:
     """When they are used up the run ends with fewer records, and says so in its counts."""
-    model = "few-a?refusal_rate=0.8"
-    results = make(url, tmp_path, model, "few-b", on_row_failure="refill", refill_candidates=7)
+    first = "few-a?refusal_rate=0.8"
+    results = make(simulated, tmp_path, first, "few-b", on_row_failure="refill", refill_candidates=7)
     found = adds_up(results, RECORDS)
     assert 0 < found.generated < RECORDS
     assert found.refilled == 7
-    assert requests(url, model) == RECORDS + 7
+    assert counted(simulated, first) == RECORDS + 7
 
 
-def test_as_many_candidates_as_records_unless_said_otherwise(url: str, tmp_path: Path) -> None:
+def test_as_many_candidates_as_records_unless_said_otherwise(simulated: str, tmp_path: Path) -> None:
     """A model that nearly always declines is not asked for ever."""
-    model = "many-a?refusal_rate=0.9"
-    results = make(url, tmp_path, model, "many-b", on_row_failure="refill")
+    first = "many-a?refusal_rate=0.9"
+    results = make(simulated, tmp_path, first, "many-b", on_row_failure="refill")
     assert adds_up(results, RECORDS).refilled == RECORDS
-    assert requests(url, model) == 2 * RECORDS
+    assert counted(simulated, first) == 2 * RECORDS
 
 
-def test_where_nothing_comes_out_refilling_ends_too(url: str, tmp_path: Path) -> None:
+def test_where_nothing_comes_out_refilling_ends_too(simulated: str, tmp_path: Path) -> None:
     """No record at all is an error that names the reason, after as many candidates as are allowed."""
-    model = "none-a?refusal_rate=1"
+    first = "none-a?refusal_rate=1"
     with pytest.raises(DataDesignerGenerationError, match=r"failed=11 kind=ModelRefusalError"):
-        make(url, tmp_path, model, "none-b", records=6, on_row_failure="refill", refill_candidates=5)
-    assert requests(url, model) == 11
+        make(simulated, tmp_path, first, "none-b", records=6, on_row_failure="refill", refill_candidates=5)
+    assert counted(simulated, first) == 11
 
 
-def test_where_nothing_fails_nothing_is_drawn(url: str, tmp_path: Path) -> None:
+def test_where_nothing_fails_nothing_is_drawn(simulated: str, tmp_path: Path) -> None:
     """Refilling costs nothing then."""
-    results = make(url, tmp_path, "whole-a", "whole-b", on_row_failure="refill")
+    results = make(simulated, tmp_path, "whole-a", "whole-b", on_row_failure="refill")
     assert adds_up(results, RECORDS).refilled == 0
-    assert requests(url, "whole-a") == RECORDS
+    assert counted(simulated, "whole-a") == RECORDS
 
 
 @pytest.mark.parametrize("asked", [RECORDS + 1, RECORDS + 9])
-def test_a_refill_that_is_interrupted_goes_on(url: str, tmp_path: Path, asked: int) -> None:
+def test_a_refill_that_is_interrupted_goes_on(simulated: str, tmp_path: Path, asked: int) -> None:
     """Stopped while further records are drawn, and resumed: the dataset of an undisturbed run, each request once."""
-    model = f"broken-{asked}{SOME}"
+    first = f"broken-{asked}{SOME}"
     refill: dict[str, Any] = {"on_row_failure": "refill", "max_in_flight_tasks": 2}
-    calm = make(url, tmp_path / "calm", model, "broken-b", **refill)
-    undisturbed = requests(url, model)
+    calm = make(simulated, tmp_path / "calm", first, "broken-b", **refill)
+    undisturbed = counted(simulated, first)
     spent = 2 * RECORDS - calm.load_rejected().query(f"record_index < {RECORDS}").shape[0] + asked - RECORDS
-    stopped = make(forgetful(url), tmp_path, model, "broken-b", **refill, budget=dd.Budget(requests=spent))
+    stopped = make(forgetful(simulated), tmp_path, first, "broken-b", **refill, budget=dd.Budget(requests=spent))
     assert stopped.early_shutdown is not None
     partly = adds_up(stopped, RECORDS)
     assert partly.refilled > 0
     assert partly.generated < RECORDS
-    resumed = make(url, tmp_path, model, "broken-b", **refill, resume="always")
+    resumed = make(simulated, tmp_path, first, "broken-b", **refill, resume="always")
     assert adds_up(resumed, RECORDS).generated == RECORDS
-    assert requests(url, model) == undisturbed
+    assert counted(simulated, first) == undisturbed
     pd.testing.assert_frame_equal(resumed.load_dataset(), calm.load_dataset())
     pd.testing.assert_frame_equal(resumed.load_rejected(), calm.load_rejected())
 
 
-def test_a_finished_dataset_is_refilled_when_it_is_resumed_so(url: str, tmp_path: Path) -> None:
+def test_a_finished_dataset_is_refilled_when_it_is_resumed_so(simulated: str, tmp_path: Path) -> None:
     """What was dropped is made up for later, with more candidates if need be; then nothing more is asked."""
     models = ("later-a?refusal_rate=0.5", "later-b")
-    dropped = make(url, tmp_path, *models)
-    few = make(url, tmp_path, *models, resume="always", on_row_failure="refill", refill_candidates=2)
+    dropped = make(simulated, tmp_path, *models)
+    few = make(simulated, tmp_path, *models, resume="always", on_row_failure="refill", refill_candidates=2)
     assert adds_up(few, RECORDS).refilled == 2
-    whole = make(url, tmp_path, *models, resume="always", on_row_failure="refill", refill_candidates=100)
+    whole = make(simulated, tmp_path, *models, resume="always", on_row_failure="refill", refill_candidates=100)
     assert adds_up(whole, RECORDS).generated == RECORDS
     kept = whole.load_dataset().head(len(dropped.load_dataset()))
     pd.testing.assert_frame_equal(kept, dropped.load_dataset())
-    before = requests(url, models[0])
-    make(url, tmp_path, *models, resume="always", on_row_failure="refill", refill_candidates=100)
-    assert requests(url, models[0]) == before
+    before = counted(simulated, models[0])
+    make(simulated, tmp_path, *models, resume="always", on_row_failure="refill", refill_candidates=100)
+    assert counted(simulated, models[0]) == before
 
 
-def test_more_records_may_be_asked_for_after_a_refill(url: str, tmp_path: Path) -> None:
+def test_more_records_may_be_asked_for_after_a_refill(simulated: str, tmp_path: Path) -> None:
     """What was drawn for rejected ones does not count as asked for."""
     models = (f"more-a{SOME}", "more-b")
-    make(url, tmp_path, *models, on_row_failure="refill")
-    results = make(url, tmp_path, *models, records=RECORDS + 6, resume="always", on_row_failure="refill")
+    make(simulated, tmp_path, *models, on_row_failure="refill")
+    results = make(simulated, tmp_path, *models, records=RECORDS + 6, resume="always", on_row_failure="refill")
     assert adds_up(results, RECORDS + 6).generated == RECORDS + 6
 
 
@@ -411,14 +372,14 @@ def test_more_records_may_be_asked_for_after_a_refill(url: str, tmp_path: Path) 
 @pytest.mark.parametrize("fate", ["drop", "null", "refill"])
 @pytest.mark.parametrize("budget", [None, 20, 31])
 def test_every_record_has_one_fate_whatever_stops_the_run(
-    url: str, tmp_path: Path, fate: str, budget: int | None
+    simulated: str, tmp_path: Path, fate: str, budget: int | None
 ) -> None:
     """Counts add up after every kind of end, and after the resume that follows."""
     run: dict[str, Any] = {} if budget is None else {"budget": dd.Budget(requests=budget)}
     models = (f"sum-a-{fate}-{budget}{SOME}", f"sum-b{SOME}")
-    found = adds_up(make(url, tmp_path, *models, on_row_failure=fate, **run), RECORDS)
+    found = adds_up(make(simulated, tmp_path, *models, on_row_failure=fate, **run), RECORDS)
     assert (found.unfinished > 0) == (budget is not None)
-    found = adds_up(make(url, tmp_path, *models, on_row_failure=fate, resume="always"), RECORDS)
+    found = adds_up(make(simulated, tmp_path, *models, on_row_failure=fate, resume="always"), RECORDS)
     assert found.unfinished == 0
 
 

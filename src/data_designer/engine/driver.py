@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from data_designer.engine import events as ev
 from data_designer.engine.events import CellCount, Flags, Rows
 from data_designer.engine.grants import Incarnation
+from data_designer.engine.liveness import Liveness, UnderWay
 from data_designer.engine.nodes import Growth, Nodes
 from data_designer.engine.parcels import REJECTED, Locations, Packing, Parcel, Values
 from data_designer.engine.receipts import Receipt
@@ -39,6 +40,8 @@ LEASE_SECONDS = 10.0
 """A replica that is not collected from for so long ends by itself, whatever it can reach."""
 LEASE_GRACE_SECONDS = 2.0
 _LOOK_SECONDS = 0.25
+_LONGEST_BETWEEN_REPORTS = 10.0
+"""Seconds for which what a replica said of itself counts: it says something every few seconds."""
 NODES_SECONDS = 2.0
 """Between looks at the machines that there are."""
 _FIRST_PAUSE = 1.0
@@ -184,8 +187,17 @@ class RunReport:
 class _Live(Generic[Ref]):
     handle: ReplicaHandle[Ref]
     epoch: int
+    alias: str
     drained: asyncio.Event = field(default_factory=asyncio.Event)
     leaving: bool = False
+    submitting: int = 0
+    """Parcels on their way to it."""
+    empty_at: float = -math.inf
+    """When it said last that it holds no row; never, since it said that it does."""
+
+    def is_empty(self, now: float) -> bool:
+        """Whether it has just said that it holds no row."""
+        return now - self.empty_at < _LONGEST_BETWEEN_REPORTS
 
 
 @dataclass(slots=True)
@@ -209,11 +221,18 @@ class Driver(Generic[Ref]):
     _jobs: set[asyncio.Task[None]] = field(default_factory=set)
     _computing: set[asyncio.Task[None]] = field(default_factory=set)
     """Those of the jobs that are CPU tasks."""
+    _writing: set[asyncio.Task[None]] = field(default_factory=set)
+    """Those that write batches."""
     _statistics: dict[str, CallerStatistics] = field(default_factory=dict)
     _failure: BaseException | None = None
     _halted: bool = False
+    _given_up: bool = False
+    """Whether not even what was under way at the stop can end."""
     _locations: Locations[Ref] = field(init=False)
     _growth: Growth = field(init=False)
+    _liveness: Liveness = field(init=False)
+    _starting: dict[int, str] = field(default_factory=dict)
+    """Replica number to alias, of those that have not come up."""
 
     def __post_init__(self) -> None:
         self._locations = Locations(self.plan.geometry)
@@ -233,13 +252,15 @@ class Driver(Generic[Ref]):
         Raises:
             Exception: whatever broke in a step or in the store that is no row's fault.
         """
+        columns = [", ".join(f"column '{name}'" for name in stage.makes) for stage in self.plan.stages]
+        self._liveness = Liveness(columns, self.clock())
         self._post(standing or ev.Started())
         for number, alias in self.replicas.items():
             self._spawn(self._serve(number, alias))
         self._spawn(self._tick())
         self._spawn(self._watch_nodes())
         try:
-            while not self.scheduler.finished:
+            while not self.scheduler.finished and not self._given_up:
                 self._tell(*await self._events.get())
         finally:
             for task in list(self._jobs):
@@ -265,6 +286,26 @@ class Driver(Generic[Ref]):
         self._show(event)
         for command in self.scheduler.handle(event):
             self._obey(command)
+        if isinstance(event, ev.Tick):
+            self._look(event.now)
+        else:
+            self._liveness.moved(self.clock())
+
+    def _look(self, now: float) -> None:
+        """Say what is waited for, if nothing happens; end the run where nothing can."""
+        models = {number: live.alias for number, live in self._live.items()} | self._starting
+        empty = [number for number, live in self._live.items() if live.is_empty(now)]
+        hand = UnderWay(bool(self._computing), bool(self._writing), models, self._starting, empty)
+        notice = self._liveness.look(now, self.scheduler.waiting_for(), hand)
+        if notice is None:
+            return
+        if not notice.is_end:
+            logger.log(logging.WARNING if notice.is_hopeless else logging.INFO, "%s", notice.text)
+        elif self.scheduler.stop_reason is None:
+            self._post(ev.Stop(notice.text))
+        else:
+            logger.error("%s: the run ends without it", notice.text)
+            self._given_up = True
 
     def _place(self, event: ev.Event, values: Ref) -> None:
         """Keep the values of rows that are still awaited: others may have been made of something else meanwhile."""
@@ -330,8 +371,10 @@ class Driver(Generic[Ref]):
         while True:
             epoch += 1
             try:
+                self._starting[number] = alias
                 handle = await self.hands.start_replica(number, alias, epoch)
-                self._live[number] = _Live(handle, epoch)
+                del self._starting[number]
+                self._live[number] = _Live(handle, epoch, alias)
                 self._post(ev.ReplicaUp(number, epoch, alias))
                 await self._collect(number, alias, self._live[number])
                 self._bury(number, epoch, silent=True)
@@ -365,6 +408,7 @@ class Driver(Generic[Ref]):
         while not is_last:
             summary, ref = await live.handle.collect(acknowledged)
             acknowledged, is_last = summary.number, summary.last
+            live.empty_at = self.clock() if summary.held == 0 and not live.submitting else -math.inf
             self._show(Heard(number, alias, summary))
             if summary.statistics is not None:
                 known = self._statistics.get(alias)
@@ -456,6 +500,7 @@ class Driver(Generic[Ref]):
             self._spawn(self._submit(command, live, *packed))
 
     async def _submit(self, command: ev.Send, live: _Live[Ref], parcel: Parcel, refs: list[Ref]) -> None:
+        live.submitting += 1
         try:
             await live.handle.submit(parcel, refs)
         except ReplicaDiedError as death:
@@ -464,6 +509,8 @@ class Driver(Generic[Ref]):
         except ValuesGoneError as gone:
             self._lose(refs[gone.place])
             self._post(ev.Undelivered(command.replica, command.epoch, command.ticket))
+        finally:
+            live.submitting -= 1
 
     def _packed(self, command: ev.Send | ev.RunTask) -> tuple[Parcel, list[Ref]] | None:
         """The parcel of a command and what it points into; None where that is gone, of which word is on its way."""
@@ -519,7 +566,9 @@ class Driver(Generic[Ref]):
             return
         job = CommitJob(command.batch, kept, command.rejected, rejects)
         pause = min(_FIRST_PAUSE * 2 ** (command.failures - 1), _LONGEST_PAUSE) if command.failures else 0.0
-        self._spawn(self._write(job, packing.refs, pause))
+        task = self._spawn(self._write(job, packing.refs, pause))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
 
     def _rejects(self, rows: Rows, packing: Packing[Ref]) -> Iterator[Parcel]:
         for stage in self.plan.stages:

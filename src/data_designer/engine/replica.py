@@ -113,6 +113,8 @@ class Summary:
     """What the process needed of a CPU since the last report."""
     last: bool = False
     """Whether there is no further report: what else it held is for others to do."""
+    held: int | None = None
+    """Rows that are left to report; None where that is not said."""
 
 
 @dataclass(slots=True)
@@ -305,8 +307,9 @@ class Replica:
         statistics = self._line.take_statistics()
         purse = self._line.purse_report()
         load, cpu = self._line.load(), self._meter.take(asyncio.get_running_loop().time())
+        held = len(self._tasks)
         summary = Summary(
-            self._reported, tuple(finished), statistics, self._outage, self._drained, purse, load, cpu, self._left
+            self._reported, tuple(finished), statistics, self._outage, self._drained, purse, load, cpu, self._left, held
         )
         self._drained = False
         return summary, values

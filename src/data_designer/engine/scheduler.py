@@ -15,6 +15,7 @@ from data_designer.engine.batches import OpenBatch, Released
 from data_designer.engine.breaker import ErrorRate
 from data_designer.engine.events import Flags, Rows
 from data_designer.engine.grants import Grants, Told
+from data_designer.engine.liveness import Waiting
 from data_designer.engine.ready import ReadyRows
 
 LOCAL = "local"
@@ -133,15 +134,20 @@ class Scheduler:
         """Bytes of values that open batches hold."""
         return sum(batch.bytes for batch in self._batches.values())
 
-    def waiting_for(self) -> str | None:
-        """When nothing is running and nothing can: what waits for what. None while the run is alive."""
-        busy = self._tasks or any(replica.out for replica in self._replicas.values())
-        if self.finished or busy or any(batch.committing for batch in self._batches.values()):
-            return None
-        silent = [pool for pool in self.shape.slots if not any(r.slots for r in self._of(pool))]
-        if silent:
-            return f"no replica of {', '.join(silent)} is up"
-        return "; ".join(map(repr, self._batches.values())) or "no batch could be opened"
+    def waiting_for(self) -> Waiting:
+        """What is under way; where nothing is, what waits for what."""
+        return Waiting(
+            tuple(ticket.stage for ticket in self._tasks.values()),
+            {replica.number: replica.out for replica in self._replicas.values() if replica.out},
+            tuple(batch.number for batch in self._batches.values() if batch.committing),
+            self._idle(),
+        )
+
+    def _idle(self) -> str:
+        without = [pool for pool in self.shape.slots if not any(r.slots for r in self._of(pool))]
+        if without:
+            return f"slots of a replica of {', '.join(without)}"
+        return "; ".join(map(repr, self._batches.values())) or "a batch to be opened"
 
     def awaited(self, event: ev.RowsDone | ev.TaskDone) -> tuple[int, Rows, Flags]:
         """Stage and rows of a report, and which rows it answers: others were taken back, and are done elsewhere."""

@@ -177,7 +177,7 @@ class Simulation:
         self._at(0.25, self._tick)
         while not self._scheduler.finished:
             if not self._agenda:
-                raise StalledError(self._scheduler.waiting_for() or "nothing is scheduled")
+                raise StalledError(str(self._scheduler.waiting_for()))
             when, _, act = heapq.heappop(self._agenda)
             self._now = when
             act()
@@ -200,7 +200,7 @@ class Simulation:
         self._tell(ev.Tick(self._now))
         idle = len(self._agenda) == 0
         if idle and not self._scheduler.finished:
-            raise StalledError(self._scheduler.waiting_for() or "nothing is scheduled")
+            raise StalledError(str(self._scheduler.waiting_for()))
         self._at(0.25, self._tick)
 
     def _tell(self, event: ev.Event) -> None:

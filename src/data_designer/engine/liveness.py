@@ -1,0 +1,105 @@
+"""Whether a run still moves: what it waits for is said, and a run that can move no more is ended."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+IDLE_SECONDS = 5.0
+"""Without anything that happens until it is said what is waited for, where no work is under way."""
+BUSY_SECONDS = 30.0
+"""The same where work is under way, which may take its time."""
+STALLED_SECONDS = 60.0
+"""Without anything that happens, or can, until a run is ended: longer than any lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a scheduler waits for."""
+
+    tasks: tuple[int, ...] = ()
+    """Stages of the CPU tasks that are to run."""
+    held: Mapping[int, int] = field(default_factory=dict)
+    """Replica to the number of rows that it was given and has not reported."""
+    batches: tuple[int, ...] = ()
+    """Batches that are to be written."""
+    rest: str = ""
+    """What waits, and for which pools, where none of these is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """What a driver has in hand."""
+
+    computes: bool = False
+    """Whether there are CPU tasks."""
+    writes: bool = False
+    """Whether a batch is being written."""
+    models: Mapping[int, str] = field(default_factory=dict)
+    """Replica to its model's alias."""
+    starting: Collection[int] = ()
+    """Replicas that have not come up."""
+    empty: Collection[int] = ()
+    """Replicas that say that they hold nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to say."""
+
+    text: str
+    is_hopeless: bool = False
+    """Whether nothing is under way that could end the wait."""
+    is_end: bool = False
+    """Whether it has lasted for so long that the run is to be ended."""
+
+
+class Liveness:
+    """Watches how long nothing has happened.
+
+    Args:
+        columns: for each stage, the names of its columns.
+        now: seconds on any clock; the same clock from then on.
+    """
+
+    def __init__(self, columns: Sequence[str], now: float) -> None:
+        self._columns = columns
+        self._moved_at = now
+        self._next = 1.0
+        """What the time until something is said is multiplied by: said once, it is said again after twice as long."""
+
+    def moved(self, now: float) -> None:
+        """Something happened."""
+        self._moved_at, self._next = now, 1.0
+
+    def look(self, now: float, waiting: Waiting, hand: UnderWay) -> Notice | None:
+        """What is to be said at this moment, if anything."""
+        quiet = now - self._moved_at
+        works = hand.computes or hand.writes or bool(set(waiting.held) - set(hand.empty))
+        hopeless = not works and not hand.starting
+        is_end = hopeless and quiet >= STALLED_SECONDS
+        if not is_end and quiet < (BUSY_SECONDS if works else IDLE_SECONDS) * self._next:
+            return None
+        self._next *= 2
+        text = f"nothing has happened for {quiet:.0f} s: waiting for {self._words(waiting, hand)}"
+        if is_end:
+            text += ", which cannot come any more"
+        elif hopeless:
+            text += f"; if that does not come the run ends in {STALLED_SECONDS - quiet:.0f} s"
+        return Notice(text, hopeless, is_end)
+
+    def _words(self, waiting: Waiting, hand: UnderWay) -> str:
+        words = [
+            f"{_counted(number, 'CPU task')} of {self._columns[stage]}"
+            for stage, number in Counter(waiting.tasks).items()
+        ]
+        words += [f"batch {batch} to be written" for batch in waiting.batches]
+        for replica, rows in waiting.held.items():
+            says = ", which says that it has none" if replica in hand.empty else ""
+            words.append(f"{_counted(rows, 'row')} at replica {replica} of model '{hand.models[replica]}'{says}")
+        starting = Counter(hand.models[replica] for replica in hand.starting)
+        words += [f"{_counted(number, 'replica')} of model '{model}' to start" for model, number in starting.items()]
+        return "; ".join(words) or waiting.rest
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,17 +1,25 @@
-# Short by design: demo, test, check, fix, docs, bench, chaos, clean.
+# Short by design: demo, quick, test, soak, check, fix, docs, bench, chaos, clean.
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
+# One process a core, at most four; tests that share a Ray stay in one of them, in the order that tests/conftest.py gives.
+PYTEST := $(PY) -m pytest -n logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: demo test check fix docs bench chaos clean
+.PHONY: demo quick test soak check fix docs bench chaos clean
 
 demo: $(STAMP)  ## Make 1,000 product reviews on a local Ray with the simulated model.
 	$(BIN)/data-designer create examples/product_reviews.py --num-records 1000 --dataset-name demo \
 		--artifact-path artifacts --set executor=ray --set buffer_size=200
 
-test: check  ## Everything that must hold.
-	$(PY) -m pytest
+quick: check  ## An answer in two minutes: what needs no process and no cluster, properties with few examples.
+	TEST_EXAMPLES=10 $(PYTEST) -m "unit or inline"
+
+test: check  ## Everything that must hold, but for what takes very long.
+	$(PYTEST) -m "not soak"
+
+soak: chaos  ## What takes very long.
+	$(PY) -m pytest -m soak
 
 check: $(STAMP)  ## Style (docstrings included), types, import directions.
 	$(BIN)/ruff check .

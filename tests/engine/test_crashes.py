@@ -3,22 +3,23 @@
 import random
 
 import pytest
+from tests.properties import cases
 
 from data_designer.engine.rehearsal import Disasters, every_point, random_shape, rehearse, small_plans, survive
 from data_designer.engine.simulate import World
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(4))
 def test_every_row_is_there_once_and_of_one_piece_whatever_dies(block: int) -> None:
     """Random plans, faults and crashes: each record once, made of what is committed, no journaled reply paid again."""
-    for case in range(75):
+    for case in cases(50):
         one = rehearse(str(1000 * block + case))
         assert not one.broken, f"python -m data_designer.engine.rehearsal {one.seed}: {one.broken}"
 
 
 def test_nothing_is_paid_for_twice_where_replicas_are_only_drained() -> None:
     """However often that is, and whatever is under way: nobody is asked anything that was answered before."""
-    for case in range(100):
+    for case in cases(40):
         rng = random.Random(case)
         world = World(replicas=rng.randint(1, 3), drain=0.3, restart_seconds=rng.uniform(0.1, 5))
         one = survive(str(case), random_shape(rng), world, rng, Disasters(0))
@@ -28,7 +29,19 @@ def test_nothing_is_paid_for_twice_where_replicas_are_only_drained() -> None:
 @pytest.mark.parametrize("number", range(len(small_plans())))
 def test_a_run_may_end_at_every_change_of_its_disk(number: int) -> None:
     """A crash before, inside or after each single change, of the process or of the machine: the next run ends well."""
-    rehearsals = every_point(*small_plans()[number])
+    end_everywhere(number, tries=1)
+
+
+@pytest.mark.usefixtures("soak")
+@pytest.mark.parametrize("number", range(len(small_plans())))
+def test_a_run_may_end_anyhow_at_every_change_of_its_disk(number: int) -> None:
+    """The same with three draws of how much of a change is done."""
+    end_everywhere(number, tries=3)
+
+
+def end_everywhere(number: int, tries: int) -> None:
+    """End runs of a small plan at every change of their disk."""
+    rehearsals = every_point(*small_plans()[number], tries)
     assert sum(one.crashes for one in rehearsals) == len(rehearsals)
     assert [(one.seed, one.broken) for one in rehearsals if one.broken] == []
 
@@ -36,7 +49,7 @@ def test_a_run_may_end_at_every_change_of_its_disk(number: int) -> None:
 @pytest.mark.parametrize("block", range(4))
 def test_a_killed_process_pays_again_for_no_more_than_its_slots(block: int) -> None:
     """Every reply is in the journal before its slot is given back, so what a kill costs is what was in flight."""
-    for case in range(50):
+    for case in cases(20):
         rng = random.Random(1000 * block + case)
         shape, world = random_shape(rng), World(replicas=rng.randint(1, 3), restart_seconds=rng.uniform(0.1, 5))
         one = survive(str(case), shape, world, rng, Disasters(crashes=rng.randint(1, 5)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.properties import cases
 
 from data_designer.engine import events as ev
 from data_designer.engine.scheduler import Scheduler
@@ -83,7 +84,7 @@ def committed(report: Report) -> list[int]:
 @pytest.mark.parametrize("block", range(10))
 def test_every_row_is_committed_exactly_once_under_random_faults(block: int) -> None:
     """Hundreds of random plans, faults and orders: each record that nothing rejects is committed once."""
-    for case in range(50):
+    for case in cases(50):
         seed = f"{block}/{case}"
         rng = random.Random(seed)
         shape, world = random_shape(rng), random_world(rng)
@@ -113,7 +114,7 @@ def test_a_poisonous_row_is_rejected_and_takes_no_neighbour_along() -> None:
     class Poisoned(World):
         """Only the model stage dies of the row."""
 
-    for seed in range(50):
+    for seed in cases(20):
         world = World(replicas=2, poison=frozenset({37}))
         simulation = Simulation(shape, world, random.Random(seed))
         # The CPU stages must survive the row: only replicas are poisoned here.

@@ -226,11 +226,13 @@ def plain(args: argparse.Namespace) -> dict[str, float | None]:
     return {"seconds": time.perf_counter() - started, "rows": len(rows)}
 
 
-def main() -> None:
-    """Run one workload."""
+OTHERS = {other.__name__: other for other in (bare, plain, first, warm)}
+
+
+def told(arguments: list[str] | None = None) -> argparse.Namespace:
+    """What a command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    others = {other.__name__: other for other in (bare, plain, first, warm)}
-    parser.add_argument("kind", choices=[*KINDS, *others])
+    parser.add_argument("kind", choices=[*KINDS, *OTHERS])
     parser.add_argument("records", type=int)
     parser.add_argument("--url", default="http://127.0.0.1:1/v1")
     parser.add_argument("--model", default="")
@@ -239,10 +241,13 @@ def main() -> None:
     parser.add_argument("--buffer-size", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--executor", default="ray")
-    args = parser.parse_args()
-    result = others.get(args.kind, make)(args)
-    print("RESULT " + json.dumps(result), flush=True)
+    return parser.parse_args(arguments)
+
+
+def run(args: argparse.Namespace) -> dict[str, float | None]:
+    """Run one workload."""
+    return OTHERS.get(args.kind, make)(args)
 
 
 if __name__ == "__main__":
-    main()
+    print("RESULT " + json.dumps(run(told())), flush=True)

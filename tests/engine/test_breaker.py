@@ -1,41 +1,66 @@
 """When a column's failures stop a run, and when they do not."""
 
-import random
-
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from data_designer.engine.breaker import ErrorRate
 
+CELLS = 2000
+Cells = npt.NDArray[np.bool_]
 
-def finished_until_tripped(share: float, seed: int, cells: int, rate: float = 0.5, window: int = 10) -> int | None:
-    """Cells that finish, failing at random, until the breaker trips; None if it never does."""
-    rng = random.Random(seed)
+
+def falling(share: float, seeds: int) -> Cells:
+    """Runs of cells that fail at random: a row a run."""
+    return np.stack([np.random.default_rng(seed).random(CELLS) < share for seed in range(seeds)])
+
+
+def by_record(failed: Cells, rate: float = 0.5, window: int = 10) -> int | None:
+    """Cells that finish one by one until the breaker trips; None if it never does."""
     breaker = ErrorRate(rate, window)
-    return next((n for n in range(1, cells + 1) if breaker.record(1, int(rng.random() < share))), None)
+    return next((n for n, one in enumerate(failed.tolist(), 1) if breaker.record(1, int(one))), None)
+
+
+def by_formula(failed: Cells, rate: float = 0.5, window: int = 10) -> list[int | None]:
+    """The same for many runs at once: what the breaker is to come to, while its span is exact."""
+    finished = np.arange(1, failed.shape[1] + 1)
+    counted = np.minimum(finished, np.maximum(10 * window, finished // 10))
+    total = np.concatenate([np.zeros((len(failed), 1), dtype=np.int64), np.cumsum(failed, axis=1)], axis=1)
+    recent = total[:, finished] - total[:, finished - counted]
+    expected = rate * counted
+    trips = (finished >= window) & (recent > expected + 2.0 * np.sqrt(expected * (1 - rate)))
+    return [int(run.argmax()) + 1 if run.any() else None for run in trips]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.4, 0.5, 0.6, 0.9, 1.0])
+@pytest.mark.parametrize(("rate", "window"), [(0.5, 10), (0.9, 10), (1.0, 10), (0.3, 5)])
+def test_it_trips_where_the_rate_and_chance_are_exceeded(share: float, rate: float, window: int) -> None:
+    """Cell by cell it comes to what the formula says for the last cells as a whole."""
+    runs = falling(share, 5)
+    assert [by_record(run, rate, window) for run in runs] == by_formula(runs, rate, window)
 
 
 def test_a_column_that_always_fails_trips_as_soon_as_the_window_is_full() -> None:
     """Ten failures of ten stop the run; nine finished cells do not."""
-    assert finished_until_tripped(1.0, 0, 100) == 10
-    assert finished_until_tripped(1.0, 0, 100, rate=0.9, window=50) == 50
+    always = np.ones(100, dtype=np.bool_)
+    assert by_record(always) == 10
+    assert by_record(always, rate=0.9, window=50) == 50
 
 
 @pytest.mark.parametrize(("share", "most"), [(0.2, 0), (0.3, 2), (0.4, 12)])
 def test_failures_below_the_rate_run_on_however_they_fall(share: float, most: int) -> None:
     """Of 200 runs of 2,000 cells that fail at random below the rate, next to none is stopped."""
-    stopped = sum(finished_until_tripped(share, seed, 2000) is not None for seed in range(200))
-    assert stopped <= most
+    assert sum(n is not None for n in by_formula(falling(share, 200))) <= most
 
 
 def test_failures_above_the_rate_are_found() -> None:
     """Every run that fails 60 % at random is stopped within 2,000 cells, and none before 10."""
-    found = [finished_until_tripped(0.6, seed, 2000) for seed in range(200)]
-    assert all(n is not None and n >= 10 for n in found)
+    assert all(n is not None and n >= 10 for n in by_formula(falling(0.6, 200)))
 
 
 def test_a_rate_of_one_never_trips() -> None:
     """A rate of 1.0, which disabling early shutdown sets, is never exceeded."""
-    assert finished_until_tripped(1.0, 0, 1000, rate=1.0) is None
+    assert by_record(np.ones(1000, dtype=np.bool_), rate=1.0) is None
 
 
 def test_an_endpoint_that_goes_bad_late_is_found_within_a_tenth() -> None:

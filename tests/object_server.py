@@ -170,6 +170,8 @@ class FaultyWay:
     server: str
     port: int = field(default_factory=free_port)
     asked: list[Asked] = field(default_factory=list)
+    refused: threading.Event = field(default_factory=threading.Event)
+    """A request has been refused."""
     _to_lose: int = 0
     """Which request to come, of those that change something, is carried out and not answered; 0 for none."""
     _loses_every: int = 0
@@ -251,13 +253,18 @@ class FaultyWay:
         with self._lock:
             self.asked.append(asked)
             if self._refusal is not None or asked.method in ("GET", "HEAD"):
-                return self._refusal, False
+                return self._refused(), False
             if self._to_refuse == 1:
                 self._refusal = DENIED
             lost = self._to_lose == 1
             self._to_lose = self._loses_every if lost else max(0, self._to_lose - 1)
             self._to_refuse = max(0, self._to_refuse - 1)
-            return self._refusal, lost
+            return self._refused(), lost
+
+    def _refused(self) -> tuple[int, str] | None:
+        if self._refusal is not None:
+            self.refused.set()
+        return self._refusal
 
 
 class _Handler(BaseHTTPRequestHandler):

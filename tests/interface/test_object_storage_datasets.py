@@ -6,34 +6,30 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from tests.interface.test_resume import (
+from tests.counting import Endpoint
+from tests.fakes import designer, model
+from tests.interface.going_on import (
     ALWAYS,
     IDEAL,
-    LIMIT,
     RECORDS,
     SLOTS,
-    Failing,
-    Holding,
-    Refusing,
-    Reply,
-    answer,
-    asked_twice,
+    begin,
     contents,
     data_files,
-    designer,
+    folder_of,
     make,
-    number_of,
-    started,
-    story,
+    retry,
+    tale,
     tokens,
 )
 from tests.object_server import DENIED, Bucket, FaultyWay
+from tests.programs import started
+from tests.replies import LIMIT, Failing, Holding, Refusing, answer, asked_twice, row_of
 
 import data_designer.config as dd
 from data_designer.engine.store import Store
@@ -42,8 +38,6 @@ from data_designer.interface import DataDesignerGenerationError, DatasetCreation
 from data_designer.interface.opening import released_on_error
 from data_designer.interface.stored import StoredDataset
 from data_designer.object_storage import ObjectPath
-
-Endpoint = Callable[..., Any]
 
 
 def objects_of(bucket: Bucket, dataset: str = "all/d") -> dict[str, str]:
@@ -67,8 +61,7 @@ def on_disk(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Dat
 
 def check_same(results: DatasetCreationResults, on_disk: DatasetCreationResults, bucket: Bucket) -> None:
     """A dataset is that of the disk: rows, bytes of every Parquet file, names of all others, and what it cost."""
-    folder = on_disk.artifact_storage.base_dataset_path
-    assert isinstance(folder, Path)
+    folder = folder_of(on_disk)
     pd.testing.assert_frame_equal(results.load_dataset(), on_disk.load_dataset())
     assert objects_of(bucket) == data_files(folder)
     assert {key.removeprefix("all/d/") for key in bucket.keys("all/d")} == set(contents(folder))
@@ -85,7 +78,7 @@ def test_the_same_seed_makes_the_same_dataset(
     seen: list[str] = []
     with endpoint(answer) as counted:
         made = designer(counted.url, root).create(
-            story(), num_records=RECORDS, dataset_name="d", on_batch_complete=lambda path: seen.append(str(path))
+            tale(), num_records=RECORDS, dataset_name="d", on_batch_complete=lambda path: seen.append(str(path))
         )
     assert len(counted.prompts) == IDEAL
     check_same(made, on_disk, bucket)
@@ -107,30 +100,30 @@ def test_the_url_may_be_given_to_create(
     """As text, or as a path that has lost a slash; nothing is written on this machine."""
     with endpoint(answer) as counted:
         maker = designer(counted.url, tmp_path)
-        maker.create(story(), num_records=RECORDS, dataset_name="d", artifact_path=str(root))
+        maker.create(tale(), num_records=RECORDS, dataset_name="d", artifact_path=str(root))
         again = maker.create(
-            story(), num_records=RECORDS, dataset_name="d", artifact_path=Path(str(root)), resume="always"
+            tale(), num_records=RECORDS, dataset_name="d", artifact_path=Path(str(root)), resume="always"
         )
     assert len(counted.prompts) == IDEAL
     check_same(again, on_disk, bucket)
     assert contents(tmp_path) == {}
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_a_dataset_is_exported_from_and_to_anywhere(
-    tmp_path: Path, endpoint: Endpoint, root: ObjectPath, bucket: Bucket, form: str
+    tmp_path: Path, endpoint: Endpoint, root: ObjectPath, bucket: Bucket, on_disk: DatasetCreationResults
 ) -> None:
-    """To a file and to an object, by what is in object storage and by what is on a disk: the same rows."""
-    with endpoint(answer) as counted:
-        there, here = make(counted.url, root, records=10), make(counted.url, tmp_path, records=10)
-    target = f"{bucket.url}/exports/out.{form}"
-    assert str(there.export(target)) == target
-    there.export(tmp_path / f"out.{form}")
-    here.export(f"{bucket.url}/exports/other", format=form)
-    written = bucket.content(f"exports/out.{form}")
-    assert written == (tmp_path / f"out.{form}").read_bytes() == bucket.content("exports/other")
+    """To a file and to an object, by what is in object storage and by what is on a disk: the same rows, in any form."""
     read = {"jsonl": lambda file: pd.read_json(file, lines=True), "csv": pd.read_csv, "parquet": pd.read_parquet}
-    assert list(read[form](io.BytesIO(written))["n"]) == list(range(10))
+    with endpoint(answer) as counted:
+        there = make(counted.url, root)
+    for form in read:
+        target = f"{bucket.url}/exports/out.{form}"
+        assert str(there.export(target)) == target
+        there.export(tmp_path / f"out.{form}")
+        on_disk.export(f"{bucket.url}/exports/other", format=form)
+        written = bucket.content(f"exports/out.{form}")
+        assert written == (tmp_path / f"out.{form}").read_bytes() == bucket.content("exports/other")
+        assert list(read[form](io.BytesIO(written))["n"]) == list(range(RECORDS))
 
 
 @pytest.mark.usefixtures("bucket")
@@ -199,9 +192,7 @@ def written(form: str, rows: pd.DataFrame) -> bytes:
 
 def seeded(path: str) -> dd.DataDesignerConfigBuilder:
     """A request a record about a seed row."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=SLOTS)
-    model = dd.ModelConfig(alias="a", model="a", provider="p", skip_health_check=True, inference_parameters=params)
-    builder = dd.DataDesignerConfigBuilder(model_configs=[model])
+    builder = dd.DataDesignerConfigBuilder(model_configs=[model("a", max_parallel_requests=SLOTS)])
     builder.with_seed_dataset(dd.LocalFileSeedSource(path=path))
     return builder.add_column(name="text", column_type="llm-text", model_alias="a", prompt="row {{ n }} {{ word }}")
 
@@ -252,25 +243,24 @@ def known(root: ObjectPath) -> int:
 
 @contextmanager
 def killed_after(url: str, root: ObjectPath, holding: Holding) -> Iterator[None]:
-    """Start the story as a program, and kill it at the end, once what it asked for is held."""
-    with started(url, Path(str(root))) as program:
-        try:
-            assert holding.held.wait(LIMIT)
-            yield
-        finally:
-            program.kill()
-            holding.go_on.set()
+    """Make the tale in a process, and kill it at the end, once what it asked for is held."""
+    program = started(begin, url, root, {})
+    try:
+        assert holding.held.wait(LIMIT)
+        yield
+    finally:
+        program.kill()
+        program.join()
+        holding.go_on.set()
 
 
 def wait_until_known(root: ObjectPath, replies: int) -> None:
-    """Wait until so many replies are in the bucket, and stay the same number."""
-    seen = [-1, -1]
+    """Wait until so many replies are in the bucket."""
     for _ in range(int(LIMIT / 0.1)):
-        seen = [seen[1], known(root)]
-        if seen == [replies, replies]:
+        if known(root) >= replies:
             return
         threading.Event().wait(0.1)
-    raise AssertionError(f"{seen[1]} replies are in the bucket, not {replies}")
+    raise AssertionError(f"{known(root)} replies are in the bucket, not {replies}")
 
 
 def test_a_driver_that_is_killed_pays_again_only_for_what_is_not_in_the_bucket(
@@ -329,8 +319,8 @@ def test_rejected_records_are_made_again(
         assert list(first.load_rejected()["record_index"]) == [3, 17]
         refusing.rows = set()
         counted.prompts.clear()
-        second = designer(counted.url, root).retry_failed(story(), dataset_name="d")
-    assert {number_of(prompt) for prompt in counted.prompts} == {3, 17}
+        second = retry(counted.url, root)
+    assert {row_of(prompt) for prompt in counted.prompts} == {3, 17}
     assert second.load_rejected().empty
     check_same(second, on_disk, bucket)
 
@@ -343,7 +333,7 @@ def test_columns_are_taken_from_a_dataset_in_object_storage(
         make(counted.url, root)
         for place in (tmp_path, root):
             counted.prompts.clear()
-            builder = story()
+            builder = tale()
             builder.delete_column("final")
             builder.add_column(name="final", column_type="llm-text", model_alias="b", prompt="best {{ loud }}")
             results = designer(counted.url, place).create(
@@ -356,10 +346,21 @@ def test_columns_are_taken_from_a_dataset_in_object_storage(
 
 # --- while the storage is away ---------------------------------------------------------------------------------
 
-OUTAGES: dict[str, Callable[[FaultyWay], Any]] = {
-    "unreachable": FaultyWay.unreachable,
-    "overloaded": FaultyWay.refusing,
-    "refusing": lambda way: way.refusing(*DENIED),
+
+def is_met(way: FaultyWay) -> None:
+    """Wait until something is refused."""
+    assert way.refused.wait(LIMIT)
+
+
+def is_met_surely(_: FaultyWay) -> None:
+    """Nobody can see that nobody answers, so wait for as long as it takes to ask a few times."""
+    threading.Event().wait(1.0)
+
+
+OUTAGES: dict[str, tuple[Callable[[FaultyWay], AbstractContextManager[None]], Callable[[FaultyWay], None]]] = {
+    "unreachable": (FaultyWay.unreachable, is_met_surely),
+    "overloaded": (FaultyWay.refusing, is_met),
+    "refusing": (lambda way: way.refusing(*DENIED), is_met),
 }
 
 
@@ -367,19 +368,15 @@ OUTAGES: dict[str, Callable[[FaultyWay], Any]] = {
 def test_a_storage_that_goes_away_and_comes_back_costs_nothing(
     endpoint: Endpoint, root: ObjectPath, way: FaultyWay, on_disk: DatasetCreationResults, outage: str
 ) -> None:
-    """In the middle of a run, for some seconds: the dataset is the same, and nothing is asked twice."""
-    halfway = threading.Event()
-
-    def slowly(prompt: str) -> Reply:
-        if len(counted.prompts) >= IDEAL // 3:
-            halfway.set()
-        return Reply(f"<{prompt}>", seconds=0.1)
-
-    with endpoint(slowly) as counted, ThreadPoolExecutor(1) as threads:
+    """In the middle of a run, which ends no sooner: the dataset is the same, and no request is made twice."""
+    holding = Holding(IDEAL // 3)
+    with endpoint(holding) as counted, ThreadPoolExecutor(1) as threads:
         running = threads.submit(make, counted.url, root)
-        assert halfway.wait(LIMIT)
-        with OUTAGES[outage](way):
-            threading.Event().wait(2.0)
+        assert holding.held.wait(LIMIT)
+        away, until = OUTAGES[outage]
+        with away(way):
+            holding.go_on.set()
+            until(way)
             assert not running.done()
         results = running.result(LIMIT)
     assert asked_twice(counted.prompts) == {}

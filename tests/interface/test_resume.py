@@ -1,210 +1,52 @@
-"""What is there goes on: refused, resumed, extended, interrupted, killed, retried. Run as a program, it makes one."""
+"""What is there goes on: refused, resumed, extended, stopped, retried."""
 
-import hashlib
 import json
 import logging
 import os
 import re
-import signal
-import subprocess
-import sys
-import threading
-import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from tests.counting import Endpoint
+from tests.fakes import NOWHERE, designer, model, numbered, provider
+from tests.interface.going_on import (
+    ALWAYS,
+    IDEAL,
+    IF_POSSIBLE,
+    RECORDS,
+    SEED_ROWS,
+    Undisturbed,
+    contents,
+    data_files,
+    make,
+    none_may_be_complete,
+    retry,
+    tale,
+    tokens,
+)
+from tests.replies import LIMIT, MANY, Failing, Holding, Refusing, answer, asked_twice, row_of
 
 import data_designer.config as dd
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError, DatasetInUseError
-from data_designer.interface import DataDesigner, DataDesignerGenerationError, DatasetCreationResults
+from data_designer.interface import DataDesigner, DataDesignerGenerationError
 
-Endpoint = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("sockets")
 
-LIMIT = 60.0
-"""Seconds after which something that never comes is given up."""
-MANY = 1_000_000
-SLOTS = 4
-SEED_ROWS = 40
-RECORDS = 20
-IDEAL = 2 * RECORDS
-"""Requests of an undisturbed run: two a record."""
-ALWAYS, IF_POSSIBLE = dd.ResumeMode.ALWAYS, dd.ResumeMode.IF_POSSIBLE
 GOING_ON = pytest.mark.parametrize("mode", [ALWAYS, IF_POSSIBLE])
-
-
-class Reply:
-    """What the endpoint does with one request."""
-
-    def __init__(self, text: str = "fine", status: int = 200, seconds: float = 0.0) -> None:
-        self.text, self.status, self.seconds = text, status, seconds
-
-
-def answer(prompt: str) -> Reply:
-    """A reply that tells every prompt from every other."""
-    return Reply(f"<{prompt}>")
-
-
-@dataclass
-class Failing:
-    """Answers a number of requests, then refuses every other one."""
-
-    answers: int
-    status: int = 503
-    only: str = ""
-    """It counts and refuses only prompts that begin so."""
-    given: list[str] = field(default_factory=list)
-    """Prompts that were answered."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, prompt: str) -> Reply:
-        """Answer or refuse."""
-        with self.lock:
-            counted = sum(one.startswith(self.only) for one in self.given)
-            if prompt.startswith(self.only) and counted >= self.answers:
-                return Reply("out of order", self.status)
-            self.given.append(prompt)
-        return answer(prompt)
-
-
-@dataclass
-class Holding:
-    """Answers a number of requests, then keeps those that come waiting until it is told to go on."""
-
-    answers: int
-    seconds: float = 0.0
-    """Latency of a reply."""
-    came: int = 0
-    held_at: float = 0.0
-    """When it first held one, on the machine's monotonic clock."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    held: threading.Event = field(default_factory=threading.Event)
-    go_on: threading.Event = field(default_factory=threading.Event)
-
-    def __call__(self, prompt: str) -> Reply:
-        """Answer, sooner or later."""
-        with self.lock:
-            self.came += 1
-            waits = self.came > self.answers
-            if waits and not self.held.is_set():
-                self.held_at = time.monotonic()
-                self.held.set()
-        if waits:
-            self.go_on.wait(LIMIT)
-        return Reply(f"<{prompt}>", seconds=self.seconds)
-
-
-def model(alias: str, slots: int = SLOTS, **options: Any) -> dd.ModelConfig:
-    """A model at the counting endpoint."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=slots, **options)
-    return dd.ModelConfig(alias=alias, model=alias, provider="p", skip_health_check=True, inference_parameters=params)
-
-
-def seeds(first: int = 0) -> dd.DataFrameSeedSource:
-    """Rows 0, 1, 2, ..., of which the first may be another."""
-    return dd.DataFrameSeedSource(df=pd.DataFrame({"n": [first, *range(1, SEED_ROWS)]}))
-
-
-def story(
-    *,
-    prompt: str = "row {{ n }} {{ mood }}",
-    moods: tuple[str, ...] = ("calm", "wild"),
-    first: int = 0,
-    models: tuple[dd.ModelConfig, dd.ModelConfig] | None = None,
-) -> dd.DataDesignerConfigBuilder:
-    """Two requests a record, to two models, with a dropped column and a processor."""
-    builder = dd.DataDesignerConfigBuilder(model_configs=list(models or (model("a"), model("b"))))
-    builder.with_seed_dataset(seeds(first))
-    builder.add_column(name="mood", column_type="sampler", sampler_type="category", params={"values": list(moods)})
-    builder.add_column(name="draft", column_type="llm-text", model_alias="a", prompt=prompt, drop=True)
-    builder.add_column(name="loud", column_type="expression", expr="{{ draft | upper }}")
-    builder.add_column(name="final", column_type="llm-text", model_alias="b", prompt="better {{ loud }}")
-    builder.add_processor(processor_type="schema_transform", name="chat", template={"q": "{{ n }}", "a": "{{ final }}"})
-    return builder
-
-
-def designer(url: str, path: Path, **run: Any) -> DataDesigner:
-    """A designer whose models are at the counting endpoint; seed 1 and batches of 8 unless said otherwise."""
-    provider = dd.ModelProvider(name="p", endpoint=url, api_key="k")
-    made = DataDesigner(path, model_providers=[provider], auto_configure_logging=False)
-    given = {"executor": "inline", "seed": 1, "buffer_size": 8, **run}
-    made.set_run_config(dd.RunConfig(**{name: value for name, value in given.items() if value is not None}))
-    return made
-
-
-def make(url: str, path: Path, mode: str = "never", records: int = RECORDS, **run: Any) -> DatasetCreationResults:
-    """Make the story, or go on with it."""
-    return designer(url, path, **run).create(story(), num_records=records, dataset_name="d", resume=mode)
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """Each file of a dataset with a digest of its bytes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def data_files(folder: Path) -> dict[str, str]:
-    """The same, of its Parquet files only."""
-    return {name: digest for name, digest in contents(folder).items() if name.endswith(".parquet")}
-
-
-def tokens(results: DatasetCreationResults) -> dict[str, tuple[int, int, int]]:
-    """What each model's replies came to."""
-    usage = results.outcomes.usage
-    return {alias: (spent.requests, spent.input_tokens, spent.output_tokens) for alias, spent in usage.items()}
-
-
-def number_of(prompt: str) -> int:
-    """The seed row that a prompt is about."""
-    found = re.search(r"row (\d+)", prompt, re.IGNORECASE)
-    assert found is not None
-    return int(found.group(1))
-
-
-@contextmanager
-def none_may_be_complete() -> Iterator[None]:
-    """A run that stops before its first record is complete says so by raising."""
-    try:
-        yield
-    except DataDesignerGenerationError as error:
-        assert "no record could be made" in str(error)  # noqa: PT017 - some runs raise
-
-
-def asked_twice(prompts: list[str]) -> dict[str, int]:
-    """Prompts that came more than once, and how often."""
-    return {prompt: count for prompt, count in Counter(prompts).items() if count > 1}
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """What a run comes to that nothing disturbs."""
-
-    frame: pd.DataFrame
-    files: dict[str, str]
-    tokens: dict[str, tuple[int, int, int]]
-
-    def check(self, results: DatasetCreationResults) -> None:
-        """A dataset is the same: rows, bytes of every Parquet file, and what it cost."""
-        pd.testing.assert_frame_equal(results.load_dataset(), self.frame)
-        assert data_files(results.artifact_storage.base_dataset_path) == self.files
-        assert tokens(results) == self.tokens
-        assert (results.outcomes.generated, results.outcomes.unfinished) == (len(self.frame), 0)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """The story of `RECORDS` records, made in one go."""
+    """The tale of `RECORDS` records, made in one go."""
     with endpoint(answer) as counted:
-        results = make(counted.url, tmp_path_factory.mktemp("whole"))
+        made = Undisturbed.of(make(counted.url, tmp_path_factory.mktemp("whole")))
     assert len(counted.prompts) == IDEAL
-    return Undisturbed(results.load_dataset(), data_files(results.artifact_storage.base_dataset_path), tokens(results))
+    return made
 
 
 # --- the decision table ----------------------------------------------------------------------------------------
@@ -227,7 +69,7 @@ def test_always_needs_something_to_go_on_with(tmp_path: Path, there: str) -> Non
     if there == "empty":
         (tmp_path / "d").mkdir()
     with pytest.raises(ArtifactStorageError, match=f"there is no dataset at {tmp_path / 'd'} to resume"):
-        make("http://127.0.0.1:9", tmp_path, ALWAYS)
+        make(NOWHERE, tmp_path, ALWAYS)
     assert contents(tmp_path) == {}
 
 
@@ -306,7 +148,7 @@ def test_only_a_batch_that_is_missing_is_made_again(
         before = contents(tmp_path / "d")
         counted.prompts.clear()
         results = make(counted.url, tmp_path, mode)
-    assert sorted({number_of(prompt) for prompt in counted.prompts}) == list(range(8, 16))
+    assert sorted({row_of(prompt) for prompt in counted.prompts}) == list(range(8, 16))
     assert len(counted.prompts) == 16
     after = contents(tmp_path / "d")
     assert {name: after[name] for name in before if name != "metadata.json"} == {
@@ -324,7 +166,7 @@ def test_a_receipt_that_is_gone_is_a_batch_that_is_gone(
         (tmp_path / "d/receipts/batch_00002.json").unlink()
         counted.prompts.clear()
         results = make(counted.url, tmp_path, ALWAYS)
-    assert sorted({number_of(prompt) for prompt in counted.prompts}) == list(range(16, RECORDS))
+    assert sorted({row_of(prompt) for prompt in counted.prompts}) == list(range(16, RECORDS))
     undisturbed.check(results)
 
 
@@ -337,7 +179,7 @@ def test_a_file_that_is_gone_is_a_hole_that_is_filled(
         (tmp_path / "d/parquet-files/batch_00001.parquet").unlink()
         counted.prompts.clear()
         results = make(counted.url, tmp_path, ALWAYS)
-    assert sorted({number_of(prompt) for prompt in counted.prompts}) == list(range(8, 16))
+    assert sorted({row_of(prompt) for prompt in counted.prompts}) == list(range(8, 16))
     undisturbed.check(results)
 
 
@@ -408,7 +250,7 @@ def test_a_refusal_names_what_differs(endpoint: Endpoint, tmp_path: Path, change
         before = contents(tmp_path)
         with pytest.raises(DataDesignerGenerationError) as caught:
             designer(counted.url, tmp_path, **run).create(
-                story(**declared), num_records=RECORDS, dataset_name="d", resume="always"
+                tale(**declared), num_records=RECORDS, dataset_name="d", resume="always"
             )
     assert [line for line in str(caught.value).splitlines() if line.startswith("  - ")] == [f"  - {said}"]
     assert isinstance(caught.value.__cause__, DatasetGenerationError)
@@ -427,7 +269,7 @@ def test_if_possible_leaves_what_does_not_fit_alone(
         make(counted.url, tmp_path)
         before = contents(tmp_path / "d")
         results = designer(counted.url, tmp_path, **run).create(
-            story(**declared), num_records=4, dataset_name="d", resume="if_possible"
+            tale(**declared), num_records=4, dataset_name="d", resume="if_possible"
         )
     assert results.artifact_storage.resolved_dataset_name.startswith("d_")
     assert results.count_records() == 4
@@ -448,14 +290,14 @@ def shouting(mark: str) -> dd.DataDesignerConfigBuilder:
 
     louder.__name__ = loud.__name__
     builder = dd.DataDesignerConfigBuilder(model_configs=[])
-    builder.with_seed_dataset(seeds())
+    builder.with_seed_dataset(numbered())
     function = loud if mark == "!" else louder
     return builder.add_column(dd.CustomColumnConfig(name="loud", generator_function=function))
 
 
 def test_another_body_of_a_function_is_noticed(tmp_path: Path) -> None:
     """A custom column's function that does something else now is refused, by the column's name."""
-    maker = designer("http://127.0.0.1:9", tmp_path)
+    maker = designer(NOWHERE, tmp_path)
     maker.create(shouting("!"), num_records=8, dataset_name="d")
     again = maker.create(shouting("!"), num_records=12, dataset_name="d", resume="always")
     assert list(again.load_dataset()["loud"]) == [f"{n}!" for n in range(12)]
@@ -469,8 +311,8 @@ def test_where_and_how_it_runs_may_change(endpoint: Endpoint, tmp_path: Path, un
     with endpoint(failing) as first, endpoint(answer) as second:
         with none_may_be_complete():
             make(first.url, tmp_path, outage_patience=0.01)
-        provider = dd.ModelProvider(name="p", endpoint=second.url, api_key="another")
-        other = DataDesigner(tmp_path, model_providers=[provider], auto_configure_logging=False)
+        elsewhere = provider(second.url, api_key="another")
+        other = DataDesigner(tmp_path, model_providers=[elsewhere], auto_configure_logging=False)
         other.set_run_config(
             dd.RunConfig(
                 executor="inline",
@@ -484,14 +326,13 @@ def test_where_and_how_it_runs_may_change(endpoint: Endpoint, tmp_path: Path, un
                 outage_patience=60.0,
             )
         )
-        models = (model("a", 1, timeout=7), model("b", 9))
-        results = other.create(story(models=models), num_records=RECORDS, dataset_name="d", resume="always")
+        models = (model("a", max_parallel_requests=1, timeout=7), model("b", max_parallel_requests=9))
+        results = other.create(tale(models=models), num_records=RECORDS, dataset_name="d", resume="always")
     assert asked_twice([*failing.given, *second.prompts]) == {}
     assert len(failing.given) + len(second.prompts) == IDEAL
     undisturbed.check(results)
 
 
-@pytest.mark.ray
 @pytest.mark.usefixtures("local_ray")
 def test_a_dataset_may_be_begun_in_this_process_and_ended_on_ray(
     endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
@@ -636,7 +477,7 @@ def test_an_early_shutdown_is_resumed_and_then_mended(endpoint: Endpoint, tmp_pa
         assert 10 <= len(refused) < SEED_ROWS - 4
         assert set(resumed.load_dataset()["n"]) == set(range(SEED_ROWS)) - refused
         assert resumed.outcomes.unfinished == 0
-        results = designer(counted.url, tmp_path).retry_failed(story(), dataset_name="d")
+        results = retry(counted.url, tmp_path)
     assert asked_twice(failing.given) == {}
     pd.testing.assert_frame_equal(results.load_dataset(), whole.load_dataset())
     assert data_files(tmp_path / "d") == data_files(tmp_path / "whole/d")
@@ -660,257 +501,6 @@ def test_a_record_is_the_same_however_it_is_cut_and_whoever_makes_it(
     pd.testing.assert_frame_equal(results.load_dataset(), whole.load_dataset())
 
 
-# --- killed ----------------------------------------------------------------------------------------------------
-
-
-def started(url: str, path: Path, act: str = "story", **run: Any) -> "subprocess.Popen[str]":
-    """This file as a program that makes a dataset, or goes on with one."""
-    given = json.dumps({"url": url, "path": str(path), "act": act, "run": run})
-    environment = {**os.environ, "DATA_DESIGNER_HOME": str(path)}
-    command = [sys.executable, __file__, given]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-@contextmanager
-def gone_at_the_end(program: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """A test that fails leaves no program behind, and does not wait for one."""
-    with program:
-        try:
-            yield program
-        except BaseException:
-            program.kill()
-            raise
-
-
-def killed(program: "subprocess.Popen[str]", holding: Holding) -> None:
-    """Kill a program as soon as the endpoint holds what it asked for."""
-    with program:
-        held = holding.held.wait(LIMIT)
-        program.kill()
-    assert held
-    assert program.returncode == -signal.SIGKILL
-    holding.go_on.set()
-
-
-def ended(program: "subprocess.Popen[str]") -> str:
-    """Wait until a program ends well; gives what it said."""
-    with gone_at_the_end(program):
-        said, _ = program.communicate(timeout=LIMIT)
-    assert program.returncode == 0, said
-    return said
-
-
-def test_a_driver_that_is_killed_loses_only_what_was_under_way(
-    endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
-) -> None:
-    """SIGKILL after 6, 19 and 33 requests: each costs at most the rows that were out, and the dataset is the same."""
-    run = {"max_in_flight_tasks": SLOTS}
-    total = 0
-    for answers in (6, 13, 14):
-        holding = Holding(answers)
-        with endpoint(holding) as counted:
-            killed(started(counted.url, tmp_path, **run), holding)
-            total += len(counted.prompts)
-    with endpoint(answer) as counted:
-        ended(started(counted.url, tmp_path, **run))
-        total += len(counted.prompts)
-        assert total <= IDEAL + 3 * SLOTS
-        results = make(counted.url, tmp_path, ALWAYS)
-        undisturbed.check(results)
-
-
-def answered_before(counted: Any, holding: Holding) -> list[str]:
-    """Prompts whose reply had left for a second when requests began to be held."""
-    found = [prompt for prompt, _, left in counted.spans if left < holding.held_at - 1.0]
-    assert found
-    return found
-
-
-def test_a_reply_is_in_the_journal_soon_after_it_came(
-    endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
-) -> None:
-    """SIGKILL with the usual settings: no reply that left a second before is asked for again."""
-    holding = Holding(30, seconds=0.35)
-    with endpoint(holding) as counted:
-        program = started(counted.url, tmp_path)
-        killed(program, holding)
-        safe = answered_before(counted, holding)
-    with endpoint(answer) as counted:
-        ended(started(counted.url, tmp_path))
-        assert set(safe).isdisjoint(counted.prompts)
-        undisturbed.check(make(counted.url, tmp_path, ALWAYS))
-
-
-def numbered(calls: Path, strategy: str = "cell_by_cell") -> dd.DataDesignerConfigBuilder:
-    """A column that never comes out the same twice, a text about it, and another such column about the text."""
-
-    def fresh(what: str) -> str:
-        made = uuid.uuid4().hex
-        with calls.open("a") as file:
-            file.write(f"{what} {made}\n")
-        return made
-
-    @dd.custom_column_generator(required_columns=["n"])
-    def one(row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "serial": fresh("serial")}
-
-    @dd.custom_column_generator(required_columns=["n"])
-    def all_of_them(df: pd.DataFrame) -> pd.DataFrame:
-        return df.assign(serial=[fresh("serial") for _ in range(len(df))])
-
-    @dd.custom_column_generator(required_columns=["text"])
-    def stamped(row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "stamp": fresh("stamp")}
-
-    builder = dd.DataDesignerConfigBuilder(model_configs=[model("a")])
-    builder.with_seed_dataset(seeds())
-    function = one if strategy == "cell_by_cell" else all_of_them
-    builder.add_column(dd.CustomColumnConfig(name="serial", generator_function=function, generation_strategy=strategy))
-    builder.add_column(name="text", column_type="llm-text", model_alias="a", prompt="row {{ n }} {{ serial }}")
-    return builder.add_column(dd.CustomColumnConfig(name="stamp", generator_function=stamped))
-
-
-def called(calls: Path) -> dict[str, list[str]]:
-    """What the functions gave, by column, in order of the calls."""
-    lines = [line.split() for line in calls.read_text().splitlines()]
-    return {what: [made for column, made in lines if column == what] for what in ("serial", "stamp")}
-
-
-@pytest.mark.parametrize("strategy", ["cell_by_cell", "full_column"])
-def test_what_a_function_came_to_is_not_computed_again(endpoint: Endpoint, tmp_path: Path, strategy: str) -> None:
-    """A function that never gives the same twice, killed while models are asked: each result counts, and is kept."""
-    holding = Holding(5)
-    with endpoint(holding) as counted:
-        killed(started(counted.url, tmp_path, act=strategy, buffer_size=RECORDS), holding)
-        before = called(tmp_path / "calls.txt")["serial"]
-        assert len(before) == RECORDS
-        asked = len(counted.prompts)
-    with endpoint(answer) as counted:
-        ended(started(counted.url, tmp_path, act=strategy, buffer_size=RECORDS))
-        assert asked + len(counted.prompts) <= RECORDS + 5 + SLOTS
-    frame = pd.read_pickle(tmp_path / "frame.pickle")  # noqa: S301 - our own
-    assert called(tmp_path / "calls.txt")["serial"] == list(frame["serial"]) == before
-    assert list(frame["text"]) == [f"<row {n} {serial}>" for n, serial in enumerate(before)]
-
-
-def test_a_function_behind_a_model_is_called_once_but_for_what_was_under_way(
-    endpoint: Endpoint, tmp_path: Path
-) -> None:
-    """Killed after 12 of 20 replies: of the calls that follow a reply only those of rows that were out are repeated."""
-    run = {"max_in_flight_tasks": SLOTS, "buffer_size": RECORDS}
-    holding = Holding(12)
-    with endpoint(holding) as counted:
-        killed(started(counted.url, tmp_path, act="cell_by_cell", **run), holding)
-        asked = len(counted.prompts)
-    before = called(tmp_path / "calls.txt")["stamp"]
-    with endpoint(answer) as counted:
-        ended(started(counted.url, tmp_path, act="cell_by_cell", **run))
-        assert asked + len(counted.prompts) <= RECORDS + SLOTS
-    calls = called(tmp_path / "calls.txt")
-    frame = pd.read_pickle(tmp_path / "frame.pickle")  # noqa: S301 - our own
-    assert RECORDS <= len(calls["stamp"]) <= RECORDS + SLOTS
-    assert RECORDS <= len(calls["serial"]) <= RECORDS + SLOTS
-    assert len(set(before) - set(frame["stamp"])) <= SLOTS
-    assert frame["stamp"].is_unique
-
-
-# --- interrupted -----------------------------------------------------------------------------------------------
-
-STORY = """
-model_configs:
-- {alias: a, model: a, provider: p, skip_health_check: true, inference_parameters: {max_parallel_requests: 4}}
-- {alias: b, model: b, provider: p, skip_health_check: true, inference_parameters: {max_parallel_requests: 4}}
-seed_config: {source: {seed_type: local, path: seeds.csv}}
-columns:
-- {name: draft, column_type: llm-text, prompt: "row {{ n }}", model_alias: a}
-- {name: final, column_type: llm-text, prompt: "better {{ draft }}", model_alias: b}
-"""
-
-
-def command(url: str, folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """The command line, in a process group of its own as a shell would start it."""
-    (folder / "model_providers.yaml").write_text(f"providers: [{{name: p, endpoint: '{url}', api_key: k}}]")
-    (folder / "story.yaml").write_text(STORY)
-    (folder / "seeds.csv").write_text("\n".join(["n", *map(str, range(SEED_ROWS))]))
-    environment = {**os.environ, "DATA_DESIGNER_HOME": str(folder)}
-    line = [sys.executable, "-m", "data_designer.cli.main", *arguments]
-    return subprocess.Popen(
-        line,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def create_command(url: str, folder: Path) -> "subprocess.Popen[str]":
-    """`data-designer create` of the story."""
-    settings = ("--set", "executor=inline", "--set", "buffer_size=8", "--seed", "1")
-    return command(url, folder, "create", "story.yaml", "-n", str(RECORDS), "-d", "d", *settings)
-
-
-def heard(program: "subprocess.Popen[str]", words: str) -> str:
-    """Read what a program says until the words come; gives the line."""
-    assert program.stderr is not None
-    for line in program.stderr:
-        if words in line:
-            return line
-    raise AssertionError(f"the program ended without saying {words!r}")
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_finishes_what_is_under_way(endpoint: Endpoint, tmp_path: Path, number: int) -> None:
-    """Ctrl-C or SIGTERM once: what was asked is awaited and kept, exit code 1, and the words that go on with it."""
-    holding = Holding(21)
-    with endpoint(holding) as counted:
-        with gone_at_the_end(create_command(counted.url, tmp_path)) as program:
-            assert holding.held.wait(LIMIT)
-            os.killpg(program.pid, number)
-            heard(program, "stopping")
-            assert program.poll() is None
-            holding.go_on.set()
-            heard(program, f"data-designer resume {tmp_path / 'artifacts/d'}")
-            assert program.stderr is not None
-            rest = program.stderr.read()
-        assert program.returncode == 1, rest
-        assert "Traceback" not in rest
-        assert not (tmp_path / "artifacts/d/lock").exists()
-        with gone_at_the_end(command(counted.url, tmp_path, "resume", "artifacts/d")) as program:
-            said = program.communicate(timeout=LIMIT)
-        assert program.returncode == 0, said
-    assert len(counted.prompts) == IDEAL
-    assert asked_twice(counted.prompts) == {}
-    assert read(tmp_path / "artifacts/d") == [f"<better <row {n}>>" for n in range(RECORDS)]
-
-
-def read(dataset: Path) -> list[str]:
-    """The last column of a dataset, in order."""
-    return list(pd.read_parquet(dataset / "parquet-files")["final"])
-
-
-def test_a_second_interrupt_leaves_at_once(endpoint: Endpoint, tmp_path: Path) -> None:
-    """Ctrl-C twice, while an endpoint never answers: the command is gone with 130, and what came before is kept."""
-    holding = Holding(30, seconds=0.35)
-    with endpoint(holding) as counted:
-        with gone_at_the_end(create_command(counted.url, tmp_path)) as program:
-            assert holding.held.wait(LIMIT)
-            os.killpg(program.pid, signal.SIGINT)
-            heard(program, "stopping")
-            os.killpg(program.pid, signal.SIGINT)
-            assert "Traceback" not in str(program.communicate(timeout=LIMIT))
-        assert program.returncode == 130
-        holding.go_on.set()
-        safe = answered_before(counted, holding)
-        counted.prompts.clear()
-        with gone_at_the_end(command(counted.url, tmp_path, "resume", "artifacts/d")) as program:
-            said = program.communicate(timeout=LIMIT)
-        assert program.returncode == 0, said
-    assert set(safe).isdisjoint(counted.prompts)
-    assert read(tmp_path / "artifacts/d") == [f"<better <row {n}>>" for n in range(RECORDS)]
-
-
 # --- two at once -----------------------------------------------------------------------------------------------
 
 
@@ -926,7 +516,7 @@ def test_a_dataset_that_is_being_written_is_refused_to_others(
             with pytest.raises(DatasetInUseError, match=f"being written by process {os.getpid()}"):
                 make(other.url, tmp_path, mode)
         with pytest.raises(DatasetInUseError, match="being written"):
-            designer(other.url, tmp_path).retry_failed(story(), dataset_name="d")
+            retry(other.url, tmp_path)
         assert other.prompts == []
         beside = make(other.url, tmp_path)
         assert beside.artifact_storage.resolved_dataset_name != "d"
@@ -940,18 +530,6 @@ def test_a_dataset_that_is_being_written_is_refused_to_others(
 # --- what was rejected -----------------------------------------------------------------------------------------
 
 
-@dataclass
-class Refusing:
-    """Refuses prompts about some rows with HTTP 400."""
-
-    rows: set[int]
-    words: str = "not this one"
-
-    def __call__(self, prompt: str) -> Reply:
-        """Answer or refuse."""
-        return Reply(self.words, 400) if number_of(prompt) in self.rows else answer(prompt)
-
-
 def test_rejected_records_are_made_again_and_take_their_places(
     endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
@@ -963,8 +541,8 @@ def test_rejected_records_are_made_again_and_take_their_places(
         before = contents(tmp_path / "d")
         refusing.rows, refusing.words = {17}, "still not"
         counted.prompts.clear()
-        second = designer(counted.url, tmp_path).retry_failed(story(), dataset_name="d")
-        assert Counter(map(number_of, counted.prompts)) == {3: 2, 17: 1, 18: 2}
+        second = retry(counted.url, tmp_path)
+        assert Counter(map(row_of, counted.prompts)) == {3: 2, 17: 1, 18: 2}
         rejected = second.load_rejected()
         assert list(rejected["record_index"]) == [17]
         assert "still not" in rejected["message"][0]
@@ -974,12 +552,12 @@ def test_rejected_records_are_made_again_and_take_their_places(
         assert {name for name in before if "batch_00001" in name and after[name] != before[name]} == set()
         assert "rejected/batch_00000.parquet" not in after
         refusing.rows = set()
-        third = designer(counted.url, tmp_path).retry_failed(story(), dataset_name="d")
+        third = retry(counted.url, tmp_path)
         assert third.outcomes.rejected == 0
         pd.testing.assert_frame_equal(third.load_dataset(), undisturbed.frame)
         assert data_files(tmp_path / "d") == undisturbed.files
         counted.prompts.clear()
-        designer(counted.url, tmp_path).retry_failed(story(), dataset_name="d")
+        retry(counted.url, tmp_path)
         assert counted.prompts == []
 
 
@@ -991,7 +569,7 @@ def test_another_model_may_be_asked(endpoint: Endpoint, tmp_path: Path, undistur
         refusing.rows = set()
         counted.bodies.clear()
         maker = designer(counted.url, tmp_path)
-        results = maker.retry_failed(story(), dataset_name="d", models={"b": "stronger"})
+        results = maker.retry_failed(tale(), dataset_name="d", models={"b": "stronger"})
         assert Counter(body["model"] for body in counted.bodies) == {"a": 2, "stronger": 2}
         pd.testing.assert_frame_equal(results.load_dataset(), undisturbed.frame)
         counted.prompts.clear()
@@ -1007,32 +585,10 @@ def test_an_alias_that_no_column_uses_is_refused(endpoint: Endpoint, tmp_path: P
         before = contents(tmp_path / "d")
         maker = designer(counted.url, tmp_path)
         with pytest.raises(DataDesignerGenerationError, match="alias 'c'; there are a, b"):
-            maker.retry_failed(story(), dataset_name="d", models={"c": "stronger"})
+            maker.retry_failed(tale(), dataset_name="d", models={"c": "stronger"})
         assert contents(tmp_path / "d") == before
         refusing.rows = set()
-        assert maker.retry_failed(story(), dataset_name="d").outcomes.rejected == 0
-
-
-def test_a_retry_that_is_killed_changes_nothing_and_is_not_paid_again(
-    endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
-) -> None:
-    """SIGKILL during retry_failed: the dataset is as it was, and the next retry pays for what was under way only."""
-    with endpoint(Refusing({3, 4, 5, 6, 17})) as counted:
-        first = make(counted.url, tmp_path)
-        before = data_files(tmp_path / "d")
-    holding = Holding(6)
-    with endpoint(holding) as counted:
-        killed(started(counted.url, tmp_path, act="retry", max_in_flight_tasks=1), holding)
-        asked = len(counted.prompts)
-        others = undisturbed.frame.drop([3, 4, 5, 6, 17]).reset_index(drop=True)
-        pd.testing.assert_frame_equal(first.load_dataset(), others)
-        assert data_files(tmp_path / "d") == before
-    with endpoint(answer) as counted:
-        ended(started(counted.url, tmp_path, act="retry", max_in_flight_tasks=1))
-        assert asked + len(counted.prompts) <= 10 + 1
-        results = make(counted.url, tmp_path, ALWAYS)
-    pd.testing.assert_frame_equal(results.load_dataset(), undisturbed.frame)
-    assert data_files(tmp_path / "d") == undisturbed.files
+        assert maker.retry_failed(tale(), dataset_name="d").outcomes.rejected == 0
 
 
 def test_retry_needs_what_the_dataset_was_made_with(endpoint: Endpoint, tmp_path: Path) -> None:
@@ -1041,28 +597,6 @@ def test_retry_needs_what_the_dataset_was_made_with(endpoint: Endpoint, tmp_path
         make(counted.url, tmp_path)
         maker = designer(counted.url, tmp_path)
         with pytest.raises(DataDesignerGenerationError, match="columns.draft.prompt"):
-            maker.retry_failed(story(prompt="row {{ n }}"), dataset_name="d")
+            maker.retry_failed(tale(prompt="row {{ n }}"), dataset_name="d")
         with pytest.raises(ArtifactStorageError, match="there is no dataset at"):
-            maker.retry_failed(story(), dataset_name="e")
-
-
-# --- as a program ----------------------------------------------------------------------------------------------
-
-
-def drive(given: dict[str, Any]) -> None:
-    """Make what one of the tests above kills."""
-    path = Path(given["path"])
-    maker = designer(given["url"], path, **given["run"])
-    match given["act"]:
-        case "retry":
-            maker.retry_failed(story(), dataset_name="d")
-        case "story":
-            maker.create(story(), num_records=RECORDS, dataset_name="d", resume="if_possible")
-        case strategy:
-            builder = numbered(path / "calls.txt", strategy)
-            results = maker.create(builder, num_records=RECORDS, dataset_name="d", resume="if_possible")
-            results.load_dataset().to_pickle(path / "frame.pickle")
-
-
-if __name__ == "__main__":
-    drive(json.loads(sys.argv[1]))
+            maker.retry_failed(tale(), dataset_name="e")

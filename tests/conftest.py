@@ -38,6 +38,13 @@ def _cluster_of(item: pytest.Item) -> str:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Let its fixtures do only what the test says that it does."""
+    with _GUARD.watching(tier_of(item)):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """Let a test do only what its fixtures say that it does."""
     with _GUARD.watching(tier_of(item)):

@@ -42,7 +42,8 @@ _NEEDED = {
 
 def tier_of(item: pytest.Item) -> Tier:
     """The cheapest tier that has all that a test's fixtures need."""
-    names: list[str] = getattr(item, "fixturenames", [])
+    names = [*getattr(item, "fixturenames", ())]
+    names += [name for mark in item.iter_markers("needs") for name in mark.args]
     return max((PERMITS[name] for name in names if name in PERMITS), default=Tier.UNIT)
 
 

@@ -81,7 +81,7 @@ def objects(bucket: Bucket) -> Files:
     return files_at(ObjectPath(f"{bucket.url}/d"))
 
 
-@pytest.fixture(params=["disk", "objects"])
+@pytest.fixture(params=["disk", pytest.param("objects", marks=pytest.mark.needs("processes"))])
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> Files:
     """Files on a disk, and in object storage."""
     if request.param == "disk":

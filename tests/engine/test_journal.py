@@ -339,7 +339,7 @@ def test_replies_of_many_batches_hold_few_files_open(tmp_path: Path) -> None:
     one = recorder(tmp_path, geometry=Geometry(300, 1))
     for record in [*range(300), *range(300)]:
         assert one.write_reply(("f", record, 0), request(), Response(str(record)))
-        assert open_files() <= 64
+        assert record % 30 or open_files() <= 64
     assert open_files() > 0
     one.sync()
     assert open_files() == 0

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from tests.fakes import model
+from tests.plans import compiled, texts
 
-import data_designer.config as dd
-from data_designer.config.run_config import RunConfig
 from data_designer.engine.cpu_time import CpuTime
 from data_designer.engine.driver import (
     CommitJob,
@@ -27,24 +27,18 @@ from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import shape_of
 from data_designer.models.caller import CallerStatistics
 from data_designer.models.purse import Amount
-from data_designer.plan.compile import compile_plan
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Plan
 from data_designer.values import Block, Usage
 
 
 def chain(records: int = 40, buffer_size: int = 10) -> Plan:
     """A sampler, a text column of a model with four slots, and a verdict on it that a CPU gives."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=4)
-    model = dd.ModelConfig(alias="m", model="m", provider="p", inference_parameters=params)
-    made = dd.DataDesignerConfigBuilder(model_configs=[model])
-    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    made.add_column(name="text", column_type="llm-text", model_alias="m", prompt="{{ id }}")
+    made = texts([model("m", max_parallel_requests=4)], text=("m", "{{ id }}"))
     made.add_column(
         name="good", column_type="validation", target_columns=["text"], validator_type="code",
         validator_params={"code_lang": "python"},
     )  # fmt: skip
-    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    return compile_plan(made.build(), providers, RunConfig(), Geometry(records, buffer_size), seed=1)
+    return compiled(made, records, buffer_size)
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from tests.fakes import model
+from tests.plans import compiled
 
 import data_designer.config as dd
 from data_designer.engine.accounts import Accounts, accounts_of
 from data_designer.engine.driver import CommitJob
 from data_designer.engine.failures import Failure
 from data_designer.engine.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values
-from data_designer.plan.compile import compile_plan
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Usage
 
 SEEDS, X, Y = 0, 1, 2
@@ -32,17 +33,11 @@ Cells = Mapping[int, Any]
 
 def plan(x: dd.Price | None = CHEAP, y: dd.Price | None = DEAR) -> Plan:
     """A seed column, and two text columns of two models with prices."""
-    models = [
-        dd.ModelConfig(alias="a", model="a", provider="p", price=x),
-        dd.ModelConfig(alias="b", model="b", provider="p", price=y),
-    ]
-    made = dd.DataDesignerConfigBuilder(model_configs=models)
+    made = dd.DataDesignerConfigBuilder(model_configs=[model("a", price=x), model("b", price=y)])
+    made.add_column(dd.SeedDatasetColumnConfig(name="n"))
     made.add_column(name="x", column_type="llm-text", model_alias="a", prompt="{{ n }}")
     made.add_column(name="y", column_type="llm-text", model_alias="b", prompt="{{ x }}")
-    config = made.build()
-    config = config.model_copy(update={"columns": [dd.SeedDatasetColumnConfig(name="n"), *config.columns]})
-    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    return compile_plan(config, providers, dd.RunConfig(), Geometry(14, 14), seed=1)
+    return compiled(made, 14)
 
 
 def column(cells: Cells) -> list[Any]:

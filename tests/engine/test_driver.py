@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.engine.failing_hands import Desk, FailingHands, Fault, chain
+from tests.fakes import model
+from tests.plans import compiled, texts
 
-import data_designer.config as dd
-from data_designer.config.run_config import RunConfig
 from data_designer.engine.cpu_time import CpuTime
 from data_designer.engine.driver import (
     LEASE_SECONDS,
@@ -31,8 +31,7 @@ from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import shape_of
 from data_designer.errors import ArtifactStorageError
 from data_designer.models.purse import Amount
-from data_designer.plan.compile import compile_plan
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Plan
 from data_designer.values import Block
 
 InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
@@ -40,13 +39,7 @@ InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
 
 def plan() -> Plan:
     """A sampler and a text column of a model with four slots."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=4)
-    model = dd.ModelConfig(alias="m", model="m", provider="p", inference_parameters=params)
-    made = dd.DataDesignerConfigBuilder(model_configs=[model])
-    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    made.add_column(name="text", column_type="llm-text", model_alias="m", prompt="{{ id }}")
-    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    return compile_plan(made.build(), providers, RunConfig(), Geometry(100, 100), seed=1)
+    return compiled(texts([model("m", max_parallel_requests=4)], text=("m", "{{ id }}")), 100)
 
 
 class Notes:

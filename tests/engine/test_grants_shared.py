@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes import NOWHERE, model, provider
+from tests.plans import texts
 from tests.properties import examples
 
 import data_designer.config as dd
@@ -300,25 +302,17 @@ def test_all_of_the_cap_works_where_there_is_work_for_it(
 
 def plan(replicas: int | None, caps: Mapping[str, int | None]) -> Plan:
     """Two text columns a provider, of models with eight slots each; providers with their caps."""
-    made = dd.DataDesignerConfigBuilder(model_configs=list(models(caps)))
-    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    for model in models(caps):
-        made.add_column(name=f"x_{model.alias}", column_type="llm-text", model_alias=model.alias, prompt="{{ id }}")
-    providers = {
-        name: dd.ModelProvider(name=name, endpoint="http://localhost:1", max_parallel_requests=cap)
-        for name, cap in caps.items()
-    }
+    asked = {f"x_{one.alias}": (one.alias, "{{ id }}") for one in models(caps)}
+    providers = {name: provider(NOWHERE, name=name, max_parallel_requests=cap) for name, cap in caps.items()}
     run = dd.RunConfig(replicas_per_model=replicas)
-    return compile_plan(made.build(), providers, run, Geometry(10, 10), seed=1)
+    return compile_plan(texts(models(caps), **asked).build(), providers, run, Geometry(10, 10), seed=1)
 
 
 def models(caps: Mapping[str, int | None]) -> Iterator[dd.ModelConfig]:
     """Two a provider."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=8)
-    for provider in caps:
+    for name in caps:
         for number in (1, 2):
-            alias = f"{provider}{number}"
-            yield dd.ModelConfig(alias=alias, model=alias, provider=provider, inference_parameters=params)
+            yield model(f"{name}{number}", provider=name, max_parallel_requests=8)
 
 
 def test_aliases_of_a_provider_with_a_cap_share_it_and_others_do_not() -> None:

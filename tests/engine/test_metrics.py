@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fakes import model
 from tests.loopback import free_port
+from tests.plans import compiled
 
 import data_designer.config as dd
 from data_designer.engine import events as ev
@@ -17,8 +19,7 @@ from data_designer.engine.replica import Summary
 from data_designer.interface.serving import serving
 from data_designer.models.caller import CallerStatistics
 from data_designer.models.limits import SlotStatistics
-from data_designer.plan.compile import compile_plan
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Plan
 from data_designer.values import Usage
 
 ASKED = CallerStatistics(Usage(7, 2, 100, 50, 10, 30), errors={"ModelTimeoutError": 2})
@@ -26,10 +27,9 @@ ASKED = CallerStatistics(Usage(7, 2, 100, 50, 10, 30), errors={"ModelTimeoutErro
 
 def plan(alias: str = "a", column: str = "text") -> Plan:
     """A text column of a model."""
-    built = dd.DataDesignerConfigBuilder(model_configs=[dd.ModelConfig(alias=alias, model="m", provider="p")])
-    built.add_column(name=column, column_type="llm-text", model_alias=alias, prompt="hi")
-    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    return compile_plan(built.build(), providers, dd.RunConfig(), Geometry(40, 10), seed=1)
+    made = dd.DataDesignerConfigBuilder(model_configs=[model(alias)])
+    made.add_column(name=column, column_type="llm-text", model_alias=alias, prompt="hi")
+    return compiled(made, 40, 10)
 
 
 def told(metrics: Metrics, metric: Metric) -> dict[tuple[str, ...], float]:

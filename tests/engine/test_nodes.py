@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from tests.fakes import model
+from tests.plans import compiled, texts
 
 import data_designer.config as dd
 from data_designer.engine.cpu_time import CpuMeter, CpuTime
@@ -17,20 +19,9 @@ BUSY, IDLE = CpuTime(59.0, 60.0), CpuTime(6.0, 60.0)
 
 def plan(replicas: int | None = None) -> Plan:
     """A text column each of `large`, with slots for four replicas, and of `small`, with slots for one."""
-    models = [
-        dd.ModelConfig(
-            alias=alias, model=alias, provider="p",
-            inference_parameters=dd.ChatCompletionInferenceParams(max_parallel_requests=slots),
-        )
-        for alias, slots in (("large", 1024), ("small", 16))
-    ]  # fmt: skip
-    made = dd.DataDesignerConfigBuilder(model_configs=models)
-    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    for alias in ("large", "small"):
-        made.add_column(name=f"by_{alias}", column_type="llm-text", model_alias=alias, prompt="{{ id }}")
-    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    run = dd.RunConfig(replicas_per_model=replicas)
-    return compile_plan(made.build(), providers, run, Geometry(10, 10), seed=1)
+    models = [model("large", max_parallel_requests=1024), model("small", max_parallel_requests=16)]
+    made = texts(models, by_large=("large", "{{ id }}"), by_small=("small", "{{ id }}"))
+    return compiled(made, 10, replicas_per_model=replicas)
 
 
 def growth(made: Plan, cpus: int) -> Growth:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fakes import model
+from tests.plans import compiled, texts
 
 import data_designer.config as dd
-from data_designer.config.run_config import RunConfig
 from data_designer.engine.events import Replays
 from data_designer.engine.journal import Replay, read_replay
 from data_designer.engine.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
@@ -24,7 +25,6 @@ from data_designer.errors import ModelBadRequestError, Outage
 from data_designer.models.caller import CallerStatistics, Keep
 from data_designer.models.limits import SlotStatistics
 from data_designer.models.purse import Amount, PurseReport
-from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 from data_designer.values import Block, Request, Response, Usage
 
@@ -42,14 +42,9 @@ Answer = Callable[[str], Awaitable[str]]
 
 def plan(temperature: Any = None, **second: Any) -> Plan:
     """A sampler, and two text columns of one model that run without coming back."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=4, temperature=temperature)
-    model = dd.ModelConfig(alias="m", model="m", provider="p", inference_parameters=params)
-    made = dd.DataDesignerConfigBuilder(model_configs=[model])
-    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    made.add_column(name="draft", column_type="llm-text", model_alias="m", prompt="draft {{ id }}")
+    made = texts([model("m", max_parallel_requests=4, temperature=temperature)], draft=("m", "draft {{ id }}"))
     made.add_column(name="final", column_type="llm-text", model_alias="m", prompt="final {{ draft }}", **second)
-    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    return compile_plan(made.build(), providers, RunConfig(), Geometry(100, BATCH), seed=1)
+    return compiled(made, 100, BATCH)
 
 
 async def echo(prompt: str) -> str:

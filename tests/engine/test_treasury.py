@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes import model
+from tests.plans import compiled, texts
 from tests.properties import examples
 
 import data_designer.config as dd
@@ -19,8 +21,7 @@ from data_designer.engine.spending import Spending
 from data_designer.engine.store import Store
 from data_designer.engine.treasury import Treasury, limit_of, spent_before, treasury_of
 from data_designer.models.purse import NOTHING, UNLIMITED, Amount, PurseReport
-from data_designer.plan.compile import compile_plan
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Plan
 from data_designer.values import Request, Response, Usage
 
 ONE, OTHER = (0, 1), (1, 1)
@@ -285,16 +286,8 @@ def test_what_is_granted_and_spent_never_exceeds_the_budget(
 
 def plan(budget: dd.Budget | None = None) -> Plan:
     """Two text columns of two models, one of which has a price; four records in batches of two."""
-    models = [
-        dd.ModelConfig(alias="a", model="a", provider="p", price=PRICE),
-        dd.ModelConfig(alias="b", model="b", provider="p"),
-    ]
-    made = dd.DataDesignerConfigBuilder(model_configs=models)
-    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    made.add_column(name="x", column_type="llm-text", model_alias="a", prompt="{{ id }}")
-    made.add_column(name="y", column_type="llm-text", model_alias="b", prompt="{{ x }}")
-    providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    return compile_plan(made.build(), providers, dd.RunConfig(budget=budget), Geometry(4, 2), seed=1)
+    made = texts([model("a", price=PRICE), model("b")], x=("a", "{{ id }}"), y=("b", "{{ x }}"))
+    return compiled(made, 4, 2, budget=budget)
 
 
 def store(path: Path, *receipts: Receipt) -> Store:

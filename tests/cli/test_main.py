@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
-from data_designer.cli.main import app
+from tests.cli.commands import INLINE, name_provider, run
+from tests.fakes import NOWHERE
 
 GOOD = """
 model_configs: [{alias: m, model: sim, provider: simulated}]
@@ -25,12 +24,6 @@ def load_config_builder(params):
 """
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    """Exit code and everything printed."""
-    result = CliRunner().invoke(app, list(arguments))
-    return result.exit_code, result.output + result.stderr
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory of the test's own, with a good configuration."""
@@ -40,26 +33,35 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def served(folder: Path, simulated: str) -> Path:
+    """That directory; the home file says where the simulated models are, so that no command starts its own."""
+    name_provider(simulated, "simulated", provider_type="simulated")
+    return folder
+
+
+@pytest.mark.usefixtures("processes")
 def test_create_makes_a_dataset_and_says_where(folder: Path) -> None:
-    """`create` writes the dataset, exports it, and prints how many records are where."""
+    """`create` writes the dataset, exports it, and prints how many records are where; it starts simulated models."""
     code, said = run("create", "good.yaml", "-n", "5", "-d", "x", "-o", "out", "-f", "jsonl", "--seed", "1")
     assert code == 0, said
-    assert "5 of 5 records in" in said.replace("\n", " ")
+    assert "5 of 5 records in" in said
     rows = [json.loads(line) for line in (folder / "out/x/x.jsonl").read_text().splitlines()]
     assert len(rows) == 5
     assert json.loads((folder / "out/x/metadata.json").read_text())["actual_num_records"] == 5
 
 
-def test_preview_validate_and_check_models(folder: Path) -> None:
+def test_preview_validate_and_check_models(served: Path) -> None:
     """The other commands work on the same configuration and write no dataset."""
     assert run("validate", "good.yaml")[0] == 0
     assert run("check-models", "good.yaml")[0] == 0
     code, said = run("preview", "good.yaml", "-n", "2", "--non-interactive")
     assert code == 0
     assert "[index: 1]" in said
-    assert not (folder / "artifacts").exists()
+    assert not (served / "artifacts").exists()
 
 
+@pytest.mark.usefixtures("sockets")
 def test_arguments_after_the_dashes_reach_a_script(folder: Path) -> None:
     """A Python configuration is given what stands after `--`."""
     code, said = run("create", "script.py", "-n", "3", "-o", "out", "-f", "csv", "--", "only")
@@ -67,6 +69,7 @@ def test_arguments_after_the_dashes_reach_a_script(folder: Path) -> None:
     assert (folder / "out/dataset/dataset.csv").read_text().split() == ["x", "only", "only", "only"]
 
 
+@pytest.mark.usefixtures("processes")
 def test_any_configuration_runs_with_simulated_models(folder: Path) -> None:
     """`--simulate` needs no key and no network, whatever provider a model names."""
     (folder / "real.yaml").write_text(GOOD.replace("simulated", "nvidia"))
@@ -119,25 +122,21 @@ def test_an_artifact_folder_that_cannot_be_written_is_named(folder: Path) -> Non
     assert "taken/here" in said
 
 
+@pytest.mark.usefixtures("sockets")
 def test_an_endpoint_that_refuses_connections_is_named_and_leaves_the_name_free(folder: Path) -> None:
     """Nothing answers: one line with the address, and the next run gets the name it asked for."""
-    (folder / "home").mkdir()
-    text = 'providers: [{name: dead, endpoint: "http://127.0.0.1:9/v1"}]'
-    (folder / "home/model_providers.yaml").write_text(text)
+    name_provider(NOWHERE, "dead")
     (folder / "dead.yaml").write_text(GOOD.replace("simulated", "dead"))
-    runner = CliRunner(env={"DATA_DESIGNER_HOME": str(folder / "home")})
-    result = runner.invoke(app, ["create", "dead.yaml", "-n", "2", "-o", "out"])
-    assert result.exit_code == 1
-    assert "127.0.0.1:9" in result.output + result.stderr
-    assert run("create", "good.yaml", "-n", "2", "-o", "out")[0] == 0
+    code, said = run("create", "dead.yaml", "-n", "2", "-o", "out")
+    assert code == 1
+    assert "127.0.0.1:9" in said
+    assert run("create", "script.py", "-n", "2", "-o", "out")[0] == 0
     assert (folder / "out/dataset/metadata.json").is_file()
 
 
-def test_an_early_shutdown_is_a_failure_of_the_command(folder: Path) -> None:
+def test_an_early_shutdown_is_a_failure_of_the_command(served: Path) -> None:
     """A run that stops early keeps its rows, says so, and exits with 1."""
-    text = GOOD.replace("model: sim", "model: 'sim?malformed_rate=0.7'")
-    (folder / "noisy.yaml").write_text(text)
-    settings = ("--set", "max_conversation_restarts=0", "--set", "executor=inline", "--set", "buffer_size=20")
-    code, said = run("create", "noisy.yaml", "-n", "2000", "-o", "out", "--seed", "1", *settings)
+    (served / "noisy.yaml").write_text(GOOD.replace("model: sim", "model: 'sim?malformed_rate=0.7'"))
+    code, said = run("create", "noisy.yaml", "-n", "2000", *INLINE, "--set", "max_conversation_restarts=0")
     assert code == 1, said
-    assert "cells failed" in said or "no record could be made" in said
+    assert "cells failed" in said

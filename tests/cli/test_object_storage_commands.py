@@ -1,19 +1,19 @@
 """The commands with URLs of object storage wherever a path may stand."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from tests.cli.test_resume_commands import GOOD, IDEAL, RECORDS, Behaviour, name_provider, run
+from tests.cli.commands import INLINE, SEEDED, name_provider, run
+from tests.counting import Endpoint
 from tests.object_server import Bucket
+from tests.replies import MANY, Failing
 
 from data_designer.cli.jobs import check_shared
 
-Endpoint = Callable[..., Any]
-
-SEEDED = GOOD.replace("- {name: id, column_type: sampler, sampler_type: uuid, params: {}}\n", "")
+RECORDS = 12
+IDEAL = 2 * RECORDS
+"""Requests of an undisturbed run: two a record."""
 
 
 @pytest.fixture
@@ -28,8 +28,7 @@ def source(tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> s
 
 def create(source: str, bucket: Bucket, *more: object, name: str = "d") -> tuple[int, str]:
     """`create` into the bucket, inline, in batches of five."""
-    settings = ("--set", "executor=inline", "--set", "buffer_size=5", "--seed", "1")
-    return run("create", source, "-n", RECORDS, "-o", f"{bucket.url}/all", "-d", name, *settings, *more)
+    return run("create", source, "-n", RECORDS, "-o", f"{bucket.url}/all", "-d", name, *INLINE, *more)
 
 
 def read(bucket: Bucket, dataset: str, tmp_path: Path) -> list[str]:
@@ -45,7 +44,7 @@ def test_a_dataset_is_begun_gone_on_with_and_checked(
     source: str, bucket: Bucket, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     """A stopped `create` prints the `resume` that goes on; `check` reads all of it, and names what is damaged."""
-    model = Behaviour(answers=17)
+    model = Failing(17)
     with endpoint(model) as counted:
         name_provider(counted.url)
         code, said = create(source, bucket, "--set", "outage_patience=0.01")
@@ -72,7 +71,7 @@ def test_a_dataset_is_extended_reused_and_exported(
     source: str, bucket: Bucket, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     """Records are added, another dataset takes all of it for nothing, and one file more is an object too."""
-    model = Behaviour()
+    model = Failing(MANY)
     with endpoint(model) as counted:
         name_provider(counted.url)
         code, said = create(source, bucket, "--output-format", "jsonl")

@@ -1,6 +1,5 @@
 """The commands that go on with a dataset: what they print, and the exit code."""
 
-import hashlib
 import json
 import os
 import re
@@ -14,27 +13,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from tests.cli.commands import GOOD, INLINE, SEEDED, name_provider, run
+from tests.counting import Endpoint, Reply
+from tests.fakes import NOWHERE, USUAL, designer
+from tests.interface.going_on import data_files
 
 import data_designer.config as dd
-from data_designer.cli.main import app
 from data_designer.interface import DataDesigner
-
-Endpoint = Callable[..., Any]
 
 RECORDS = 12
 IDEAL = 2 * RECORDS
 """Requests of an undisturbed run: two a record."""
-
-GOOD = """
-model_configs:
-- {alias: a, model: small, provider: p, skip_health_check: true}
-- {alias: b, model: large, provider: p, skip_health_check: true}
-columns:
-- {name: id, column_type: sampler, sampler_type: uuid, params: {}}
-- {name: draft, column_type: llm-text, prompt: "about {{ id }}", model_alias: a}
-- {name: final, column_type: llm-text, prompt: "better {{ draft }}", model_alias: b}
-"""
 
 SCRIPT = '''
 import data_designer.config as dd
@@ -54,15 +43,8 @@ def load_config_builder(params):
 '''
 
 
-class Reply:
-    """What the endpoint does with one request."""
-
-    def __init__(self, text: str = "fine", status: int = 200) -> None:
-        self.text, self.status, self.seconds = text, status, 0.0
-
-
 @dataclass
-class Behaviour:
+class Models:
     """Answers so many requests and refuses the others; may hold them back until it is told to go on."""
 
     answers: int = 1_000_000
@@ -101,47 +83,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def model(folder: Path, endpoint: Endpoint) -> Iterator[Behaviour]:  # noqa: ARG001 - it comes first
+def model(folder: Path, endpoint: Endpoint) -> Iterator[Models]:  # noqa: ARG001 - it comes first
     """The behaviour of the models of provider `p`, as the user's home file names it."""
-    behaviour = Behaviour()
+    behaviour = Models()
     with endpoint(behaviour) as counted:
         name_provider(counted.url)
         yield behaviour
 
 
-def name_provider(url: str) -> None:
-    """Write the home file."""
-    text = f"providers: [{{name: p, endpoint: '{url}', api_key: k}}]"
-    (Path(os.environ["DATA_DESIGNER_HOME"]) / "model_providers.yaml").write_text(text)
-
-
-def run(*arguments: object) -> tuple[int, str]:
-    """Exit code and everything printed, in one line."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return result.exit_code, " ".join((result.output + result.stderr).split())
-
-
 def make(*more: object, source: str = "good.yaml") -> tuple[int, str]:
     """`create`, inline, in batches of five."""
-    settings = ("--set", "executor=inline", "--set", "buffer_size=5", "--seed", "1")
-    return run("create", source, "-n", RECORDS, "-o", "out", "-d", "d", *settings, *more)
+    return run("create", source, "-n", RECORDS, "-o", "out", "-d", "d", *INLINE, *more)
 
 
-def interrupted(model: Behaviour, *more: object, answers: int = 17, source: str = "good.yaml") -> str:
+def interrupted(model: Models, *more: object, answers: int = 17, source: str = "good.yaml") -> str:
     """`create` at an endpoint that goes down after some answers, and comes back; gives what was printed."""
     model.answers = answers
     code, said = make("--set", "outage_patience=0.01", *more, source=source)
     assert code == 1, said
     model.answers = 1_000_000
     return said
-
-
-def data_files(dataset: Path) -> dict[str, str]:
-    """Each Parquet file of a dataset with a digest of its bytes."""
-    return {
-        str(path.relative_to(dataset)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(dataset.rglob("*.parquet"))
-    }
 
 
 def read(dataset: Path, column: str = "final") -> list[str]:
@@ -152,7 +113,7 @@ def read(dataset: Path, column: str = "final") -> list[str]:
 # --- resume ----------------------------------------------------------------------------------------------------
 
 
-def test_resume_goes_on_as_it_was_begun(folder: Path, model: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_goes_on_as_it_was_begun(folder: Path, model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stopped `create` prints the command that goes on; it works from anywhere, and pays for nothing twice."""
     said = interrupted(model)
     dataset = folder / "out/d"
@@ -170,7 +131,7 @@ def test_resume_goes_on_as_it_was_begun(folder: Path, model: Behaviour, monkeypa
     assert len(model.given) == IDEAL
 
 
-def test_settings_may_change_for_the_rest(folder: Path, model: Behaviour) -> None:
+def test_settings_may_change_for_the_rest(folder: Path, model: Models) -> None:
     """`resume` keeps the settings of before; `--set` and a file of settings change those that may change."""
     interrupted(model)
     (folder / "run.yaml").write_text("max_concurrent_row_groups: 1\n")
@@ -192,9 +153,9 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_resumed_so_is_said_in_a_line(folder: Path, model: Behaviour, name: str) -> None:
+def test_what_cannot_be_resumed_so_is_said_in_a_line(folder: Path, model: Models, name: str) -> None:
     """`resume` with what may not change: exit code 1, the reason, no traceback, nothing asked and nothing changed."""
-    interrupted(model)
+    assert make("--set", "budget={requests: 17}")[0] == 1
     asked, before = len(model.given), data_files(folder / "out/d")
     options, expected = REFUSED[name]
     code, said = run("resume", "out/d", *options)
@@ -225,7 +186,7 @@ def test_where_no_dataset_is_it_is_said(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_damaged_metadata_are_named(folder: Path, model: Behaviour, name: str) -> None:
+def test_damaged_metadata_are_named(folder: Path, model: Models, name: str) -> None:
     """Metadata that were cut off or edited: exit code 1, the file, and what to do."""
     assert make()[0] == 0
     asked = len(model.given)
@@ -240,7 +201,7 @@ def test_damaged_metadata_are_named(folder: Path, model: Behaviour, name: str) -
     assert len(model.given) == asked
 
 
-def test_a_damaged_receipt_is_named_with_its_cure_and_the_cure_works(folder: Path, model: Behaviour) -> None:
+def test_a_damaged_receipt_is_named_with_its_cure_and_the_cure_works(folder: Path, model: Models) -> None:
     """A receipt that was cut off: `resume` names it; without it that batch is made again, and only that."""
     assert make()[0] == 0
     before, model.given[:] = data_files(folder / "out/d"), []
@@ -257,7 +218,7 @@ def test_a_damaged_receipt_is_named_with_its_cure_and_the_cure_works(folder: Pat
     assert data_files(folder / "out/d") == before
 
 
-def test_a_dataset_in_use_is_refused(folder: Path, model: Behaviour) -> None:
+def test_a_dataset_in_use_is_refused(folder: Path, model: Models) -> None:
     """While another run writes it, the commands that write are refused and name the process; `check` may look on."""
     model.go_on.clear()
     with ThreadPoolExecutor(1) as threads:
@@ -274,16 +235,16 @@ def test_a_dataset_in_use_is_refused(folder: Path, model: Behaviour) -> None:
 
 def script_run(folder: Path) -> int:
     """The same dataset, made by a script."""
-    designer = DataDesigner(folder / "out", auto_configure_logging=False)
-    designer.set_run_config(dd.RunConfig(executor="inline", buffer_size=5, seed=1))
+    maker = DataDesigner(folder / "out", auto_configure_logging=False)
+    maker.set_run_config(dd.RunConfig(**USUAL))
     builder = dd.DataDesignerConfigBuilder.from_config(folder / "good.yaml")
-    return designer.create(builder, num_records=RECORDS, dataset_name="d").count_records()
+    return maker.create(builder, num_records=RECORDS, dataset_name="d").count_records()
 
 
 # --- create --resume -------------------------------------------------------------------------------------------
 
 
-def test_create_resumes_where_it_is_told_to(folder: Path, model: Behaviour) -> None:
+def test_create_resumes_where_it_is_told_to(folder: Path, model: Models) -> None:
     """`create --resume`: `always` needs a dataset, `if_possible` begins one, either goes on with it."""
     code, said = make("--resume", "always")
     assert code == 1
@@ -295,7 +256,7 @@ def test_create_resumes_where_it_is_told_to(folder: Path, model: Behaviour) -> N
     assert [path.name for path in (folder / "out").iterdir()] == ["d"]
 
 
-def test_create_refuses_or_steps_aside_where_the_configuration_differs(folder: Path, model: Behaviour) -> None:
+def test_create_refuses_or_steps_aside_where_the_configuration_differs(folder: Path, model: Models) -> None:
     """Another prompt: `always` names the change with exit code 1, `if_possible` makes a dataset beside it."""
     assert make()[0] == 0
     before = data_files(folder / "out/d")
@@ -322,7 +283,7 @@ def test_a_mode_that_is_none_is_a_usage_error(folder: Path) -> None:
 # --- extend ----------------------------------------------------------------------------------------------------
 
 
-def test_extend_adds_records(folder: Path, model: Behaviour) -> None:
+def test_extend_adds_records(folder: Path, model: Models) -> None:
     """`extend` adds batches, of another size if wished; files of before stay byte for byte, and so do their records."""
     assert make()[0] == 0
     before = data_files(folder / "out/d")
@@ -338,7 +299,7 @@ def test_extend_adds_records(folder: Path, model: Behaviour) -> None:
     assert "21 of 21 records in" in said
 
 
-def test_extend_needs_more(folder: Path, model: Behaviour) -> None:
+def test_extend_needs_more(folder: Path, model: Models) -> None:
     """`extend` to fewer records is refused, and without a number or a configuration it says what to give."""
     assert make()[0] == 0
     code, said = run("extend", "out/d", "-n", 11)
@@ -350,7 +311,7 @@ def test_extend_needs_more(folder: Path, model: Behaviour) -> None:
     assert len(data_files(folder / "out/d")) == 3
 
 
-def test_extend_adds_columns_in_a_dataset_beside(folder: Path, model: Behaviour) -> None:
+def test_extend_adds_columns_in_a_dataset_beside(folder: Path, model: Models) -> None:
     """`extend --config`: the columns that are as they were are taken over, the further one is asked for."""
     assert make()[0] == 0
     before = data_files(folder / "out/d")
@@ -367,7 +328,7 @@ def test_extend_adds_columns_in_a_dataset_beside(folder: Path, model: Behaviour)
 # --- retry-failed ----------------------------------------------------------------------------------------------
 
 
-def test_retry_failed_makes_what_was_rejected(folder: Path, model: Behaviour, endpoint: Endpoint) -> None:
+def test_retry_failed_makes_what_was_rejected(folder: Path, model: Models, endpoint: Endpoint) -> None:
     """Rejected records are made again, by another model if wished, and stand where they belong."""
     assert make()[0] == 0
     whole, ids = data_files(folder / "out/d"), read(folder / "out/d", "id")
@@ -398,7 +359,7 @@ def test_retry_failed_makes_what_was_rejected(folder: Path, model: Behaviour, en
         ("c=larger", "no column uses a model alias 'c'; there are a, b"),
     ],
 )
-def test_a_model_in_a_wrong_form_is_said(folder: Path, model: Behaviour, given: str, expected: str) -> None:
+def test_a_model_in_a_wrong_form_is_said(folder: Path, model: Models, given: str, expected: str) -> None:
     """`--model` that is no ALIAS=NAME, or names no alias: exit code 1, what was given, and the dataset stays free."""
     model.refuses = "better"
     assert make("--set", "disable_early_shutdown=true")[0] == 1
@@ -411,7 +372,7 @@ def test_a_model_in_a_wrong_form_is_said(folder: Path, model: Behaviour, given: 
 # --- check -----------------------------------------------------------------------------------------------------
 
 
-def test_check_counts_what_is_there_and_what_is_not(folder: Path, model: Behaviour) -> None:
+def test_check_counts_what_is_there_and_what_is_not(folder: Path, model: Models) -> None:
     """A whole dataset is said to be whole; an unfinished one is whole too, with what is missing and in the journal."""
     interrupted(model, answers=7)
     code, said = run("check", "out/d")
@@ -446,7 +407,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_check_names_what_is_damaged(folder: Path, model: Behaviour, name: str) -> None:
+def test_check_names_what_is_damaged(folder: Path, model: Models, name: str) -> None:
     """A flipped bit, a cut or missing file: exit code 1, the file, and what can be done about it."""
     assert make()[0] == 0
     where, damage, expected = DAMAGES[name]
@@ -464,7 +425,7 @@ def test_check_names_what_is_damaged(folder: Path, model: Behaviour, name: str) 
 
 
 def test_a_script_with_a_function_is_resumed_by_its_source(
-    folder: Path, model: Behaviour, monkeypatch: pytest.MonkeyPatch
+    folder: Path, model: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The Python file and its arguments are remembered: `resume` loads them again, from any working directory."""
     interrupted(model, "--", "tell", answers=7, source="script.py")
@@ -478,7 +439,7 @@ def test_a_script_with_a_function_is_resumed_by_its_source(
     assert len(model.given) == len(set(model.given)) == 20
 
 
-def test_a_script_that_changed_is_refused(folder: Path, model: Behaviour) -> None:
+def test_a_script_that_changed_is_refused(folder: Path, model: Models) -> None:
     """Another body of the function: refused by the column's name; another comment is no change."""
     interrupted(model, "--", "tell", answers=7, source="script.py")
     (folder / "script.py").write_text(SCRIPT.replace("upper()", "lower()"))
@@ -491,7 +452,7 @@ def test_a_script_that_changed_is_refused(folder: Path, model: Behaviour) -> Non
     assert len(model.given) == RECORDS
 
 
-def test_a_script_that_is_gone_is_named(folder: Path, model: Behaviour) -> None:
+def test_a_script_that_is_gone_is_named(folder: Path, model: Models) -> None:
     """The remembered Python file is not there any more: exit code 1 and its path."""
     interrupted(model, "--", "tell", answers=7, source="script.py")
     (folder / "script.py").unlink()
@@ -506,14 +467,13 @@ def test_a_dataset_of_a_script_of_its_own_says_so(folder: Path) -> None:
     builder = dd.DataDesignerConfigBuilder(model_configs=[])
     builder.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": [1, 2, 3]})))
     builder.add_column(name="twice", column_type="expression", expr="{{ n * 2 }}")
-    designer = DataDesigner(folder / "out", auto_configure_logging=False)
-    designer.set_run_config(dd.RunConfig(executor="inline"))
-    designer.create(builder, num_records=3, dataset_name="d")
+    designer(NOWHERE, folder / "out").create(builder, num_records=3, dataset_name="d")
     code, said = run("resume", "out/d")
     assert code == 1
     assert "run the script that made it again, with resume='always'" in said
 
 
+@pytest.mark.usefixtures("processes")
 def test_simulated_models_are_remembered(folder: Path) -> None:
     """A dataset of `create --simulate` is extended with simulated models too, whatever provider was declared."""
     code, said = make("--simulate")
@@ -523,13 +483,10 @@ def test_simulated_models_are_remembered(folder: Path) -> None:
     assert len(read(folder / "out/d")) == RECORDS + 1
 
 
-def test_a_local_seed_file_is_found_from_anywhere(
-    folder: Path, model: Behaviour, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_local_seed_file_is_found_from_anywhere(folder: Path, model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     """A seed file that was named by a relative path is found by `resume` in another working directory."""
     (folder / "seeds.csv").write_text("\n".join(["id", *map(str, range(RECORDS))]))
-    columns = GOOD.replace("- {name: id, column_type: sampler, sampler_type: uuid, params: {}}\n", "")
-    (folder / "seeded.yaml").write_text(columns + "seed_config: {source: {seed_type: local, path: seeds.csv}}\n")
+    (folder / "seeded.yaml").write_text(SEEDED + "seed_config: {source: {seed_type: local, path: seeds.csv}}\n")
     interrupted(model, source="seeded.yaml")
     monkeypatch.chdir(folder / "out")
     code, said = run("resume", "d")

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 
 import pytest
+from tests import properties  # noqa: F401 - its profile holds for every test
 from tests.counting import Endpoint, serve
 from tests.loopback import forgetful
 from tests.object_server import Bucket, FaultyWay, environment, faulty_way, object_server

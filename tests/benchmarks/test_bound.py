@@ -10,7 +10,6 @@ import bound as lib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.properties import examples
 
 
 def _in_turn(*seconds: float) -> Callable[[random.Random], float]:
@@ -168,7 +167,6 @@ def _recorded(workload: lib.Workload) -> tuple[lib.Workload, dict[str, list[floa
     return lib.Workload(tuple(map(record, workload.columns)), workload.slots, workload.records), drawn
 
 
-@examples()
 @given(_workloads(), st.integers(0, 99))
 def test_slots_are_never_exceeded_and_no_latency_is_lost(workload: lib.Workload, seed: int) -> None:
     """A pool's peak is within its slots, and requests in flight over time add up to the latencies of all its cells."""
@@ -184,7 +182,6 @@ def test_slots_are_never_exceeded_and_no_latency_is_lost(workload: lib.Workload,
     assert busiest <= found.overall.peak_in_flight <= sum(used.peak_in_flight for used in found.pools.values())
 
 
-@examples()
 @given(_latencies(), st.integers(1, 8), st.integers(1, 60), st.integers(0, 99))
 def test_no_slot_is_empty_while_a_cell_is_ready(latency: lib.Latency, slots: int, records: int, seed: int) -> None:
     """Independent cells start, the last of them too, no later than when the slots would have shared all work evenly."""
@@ -195,7 +192,6 @@ def test_no_slot_is_empty_while_a_cell_is_ready(latency: lib.Latency, slots: int
     assert max(even, longest) - 1e-6 <= found.seconds <= even + longest * (1 - 1 / slots) + 1e-6
 
 
-@examples()
 @given(_workloads(), st.integers(0, 99))
 def test_a_seed_gives_the_same_bound_again(workload: lib.Workload, seed: int) -> None:
     """Nothing but the workload and the seed decides."""

@@ -5,7 +5,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.properties import examples
 
 from data_designer.engine.failures import (
     Failure,
@@ -44,7 +43,6 @@ def table(*failures: Failure) -> pa.Table | None:
     return failures_table(failures) if failures else None
 
 
-@examples()
 @given(SOME.filter(bool))
 def test_a_table_holds_everything_in_order_of_record(failures: list[Failure]) -> None:
     """What is written is read back as it was; cells of one record stay in their order."""
@@ -92,7 +90,6 @@ def test_a_null_filled_record_is_made_and_told_of() -> None:
     assert failures_of(merged) == [failure(1, "null")]
 
 
-@examples()
 @given(SOME, SOME, st.sets(st.integers(0, 9)))
 def test_merged_tables_tell_of_each_record_from_one_side(
     old: list[Failure], new: list[Failure], made: set[int]

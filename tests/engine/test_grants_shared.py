@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes import NOWHERE, model, provider
 from tests.plans import texts
-from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.engine.grants import Grants, Incarnation, Told
@@ -256,7 +255,6 @@ def do(of: World, step: tuple[str, int | tuple[int, int, int, set[int]]]) -> Non
             pass
 
 
-@examples()
 @given(total=st.integers(1, 20), slots=SLOTS, steps=STEPS)
 def test_the_cap_holds_whatever_happens(
     total: int, slots: dict[str, int], steps: list[tuple[str, int | tuple[int, int, int, set[int]]]]
@@ -270,7 +268,6 @@ def test_the_cap_holds_whatever_happens(
             assert of.grants.granted_to(alias) <= own
 
 
-@examples()
 @given(total=st.integers(1, 20), slots=SLOTS, steps=STEPS, demand=st.tuples(NUMBERS, NUMBERS, NUMBERS))
 def test_all_of_the_cap_works_where_there_is_work_for_it(
     total: int,

@@ -6,7 +6,6 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.engine.spending import Spending, by_alias, summed
@@ -25,7 +24,6 @@ def test_two_batches_of_a_column_add_up() -> None:
     assert one + one == Spending("a", Usage(2, 4, 6, 8, 10, 12), 14, 10, 0.5)
 
 
-@examples()
 @given(st.lists(COLUMNS, max_size=5))
 def test_nothing_is_lost_when_batches_are_summed(batches: list[dict[str, Spending]]) -> None:
     """Every column of every batch is in the sum once."""
@@ -39,7 +37,6 @@ def test_nothing_is_lost_when_batches_are_summed(batches: list[dict[str, Spendin
         assert spent.usd == sum(part.usd for part in parts)
 
 
-@examples()
 @given(COLUMNS)
 def test_columns_of_one_alias_are_one_usage(spent: dict[str, Spending]) -> None:
     """What was asked of an alias is what its columns asked."""
@@ -49,7 +46,6 @@ def test_columns_of_one_alias_are_one_usage(spent: dict[str, Spending]) -> None:
         assert total == Usage.total([one.usage for one in spent.values() if one.alias == alias])
 
 
-@examples()
 @given(SPENT)
 def test_it_is_read_back_from_json_as_it_was(spent: Spending) -> None:
     """As it stands in a receipt."""

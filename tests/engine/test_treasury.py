@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes import model
 from tests.plans import compiled, texts
-from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.engine.events import Started
@@ -257,7 +256,6 @@ WISHES = st.none() | st.tuples(AMOUNTS, AMOUNTS).map(lambda pair: (pair[0] + pai
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.booleans() | st.none(), QUARTERS, QUARTERS, WISHES), max_size=40)
 
 
-@examples()
 @given(limit=AMOUNTS, before=QUARTERS, steps=STEPS)
 def test_what_is_granted_and_spent_never_exceeds_the_budget(
     limit: Amount, before: int, steps: list[tuple[int, bool | None, int, int, tuple[Amount, Amount] | None]]

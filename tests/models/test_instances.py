@@ -139,7 +139,6 @@ SCHEMAS = st.recursive(
 
 
 @given(schema=SCHEMAS, seed=st.binary(min_size=1, max_size=4))
-@examples()
 def test_any_schema_gets_a_valid_instance(schema: dict[str, Any], seed: bytes) -> None:
     """Schemas put together at random get instances that satisfy them."""
     jsonschema.Draft202012Validator(schema).validate(instance(schema, Chance(seed)))

@@ -243,7 +243,6 @@ def test_a_refusal_ends_the_ramp() -> None:
     assert (limit.ramping, limit.allowed(6.0, 21)) == (False, 7)
 
 
-@examples()
 @given(st.integers(1, 40), st.integers(0, 1000))
 def test_delays_grow_up_to_a_bound_and_are_jittered(attempt: int, seed: int) -> None:
     """A delay lies between half and all of first times factor to the attempt, at most `longest`."""

@@ -20,7 +20,6 @@ FRAME = 64
 """Tokens that a chat template may add around a message."""
 
 
-@examples()
 @given(amounts, amounts, st.integers(0, 9))
 def test_amounts_add_up_part_by_part(one: Amount, other: Amount, factor: int) -> None:
     """What is added can be taken away again, and so many times an amount is its sum."""
@@ -29,7 +28,6 @@ def test_amounts_add_up_part_by_part(one: Amount, other: Amount, factor: int) ->
     assert one.times(factor) == sum([one] * factor, NOTHING)
 
 
-@examples()
 @given(amounts, amounts)
 def test_an_amount_covers_another_in_every_part_or_not_at_all(one: Amount, other: Amount) -> None:
     """Plenty of one thing makes up for no lack of another."""

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.errors import DAGCircularDependencyError
@@ -107,7 +106,6 @@ def geometries(draw: st.DrawFn) -> Geometry:
     return geometry
 
 
-@examples()
 @given(geometries())
 def test_everything_that_tells_a_records_batch_agrees(geometry: Geometry) -> None:
     """Spans, `records` and `batches_of` put every record into the same one batch, however often records were added."""
@@ -123,7 +121,6 @@ def test_everything_that_tells_a_records_batch_agrees(geometry: Geometry) -> Non
     assert by_span == [(batch, geometry.records(batch)) for batch in geometry.batches()]
 
 
-@examples()
 @given(geometries(), st.data())
 def test_batches_are_told_for_any_records_in_any_order(geometry: Geometry, data: st.DataObject) -> None:
     """`batches_of` looks at each record alone."""
@@ -132,7 +129,6 @@ def test_batches_are_told_for_any_records_in_any_order(geometry: Geometry, data:
     assert all(row in geometry.records(batch) for row, batch in zip(rows, batches.tolist(), strict=True))
 
 
-@examples()
 @given(geometries(), st.integers(1, 20), st.integers(1, 9))
 def test_records_that_are_added_leave_every_batch_as_it_is(geometry: Geometry, added: int, size: int) -> None:
     """What was a batch stays that batch; what is added is cut as it is asked for, a short last batch is not filled."""
@@ -146,7 +142,6 @@ def test_records_that_are_added_leave_every_batch_as_it_is(geometry: Geometry, a
     assert len(after[-1]) <= size
 
 
-@examples()
 @given(geometries(), st.integers(1, 9))
 def test_a_geometry_may_stay_but_not_shrink(geometry: Geometry, size: int) -> None:
     """As many records as before: nothing changes, whatever the batch size; fewer are refused with both numbers."""

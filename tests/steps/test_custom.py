@@ -110,12 +110,12 @@ def forgets(row: dict[str, Any]) -> Any:
     return row
 
 
-def removes(row: dict[str, Any]) -> Any:  # noqa: ARG001 - the name is part of the contract
+def removes(row: dict[str, Any]) -> Any:
     """Return the column only."""
     return {"x": 1}
 
 
-def raises(row: dict[str, Any]) -> Any:  # noqa: ARG001 - the name is part of the contract
+def raises(row: dict[str, Any]) -> Any:
     """Fail."""
     raise KeyError("nothing")
 
@@ -163,7 +163,7 @@ def test_a_model_error_that_may_pass_is_raised() -> None:
     """The runner tries such a cell again."""
 
     @custom_column_generator()
-    def function(row: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - the name is part of the contract
+    def function(row: dict[str, Any]) -> dict[str, Any]:
         raise ModelRateLimitError("slow down")
 
     program = CustomCellProgram(column(function), ("x",))
@@ -252,7 +252,7 @@ def fewer(df: pd.DataFrame) -> Any:
     return df.assign(x=1).iloc[1:]
 
 
-def fails(df: pd.DataFrame) -> Any:  # noqa: ARG001 - the name is part of the contract
+def fails(df: pd.DataFrame) -> Any:
     """Fail."""
     raise ValueError("bad")
 

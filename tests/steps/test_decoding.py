@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.properties import examples
 
 from data_designer.steps.decoding import decoded, decoded_fields
 
@@ -93,14 +92,12 @@ JSON = st.recursive(
 SPACES = st.text(" \t\n\r", max_size=2)
 
 
-@examples()
 @given(JSON, SPACES, SPACES)
 def test_all_json_text_is_decoded_whatever_it_begins_with(value: Any, before: str, after: str) -> None:
     """Numbers, words, texts, lists and objects are found, space around them or not."""
     assert decoded(f"{before}{json.dumps(value)}{after}") == value
 
 
-@examples()
 @given(
     st.dictionaries(st.sampled_from(["k", "l", "1", 1, "null", None]), JSON) | JSON,
     st.frozensets(st.sampled_from(["k", "1", "null"])),

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.properties import examples
 
 from data_designer.config.base import SkipConfig
 from data_designer.plan.model import Step
@@ -110,7 +109,6 @@ def test_failures_skip_with_one_warning_and_a_count(when: str, caplog: pytest.Lo
 @pytest.mark.parametrize(
     "when", [None, "{{ g }}", "{{ g.k > 1 }}", "{{ g + a }}", "{{ nowhere }}", "{{ g in range(3) }}"]
 )
-@examples()
 @given(
     rows=st.lists(
         st.tuples(

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
-from tests.properties import examples
 
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
@@ -219,7 +218,6 @@ def by_jinja(text: str, record: dict[str, Any]) -> str | None:
         return None
 
 
-@examples()
 @given(st.lists(PIECES, max_size=4).map("".join), RECORDS)
 def test_what_a_template_renders_to_is_what_jinja_says(text: str, record: dict[str, Any]) -> None:
     """No shortcut, be it joining values or decoding only the keys that are read, shows in the text."""
@@ -228,7 +226,6 @@ def test_what_a_template_renders_to_is_what_jinja_says(text: str, record: dict[s
 
 
 @ENGINES
-@examples()
 @given(text=st.lists(PIECES, max_size=4).map("".join), records=st.lists(RECORDS, max_size=4))
 def test_rows_render_as_their_records_do(
     engine: JinjaRenderingEngine, text: str, records: list[dict[str, Any]]

@@ -30,12 +30,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
         if tier >= Tier.RAY:
             item.add_marker(pytest.mark.xdist_group(_cluster_of(item)))
     yield
-    items.sort(key=lambda item: (tier_of(item), _cluster_of(item) if tier_of(item) >= Tier.RAY else ""))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[bool, Tier, str]:
+    """Tests of the Ray that this process has come last of all: nobody else is to find it."""
+    tier = tier_of(item)
+    return "local_ray" in _fixtures(item), tier, _cluster_of(item) if tier >= Tier.RAY else ""
 
 
 def _cluster_of(item: pytest.Item) -> str:
-    names: list[str] = getattr(item, "fixturenames", [])
+    names = _fixtures(item)
     return next((name for name in ("local_ray", "head") if name in names), item.nodeid.partition("::")[0])
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    names: list[str] = getattr(item, "fixturenames", [])
+    return names
 
 
 @pytest.hookimpl(wrapper=True)
@@ -83,6 +94,13 @@ def _signals_arrive() -> None:
     """Processes that tests start can be interrupted, even where whoever runs the tests ignores Ctrl-C for them."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_ray_of_others(request: pytest.FixtureRequest) -> None:
+    """No run picks up a Ray that an earlier test has started in this process."""
+    ray = sys.modules.get("ray")
+    assert ray is None or "local_ray" in request.fixturenames or not ray.is_initialized()
 
 
 @pytest.fixture(autouse=True)

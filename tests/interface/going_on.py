@@ -87,6 +87,7 @@ def none_may_be_complete() -> Iterator[None]:
 class Undisturbed:
     """What a run comes to that nothing disturbs."""
 
+    folder: Path
     frame: pd.DataFrame
     files: dict[str, str]
     tokens: dict[str, tuple[int, int, int]]
@@ -94,7 +95,8 @@ class Undisturbed:
     @classmethod
     def of(cls, results: DatasetCreationResults) -> "Undisturbed":
         """A dataset on a disk."""
-        return cls(results.load_dataset(), data_files(folder_of(results)), tokens(results))
+        folder = folder_of(results)
+        return cls(folder, results.load_dataset(), data_files(folder), tokens(results))
 
     def check(self, results: DatasetCreationResults) -> None:
         """A dataset is the same: rows, bytes of every Parquet file, and what it cost."""

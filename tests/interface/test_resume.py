@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,12 @@ def undisturbed(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) ->
         made = Undisturbed.of(make(counted.url, tmp_path_factory.mktemp("whole")))
     assert len(counted.prompts) == IDEAL
     return made
+
+
+@pytest.fixture
+def there(undisturbed: Undisturbed, tmp_path: Path) -> Path:
+    """A copy of it, under the name that tests give theirs."""
+    return Path(shutil.copytree(undisturbed.folder, tmp_path / "d"))
 
 
 # --- the decision table ----------------------------------------------------------------------------------------
@@ -108,49 +115,43 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 @GOING_ON
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_metadata_are_refused(endpoint: Endpoint, tmp_path: Path, damage: str, mode: str) -> None:
+def test_damaged_metadata_are_refused(endpoint: Endpoint, there: Path, damage: str, mode: str) -> None:
     """Metadata that are not what was written: an error that names the file, and nothing is asked or changed."""
     change, said = DAMAGES[damage]
-    with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        path = tmp_path / "d/metadata.json"
-        path.write_bytes(change(path.read_bytes()))
-        before = contents(tmp_path)
-        with pytest.raises(DataDesignerGenerationError, match=said) as caught:
-            make(counted.url, tmp_path, mode)
-        assert str(path) in str(caught.value)
-        assert isinstance(caught.value.__cause__, DatasetGenerationError)
-    assert len(counted.prompts) == IDEAL
-    assert contents(tmp_path) == before
+    path = there / "metadata.json"
+    path.write_bytes(change(path.read_bytes()))
+    before = contents(there.parent)
+    with endpoint(answer) as counted, pytest.raises(DataDesignerGenerationError, match=said) as caught:
+        make(counted.url, there.parent, mode)
+    assert str(path) in str(caught.value)
+    assert isinstance(caught.value.__cause__, DatasetGenerationError)
+    assert counted.prompts == []
+    assert contents(there.parent) == before
 
 
-def test_metadata_that_went_missing_under_finished_batches_are_refused(endpoint: Endpoint, tmp_path: Path) -> None:
+def test_metadata_that_went_missing_under_finished_batches_are_refused(there: Path) -> None:
     """Finished batches without metadata are no leftovers of a run that got nowhere: they are kept and it is said."""
-    with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        (tmp_path / "d/metadata.json").unlink()
-        before = contents(tmp_path)
-        with pytest.raises(DataDesignerGenerationError, match="metadata.json is missing, though there are finished"):
-            make(counted.url, tmp_path, ALWAYS)
-    assert contents(tmp_path) == before
+    (there / "metadata.json").unlink()
+    before = contents(there.parent)
+    with pytest.raises(DataDesignerGenerationError, match="metadata.json is missing, though there are finished"):
+        make(NOWHERE, there.parent, ALWAYS)
+    assert contents(there.parent) == before
 
 
 @GOING_ON
 def test_only_a_batch_that_is_missing_is_made_again(
-    endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed, mode: str
+    endpoint: Endpoint, there: Path, undisturbed: Undisturbed, mode: str
 ) -> None:
     """A batch's receipt and files are removed: that batch comes back byte for byte, and nothing else is asked."""
+    (there / "receipts/batch_00001.json").unlink()
+    for path in there.rglob("batch_00001.parquet"):
+        path.unlink()
+    before = contents(there)
     with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        (tmp_path / "d/receipts/batch_00001.json").unlink()
-        for path in (tmp_path / "d").rglob("batch_00001.parquet"):
-            path.unlink()
-        before = contents(tmp_path / "d")
-        counted.prompts.clear()
-        results = make(counted.url, tmp_path, mode)
+        results = make(counted.url, there.parent, mode)
     assert sorted({row_of(prompt) for prompt in counted.prompts}) == list(range(8, 16))
     assert len(counted.prompts) == 16
-    after = contents(tmp_path / "d")
+    after = contents(there)
     assert {name: after[name] for name in before if name != "metadata.json"} == {
         name: digest for name, digest in before.items() if name != "metadata.json"
     }
@@ -158,63 +159,55 @@ def test_only_a_batch_that_is_missing_is_made_again(
 
 
 def test_a_receipt_that_is_gone_is_a_batch_that_is_gone(
-    endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
+    endpoint: Endpoint, there: Path, undisturbed: Undisturbed
 ) -> None:
     """Only the receipt is removed: the files it left behind count for nothing, and its batch is made again."""
+    (there / "receipts/batch_00002.json").unlink()
     with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        (tmp_path / "d/receipts/batch_00002.json").unlink()
-        counted.prompts.clear()
-        results = make(counted.url, tmp_path, ALWAYS)
+        results = make(counted.url, there.parent, ALWAYS)
     assert sorted({row_of(prompt) for prompt in counted.prompts}) == list(range(16, RECORDS))
     undisturbed.check(results)
 
 
 def test_a_file_that_is_gone_is_a_hole_that_is_filled(
-    endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
+    endpoint: Endpoint, there: Path, undisturbed: Undisturbed
 ) -> None:
     """A batch's file is removed and its receipt left: `always` makes that batch again, and only that."""
+    (there / "parquet-files/batch_00001.parquet").unlink()
     with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        (tmp_path / "d/parquet-files/batch_00001.parquet").unlink()
-        counted.prompts.clear()
-        results = make(counted.url, tmp_path, ALWAYS)
+        results = make(counted.url, there.parent, ALWAYS)
     assert sorted({row_of(prompt) for prompt in counted.prompts}) == list(range(8, 16))
     undisturbed.check(results)
 
 
 @GOING_ON
 def test_a_complete_dataset_is_given_back_with_a_warning(
-    endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed, caplog: pytest.LogCaptureFixture, mode: str
+    endpoint: Endpoint, there: Path, undisturbed: Undisturbed, caplog: pytest.LogCaptureFixture, mode: str
 ) -> None:
     """Complete, and no more records asked for: the same results, nothing asked, and a warning that says so."""
     with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        results = make(counted.url, tmp_path, mode)
-    assert len(counted.prompts) == IDEAL
+        results = make(counted.url, there.parent, mode)
+    assert counted.prompts == []
     assert "nothing is left to make" in caplog.text
     undisturbed.check(results)
 
 
 @GOING_ON
-def test_fewer_records_are_refused(endpoint: Endpoint, tmp_path: Path, mode: str) -> None:
+def test_fewer_records_are_refused(there: Path, mode: str) -> None:
     """`num_records` below what the dataset is to have: an error that names both numbers."""
-    with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        before = contents(tmp_path)
-        with pytest.raises(DataDesignerGenerationError, match="num_records=19 is fewer than the 20"):
-            make(counted.url, tmp_path, mode, records=19)
-    assert contents(tmp_path) == before
+    before = contents(there.parent)
+    with pytest.raises(DataDesignerGenerationError, match="num_records=19 is fewer than the 20"):
+        make(NOWHERE, there.parent, mode, records=19)
+    assert contents(there.parent) == before
 
 
 @GOING_ON
-def test_another_buffer_size_is_refused_and_the_reason_said(endpoint: Endpoint, tmp_path: Path, mode: str) -> None:
+def test_another_buffer_size_is_refused_and_the_reason_said(endpoint: Endpoint, there: Path, mode: str) -> None:
     """Records that are divided into batches already cannot be divided otherwise; the message says what to set."""
-    with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        with pytest.raises(DataDesignerGenerationError, match="divided into batches already; set buffer_size=8"):
-            make(counted.url, tmp_path, mode, buffer_size=5)
-    assert len(counted.prompts) == IDEAL
+    said = "divided into batches already; set buffer_size=8"
+    with endpoint(answer) as counted, pytest.raises(DataDesignerGenerationError, match=said):
+        make(counted.url, there.parent, mode, buffer_size=5)
+    assert counted.prompts == []
 
 
 # --- what may not change, and what may -------------------------------------------------------------------------
@@ -242,39 +235,36 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_refusal_names_what_differs(endpoint: Endpoint, tmp_path: Path, change: str) -> None:
+def test_a_refusal_names_what_differs(endpoint: Endpoint, there: Path, change: str) -> None:
     """`always` with something that gives the data another meaning: refused, what it was and what it is are named."""
     declared, run, said = CHANGES[change]
-    with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        before = contents(tmp_path)
-        with pytest.raises(DataDesignerGenerationError) as caught:
-            designer(counted.url, tmp_path, **run).create(
-                tale(**declared), num_records=RECORDS, dataset_name="d", resume="always"
-            )
+    before = contents(there.parent)
+    with endpoint(answer) as counted, pytest.raises(DataDesignerGenerationError) as caught:
+        designer(counted.url, there.parent, **run).create(
+            tale(**declared), num_records=RECORDS, dataset_name="d", resume="always"
+        )
     assert [line for line in str(caught.value).splitlines() if line.startswith("  - ")] == [f"  - {said}"]
     assert isinstance(caught.value.__cause__, DatasetGenerationError)
-    assert len(counted.prompts) == IDEAL
-    assert contents(tmp_path) == before
+    assert counted.prompts == []
+    assert contents(there.parent) == before
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_if_possible_leaves_what_does_not_fit_alone(
-    endpoint: Endpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str
+    endpoint: Endpoint, there: Path, caplog: pytest.LogCaptureFixture, change: str
 ) -> None:
     """`if_possible` where the configuration differs: a dataset beside it, the reason logged, no byte touched."""
     declared, run, said = CHANGES[change]
     caplog.set_level(logging.INFO, "data_designer")
+    before = contents(there)
     with endpoint(answer) as counted:
-        make(counted.url, tmp_path)
-        before = contents(tmp_path / "d")
-        results = designer(counted.url, tmp_path, **run).create(
+        results = designer(counted.url, there.parent, **run).create(
             tale(**declared), num_records=4, dataset_name="d", resume="if_possible"
         )
     assert results.artifact_storage.resolved_dataset_name.startswith("d_")
     assert results.count_records() == 4
     assert said in caplog.text
-    assert contents(tmp_path / "d") == before
+    assert contents(there) == before
 
 
 def shouting(mark: str) -> dd.DataDesignerConfigBuilder:
@@ -307,10 +297,9 @@ def test_another_body_of_a_function_is_noticed(tmp_path: Path) -> None:
 
 def test_where_and_how_it_runs_may_change(endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed) -> None:
     """Another endpoint, key, number of slots, time limit, number of workers and so on: resumed, nothing paid twice."""
-    failing = Failing(15)
-    with endpoint(failing) as first, endpoint(answer) as second:
+    with endpoint(answer) as first, endpoint(answer) as second:
         with none_may_be_complete():
-            make(first.url, tmp_path, outage_patience=0.01)
+            make(first.url, tmp_path, budget=dd.Budget(requests=15))
         elsewhere = provider(second.url, api_key="another")
         other = DataDesigner(tmp_path, model_providers=[elsewhere], auto_configure_logging=False)
         other.set_run_config(
@@ -328,8 +317,8 @@ def test_where_and_how_it_runs_may_change(endpoint: Endpoint, tmp_path: Path, un
         )
         models = (model("a", max_parallel_requests=1, timeout=7), model("b", max_parallel_requests=9))
         results = other.create(tale(models=models), num_records=RECORDS, dataset_name="d", resume="always")
-    assert asked_twice([*failing.given, *second.prompts]) == {}
-    assert len(failing.given) + len(second.prompts) == IDEAL
+    assert asked_twice([*first.prompts, *second.prompts]) == {}
+    assert (len(first.prompts), len(second.prompts)) == (15, IDEAL - 15)
     undisturbed.check(results)
 
 
@@ -338,29 +327,25 @@ def test_a_dataset_may_be_begun_in_this_process_and_ended_on_ray(
     endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     """The executor may change: what was answered inline is not asked again on Ray, and the files are the same."""
-    failing = Failing(25)
-    with endpoint(failing) as counted:
+    with endpoint(answer) as counted:
         with none_may_be_complete():
-            make(counted.url, tmp_path, outage_patience=0.01)
-        failing.answers = MANY
+            make(counted.url, tmp_path, budget=dd.Budget(requests=25))
         results = make(counted.url, tmp_path, ALWAYS, executor="ray")
-    assert len(failing.given) == IDEAL
-    assert asked_twice(failing.given) == {}
+    assert len(counted.prompts) == IDEAL
+    assert asked_twice(counted.prompts) == {}
     undisturbed.check(results)
 
 
 def test_a_run_without_a_seed_goes_on_with_the_one_that_was_drawn(endpoint: Endpoint, tmp_path: Path) -> None:
     """No seed given, twice: the second run samples what the first did, so what was asked is not asked again."""
-    failing = Failing(15)
-    with endpoint(failing) as counted:
+    with endpoint(answer) as counted:
         with none_may_be_complete():
-            make(counted.url, tmp_path, seed=None, outage_patience=0.01)
+            make(counted.url, tmp_path, seed=None, budget=dd.Budget(requests=15))
         drawn = json.loads((tmp_path / "d/metadata.json").read_text())["seed"]
-        failing.answers = MANY
         results = make(counted.url, tmp_path, ALWAYS, seed=None)
     assert results.artifact_storage.read_metadata()["seed"] == drawn
-    assert len(failing.given) == IDEAL
-    assert asked_twice(failing.given) == {}
+    assert len(counted.prompts) == IDEAL
+    assert asked_twice(counted.prompts) == {}
     assert results.count_records() == RECORDS
 
 
@@ -370,22 +355,20 @@ def test_a_run_without_a_seed_goes_on_with_the_one_that_was_drawn(endpoint: Endp
 @GOING_ON
 @pytest.mark.parametrize("size", [8, 3])
 def test_more_records_are_added_and_the_files_of_before_stay(
-    endpoint: Endpoint, tmp_path: Path, mode: str, size: int
+    endpoint: Endpoint, there: Path, tmp_path: Path, mode: str, size: int
 ) -> None:
     """Records are added, also in batches of another size: files of before keep every byte, seed rows go on."""
+    before = data_files(there)
     with endpoint(answer) as counted:
         whole = make(counted.url, tmp_path / "whole", records=30)
         counted.prompts.clear()
-        make(counted.url, tmp_path)
-        before = data_files(tmp_path / "d")
         results = make(counted.url, tmp_path, mode, records=30, buffer_size=size)
-    assert asked_twice(counted.prompts) == {}
-    assert len(counted.prompts) == 60
-    after = data_files(tmp_path / "d")
+    assert sorted(map(row_of, counted.prompts)) == sorted([*range(RECORDS, 30)] * 2)
+    after = data_files(there)
     assert {name: after[name] for name in before} == before
     added = sorted(name for name in set(after) - set(before) if name.startswith("parquet-files"))
     assert len(added) == -(-10 // size)
-    assert [len(pd.read_parquet(tmp_path / "d" / name)) for name in added][:-1] == [size] * (len(added) - 1)
+    assert [len(pd.read_parquet(there / name)) for name in added][:-1] == [size] * (len(added) - 1)
     pd.testing.assert_frame_equal(results.load_dataset(), whole.load_dataset())
     assert tokens(results) == tokens(whole)
     metadata = results.artifact_storage.read_metadata()
@@ -394,18 +377,16 @@ def test_more_records_are_added_and_the_files_of_before_stay(
 
 def test_records_may_be_added_again_and_again_and_to_what_is_unfinished(endpoint: Endpoint, tmp_path: Path) -> None:
     """Added to while batches are missing, with three batch sizes: everything is made once, as in one go."""
-    failing = Failing(9)
-    with endpoint(answer) as calm:
-        whole = make(calm.url, tmp_path / "whole", records=33)
-    with endpoint(failing) as counted:
+    with endpoint(answer) as counted:
+        whole = make(counted.url, tmp_path / "whole", records=33)
+        counted.prompts.clear()
         with none_may_be_complete():
-            make(counted.url, tmp_path, records=10, buffer_size=4, outage_patience=0.01)
-        failing.answers = 31
-        make(counted.url, tmp_path, ALWAYS, records=20, buffer_size=7, outage_patience=0.01)
-        failing.answers = MANY
+            make(counted.url, tmp_path, records=10, buffer_size=4, budget=dd.Budget(requests=9))
+        make(counted.url, tmp_path, ALWAYS, records=20, buffer_size=7, budget=dd.Budget(requests=31))
+        assert len(counted.prompts) == 31
         results = make(counted.url, tmp_path, ALWAYS, records=33, buffer_size=5)
-    assert len(failing.given) == 66
-    assert asked_twice(failing.given) == {}
+    assert len(counted.prompts) == 66
+    assert asked_twice(counted.prompts) == {}
     pd.testing.assert_frame_equal(results.load_dataset(), whole.load_dataset())
     sizes = [len(pd.read_parquet(path)) for path in sorted(results.artifact_storage.final_dataset_path.iterdir())]
     assert sizes == [4, 4, 2, 7, 3, 5, 5, 3]
@@ -441,14 +422,12 @@ def test_a_run_that_an_outage_stopped_is_completed_to_the_byte(
 
 def test_a_partial_batch_is_readable_and_grows(endpoint: Endpoint, tmp_path: Path) -> None:
     """What is complete after a stop is a dataset: in order, counted, exportable; the rest joins it on resume."""
-    failing = Failing(27)
-    with endpoint(failing) as counted:
-        stopped = make(counted.url, tmp_path, buffer_size=RECORDS, outage_patience=0.01)
+    with endpoint(answer) as counted:
+        stopped = make(counted.url, tmp_path, buffer_size=RECORDS, budget=dd.Budget(requests=27))
         rows = list(stopped.load_dataset()["n"])
         assert 0 < len(rows) == stopped.outcomes.generated < RECORDS
         assert rows == sorted(rows)
         assert len(pd.read_csv(stopped.export(tmp_path / "x.csv"))) == len(rows)
-        failing.answers = MANY
         results = make(counted.url, tmp_path, ALWAYS, buffer_size=RECORDS)
     assert list(results.load_dataset()["n"]) == list(range(RECORDS))
     assert data_files(tmp_path / "d").keys() == {
@@ -484,21 +463,25 @@ def test_an_early_shutdown_is_resumed_and_then_mended(endpoint: Endpoint, tmp_pa
     assert tokens(results) == tokens(whole)
 
 
-@pytest.mark.parametrize(("size", "workers"), [(100, 1), (100, 4), (1000, 1), (1000, 4)])
+@pytest.fixture(scope="module")
+def sixty(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The tale of sixty records, made in one go in batches of eight."""
+    with endpoint(answer) as counted:
+        return make(counted.url, tmp_path_factory.mktemp("sixty"), records=60).load_dataset()
+
+
+@pytest.mark.parametrize(("size", "workers"), [(25, 1), (25, 4), (1000, 1), (1000, 4)])
 def test_a_record_is_the_same_however_it_is_cut_and_whoever_makes_it(
-    endpoint: Endpoint, tmp_path: Path, size: int, workers: int
+    endpoint: Endpoint, tmp_path: Path, sixty: pd.DataFrame, size: int, workers: int
 ) -> None:
-    """Batches of 100 or 1000, one worker or four, stopped on the way or not: record by record the same."""
+    """Batches of 25 or 1000, one worker or four, stopped on the way or not: record by record the same."""
     run = {"buffer_size": size, "non_inference_max_parallel_workers": workers}
-    failing = Failing(150)
-    with endpoint(answer) as calm, endpoint(failing) as counted:
-        whole = make(calm.url, tmp_path / "whole", records=120)
+    with endpoint(answer) as counted:
         with none_may_be_complete():
-            make(counted.url, tmp_path, records=120, outage_patience=0.01, **run)
-        failing.answers = MANY
-        results = make(counted.url, tmp_path, ALWAYS, records=120, **run)
-    assert len(failing.given) == 240
-    pd.testing.assert_frame_equal(results.load_dataset(), whole.load_dataset())
+            make(counted.url, tmp_path, records=60, budget=dd.Budget(requests=75), **run)
+        results = make(counted.url, tmp_path, ALWAYS, records=60, **run)
+    assert len(counted.prompts) == 120
+    pd.testing.assert_frame_equal(results.load_dataset(), sixty)
 
 
 # --- two at once -----------------------------------------------------------------------------------------------

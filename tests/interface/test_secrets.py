@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import json
 import logging
 import os
 import secrets
@@ -10,20 +9,17 @@ import subprocess
 import sys
 import tempfile
 import traceback
-import urllib.request
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.counting import Endpoint, Reply
+from tests.fakes import USUAL, model, provider, told
 
 import data_designer.config as dd
 from data_designer.errors import DataDesignerError
 from data_designer.interface import DataDesigner
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
-
-Endpoint = Callable[..., Any]
 
 VARIABLE = "SOME_MODELS_KEY"
 HEADER = "X-Tenant-Token"
@@ -65,25 +61,9 @@ class Given:
         return found
 
 
-class Reply:
-    """What the counting endpoint does with one request."""
-
-    def __init__(self, text: str, status: int = 200) -> None:
-        self.text, self.status, self.seconds = text, status, 0.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A simulated model that logs the headers it is sent."""
-    with SimulatedServerProcess(SimulatedModel(), log=True) as address:
-        yield address
-
-
 @pytest.fixture
-def given(server: str, monkeypatch: pytest.MonkeyPatch) -> Given:
-    """Fresh secrets, the key in an environment variable, and a server that has not seen them."""
-    with urllib.request.urlopen(server.replace("/v1", "/reset"), data=b"") as reply:  # noqa: S310 - a loopback address
-        reply.read()
+def given(monkeypatch: pytest.MonkeyPatch) -> Given:
+    """Fresh secrets, the key in an environment variable."""
     fresh = Given.fresh()
     monkeypatch.setenv(VARIABLE, fresh.key)
     return fresh
@@ -91,24 +71,22 @@ def given(server: str, monkeypatch: pytest.MonkeyPatch) -> Given:
 
 def arrived(url: str, given: Given) -> int:
     """How many requests came with both secrets."""
-    with urllib.request.urlopen(url.replace("/v1", "/log")) as reply:  # noqa: S310 - a loopback address
-        log = json.loads(reply.read())
     expected = (f"Bearer {given.key}", given.header)
-    return sum((one["headers"].get("authorization"), one["headers"].get(HEADER.lower())) == expected for one in log)
-
-
-def provider(url: str, header: str, api_key: str = VARIABLE) -> dd.ModelProvider:
-    """Where the models are, with a key and a secret header."""
-    return dd.ModelProvider(name="p", endpoint=url, api_key=api_key, extra_headers={HEADER: header})
-
-
-def story(model: str, *, checked: bool = False) -> dd.DataDesignerConfigBuilder:
-    """A text and a structured column of one model."""
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=4, structured_output="auto")
-    config = dd.ModelConfig(
-        alias="a", model=model, provider="p", inference_parameters=params, skip_health_check=not checked
+    return sum(
+        (one["headers"].get("authorization"), one["headers"].get(HEADER.lower())) == expected
+        for one in told(url, "log")
     )
-    made = dd.DataDesignerConfigBuilder(model_configs=[config])
+
+
+def tenant(url: str, header: str, api_key: str = VARIABLE) -> dd.ModelProvider:
+    """Where the models are, with a key and a secret header."""
+    return provider(url, api_key=api_key, extra_headers={HEADER: header})
+
+
+def declared(name: str, *, greeted: bool = False) -> dd.DataDesignerConfigBuilder:
+    """A text and a structured column of one model."""
+    asked = model("a", name, structured_output="auto").model_copy(update={"skip_health_check": not greeted})
+    made = dd.DataDesignerConfigBuilder(model_configs=[asked])
     made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
     made.add_column(name="text", column_type="llm-text", model_alias="a", prompt="row {{ id }}")
     schema = {"type": "object", "properties": {"label": {"type": "string"}}, "required": ["label"]}
@@ -118,19 +96,23 @@ def story(model: str, *, checked: bool = False) -> dd.DataDesignerConfigBuilder:
     return made
 
 
-def make(path: Path, where: dd.ModelProvider, model: str, executor: str, **more: Any) -> str:
-    """Make the story with everything that can be written switched on; gives whatever it says of itself."""
-    designer = DataDesigner(path, model_providers=[where], auto_configure_logging=False)
-    run = {"seed": 1, "buffer_size": 10, "max_conversation_restarts": 0, "async_trace": True}
-    designer.set_run_config(
-        dd.RunConfig(
-            executor=executor, write_scheduler_events=True, outage_patience=1.0, shutdown_error_rate=0.9, **run
-        )
-    )
-    builder = story(model)
-    said = [repr(designer), repr(where), str(where), repr(builder.get_builder_config())]
+def designer(path: Path, where: dd.ModelProvider, **run: Any) -> DataDesigner:
+    """A designer whose models are at a provider."""
+    made = DataDesigner(path, model_providers=[where], auto_configure_logging=False)
+    made.set_run_config(dd.RunConfig(**{**USUAL, **run}))
+    return made
+
+
+def make(path: Path, where: dd.ModelProvider, name: str, executor: str = "inline", **more: Any) -> str:
+    """Make the dataset with everything that can be written switched on; gives whatever it says of itself."""
+    maker = designer(
+        path, where, executor=executor, buffer_size=10, max_conversation_restarts=0, async_trace=True,
+        write_scheduler_events=True, outage_patience=1.0, shutdown_error_rate=0.9,
+    )  # fmt: skip
+    builder = declared(name)
+    said = [repr(maker), repr(where), str(where), repr(builder.get_builder_config())]
     try:
-        results = designer.create(builder, num_records=RECORDS, dataset_name="d", **more)
+        results = maker.create(builder, num_records=RECORDS, dataset_name="d", **more)
     except DataDesignerError as error:
         said.append("".join(traceback.format_exception(error)))
     else:
@@ -164,11 +146,11 @@ def heard(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("fault", MODELS)
 def test_a_run_in_this_process_tells_nobody(
-    server: str, tmp_path: Path, given: Given, heard: Heard, fault: str
+    simulated: str, tmp_path: Path, given: Given, heard: Heard, fault: str
 ) -> None:
     """Not in the dataset's files, the logs, what is printed, the errors or what objects say of themselves."""
-    said = make(tmp_path, provider(server, given.header), MODELS[fault], "inline")
-    assert arrived(server, given) > 0
+    said = make(tmp_path, tenant(simulated, given.header), MODELS[fault])
+    assert arrived(simulated, given) > 0
     assert given.told_by(tmp_path) == []
     assert not given.stand_in(said)
     assert not given.stand_in(heard.everything())
@@ -176,27 +158,27 @@ def test_a_run_in_this_process_tells_nobody(
 
 
 @pytest.mark.parametrize("fault", MODELS)
-def test_a_resume_tells_nobody(server: str, tmp_path: Path, given: Given, heard: Heard, fault: str) -> None:
+def test_a_resume_tells_nobody(simulated: str, tmp_path: Path, given: Given, heard: Heard, fault: str) -> None:
     """What a run leaves behind holds nothing that the next one could tell, nor does it keep the key itself."""
-    make(tmp_path, provider(server, given.header), MODELS[fault], "inline")
-    said = make(tmp_path, provider(server, given.header), MODELS[fault], "inline", resume="if_possible")
+    make(tmp_path, tenant(simulated, given.header), MODELS[fault])
+    said = make(tmp_path, tenant(simulated, given.header), MODELS[fault], resume="if_possible")
     assert given.told_by(tmp_path) == []
     assert not given.stand_in(said)
     assert not given.stand_in(heard.everything())
 
 
 def test_a_key_that_stands_in_the_configuration_itself_is_as_secret(
-    server: str, tmp_path: Path, given: Given, heard: Heard
+    simulated: str, tmp_path: Path, given: Given, heard: Heard
 ) -> None:
     """A key that is no variable's name is the key; it is kept as well."""
-    said = make(tmp_path, provider(server, given.header, api_key=given.key), FAULTY, "inline")
-    assert arrived(server, given) > 0
+    said = make(tmp_path, tenant(simulated, given.header, api_key=given.key), FAULTY)
+    assert arrived(simulated, given) > 0
     assert given.told_by(tmp_path) == []
     assert not given.stand_in(said)
     assert not given.stand_in(heard.everything())
 
 
-def test_a_key_of_a_resolver_is_as_secret(server: str, tmp_path: Path, given: Given, heard: Heard) -> None:
+def test_a_key_of_a_resolver_is_as_secret(simulated: str, tmp_path: Path, given: Given, heard: Heard) -> None:
     """Wherever keys come from, the dataset knows only what stands in the configuration."""
 
     class Vault:
@@ -207,13 +189,13 @@ def test_a_key_of_a_resolver_is_as_secret(server: str, tmp_path: Path, given: Gi
             assert secret == "vault:models"  # noqa: S105 - it names a secret and is none
             return given.key
 
-    where = provider(server, given.header, api_key="vault:models")
-    designer = DataDesigner(tmp_path, model_providers=[where], secret_resolver=Vault(), auto_configure_logging=False)
-    designer.set_run_config(dd.RunConfig(executor="inline", disable_early_shutdown=True))
-    results = designer.create(story(FAULTY), num_records=10)
-    assert arrived(server, given) > 0
+    where = tenant(simulated, given.header, api_key="vault:models")
+    maker = DataDesigner(tmp_path, model_providers=[where], secret_resolver=Vault(), auto_configure_logging=False)
+    maker.set_run_config(dd.RunConfig(**USUAL, disable_early_shutdown=True))
+    results = maker.create(declared(FAULTY), num_records=10)
+    assert arrived(simulated, given) > 0
     assert given.told_by(tmp_path) == []
-    assert not given.stand_in(repr(designer) + repr(results.plan) + heard.everything())
+    assert not given.stand_in(repr(maker) + repr(results.plan) + heard.everything())
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422])
@@ -223,7 +205,7 @@ def test_an_endpoint_that_repeats_the_secrets_is_not_quoted(
     """Providers quote keys in their refusals; the reasons of rejected records, the errors and the logs do not."""
     words = f"Incorrect API key provided: {given.key} ({HEADER}: {given.header})"
     with endpoint(lambda prompt: Reply(words, status) if prompt.startswith("row") else Reply("fine")) as counted:
-        said = make(tmp_path, provider(counted.url, given.header), "m", "inline")
+        said = make(tmp_path, tenant(counted.url, given.header), "m")
         assert len(counted.prompts) > 0
     assert f"HTTP {status}: Incorrect API key provided: ***" in said
     assert given.told_by(tmp_path) == []
@@ -237,11 +219,9 @@ def test_a_check_that_fails_tells_nobody(
 ) -> None:
     """The greeting before a run fails with the provider's words, but for the secrets in them."""
     with endpoint(lambda _: Reply(f"bad key {given.key} of {given.header}", 401)) as counted:
-        where = provider(counted.url, given.header)
-        designer = DataDesigner(tmp_path, model_providers=[where], auto_configure_logging=False)
-        designer.set_run_config(dd.RunConfig(executor="inline"))
+        where = tenant(counted.url, given.header)
         with pytest.raises(DataDesignerError) as caught:
-            getattr(designer, act)(story("m", checked=True))
+            getattr(designer(tmp_path, where), act)(declared("m", greeted=True))
     said = "".join(traceback.format_exception(caught.value))
     assert "bad key *** of ***" in said
     assert not given.stand_in(said)
@@ -251,24 +231,24 @@ def test_a_check_that_fails_tells_nobody(
 
 def test_a_key_that_is_not_set_is_named_and_not_told(tmp_path: Path, given: Given, heard: Heard) -> None:
     """A violation names the variable; other secrets of the provider are not mentioned."""
-    where = provider("http://localhost:1/v1", given.header, api_key="NO_SUCH_KEY_HERE")
-    designer = DataDesigner(tmp_path, model_providers=[where], auto_configure_logging=False)
+    where = tenant("http://localhost:1/v1", given.header, api_key="NO_SUCH_KEY_HERE")
     with pytest.raises(DataDesignerError, match="NO_SUCH_KEY_HERE") as caught:
-        designer.validate(story("m"))
+        designer(tmp_path, where).validate(declared("m"))
     assert not given.stand_in("".join(traceback.format_exception(caught.value)) + heard.everything())
 
 
 # --- on Ray ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.ray
-def test_a_run_on_ray_tells_nobody(server: str, tmp_path: Path, given: Given) -> None:
+@pytest.mark.usefixtures("clusters")
+def test_a_run_on_ray_tells_nobody(simulated: str, tmp_path: Path, given: Given) -> None:
     """Not in the logs of its session, the tables of actors and jobs, the key-value store, or anything that is said."""
     # A socket's path may not be long, so the session is not below the test's own folder.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as session:
-        environment = {**os.environ, "RAY_TMPDIR": session, "RAY_BACKEND_LOG_LEVEL": "debug"}
+        root = str(Path(__file__).parents[2])
+        environment = {**os.environ, "RAY_TMPDIR": session, "RAY_BACKEND_LOG_LEVEL": "debug", "PYTHONPATH": root}
         program = subprocess.run(
-            [sys.executable, __file__, server, str(tmp_path)],
+            [sys.executable, __file__, simulated, str(tmp_path)],
             input=given.header.encode(),  # Ray keeps the command line, which is no place for secrets.
             env=environment,
             cwd=tmp_path,
@@ -278,7 +258,7 @@ def test_a_run_on_ray_tells_nobody(server: str, tmp_path: Path, given: Given) ->
         )
         said = program.stdout + program.stderr
         assert program.returncode == 0, said.decode()
-        assert arrived(server, given) > 0
+        assert arrived(simulated, given) > 0
         logs = [path for path in Path(session).rglob("*") if path.is_file() and "logs" in path.parts]
         assert any(path.stat().st_size for path in logs)
         assert given.told_by(Path(session)) == []
@@ -310,11 +290,11 @@ def drive(url: str, header: str, folder: Path) -> None:
 
     logging.basicConfig(level=logging.DEBUG)
     seen: list[str] = []
-    where = provider(url, header)
+    where = tenant(url, header)
     with connected(4):
-        for number, model in enumerate(MODELS.values()):
+        for number, name in enumerate(MODELS.values()):
             look = {"on_batch_complete": lambda _: seen.append(tables())}
-            print(make(folder / str(number), where, model, "ray", **look))
+            print(make(folder / str(number), where, name, "ray", **look))
     (folder / "tables.txt").write_text("\n".join(seen))
 
 

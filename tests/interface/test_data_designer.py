@@ -9,33 +9,27 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.fakes import NOWHERE, designer, model
 
 import data_designer.config as dd
 from data_designer.errors import ArtifactStorageError, InvalidConfigError, InvalidFileFormatError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError
 
 
-def simulated(model: str = "sim") -> dd.DataDesignerConfigBuilder:
-    """A builder with one simulated model."""
-    return dd.DataDesignerConfigBuilder(
-        model_configs=[dd.ModelConfig(alias="m", model=model, provider="simulated")]
-    ).add_column(name="topic", column_type="sampler", sampler_type="category", params={"values": ["tea", "rain"]})
-
-
-def inline(path: Path, **run: Any) -> DataDesigner:
-    """A designer that runs in this process."""
-    designer = DataDesigner(path)
-    designer.set_run_config(dd.RunConfig(executor="inline", seed=3, **run))
-    return designer
+def topics() -> dd.DataDesignerConfigBuilder:
+    """A builder with one model."""
+    return dd.DataDesignerConfigBuilder(model_configs=[model("m")]).add_column(
+        name="topic", column_type="sampler", sampler_type="category", params={"values": ["tea", "rain"]}
+    )
 
 
 def test_a_config_error_is_bare_from_validate_and_chained_from_the_others(tmp_path: Path) -> None:
     """An unknown name in a prompt: InvalidConfigError from validate, a generation error caused by it from preview."""
-    builder = simulated().add_column(name="t", column_type="llm-text", prompt="{{ nope }}", model_alias="m")
+    builder = topics().add_column(name="t", column_type="llm-text", prompt="{{ nope }}", model_alias="m")
     with pytest.raises(InvalidConfigError, match="nope"):
-        inline(tmp_path).validate(builder)
+        designer(NOWHERE, tmp_path).validate(builder)
     with pytest.raises(DataDesignerGenerationError) as caught:
-        inline(tmp_path).preview(builder)
+        designer(NOWHERE, tmp_path).preview(builder)
     assert isinstance(caught.value.__cause__, InvalidConfigError)
 
 
@@ -43,25 +37,25 @@ def test_a_config_error_is_bare_from_validate_and_chained_from_the_others(tmp_pa
 def test_a_number_of_records_that_is_none_is_refused(tmp_path: Path, number: Any) -> None:
     """num_records must be a positive integer."""
     with pytest.raises(DataDesignerGenerationError, match="positive integer"):
-        inline(tmp_path).create(simulated(), num_records=number)
+        designer(NOWHERE, tmp_path).create(topics(), num_records=number)
 
 
-def test_the_layout_on_disk_and_every_way_to_read_it_agree(tmp_path: Path) -> None:
+def test_the_layout_on_disk_and_every_way_to_read_it_agree(simulated: str, tmp_path: Path) -> None:
     """ceil(n / buffer_size) files, metadata, a loadable builder config, and exports that agree."""
-    builder = simulated().add_column(
+    builder = topics().add_column(
         name="t", column_type="llm-text", prompt="{{ topic }}", model_alias="m", with_trace="last_message", drop=True
     )
     builder.add_column(name="upper", column_type="expression", expr="{{ t | upper }}")
     builder.add_processor(
         processor_type="schema_transform", name="chat", template={"q": "{{ topic }}", "n": 1, "a": "{{ t }}"}
     )
-    results = inline(tmp_path, buffer_size=4).create(builder, num_records=10, dataset_name="d")
+    results = designer(simulated, tmp_path, buffer_size=4).create(builder, num_records=10, dataset_name="d")
     folder = results.artifact_storage.base_dataset_path
     assert [p.name for p in sorted((folder / "parquet-files").iterdir())] == [
         "batch_00000.parquet", "batch_00001.parquet", "batch_00002.parquet",
     ]  # fmt: skip
     metadata = results.artifact_storage.read_metadata()
-    assert (metadata["actual_num_records"], metadata["total_num_batches"], metadata["seed"]) == (10, 3, 3)
+    assert (metadata["actual_num_records"], metadata["total_num_batches"], metadata["seed"]) == (10, 3, 1)
     assert dd.DataDesignerConfigBuilder.from_config(folder / "builder_config.json").build() == builder.build()
     frame = results.load_dataset()
     assert list(frame.columns) == ["topic", "t__trace", "upper"]
@@ -84,9 +78,9 @@ def test_the_layout_on_disk_and_every_way_to_read_it_agree(tmp_path: Path) -> No
 
 def test_a_second_create_leaves_the_first_dataset_alone(tmp_path: Path) -> None:
     """The same name again: a sibling with a time stamp, the first untouched."""
-    designer = inline(tmp_path)
-    first = designer.create(simulated(), num_records=3, dataset_name="d")
-    second = designer.create(simulated(), num_records=4, dataset_name="d")
+    maker = designer(NOWHERE, tmp_path)
+    first = maker.create(topics(), num_records=3, dataset_name="d")
+    second = maker.create(topics(), num_records=4, dataset_name="d")
     assert second.artifact_storage.resolved_dataset_name.startswith("d_")
     assert (first.count_records(), second.count_records()) == (3, 4)
 
@@ -103,7 +97,7 @@ def test_rows_on_which_a_custom_function_raises_are_recorded_and_the_others_kept
     builder = dd.DataDesignerConfigBuilder()
     builder.with_seed_dataset(dd.DataFrameSeedSource(df=pd.DataFrame({"n": range(10)})))
     builder.add_column(dd.CustomColumnConfig(name="picky", generator_function=picky))
-    results = inline(tmp_path, buffer_size=4).create(builder, num_records=10)
+    results = designer(NOWHERE, tmp_path, buffer_size=4).create(builder, num_records=10)
     assert list(results.load_dataset()["picky"]) == [n * 10 for n in range(10) if n % 3]
     rejected = results.load_rejected()
     assert list(rejected["record_index"]) == [0, 3, 6, 9]
@@ -113,15 +107,15 @@ def test_rows_on_which_a_custom_function_raises_are_recorded_and_the_others_kept
     assert outcomes.generated + outcomes.rejected + outcomes.unfinished == outcomes.requested == 10
 
 
-def test_skipped_cells_cost_nothing_and_propagate(tmp_path: Path) -> None:
+def test_skipped_cells_cost_nothing_and_propagate(simulated: str, tmp_path: Path) -> None:
     """A gate writes its value, asks nothing, and what needs the cell is skipped too."""
-    builder = simulated()
+    builder = topics()
     builder.add_column(
         name="t", column_type="llm-text", prompt="{{ topic }}", model_alias="m",
         skip=dd.SkipConfig(when="{{ topic == 'tea' }}", value="-"),
     )  # fmt: skip
     builder.add_column(name="u", column_type="llm-text", prompt="More of {{ t }}", model_alias="m")
-    results = inline(tmp_path).create(builder, num_records=40)
+    results = designer(simulated, tmp_path).create(builder, num_records=40)
     frame = results.load_dataset()
     tea = frame["topic"] == "tea"
     assert set(frame["t"][tea]) == {"-"}
@@ -130,9 +124,9 @@ def test_skipped_cells_cost_nothing_and_propagate(tmp_path: Path) -> None:
     assert results.outcomes.usage["m"].requests == 2 * int((~tea).sum())
 
 
-def test_a_model_without_a_provider_uses_the_first_one_given(tmp_path: Path) -> None:
+def test_a_model_without_a_provider_uses_the_first_one_given(simulated: str, tmp_path: Path) -> None:
     """The guide's models name no provider: theirs is the first of the designer's."""
-    given = [dd.ModelProvider(name="mine", provider_type="simulated"), dd.ModelProvider(name="b", endpoint="http://h")]
+    given = [dd.ModelProvider(name="mine", endpoint=simulated), dd.ModelProvider(name="b", endpoint="http://h")]
     builder = dd.DataDesignerConfigBuilder(model_configs=[dd.ModelConfig(alias="m", model="x")])
     builder.add_column(name="t", column_type="llm-text", prompt="Say hello", model_alias="m")
     results = DataDesigner(tmp_path, model_providers=given).preview(builder, num_records=2)
@@ -144,13 +138,14 @@ def test_it_works_from_a_running_event_loop(tmp_path: Path) -> None:
     """Notebooks have a loop of their own: preview and acreate work inside it."""
 
     async def cell() -> int:
-        preview = inline(tmp_path).preview(simulated(), num_records=3)
-        created = await inline(tmp_path).acreate(simulated(), num_records=4)
+        preview = designer(NOWHERE, tmp_path).preview(topics(), num_records=3)
+        created = await designer(NOWHERE, tmp_path).acreate(topics(), num_records=4)
         return len(preview.dataset) + created.count_records()
 
     assert asyncio.run(cell()) == 7
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_preview_starts_no_ray_and_shows_its_records(tmp_path: Path) -> None:
     """Previews run in this process: Ray is not even imported, and nothing is written."""
     code = (
@@ -175,4 +170,4 @@ def test_a_preview_starts_no_ray_and_shows_its_records(tmp_path: Path) -> None:
 def test_what_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
     """`resume="always"` without a dataset is a clear error, not a fresh run."""
     with pytest.raises(ArtifactStorageError, match="no dataset at"):
-        inline(tmp_path).create(simulated(), resume="always")
+        designer(NOWHERE, tmp_path).create(topics(), resume="always")

@@ -5,10 +5,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.fakes import designer, model
 from tests.loopback import free_port
 
 import data_designer.config as dd
-from data_designer.interface import DataDesigner
 
 
 def fetched(port: int) -> str:
@@ -18,20 +18,18 @@ def fetched(port: int) -> str:
     return text
 
 
-def test_a_run_is_measured_while_it_lasts(tmp_path: Path) -> None:
+def test_a_run_is_measured_while_it_lasts(simulated: str, tmp_path: Path) -> None:
     """After the last batch all of its cells, tokens and records have been counted; after the run nobody answers."""
     port, seen = free_port(), [""]
-    model = dd.ModelConfig(alias="a", model="any", provider="simulated")
-    built = dd.DataDesignerConfigBuilder(model_configs=[model])
+    built = dd.DataDesignerConfigBuilder(model_configs=[model("a")])
     built.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
     built.add_column(name="text", column_type="llm-text", model_alias="a", prompt="{{ id }}")
-    designer = DataDesigner(tmp_path)
-    designer.set_run_config(dd.RunConfig(executor="inline", buffer_size=5, otel_metrics_port=port))
+    maker = designer(simulated, tmp_path, buffer_size=5, otel_metrics_port=port)
 
     def look(_path: Path) -> None:
         seen.append(fetched(port))
 
-    results = designer.create(built, num_records=20, dataset_name="d", on_batch_complete=look)
+    results = maker.create(built, num_records=20, dataset_name="d", on_batch_complete=look)
     tokens = results.outcomes.usage["a"].output_tokens
     for line in (
         'data_designer_cells_total{alias="a",column="text",outcome="ok"} 20',

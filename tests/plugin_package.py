@@ -50,6 +50,18 @@ class Seeds(BaseModel):
 class Asking(Ranked):
     column_type: Literal["asking"] = "asking"
     model_alias: str = "m"
+
+class Homeless(Ranked):
+    column_type: Literal["homeless"] = "homeless"
+
+class Broken(Ranked):
+    column_type: Literal["broken"] = "broken"
+
+class Idle(Ranked):
+    column_type: Literal["idle"] = "idle"
+
+class Unready(Ranked):
+    column_type: Literal["unready"] = "unready"
 """
 GENERATORS = """
 import asyncio
@@ -100,7 +112,6 @@ def __getattr__(name):
     wrong = {
         "loose": ("Loose", "Rank"),
         "posing": ("Posing", "Rank"),
-        "broken": ("Ranked", "Broken", PluginType.COLUMN_GENERATOR, "broken"),
         "seeds": ("Seeds", "Rank", PluginType.SEED_READER),
     }
     if name not in wrong:
@@ -108,9 +119,10 @@ def __getattr__(name):
     return plugin(*wrong[name])
 
 mirror, rank = plugin("Mirrored", "Mirror"), plugin("Ranked", "Rank")
-wait, asking, homeless = plugin("Awaited", "Wait"), plugin("Asking", "Wait"), plugin("Ranked", "Nowhere")
-idle, unready = plugin("Ranked", "Idle"), plugin("Ranked", "Unready")
-nonsense = "no plugin"
+wait, asking = plugin("Awaited", "Wait"), plugin("Asking", "Wait")
+homeless, broken = plugin("Homeless", "Nowhere"), plugin("Broken", "Broken", module="broken")
+idle, unready = plugin("Idle", "Idle"), plugin("Unready", "Unready")
+twin, nonsense = plugin("Ranked", "Mirror"), "no plugin"
 """
 
 BROKEN = 'raise RuntimeError("no such device")'

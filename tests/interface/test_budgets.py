@@ -23,6 +23,8 @@ from data_designer.logging import reset_logging
 RECORDS = 30
 IDEAL = 2 * RECORDS
 """Requests of an undisturbed run: two a record."""
+MOST = 40
+"""Requests that end no run and leave some records whole, whichever are asked first."""
 SIMULATED = "sim?latency=0.01"
 SLOTS = 4
 LONGEST = 200
@@ -82,11 +84,11 @@ def usd(results: DatasetCreationResults) -> float:
     return results.outcomes.usd
 
 
-def half_of(whole: DatasetCreationResults, unit: str) -> dd.Budget:
-    """A budget of half of what the whole dataset takes."""
+def most_of(whole: DatasetCreationResults, unit: str) -> dd.Budget:
+    """A budget of two thirds of what the whole dataset takes: some records are whole, whichever are asked first."""
     usage = whole.outcomes.usage.values()
     tokens = sum(one.input_tokens + one.output_tokens for one in usage)
-    return dd.Budget(**{unit: {"requests": IDEAL // 2, "tokens": tokens // 2, "usd": usd(whole) / 2}[unit]})
+    return dd.Budget(**{unit: {"requests": MOST, "tokens": tokens * 2 // 3, "usd": usd(whole) * 2 / 3}[unit]})
 
 
 UNITS = pytest.mark.parametrize("unit", ["requests", "tokens", "usd"])
@@ -97,7 +99,7 @@ def test_a_budget_is_not_exceeded_and_what_is_left_is_made_with_a_larger_one(
     simulated: str, tmp_path: Path, whole: DatasetCreationResults, unit: str
 ) -> None:
     """By the server's count: never more than it may, not by a resume either; with more it ends, nothing paid twice."""
-    budget = half_of(whole, unit)
+    budget = most_of(whole, unit)
     stopped = make(simulated, tmp_path, budget)
     limit = getattr(budget, unit)
     used = {"requests": spent(simulated).requests, "tokens": spent(simulated).tokens, "usd": usd(stopped)}
@@ -128,18 +130,18 @@ def test_a_budget_of_requests_is_used_to_the_last(simulated: str, tmp_path: Path
 
 def test_with_the_same_budget_a_resume_asks_for_nothing(simulated: str, tmp_path: Path) -> None:
     """It is used up already: the run ends at once, with what is there and the reason."""
-    make(simulated, tmp_path, dd.Budget(requests=20))
-    again = make(forgetful(simulated), tmp_path, dd.Budget(requests=20), resume="always")
+    make(simulated, tmp_path, dd.Budget(requests=MOST))
+    again = make(forgetful(simulated), tmp_path, dd.Budget(requests=MOST), resume="always")
     assert spent(simulated).requests == 0
-    assert "20 of 20 requests" in (again.early_shutdown or "")
+    assert f"{MOST} of {MOST} requests" in (again.early_shutdown or "")
 
 
 def test_with_a_smaller_budget_a_resume_asks_for_nothing_either(simulated: str, tmp_path: Path) -> None:
     """More was spent than it may: the words say how much."""
-    make(simulated, tmp_path, dd.Budget(requests=20))
+    make(simulated, tmp_path, dd.Budget(requests=MOST))
     again = make(forgetful(simulated), tmp_path, dd.Budget(requests=5), resume="always")
     assert spent(simulated).requests == 0
-    assert "20 of 5 requests" in (again.early_shutdown or "")
+    assert f"{MOST} of 5 requests" in (again.early_shutdown or "")
 
 
 def test_what_exactly_suffices_is_enough(simulated: str, tmp_path: Path) -> None:
@@ -160,17 +162,17 @@ def test_the_scarcest_unit_of_several_stops_the_run(
     simulated: str, tmp_path: Path, whole: DatasetCreationResults
 ) -> None:
     """All of a budget holds at once, and the stop names all of it."""
-    results = make(simulated, tmp_path, dd.Budget(requests=1000, usd=usd(whole) / 3, tokens=10**9))
-    assert usd(results) <= usd(whole) / 3
+    results = make(simulated, tmp_path, dd.Budget(requests=1000, usd=usd(whole) * 2 / 3, tokens=10**9))
+    assert usd(results) <= usd(whole) * 2 / 3
     assert "of 1000 requests" in (results.early_shutdown or "")
     assert "USD" in (results.early_shutdown or "")
 
 
 def test_attempts_that_fail_are_requests_too(simulated: str, tmp_path: Path) -> None:
     """Errors and replies together stay within the budget."""
-    results = make(simulated, tmp_path, dd.Budget(requests=35), name="sim?error_rate=0.2", disable_early_shutdown=True)
+    results = make(simulated, tmp_path, dd.Budget(requests=45), name="sim?error_rate=0.2", disable_early_shutdown=True)
     answered = sum(one.requests for one in results.outcomes.usage.values())
-    assert answered < spent(simulated).requests <= 35
+    assert answered < spent(simulated).requests <= 45
 
 
 def test_a_budget_too_small_for_a_request_is_said_so(simulated: str, tmp_path: Path) -> None:
@@ -182,7 +184,7 @@ def test_a_budget_too_small_for_a_request_is_said_so(simulated: str, tmp_path: P
 
 def test_a_budget_of_seconds_is_that_of_a_run(endpoint: Endpoint, tmp_path: Path) -> None:
     """When it is over nothing is sent any more, what is in flight is awaited, and the next run has as much again."""
-    answered = 20
+    answered = MOST
 
     def answer(prompt: str) -> Reply:
         return Reply(f"<{prompt}>", seconds=SECOND if len(counted.prompts) > answered else 0)
@@ -219,10 +221,10 @@ def test_without_a_price_a_budget_in_usd_is_refused_before_anything_is_asked(sim
 def test_a_stop_says_how_to_go_on(simulated: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log has the reason and the way to resume."""
     with caplog.at_level(logging.WARNING, "data_designer"):
-        results = make(simulated, tmp_path, dd.Budget(requests=20))
+        results = make(simulated, tmp_path, dd.Budget(requests=MOST))
     [line] = [record.getMessage() for record in caplog.records if "was stopped" in record.getMessage()]
     assert f"generated {results.outcomes.generated} of {RECORDS}" in line
-    assert "the budget is used up: 20 of 20 requests" in line
+    assert f"the budget is used up: {MOST} of {MOST} requests" in line
     assert f"data-designer resume {tmp_path / 'd'}" in line
 
 

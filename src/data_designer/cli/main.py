@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import click
 import typer
@@ -16,6 +16,7 @@ from data_designer.cli.loading import load_builder, load_run_config, parse_setti
 from data_designer.config.run_config import ResumeMode
 from data_designer.config.version import get_library_version
 from data_designer.errors import DataDesignerError
+from data_designer.interrupts import LEFT, sigterm_interrupts
 
 app = typer.Typer(help="Synthetic datasets from declared columns and LLM endpoints.", no_args_is_help=True)
 
@@ -43,19 +44,34 @@ Setting = Annotated[
 
 @contextmanager
 def _errors_in_one_line(*, debug: bool) -> Iterator[None]:
-    """Whatever the user can mend is one line and exit code 1; a traceback only on request."""
+    """Whatever the user can mend is one line and exit code 1; a traceback only on request.
+
+    So is Ctrl-C or SIGTERM; a second one, while what is under way is waited for, is 130.
+    """
     try:
-        yield
+        with sigterm_interrupts():
+            yield
     except (click.exceptions.ClickException, typer.Exit):
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         typer.echo("interrupted", err=True)
-        raise typer.Exit(130) from None
+        _leave(130 if str(interrupt) == LEFT else 1)
     except Exception as error:
         if debug:
             raise
         typer.echo(f"❌ {_said(error)}", err=True)
         raise typer.Exit(1) from None
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process as it is: what was interrupted may still be under way, and is not to change the exit code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "ray" in sys.modules:
+        from data_designer.distributed.cluster import kill_local
+
+        kill_local()
+    os._exit(code)
 
 
 def _said(error: Exception) -> str:

@@ -1,18 +1,31 @@
 """Finds or starts a Ray, quietly, and shuts down only what it started."""
 
+import atexit
 import logging
 import os
 import socket
+import subprocess
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import ray
+from ray._private import ray_constants, services
 
 from data_designer.errors import InvalidConfigError
 
 LOOPBACK = "127.0.0.1"
 _CLIENT = "ray://"
+_started: "list[subprocess.Popen[bytes]]" = []
+"""Processes of the Ray that was started here."""
+_END_SECONDS = 60.0
+"""How long a Ray may take to be shut down."""
+_GIVEN_UP_SECONDS = 3.0
+"""How long it is waited for where it has not come up; what comes up later is shut down then."""
 _SEVERAL = 2
 """Nodes of a cluster whose processes are not all on this machine."""
 
@@ -32,32 +45,75 @@ _HEARD = "RAY_IGNORE_UNHANDLED_ERRORS"
 
 
 @contextmanager
-def connected(workers: int) -> Iterator[int]:
-    """Be connected to Ray: to one that is initialised already, else at `RAY_ADDRESS`, else to a local one.
+def connecting(workers: int) -> Iterator["Future[int]"]:
+    """Come to be connected to Ray: to one that is initialised already, else at `RAY_ADDRESS`, else to a local one.
+
+    It is started and shut down by a thread of its own. On Linux the processes of a local Ray end with the thread that
+    has started them, and in the main thread Ray would take SIGTERM for itself.
 
     Args:
         workers: CPU tasks that must be able to run at once on a Ray that is started here.
 
-    Yields the number of CPUs there are, which on a Ray that is started here may be fewer than it was told.
+    Yields what will be the number of CPUs there are, which on a Ray that is started here may be fewer than it was
+    told. It raises ConnectionError where there is no Ray at `RAY_ADDRESS`. One that is not awaited is shut down as
+    soon as it is there.
 
     Raises:
         InvalidConfigError: it would be by Ray Client.
-        ConnectionError: there is no Ray at `RAY_ADDRESS`.
     """
     refuse_client()
+    cpus: Future[int] = Future()
+    cpus.set_running_or_notify_cancel()  # Whoever awaits it may be cancelled, it may not.
     if ray.is_initialized():
-        yield _cpus()
+        cpus.set_result(_cpus())
+        yield cpus
         return
-    os.environ.setdefault(_HEARD, "1")
-    address = os.environ.get("RAY_ADDRESS")
-    if address:
-        _connect(address)
-    else:
-        _start_local(workers)
+    over = threading.Event()
+    thread = threading.Thread(target=_keep, args=(workers, cpus, over), name="data-designer-ray", daemon=True)
+
+    def end() -> None:
+        over.set()
+        thread.join(_END_SECONDS)
+
+    # A process may end while it is in here, left by whoever is to leave this.
+    atexit.register(end)
+    thread.start()
     try:
-        yield _cpus() if address else os.cpu_count() or 1
+        yield cpus
+    finally:
+        over.set()
+        thread.join(_END_SECONDS if cpus.done() else _GIVEN_UP_SECONDS)
+        if not thread.is_alive():
+            atexit.unregister(end)
+
+
+@contextmanager
+def connected(workers: int) -> Iterator[int]:
+    """Be connected to Ray, as by `connecting`. Yields the number of CPUs there are."""
+    with connecting(workers) as cpus:
+        yield cpus.result()
+
+
+def _keep(workers: int, cpus: "Future[int]", over: threading.Event) -> None:
+    """Connect, and shut down what was started or connected when it is over."""
+    os.environ.setdefault(_HEARD, "1")
+    # Its handler of SIGTERM, also where it has called the one before, aborts the process three seconds later.
+    ray_constants.RAY_DISABLE_FAILURE_SIGNAL_HANDLER = True
+    address = os.environ.get("RAY_ADDRESS")
+    try:
+        if address:
+            _connect(address)
+        else:
+            _start_local(max(os.cpu_count() or 1, workers))
+        if not over.is_set():
+            logger.info("ray=%s", address or f"local cpus={max(os.cpu_count() or 1, workers)}")
+            cpus.set_result(_cpus() if address else os.cpu_count() or 1)
+            over.wait()
+    except BaseException as error:  # noqa: BLE001 - it is raised by whoever awaits the CPUs
+        cpus.set_exception(error)
     finally:
         ray.shutdown()
+        _started.clear()
 
 
 def refuse_client() -> None:
@@ -78,19 +134,18 @@ def _connect(address: str) -> None:
             f"there is no Ray to be reached at RAY_ADDRESS={address}: {error}; check the address, and where that "
             "cluster uses token authentication (Ray's default) set RAY_AUTH_MODE=token and give its token"
         ) from error
-    logger.info("ray=%s", address)
 
 
-def _start_local(workers: int) -> None:
+def _start_local(cpus: int) -> None:
     added = {name: value for name, value in _QUIET.items() if name not in os.environ}
     os.environ.update(added)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _grouped_apart():
             # Ray's own deprecations are no user's business.
             warnings.simplefilter("ignore")
             ray.init(
                 address="local",
-                num_cpus=max(os.cpu_count() or 1, workers),
+                num_cpus=cpus,
                 include_dashboard=False,
                 logging_level=logging.ERROR,
                 log_to_driver=False,
@@ -98,7 +153,40 @@ def _start_local(workers: int) -> None:
     finally:
         for name in added:
             os.environ.pop(name, None)
-    logger.info("ray=local cpus=%d", max(os.cpu_count() or 1, workers))
+
+
+@contextmanager
+def _grouped_apart() -> Iterator[None]:
+    """What Ray starts is no part of this process's group, and is kept in `_started`.
+
+    A signal to the group, such as a scheduler's or that of `timeout`, is for this process, which ends Ray when it may.
+    """
+    popen = services.ConsolePopen
+    # Elsewhere Ray itself makes a group, and ends what is in it when this process is gone.
+    apart = {"process_group": 0} if sys.platform == "linux" else {}
+
+    def start(*command: Any, **settings: Any) -> Any:
+        process = popen(*command, **settings, **apart)
+        _started.append(process)
+        return process
+
+    services.ConsolePopen = start
+    try:
+        yield
+    finally:
+        services.ConsolePopen = popen
+
+
+def kill_local() -> None:
+    """Kill what is there of a Ray that was started here: for a process that ends without shutting it down."""
+    import psutil  # Ray's own, where there is no other.
+
+    for process in _started:
+        if process.poll() is None:
+            one = psutil.Process(process.pid)
+            for part in [*one.children(recursive=True), one]:
+                with suppress(psutil.NoSuchProcess):
+                    part.kill()
 
 
 def own_address() -> str:

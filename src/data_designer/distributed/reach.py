@@ -5,10 +5,11 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data_designer.config.column_configs import BUILT_IN_COLUMNS
+from data_designer.distributed.hands import within
 from data_designer.engine.files import try_out
 from data_designer.engine.recording import Dataset
 from data_designer.errors import ArtifactStorageError, CodeDoesNotTravelError, DataDesignerError
@@ -58,7 +59,11 @@ async def check_reach(dataset: Dataset, packed: bytes) -> None:
         ArtifactStorageError: a node does not see them; it is named.
         CodeDoesNotTravelError: a node has not got a package; both are named.
     """
-    nodes = [node for node in await asyncio.to_thread(ray.nodes) if node["Alive"]]
+    asking = asyncio.ensure_future(asyncio.to_thread(ray.nodes))
+    try:
+        nodes = [node for node in await asyncio.shield(asking) if node["Alive"]]
+    finally:
+        await asyncio.wait({asking})  # Ray must not be shut down under it.
     if len(nodes) > 1:  # A node by itself is the one that the driver is on.
         plan = ray.put(packed)
         await asyncio.gather(*(_check(node, dataset, plan) for node in nodes))
@@ -69,10 +74,10 @@ async def _check(node: dict[str, Any], dataset: Dataset, plan: Any) -> None:
     task = _trouble_there.options(scheduling_strategy=there)
     try:
         answer = task.remote(dataset, plan, node["NodeManagerAddress"])
-        trouble = await asyncio.to_thread(ray.get, answer, timeout=_PATIENCE)
+        trouble = await within(_PATIENCE, asyncio.wrap_future(answer.future()))
     except RayTaskError as error:
         raise error.cause from None
-    except (GetTimeoutError, RayError):
+    except (TimeoutError, RayError):
         return
     if trouble is not None:
         raise trouble

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import ray
 
-from data_designer.distributed.cluster import connected, held_bytes_budget, refuse_client
+from data_designer.distributed.cluster import connecting, held_bytes_budget, refuse_client
 from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.distributed.metrics import RayMetrics
 from data_designer.distributed.pickling import pack
@@ -50,6 +51,13 @@ class RayRun:
                 f"{', '.join(self.plan.pools) or 'none'}"
             )
 
+    def _connecting(self) -> AbstractContextManager["Future[int]"]:
+        if self.cpus is None:
+            return connecting(self.plan.run.non_inference_max_parallel_workers)
+        there: Future[int] = Future()
+        there.set_result(self.cpus)
+        return nullcontext(there)
+
     async def run(
         self,
         standing: Started,
@@ -66,12 +74,10 @@ class RayRun:
         self._check_resources()
         refuse_client()
         packed = pack(self.plan)
-        with ExitStack() as exits:
-            workers = self.plan.run.non_inference_max_parallel_workers
-            way = connected(workers) if self.cpus is None else nullcontext(self.cpus)
-            connecting = asyncio.to_thread(exits.enter_context, way)
-            cpus, checked = await asyncio.gather(connecting, check(), return_exceptions=True)
-            for result in (cpus, checked):
+        with self._connecting() as connection:
+            connected, checked = asyncio.wrap_future(connection), check()
+            cpus, trouble = await asyncio.gather(connected, checked, return_exceptions=True)
+            for result in (cpus, trouble):
                 if isinstance(result, BaseException):
                     raise result
             assert isinstance(cpus, int)

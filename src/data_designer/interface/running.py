@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from data_designer.config.models import SIMULATED_PROVIDER
 from data_designer.engine.driver import DRAIN_SECONDS, CommitJob, Driver, Observer, RunReport
@@ -24,7 +23,9 @@ from data_designer.engine.shape import replica_numbers, shape_of
 from data_designer.engine.treasury import Treasury, treasury_of
 from data_designer.engine.workplace import Workplace
 from data_designer.interface.opening import Opened
+from data_designer.interface.outcomes import how_to_resume
 from data_designer.interface.preparing import Prepared
+from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
 from data_designer.models.health import check_pools
 from data_designer.models.probing import Known, find_forms
 from data_designer.plan.compile import with_native
@@ -37,6 +38,9 @@ Result = TypeVar("Result")
 
 _FEW_CELLS = 500
 """A run of fewer model cells is over before Ray has started."""
+
+_LEAVE_SECONDS = 3.0
+"""How long a run that is left may take to close what it has opened."""
 
 HasStarted = Callable[[Driver[Any]], None]
 
@@ -124,6 +128,16 @@ def create(
         known: what was found out about endpoints before.
         cpus: what `one_ray` yields.
     """
+    try:
+        return _create(opened, observers, publish, known, cpus)
+    except KeyboardInterrupt:
+        logger.warning("interrupted; %s", how_to_resume(opened.store.path))
+        raise
+
+
+def _create(
+    opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None
+) -> RunReport:
     store, prepared, standing = opened.store, opened.prepared, opened.standing
     on_ray = wants_ray(prepared.plan)
     with _ready(prepared, known, _own_address() if on_ray else "127.0.0.1") as plan:
@@ -204,64 +218,91 @@ async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is ca
 def on_own_loop(work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> Result:
     """Run a coroutine on a loop in a thread of its own, so that a running loop (a notebook's) does not matter.
 
-    The first Ctrl-C or SIGTERM lets what is under way finish and be committed; the second leaves at once.
+    The first Ctrl-C or SIGTERM lets what is under way finish and be committed; the second leaves at once, and so does
+    the first where nothing is asked yet.
+
+    Raises:
+        KeyboardInterrupt: it was left. What it was doing was cancelled, and has had a little time to come to its end.
     """
-    result: Future[Result] = Future()
-    running: list[tuple[asyncio.AbstractEventLoop, Driver[Any]]] = []
-    left = threading.Event()
-
-    def started(driver: Driver[Any]) -> None:
-        running.append((asyncio.get_running_loop(), driver))
-        if left.is_set():
-            driver.stop("interrupted")
-
-    def target() -> None:
+    loop = _OwnLoop(work)
+    with sigterm_interrupts():
         try:
-            result.set_result(asyncio.run(work(started)))
-        except BaseException as error:  # noqa: BLE001 - it is raised again by the caller's thread
-            result.set_exception(error)
-
-    thread = threading.Thread(target=target, name="data-designer", daemon=True)
-    thread.start()
-    with _sigterm_interrupts():
-        try:
-            return _wait(result)
+            return loop.result()
         except KeyboardInterrupt as interrupt:
-            if not running:
-                left.set()
-                raise
-            loop, driver = running[0]
-            logger.warning(
-                "stopping: no further request is sent; those under way have %.0f s to finish, then what is complete is "
-                "committed; once more leaves at once",
-                DRAIN_SECONDS,
-            )
-            loop.call_soon_threadsafe(driver.stop, str(interrupt) or "interrupted")
-            return _wait(result)
+            left: BaseException = interrupt
+            try:
+                if loop.stop(str(interrupt) or "interrupted"):
+                    return loop.result()
+            except KeyboardInterrupt:
+                left = KeyboardInterrupt(LEFT)
+            loop.leave()
+            raise left from None
 
 
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM is taken as Ctrl-C, where this is the thread that signals come to."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+class _OwnLoop(Generic[Result]):
+    """A coroutine on a loop in a thread of its own."""
 
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt("terminated")
+    def __init__(self, work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> None:
+        self._work = work
+        self._result: Future[Result] = Future()
+        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._driver: Driver[Any] | None = None
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._target, name="data-designer", daemon=True)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def result(self) -> Result:
+        """Start it, if that is not done, and wait for its end in short steps: a signal is handled between them."""
+        if not self._thread.ident:
+            self._thread.start()
+        while True:
+            try:
+                return self._result.result(timeout=0.5)
+            except TimeoutError:
+                if self._result.done():
+                    raise
 
+    def stop(self, reason: str) -> bool:
+        """Let what is under way finish; says whether anything is."""
+        driver = self._driver
+        if driver is None:
+            return False
+        logger.warning(
+            "stopping: no further request is sent; those under way have %.0f s to finish, then what is complete is "
+            "committed; once more leaves at once",
+            DRAIN_SECONDS,
+        )
+        self._call(lambda: driver.stop(reason))
+        return True
 
-def _wait(result: "Future[Result]") -> Result:
-    """Wait in short steps: a signal is only handled between them."""
-    while True:
+    def leave(self) -> None:
+        """Cancel it, and give it a little time to close what it has opened, such as its Ray."""
+        with uninterrupted():
+            self._left.set()
+            self._call(self._cancel)
+            self._thread.join(_LEAVE_SECONDS)
+
+    def _call(self, act: Callable[[], object]) -> None:
+        if self._running is not None:
+            with suppress(RuntimeError):  # It has come to its end.
+                self._running[0].call_soon_threadsafe(act)
+
+    def _cancel(self) -> None:
+        assert self._running is not None
+        self._running[1].cancel()
+
+    def _target(self) -> None:
         try:
-            return result.result(timeout=0.5)
-        except TimeoutError:
-            if result.done():
-                raise
+            self._result.set_result(asyncio.run(self._main()))
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the caller's thread
+            self._result.set_exception(error)
+
+    async def _main(self) -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running = (asyncio.get_running_loop(), task)
+        if self._left.is_set():
+            task.cancel()
+        return await self._work(self._started)
+
+    def _started(self, driver: Driver[Any]) -> None:
+        self._driver = driver

@@ -1,0 +1,49 @@
+"""Drivers on a Ray of their own that are stopped by signals: the exit code, what is said, and what is left behind."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from tests.chaos.exit_codes import driver, stopped
+
+from data_designer.interface.stored import StoredDataset
+
+pytestmark = pytest.mark.usefixtures("clusters")
+
+RECORDS = 600
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_commits_and_ends_with_one(simulated: str, tmp_path: Path, number: int) -> None:
+    """Once it has committed something: it says how to go on and Ray says nothing, and none of its processes is left."""
+    _serve_by(simulated, tmp_path)
+    with driver(tmp_path, "command", RECORDS, {}) as started:
+        end = stopped(started, number, "runs")
+    dataset = tmp_path / "artifacts" / "d"
+    assert end.code == 1, end.said
+    assert not end.complaint, end.said
+    assert "] stopping: " in end.said
+    assert f"data-designer resume {dataset}" in end.said
+    assert not (dataset / "lock").exists()
+    verdict = StoredDataset.at(dataset).verify()
+    assert not verdict.problems
+    assert verdict.generated > 0
+
+
+def test_a_run_that_is_stopped_while_ray_starts_ends_with_one(simulated: str, tmp_path: Path) -> None:
+    """Nothing is waited for: what is there of Ray goes with the driver, and the dataset is free."""
+    _serve_by(simulated, tmp_path)
+    with driver(tmp_path, "command", RECORDS, {}) as started:
+        end = stopped(started, signal.SIGTERM, "starts")
+    dataset = tmp_path / "artifacts" / "d"
+    assert end.code == 1, end.said
+    assert not end.complaint, end.said
+    assert end.said.rstrip().endswith("interrupted")
+    assert f"data-designer resume {dataset}" in end.said
+    assert not (dataset / "lock").exists()
+
+
+def _serve_by(url: str, home: Path) -> None:
+    """Have a driver's simulated models asked at an address, so that no signal to its group reaches who serves them."""
+    provider = f"{{name: simulated, provider_type: simulated, endpoint: '{url}'}}"
+    (home / "model_providers.yaml").write_text(f"providers: [{provider}]", encoding="utf-8")

@@ -1,6 +1,7 @@
 """The deployment folder parses, validates against the schemas of what reads it, and names what there is."""
 
 import copy
+import functools
 import json
 import re
 import shlex
@@ -66,9 +67,10 @@ def closed(schema: Any) -> Any:
     return made
 
 
+@functools.cache
 def served_schema(kind: str) -> Any:
     """The schema of the served version `v1` of a kind."""
-    definition = yaml.safe_load((CRDS / DEFINITIONS[kind]).read_text(encoding="utf-8"))
+    definition = yaml.load((CRDS / DEFINITIONS[kind]).read_text(encoding="utf-8"), yaml.CSafeLoader)
     versions = {version["name"]: version for version in definition["spec"]["versions"] if version["served"]}
     return closed(versions["v1"]["schema"]["openAPIV3Schema"])
 

@@ -12,7 +12,7 @@ from tests.distributed import nodes_drive
 from tests.distributed.hosts import hosts, why_not
 
 pytestmark = [
-    pytest.mark.ray,
+    pytest.mark.usefixtures("clusters", "soak"),
     pytest.mark.skipif(why_not() is not None, reason=f"no hosts can be made here: {why_not()}"),
 ]
 

@@ -3,108 +3,232 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
-import sys
+import threading
+import time
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from tests.distributed import nodes_drive
+from tests.distributed.head import Head, until
+from tests.distributed.pacing import Pace
 
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+import data_designer.config as dd
+from data_designer.errors import ArtifactStorageError
+from data_designer.interface import DataDesigner
 
-pytestmark = pytest.mark.ray
+Endpoint = Callable[..., Any]
+
+RECORDS, SLOTS, BATCH = 160, 12, 20
+SOON = 2 * (2 * BATCH + SLOTS)
+"""Requests after which a batch is sure to be complete."""
+WIDE = 260
+"""Slots of a model that has two replicas where there are CPUs for them."""
+
+
+def declared() -> dd.DataDesignerConfigBuilder:
+    """Samplers, a function of this module, two models in a chain, and an expression."""
+
+    @dd.custom_column_generator(required_columns=["kind"])
+    def doubled(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "doubled": row["kind"] * 2}
+
+    params = dd.ChatCompletionInferenceParams(max_parallel_requests=SLOTS)
+    models = [
+        dd.ModelConfig(alias=name, model=name, provider="mine", inference_parameters=params) for name in ("one", "two")
+    ]
+    built = dd.DataDesignerConfigBuilder(model_configs=models)
+    built.add_column(name="kind", column_type="sampler", sampler_type="category", params={"values": ["x", "y"]})
+    built.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    built.add_column(dd.CustomColumnConfig(name="doubled", generator_function=doubled))
+    built.add_column(name="text", column_type="llm-text", prompt="About {{ doubled }} {{ id }}", model_alias="one")
+    built.add_column(name="more", column_type="llm-text", prompt="On {{ text }}", model_alias="two")
+    built.add_column(name="label", column_type="expression", expr="{{ kind }}: {{ more }}")
+    return built
+
+
+def make(url: str, path: Path, **run: Any) -> pd.DataFrame:
+    """The dataset."""
+    designer = DataDesigner(path, model_providers=[dd.ModelProvider(name="mine", endpoint=url)])
+    designer.set_run_config(dd.RunConfig(seed=11, buffer_size=BATCH, otel_metrics_port=None, **run))
+    return designer.create(declared(), num_records=RECORDS, dataset_name="d").load_dataset()
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A simulated model."""
-    with SimulatedServerProcess(SimulatedModel()) as address:
-        yield address
+def undisturbed(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The dataset as one process makes it."""
+    with endpoint(Pace()) as model:
+        return make(model.url, tmp_path_factory.mktemp("inline"), executor="inline")
 
 
-@pytest.fixture
-def url(server: str) -> str:
-    """The simulated model, which has been asked for nothing yet."""
-    with urllib.request.urlopen(server.replace("/v1", "/reset"), data=b"") as reply:  # noqa: S310 - a loopback address
-        reply.read()
-    return server
+def has_a_batch(path: Path) -> bool:
+    """Whether one is committed."""
+    return any((path / "d" / "receipts").glob("*.json"))
 
 
-def counted(url: str) -> dict[str, dict[str, int]]:
-    """What the server counted, for each model."""
-    with urllib.request.urlopen(url.replace("/v1", "/stats")) as reply:  # noqa: S310 - a loopback address
-        found: dict[str, dict[str, int]] = json.loads(reply.read())["models"]
-    return found
+def homes() -> list[str]:
+    """The node of each replica that lives."""
+    import ray
+
+    actors = ray._private.state.actors()  # the public API needs the dashboard
+    return [
+        one["Address"]["NodeID"]
+        for one in actors.values()
+        if one["State"] == "ALIVE" and one["ActorClassName"] == "ReplicaActor"
+    ]
 
 
-@dataclass(frozen=True)
-class Undisturbed:
-    """The dataset, made in one process, and what that asked."""
+class Driven:
+    """A run that this process drives, as those see it who do something to it."""
 
-    rows: pd.DataFrame
-    requests: dict[str, int]
+    def __init__(self) -> None:
+        self._over = threading.Event()
 
+    def wait(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait for something, which comes before the run is over."""
+        until(lambda: self._over.is_set() or holds(), what)
+        assert not self._over.is_set(), f"the run was over before {what}"
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """What is to be made, by a model of its own, which answers the same."""
-    path = tmp_path_factory.mktemp("inline")
-    with SimulatedServerProcess(SimulatedModel()) as url:
-        nodes_drive.make(url, path, executor="inline")
-        return Undisturbed(rows(path), {name: one["requests"] for name, one in counted(url).items()})
+    def interrupt(self) -> None:
+        """As Ctrl-C does."""
+        if not self._over.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
 
-
-def rows(path: Path) -> pd.DataFrame:
-    """The rows of the dataset, in order."""
-    files = sorted((path / "d" / "parquet-files").glob("*.parquet"))
-    return pd.concat([pd.read_parquet(one) for one in files], ignore_index=True)
-
-
-def made(url: str, path: Path, what: str) -> dict[str, Any]:
-    """What the driver says that made the dataset."""
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, nodes_drive.__file__, url, str(path), what],
-        env={**os.environ, **quiet},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    said: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
-    return said
+    @contextmanager
+    def while_it_is(self, act: Callable[["Driven"], None]) -> Iterator[None]:
+        """Do something in a thread while the run is driven."""
+        with ThreadPoolExecutor(1) as threads:
+            acting = threads.submit(act, self)
+            try:
+                yield
+            finally:
+                self._over.set()
+        acting.result()
 
 
-def test_a_node_that_is_lost_costs_no_row(url: str, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """Replicas are on all three; one is killed with all its processes in the middle, and replaced by another."""
-    assert made(url, tmp_path, "loses")["homes"] == 3
-    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed.rows)
+def meanwhile(act: Callable[[Driven], None]) -> AbstractContextManager[None]:
+    """Drive a run, and do something to it in another thread."""
+    return Driven().while_it_is(act)
 
 
-def test_a_node_that_is_drained_costs_no_row_and_no_request(undisturbed: Undisturbed, url: str, tmp_path: Path) -> None:
+def peak(spans: list[tuple[str, float, float]], begins: str) -> int:
+    """The most requests that were in flight at once, of those whose prompts begin so."""
+    mine = [(arrived, left) for prompt, arrived, left in spans if prompt.startswith(begins)]
+    moments = sorted([(arrived, 1) for arrived, _ in mine] + [(left, -1) for _, left in mine])
+    now = most = 0
+    for _, change in moments:
+        now += change
+        most = max(most, now)
+    return most
+
+
+def test_a_node_that_is_lost_costs_no_row(
+    beside: Head, endpoint: Endpoint, undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Replicas are on all three; one of them is killed with all its processes in the middle."""
+    nodes, pace = beside.have(2), Pace()
+    pace.slow_after(SOON)
+
+    def lose(run: Driven) -> None:
+        try:
+            run.wait(lambda: has_a_batch(tmp_path), "a batch")
+            run.wait(lambda: len(set(homes())) == 3, "a replica on each node")
+            beside.kill(nodes[0])
+        finally:
+            pace.hurry()
+
+    with endpoint(pace) as model, meanwhile(lose):
+        rows = make(model.url, tmp_path, executor="ray", replicas_per_model=3)
+    pd.testing.assert_frame_equal(rows, undisturbed)
+
+
+def test_a_node_that_is_drained_costs_no_row_and_no_request(
+    beside: Head, endpoint: Endpoint, undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
     """Its replicas leave before it is taken away; nothing is asked twice, and slots stay a cap for all nodes."""
-    said = made(url, tmp_path, "drains")
-    assert said["had"] > 0
-    assert said["left"]
-    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed.rows)
-    asked = counted(url)
-    assert {name: one["requests"] for name, one in asked.items()} == undisturbed.requests
-    assert all(one["peak_in_flight"] <= nodes_drive.SLOTS for one in asked.values())
+    nodes, pace = beside.have(2), Pace()
+    pace.slow_after(SOON)
+    going = nodes[0]
+
+    def drain(run: Driven) -> None:
+        try:
+            run.wait(lambda: has_a_batch(tmp_path), "a batch")
+            run.wait(lambda: going.name in homes(), "a replica on the node that goes")
+            beside.drain(going)
+            run.wait(lambda: going.name not in homes(), "the leaving of its replicas")
+            beside.end(going)
+        finally:
+            pace.hurry()
+
+    with endpoint(pace) as model, meanwhile(drain):
+        rows = make(model.url, tmp_path, executor="ray", replicas_per_model=3)
+    pd.testing.assert_frame_equal(rows, undisturbed)
+    asked = Counter(prompt for prompt in model.prompts if prompt.startswith(("About", "On")))
+    assert (len(asked), set(asked.values())) == (2 * RECORDS, {1})
+    assert 0 < peak(model.spans, "About") <= SLOTS
+    assert 0 < peak(model.spans, "On") <= SLOTS
 
 
-def test_a_node_that_joins_gets_what_the_others_are_too_slow_for(url: str, tmp_path: Path) -> None:
+def computing(ran: Path, slow: Path) -> dd.DataDesignerConfigBuilder:
+    """Prompts that cost CPU for a model with slots for two replicas, and a function that tells where it runs.
+
+    Args:
+        ran: a folder in which it leaves the names of nodes.
+        slow: a file; while it is there, the function takes longer than the model.
+    """
+
+    @dd.custom_column_generator(required_columns=["id"])
+    def where(row: dict[str, Any]) -> dict[str, Any]:
+        import ray
+
+        (ran / ray.get_runtime_context().get_node_id()).touch()
+        if slow.exists():
+            time.sleep(0.05)
+        return {**row, "where": "there"}
+
+    params = dd.ChatCompletionInferenceParams(max_parallel_requests=WIDE)
+    model = dd.ModelConfig(alias="wide", model="wide?latency=0.05", provider="mine", inference_parameters=params)
+    built = dd.DataDesignerConfigBuilder(model_configs=[model])
+    built.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    built.add_column(dd.CustomColumnConfig(name="where", generator_function=where))
+    labour = 4 * "{% for a in range(40000) %}{% endfor %}"
+    built.add_column(name="text", column_type="llm-text", prompt=labour + "On {{ id }}", model_alias="wide")
+    return built
+
+
+def test_a_node_that_joins_gets_what_the_others_are_too_slow_for(beside: Head, simulated: str, tmp_path: Path) -> None:
     """CPU tasks, and a replica where the one there is needs all of its CPU; never more requests than slots."""
-    said = made(url, tmp_path, "joins")
-    assert (said["tasks there"], said["replica there"]) == (True, True)
-    made_rows = rows(tmp_path)
-    assert made_rows["id"].is_unique
-    assert [one["peak_in_flight"] <= nodes_drive.WIDE for one in counted(url).values()] == [True]
+    beside.have(0)
+    ran, slow = tmp_path / "ran", tmp_path / "slow"
+    ran.mkdir()
+
+    def help_and_stop(run: Driven) -> None:
+        try:
+            run.wait(lambda: has_a_batch(tmp_path), "a batch")
+            node = beside.join().name
+            run.wait(lambda: node in homes() and len(homes()) > 1, "a replica on the node that has joined")
+            slow.touch()
+            run.wait((ran / node).exists, "a task on the node that has joined")
+            slow.unlink()
+        finally:
+            run.interrupt()  # There are more records than there is time for.
+
+    designer = DataDesigner(tmp_path, model_providers=[dd.ModelProvider(name="mine", endpoint=simulated)])
+    few = {"buffer_size": BATCH, "max_concurrent_row_groups": 2 * WIDE // BATCH}
+    designer.set_run_config(dd.RunConfig(seed=11, executor="ray", otel_metrics_port=None, **few))
+    with meanwhile(help_and_stop):
+        results = designer.create(computing(ran, slow), num_records=100_000, dataset_name="d")
+    assert results.load_dataset()["id"].is_unique
+    with urllib.request.urlopen(simulated.replace("/v1", "/stats")) as reply:  # noqa: S310 - a loopback address
+        models = json.loads(reply.read())["models"]
+    assert [0 < one["peak_in_flight"] <= WIDE for one in models.values()] == [True]
 
 
 def why_no_mounts() -> str | None:
@@ -121,8 +245,21 @@ def why_no_mounts() -> str | None:
 
 
 @pytest.mark.skipif(why_no_mounts() is not None, reason=f"no node can have files of its own: {why_no_mounts()}")
-def test_a_node_that_does_not_share_the_folder_is_named_before_anything_is_made(url: str, tmp_path: Path) -> None:
+def test_a_node_that_does_not_share_the_folder_is_named_before_anything_is_made(
+    beside: Head, endpoint: Endpoint, tmp_path: Path
+) -> None:
     """Its batches would be missing, and nobody would know where they are."""
-    said = made(url, tmp_path / "apart", "hides")["said"]
-    assert f"does not reach the dataset {tmp_path / 'apart' / 'd'}" in said
-    assert "what the driver has written is not there" in said
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    mount = f"mount -t tmpfs none '{apart}' && exec \"$@\""
+    node = beside.join("unshare", "--mount", "sh", "-c", mount, "sh")
+    try:
+        with (
+            endpoint(Pace()) as model,
+            pytest.raises(ArtifactStorageError, match="what the driver has written is not there") as caught,
+        ):
+            make(model.url, apart, executor="ray")
+    finally:
+        beside.end(node)
+    assert len(model.prompts) == 2  # greetings
+    assert f"does not reach the dataset {apart / 'd'}" in str(caught.value)

@@ -25,7 +25,7 @@ def test_resources_of_an_alias_that_nobody_asks_are_a_mistake(tmp_path: Path) ->
 
 
 @pytest.mark.ray
-def test_a_replica_is_where_its_resources_are(tmp_path: Path, local_ray: None) -> None:  # noqa: ARG001 - it is started
+def test_a_replica_is_where_its_resources_are(tmp_path: Path, local_ray: None) -> None:
     """A resource that the first node of every Ray has is asked for, and the run works."""
     built = dd.DataDesignerConfigBuilder(
         model_configs=[dd.ModelConfig(alias="writer", model="m", provider="simulated")]

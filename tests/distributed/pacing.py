@@ -1,0 +1,45 @@
+"""A model that is slow until it is told to hurry, so that a run does not end before something has happened to it."""
+
+import threading
+from dataclasses import dataclass
+
+_SLOW_SECONDS = 2.0
+"""For a reply of it while it is slow."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the endpoint does with one request."""
+
+    text: str
+    status: int = 200
+    seconds: float = 0.0
+
+
+class Pace:
+    """Answers each prompt with a reply of its own: at once, or after a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._quick = 0
+        self._hurry = threading.Event()
+        self._hurry.set()
+
+    def slow_after(self, prompts: int) -> None:
+        """Answer so many at once, and those that follow slowly."""
+        with self._lock:
+            self._quick = prompts
+        self._hurry.clear()
+
+    def hurry(self) -> None:
+        """Answer at once from now on, also those that wait."""
+        self._hurry.set()
+
+    def __call__(self, prompt: str) -> Reply:
+        """Answer."""
+        with self._lock:
+            self._quick -= 1
+            is_slow = self._quick < 0
+        if is_slow:
+            self._hurry.wait(_SLOW_SECONDS)
+        return Reply(f"<{prompt}>")

@@ -109,7 +109,7 @@ def one_ray(plan: Plan) -> Iterator[int | None]:
         return
     from data_designer.distributed.cluster import connected
 
-    with connected(plan.run.non_inference_max_parallel_workers) as cpus:
+    with sigterm_interrupts(), connected(plan.run.non_inference_max_parallel_workers) as cpus:
         yield cpus
 
 
@@ -129,7 +129,8 @@ def create(
         cpus: what `one_ray` yields.
     """
     try:
-        return _create(opened, observers, publish, known, cpus)
+        with sigterm_interrupts():
+            return _create(opened, observers, publish, known, cpus)
     except KeyboardInterrupt:
         logger.warning("interrupted; %s", how_to_resume(opened.store.path))
         raise

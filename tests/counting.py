@@ -1,6 +1,7 @@
 """An endpoint that counts what it is asked, and answers as a test tells it to."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,6 +61,11 @@ Endpoint = Callable[[Behaviour], AbstractContextManager[CountingEndpoint]]
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print a traceback, but of what comes of a client that was killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -172,6 +172,8 @@ class FaultyWay:
     asked: list[Asked] = field(default_factory=list)
     refused: threading.Event = field(default_factory=threading.Event)
     """A request has been refused."""
+    changed: threading.Event = field(default_factory=threading.Event)
+    """A request has changed something."""
     _to_lose: int = 0
     """Which request to come, of those that change something, is carried out and not answered; 0 for none."""
     _loses_every: int = 0
@@ -304,6 +306,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, {}, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
             return
         status, headers, content = self._passed_on(body)
+        if self.command not in ("GET", "HEAD"):
+            self.way.changed.set()
         if lost:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -1,9 +1,11 @@
 """The same data on Ray as in one process, whatever dies."""
 
 import json
-import threading
 import time
 import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,16 @@ import pandas as pd
 import psutil
 import pytest
 from pydantic import BaseModel
+from tests.distributed.driving import Driven, batches, meanwhile
+from tests.distributed.pacing import Pace
+from tests.loopback import forgetful
 
 import data_designer.config as dd
 from data_designer.interface import DataDesigner
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+Endpoint = Callable[..., Any]
 
 
 class Verdict(BaseModel):
@@ -26,17 +32,24 @@ class Verdict(BaseModel):
     score: int
 
 
-def declared(url: str, slots: int = 16) -> tuple[dd.DataDesignerConfigBuilder, dd.ModelProvider]:
-    """Samplers, a custom column, a chain of a text and a structured column, and an expression."""
+def declared(held: Path, slots: int, model: str) -> dd.DataDesignerConfigBuilder:
+    """Samplers, a custom column, a chain of a text and a structured column, and an expression.
+
+    Args:
+        held: a file; while it is there, the custom column is not done.
+        slots: of each model.
+        model: how each behaves.
+    """
 
     @dd.custom_column_generator(required_columns=["kind"])
     def doubled(row: dict[str, Any]) -> dict[str, Any]:
-        time.sleep(0.005)  # long enough for a CPU task to be met running
+        while held.exists():
+            time.sleep(0.01)
         return {**row, "doubled": row["kind"] * 2}
 
     params = dd.ChatCompletionInferenceParams(max_parallel_requests=slots)
     models = [
-        dd.ModelConfig(alias=alias, model=alias, provider="sim", inference_parameters=params)
+        dd.ModelConfig(alias=alias, model=f"{alias}?{model}", provider="sim", inference_parameters=params)
         for alias in ("one", "two")
     ]
     builder = dd.DataDesignerConfigBuilder(model_configs=models)
@@ -52,15 +65,14 @@ def declared(url: str, slots: int = 16) -> tuple[dd.DataDesignerConfigBuilder, d
         output_format=Verdict,
     )
     builder.add_column(name="label", column_type="expression", expr="{{ verdict.label }}: {{ verdict.score }}")
-    return builder, dd.ModelProvider(name="sim", endpoint=url)
+    return builder
 
 
-def made(url: str, path: Path, records: int, *, slots: int = 16, **run: Any) -> pd.DataFrame:
+def made(url: str, path: Path, records: int, *, slots: int = 16, model: str = "", **run: Any) -> pd.DataFrame:
     """A dataset of that declaration."""
-    builder, provider = declared(url, slots)
-    designer = DataDesigner(path, model_providers=[provider])
+    designer = DataDesigner(path, model_providers=[dd.ModelProvider(name="sim", endpoint=url)])
     designer.set_run_config(dd.RunConfig(**{"seed": 11, **run}))
-    return designer.create(builder, num_records=records).load_dataset()
+    return designer.create(declared(path / "held", slots, model), num_records=records).load_dataset()
 
 
 def stats(url: str) -> dict[str, Any]:
@@ -70,67 +82,78 @@ def stats(url: str) -> dict[str, Any]:
     return counted
 
 
-def kill(name: str, times: int) -> int:
-    """Kill processes of Ray whose title begins with a name, one after another; says how many died."""
-    killed = 0
-    deadline = time.monotonic() + 20
-    while killed < times and time.monotonic() < deadline:
-        for process in psutil.process_iter(["cmdline"]):
-            title = " ".join(process.info["cmdline"] or ())
-            if title.startswith(name):
+def kill(title: str) -> bool:
+    """Kill a process of this Ray, and of no other, whose title begins so; says whether there was one."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if " ".join(process.cmdline()).startswith(title):
                 process.kill()
-                killed += 1
-                threading.Event().wait(0.5)
-                break
-        threading.Event().wait(0.05)
-    return killed
+                return True
+    return False
 
 
-def test_same_seed_same_data_whatever_the_executor_workers_and_batches(tmp_path: Path) -> None:
+def test_same_seed_same_data_whatever_the_executor_workers_and_batches(simulated: str, tmp_path: Path) -> None:
     """Inline and Ray, batches of 25 and 100, 1 and 4 workers, 1 and 3 replicas: the same rows, in the same order."""
-    model = SimulatedModel(malformed_rate=0.05, error_rate=0.02)
-    with SimulatedServerProcess(model) as url:
-        inline = made(url, tmp_path / "a", 100, executor="inline", buffer_size=100)
-        small = made(url, tmp_path / "b", 100, executor="inline", buffer_size=25, non_inference_max_parallel_workers=1)
-        ray = made(url, tmp_path / "c", 100, executor="ray", buffer_size=25, replicas_per_model=3)
+    ways = {
+        "a": {"executor": "inline", "buffer_size": 100},
+        "b": {"executor": "inline", "buffer_size": 25, "non_inference_max_parallel_workers": 1},
+        "c": {"executor": "ray", "buffer_size": 25, "replicas_per_model": 3},
+    }
+    model = "malformed_rate=0.05&error_rate=0.02"
+    inline, *others = (
+        made(forgetful(simulated), tmp_path / name, 100, model=model, **run) for name, run in ways.items()
+    )
     assert len(inline) == 100
-    pd.testing.assert_frame_equal(inline, small)
-    pd.testing.assert_frame_equal(inline, ray)
+    for other in others:
+        pd.testing.assert_frame_equal(inline, other)
 
 
-def test_slots_hold_across_replicas_by_the_servers_own_count(tmp_path: Path) -> None:
+def test_slots_hold_across_replicas_by_the_servers_own_count(simulated: str, tmp_path: Path) -> None:
     """Three replicas an alias share 10 slots: the server never sees more than 10 requests of an alias at once."""
-    with SimulatedServerProcess(SimulatedModel(latency=0.02, jitter=0.5)) as url:
-        rows = made(url, tmp_path, 300, slots=10, executor="ray", buffer_size=50, replicas_per_model=3)
-        counted = stats(url)
-    assert len(rows) == 300
-    assert counted["models"]["one"]["peak_in_flight"] == 10
-    assert counted["models"]["two"]["peak_in_flight"] == 10
+    slow = "latency=0.05&jitter=0.5"
+    rows = made(simulated, tmp_path, 200, slots=10, model=slow, executor="ray", buffer_size=50, replicas_per_model=3)
+    counted = stats(simulated)["models"]
+    assert len(rows) == 200
+    assert [counted[f"{name}?{slow}"]["peak_in_flight"] for name in ("one", "two")] == [10, 10]
 
 
-def test_a_relative_folder_means_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_folder_means_the_drivers(simulated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers write where the driver's relative artifact path leads, not where they happen to run."""
     monkeypatch.chdir(tmp_path)
-    with SimulatedServerProcess(SimulatedModel()) as url:
-        rows = made(url, Path("here"), 20, executor="ray")
-    assert len(rows) == 20
+    assert len(made(simulated, Path("here"), 20, executor="ray")) == 20
     assert (tmp_path / "here" / "dataset" / "metadata.json").is_file()
 
 
-def test_killed_replicas_and_workers_cost_no_row_and_double_none(tmp_path: Path) -> None:
-    """Replicas and CPU workers killed in the middle of a run: the rows of an undisturbed run, each once."""
-    model = SimulatedModel(latency=0.15, jitter=0.3)
-    with SimulatedServerProcess(model) as url:
-        calm = made(url, tmp_path / "calm", 300, executor="inline", buffer_size=50)
-        killed: list[int] = []
-        killers = [
-            threading.Thread(target=lambda: killed.append(kill("ray::ReplicaActor", 2))),
-            threading.Thread(target=lambda: killed.append(kill("ray::_work", 1))),
-        ]
-        for killer in killers:
-            killer.start()
-        disturbed = made(url, tmp_path / "disturbed", 300, executor="ray", buffer_size=50, replicas_per_model=2)
-        for killer in killers:
-            killer.join()
-    assert sorted(killed) == [1, 2]
+def verdict(prompt: str) -> str:
+    """A reply that fits the text column and the structured one."""
+    made = {"label": sha256(prompt.encode()).hexdigest(), "score": len(prompt)}
+    return f"```json\n{json.dumps(made)}\n```"
+
+
+def test_killed_replicas_and_workers_cost_no_row_and_double_none(endpoint: Endpoint, tmp_path: Path) -> None:
+    """A CPU worker in a task, then two replicas with requests: the rows of an undisturbed run, each once."""
+    pace, held = Pace(verdict), tmp_path / "disturbed" / "held"
+
+    def disturb(run: Driven) -> None:
+        try:
+            run.wait(lambda: kill("ray::_work"), "a worker")
+            held.unlink()
+            run.wait(lambda: batches(tmp_path / "disturbed" / "dataset") > 0, "a batch")
+            for _ in range(2):
+                before = len(model.prompts)
+                run.wait(lambda before=before: len(model.prompts) > before, "a request")
+                run.wait(lambda: kill("ray::ReplicaActor"), "a replica")
+        finally:
+            held.unlink(missing_ok=True)
+            pace.hurry()
+
+    with endpoint(pace) as model:
+        calm = made(model.url, tmp_path / "calm", 120, executor="inline", buffer_size=20)
+        held.parent.mkdir()
+        held.touch()
+        pace.slow_after(len(calm))
+        with meanwhile(disturb):
+            disturbed = made(
+                model.url, tmp_path / "disturbed", len(calm), executor="ray", buffer_size=20, replicas_per_model=2
+            )
     pd.testing.assert_frame_equal(calm, disturbed)

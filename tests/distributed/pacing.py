@@ -1,6 +1,7 @@
 """A model that is slow until it is told to hurry, so that a run does not end before something has happened to it."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _SLOW_SECONDS = 2.0
@@ -17,9 +18,14 @@ class Reply:
 
 
 class Pace:
-    """Answers each prompt with a reply of its own: at once, or after a while."""
+    """Answers each prompt with a reply of its own: at once, or after a while.
 
-    def __init__(self) -> None:
+    Args:
+        reply: what it answers.
+    """
+
+    def __init__(self, reply: Callable[[str], str] = "<{}>".format) -> None:
+        self._reply = reply
         self._lock = threading.Lock()
         self._quick = 0
         self._hurry = threading.Event()
@@ -42,4 +48,4 @@ class Pace:
             is_slow = self._quick < 0
         if is_slow:
             self._hurry.wait(_SLOW_SECONDS)
-        return Reply(f"<{prompt}>")
+        return Reply(self._reply(prompt))

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
+from tests.distributed.driving import batches
 from tests.distributed.head import Head, until
 from tests.distributed.pacing import Pace
 from tests.loopback import free_port
@@ -97,11 +98,6 @@ def name_of(said: str) -> str:
 def rows(path: Path) -> pd.DataFrame:
     """The rows of a dataset, in order."""
     return pd.concat([pd.read_parquet(one) for one in sorted((path / "parquet-files").glob("*.parquet"))])
-
-
-def batches(dataset: Path) -> int:
-    """How many are committed."""
-    return len(list(dataset.glob("receipts/*.json")))
 
 
 @pytest.fixture

@@ -3,21 +3,18 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
-import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from tests.distributed.head import Head, until
+from tests.distributed.driving import Driven, batches, meanwhile
+from tests.distributed.head import Head
 from tests.distributed.pacing import Pace
 
 import data_designer.config as dd
@@ -68,11 +65,6 @@ def undisturbed(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) ->
         return make(model.url, tmp_path_factory.mktemp("inline"), executor="inline")
 
 
-def has_a_batch(path: Path) -> bool:
-    """Whether one is committed."""
-    return any((path / "d" / "receipts").glob("*.json"))
-
-
 def homes() -> list[str]:
     """The node of each replica that lives."""
     import ray
@@ -83,39 +75,6 @@ def homes() -> list[str]:
         for one in actors.values()
         if one["State"] == "ALIVE" and one["ActorClassName"] == "ReplicaActor"
     ]
-
-
-class Driven:
-    """A run that this process drives, as those see it who do something to it."""
-
-    def __init__(self) -> None:
-        self._over = threading.Event()
-
-    def wait(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait for something, which comes before the run is over."""
-        until(lambda: self._over.is_set() or holds(), what)
-        assert not self._over.is_set(), f"the run was over before {what}"
-
-    def interrupt(self) -> None:
-        """As Ctrl-C does."""
-        if not self._over.is_set():
-            os.kill(os.getpid(), signal.SIGINT)
-
-    @contextmanager
-    def while_it_is(self, act: Callable[["Driven"], None]) -> Iterator[None]:
-        """Do something in a thread while the run is driven."""
-        with ThreadPoolExecutor(1) as threads:
-            acting = threads.submit(act, self)
-            try:
-                yield
-            finally:
-                self._over.set()
-        acting.result()
-
-
-def meanwhile(act: Callable[[Driven], None]) -> AbstractContextManager[None]:
-    """Drive a run, and do something to it in another thread."""
-    return Driven().while_it_is(act)
 
 
 def peak(spans: list[tuple[str, float, float]], begins: str) -> int:
@@ -138,7 +97,7 @@ def test_a_node_that_is_lost_costs_no_row(
 
     def lose(run: Driven) -> None:
         try:
-            run.wait(lambda: has_a_batch(tmp_path), "a batch")
+            run.wait(lambda: batches(tmp_path / "d") > 0, "a batch")
             run.wait(lambda: len(set(homes())) == 3, "a replica on each node")
             beside.kill(nodes[0])
         finally:
@@ -159,7 +118,7 @@ def test_a_node_that_is_drained_costs_no_row_and_no_request(
 
     def drain(run: Driven) -> None:
         try:
-            run.wait(lambda: has_a_batch(tmp_path), "a batch")
+            run.wait(lambda: batches(tmp_path / "d") > 0, "a batch")
             run.wait(lambda: going.name in homes(), "a replica on the node that goes")
             beside.drain(going)
             run.wait(lambda: going.name not in homes(), "the leaving of its replicas")
@@ -211,7 +170,7 @@ def test_a_node_that_joins_gets_what_the_others_are_too_slow_for(beside: Head, s
 
     def help_and_stop(run: Driven) -> None:
         try:
-            run.wait(lambda: has_a_batch(tmp_path), "a batch")
+            run.wait(lambda: batches(tmp_path / "d") > 0, "a batch")
             node = beside.join().name
             run.wait(lambda: node in homes() and len(homes()) > 1, "a replica on the node that has joined")
             slow.touch()

@@ -9,7 +9,9 @@ from data_designer.errors import DataDesignerGenerationError
 from data_designer.interface import DataDesigner
 
 
-def test_ray_client_is_refused_before_anything_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_client_is_refused_before_anything_is_asked(
+    sockets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With what to do instead; nobody listens at the endpoint, so that asking it would be another error."""
     monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
     nobody = dd.ModelProvider(name="nobody", endpoint="http://127.0.0.1:9/v1")

@@ -70,13 +70,15 @@ def elsewhere(code: str, *arguments: Path, cwd: Path) -> str:
     return done.stdout.strip()
 
 
-def test_a_function_of_a_script_travels_with_what_it_uses(tmp_path: Path) -> None:
+def test_a_function_of_a_script_travels_with_what_it_uses(processes: None, tmp_path: Path) -> None:
     """One of `__main__`, its helper and a constant of theirs."""
     elsewhere(WRITES, tmp_path / "plan", cwd=tmp_path)
     assert elsewhere(READS, tmp_path / "plan", cwd=tmp_path) == "{'x': 21}"
 
 
-def test_a_module_beside_the_script_travels_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_beside_the_script_travels_too(
+    processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And the modules beside it that it imports; the process that runs it has none of them."""
     beside = tmp_path / "beside"
     beside.mkdir()

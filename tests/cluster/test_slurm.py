@@ -1,6 +1,7 @@
 """The Slurm script, with a Slurm that runs everything on this machine."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,14 +17,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "cluster" / "slurm" / "run.sbatch"
+SLEEP = shutil.which("sleep") or "sleep"
 FAKES = {
     "scontrol": "printf 'here-1\\nhere-2\\n'",
+    # The script looks once a second whether something is there.
+    "sleep": f"exec {SLEEP} 0.05",
     # It notes its process, drops its own options, and becomes the command.
     "srun": 'echo $$ >>"$STEPS"; while [ "${1#--}" != "$1" ]; do shift; done; exec "$@"',
 }
 NO_RAY = {
     # A head that listens and does nothing, and workers that do nothing.
-    "ray": 'case "$*" in *--head*) exec "$PYTHON" -m http.server "$PORT";; start*) exec sleep 600;; esac',
+    "ray": f'case "$*" in *--head*) exec "$PYTHON" -m http.server "$PORT";; start*) exec {SLEEP} 600;; esac',
     # What counts the nodes: all are there.
     "python": "exit 0",
 }
@@ -159,7 +163,7 @@ def test_sigterm_reaches_the_command_and_its_code_comes_out(slurm: Slurm) -> Non
 
 def test_sigterm_before_the_command_ends_the_job(slurm: Slurm) -> None:
     """A job that is still waiting for its nodes ends at once, and runs nothing."""
-    slurm.fake({**NO_RAY, "python": 'echo $$ >>"$STEPS"; echo counting; exec sleep 600'})
+    slurm.fake({**NO_RAY, "python": f'echo $$ >>"$STEPS"; echo counting; exec {SLEEP} 600'})
     job = slurm.submit("echo", "ran")
     until(lambda: "counting" in slurm.said(), job)
     job.send_signal(signal.SIGTERM)
@@ -172,7 +176,7 @@ def test_sigterm_before_the_command_ends_the_job(slurm: Slurm) -> None:
     ("commands", "seconds", "complaint"),
     [
         ({"timeout": "exit 124"}, 60, "not all of 2 nodes joined within 60 s: here-1 here-2"),
-        ({"ray": "[ $1 = get-auth-token ] || exec sleep 600"}, 1, "no answer at 127.0.0.1:"),
+        ({"ray": f"[ $1 = get-auth-token ] || exec {SLEEP} 600"}, 1, "no answer at 127.0.0.1:"),
         ({"ray": "[ $1 = get-auth-token ]"}, 60, "Ray's head has ended"),
         ({"ray": "exit 1"}, 60, "no token for Ray"),
     ],
@@ -185,6 +189,15 @@ def test_a_ray_that_does_not_come_is_an_error(
     assert slurm.submit("echo", "ran", join_seconds=seconds).wait(PATIENCE) == 1
     assert complaint in slurm.said()
     assert "ran" not in slurm.said()
+
+
+def test_what_counts_the_nodes_has_the_time_that_is_left(slurm: Slurm) -> None:
+    """It is ended when the head and the nodes have had theirs."""
+    slurm.fake({**NO_RAY, "timeout": 'echo "given $1 s"; exit 124'})
+    assert slurm.submit("echo", "ran", join_seconds=600).wait(PATIENCE) == 1
+    given = re.search(r"^given (\d+) s$", slurm.said(), re.MULTILINE)
+    assert given is not None
+    assert 600 - PATIENCE < int(given[1]) <= 600
 
 
 def test_a_job_without_a_command_is_an_error(slurm: Slurm) -> None:

@@ -1,7 +1,6 @@
 """Budgets: a run stops before it spends more than it may, and goes on where it stopped when it may spend more."""
 
 import logging
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +8,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.cli.commands import INLINE, name_provider, run
 from tests.counting import Endpoint, Reply
 from tests.fakes import designer, model, numbered, stats, story
 from tests.loopback import forgetful
-from typer.testing import CliRunner
 
 import data_designer.config as dd
-from data_designer.cli.main import app
 from data_designer.errors import DataDesignerError, DatasetGenerationError
 from data_designer.interface import DataDesignerGenerationError, DatasetCreationResults
-from data_designer.logging import reset_logging
 
 RECORDS = 30
 IDEAL = 2 * RECORDS
@@ -236,22 +233,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated: str) -> P
     """A working directory with a configuration, whose provider is the simulated model."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.yaml").write_text(CONFIG)
-    text = f"providers: [{{name: p, endpoint: '{simulated}'}}]"
-    (Path(os.environ["DATA_DESIGNER_HOME"]) / "model_providers.yaml").write_text(text)
+    name_provider(simulated)
     return tmp_path
-
-
-def command(*arguments: str) -> tuple[int, str]:
-    """Exit code and everything printed, in one line."""
-    result = CliRunner().invoke(app, list(arguments))
-    reset_logging()  # Its stream is closed by now.
-    return result.exit_code, " ".join((result.output + result.stderr).split())
 
 
 def create(budget: str) -> tuple[int, str]:
     """`data-designer create` with a budget."""
-    settings = ("--set", "executor=inline", "--set", f"budget={budget}")
-    return command("create", "good.yaml", "-n", "12", "-o", "out", "-d", "d", "--seed", "1", *settings)
+    return run("create", "good.yaml", "-n", "12", "-o", "out", "-d", "d", *INLINE, "--set", f"budget={budget}")
 
 
 @pytest.mark.parametrize("budget", ['{"requests": 7}', "{requests: 7}"])
@@ -262,11 +250,11 @@ def test_a_budget_may_be_given_on_the_command_line(folder: Path, simulated: str,
     assert "stopped early: the budget is used up: 7 of 7 requests" in said
     assert f"data-designer resume {folder / 'out/d'}" in said
     assert spent(simulated).requests == 7
-    code, said = command("resume", "out/d")
+    code, said = run("resume", "out/d")
     assert code == 1, said
     assert "7 of 7 requests" in said
     assert spent(simulated).requests == 7
-    code, said = command("resume", "out/d", "--set", 'budget={"requests": 100}')
+    code, said = run("resume", "out/d", "--set", 'budget={"requests": 100}')
     assert code == 0, said
     assert "12 of 12 records" in said
     assert spent(simulated).requests == 12

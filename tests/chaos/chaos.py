@@ -42,6 +42,8 @@ from data_designer.models.simulated import SimulatedModel, SimulatedServerProces
 
 CLONE_NEWNET = 0x40000000
 _SAMPLE_SECONDS = 0.1
+_FELT_SECONDS = 20.0
+"""Within which requests stop where replies cannot be written: less than a run waits for a disk."""
 _RECOVERED = 0.9
 """Share of the requests that were in flight before a kill at which a run counts as recovered."""
 
@@ -90,8 +92,8 @@ def own_network() -> bool:
 
 
 @contextmanager
-def small_disk(megabytes: int) -> Iterator[Path]:
-    """A folder on a disk of its own that can be filled; a plain folder where none can be mounted."""
+def small_disk(megabytes: int) -> Iterator[tuple[Path, bool]]:
+    """A folder, and whether it is on a disk of its own, which can be filled."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(folder)],  # noqa: S607 - the system's own
@@ -99,7 +101,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
         capture_output=True,
     )
     try:
-        yield folder
+        yield folder, mounted.returncode == 0
     finally:
         if mounted.returncode == 0:
             subprocess.run(["umount", "-l", str(folder)], check=False)  # noqa: S607 - the system's own
@@ -146,15 +148,18 @@ _STORE = {"object_store_memory": 150 * 1024 * 1024}
 
 
 def processes(title: str) -> list[psutil.Process]:
-    """Processes whose title begins so."""
-    return [p for p in psutil.process_iter(["cmdline"]) if " ".join(p.info["cmdline"] or ()).startswith(title)]
+    """Processes that this one has started, through others, whose title begins so."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if " ".join(process.cmdline()).startswith(title):
+                found.append(process)
+    return found
 
 
 def kill_process(title: str, rng: random.Random) -> bool:
-    """Kill one process of Ray whose title begins so, as soon as there is one; says whether there was."""
-    deadline = time.monotonic() + 2.0
-    while not (found := processes(title)) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    """Kill one process of Ray whose title begins so; says whether there was one."""
+    found = processes(title)
     if not found:
         return False
     with suppress(psutil.NoSuchProcess):
@@ -162,15 +167,19 @@ def kill_process(title: str, rng: random.Random) -> bool:
     return True
 
 
-def fill(folder: Path, seconds: float) -> None:
-    """Leave no space on a disk for a while."""
+def fill(folder: Path, is_felt: Callable[[], bool], seconds: float) -> bool:
+    """Leave no space on a disk until that is felt, and for a while after; says whether it was felt."""
     ballast = folder / "ballast"
     with suppress(OSError), ballast.open("wb") as file:
         while True:
             file.write(b"\0" * (1 << 20))
             file.flush()
+    deadline = time.monotonic() + _FELT_SECONDS
+    while not (felt := is_felt()) and time.monotonic() < deadline:
+        time.sleep(0.05)
     time.sleep(seconds)
     ballast.unlink()
+    return felt
 
 
 # --- the run ---------------------------------------------------------------------------------------------
@@ -212,17 +221,17 @@ class Endpoint:
 class Chaos:
     """One run under fire."""
 
-    def __init__(self, args: argparse.Namespace, url: str, folder: Path, nodes: Nodes, log: Path) -> None:
+    def __init__(self, args: argparse.Namespace, url: str, disk: tuple[Path, bool], nodes: Nodes) -> None:
         self._args = args
-        self._folder = folder
+        self._folder, self._can_fill = disk
         self._nodes = nodes
         self._rng = random.Random(args.seed)
         self._started = time.monotonic()
-        self._log = log.open("ab")
+        self._log = args.log.open("ab")
         self._command = [
             sys.executable,
             str(Path(__file__).with_name("chaos_drive.py")),
-            str(folder),
+            str(self._folder),
             *(f"--{name}={getattr(args, name.replace('-', '_'))}" for name in ("records", "slots", "replicas")),
             f"--buffer-size={args.buffer_size}",
             f"--url={url}",
@@ -248,6 +257,7 @@ class Chaos:
         watching = threading.Thread(target=self.endpoint.watch, args=(self.now, over), daemon=True)
         watching.start()
         kinds = self._kinds()
+        kind = next(kinds)
         deadline = time.monotonic() + self._args.limit
         next_at, asked_at_kill = time.monotonic() + self._args.every, 0
         while (status := self._driver.poll()) != 0:
@@ -258,8 +268,9 @@ class Chaos:
                 break
             due = time.monotonic() >= next_at and len(self.outcome.kills) < self._args.kills
             # However slow the machine is: something was asked since the last kill.
-            if due and int(self.endpoint.total()["requests"]) > asked_at_kill + self._args.slots:
-                self._kill(next(kinds))
+            enough = asked_at_kill + self._args.slots
+            if due and int(self.endpoint.total()["requests"]) > enough and self._kill(kind):
+                kind = next(kinds)
                 asked_at_kill = int(self.endpoint.total()["requests"])
                 next_at = time.monotonic() + self._args.every
             time.sleep(0.05)
@@ -277,7 +288,8 @@ class Chaos:
 
     def _kinds(self) -> Iterator[str]:
         kinds = ["replica", "worker", "node", "driver"]
-        yield "disk"
+        if self._can_fill:
+            yield "disk"
         while True:
             self._rng.shuffle(kinds)
             yield from kinds
@@ -285,7 +297,8 @@ class Chaos:
     def _in_flight(self) -> int:
         return int(self.endpoint.total()["in_flight"])
 
-    def _kill(self, kind: str) -> None:
+    def _kill(self, kind: str) -> bool:
+        """Says whether there was something to kill."""
         kill = Kill(kind, self.now(), self._in_flight())
         match kind:
             case "replica":
@@ -293,8 +306,9 @@ class Chaos:
             case "worker":
                 done = kill_process("ray::_work", self._rng)
             case "disk":
-                fill(self._folder, self._args.disk_seconds)
-                done = True
+                done = fill(self._folder, lambda: not self._in_flight(), self._args.disk_seconds)
+                if not done:
+                    self.outcome.problems.append("requests went on while the disk was full")
             case "node":
                 self._nodes.kill_one(self._rng)
                 done = True
@@ -304,6 +318,7 @@ class Chaos:
                 done = True
         if done:
             self.outcome.kills.append(kill)
+        return done
 
 
 # --- what must hold --------------------------------------------------------------------------------------
@@ -359,14 +374,16 @@ def rehearse(args: argparse.Namespace) -> Outcome:
     """Run, kill, check."""
     with ExitStack() as exits:
         plain = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="calm-")))
-        folder = exits.enter_context(small_disk(args.disk_megabytes))
+        folder, can_fill = exits.enter_context(small_disk(args.disk_megabytes))
+        if not can_fill:
+            print("nothing can be mounted here: no disk is filled")
         with SimulatedServerProcess(SimulatedModel()) as fast:
             calm = undisturbed(args, fast, plain)
             cells = int(Endpoint(fast).total()["requests"])
         url = exits.enter_context(SimulatedServerProcess(SimulatedModel(latency=args.latency, jitter=0.5)))
         nodes = Nodes()
         exits.callback(nodes.close)
-        chaos = Chaos(args, url, folder, nodes, args.log)
+        chaos = Chaos(args, url, (folder, can_fill), nodes)
         chaos.run()
         outcome = chaos.outcome
         outcome.cells, outcome.requests = cells, int(chaos.endpoint.total()["requests"])
@@ -406,7 +423,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which it is given up")
     parser.add_argument("--disk-megabytes", type=int, default=256)
-    parser.add_argument("--disk-seconds", type=float, default=3.0, help="how long the disk is full")
+    parser.add_argument("--disk-seconds", type=float, default=3.0, help="how long the disk is full once it is felt")
     parser.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "chaos.log", help="of the drivers")
     parser.add_argument("--json", type=Path, help="where the outcome is written")
     args = parser.parse_args()

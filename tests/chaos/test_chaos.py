@@ -1,4 +1,4 @@
-"""The short form of `chaos.py`."""
+"""Disasters on real clusters: the short form of `chaos.py`, and the scripts as they are."""
 
 import subprocess
 import sys
@@ -6,15 +6,31 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("clusters")
+pytestmark = [
+    pytest.mark.usefixtures("clusters"),
+    pytest.mark.skipif(sys.platform != "linux", reason="a network and a disk of its own are made the Linux way"),
+]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a network and a disk of its own are made the Linux way")
-def test_a_dataset_is_right_whatever_is_killed_while_it_is_made(tmp_path: Path) -> None:
-    """Three nodes; the disk full, then a replica, a worker, a node and the driver killed: all holds."""
-    script = Path(__file__).with_name("chaos.py")
-    told = ["--records=2000", "--buffer-size=100", "--every=1", "--kills=5", "--disk-seconds=1", "--limit=1200"]
-    told.append(f"--log={tmp_path / 'drivers.log'}")
-    done = subprocess.run([sys.executable, str(script), *told], capture_output=True, text=True, check=False)
+def said(script: str, *told: str) -> str:
+    """What a script says that finds everything in order."""
+    command = [sys.executable, str(Path(__file__).with_name(script)), *told]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert "everything holds" in done.stdout
+    return done.stdout
+
+
+def test_a_dataset_is_right_whatever_is_killed_while_it_is_made(tmp_path: Path) -> None:
+    """Three nodes; the disk full, then a replica, a worker, a node and the driver killed: all holds."""
+    told = ["--records=2000", "--buffer-size=100", "--every=1", "--kills=5", "--disk-seconds=0", "--limit=1200"]
+    outcome = said("chaos.py", *told, f"--log={tmp_path / 'drivers.log'}")
+    disk = [] if "no disk is filled" in outcome else ["disk"]
+    for kind in (*disk, "replica", "worker", "node", "driver"):
+        assert f"killed {kind}: " in outcome
+
+
+@pytest.mark.usefixtures("soak")
+def test_a_job_whose_driver_is_killed_asks_again_for_no_more_than_its_slots_had_in_flight() -> None:
+    """Twenty times."""
+    assert said("killed_jobs.py", "--kills=20").count("again=") == 20

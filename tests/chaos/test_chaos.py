@@ -23,8 +23,9 @@ def said(script: str, *told: str) -> str:
 
 def test_a_dataset_is_right_whatever_is_killed_while_it_is_made(tmp_path: Path) -> None:
     """Three nodes; the disk full, then a replica, a worker, a node and the driver killed: all holds."""
-    told = ["--records=2000", "--buffer-size=100", "--every=1", "--kills=5", "--disk-seconds=0", "--limit=1200"]
-    outcome = said("chaos.py", *told, f"--log={tmp_path / 'drivers.log'}")
+    size = ["--records=1000", "--buffer-size=50", "--slots=32", "--replicas=2", "--latency=0.4"]
+    told = ["--kills=5", "--every=0.5", "--disk-seconds=0", "--limit=1200", f"--log={tmp_path / 'drivers.log'}"]
+    outcome = said("chaos.py", *size, *told)
     disk = [] if "no disk is filled" in outcome else ["disk"]
     for kind in (*disk, "replica", "worker", "node", "driver"):
         assert f"killed {kind}: " in outcome

@@ -21,8 +21,9 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # A job that is asked to stop may finish what is under way.
     "RAY_JOB_STOP_WAIT_TIME_S": "120",
-    # A node whose processes are gone is known to be, soon; one that is only slow has as long as ever.
+    # A node that does not answer five times is given up: at once where nobody is there, after 15 seconds where one is.
     "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "3000",
     # Processes start when there is work for them.
     "RAY_prestart_worker_first_driver": "0",
 }
@@ -149,11 +150,23 @@ class Head:
         """Take a node away as its operator would, and wait until that is known."""
         self._nodes.remove(node)
         _end(node.process)
-        self.forgets(node)
+        until(lambda: self.has_lost(node), "the end of a node")
 
-    def forgets(self, node: Node) -> None:
-        """Wait until Ray knows that a node is gone."""
-        until(lambda: node.name not in self._alive(), "the end of a node")
+    def has_lost(self, node: Node) -> bool:
+        """Whether Ray takes a node for gone."""
+        return node.name not in self._alive()
+
+    @contextmanager
+    def frozen(self, node: Node) -> Iterator[None]:
+        """Stop all processes of a node for a while, so that it is as silent as one that is cut off."""
+        family = _family(node.process)
+        for one in family:
+            one.suspend()
+        try:
+            yield
+        finally:
+            for one in family:
+                one.resume()
 
     def drain(self, node: Node) -> None:
         """Announce that a node goes, as an autoscaler does."""

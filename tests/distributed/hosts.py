@@ -12,8 +12,10 @@ from pathlib import Path
 
 import psutil
 
-_PREFIX = "dd"
+_PREFIX = f"dd{os.getpid()}-"
 _PORT = 6399
+PATIENCE = 300.0
+"""Seconds after which a host that does not come up is given up."""
 
 
 def why_not() -> str | None:
@@ -23,8 +25,8 @@ def why_not() -> str | None:
     if shutil.which("ip") is None:
         return "the program `ip` is not installed"
     try:
-        _ip("netns", "add", f"{_PREFIX}-probe")
-        _ip("netns", "delete", f"{_PREFIX}-probe")
+        _ip("netns", "add", f"{_PREFIX}probe")
+        _ip("netns", "delete", f"{_PREFIX}probe")
     except subprocess.CalledProcessError as error:
         return f"this machine makes no network namespaces: {error.stderr.strip()}"
     return None
@@ -120,7 +122,7 @@ class Hosts:
 
     def _joined(self, host: int) -> None:
         """Wait until a host's Ray has started; two that start at once on one file system get into each other's way."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while not any("Ray runtime started" in log.read_text() for log in self._logs.glob(f"host{host}-*.log")):
             assert time.monotonic() < until, self.words()
             time.sleep(0.1)

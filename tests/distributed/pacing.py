@@ -4,9 +4,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_SLOW_SECONDS = 2.0
-"""For a reply of it while it is slow."""
-
 
 @dataclass(frozen=True)
 class Reply:
@@ -22,10 +19,12 @@ class Pace:
 
     Args:
         reply: what it answers.
+        seconds: for a reply of it while it is slow.
     """
 
-    def __init__(self, reply: Callable[[str], str] = "<{}>".format) -> None:
+    def __init__(self, reply: Callable[[str], str] = "<{}>".format, seconds: float = 2.0) -> None:
         self._reply = reply
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._quick = 0
         self._hurry = threading.Event()
@@ -47,5 +46,5 @@ class Pace:
             self._quick -= 1
             is_slow = self._quick < 0
         if is_slow:
-            self._hurry.wait(_SLOW_SECONDS)
+            self._hurry.wait(self._seconds)
         return Reply(self._reply(prompt))

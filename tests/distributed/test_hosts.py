@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.distributed import nodes_drive
+from tests.distributed import hosts_drive
+from tests.distributed.driving import batches
+from tests.distributed.head import PATIENCE, until
 from tests.distributed.hosts import hosts, why_not
 
 pytestmark = [
@@ -28,26 +30,23 @@ def rows(path: Path) -> pd.DataFrame:
 def peaks(logs: Path) -> list[int]:
     """The most requests of each model that its server had in flight at once, as the driver tells."""
     lines = [line for log in logs.glob("host0-*.log") for line in log.read_text().splitlines()]
-    found: dict[str, int] = next(json.loads(line) for line in lines if line.startswith("{"))["peaks"]
+    found: dict[str, int] = next(json.loads(line) for line in lines if line.startswith("{"))
     return list(found.values())
 
 
 def test_a_host_that_is_cut_off_and_comes_back_costs_no_row(tmp_path: Path) -> None:
     """The dataset is the one that a single process makes, row by row; at no time are there more requests than slots."""
-    nodes_drive.make_many(tmp_path / "inline", RECORDS, executor="inline")
+    hosts_drive.make(tmp_path / "inline", RECORDS, executor="inline")
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     environment = {**os.environ, **quiet, "PYTHONPATH": str(Path(__file__).parents[2])}
     with hosts(3, environment, tmp_path) as network:
-        command = [sys.executable, nodes_drive.__file__, "hosts", str(tmp_path / "ray"), str(RECORDS)]
+        command = [sys.executable, hosts_drive.__file__, str(tmp_path / "ray"), str(RECORDS)]
         driver = network.spawn(0, command, RAY_ADDRESS=network.ray_address)
-        until = time.monotonic() + 90
-        while not list((tmp_path / "ray" / "d" / "receipts").glob("*.json")):
-            assert driver.poll() is None, network.words()
-            assert time.monotonic() < until, network.words()
-            time.sleep(0.05)
+        until(lambda: driver.poll() is not None or batches(tmp_path / "ray" / "d") > 0, "a batch")
+        assert driver.poll() is None, network.words()
         network.cut_off(1)
         time.sleep(LONGER_THAN_A_LEASE)
         network.bring_back(1)
-        assert driver.wait(180) == 0, network.words()
+        assert driver.wait(PATIENCE) == 0, network.words()
     pd.testing.assert_frame_equal(rows(tmp_path / "ray"), rows(tmp_path / "inline"))
-    assert [peak <= nodes_drive.SLOTS for peak in peaks(tmp_path)] == [True, True]
+    assert [peak <= hosts_drive.SLOTS for peak in peaks(tmp_path)] == [True, True]

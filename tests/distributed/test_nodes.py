@@ -108,6 +108,35 @@ def test_a_node_that_is_lost_costs_no_row(
     pd.testing.assert_frame_equal(rows, undisturbed)
 
 
+def test_a_node_that_is_silent_until_it_is_given_up_costs_no_row(
+    beside: Head, endpoint: Endpoint, undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    """As one that is cut off and comes back: what it held is done elsewhere, at no time with more than the slots."""
+    nodes, pace = beside.have(2), Pace(seconds=5.0)
+    pace.slow_after(SOON)
+    silent = nodes[0]
+
+    def silence(run: Driven) -> None:
+        try:
+            run.wait(lambda: batches(tmp_path / "d") > 0, "a batch")
+            run.wait(lambda: silent.name in homes(), "a replica on the node that is to be silent")
+            with beside.frozen(silent):
+                run.wait(lambda: beside.has_lost(silent), "Ray's word that it is gone")
+            run.wait(lambda: silent.process.poll() is not None, "the end of what has come back")
+        finally:
+            pace.hurry()
+            beside.kill(silent)
+
+    with endpoint(pace) as model, meanwhile(silence):
+        rows = make(model.url, tmp_path, executor="ray", replicas_per_model=3)
+    pd.testing.assert_frame_equal(rows, undisturbed)
+    asked = Counter(prompt for prompt in model.prompts if prompt.startswith(("About", "On")))
+    assert len(asked) == 2 * RECORDS
+    assert asked.total() <= len(asked) + 2 * SLOTS
+    assert 0 < peak(model.spans, "About") <= SLOTS
+    assert 0 < peak(model.spans, "On") <= SLOTS
+
+
 def test_a_node_that_is_drained_costs_no_row_and_no_request(
     beside: Head, endpoint: Endpoint, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -1,9 +1,11 @@
 """A Ray that runs as a cluster's head does, and nodes of this machine that join and leave it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +19,8 @@ from tests.loopback import free_port
 BIN = Path(sys.executable).parent
 PATIENCE = 300.0
 """Seconds after which something that does not come is given up, on a machine that is busy with other things."""
+_TRIES = 5
+_STARTED = "Ray runtime started"
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # A job that is asked to stop may finish what is under way.
@@ -69,14 +73,18 @@ class Head:
         self.address = f"http://127.0.0.1:{dashboard}"
         """Where jobs are submitted."""
         # Another Ray of these tests may have the usual ports, and without its agent a head takes no jobs.
-        others = ("dashboard-agent-listen", "metrics-export", "ray-client-server")
-        self._ports = [f"--port={port}", f"--dashboard-port={dashboard}"]
-        self._ports += [f"--{name}-port={free_port()}" for name in others]
+        others = ("dashboard-agent-listen", "metrics-export", "ray-client-server", "runtime-env-agent")
+        self._options = ["--head", f"--port={port}", f"--dashboard-port={dashboard}", "--no-monitor"]
+        self._options += [f"--{name}-port={free_port()}" for name in others]
+        # Drivers of jobs look in it for the Ray that is theirs, and find the last one that was started there. The path
+        # is short, as paths of sockets are.
+        self._own = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        self._options.append(f"--temp-dir={self._own}")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it takes jobs."""
-        self._process, _ = self._start([], "--head", *self._ports, "--no-monitor")
+        self._process = self._started([], *self._options)
         until(lambda: self._takes_jobs() and bool(self._alive()), "a head that takes jobs")
 
     def _start(self, before: Sequence[str], *options: str, **variables: str) -> tuple["subprocess.Popen[bytes]", Path]:
@@ -131,12 +139,22 @@ class Head:
             variables: of its environment.
         """
         there = self._alive()
-        process, log = self._start(before, f"--address={self.ray}", **variables)
-        # Two that start at once on one file system get into each other's way.
-        until(lambda: "Ray runtime started" in log.read_text(), "a node")
+        process = self._started(before, f"--address={self.ray}", f"--runtime-env-agent-port={free_port()}", **variables)
         until(lambda: bool(self._alive() - there), "a node")
         self._nodes.append(Node((self._alive() - there).pop(), process))
         return self._nodes[-1]
+
+    def _started(self, before: Sequence[str], *options: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """A `ray start` that has started: two that start at once on one file system get into each other's way."""
+        said = ""
+        for _ in range(_TRIES):
+            process, log = self._start(before, *options, **variables)
+            until(lambda p=process, log=log: p.poll() is not None or _STARTED in log.read_text(), "a node")  # type: ignore[misc]
+            if process.poll() is None:
+                return process
+            # Ray gives up after thirty seconds, which on a busy machine says nothing of the node.
+            said = log.read_text()
+        raise AssertionError(said)
 
     def kill(self, node: Node) -> None:
         """Kill a node with all its processes at once."""
@@ -182,6 +200,7 @@ class Head:
             _end(node.process)
         if self._process is not None:
             _end(self._process)
+        shutil.rmtree(self._own, ignore_errors=True)
 
 
 def _have_a_token() -> None:

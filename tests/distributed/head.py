@@ -179,12 +179,14 @@ class Head:
         """Stop all processes of a node for a while, so that it is as silent as one that is cut off."""
         family = _family(node.process)
         for one in family:
-            one.suspend()
+            with suppress(psutil.NoSuchProcess):
+                one.suspend()
         try:
             yield
         finally:
             for one in family:
-                one.resume()
+                with suppress(psutil.NoSuchProcess):
+                    one.resume()
 
     def drain(self, node: Node) -> None:
         """Announce that a node goes, as an autoscaler does."""

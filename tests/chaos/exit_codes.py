@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ LIMIT = 300.0
 GONE = 10.0
 """Seconds that processes may take to be gone after their driver."""
 _MARK = "EXIT_CODES_DRIVER"
+_OPEN = {"RAY_AUTH_MODE": "disabled"}
 _OF_RAY = re.compile(r"^\*\*\* |logging\.cc|rpc_client\.h|Check failed|\(raylet\)|core_worker", re.MULTILINE)
 """What Ray's own words look like."""
 
@@ -172,16 +174,23 @@ def busy(loops: int) -> Iterator[None]:
 
 
 @contextmanager
-def cluster() -> Iterator[str]:
+def cluster(folder: Path) -> Iterator[str]:
     """A Ray that others have started; its address."""
-    from ray.cluster_utils import Cluster
-
-    store = {"object_store_memory": 150 * 1024 * 1024}
-    one = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False, **store})
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    line = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
+    line += ["--object-store-memory=150000000", "--include-dashboard=false", "--disable-usage-stats"]
+    with (folder / "cluster").open("w") as said:
+        head = subprocess.Popen(line, env={**os.environ, **_OPEN}, stdout=said, stderr=said, start_new_session=True)
     try:
-        yield one.address
+        while "Ray runtime started" not in (folder / "cluster").read_text(encoding="utf-8"):
+            assert head.poll() is None
+            time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
     finally:
-        one.shutdown()
+        head.terminate()
+        head.wait()
 
 
 def stopped(started: Driver, number: int, when: str) -> Ended:
@@ -212,7 +221,9 @@ def main() -> None:
     parser.add_argument("--signals", default="TERM,INT")
     parser.add_argument("--when", default="runs", help="of: runs, starts, twice")
     parser.add_argument("--records", type=int, default=600)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="for each, whatever `times` says")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Nothing of it is left behind either.
     ways, whens = given.ways.split(","), given.when.split(",")
     good = True
     for way, name, when in product(ways, given.signals.split(","), whens):
@@ -224,8 +235,11 @@ def _round(way: str, name: str, when: str, given: argparse.Namespace) -> bool:
     number = signal.Signals[f"SIG{name}"]
     codes: Counter[int] = Counter()
     longest, complaints = 0.0, list[str]()
-    with tempfile.TemporaryDirectory(prefix="exit-codes-") as folder, _settings(way) as settings, busy(given.load):
+    with tempfile.TemporaryDirectory() as folder, _settings(way, Path(folder)) as settings, busy(given.load):
+        until = time.monotonic() + given.seconds
         for turn in range(given.times):
+            if time.monotonic() > until:
+                break
             place = Path(folder) / str(turn)
             place.mkdir()
             with driver(place, way, given.records, settings) as started:
@@ -240,10 +254,10 @@ def _round(way: str, name: str, when: str, given: argparse.Namespace) -> bool:
 
 
 @contextmanager
-def _settings(way: str) -> Iterator[dict[str, str]]:
+def _settings(way: str, folder: Path) -> Iterator[dict[str, str]]:
     if way == "beside":
-        with cluster() as address:
-            yield {"RAY_ADDRESS": address}
+        with cluster(folder) as address:
+            yield {"RAY_ADDRESS": address, **_OPEN}
     else:
         yield {}
 

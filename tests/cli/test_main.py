@@ -109,7 +109,7 @@ def test_bad_input_is_one_clear_error_and_no_traceback(folder: Path, name: str) 
 
 
 @pytest.mark.parametrize("count", ["0", "-3", "many"])
-def test_a_number_of_records_that_is_none_is_a_usage_error(folder: Path, count: str) -> None:  # noqa: ARG001
+def test_a_number_of_records_that_is_none_is_a_usage_error(folder: Path, count: str) -> None:
     """`--num-records` below one, or no number, is exit code 2."""
     assert run("create", "good.yaml", "-n", count)[0] == 2
 

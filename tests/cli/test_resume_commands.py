@@ -83,7 +83,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def model(folder: Path, endpoint: Endpoint) -> Iterator[Models]:  # noqa: ARG001 - it comes first
+def model(folder: Path, endpoint: Endpoint) -> Iterator[Models]:
     """The behaviour of the models of provider `p`, as the user's home file names it."""
     behaviour = Models()
     with endpoint(behaviour) as counted:

@@ -13,12 +13,12 @@ def rows(start: int, stop: int) -> Rows:
     return np.arange(start, stop, dtype=np.int64)
 
 
-def all_ready(batch: int, stage: int, ready: Rows) -> Rows:  # noqa: ARG001 - the form that the queue calls
+def all_ready(batch: int, stage: int, ready: Rows) -> Rows:
     """Nothing was withdrawn."""
     return ready
 
 
-def none_ready(batch: int, stage: int, ready: Rows) -> Rows:  # noqa: ARG001 - the form that the queue calls
+def none_ready(batch: int, stage: int, ready: Rows) -> Rows:
     """Everything was withdrawn."""
     return ready[:0]
 

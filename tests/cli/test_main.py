@@ -137,6 +137,6 @@ def test_an_endpoint_that_refuses_connections_is_named_and_leaves_the_name_free(
 def test_an_early_shutdown_is_a_failure_of_the_command(served: Path) -> None:
     """A run that stops early keeps its rows, says so, and exits with 1."""
     (served / "noisy.yaml").write_text(GOOD.replace("model: sim", "model: 'sim?malformed_rate=0.7'"))
-    code, said = run("create", "noisy.yaml", "-n", "2000", *INLINE, "--set", "max_conversation_restarts=0")
+    code, said = run("create", "noisy.yaml", "-n", "300", *INLINE, "--set", "max_conversation_restarts=0")
     assert code == 1, said
     assert "cells failed" in said

@@ -158,8 +158,8 @@ def test_cpu_tasks_are_bounded_by_the_workers(tmp_path: Path, workers: int) -> N
         validator_params={"validation_function": judge},
     )
     given = {} if workers == 4 else {"non_inference_max_parallel_workers": workers}
-    results = designer(NOWHERE, tmp_path, buffer_size=10, **given).create(made, num_records=200)
-    assert results.count_records() == 200
+    results = designer(NOWHERE, tmp_path, buffer_size=10, **given).create(made, num_records=100)
+    assert results.count_records() == 100
     assert counts["peak"] == workers
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from tests.counting import Endpoint, Reply
-from tests.fakes import USUAL, model, provider, told
+from tests.fakes import USUAL, model, provider, stats, told
 
 import data_designer.config as dd
 from data_designer.errors import DataDesignerError
@@ -23,14 +23,14 @@ from data_designer.interface import DataDesigner
 
 VARIABLE = "SOME_MODELS_KEY"
 HEADER = "X-Tenant-Token"
-FAULTY = "sim?error_rate=0.1&refusal_rate=0.2&malformed_rate=0.1&reset_rate=0.05"
-"""A model that does wrong all that a model can do wrong."""
+FAULTY = "sim?error_rate=0.1&refusal_rate=0.2&malformed_rate=0.1&reset_rate=0.05&seed=9"
+"""A model that does wrong all that a model can do wrong, though never twice at once."""
 MODELS = {
     "faulty": FAULTY,
     "revoked before anything": "sim?revoked_after=0",
     "revoked in the middle": f"{FAULTY}&revoked_after=25",
 }
-RECORDS = 40
+RECORDS = 20
 LIMIT = 120.0
 
 
@@ -173,6 +173,7 @@ def test_a_key_that_stands_in_the_configuration_itself_is_as_secret(
     """A key that is no variable's name is the key; it is kept as well."""
     said = make(tmp_path, tenant(simulated, given.header, api_key=given.key), FAULTY)
     assert arrived(simulated, given) > 0
+    assert all(stats(simulated)["total"][wrong] for wrong in ("errors", "resets", "refusals", "malformed"))
     assert given.told_by(tmp_path) == []
     assert not given.stand_in(said)
     assert not given.stand_in(heard.everything())
@@ -191,8 +192,8 @@ def test_a_key_of_a_resolver_is_as_secret(simulated: str, tmp_path: Path, given:
 
     where = tenant(simulated, given.header, api_key="vault:models")
     maker = DataDesigner(tmp_path, model_providers=[where], secret_resolver=Vault(), auto_configure_logging=False)
-    maker.set_run_config(dd.RunConfig(**USUAL, disable_early_shutdown=True))
-    results = maker.create(declared(FAULTY), num_records=10)
+    maker.set_run_config(dd.RunConfig(**USUAL, disable_early_shutdown=True, max_conversation_restarts=0))
+    results = maker.create(declared(FAULTY), num_records=RECORDS)
     assert arrived(simulated, given) > 0
     assert given.told_by(tmp_path) == []
     assert not given.stand_in(repr(maker) + repr(results.plan) + heard.everything())

@@ -133,8 +133,8 @@ def test_resume_goes_on_as_it_was_begun(folder: Path, model: Models, monkeypatch
 
 def test_settings_may_change_for_the_rest(folder: Path, model: Models) -> None:
     """`resume` keeps the settings of before; `--set` and a file of settings change those that may change."""
-    interrupted(model)
-    (folder / "run.yaml").write_text("max_concurrent_row_groups: 1\n")
+    assert make("--set", "budget={requests: 17}")[0] == 1
+    (folder / "run.yaml").write_text("max_concurrent_row_groups: 1\nbudget: null\n")
     code, said = run("resume", "out/d", "-c", "run.yaml", "--set", "non_inference_max_parallel_workers=2")
     assert code == 0, said
     kept = json.loads((folder / "out/d/metadata.json").read_text())["run_config"]
@@ -249,7 +249,7 @@ def test_create_resumes_where_it_is_told_to(folder: Path, model: Models) -> None
     code, said = make("--resume", "always")
     assert code == 1
     assert f"there is no dataset at {folder / 'out/d'} to resume" in said
-    interrupted(model, "-r", "if_possible")
+    assert make("-r", "if_possible", "--set", "budget={requests: 17}")[0] == 1
     code, said = make("--resume", "always")
     assert code == 0, said
     assert len(model.given) == len(set(model.given)) == IDEAL
@@ -374,7 +374,7 @@ def test_a_model_in_a_wrong_form_is_said(folder: Path, model: Models, given: str
 
 def test_check_counts_what_is_there_and_what_is_not(folder: Path, model: Models) -> None:
     """A whole dataset is said to be whole; an unfinished one is whole too, with what is missing and in the journal."""
-    interrupted(model, answers=7)
+    assert make("--set", "budget={requests: 7}")[0] == 1
     code, said = run("check", "out/d")
     assert code == 0, said
     found = re.search(r"generated=(\d+) rejected=0 missing=(\d+) journaled=(\d+)", said)
@@ -382,7 +382,7 @@ def test_check_counts_what_is_there_and_what_is_not(folder: Path, model: Models)
     generated, missing, journaled = map(int, found.groups())
     assert generated + missing == RECORDS
     assert 0 < journaled <= 7
-    assert run("resume", "out/d")[0] == 0
+    assert run("resume", "out/d", "--set", "budget=null")[0] == 0
     code, said = run("check", folder / "out/d")
     assert code == 0, said
     assert f"batches=3/3 files=3 generated={RECORDS} rejected=0 missing=0 journaled=0" in said

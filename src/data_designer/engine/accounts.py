@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from data_designer.engine.driver import CommitJob
+from data_designer.engine.encoding import encode_json
 from data_designer.engine.failures import Failure
 from data_designer.engine.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values, pick
 from data_designer.engine.spending import Spending
@@ -105,8 +104,7 @@ class _Bookkeeping:
                     columns = {name: pick(source, self._values, name) for name in self._seed_columns}
                     for place in places:
                         row = {name: cells[place] for name, cells in columns.items()}
-                        text = orjson.dumps(row, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-                        seeds[int(parcel.rows[place])] = text
+                        seeds[int(parcel.rows[place])] = encode_json(row) or ""
         for record in wanted:
             yield record, seeds.get(record)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_designer.engine.arrow_types import concatenated, is_json
 from data_designer.engine.events import Rows
 from data_designer.engine.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.files import Files, stage
@@ -21,7 +22,7 @@ from data_designer.errors import ArtifactStorageError
 
 def stage_tables(files: Files, batch: int, contents: Mapping[str, pa.Table]) -> tuple[BatchFile, ...]:
     """Write the files of a batch, one in each folder that is named, under names that nobody reads. Raises OSError."""
-    return tuple(_stage_table(files, f"{folder}/{batch_name(batch)}", table) for folder, table in contents.items())
+    return tuple(stage_table(files, f"{folder}/{batch_name(batch)}", table) for folder, table in contents.items())
 
 
 def read_table(files: Files, file: BatchFile) -> pa.Table:
@@ -75,12 +76,21 @@ def merged(
     return receipt, together
 
 
-def _stage_table(files: Files, path: str, table: pa.Table) -> BatchFile:
+def stage_table(files: Files, path: str, table: pa.Table) -> BatchFile:
+    """Write a file of a batch under a name that nobody reads. Raises OSError."""
     out = pa.BufferOutputStream()
     pq.write_table(table, out, compression="zstd")
     content = out.getvalue().to_pybytes()
     staged = stage(files, path, content)
-    return BatchFile(path, table.num_rows, len(content), hashlib.sha256(content).hexdigest(), staged)
+    return BatchFile(
+        path, table.num_rows, len(content), hashlib.sha256(content).hexdigest(), staged, schema_digest(table.schema)
+    )
+
+
+def schema_digest(schema: pa.Schema) -> str:
+    """Tells schemas apart: files of the same read as one."""
+    text = "\n".join(f"{field.name!r}: {'json' if is_json(field) else field.type}" for field in schema)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _in_order(old: tuple[Rows, pa.Table | None], new: tuple[Rows, pa.Table | None]) -> pa.Table:
@@ -92,5 +102,5 @@ def _in_order(old: tuple[Rows, pa.Table | None], new: tuple[Rows, pa.Table | Non
     if new[1] is not None:
         rows.append(new[0])
         tables.append(new[1])
-    table = pa.concat_tables(tables, promote_options="permissive")
+    table = concatenated(tables)
     return table.take(pa.array(np.argsort(np.concatenate(rows), kind="stable"))).combine_chunks()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from data_designer.engine.encoding import cleaned
 from data_designer.engine.events import Rows
 from data_designer.values import Reason
 
@@ -46,8 +47,8 @@ def failures_table(failures: Iterable[Failure]) -> pa.Table:
             one.record,
             one.reason.column,
             one.reason.kind,
-            one.reason.message,
-            one.reason.last_reply,
+            cleaned(one.reason.message),
+            None if one.reason.last_reply is None else cleaned(one.reason.last_reply),
             one.attempts,
             one.usd,
             one.seed,
@@ -96,7 +97,7 @@ def count_kinds(failures: Iterable[Failure]) -> dict[str, dict[str, Any]]:
         if known is not None:
             known["count"] += 1
             continue
-        message = one.reason.message[:_LONGEST_EXAMPLE]
+        message = cleaned(one.reason.message[:_LONGEST_EXAMPLE])
         counted[one.reason.kind] = {"count": 1, "column": one.reason.column, "record": one.record, "message": message}
     return counted
 

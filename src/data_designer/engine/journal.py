@@ -27,6 +27,11 @@ logger = logging.getLogger(__name__)
 _RESULT = -1
 """Stands as the ordinal of what a function of the user came to."""
 
+
+class JournalError(OSError):
+    """The journal could not be written for longer than a disk may take to recover."""
+
+
 Key = tuple[str, int, int]
 """(fingerprint of the column, record index, ordinal of the request inside the cell's exchange)."""
 
@@ -61,9 +66,13 @@ class Recorder:
         return bool(self._lines)
 
     def write_reply(self, key: Key, request: Request, response: Response) -> bool:
-        """Write a reply at once, without waiting for any device; says whether it is written, else `flush` does it."""
+        """Write a reply at once, without waiting for any device; says whether that is done, else `flush` does it."""
         reply = [response.text, response.reasoning, response.finish_reason, response.tool_calls, response.usage.numbers]
-        batch, line = self._line(key, request_digest(request), reply)
+        try:
+            batch, line = self._line(key, request_digest(request), reply)
+        except (TypeError, ValueError) as error:
+            logger.warning("record=%d its reply cannot be kept, so a restart asks again: %s", key[1], error)
+            return True
         written = self._written_now(batch, line)
         if not written:
             self._wait(batch, line)
@@ -72,11 +81,12 @@ class Recorder:
     def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> bool:
         """Remember what a function of the user made of a record; says whether JSON can hold it."""
         try:
-            if orjson.loads(orjson.dumps(values)) != list(values):
+            batch, line = self._line((fingerprint, record, _RESULT), "", values)
+            if orjson.loads(line.partition(b" ")[2])[-1] != list(values):
                 return False
         except (TypeError, ValueError):
             return False
-        self._wait(*self._line((fingerprint, record, _RESULT), "", values))
+        self._wait(batch, line)
         return True
 
     def _line(self, key: Key, digest: str, content: Any) -> tuple[int, bytes]:
@@ -227,9 +237,24 @@ def _entry(line: bytes) -> tuple[str, int, int, str, Any] | None:
         if int(line[:8], 16) != zlib.crc32(line[9:]):
             return None
         fingerprint, record, ordinal, digest, said = orjson.loads(line[9:])
-    except ValueError:
+        return (fingerprint, record, ordinal, digest, said) if _is_usable(ordinal, said) else None
+    except (ValueError, TypeError):
         return None
-    return fingerprint, record, ordinal, digest, said
+
+
+def _is_usable(ordinal: Any, said: Any) -> bool:
+    """Whether an entry holds what its kind holds: a result's values, or the parts of a reply."""
+    if ordinal == _RESULT:
+        return isinstance(said, list)
+    text, reasoning, finish_reason, tool_calls, spent = said
+    return (
+        isinstance(text, str)
+        and isinstance(reasoning, str | None)
+        and isinstance(finish_reason, str | None)
+        and isinstance(tool_calls, list)
+        and len(spent) == len(Usage().numbers)
+        and all(isinstance(number, int) for number in spent)
+    )
 
 
 def journaled_batches(files: Files) -> list[int]:

@@ -2,25 +2,33 @@
 
 import hashlib
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import orjson
-import pyarrow as pa
+from data_designer.engine.encoding import encode_json
 
 SKETCH_SIZE = 512
 """Smallest hashes kept to estimate the number of distinct values; exact up to this many (error about 4 % above)."""
 
 _MOST_CATEGORIES = 50
 _HASH_SPACE = float(1 << 64)
+_NOTHING = "null"
+"""Arrow type of a column without any value."""
+_LARGEST = sys.float_info.max
 
 Profile = dict[str, Any]
 
 
-def profile_columns(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> dict[str, Profile]:
-    """Statistics of a batch's columns, JSON-able: rows, nulls, distinct values, numbers, most common texts."""
-    return {name: _profile(values, _arrow_type(schema, name)) for name, values in columns.items()}
+def profile_columns(columns: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> dict[str, Profile]:
+    """Statistics of a batch's columns, JSON-able: rows, nulls, distinct values, numbers, most common texts.
+
+    Args:
+        columns: cells by column.
+        types: Arrow types of the columns that are stored, as text.
+    """
+    return {name: _profile(values, types.get(name, "dropped")) for name, values in columns.items()}
 
 
 def merge_profiles(profiles: Iterable[Mapping[str, Profile]]) -> dict[str, Profile]:
@@ -40,11 +48,6 @@ def distinct(profile: Profile) -> int:
     return round((SKETCH_SIZE - 1) * _HASH_SPACE / max(smallest))
 
 
-def _arrow_type(schema: pa.Schema, name: str) -> str:
-    index = schema.get_field_index(name)
-    return str(schema.field(index).type) if index >= 0 else "dropped"
-
-
 def _profile(values: Sequence[Any], arrow: str) -> Profile:
     present = [value for value in values if value is not None]
     texts = [value if isinstance(value, str) else _text(value) for value in present]
@@ -54,7 +57,7 @@ def _profile(values: Sequence[Any], arrow: str) -> Profile:
         "arrow_type": arrow,
         "smallest_hashes": sorted({_hash(text) for text in texts})[:SKETCH_SIZE],
     }
-    numbers = [float(v) for v in present if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
+    numbers = [float(value) for value in present if _is_number(value)]
     if numbers and len(numbers) == len(present):
         profile["numbers"] = _moments(numbers)
     counts = Counter(text for text in texts if len(text) <= 100)
@@ -66,8 +69,13 @@ def _profile(values: Sequence[Any], arrow: str) -> Profile:
     return profile
 
 
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can stand for."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
 def _text(value: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode()
+    return encode_json(value) or ""
 
 
 def _hash(text: str) -> int:
@@ -87,6 +95,8 @@ def _moments(numbers: Sequence[float]) -> dict[str, float]:
 
 def _merge(one: Profile, other: Profile) -> Profile:
     merged = dict(one)
+    if one["arrow_type"] == _NOTHING:
+        merged["arrow_type"] = other["arrow_type"]
     merged["rows"] = one["rows"] + other["rows"]
     merged["nulls"] = one["nulls"] + other["nulls"]
     merged["smallest_hashes"] = sorted({*one["smallest_hashes"], *other["smallest_hashes"]})[:SKETCH_SIZE]

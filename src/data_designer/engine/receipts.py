@@ -41,6 +41,8 @@ class BatchFile:
     sha256: str
     staged: str = ""
     """Where its content is until the batch is published, and no longer."""
+    schema: str = ""
+    """Digest of its Arrow schema; empty where an earlier version wrote it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from data_designer.engine.events import Replays, Rows
 from data_designer.engine.files import Files
-from data_designer.engine.journal import Key, Recorder, Replay, known_result, read_replay, segment_writer
+from data_designer.engine.journal import JournalError, Key, Recorder, Replay, known_result, read_replay, segment_writer
 from data_designer.engine.lock import lock_name
 from data_designer.engine.reuse import Donor
 from data_designer.engine.stages import Ask
@@ -120,7 +120,7 @@ class Recording:
         """Return once a reply is written, which the end of this process cannot take away.
 
         Raises:
-            OSError: the disk has been refusing for too long.
+            JournalError: the disk has been refusing for too long.
         """
         if self._recorder is None:
             return
@@ -142,7 +142,7 @@ class Recording:
         """Return once every reply that was given to `keep` before is written.
 
         Raises:
-            OSError: the disk has been refusing for too long.
+            JournalError: the disk has been refusing for too long.
         """
         if self._recorder is None:
             return
@@ -166,11 +166,11 @@ class Recording:
             try:
                 await self._in_thread(recorder.flush)
                 break
-            except OSError:
+            except OSError as error:
                 # Slots of replies that are not written are not given back, so nothing more is asked meanwhile.
                 self._refused_since = self._refused_since or loop.time()
                 if loop.time() > self._refused_since + _PATIENCE:
-                    raise
+                    raise JournalError(*error.args) from error
                 await asyncio.sleep(_PAUSE)
         self._refused_since = None
         self._sync_soon()

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from data_designer.engine.arrow_types import cells_of
 from data_designer.engine.batch_files import read_table
 from data_designer.engine.files import Files
 from data_designer.engine.journal import Replay
 from data_designer.engine.layout import DROPPED, PARQUET
 from data_designer.engine.receipts import Receipt, indices
-from data_designer.engine.schema import decode_json, is_json
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location
@@ -88,12 +88,7 @@ class Donor:
 
 
 def _columns(table: pa.Table) -> dict[str, list[object]]:
-    return {
-        field.name: [decode_json(text) for text in table[field.name].to_pylist()]
-        if is_json(field)
-        else table[field.name].to_pylist()
-        for field in table.schema
-    }
+    return {field.name: cells_of(table[field.name], field) for field in table.schema}
 
 
 def reusable(plan: Plan, fingerprints: Mapping[str, str]) -> dict[str, Part]:

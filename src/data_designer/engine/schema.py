@@ -1,20 +1,21 @@
-"""The Parquet schema of a dataset, derived from the plan alone, so that all its files read together.
+"""The Arrow types of a dataset's columns: by declaration where it fixes them, else by their values.
 
-What Arrow cannot fix from the plan (unions, free-form maps, objects of the user's functions) is stored as JSON
-text in a string column whose field metadata says so; readers here turn it back.
+What no declaration fixes (objects of the user's functions, free-form maps, members that may be absent) gets the type
+that its values have so far, and JSON text where they have none in common; see `engine.arrow_types`. Files that came out
+with different types read as one once `engine.promotion` has widened them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
-from data_designer.plan.model import Plan
+from data_designer.engine.arrow_types import Type, array_of, field_of, fits, inferred, unified
+from data_designer.engine.encoding import lacks_json
+from data_designer.plan.model import SAMPLERS, SEED, Plan, Step
 
-ENCODING = b"data_designer.encoding"
-JSON = b"json"
-"""Field metadata key and value that mark a string column as JSON text."""
+logger = logging.getLogger(__name__)
 
 _NUMERIC = {
     "uniform": pa.float64(),
@@ -50,99 +51,82 @@ _PYTHON_VERDICT = pa.struct(
 )
 
 
-def dataset_schema(plan: Plan, columns: Iterable[str], seed_schema: "pa.Schema | None" = None) -> pa.Schema:
-    """The schema of some of the plan's columns.
+def declared_types(plan: Plan, seed_schema: "pa.Schema | None" = None) -> dict[str, pa.DataType]:
+    """The types of columns that the plan alone fixes.
 
     Args:
         plan: the plan.
-        columns: names, in the order in which they are written.
         seed_schema: types of the seed dataset's columns, where there is one.
     """
-    types = {config.name: _column_type(config) for step in plan.steps for config in step.configs}
+    found = {config.name: _declared_type(config) for step in plan.steps for config in step.configs}
+    for step in plan.steps:
+        found.update((name, pa.string()) for name in step.makes if name.endswith("__reasoning_content"))
     if seed_schema is not None:
-        types.update({field.name: _plain(field.type) for field in seed_schema})
-    return pa.schema([_field(name, types.get(name)) for name in columns])
+        found.update({field.name: _plain(field.type) for field in seed_schema})
+    return {name: arrow for name, arrow in found.items() if arrow is not None}
 
 
-def _field(name: str, arrow: "pa.DataType | None") -> pa.Field:
-    return pa.field(name, pa.string(), metadata={ENCODING: JSON}) if arrow is None else pa.field(name, arrow)
+def declared_fits(step: Step) -> tuple[Callable[[Any], bool] | None, ...]:
+    """For each column that a step makes, whether a cell fits its declared type; None where nothing is declared."""
+    if step.kind in (SEED, SAMPLERS) or len(step.configs) != 1:
+        return (None,) * len(step.makes)
+    declared = {step.configs[0].name: _declared_type(step.configs[0])}
+    types = [declared.get(name) for name in step.makes]
+    return tuple(None if arrow is None else fits(arrow) for arrow in types)
 
 
-def is_json(field: pa.Field) -> bool:
-    """Whether a column holds JSON text that stands for values."""
-    return (field.metadata or {}).get(ENCODING) == JSON
+class Tables:
+    """Makes the tables of one dataset's batches, as one process sees them.
 
-
-def to_table(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> pa.Table:
-    """Rows to a table of exactly this schema; a value that does not fit its type becomes its nearest text or null.
-
-    Raises:
-        pa.ArrowInvalid: never for a value; a column that is missing is null.
+    A column without a declared type gets the one that holds all its values in this process so far, so that later
+    tables seldom differ.
     """
-    length = max((len(values) for values in columns.values()), default=0)
-    arrays = [_array(columns.get(field.name) or [None] * length, field) for field in schema]
-    return pa.Table.from_arrays(arrays, schema=schema)
 
+    def __init__(self, declared: Mapping[str, pa.DataType]) -> None:
+        self._declared = dict(declared)
+        self._found: dict[str, Type] = {}
+        self._warned: set[str] = set()
 
-def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
-    if is_json(field):
-        return pa.array([encode_json(value) for value in values], pa.string())
-    try:
-        return pa.array(values, field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([_fitted(value, field.type) for value in values], field.type)
+    def table(self, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+        """Rows as a table with the columns in their order. Every value that was kept (`engine.encoding`) has a form."""
+        fields, arrays = [], []
+        for name, values in columns.items():
+            arrow = self._declared.get(name)
+            if arrow is None:
+                arrow = self._found[name] = unified(self._found.get(name, pa.null()), inferred(values))
+            field, array = self._column(name, values, arrow)
+            fields.append(field)
+            arrays.append(array)
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
-
-def _fitted(value: Any, arrow: pa.DataType) -> Any:
-    """A value that its declared type cannot hold, such as a skip value of another kind: as text, or null."""
-    if value is None:
-        return None
-    if pa.types.is_string(arrow):
-        return value if isinstance(value, str) else str(value)
-    try:
-        return pa.scalar(value, arrow).as_py()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return None
-
-
-def encode_json(value: Any) -> str | None:
-    """A cell as JSON text; None stays None. What JSON lacks is written as text."""
-    if value is None:
-        return None
-    return orjson.dumps(
-        value, default=_json_default, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    ).decode()
-
-
-def _json_default(value: Any) -> Any:
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    return str(value)
-
-
-def decode_json(text: str | None) -> Any:
-    """Undo `encode_json`."""
-    return None if text is None else orjson.loads(text)
-
-
-def is_exact(value: Any) -> bool:
-    """Whether a value is read back as it was, and of the same kind."""
-    match value:
-        case None | bool() | str():
-            return True
-        case int() | float():
-            return type(value) in (int, float) and decode_json(encode_json(value)) == value
-        case list():
-            return type(value) is list and all(map(is_exact, value))
-        case dict():
-            return type(value) is dict and all(isinstance(k, str) and is_exact(v) for k, v in value.items())
-        case _:
-            return False
+    def _column(self, name: str, values: Sequence[Any], arrow: Type) -> tuple[pa.Field, pa.Array]:
+        if arrow is not None:
+            field = field_of(name, arrow)
+            try:
+                return field, array_of(values, field)
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+                logger.debug("column=%s does not fit %s", name, arrow)
+        self._declared.pop(name, None)
+        self._found[name] = None
+        if name not in self._warned and any(map(lacks_json, values)):
+            self._warned.add(name)
+            logger.warning(
+                "column=%s holds values of several kinds, so it is stored as JSON text, in which moments, decimals and "
+                "bytes are text; give values of one kind to keep them",
+                name,
+            )
+        field = field_of(name, None)
+        return field, array_of(values, field)
 
 
 # --- types by declaration --------------------------------------------------------------------------------
+
+
+def _declared_type(config: Any) -> "pa.DataType | None":
+    """The type of a column; None where its values decide, as they do where a skip value is of another kind."""
+    arrow = _column_type(config)
+    skip = getattr(config, "skip", None)
+    return arrow if arrow is None or skip is None or fits(arrow)(skip.value) else None
 
 
 def _column_type(config: Any) -> "pa.DataType | None":
@@ -181,14 +165,8 @@ def _declared_values(config: Any) -> list[Any]:
 
 
 def _values_type(values: Sequence[Any]) -> "pa.DataType | None":
-    kinds = {type(value) for value in values}
-    if kinds <= {str}:
-        return pa.string()
-    if kinds <= {bool}:
-        return pa.bool_()
-    if kinds <= {int}:
-        return pa.int64()
-    return pa.float64() if kinds <= {int, float} else None
+    """Of some declared values; None where they have none in common."""
+    return inferred(values) if values else None
 
 
 def _validation_type(config: Any) -> "pa.DataType | None":

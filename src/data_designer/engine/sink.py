@@ -1,7 +1,7 @@
 """Writes a batch: gathers its values, makes the files, and answers with a receipt."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ import pyarrow as pa
 
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.engine.accounts import Accounts, accounts_of
+from data_designer.engine.arrow_types import cells_of
 from data_designer.engine.batch_files import merged, stage_tables
 from data_designer.engine.driver import CommitJob
+from data_designer.engine.encoding import is_same
 from data_designer.engine.failures import count_kinds, failures_table
 from data_designer.engine.files import Files
 from data_designer.engine.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.parcels import Values, gather
-from data_designer.engine.profile import profile_columns
+from data_designer.engine.profile import Profile, profile_columns
 from data_designer.engine.receipts import Receipt, indices, ranges
-from data_designer.engine.schema import dataset_schema, is_exact, to_table
+from data_designer.engine.schema import Tables, declared_types
 from data_designer.engine.store import Store
 from data_designer.plan.model import Plan
 from data_designer.steps.processors import SchemaTransform
@@ -35,8 +37,8 @@ class Sink:
         self._plan = plan
         self._files = files
         self._run = run
-        self._schema = dataset_schema(plan, plan.output_columns, seed_schema)
-        self._dropped_schema = dataset_schema(plan, plan.dropped_columns, seed_schema)
+        self._tables = Tables(declared_types(plan, seed_schema))
+        self._processed: dict[str, Tables] = {}
         self._transforms = {
             processor.name: SchemaTransform(processor, engine, known)
             for processor in plan.config.processors or ()
@@ -57,8 +59,11 @@ class Sink:
             return before.current
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
         accounts = accounts_of(plan, job, values)
-        receipt = replace(receipt_of(plan, job, block, accounts, self._schema), inexact=self._inexact(block))
         contents = self._contents(block, accounts)
+        profile = self.profile(block, contents.get(PARQUET))
+        receipt = replace(
+            receipt_of(plan, job, block, accounts), profile=profile, inexact=self._inexact(block, contents)
+        )
         if before is not None:
             receipt, contents = merged(self._files, before.current, receipt, contents)
         written = stage_tables(self._files, job.batch, contents)
@@ -68,9 +73,24 @@ class Sink:
         """What the schema-transform processors make of the rows, by processor name."""
         return {name: transform.apply(block) for name, transform in self._transforms.items()}
 
-    def _inexact(self, block: Block) -> tuple[str, ...]:
-        custom = [name for step in self._plan.steps if step.kind == "custom" for name in step.makes]
-        return tuple(name for name in custom if not all(map(is_exact, block.columns.get(name) or ())))
+    def profile(self, block: Block, table: "pa.Table | None" = None) -> dict[str, Profile]:
+        """Statistics of the rows' columns, those that are dropped included; `table` is what is stored of them."""
+        if table is None:
+            table = self._tables.table(_columns(block, self._plan.output_columns))
+        names = [*self._plan.output_columns, *self._plan.dropped_columns]
+        return profile_columns(_columns(block, names), {field.name: str(field.type) for field in table.schema})
+
+    def _inexact(self, block: Block, contents: Mapping[str, pa.Table]) -> tuple[str, ...]:
+        """Columns of the user's functions whose values a reader gets back as others, if equal ones: 1.0 for 1."""
+        custom = {name for step in self._plan.steps if step.kind == "custom" for name in step.makes}
+        found = []
+        for folder in (PARQUET, DROPPED):
+            for field in contents[folder].schema if folder in contents else ():
+                if field.name in custom:
+                    read = cells_of(contents[folder].column(field.name), field)
+                    if not all(map(is_same, block.columns.get(field.name) or (), read)):
+                        found.append(field.name)
+        return tuple(found)
 
     def _holds(self, receipt: Receipt, job: CommitJob) -> bool:
         """Whether an earlier try of this run has written these rows, and failed only afterwards."""
@@ -84,26 +104,21 @@ class Sink:
         plan = self._plan
         contents: dict[str, pa.Table] = {}
         if len(block):
-            contents[PARQUET] = to_table(_columns(block, plan.output_columns), self._schema)
+            contents[PARQUET] = self._tables.table(_columns(block, plan.output_columns))
             if plan.dropped_columns and plan.run.preserve_dropped_columns:
-                contents[DROPPED] = to_table(_columns(block, plan.dropped_columns), self._dropped_schema)
+                contents[DROPPED] = self._tables.table(_columns(block, plan.dropped_columns))
             for name, rows in self.processed(block).items():
-                contents[f"{PROCESSED}/{name}"] = pa.Table.from_pylist(rows)
+                tables = self._processed.setdefault(name, Tables({}))
+                columns = {key: [row[key] for row in rows] for key in rows[0]}
+                contents[f"{PROCESSED}/{name}"] = tables.table(columns)
         for folder, failures in ((REJECTS, accounts.rejected), (NULLED, accounts.nulled)):
             if failures:
                 contents[folder] = failures_table(failures)
         return contents
 
 
-def receipt_of(
-    plan: Plan,
-    job: CommitJob,
-    block: Block,
-    accounts: Accounts,
-    schema: "pa.Schema | None" = None,
-) -> Receipt:
-    """The receipt, without files, of a batch whose complete rows are in `block`."""
-    names = [*plan.output_columns, *plan.dropped_columns]
+def receipt_of(plan: Plan, job: CommitJob, block: Block, accounts: Accounts) -> Receipt:
+    """The receipt, without files and statistics, of a batch whose complete rows are in `block`."""
     records = plan.geometry.records(job.batch)
     others = np.concatenate([job.kept.rows, job.rejected])
     return Receipt(
@@ -117,7 +132,6 @@ def receipt_of(
         spent=accounts.spent,
         null_filled=len({one.record for one in accounts.nulled}),
         reasons=count_kinds([*accounts.rejected, *accounts.nulled]),
-        profile=profile_columns(_columns(block, names), schema or dataset_schema(plan, plan.output_columns)),
     )
 
 

@@ -1,14 +1,19 @@
 """Runs a stage: its steps in order, row by row next to a model or block by block on a CPU."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from data_designer.engine.encoding import UnstorableValueError, kept
 from data_designer.engine.events import CellCount
+from data_designer.engine.journal import JournalError
 from data_designer.engine.parcels import FAILED, REJECTED, SKIPPED
+from data_designer.engine.schema import declared_fits
+from data_designer.errors import Outage
 from data_designer.models.conversation import drive, run_without_model
 from data_designer.plan.columns import producers
 from data_designer.plan.fingerprints import functions_of
@@ -17,10 +22,12 @@ from data_designer.steps.build import build
 from data_designer.steps.custom import CustomCellProgram
 from data_designer.steps.gates import Gate
 from data_designer.steps.program import CellProgram, Program, RowsProgram
-from data_designer.values import Block, Drop, Ok, Outcome, Reason, Request, Response, Skip
+from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Request, Response, Skip
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+logger = logging.getLogger(__name__)
 
 Ask = Callable[[Request], Awaitable[Response]]
 
@@ -53,6 +60,8 @@ class Results(Protocol):
 
 
 _ASYNC_CALLS_AT_ONCE = 64
+_SHOWN = 200
+"""Characters of a value that a message repeats."""
 
 
 @dataclass(slots=True)
@@ -95,6 +104,34 @@ class _Built:
     fingerprint: str
     users: bool
     """Whether it calls a function of the user, which may not give the same twice."""
+    fits: tuple[Callable[[Any], bool] | None, ...]
+    """For each column that it makes, whether a value fits the declared type; None where nothing is declared."""
+
+    def admitted(self, outcome: Outcome) -> Outcome:
+        """What came out as cells hold it; a `Drop` where they cannot, since what is stored has to be what was seen."""
+        if not isinstance(outcome, Ok):
+            return outcome
+        try:
+            values = tuple(map(kept, outcome.values))
+        except UnstorableValueError as error:
+            return Drop(Reason(UnstorableValueError.__name__, f"{self._which(outcome.values)}: {error}"))
+        for name, value, holds in zip(self.step.makes, values, self.fits, strict=True):
+            if holds is not None and not holds(value):
+                return Drop(Reason(UnstorableValueError.__name__, _misfit(name, value)))
+        return Ok(values)
+
+    def known(self, values: list[Any] | None) -> Outcome | None:
+        """What the cell came to before, where that can still be used."""
+        return None if values is None or len(values) != len(self.step.makes) else Ok(tuple(values))
+
+    def _which(self, values: tuple[Any, ...]) -> str:
+        """The first column whose value cannot be kept."""
+        for name, value in zip(self.step.makes, values, strict=True):
+            try:
+                kept(value)
+            except UnstorableValueError:
+                return f"the value of `{name}` cannot be stored"
+        raise AssertionError("one of them cannot be kept")
 
 
 class StageRunner:
@@ -112,6 +149,7 @@ class StageRunner:
                 step.pool != LOCAL,
                 plan.fingerprints.get(step.name, ""),
                 bool(functions_of(step.configs[0])),
+                declared_fits(step),
             )
             for step in stage.steps
         ]
@@ -133,12 +171,10 @@ class StageRunner:
             step = built.step
             if built.gate is not None and built.gate.decide(record, skipped or ()):
                 outcome: Outcome = Skip(built.gate.values)
-            elif (known := asks.result(built.fingerprint)) is not None:
-                outcome = Ok(tuple(known))
+            elif (known := built.known(asks.result(built.fingerprint))) is not None:
+                outcome = known
             else:
-                outcome = await drive(
-                    _cell(built.program).exchange(record, asks.record), asks.of(step.name, built.fingerprint)
-                )
+                outcome = await self._outcome(built, record, asks)
             if built.inference:
                 counts.add(step.name, failed=isinstance(outcome, Drop))
             match outcome:
@@ -156,6 +192,18 @@ class StageRunner:
                 values[name] = record[name] = value
         return RowResult(values, skipped, failed=failed)
 
+    async def _outcome(self, built: _Built, record: dict[str, Any], asks: Asks) -> Outcome:
+        """What a cell comes to; whatever breaks on the way ends it and no other."""
+        try:
+            exchange = _cell(built.program).exchange(record, asks.record)
+            return built.admitted(await drive(exchange, asks.of(built.step.name, built.fingerprint)))
+        except (Outage, JournalError):
+            raise
+        except BaseException as error:
+            if not ends_a_cell(error):
+                raise
+            return Drop(unexpected(error, built.step.name, asks.record))
+
     # --- on a CPU ----------------------------------------------------------------------------------------
 
     def run_block(self, block: Block, results: Results | None = None) -> Block:
@@ -170,6 +218,25 @@ class StageRunner:
         for built in self._steps:
             work.run(built)
         return work.result(self.stage.makes)
+
+
+def ends_a_cell(error: BaseException) -> bool:
+    """Whether what was raised while a cell was computed is that cell's matter, and nobody's who wants to stop."""
+    # A panic of a library in Rust is no Exception.
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def unexpected(error: BaseException, column: str, record: int) -> Reason:
+    """Why a cell failed that raised what nobody foresaw."""
+    kind = type(error).__name__
+    logger.warning("column=%s record=%d is rejected: %s: %s", column, record, kind, error, exc_info=error)
+    return Reason(kind, f"the cell could not be computed: {kind}: {error}")
+
+
+def _misfit(name: str, value: Any) -> str:
+    shown = ascii(value)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    return f"the value of `{name}` does not fit the column's declared type: {shown}"
 
 
 def _cell(program: Program) -> CellProgram:
@@ -211,21 +278,20 @@ class _Work:
 
     def _unknown(self, built: _Built, results: Results, todo: list[int]) -> list[int]:
         """Take what is known; gives the rows that are left, all of them where a function sees them together."""
-        known = {place: results.known(built.fingerprint, int(self.rows[place])) for place in todo}
+        known = {place: built.known(results.known(built.fingerprint, int(self.rows[place]))) for place in todo}
         unknown = [place for place in todo if known[place] is None]
         if unknown and built.step.scope == "batch":
             return todo
-        for place, values in known.items():
-            if values is not None:
-                self._write(built.step, place, tuple(values))
+        for place, outcome in known.items():
+            if outcome is not None:
+                self._settle(built, place, outcome)
         return unknown
 
     def _compute(self, built: _Built, todo: list[int]) -> None:
-        step = built.step
         if hasattr(built.program, "run"):
-            self._run_rows(cast(RowsProgram, built.program), step, todo)
+            self._run_rows(built, cast(RowsProgram, built.program), todo)
         else:
-            self._run_cells(_cell(built.program), step, todo)
+            self._run_cells(built, _cell(built.program), todo)
 
     def _ungated(self, step: Step, gate: Gate, todo: list[int]) -> list[int]:
         """Skip the rows that the gate says to skip; gives the others."""
@@ -242,10 +308,11 @@ class _Work:
         for name, value in zip(step.makes, values, strict=True):
             self.columns[name][place] = value
 
-    def _settle(self, step: Step, place: int, outcome: Outcome) -> None:
+    def _settle(self, built: _Built, place: int, outcome: Outcome) -> None:
+        step = built.step
         match outcome:
             case Drop(reason):
-                self._fail(step, place, replace(reason, column=step.name))
+                self._fail(step, place, replace(reason, column=reason.column or step.name))
             case Ok(values) | Skip(values):
                 self._write(step, place, values)
 
@@ -261,38 +328,70 @@ class _Work:
         else:
             self.rejected[place] = reason
 
-    def _run_rows(self, program: RowsProgram, step: Step, todo: list[int]) -> None:
-        whole = len(todo) == len(self.rows)
-        if whole:
-            part = Block(self.rows, {name: self.columns[name] for name in step.needs})
-        else:
-            taken = {name: [self.columns[name][place] for place in todo] for name in step.needs}
-            part = Block(self.rows[np.array(todo, dtype=np.int64)], taken)
-        made = program.run(part)
-        for name in step.makes:
-            if whole:
-                self.columns[name] = made.columns[name]
+    def _run_rows(self, built: _Built, program: RowsProgram, todo: list[int]) -> None:
+        """Run a step for some rows together; where that breaks, for halves of them, until it is known for which."""
+        step = built.step
+        try:
+            made = self._made(step, program, todo)
+        except BaseException as error:
+            if not ends_a_cell(error):
+                raise
+            if len(todo) == 1 or step.scope == "batch":
+                reason = unexpected(error, step.name, int(self.rows[todo[0]]))
+                for place in todo:
+                    self._fail(step, place, replace(reason, column=step.name))
             else:
-                for place, value in zip(todo, made.columns[name], strict=True):
-                    self.columns[name][place] = value
+                middle = len(todo) // 2
+                self._run_rows(built, program, todo[:middle])
+                self._run_rows(built, program, todo[middle:])
+            return
+        self._take(built, made, todo)
+
+    def _made(self, step: Step, program: RowsProgram, todo: list[int]) -> Made:
+        if len(todo) == len(self.rows):
+            return program.run(Block(self.rows, {name: self.columns[name] for name in step.needs}))
+        taken = {name: [self.columns[name][place] for place in todo] for name in step.needs}
+        return program.run(Block(self.rows[np.array(todo, dtype=np.int64)], taken))
+
+    def _take(self, built: _Built, made: Made, todo: list[int]) -> None:
+        step = built.step
+        if step.kind in (SEED, SAMPLERS):  # Made here, and of kinds that cells hold.
+            for name in step.makes:
+                if len(todo) == len(self.rows):
+                    self.columns[name] = made.columns[name]
+                else:
+                    for place, value in zip(todo, made.columns[name], strict=True):
+                        self.columns[name][place] = value
+        else:
+            cells = zip(*(made.columns[name] for name in step.makes), strict=True)
+            for source, (place, values) in enumerate(zip(todo, cells, strict=True)):
+                if source not in made.drops:
+                    self._settle(built, place, built.admitted(Ok(values)))
         for source, reason in made.drops.items():
             self._fail(step, todo[source], replace(reason, column=reason.column or step.name))
 
-    def _run_cells(self, program: CellProgram, step: Step, todo: list[int]) -> None:
+    def _run_cells(self, built: _Built, program: CellProgram, todo: list[int]) -> None:
         if isinstance(program, CustomCellProgram) and program.is_async:
-            asyncio.run(self._run_async(program, step, todo))
+            asyncio.run(self._run_async(built, program, todo))
             return
-        needs = step.needs
+        needs = built.step.needs
         for place in todo:
             record = {name: self.columns[name][place] for name in needs}
-            self._settle(step, place, run_without_model(program.exchange(record, int(self.rows[place]))))
+            index = int(self.rows[place])
+            try:
+                outcome = built.admitted(run_without_model(program.exchange(record, index)))
+            except BaseException as error:
+                if not ends_a_cell(error):
+                    raise
+                outcome = Drop(unexpected(error, built.step.name, index))
+            self._settle(built, place, outcome)
 
-    async def _run_async(self, program: CustomCellProgram, step: Step, todo: list[int]) -> None:
+    async def _run_async(self, built: _Built, program: CustomCellProgram, todo: list[int]) -> None:
         at_once = asyncio.Semaphore(_ASYNC_CALLS_AT_ONCE)
 
         async def one(place: int) -> None:
             index = int(self.rows[place])
-            record = {name: self.columns[name][place] for name in step.needs}
+            record = {name: self.columns[name][place] for name in built.step.needs}
             async with at_once:
                 try:
                     result = await program.call(record)
@@ -300,7 +399,7 @@ class _Work:
                     outcome = program.failed(error, index)
                 else:
                     outcome = program.finish(record, result, index)
-            self._settle(step, place, outcome)
+            self._settle(built, place, built.admitted(outcome))
 
         async with asyncio.TaskGroup() as group:
             for place in todo:

@@ -24,6 +24,7 @@ from data_designer.engine.files import LocalFiles
 from data_designer.engine.metrics import Metrics
 from data_designer.engine.parcels import Values, gather
 from data_designer.engine.progress import Progress
+from data_designer.engine.promotion import promote
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.sink import Sink, receipt_of
 from data_designer.engine.store import Store, check_name
@@ -390,6 +391,7 @@ class DataDesigner:
                     watched = _Watched(ledger, progress, metrics)
                     opened, report = self._run(unmade, asking or unmade.prepared.plan, watched)
             with suppress(OSError):  # What is left over does no harm, and goes the next time.
+                promote(store)
                 store.tidy()
             totals = ledger.write(final=True)
         return self._finished(builder, opened, ArtifactStorage(store, dataset_name), totals, report)
@@ -492,7 +494,7 @@ class _Kept:
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
         self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
         self.processed = sink.processed(block)
-        receipt = receipt_of(plan, job, block, accounts_of(plan, job, values))
+        receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))
         self.receipts.append(receipt)
         return receipt
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.schema import decode_json, is_json
+from data_designer.engine.arrow_types import cells_of, concatenated, is_json
 from data_designer.errors import ArtifactStorageError, InvalidFileFormatError
 from data_designer.object_storage import Location, Objects, location
 
@@ -22,8 +22,7 @@ def load(contents: Iterable[bytes]) -> pd.DataFrame:
     tables = [_table(content) for content in contents]
     if not tables:
         return pd.DataFrame()
-    table = pa.concat_tables(tables, promote_options="permissive")
-    return to_frame(table)
+    return to_frame(concatenated(tables))
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -31,7 +30,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     for field in table.schema:
         if is_json(field):
-            values = [decode_json(text) for text in table.column(field.name).to_pylist()]
+            values = cells_of(table.column(field.name), field)
             frame[field.name] = pd.Series(values, dtype=object, index=frame.index)
     return frame
 

@@ -1,14 +1,16 @@
 """Processors of finished batches: which columns to drop, and rows in another form."""
 
+import logging
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
 from data_designer.config.processors import SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.errors import DatasetProcessingError, PromptTemplateRenderError
 from data_designer.steps.templates import Template, compile_json_template, template_violations
 from data_designer.values import Block, Record
+
+logger = logging.getLogger(__name__)
 
 
 def drop_columns(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
@@ -46,21 +48,22 @@ class SchemaTransform:
         self._form = _compiled(config.template, engine, known)
 
     def apply(self, block: Block) -> list[dict[str, Any]]:
-        """Transform every row, in the order of the block.
-
-        Raises:
-            DatasetProcessingError: a row cannot be rendered.
-        """
+        """Transform every row, in the order of the block; one that cannot be rendered is all null, which is said."""
         return [self._transformed(block, place) for place in range(len(block))]
 
     def _transformed(self, block: Block, place: int) -> dict[str, Any]:
         record = {name: values[place] for name, values in block.columns.items()}
         try:
             row: dict[str, Any] = _filled(self._form, record)
-        except PromptTemplateRenderError as error:
-            raise DatasetProcessingError(
-                f"processor {self._name!r} fails at record {block.rows[place]}: {error}"
-            ) from error
+        except Exception as error:  # noqa: BLE001 - a template is the user's program; what is paid for is kept
+            logger.warning(
+                "processor=%s record=%d is null there: %s: %s",
+                self._name,
+                block.rows[place],
+                type(error).__name__,
+                error,
+            )
+            return dict.fromkeys(self._form)
         return row
 
 

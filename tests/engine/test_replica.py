@@ -16,7 +16,7 @@ from tests.plans import compiled, texts
 
 import data_designer.config as dd
 from data_designer.engine.events import Replays
-from data_designer.engine.journal import Replay, read_replay
+from data_designer.engine.journal import JournalError, Replay, read_replay
 from data_designer.engine.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
 from data_designer.engine.recording import Dataset, Recording, Remembered, replica_name
 from data_designer.engine.replica import LINGER, LeaseEndedError, Replica, Summary, linger_of
@@ -358,19 +358,39 @@ def test_an_outage_is_reported_beside_the_rows(in_virtual_time: InVirtualTime) -
 
 
 def test_what_is_no_rows_fault_reaches_whoever_collects() -> None:
-    """An error that is no refusal of a model is raised by `collect`, this time and every other."""
+    """A journal that cannot be written is raised by `collect`, this time and every other."""
 
     async def broken(prompt: str) -> str:
-        raise ZeroDivisionError(prompt)
+        raise JournalError(prompt)
 
     async def scenario() -> None:
         async with Place().replica(FakeLine(broken)) as replica:
             await replica.submit(*parcel([0]))
             for _ in range(2):
-                with pytest.raises(ZeroDivisionError, match="draft id0"):
+                with pytest.raises(JournalError, match="draft id0"):
                     await replica.collect(0)
 
     asyncio.run(scenario())
+
+
+def test_what_nobody_foresaw_ends_its_own_row(caplog: pytest.LogCaptureFixture) -> None:
+    """An error that is no refusal of a model rejects the row that it came up in, with its kind; the others go on."""
+
+    async def broken(prompt: str) -> str:
+        if "id1" in prompt:
+            raise ZeroDivisionError(prompt)
+        return "fine"
+
+    async def scenario() -> None:
+        async with Place().replica(FakeLine(broken)) as replica:
+            await replica.submit(*parcel([0, 1, 2]))
+            found = await Collected().all(replica, 3)
+        rejected = {row: values[REJECTED] for row, values in found.rows.items() if values.get(REJECTED)}
+        assert rejected.keys() == {1}
+        assert (rejected[1].kind, rejected[1].column) == ("ZeroDivisionError", "draft")
+
+    asyncio.run(scenario())
+    assert "record=1" in caplog.text
 
 
 # --- slots -----------------------------------------------------------------------------------------------------

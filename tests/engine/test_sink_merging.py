@@ -20,7 +20,7 @@ from data_designer.engine.parcels import REJECTED, SPENT, Locations, Values
 from data_designer.engine.profile import distinct, profile_columns
 from data_designer.engine.receipts import Receipt, indices
 from data_designer.engine.recording import Dataset
-from data_designer.engine.schema import dataset_schema
+from data_designer.engine.schema import declared_types
 from data_designer.engine.sink import Sink
 from data_designer.engine.spending import Spending
 from data_designer.engine.store import Store
@@ -186,9 +186,9 @@ def test_the_profile_is_that_of_all_rows(desk: Desk) -> None:
     """Statistics of rows that came in two parts are those of the rows together."""
     desk.write([6, 9, 11])
     merged = desk.write([7, 8, 10]).profile
-    schema = dataset_schema(PLAN, PLAN.output_columns)
+    types = {name: str(arrow) for name, arrow in declared_types(PLAN).items()}
     rows = range(START, START + SIZE)
-    whole = profile_columns({name: [_cell(name, row, "v") for row in rows] for name in ("number", "title")}, schema)
+    whole = profile_columns({name: [_cell(name, row, "v") for row in rows] for name in ("number", "title")}, types)
     for name, profile in whole.items():
         assert {**merged[name], "numbers": 0, "characters": 0} == {**profile, "numbers": 0, "characters": 0}
         assert distinct(merged[name]) == SIZE

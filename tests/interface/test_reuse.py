@@ -23,6 +23,7 @@ import data_designer.config as dd
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError, DatasetCreationResults
+from data_designer.interface.loading import load
 
 Builder = dd.DataDesignerConfigBuilder
 Edit = Callable[[Builder], object]
@@ -416,9 +417,7 @@ def committed(folder: Path) -> list[dict[str, Any]]:
     files = [sorted((folder / name).glob("*.parquet")) for name in ("parquet-files", "dropped-columns-parquet-files")]
     if not files[0]:
         return []
-    frames = [pd.concat(map(pd.read_parquet, some), ignore_index=True) for some in files]
-    frame = pd.concat(frames, axis=1)
-    frame["draft__trace"] = frame["draft__trace"].map(json.loads)
+    frame = pd.concat([load(file.read_bytes() for file in some) for some in files], axis=1)
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 

@@ -1,5 +1,6 @@
 """Processors: columns dropped by name and pattern, rows written in another form."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from data_designer.config.processors import SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.errors import DatasetProcessingError, PromptTemplateRenderError
+from data_designer.errors import PromptTemplateRenderError
 from data_designer.steps.processors import (
     SchemaTransform,
     drop_columns,
@@ -89,10 +90,14 @@ def test_the_form_of_the_template_is_kept() -> None:
     assert len(rows[1]["messages"]) == 1
 
 
-def test_a_row_that_fails_is_named() -> None:
-    """The error names the processor, the record and the cause."""
-    with pytest.raises(DatasetProcessingError, match=r"processor 't' .* record 41: .*ZeroDivision"):
-        transform({"x": "{{ 1 / a }}"}, block(a=[1, 0]))
+def test_a_row_that_fails_is_null_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    """The others are there, in their places; the warning names the processor, the record and the cause."""
+    assert transform({"x": "{{ 1 / a }}", "y": 1}, block(a=[1, 0, 2])) == [
+        {"x": "1.0", "y": 1},
+        {"x": None, "y": None},
+        {"x": "0.5", "y": 1},
+    ]
+    assert re.search(r"processor=t record=41 .*ZeroDivision", caplog.text)
 
 
 def test_a_refused_template_is_found_before_any_row() -> None:

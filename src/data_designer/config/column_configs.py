@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag, field_serializer, field_validator, model_validator
+from pydantic.json_schema import GenerateJsonSchema
 
 from data_designer.config.base import ConfigBase, SingleColumnConfig
 from data_designer.config.media import AnyContext
@@ -143,6 +144,17 @@ class LLMCodeColumnConfig(LLMTextColumnConfig):
         return "💻"
 
 
+class _WithDecimalPatterns(GenerateJsonSchema):
+    """Says in the schema of a pydantic class which texts are decimals, and of how many places."""
+
+    def get_decimal_pattern(self, schema: Any) -> str | None:
+        """A pattern from which `steps.pruning` reads the places after the point."""
+        digits, places = schema.get("max_digits"), schema.get("decimal_places")
+        whole = "+" if digits is None or places is None else f"{{1,{max(1, digits - places)}}}"
+        fraction, some = ("*", "+") if places is None else (f"{{0,{places}}}0*", f"{{1,{max(1, places)}}}0*")
+        return rf"^[+-]?0*(\d{whole}\.?\d{fraction}|\.\d{some})$"
+
+
 class LLMStructuredColumnConfig(LLMTextColumnConfig):
     """A column of JSON that a model writes to a schema."""
 
@@ -154,7 +166,7 @@ class LLMStructuredColumnConfig(LLMTextColumnConfig):
     @classmethod
     def _schema(cls, output_format: Any) -> Any:
         is_model = isinstance(output_format, type) and issubclass(output_format, BaseModel)
-        return output_format.model_json_schema() if is_model else output_format
+        return output_format.model_json_schema(schema_generator=_WithDecimalPatterns) if is_model else output_format
 
     @staticmethod
     def get_column_emoji() -> str:

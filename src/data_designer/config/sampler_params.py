@@ -12,7 +12,7 @@ from data_designer.config.models import normalised
 
 MIN_AGE, MAX_AGE = 0, 114
 
-Scalar = str | int | float
+Scalar = str | bool | int | float
 
 
 class SamplerType(StrEnum):

@@ -21,6 +21,8 @@ from uuid import UUID
 import numpy as np
 import orjson
 
+from data_designer.steps.frames import cells
+
 MAX_LEVELS: Final = 200
 """Lists and dicts inside one another; templates and readers of JSON walk them by recursion."""
 MAX_ITEMS: Final = 1_000_000
@@ -104,7 +106,7 @@ class _Keeping:
                 return str(value)
             case _ if is_dataclass(value) and not isinstance(value, type):
                 return self._dict({one.name: getattr(value, one.name) for one in fields(value)}, level)
-            case _ if callable(getattr(value, "model_dump", None)) and not isinstance(value, type):
+            case _ if callable(getattr(type(value), "model_dump", None)):
                 return self.keep(value.model_dump(), level)
             case _:
                 return _moment_or_number(value)
@@ -165,8 +167,8 @@ def _moment_or_number(value: Any) -> Any:
             return value
         case Decimal() if value.is_finite():
             return value
-        case _ if type(value).__name__ == "Series" and type(value).__module__.startswith("pandas."):
-            return kept(value.tolist())
+        case _ if type(value).__name__ == "Series" and type(value).__module__.startswith("pandas"):
+            return kept(cells(value))
         case _:
             raise UnstorableValueError(
                 f"it is a {type(value).__name__}; a cell holds text, numbers, dates, bytes, lists and dicts of them"

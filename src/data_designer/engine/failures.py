@@ -55,7 +55,7 @@ def failures_table(failures: Iterable[Failure]) -> pa.Table:
         )
         for one in sorted(failures, key=lambda one: one.record)
     ]
-    columns = list(zip(*rows, strict=True))
+    columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
     arrays = [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=_SCHEMA)
 

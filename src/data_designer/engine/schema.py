@@ -14,6 +14,7 @@ import pyarrow as pa
 from data_designer.engine.arrow_types import Type, array_of, field_of, fits, inferred, unified
 from data_designer.engine.encoding import lacks_json
 from data_designer.plan.model import SAMPLERS, SEED, Plan, Step
+from data_designer.steps.pruning import decimal_places
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +206,9 @@ def _schema_type(schema: Any, definitions: Mapping[str, Any], path: tuple[str, .
         options = [option for option in schema["anyOf"] if option.get("type") != "null"]
         if len(options) == 1:
             return _schema_type(options[0], definitions, path)
+        places = decimal_places(schema)
+        if places is not None and places[0] is not None:
+            return pa.decimal128(38, min(places[0], 38))
         raise _NoArrowTypeError
     return _plain_schema_type(schema, definitions, path)
 

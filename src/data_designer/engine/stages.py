@@ -111,27 +111,20 @@ class _Built:
         """What came out as cells hold it; a `Drop` where they cannot, since what is stored has to be what was seen."""
         if not isinstance(outcome, Ok):
             return outcome
-        try:
-            values = tuple(map(kept, outcome.values))
-        except UnstorableValueError as error:
-            return Drop(Reason(UnstorableValueError.__name__, f"{self._which(outcome.values)}: {error}"))
-        for name, value, holds in zip(self.step.makes, values, self.fits, strict=True):
-            if holds is not None and not holds(value):
-                return Drop(Reason(UnstorableValueError.__name__, _misfit(name, value)))
-        return Ok(values)
+        values = []
+        for name, value, fits in zip(self.step.makes, outcome.values, self.fits, strict=True):
+            try:
+                cell = kept(value)
+            except Exception as error:  # noqa: BLE001 - looking at what a function gives may run its code
+                return _unstorable(f"the value of `{name}` cannot be stored: {error}")
+            if fits is not None and not fits(cell):
+                return _unstorable(f"the value of `{name}` does not fit the column's declared type: {_shown(cell)}")
+            values.append(cell)
+        return Ok(tuple(values))
 
     def known(self, values: list[Any] | None) -> Outcome | None:
         """What the cell came to before, where that can still be used."""
         return None if values is None or len(values) != len(self.step.makes) else Ok(tuple(values))
-
-    def _which(self, values: tuple[Any, ...]) -> str:
-        """The first column whose value cannot be kept."""
-        for name, value in zip(self.step.makes, values, strict=True):
-            try:
-                kept(value)
-            except UnstorableValueError:
-                return f"the value of `{name}` cannot be stored"
-        raise AssertionError("one of them cannot be kept")
 
 
 class StageRunner:
@@ -233,10 +226,13 @@ def unexpected(error: BaseException, column: str, record: int) -> Reason:
     return Reason(kind, f"the cell could not be computed: {kind}: {error}")
 
 
-def _misfit(name: str, value: Any) -> str:
+def _unstorable(why: str) -> Drop:
+    return Drop(Reason(UnstorableValueError.__name__, why))
+
+
+def _shown(value: Any) -> str:
     shown = ascii(value)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-    return f"the value of `{name}` does not fit the column's declared type: {shown}"
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def _cell(program: Program) -> CellProgram:
@@ -419,4 +415,8 @@ class _Work:
 
 def _gate(step: Step, named: dict[str, str]) -> Gate | None:
     guarded = step.skip is not None or (step.propagate_skip and bool(step.required))
-    return Gate(step, named) if guarded else None
+    if not guarded:
+        return None
+    gate = Gate(step, named)
+    gate.values = tuple(map(kept, gate.values))
+    return gate

@@ -1,20 +1,25 @@
 """Reads a dataset's files back into DataFrames."""
 
 import csv
+import json
 import tempfile
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.arrow_types import cells_of, concatenated, is_json
+from data_designer.engine.arrow_types import cells_of, concatenated, is_json, unified_schema, widened
+from data_designer.engine.encoding import encode_json
 from data_designer.errors import ArtifactStorageError, InvalidFileFormatError
 from data_designer.object_storage import Location, Objects, location
 
 FORMATS = ("jsonl", "csv", "parquet")
+
+Contents = Callable[[], Iterable[bytes]]
+"""Gives the contents of some Parquet files."""
 
 
 def load(contents: Iterable[bytes]) -> pd.DataFrame:
@@ -39,8 +44,15 @@ def _table(content: bytes) -> pa.Table:
     return pq.read_table(pa.BufferReader(content))
 
 
-def export(contents: Iterable[bytes], path: "str | Location", form: str | None) -> Location:
-    """Stream the rows of some Parquet files, given by their contents, into one file or object, batch by batch.
+def export(contents: Contents, path: "str | Location", form: str | None) -> Location:
+    """Stream the rows of some Parquet files into one file or object, batch by batch.
+
+    In jsonl and csv, columns of JSON text are what they stand for; lists and dicts in csv are JSON text.
+
+    Args:
+        contents: gives the contents of the files, as often as it is called.
+        path: of the file or object.
+        form: jsonl, csv or parquet; None for what the suffix of the path says.
 
     Raises:
         InvalidFileFormatError: the format is none of jsonl, csv, parquet.
@@ -52,33 +64,53 @@ def export(contents: Iterable[bytes], path: "str | Location", form: str | None) 
     if kind not in FORMATS:
         raise InvalidFileFormatError(f"export writes {', '.join(FORMATS)}; not {kind or target.name!r}")
     write = {"parquet": _to_parquet, "csv": _to_csv, "jsonl": _to_jsonl}[kind]
-    tables = map(_table, contents)
-    first = next(tables, None)
-    if first is None:
+    # Files of a run that was killed may differ in types.
+    schema = unified_schema(pq.read_schema(pa.BufferReader(content)) for content in contents())
+    if not len(schema):
         raise ArtifactStorageError("there is nothing to export: the dataset has no batches")
+    tables = (widened(_table(content), schema) for content in contents())
     if isinstance(target, Path):
-        write(first, tables, target)
+        write(schema, tables, target)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            write(first, tables, Path(folder, target.name))
+            write(schema, tables, Path(folder, target.name))
             Objects(target.parent).upload(target.name, Path(folder, target.name))
     return target
 
 
-def _to_parquet(first: pa.Table, others: Iterable[pa.Table], target: Path) -> None:
-    with pq.ParquetWriter(target, first.schema) as writer:
-        for table in chain([first], others):
-            writer.write_table(table.select(first.schema.names))
+def _to_parquet(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> None:
+    with pq.ParquetWriter(target, schema) as writer:
+        for table in tables:
+            writer.write_table(table)
 
 
-def _to_csv(first: pa.Table, others: Iterable[pa.Table], target: Path) -> None:
-    for number, table in enumerate(chain([first], others)):
-        frame = to_frame(table.select(first.schema.names))
-        frame.to_csv(target, mode="a" if number else "w", header=not number, index=False, quoting=csv.QUOTE_MINIMAL)
+def _to_csv(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> None:
+    with target.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(schema.names)
+        for table in tables:
+            columns = [map(_plain, _cells(table, field)) for field in schema]
+            writer.writerows(zip(*columns, strict=True))
 
 
-def _to_jsonl(first: pa.Table, others: Iterable[pa.Table], target: Path) -> None:
+def _plain(cell: Any) -> Any:
+    """A cell as CSV holds it."""
+    match cell:
+        case dict() | list():
+            return encode_json(cell)
+        case bytes():
+            return json.loads(encode_json(cell) or "null")
+        case _:
+            return cell
+
+
+def _to_jsonl(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> None:
     with target.open("w", encoding="utf-8") as out:
-        for table in chain([first], others):
-            text = to_frame(table).to_json(orient="records", lines=True, force_ascii=False, date_format="iso")
-            out.write(text if text.endswith("\n") else f"{text}\n")
+        for table in tables:
+            columns = [_cells(table, field) for field in schema]
+            for row in zip(*columns, strict=True):
+                out.write(f"{encode_json(dict(zip(schema.names, row, strict=True)))}\n")
+
+
+def _cells(table: pa.Table, field: pa.Field) -> list[Any]:
+    return cells_of(table.column(field.name), field)

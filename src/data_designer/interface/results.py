@@ -11,12 +11,13 @@ from data_designer.config.analysis.dataset_profiler import DatasetProfilerResult
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.analysis import analyse
+from data_designer.engine.failures import failures_table
 from data_designer.engine.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.store import Store
 from data_designer.engine.totals import total
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
-from data_designer.interface.loading import export, load
+from data_designer.interface.loading import export, load, to_frame
 from data_designer.interface.outcomes import RunOutcomes
 from data_designer.object_storage import Location
 from data_designer.plan.model import Plan
@@ -117,11 +118,15 @@ class DatasetCreationResults:
         Columns: record_index, column, kind, message, last_reply, attempts (requests sent for the record), usd (what
         these cost; null without prices), seed (the record's row of the seed dataset, as JSON).
         """
-        return load(self.artifact_storage.store.contents(REJECTS))
+        return self._failures(REJECTS)
 
     def load_null_filled(self) -> pd.DataFrame:
         """Every cell that failed and is null instead, in the same form."""
-        return load(self.artifact_storage.store.contents(NULLED))
+        return self._failures(NULLED)
+
+    def _failures(self, folder: str) -> pd.DataFrame:
+        contents = list(self.artifact_storage.store.contents(folder))
+        return load(contents) if contents else to_frame(failures_table([]))
 
     def load_analysis(self) -> DatasetProfilerResults:
         """Statistics of its columns."""
@@ -146,7 +151,7 @@ class DatasetCreationResults:
 
     def export(self, path: "str | Location", *, format: str | None = None) -> Location:  # noqa: A002 - the public name
         """Write all rows into one jsonl, csv or parquet file, or object."""
-        return export(self.artifact_storage.store.contents(), path, format)
+        return export(self.artifact_storage.store.contents, path, format)
 
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
         """A new builder with the same models, seeded from this dataset."""

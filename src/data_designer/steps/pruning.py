@@ -64,18 +64,24 @@ class Pruner:
     schema offers a choice, the branch that fits and loses least decides.
     """
 
-    def __init__(self, schema: Schema, judge_for: Callable[[Any], Judge]) -> None:
+    def __init__(
+        self, schema: Schema, judge_for: Callable[[Any], Judge], number: Callable[[Decimal], Any] = float
+    ) -> None:
         """Prepare a schema.
 
         Args:
             schema: The whole schema.
             judge_for: Makes the judge of a part of it.
+            number: What decimals become.
 
         Raises:
             LookupError: it refers to something outside itself.
         """
         self._root = schema
         self._judge_for = judge_for
+        self._number = number
+        self.has_decimals = False
+        """Whether a place of the schema holds a decimal."""
         self._nodes: dict[int, _Node] = {}
         self._made: list[Schema] = []
         self._node = self._compiled(schema)
@@ -113,8 +119,9 @@ class Pruner:
         return schema
 
     def _fill(self, node: _Node, schema: Schema) -> None:
-        if (digits := _decimal_places(schema)) is not None:
+        if (digits := decimal_places(schema)) is not None:
             node.is_decimal, node.places = True, digits[0]
+            self.has_decimals = True
         elif (choice := _choice(schema)) is not None:
             self._fill_choice(node, schema, choice)
         else:
@@ -186,7 +193,8 @@ class Pruner:
 
     def _pruned(self, node: _Node, value: Any) -> Any:
         if node.is_decimal:
-            return _rounded(value, node.places)
+            rounded = _rounded(value, node.places)
+            return self._number(rounded) if isinstance(rounded, Decimal) else rounded
         if node.branches:
             return self._chosen(node, value)
         match value:
@@ -262,7 +270,7 @@ def _choice(schema: Schema) -> Sequence[Any] | None:
     return branches
 
 
-def _decimal_places(schema: Schema) -> tuple[int | None] | None:
+def decimal_places(schema: Schema) -> tuple[int | None] | None:
     """Recognise a decimal (number, or string with a pattern, or null); gives its places after the point."""
     branches = [part for part in schema.get("anyOf", ()) if isinstance(part, Mapping)]
     kinds = {part.get("type") if isinstance(part.get("type"), str) else "" for part in branches}
@@ -274,7 +282,7 @@ def _decimal_places(schema: Schema) -> tuple[int | None] | None:
 
 
 def _rounded(value: Any, places: int | None) -> Any:
-    """Give a decimal as a float; what is no number is left to the validator."""
+    """Give a decimal, rounded; what is no number is left to the validator."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
     try:
@@ -283,7 +291,7 @@ def _rounded(value: Any, places: int | None) -> Any:
             number = number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     except InvalidOperation:
         return value
-    return float(number)
+    return number if number.is_finite() else value
 
 
 def _json_types(value: Any) -> frozenset[str]:

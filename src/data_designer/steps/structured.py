@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ class ResponseSchema:
         self._schema = _relaxed(schema)
         self._check = SchemaCheck(self._schema, self._schema)
         self._pruner = Pruner(self._schema, self._judge_for)
+        self._exact = Pruner(self._schema, self._judge_for, number=_same) if self._pruner.has_decimals else None
 
     def parse(self, reply: str) -> Any:
         """Take the last JSON block of a reply, without undeclared properties.
@@ -48,7 +50,7 @@ class ResponseSchema:
         return self.fitted(self._read(reply))
 
     def fitted(self, value: Any) -> Any:
-        """Give the value without undeclared properties.
+        """Give the value without undeclared properties, its decimals as `Decimal`.
 
         Raises:
             ParserException: it does not fit the schema; the text names each place.
@@ -66,10 +68,15 @@ class ResponseSchema:
                 + "\n".join(mismatches)
                 + "\nAnswer again with the whole JSON, corrected."
             )
-        return pruned
+        # A validator knows no decimals, so that they are floats until it has judged.
+        return pruned if self._exact is None else self._exact.prune(value)
 
     def _judge_for(self, schema: Any) -> Judge:
         return SchemaCheck(schema, self._schema).fits
+
+
+def _same(number: Decimal) -> Decimal:
+    return number
 
 
 def format_instructions(schema: Schema, *, bare: bool = False) -> str:

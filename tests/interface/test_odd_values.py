@@ -18,6 +18,8 @@ from tests.properties import examples
 from tests.replies import row_of
 
 import data_designer.config as dd
+from data_designer.engine.promotion import promote
+from data_designer.engine.store import Store
 from data_designer.interface import DatasetCreationResults
 from data_designer.interface.stored import StoredDataset
 

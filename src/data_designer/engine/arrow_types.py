@@ -41,6 +41,15 @@ def is_json(field: pa.Field) -> bool:
     return (field.metadata or {}).get(ENCODING) == JSON
 
 
+def type_text(arrow: pa.DataType) -> str:
+    """A type as text; `str` also names the items of a list, which a reader of files names otherwise than a writer."""
+    if pa.types.is_list(arrow):
+        return f"list<{type_text(arrow.value_type)}>"
+    if pa.types.is_struct(arrow):
+        return f"struct<{', '.join(f'{member.name!r}: {type_text(member.type)}' for member in arrow)}>"
+    return str(arrow)
+
+
 # --- from values -----------------------------------------------------------------------------------------
 
 

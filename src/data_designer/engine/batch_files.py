@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.arrow_types import concatenated, is_json
+from data_designer.engine.arrow_types import concatenated, is_json, type_text
 from data_designer.engine.events import Rows
 from data_designer.engine.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.files import Files, stage
@@ -89,7 +89,7 @@ def stage_table(files: Files, path: str, table: pa.Table) -> BatchFile:
 
 def schema_digest(schema: pa.Schema) -> str:
     """Tells schemas apart: files of the same read as one."""
-    text = "\n".join(f"{field.name!r}: {'json' if is_json(field) else field.type}" for field in schema)
+    text = "\n".join(f"{field.name!r}: {'json' if is_json(field) else type_text(field.type)}" for field in schema)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -6,7 +6,7 @@ both until the new file is in place, so that a crash is mended by going on.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -30,55 +30,55 @@ def promote(store: Store) -> int:
         OSError: the disk refuses; what was visible before still is.
         ArtifactStorageError: a file or receipt is damaged, or another run has taken over.
     """
-    found = _schemas(store)
-    wanted = {folder: unified_schema(schemas) for folder, schemas in found.items() if len(schemas) > 1}
-    if not wanted:
+    found = {folder: some for folder, some in _schemas(store).items() if len(some) > 1}
+    if not found:
         return 0
+    wanted = {folder: unified_schema(some.values()) for folder, some in found.items()}
     try:
-        written = _write_again(store, wanted)
+        written = _write_again(store, found, wanted)
     except pa.ArrowInvalid:  # Integers that no float holds, beside floats.
-        written = _write_again(store, {folder: as_json(schema, found[folder]) for folder, schema in wanted.items()})
-    logger.info("files=%d were written again with wider types, so that the files of each folder read as one", written)
+        wanted = {folder: as_json(schema, list(found[folder].values())) for folder, schema in wanted.items()}
+        written = _write_again(store, found, wanted)
+    if written:
+        logger.info("files=%d were written again with wider types, so that all of a folder read as one", written)
     return written
 
 
-def _schemas(store: Store) -> dict[str, list[pa.Schema]]:
-    """Folder to the different schemas of its files."""
-    examples: dict[str, dict[str, BatchFile]] = {}
-    for _, file in _files(store):
-        # What an earlier version wrote has no digest, and so is looked at file by file.
-        examples.setdefault(_folder(file), {}).setdefault(file.schema or file.path, file)
+Schemas = Mapping[str, pa.Schema]
+"""Digest, as files name it, or folder, to a schema."""
+
+
+def _schemas(store: Store) -> dict[str, dict[str, pa.Schema]]:
+    """Folder to the schemas of its files. Those without a digest are of an earlier version, which wrote them alike."""
+    found: dict[str, dict[str, BatchFile]] = {}
+    for receipt in store.receipts():
+        for file in receipt.files:
+            if _folder(file) not in _OF_ONE_FORM:
+                found.setdefault(_folder(file), {}).setdefault(file.schema, file)
     return {
-        folder: list({schema_digest(schema): schema for schema in _read(store, files.values())}.values())
-        for folder, files in examples.items()
+        folder: {digest: read_table(store.files, file).schema for digest, file in files.items()}
+        for folder, files in found.items()
         if len(files) > 1
     }
 
 
-def _read(store: Store, files: Iterable[BatchFile]) -> Iterator[pa.Schema]:
-    for file in files:
-        yield read_table(store.files, file).schema
+def _write_again(store: Store, found: Mapping[str, Schemas], wanted: Schemas) -> int:
+    right = {folder: schema_digest(schema) for folder, schema in wanted.items()}
+    seen = {(folder, name): schema_digest(one) for folder, some in found.items() for name, one in some.items()}
 
+    def is_right(file: BatchFile) -> bool:
+        return seen.get((_folder(file), file.schema)) == right[_folder(file)]
 
-def _files(store: Store) -> Iterator[tuple[Receipt, BatchFile]]:
-    for receipt in store.receipts():
-        for file in receipt.files:
-            if _folder(file) not in _OF_ONE_FORM:
-                yield receipt, file
-
-
-def _write_again(store: Store, wanted: Mapping[str, pa.Schema]) -> int:
-    digests = {folder: schema_digest(schema) for folder, schema in wanted.items()}
     written = 0
     for receipt in store.receipts():
-        narrow = [file for file in receipt.files if file.schema != digests.get(_folder(file), file.schema)]
+        narrow = [file for file in receipt.files if _folder(file) in wanted and not is_right(file)]
         if narrow:
             store.publish(_wider(store, receipt, narrow, wanted))
             written += len(narrow)
     return written
 
 
-def _wider(store: Store, receipt: Receipt, narrow: list[BatchFile], wanted: Mapping[str, pa.Schema]) -> Receipt:
+def _wider(store: Store, receipt: Receipt, narrow: list[BatchFile], wanted: Schemas) -> Receipt:
     """The receipt with some of its files in the wanted schema, written under names that nobody reads."""
     files, profile = {file.path: file for file in receipt.files}, dict(receipt.profile)
     for file in narrow:

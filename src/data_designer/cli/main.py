@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from data_designer.cli.jobs import HERE, Address, add_commands, check_shared, run_job
 from data_designer.cli.loading import load_builder, load_run_config, parse_settings, reload_builder, source_of
+from data_designer.cli.saying import say
 from data_designer.config.run_config import ResumeMode
 from data_designer.config.version import get_library_version
 from data_designer.errors import DataDesignerError
@@ -54,12 +55,12 @@ def _errors_in_one_line(*, debug: bool) -> Iterator[None]:
     except (click.exceptions.ClickException, typer.Exit):
         raise
     except KeyboardInterrupt as interrupt:
-        typer.echo("interrupted", err=True)
+        say("interrupted", err=True)
         _leave(130 if str(interrupt) == LEFT else 1)
     except Exception as error:
         if debug:
             raise
-        typer.echo(f"❌ {_said(error)}", err=True)
+        say(f"❌ {_said(error)}", err=True)
         raise typer.Exit(1) from None
 
 
@@ -94,10 +95,10 @@ def _say_what_there_is(results: Any) -> None:
     folder = results.artifact_storage.base_dataset_path
     outcomes = results.outcomes
     nulls = f", {outcomes.null_filled} of them with nulls" if outcomes.null_filled else ""
-    typer.echo(f"{outcomes.generated + outcomes.null_filled} of {outcomes.requested} records in {folder}{nulls}")
+    say(f"{outcomes.generated + outcomes.null_filled} of {outcomes.requested} records in {folder}{nulls}")
     if results.early_shutdown is not None:
-        typer.echo(f"❌ stopped early: {results.early_shutdown}", err=True)
-        typer.echo(f"   to go on: data-designer resume {folder}", err=True)
+        say(f"❌ stopped early: {results.early_shutdown}", err=True)
+        say(f"   to go on: data-designer resume {folder}", err=True)
         raise typer.Exit(1)
 
 
@@ -288,20 +289,20 @@ def check(dataset: Dataset, debug: Debug = False) -> None:
 
         stored = StoredDataset.at(dataset)
         verdict = stored.verify()
-        typer.echo(
+        say(
             f"batches={verdict.batches}/{stored.geometry.num_batches} files={verdict.files} "
             f"generated={verdict.generated} rejected={verdict.rejected} missing={verdict.missing} "
             f"journaled={verdict.journaled}"
         )
         for problem in verdict.problems:
-            typer.echo(f"❌ {problem}", err=True)
+            say(f"❌ {problem}", err=True)
         if verdict.problems:
-            typer.echo(
+            say(
                 "   restore what is damaged from a copy; or remove a batch's receipt, and resume makes the batch again",
                 err=True,
             )
             raise typer.Exit(1)
-        typer.echo("every file is as it was committed")
+        say("every file is as it was committed")
 
 
 @app.command()
@@ -348,7 +349,7 @@ def validate(source: Source, arguments: Script = None, simulate: Simulate = Fals
         from data_designer.config.run_config import RunConfig
 
         _designer("artifacts", RunConfig(), simulate=simulate).validate(load_builder(source, arguments or []))
-        typer.echo("the configuration is valid")
+        say("the configuration is valid")
 
 
 @app.command("check-models")
@@ -359,7 +360,7 @@ def check_models(source: Source, arguments: Script = None, simulate: Simulate = 
 
         designer = _designer("artifacts", RunConfig(), simulate=simulate)
         designer.check_models(load_builder(source, arguments or []))
-        typer.echo("every model answers")
+        say("every model answers")
 
 
 @app.command("serve-sim")
@@ -391,7 +392,7 @@ def serve_sim(  # noqa: PLR0913 - one parameter an option
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(get_library_version())
+        say(get_library_version())
         raise typer.Exit
 
 

@@ -45,13 +45,11 @@ def export(contents: Iterable[bytes], path: "str | Location", form: str | None) 
 
     Raises:
         InvalidFileFormatError: the format is none of jsonl, csv, parquet.
-        ArtifactStorageError: there are no rows.
+        ArtifactStorageError: there are no rows, or a folder is where the file is to be.
         OSError: the file cannot be written.
     """
     target = location(path)
-    kind = (form or target.suffix.lstrip(".")).lower()
-    if kind not in FORMATS:
-        raise InvalidFileFormatError(f"export writes {', '.join(FORMATS)}; not {kind or target.name!r}")
+    kind = export_format(target, form)
     write = {"parquet": _to_parquet, "csv": _to_csv, "jsonl": _to_jsonl}[kind]
     tables = map(_table, contents)
     first = next(tables, None)
@@ -64,6 +62,21 @@ def export(contents: Iterable[bytes], path: "str | Location", form: str | None) 
             write(first, tables, Path(folder, target.name))
             Objects(target.parent).upload(target.name, Path(folder, target.name))
     return target
+
+
+def export_format(target: Location, form: str | None) -> str:
+    """Which format an export would have: the one that is named, else the one of the file's ending.
+
+    Raises:
+        InvalidFileFormatError: there is no such format.
+        ArtifactStorageError: a folder is where the file is to be.
+    """
+    kind = (target.suffix.lstrip(".") if form is None else form).lower()
+    if kind not in FORMATS:
+        raise InvalidFileFormatError(f"export writes {', '.join(FORMATS)}; not {kind or target.name!r}")
+    if isinstance(target, Path) and target.is_dir():
+        raise ArtifactStorageError(f"{target} is a folder, and cannot be replaced by an export; name another file")
+    return kind
 
 
 def _to_parquet(first: pa.Table, others: Iterable[pa.Table], target: Path) -> None:

@@ -1,6 +1,7 @@
 """Static checks of a declaration: everything that is wrong with it, at once, before any token is paid for."""
 
 import fnmatch
+import math
 import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -72,6 +73,21 @@ def model_violations(
 
 def run_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation]:
     """What is wrong between the models that columns use and the run settings."""
+    return [*_resource_violations(config, run), *_price_violations(config, run)]
+
+
+def _resource_violations(config: DataDesignerConfig, run: RunConfig) -> Iterator[Violation]:
+    known = {model.alias for model in config.model_configs or ()}
+    for alias in sorted(set(run.replica_resources) - known):
+        message = f"replica_resources names the model alias '{alias}', which is not declared{_closest(alias, known)}"
+        yield Violation("unknown_model_alias", None, message)
+    for alias, wanted in run.replica_resources.items():
+        for name in sorted(name for name, amount in wanted.items() if not 0 <= amount < math.inf):
+            message = f"replica_resources of '{alias}': {wanted[name]} is no amount of '{name}'"
+            yield Violation("invalid_resources", None, message)
+
+
+def _price_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation]:
     if run.budget is None or run.budget.usd is None:
         return []
     used = {alias for column in config.columns for alias in column.get_model_aliases()}

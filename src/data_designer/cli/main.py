@@ -312,6 +312,8 @@ def check(dataset: Dataset, debug: Debug = False) -> None:
             f"generated={verdict.generated} rejected={verdict.rejected} missing={verdict.missing} "
             f"journaled={verdict.journaled}"
         )
+        for leftover in verdict.leftovers:
+            say(f"left by a run that was ended, or has not committed it yet: {leftover}; a resume clears it away")
         for problem in verdict.problems:
             say(f"❌ {problem}", err=True)
         if verdict.problems:
@@ -319,6 +321,11 @@ def check(dataset: Dataset, debug: Debug = False) -> None:
                 "   restore what is damaged from a copy; or remove a batch's receipt, and resume makes the batch again",
                 err=True,
             )
+        for stray in verdict.strays:
+            say(f"❌ {stray}: no receipt mentions it, but whoever reads its folder as a whole reads it too", err=True)
+        if verdict.strays:
+            say("   move what no receipt mentions out of the folders of the dataset's files", err=True)
+        if verdict.problems or verdict.strays:
             raise typer.Exit(1)
         say("every file is as it was committed")
 

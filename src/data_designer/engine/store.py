@@ -235,7 +235,7 @@ class Store:
             if before.successor is not None:
                 receipt = self._put_in_place(before.successor, replace(before, successor=None))
             if self._is_a_hole(receipt, found[PARQUET]):
-                logger.warning("batch=%d its file is gone: the batch is made again", batch)
+                logger.warning("batch=%d its file of rows is gone: the batch is made again, and paid for again", batch)
                 self.files.remove(receipt_name(batch))
                 continue
             for file in receipt.files:

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from data_designer.cli.saying import say
+from data_designer.errors import DataDesignerError, DatasetGenerationError, ModelBadRequestError
 from data_designer.logging import LoggerConfig, LoggingConfig, OutputConfig, configure_logging, reset_logging
 from data_designer.terminal import console, visible, writable
 
@@ -61,6 +64,15 @@ def test_no_line_of_the_log_steers_a_terminal(tmp_path: Path, structured: bool) 
     assert path.read_text(encoding="utf-8") == text
     assert SHOWN in (json.loads(text)["message"] if structured else text)
     assert visible(text) == text
+
+
+@pytest.mark.parametrize("kind", [DatasetGenerationError, ModelBadRequestError])
+def test_no_traceback_steers_a_terminal(kind: type[DataDesignerError]) -> None:
+    """An error that nobody catches is printed by Python itself; it travels between processes as it was."""
+    error = pickle.loads(pickle.dumps(kind(HOSTILE)))  # noqa: S301 - it is ours
+    assert str(error) == SHOWN
+    assert error.args[0] == HOSTILE
+    assert SHOWN in "".join(traceback.format_exception(error))
 
 
 def test_no_line_of_the_command_line_steers_a_terminal() -> None:

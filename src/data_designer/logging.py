@@ -85,16 +85,17 @@ def configure_logging(config: LoggingConfig | None = None) -> None:
 
 
 def _handler(output: OutputConfig) -> logging.Handler:
-    destination = output.destination
-    handler: logging.Handler = (
-        logging.FileHandler(destination, encoding="utf-8")
-        if isinstance(destination, Path)
-        else logging.StreamHandler(destination)
-    )
+    handler = _to(output.destination)
     text = _Lines("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(_JsonLines() if output.structured else text)
     setattr(handler, _OURS, True)
     return handler
+
+
+def _to(destination: TextIO | Path) -> logging.Handler:
+    if isinstance(destination, Path):
+        return logging.FileHandler(destination, encoding="utf-8")
+    return logging.StreamHandler(destination)
 
 
 def is_logging_configured() -> bool:

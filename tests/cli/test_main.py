@@ -1,6 +1,7 @@
 """The command line as its user meets it: what it prints, and the exit code."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,18 @@ def test_validate_needs_no_key_and_create_does(folder: Path, monkeypatch: pytest
         assert "NVIDIA_API_KEY" in said
     assert not (folder / "out").exists()
     assert run("create", "real.yaml", "--simulate", "-d", "../x")[0] == 1
+
+
+def test_two_providers_of_one_name_are_refused(folder: Path) -> None:
+    """Those of the home file too; whose models would be asked is not to be guessed."""
+    provider = "{name: p, endpoint: 'http://127.0.0.1:9/v1', api_key: k}"
+    home = Path(os.environ["DATA_DESIGNER_HOME"])
+    (home / "model_providers.yaml").write_text(f"providers: [{provider}, {provider}]")
+    for command in ("create", "validate"):
+        code, said = run(command, "good.yaml")
+        assert code == 1
+        assert "two providers named p" in said
+    assert not (folder / "artifacts").exists()
 
 
 def test_submit_refuses_what_the_job_would_refuse(folder: Path) -> None:

@@ -96,6 +96,7 @@ class DataDesigner:
 
     Raises:
         NoModelProvidersError: an empty list of providers.
+        InvalidConfigError: something else than a provider.
         ValueError: two providers share a name.
     """
 
@@ -118,6 +119,9 @@ class DataDesigner:
         if model_providers is not None and not model_providers:
             raise NoModelProvidersError("model_providers is empty; give at least one, or leave it out for the defaults")
         providers = list(default_providers() if model_providers is None else model_providers)
+        for provider in providers:
+            if not isinstance(provider, ModelProvider):
+                raise InvalidConfigError(f"model_providers holds {type(provider).__name__}; each is a ModelProvider")
         names = [provider.name for provider in providers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

@@ -15,7 +15,6 @@ from data_designer.errors import (
 from data_designer.models.caller import CallerStatistics
 from data_designer.object_storage import Location
 from data_designer.plan.model import Plan
-from data_designer.terminal import visible
 from data_designer.values import Usage
 
 logger = logging.getLogger(__name__)
@@ -154,8 +153,7 @@ def refuse_empty(report: RunReport, outcomes: RunOutcomes, dataset: Location | N
     resume = [how_to_resume(dataset)] if dataset is not None and outcomes.unfinished else []
     why = [*([report.stop_reason] if report.stop_reason else []), *top_reasons(outcomes), *_attempts(outcomes)]
     error = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
-    said = "; ".join([*(why or ["every record was rejected"]), *resume])
-    raise error(visible(f"no record could be made: {said}"))
+    raise error(f"no record could be made: {'; '.join([*(why or ['every record was rejected']), *resume])}")
 
 
 def _attempts(outcomes: RunOutcomes) -> list[str]:

@@ -14,7 +14,14 @@ from typer.testing import CliRunner
 
 from data_designer.cli.saying import say
 from data_designer.errors import DataDesignerError, DatasetGenerationError, ModelBadRequestError
-from data_designer.logging import LoggerConfig, LoggingConfig, OutputConfig, configure_logging, reset_logging
+from data_designer.logging import (
+    LoggerConfig,
+    LoggingConfig,
+    OutputConfig,
+    _handler,
+    configure_logging,
+    reset_logging,
+)
 from data_designer.terminal import console, visible, writable
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J back\x08 over\rwritten \u202egnp.exe\u2069 half \ud83d \x00\x7f"
@@ -73,6 +80,13 @@ def test_no_traceback_steers_a_terminal(kind: type[DataDesignerError]) -> None:
     assert str(error) == SHOWN
     assert error.args[0] == HOSTILE
     assert SHOWN in "".join(traceback.format_exception(error))
+
+
+def test_what_others_say_makes_no_lines_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A reply of several lines, one of them like a line of ours, is one entry."""
+    caplog.handler.setFormatter(_handler(OutputConfig(io.StringIO())).formatter)
+    logging.getLogger("data_designer.x").error("it said %s", "yes\n[12:00:00] [INFO] all is well")
+    assert caplog.text.splitlines()[1:] == ["    [12:00:00] [INFO] all is well"]
 
 
 def test_no_line_of_the_command_line_steers_a_terminal() -> None:

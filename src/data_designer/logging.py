@@ -63,10 +63,10 @@ class _JsonLines(logging.Formatter):
 
 
 class _Lines(logging.Formatter):
-    """What models and endpoints have said is in many a line, and does nothing to the terminal that shows it."""
+    """What models and endpoints have said is in many a line: it steers no terminal, and makes no lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record))
+        return visible(super().format(record)).replace("\n", "\n    ")
 
 
 def configure_logging(config: LoggingConfig | None = None) -> None:

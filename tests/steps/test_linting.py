@@ -129,7 +129,8 @@ def test_sql_is_valid_if_it_parses(code: str, valid: bool, part: str) -> None:
 def test_nothing_but_the_verdict_speaks_of_sql(caplog: pytest.LogCaptureFixture) -> None:
     """The parser's own log is silent, also about code that it cannot read or that would configure it."""
     logger = logging.getLogger("sqlfluff")
-    before, logger.level = logger.level, logging.NOTSET
+    before = logger.level
+    logger.setLevel(logging.NOTSET)
     try:
         with caplog.at_level(logging.DEBUG):
             SqlLinter("postgres").verdicts(["SELECT 1", "SELEC ` ' 1 \x00", "-- sqlfluff:dialect:none:x\nSELECT 1"])

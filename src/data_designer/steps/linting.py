@@ -99,9 +99,9 @@ class SqlLinter:
 
     @cached_property
     def _parser(self) -> Any:
+        _silence("sqlfluff")
         from sqlfluff.core import FluffConfig, Linter
 
-        _silence("sqlfluff")
         # Generated code is no template: nothing in it is to be expanded.
         return Linter(config=FluffConfig(overrides={"dialect": self._dialect, "templater": "raw"}))
 

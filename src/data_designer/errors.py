@@ -23,14 +23,20 @@
                        DatasetSampleDisplayError, AnalysisReportError
 
 A row that fails is not an error but a value (`values.Drop`); these classes are for what stops a call.
-Each carries its message as its only positional argument, so it survives pickling between processes.
+Each carries its message as its only positional argument, so it survives pickling between processes. Where nobody
+catches it, it is printed: as text it steers no terminal, whatever others have said in it.
 """
 
 from typing import ClassVar
 
+from data_designer.terminal import visible
+
 
 class DataDesignerError(Exception):
     """Root of everything this library raises on purpose."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 # --- declaring -------------------------------------------------------------------------------------------
@@ -204,7 +210,7 @@ class ModelError(DataDesignerError):
         self.attempts = 1
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return visible(str(self.args[0]))
 
 
 class ModelRateLimitError(ModelError):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, TextIO
 
+from data_designer.terminal import visible
+
 LOG_INDENT = "  |-- "
 LOG_DOUBLE_INDENT = "  |  |-- "
 _OURS = "_data_designer_handler"
@@ -55,9 +57,16 @@ class _JsonLines(logging.Formatter):
             "asctime": self.formatTime(record),
             "levelname": record.levelname,
             "name": record.name,
-            "message": record.getMessage(),
+            "message": visible(record.getMessage()),
         }
         return json.dumps(fields, ensure_ascii=False)
+
+
+class _Lines(logging.Formatter):
+    """What models and endpoints have said is in many a line: it steers no terminal, and makes no lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record)).replace("\n", "\n    ")
 
 
 def configure_logging(config: LoggingConfig | None = None) -> None:
@@ -76,14 +85,17 @@ def configure_logging(config: LoggingConfig | None = None) -> None:
 
 
 def _handler(output: OutputConfig) -> logging.Handler:
-    destination = output.destination
-    handler: logging.Handler = (
-        logging.FileHandler(destination) if isinstance(destination, Path) else logging.StreamHandler(destination)
-    )
-    text = logging.Formatter("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
+    handler = _to(output.destination)
+    text = _Lines("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(_JsonLines() if output.structured else text)
     setattr(handler, _OURS, True)
     return handler
+
+
+def _to(destination: TextIO | Path) -> logging.Handler:
+    if isinstance(destination, Path):
+        return logging.FileHandler(destination, encoding="utf-8")
+    return logging.StreamHandler(destination)
 
 
 def is_logging_configured() -> bool:

@@ -1,10 +1,12 @@
 """The command line as its user meets it: what it prints, and the exit code."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from tests.cli.commands import INLINE, name_provider, run
+from tests.counting import Endpoint, Reply
 from tests.fakes import NOWHERE
 
 GOOD = """
@@ -112,6 +114,100 @@ def test_bad_input_is_one_clear_error_and_no_traceback(folder: Path, name: str) 
 def test_a_number_of_records_that_is_none_is_a_usage_error(folder: Path, count: str) -> None:
     """`--num-records` below one, or no number, is exit code 2."""
     assert run("create", "good.yaml", "-n", count)[0] == 2
+
+
+WRONG: dict[str, tuple[tuple[str, ...], str]] = {
+    "an unknown format": (("-f", "xlsx"), "export writes jsonl, csv, parquet; not 'xlsx'"),
+    "no format": (("-f", ""), "export writes jsonl, csv, parquet"),
+    "a name with a slash": (("-d", "a/b"), "the dataset name 'a/b' holds one of"),
+    "no name": (("-d", " "), "is empty; give the folder a name"),
+    "a name of the layout": (("-d", "journal"), "is reserved"),
+    "a name that is too long": (("-d", "é" * 150), "is 300 bytes long; at most 200"),
+    "an unknown setting": (("--set", "bufer_size=5"), "bufer_size: Extra inputs are not permitted"),
+    "a setting of another type": (("--set", "buffer_size=many"), "buffer_size: Input should be a valid integer"),
+    "true for a number": (("--set", "buffer_size=true"), "buffer_size is no matter of yes or no"),
+    "true for a part of a budget": (("--set", "budget={requests: yes}"), "requests is no matter of yes or no"),
+    "a number for a choice": (("--set", "executor=1"), "executor: Input should be 'auto', 'ray' or 'inline'"),
+    "a setting out of range": (("--set", "shutdown_error_rate=2"), "less than or equal to 1"),
+    "no number at all": (("--set", "progress_interval=.nan"), "progress_interval"),
+    "a number that metadata cannot hold": (("--seed", str(1 << 64)), "seed is too large"),
+    "a setting without a value": (("--set", "seed"), "--set takes NAME=VALUE, not 'seed'"),
+    "a setting that does not parse": (("--set", "budget={usd: ["), "the value does not parse"),
+    "resources of no model": (("--set", "replica_resources={mm: {gpu: 1}}"), "did you mean 'm'?"),
+    "less than no resources": (("--set", "replica_resources={m: {gpu: -1}}"), "-1.0 is no amount of 'gpu'"),
+    "settings that are not there": (("-c", "gone.yaml"), "the run settings gone.yaml cannot be read"),
+    "settings that are a folder": (("-c", "."), "the run settings . cannot be read"),
+    "settings that say things twice": (("-c", "twice.yaml"), "the key 'seed' is given twice, first in line 1"),
+    "settings that are no mapping": (("-c", "list.yaml"), "must be a mapping of names to values"),
+    "settings of another encoding": (("-c", "latin.yaml"), "the run settings latin.yaml cannot be read"),
+    "a dataset to reuse that is none": (("--reuse", "gone"), "there is no dataset at"),
+    "a dataset to resume that is none": (("--resume", "always"), "there is no dataset at"),
+    "a file for a folder": (("-o", "taken"), "taken/d"),
+    "another place": (("-o", "ftp://host/folder"), "ftp://host cannot be used"),
+    "arguments for no script": (("--", "x"), "arguments after -- are for Python configurations only"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_options_are_refused_before_anybody_is_asked(folder: Path, endpoint: Endpoint, what: str) -> None:
+    """One line that names the option's value, exit code 1, no request, and no dataset."""
+    options, expected = WRONG[what]
+    (folder / "twice.yaml").write_text("seed: 1\nseed: 2\n")
+    (folder / "list.yaml").write_text("- seed\n")
+    (folder / "latin.yaml").write_bytes("seed: é".encode("latin-1"))
+    (folder / "taken").write_text("")
+    with endpoint(Reply) as counted:
+        name_provider(counted.url)
+        (folder / "good.yaml").write_text(GOOD.replace("simulated", "p"))
+        code, said = run("create", "good.yaml", "-n", "2", "-o", "out", "-d", "d", *INLINE[:-2], *options)
+    assert (code, counted.prompts) == (1, [])
+    assert expected in said
+    assert "❌" in said
+    assert not (folder / "out").exists()
+
+
+def test_a_folder_in_the_place_of_an_export_is_said_before_anybody_is_asked(folder: Path) -> None:
+    """A resumed dataset in whose folder there is one of that name."""
+    (folder / "out/d/d.csv").mkdir(parents=True)
+    code, said = run("create", "good.yaml", "-o", "out", "-d", "d", "-f", "csv", "--resume", "if_possible")
+    assert code == 1
+    assert "out/d/d.csv is a folder" in said
+
+
+def test_validate_needs_no_key_and_create_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody is asked a missing key is a warning, else an error that says what to do."""
+    monkeypatch.delenv("NVIDIA_API_KEY", raising=False)
+    (folder / "real.yaml").write_text(GOOD.replace("simulated", "nvidia"))
+    code, said = run("validate", "real.yaml")
+    assert code == 0, said
+    assert "WARNING" in said
+    assert "takes its key from NVIDIA_API_KEY, which is not set" in said
+    for command in (("create", "real.yaml", "-o", "out"), ("preview", "real.yaml"), ("check-models", "real.yaml")):
+        code, said = run(*command)
+        assert code == 1
+        assert "NVIDIA_API_KEY" in said
+    assert not (folder / "out").exists()
+    assert run("create", "real.yaml", "--simulate", "-d", "../x")[0] == 1
+
+
+def test_two_providers_of_one_name_are_refused(folder: Path) -> None:
+    """Those of the home file too; whose models would be asked is not to be guessed."""
+    provider = "{name: p, endpoint: 'http://127.0.0.1:9/v1', api_key: k}"
+    home = Path(os.environ["DATA_DESIGNER_HOME"])
+    (home / "model_providers.yaml").write_text(f"providers: [{provider}, {provider}]")
+    for command in ("create", "validate"):
+        code, said = run(command, "good.yaml")
+        assert code == 1
+        assert "two providers named p" in said
+    assert not (folder / "artifacts").exists()
+
+
+def test_submit_refuses_what_the_job_would_refuse(folder: Path) -> None:
+    """Nothing is sent: there is nobody at the address."""
+    for options, expected in ((("-d", "a/b"), "holds one of"), (("--set", "bufer_size=5"), "bufer_size")):
+        code, said = run("submit", "good.yaml", "-o", folder, "--address", "http://127.0.0.1:9", *options)
+        assert code == 1
+        assert expected in said
 
 
 def test_an_artifact_folder_that_cannot_be_written_is_named(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -419,6 +420,39 @@ def test_check_names_what_is_damaged(folder: Path, model: Models, name: str) -> 
     assert "restore what is damaged from a copy" in said
     assert "Traceback" not in said
     assert len(model.given) == IDEAL
+
+
+@pytest.mark.parametrize("name", ["a flipped bit", "cut off"])
+def test_no_command_builds_on_what_is_damaged(folder: Path, model: Models, name: str) -> None:
+    """`resume`, `extend` and `retry-failed` name the file and what can be done, and ask nobody."""
+    assert make()[0] == 0
+    where, damage, _ = DAMAGES[name]
+    damage(folder / "out/d" / where)
+    for command in (("resume", "out/d"), ("extend", "out/d", "-n", 20), ("retry-failed", "out/d")):
+        code, said = run(*command)
+        assert code == 1
+        assert f"batch 1: {where} is damaged" in said
+        assert "restore them from a copy; or remove receipts/batch_00001.json" in said
+    assert len(model.given) == IDEAL
+
+
+def test_check_names_what_no_receipt_mentions(folder: Path, model: Models) -> None:
+    """A copy among the files of rows would be read as rows: exit code 1. What a killed run has left is told as that."""
+    assert make()[0] == 0
+    rows = folder / "out/d/parquet-files"
+    (rows / ".batch_00001.parquet.h.1.0.tmp").write_bytes(b"half")
+    code, said = run("check", "out/d")
+    assert code == 0
+    assert "parquet-files/.batch_00001.parquet.h.1.0.tmp; a resume clears it away" in said
+    shutil.copy(rows / "batch_00001.parquet", rows / "copy.parquet")
+    code, said = run("check", "out/d")
+    assert code == 1
+    assert "❌ parquet-files/copy.parquet: no receipt mentions it" in said
+    assert "every file is as it was committed" not in said
+    (rows / "copy.parquet").unlink()
+    assert run("resume", "out/d")[0] == 0
+    code, said = run("check", "out/d")
+    assert (code, ".tmp" in said) == (0, False)
 
 
 # --- configurations that no file can carry ---------------------------------------------------------------------

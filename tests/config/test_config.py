@@ -1,5 +1,6 @@
 """The declaration API: names, defaults, refusals, files, fingerprints."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 import data_designer.config as dd
 import data_designer.interface
 from data_designer import errors
+from data_designer.config.yaml_text import read_yaml
 
 NAMES = 92
 
@@ -184,6 +186,82 @@ def test_every_form_of_a_file_gives_the_same_configuration(tmp_path: Path) -> No
         dd.DataDesignerConfigBuilder.from_config("gone.yaml")
     with pytest.raises(ValueError, match="gone.json"):
         dd.DataDesignerConfigBuilder.from_config("gone.json")
+
+
+TWICE: dict[str, tuple[str, str]] = {
+    "columns": ("columns: [{C}, {C}]", "two columns named 'c'"),
+    "columns of other types": (
+        "columns: [{C}, {name: c, column_type: expression, expr: '{{ a }}'}]",
+        "two columns named 'c'",
+    ),
+    "models": ("columns: [{C}]\nmodel_configs: [{M}, {M}]", "two models with the alias 'm'"),
+    "processors": ("columns: [{C}]\nprocessors: [{P}, {P}]", "two processors named 'p'"),
+    "processors of other types": (
+        "columns: [{C}]\nprocessors: [{P}, {processor_type: drop_columns, name: p, column_names: [c]}]",
+        "two processors named 'p'",
+    ),
+    "tools": ("columns: [{C}]\ntool_configs: [{T}, {T}]", "two tool configs with the alias 't'"),
+    "a list": ("columns: [{C}]\ncolumns: [{C}]", "the key 'columns' is given twice, first in line 1"),
+    "a field": (
+        "columns:\n- name: c\n  column_type: expression\n  name: d",
+        "the key 'name' is given twice",
+    ),
+    "a field of JSON": ('{"columns": [], "columns": [1]}', "the key 'columns' is given twice"),
+    "a member of a template": (
+        "columns: [{C}]\nprocessors: [{processor_type: schema_transform, name: p, template: {k: 1, k: 2}}]",
+        "the key 'k' is given twice",
+    ),
+}
+SHORT = {
+    "{C}": "{name: c, column_type: expression, expr: x}",
+    "{M}": "{alias: m, model: x}",
+    "{P}": "{processor_type: schema_transform, name: p, template: {k: x}}",
+    "{T}": "{tool_alias: t, providers: [q]}",
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_is_named_twice_in_a_file_is_refused_by_name(tmp_path: Path, what: str, wrapped: bool) -> None:
+    """The second of two would replace the first without a word."""
+    text, expected = TWICE[what]
+    for short, long in SHORT.items():
+        text = text.replace(short, long)
+    if wrapped and not text.startswith("{"):
+        indented = text.replace("\n", "\n  ")
+        text, expected = f"data_designer:\n  {indented}", expected.partition(": ")[2] or expected
+        expected = expected.replace("line 1", "line 2")
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises((ValidationError, errors.InvalidConfigError)) as caught:
+        dd.DataDesignerConfigBuilder.from_config(path)
+    assert expected in str(caught.value)
+
+
+def test_a_mapping_may_change_what_it_merges() -> None:
+    """Keys that come by `<<` are given once in each mapping; both mappings are read as YAML has it."""
+    text = "base: &b {a: 1, c: 3}\nmore: &m {<<: *b, a: 2}\nmost: {<<: *m, c: 4}\n"
+    assert read_yaml(text) == {"base": {"a": 1, "c": 3}, "more": {"a": 2, "c": 3}, "most": {"a": 2, "c": 4}}
+
+
+@pytest.mark.parametrize("text", ["a: 2024-13-45", "[" * 5000, "a: [", "a: !!int x"])
+def test_text_that_is_no_yaml_is_refused_as_that(text: str) -> None:
+    """Dates that are none and bottomless brackets too."""
+    with pytest.raises(errors.InvalidConfigError, match="the configuration text does not parse"):
+        dd.DataDesignerConfigBuilder.from_config(f"columns: []\nx: {text}\n")
+
+
+def test_models_of_one_alias_are_refused_however_they_are_given(tmp_path: Path) -> None:
+    """As a list, as a file, and in the user's home file."""
+    model = dd.ModelConfig(alias="m", model="x")
+    path = tmp_path / "models.yaml"
+    path.write_text("model_configs: [{alias: m, model: x}, {alias: m, model: y}]")
+    for given_models in ([model, model], path):
+        with pytest.raises(errors.BuilderConfigurationError, match="two models with the alias 'm'"):
+            dd.DataDesignerConfigBuilder(given_models)
+    path.rename(Path(os.environ["DATA_DESIGNER_HOME"]) / "model_configs.yaml")
+    with pytest.raises(errors.BuilderConfigurationError, match="two models with the alias 'm'"):
+        dd.DataDesignerConfigBuilder()
 
 
 @given(st.lists(st.one_of(st.text(max_size=8), st.integers(-9, 9)), min_size=1, max_size=5), st.booleans())

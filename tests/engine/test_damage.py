@@ -268,17 +268,31 @@ def test_a_damaged_journal_costs_requests_and_no_row(workshop: Workshop, place: 
 @in_both_states
 @often
 @given(place=places, how=damages)
-def test_a_damaged_file_of_rows_is_named_by_every_check(
-    workshop: Workshop, state: str, place: int, how: Damage
-) -> None:
-    """Resume does not read what is committed; a check finds the file, before and after, and nothing else."""
+def test_nothing_is_built_on_a_damaged_file_of_rows(workshop: Workshop, state: str, place: int, how: Damage) -> None:
+    """Check and resume name the file; nobody is asked and nothing changes, so that a copy of the file mends all."""
     with workshop.copy(state) as path:
         file, before = damage(path, "parquet-files/*", place, how)
         expected = [f"batch {int(file.stem[-5:])}: parquet-files/{file.name} does not match its checksum"]
-        assert problems(path) == expected
-        workshop.resume(path)
-        assert problems(path) == expected
+        asked = len(workshop.endpoint.prompts)
+        for act in (workshop.resume, lambda there: workshop.resume(there, RECORDS + BUFFER), workshop.retry):
+            assert problems(path) == expected
+            assert workshop.refuses(act, file, path)
+        assert len(workshop.endpoint.prompts) == asked
         file.write_bytes(before)
+        workshop.resume(path)
+        workshop.is_whole(path)
+
+
+@pytest.mark.parametrize("how", [Damage("emptied"), Damage("cut", 100), Damage("flip", 1000)])
+def test_a_damaged_batch_is_made_again_where_the_user_says_so(workshop: Workshop, how: Damage) -> None:
+    """Without its receipt a batch does not exist: it is paid for again, and nothing else is."""
+    with workshop.copy("complete") as path:
+        file, _ = damage(path, "parquet-files/*", 1, how)
+        assert workshop.refuses(workshop.resume, file, path)
+        (path / "receipts/batch_00001.json").unlink()
+        asked = len(workshop.endpoint.prompts)
+        workshop.resume(path)
+        assert len(workshop.endpoint.prompts) == asked + BUFFER
         workshop.is_whole(path)
 
 

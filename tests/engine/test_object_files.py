@@ -40,11 +40,12 @@ def test_what_is_put_or_written_is_there_and_replaced(files: Files) -> None:
 def test_folders_are_listed_and_walked_alike(files: Files) -> None:
     """Sorted, each name once, folders as names; where nothing is, nothing."""
     for name in ("b/2", "b/1/x", "a", "bb", "b.log", ".probe"):
-        files.write(name, b"")
+        files.write(name, name.encode())
     assert files.list("") == [".probe", "a", "b", "b.log", "bb"]
     assert files.list("b") == ["1", "2"]
     assert files.walk("b") == ["b/1/x", "b/2"]
-    assert (files.list("c"), files.walk("c")) == ([], [])
+    assert files.sizes("b") == {name: len(files.read(name)) for name in files.walk("b")}
+    assert (files.list("c"), files.walk("c"), files.sizes("c")) == ([], [], {})
 
 
 def test_a_name_is_given_and_taken_away(files: Files) -> None:
@@ -242,6 +243,10 @@ class Memory:
         raise NotImplementedError
 
     def walk(self, folder: str) -> "list[str]":
+        """Not asked."""
+        raise NotImplementedError
+
+    def sizes(self, folder: str) -> dict[str, int]:
         """Not asked."""
         raise NotImplementedError
 

@@ -73,7 +73,8 @@ def test_folders_are_listed_and_walked(objects: Objects, bucket: Bucket) -> None
     assert objects.list("b") == ["1", "2"]
     assert objects.walk("b") == ["b/1/x", "b/2"]
     assert objects.walk("") == ["a", "b.log", "b/1/x", "b/2", "bb"]
-    assert (objects.list("missing"), objects.walk("missing")) == ([], [])
+    assert objects.sizes("b") == {name: len(objects.read(name)) for name in objects.walk("b")}
+    assert (objects.list("missing"), objects.walk("missing"), objects.sizes("missing")) == ([], [], {})
 
 
 def test_a_file_is_uploaded_as_it_is(objects: Objects, bucket: Bucket, tmp_path: Path) -> None:
@@ -197,6 +198,7 @@ ACTS: dict[str, Callable[[Objects], object]] = {
     "remove several": lambda objects: objects.remove(["name", "other"]),
     "list": lambda objects: objects.list("name"),
     "walk": lambda objects: objects.walk("name"),
+    "sizes": lambda objects: objects.sizes("name"),
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from data_designer.engine.files import LocalFiles, stage
+from data_designer.engine.intact import refuse_damage
 from data_designer.engine.journal import journaled_batches, segment_writer
 from data_designer.engine.layout import (
     DROPPED,
@@ -261,6 +262,7 @@ def taken(path: Path) -> Lock:
 def recovered(path: Path) -> Store:
     """What the next run finds."""
     store = Store(path, LocalFiles(path), taken(path))
+    refuse_damage(store)  # What a crash has left half done is no damage.
     store.recover()
     return store
 

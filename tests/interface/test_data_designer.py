@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,33 @@ def test_a_number_of_records_that_is_none_is_refused(tmp_path: Path, number: Any
     """num_records must be a positive integer."""
     with pytest.raises(DataDesignerGenerationError, match="positive integer"):
         designer(NOWHERE, tmp_path).create(topics(), num_records=number)
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "no word of resume": ({"resume": "sometimes"}, "resume must be one of never, always, if_possible; not 'sometimes'"),
+    "no word at all": ({"resume": True}, "resume must be one of never, always, if_possible; not True"),
+    "a name that is no text": ({"dataset_name": None}, "the dataset name must be text, not None"),
+    "half a character": ({"dataset_name": "\ud83d"}, "holds half a character"),
+    "too many records": ({"num_records": 10**20}, "is too large"),
+    "no function": ({"on_batch_complete": "print"}, "on_batch_complete cannot be called: 'print'"),
+    "no dataset": ({"reuse": "gone"}, "there is no dataset at"),
+    "no builder": ({"config_builder": {"columns": []}}, "a DataDesignerConfigBuilder is needed, not dict"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_arguments_are_refused_before_anything_is_made(tmp_path: Path, what: str) -> None:
+    """Each with a sentence that names it; no folder is left behind."""
+    wrong, expected = WRONG[what]
+    with pytest.raises((DataDesignerGenerationError, ArtifactStorageError), match=re.escape(expected)):
+        designer(NOWHERE, tmp_path).create(**{"config_builder": topics(), **wrong})
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_settings_that_are_none_are_refused(tmp_path: Path) -> None:
+    """A dict would only be noticed where a setting is read."""
+    with pytest.raises(InvalidConfigError, match="a RunConfig is needed, not dict"):
+        designer(NOWHERE, tmp_path).set_run_config({"seed": 1})  # type: ignore[arg-type]
 
 
 def test_the_layout_on_disk_and_every_way_to_read_it_agree(simulated: str, tmp_path: Path) -> None:

@@ -231,10 +231,12 @@ def test_a_check_that_fails_tells_nobody(
 
 
 def test_a_key_that_is_not_set_is_named_and_not_told(tmp_path: Path, given: Given, heard: Heard) -> None:
-    """A violation names the variable; other secrets of the provider are not mentioned."""
+    """A warning where nobody is asked, else an error: it names the variable, and no other secret of the provider."""
     where = tenant("http://localhost:1/v1", given.header, api_key="NO_SUCH_KEY_HERE")
+    designer(tmp_path, where).validate(declared("m"))
+    assert "NO_SUCH_KEY_HERE, which is not set" in heard.everything()
     with pytest.raises(DataDesignerError, match="NO_SUCH_KEY_HERE") as caught:
-        designer(tmp_path, where).validate(declared("m"))
+        designer(tmp_path, where).preview(declared("m"))
     assert not given.stand_in("".join(traceback.format_exception(caught.value)) + heard.everything())
 
 

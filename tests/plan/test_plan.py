@@ -90,6 +90,28 @@ def test_all_violations_are_reported_together() -> None:
     }
 
 
+def test_a_side_effect_named_as_a_column_is_refused() -> None:
+    """One of the two would be lost without a word."""
+    made = dd.DataDesignerConfigBuilder()
+    made.add_column(
+        name="a", column_type="llm-text", prompt="x {{ b }}", model_alias="m", with_trace=dd.TraceType.ALL_MESSAGES
+    )
+    made.add_column(name="b", column_type="expression", expr="1")
+    assert violations(made.build()) == []
+    made.add_column(name="a__trace", column_type="expression", expr="1")
+    assert [(found.type, found.column, found.level) for found in violations(made.build())] == [
+        ("duplicate_side_effect", "a", "ERROR")
+    ]
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "", "..", "n" * 300, "half \ud83d"])
+def test_a_processor_that_cannot_have_a_folder_is_refused(name: str) -> None:
+    """Its name is that of the folder of what it writes."""
+    made = builder()
+    made.add_processor(processor_type="schema_transform", name=name, template={"k": "{{ s }}"})
+    assert [found.type for found in violations(made.build())] == ["processor_name"]
+
+
 def test_geometry_covers_every_record_once() -> None:
     """Batches are consecutive; the last may be short."""
     geometry = Geometry(10, 4)

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import importlib.util
 import inspect
+import logging
 import typing
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,23 @@ def test_sql_is_valid_if_it_parses(code: str, valid: bool, part: str) -> None:
     (verdict,) = SqlLinter("ansi").verdicts([code])
     assert verdict["is_valid"] is valid
     assert part in verdict["error_messages"]
+
+
+@needs_sql
+def test_nothing_but_the_verdict_speaks_of_sql(caplog: pytest.LogCaptureFixture) -> None:
+    """The parser's own log is silent, also about code that it cannot read or that would configure it."""
+    logger = logging.getLogger("sqlfluff")
+    before = logger.level
+    logger.setLevel(logging.NOTSET)
+    try:
+        with caplog.at_level(logging.DEBUG):
+            SqlLinter("postgres").verdicts(["SELECT 1", "SELEC ` ' 1 \x00", "-- sqlfluff:dialect:none:x\nSELECT 1"])
+        assert caplog.records == []
+        logger.setLevel(logging.WARNING)
+        SqlLinter("postgres").verdicts(["SELECT 1"])
+        assert logger.level == logging.WARNING  # Somebody has asked for it.
+    finally:
+        logger.setLevel(before)
 
 
 @needs_sql

@@ -224,3 +224,34 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         column("y", GaussianSamplerParams(mean=0, stddev=-1), conditional_params={"y > 0": UNIT}),
     ]
     assert [name for name, _ in check_samplers(columns, [than("z", 1.0)])] == ["x", "x", "x", "y", "y", "z", "y"]
+
+
+Bounds = list[tuple[str, float | str]]
+BOUNDS: list[tuple[Bounds, bool]] = [
+    ([("gt", 5), ("lt", 3)], True),
+    ([("gt", 3), ("lt", 5)], False),
+    ([("ge", 3), ("le", 3)], False),
+    ([("gt", 3), ("le", 3)], True),
+    ([("ge", 3), ("lt", 3)], True),
+    ([("gt", 1), ("gt", 1)], False),
+    ([("lt", "y"), ("gt", "y")], True),
+    ([("le", "y"), ("ge", "y")], False),
+    ([("lt", "y"), ("ge", "y")], True),
+    ([("lt", "y"), ("gt", 3)], False),
+]
+
+
+@pytest.mark.parametrize(("bounds", "contradictory"), BOUNDS)
+def test_constraints_that_no_value_satisfies_are_named(
+    bounds: list[tuple[str, float | str]], contradictory: bool
+) -> None:
+    """Before anything is drawn in vain, or anybody is asked."""
+    constraints: list[Constraint] = [
+        ColumnInequalityConstraint(target_column="x", operator=InequalityOperator(operator), rhs=rhs)
+        if isinstance(rhs, str)
+        else ScalarInequalityConstraint(target_column="x", operator=InequalityOperator(operator), rhs=rhs)
+        for operator, rhs in bounds
+    ]
+    found = check_samplers([column("x", UNIT), column("y", UNIT)], constraints)
+    assert bool(found) == contradictory
+    assert all(name == "x" and "no value satisfies its constraints together" in message for name, message in found)

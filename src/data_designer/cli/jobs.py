@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from data_designer.cli.saying import say
 from data_designer.cli.staging import HOME, Staged, stage
 from data_designer.errors import InvalidConfigError
 from data_designer.object_storage import is_url
@@ -57,16 +58,16 @@ def run_job(
         folder = Path(temporary)
         staged = stage(source, arguments, folder)
         for path in staged.left:
-            typer.echo(f"not sent: {path}; the cluster has to have it at that path", err=True)
+            say(f"not sent: {path}; the cluster has to have it at that path", err=True)
         if staged.variables:
             names = ", ".join(staged.variables)
-            typer.echo(f"not sent: {names}; the cluster's nodes have to have it in their environment", err=True)
+            say(f"not sent: {names}; the cluster's nodes have to have it in their environment", err=True)
         jobs = _jobs(address)
         variables = {"PYTHONUNBUFFERED": "1", "DATA_DESIGNER_HOME": HOME}
         name = jobs.submit(entrypoint(staged, arguments, options), folder, {"data-designer": source}, variables)
-    typer.echo(f"job {name}")
+    say(f"job {name}")
     if detach:
-        typer.echo(_how_to_watch(name, address), err=True)
+        say(_how_to_watch(name, address), err=True)
         return 0
     return _follow(jobs, name, address)
 
@@ -81,7 +82,7 @@ def _follow(jobs: Any, name: str, address: str) -> int:
     try:
         return int(asyncio.run(jobs.follow(name, lambda text: typer.echo(text, nl=False))))
     except KeyboardInterrupt:
-        typer.echo(f"\nthe job goes on\n{_how_to_watch(name, address)}", err=True)
+        say(f"\nthe job goes on\n{_how_to_watch(name, address)}", err=True)
         return 130
 
 
@@ -99,7 +100,7 @@ def add_commands(errors_in_one_line: Callable[..., AbstractContextManager[None]]
         """Say how far a job is."""
         with errors_in_one_line(debug=False):
             word, said = _jobs(address).status(name)
-            typer.echo(f"{word}: {said}" if said else word)
+            say(f"{word}: {said}" if said else word)
 
     @job.command()
     def logs(
@@ -118,6 +119,6 @@ def add_commands(errors_in_one_line: Callable[..., AbstractContextManager[None]]
     def stop(name: Job, address: Address = HERE) -> None:
         """Stop a job as Ctrl-C would: what is complete is committed, and the same `submit` goes on."""
         with errors_in_one_line(debug=False):
-            typer.echo("asked to stop" if _jobs(address).stop(name) else "it was not running")
+            say("asked to stop" if _jobs(address).stop(name) else "it was not running")
 
     return job

@@ -12,6 +12,7 @@ import yaml
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.run_config import RunConfig
 from data_designer.config.script_params import DataDesignerScriptParams
+from data_designer.config.yaml_text import read_yaml
 from data_designer.errors import InvalidConfigError
 from data_designer.interface.stored import StoredDataset
 
@@ -80,8 +81,8 @@ def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, Any]
     given: dict[str, Any] = {}
     if path is not None:
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
+            content = read_yaml(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InvalidConfigError(f"the run settings {path} cannot be read: {error}") from error
         if not isinstance(content, dict):
             raise InvalidConfigError(f"the run settings {path} must be a mapping of names to values")
@@ -90,7 +91,10 @@ def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, Any]
         name, separator, value = setting.partition("=")
         if not separator:
             raise InvalidConfigError(f"--set takes NAME=VALUE, not {setting!r}")
-        given[name] = yaml.safe_load(value)
+        try:
+            given[name] = read_yaml(value)
+        except yaml.YAMLError as error:
+            raise InvalidConfigError(f"--set {setting}: the value does not parse: {error}") from error
     return given
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -13,10 +13,13 @@ from pydantic import ValidationError
 
 from data_designer.cli.jobs import HERE, Address, add_commands, check_shared, run_job
 from data_designer.cli.loading import load_builder, load_run_config, parse_settings, reload_builder, source_of
+from data_designer.cli.saying import say
 from data_designer.config.run_config import ResumeMode
 from data_designer.config.version import get_library_version
+from data_designer.engine.store import check_name
 from data_designer.errors import DataDesignerError
 from data_designer.interrupts import LEFT, sigterm_interrupts
+from data_designer.object_storage import location
 
 app = typer.Typer(help="Synthetic datasets from declared columns and LLM endpoints.", no_args_is_help=True)
 
@@ -54,12 +57,12 @@ def _errors_in_one_line(*, debug: bool) -> Iterator[None]:
     except (click.exceptions.ClickException, typer.Exit):
         raise
     except KeyboardInterrupt as interrupt:
-        typer.echo("interrupted", err=True)
+        say("interrupted", err=True)
         _leave(130 if str(interrupt) == LEFT else 1)
     except Exception as error:
         if debug:
             raise
-        typer.echo(f"❌ {_said(error)}", err=True)
+        say(f"❌ {_said(error)}", err=True)
         raise typer.Exit(1) from None
 
 
@@ -94,10 +97,10 @@ def _say_what_there_is(results: Any) -> None:
     folder = results.artifact_storage.base_dataset_path
     outcomes = results.outcomes
     nulls = f", {outcomes.null_filled} of them with nulls" if outcomes.null_filled else ""
-    typer.echo(f"{outcomes.generated + outcomes.null_filled} of {outcomes.requested} records in {folder}{nulls}")
+    say(f"{outcomes.generated + outcomes.null_filled} of {outcomes.requested} records in {folder}{nulls}")
     if results.early_shutdown is not None:
-        typer.echo(f"❌ stopped early: {results.early_shutdown}", err=True)
-        typer.echo(f"   to go on: data-designer resume {folder}", err=True)
+        say(f"❌ stopped early: {results.early_shutdown}", err=True)
+        say(f"   to go on: data-designer resume {folder}", err=True)
         raise typer.Exit(1)
 
 
@@ -126,6 +129,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     """Make a dataset on disk and print where it is."""
     with _errors_in_one_line(debug=debug):
         run = load_run_config(run_config, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
+        form = _export_format(artifact_path, dataset_name, output_format)
         designer = _designer(artifact_path, run, simulate=simulate, source=source_of(source, arguments or []))
         results = designer.create(
             load_builder(source, arguments or []),
@@ -135,11 +139,20 @@ def create(  # noqa: PLR0913 - one parameter an option
             reuse=reuse,
         )
         folder = results.artifact_storage.base_dataset_path
-        if output_format is not None:
-            results.export(folder / f"{dataset_name}.{output_format}", format=output_format)
+        if form is not None:
+            results.export(folder / f"{dataset_name}.{form}", format=form)
         results.load_analysis().to_report()
         results.display_sample_record()
         _say_what_there_is(results)
+
+
+def _export_format(artifact_path: str, dataset_name: str, given: str | None) -> str | None:
+    """The format of the one file more, refused before anything is paid for where it could not be written."""
+    if given is None:
+        return None
+    from data_designer.interface.loading import export_format
+
+    return export_format(location(artifact_path) / dataset_name / f"{dataset_name}.{given.lower()}", given)
 
 
 @app.command()
@@ -163,6 +176,7 @@ def submit(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Make a dataset by a job on a Ray cluster: send the configuration, show what the job says, exit with its code."""
     with _errors_in_one_line(debug=debug):
+        check_name(dataset_name)
         check_shared(artifact_path)
         run = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
         load_run_config(None, run)  # What is wrong with them is said here and not there.
@@ -266,18 +280,23 @@ def retry_failed(
 ) -> None:
     """Make the rejected records of a dataset again, and put what comes out into its place."""
     with _errors_in_one_line(debug=debug):
-        models = dict(_pair(given) for given in model or ())
+        models = _models(model or ())
         changes = parse_settings(run_config, settings or [])
         stored = _stored(dataset)
         designer = _designer_of(stored, changes, stored.source)
         _say_what_there_is(designer.retry_failed(reload_builder(stored), dataset_name=stored.path.name, models=models))
 
 
-def _pair(given: str) -> tuple[str, str]:
-    alias, separator, name = given.partition("=")
-    if not alias or not separator or not name:
-        raise ValueError(f"--model takes ALIAS=NAME, not {given!r}")
-    return alias, name
+def _models(given: Sequence[str]) -> dict[str, str]:
+    models: dict[str, str] = {}
+    for pair in given:
+        alias, separator, name = pair.partition("=")
+        if not alias or not separator or not name:
+            raise ValueError(f"--model takes ALIAS=NAME, not {pair!r}")
+        if alias in models:
+            raise ValueError(f"--model names two models for '{alias}': {models[alias]} and {name}")
+        models[alias] = name
+    return models
 
 
 @app.command()
@@ -288,20 +307,27 @@ def check(dataset: Dataset, debug: Debug = False) -> None:
 
         stored = StoredDataset.at(dataset)
         verdict = stored.verify()
-        typer.echo(
+        say(
             f"batches={verdict.batches}/{stored.geometry.num_batches} files={verdict.files} "
             f"generated={verdict.generated} rejected={verdict.rejected} missing={verdict.missing} "
             f"journaled={verdict.journaled}"
         )
+        for leftover in verdict.leftovers:
+            say(f"left by a run that was ended, or has not committed it yet: {leftover}; a resume clears it away")
         for problem in verdict.problems:
-            typer.echo(f"❌ {problem}", err=True)
+            say(f"❌ {problem}", err=True)
         if verdict.problems:
-            typer.echo(
+            say(
                 "   restore what is damaged from a copy; or remove a batch's receipt, and resume makes the batch again",
                 err=True,
             )
+        for stray in verdict.strays:
+            say(f"❌ {stray}: no receipt mentions it, but whoever reads its folder as a whole reads it too", err=True)
+        if verdict.strays:
+            say("   move what no receipt mentions out of the folders of the dataset's files", err=True)
+        if verdict.problems or verdict.strays:
             raise typer.Exit(1)
-        typer.echo("every file is as it was committed")
+        say("every file is as it was committed")
 
 
 @app.command()
@@ -348,7 +374,7 @@ def validate(source: Source, arguments: Script = None, simulate: Simulate = Fals
         from data_designer.config.run_config import RunConfig
 
         _designer("artifacts", RunConfig(), simulate=simulate).validate(load_builder(source, arguments or []))
-        typer.echo("the configuration is valid")
+        say("the configuration is valid")
 
 
 @app.command("check-models")
@@ -359,18 +385,18 @@ def check_models(source: Source, arguments: Script = None, simulate: Simulate = 
 
         designer = _designer("artifacts", RunConfig(), simulate=simulate)
         designer.check_models(load_builder(source, arguments or []))
-        typer.echo("every model answers")
+        say("every model answers")
 
 
 @app.command("serve-sim")
 def serve_sim(  # noqa: PLR0913 - one parameter an option
-    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8100,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8100,
     seed: Annotated[int, typer.Option(help="Same seed, same replies.")] = 0,
-    latency: Annotated[float, typer.Option(help="Mean seconds to a reply.")] = 0.0,
-    jitter: Annotated[float, typer.Option(help="Spread of the latency, as a share of it.")] = 0.0,
-    error_rate: Annotated[float, typer.Option(help="Share of requests answered with HTTP 500.")] = 0.0,
-    malformed_rate: Annotated[float, typer.Option(help="Share of replies in the wrong form.")] = 0.0,
-    reject_above: Annotated[int | None, typer.Option(help="Answer 429 above so many in flight.")] = None,
+    latency: Annotated[float, typer.Option(min=0, help="Mean seconds to a reply.")] = 0.0,
+    jitter: Annotated[float, typer.Option(min=0, help="Spread of the latency, as a share of it.")] = 0.0,
+    error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of requests answered with HTTP 500.")] = 0.0,
+    malformed_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of replies in the wrong form.")] = 0.0,
+    reject_above: Annotated[int | None, typer.Option(min=1, help="Answer 429 above so many in flight.")] = None,
 ) -> None:
     """Serve the simulated model: an OpenAI-compatible endpoint that needs no model."""
     import asyncio
@@ -391,7 +417,7 @@ def serve_sim(  # noqa: PLR0913 - one parameter an option
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(get_library_version())
+        say(get_library_version())
         raise typer.Exit
 
 

@@ -18,7 +18,7 @@ from data_designer.config.column_types import (
     get_column_config_from_kwargs,
 )
 from data_designer.config.config_files import read_config
-from data_designer.config.data_designer_config import DataDesignerConfig, Exportable
+from data_designer.config.data_designer_config import DataDesignerConfig, Exportable, repeated
 from data_designer.config.defaults import default_models
 from data_designer.config.info import Information
 from data_designer.config.mcp import ToolConfig
@@ -70,6 +70,10 @@ class DataDesignerConfigBuilder:
 
     Every method that changes it returns the builder. Columns may be added in any order; adding a name again
     replaces the column where it stands.
+
+    Raises:
+        BuilderConfigurationError: two models have one alias.
+        InvalidConfigError: a file of models cannot be read.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class DataDesignerConfigBuilder:
     ) -> None:
         self._model_configs = list(load_model_configs(model_configs)) if model_configs else default_models()
         self._tool_configs = list(tool_configs or [])
+        for alias in repeated([model.alias for model in self._model_configs]):
+            raise BuilderConfigurationError(f"there are two models with the alias '{alias}'; rename one of them")
         self._columns: dict[str, SingleColumnConfig] = {}
         self._constraints: list[Any] = []
         self._processors: list[Any] = []

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +45,11 @@ class Exportable(ConfigBase):
         return _put(json.dumps(self.to_dict(), indent=indent, **{"ensure_ascii": False, **kwargs}), path)
 
 
+def repeated(names: Sequence[str]) -> list[str]:
+    """Names that are given more than once, each once."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
 def _put(text: str, path: "str | Path | None") -> str | None:
     if path is None:
         return text
@@ -60,6 +67,19 @@ class DataDesignerConfig(Exportable):
     constraints: list[Constraint] | None = None
     profilers: list[JudgeScoreProfilerConfig] | None = None
     processors: list[AnyProcessor] | None = None
+
+    @model_validator(mode="after")
+    def _every_name_is_given_once(self) -> "DataDesignerConfig":
+        named: dict[str, list[str]] = {
+            "columns named": [column.name for column in self.columns],
+            "models with the alias": [model.alias for model in self.model_configs or ()],
+            "tool configs with the alias": [tool.tool_alias for tool in self.tool_configs or ()],
+            "processors named": [processor.name for processor in self.processors or ()],
+        }
+        for what, names in named.items():
+            for name in repeated(names):
+                raise ValueError(f"there are two {what} '{name}'; rename one of them")
+        return self
 
     @model_validator(mode="after")
     def _subcategories_have_categories(self) -> "DataDesignerConfig":

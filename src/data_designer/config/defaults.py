@@ -10,6 +10,7 @@ from data_designer.config.models import (
     ModelConfig,
     ModelProvider,
 )
+from data_designer.config.yaml_text import read_yaml
 from data_designer.errors import InvalidConfigError
 
 PROVIDERS_FILE = "model_providers.yaml"
@@ -89,8 +90,8 @@ def _read(name: str, key: str) -> list[Any] | None:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidConfigError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get(key), list):
         raise InvalidConfigError(f"{path} must hold a list under the key '{key}'")

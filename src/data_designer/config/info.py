@@ -7,6 +7,7 @@ from typing import Any
 from data_designer.config.models import ModelConfig, ModelProvider
 from data_designer.config.sampler_params import SAMPLER_PARAMS
 from data_designer.config.utils.info import InfoType
+from data_designer.terminal import as_it_is, console
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,12 @@ class Information:
                 raise ValueError(f"there is nothing to show for {info_type!r}")
 
     def _print(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        from rich.console import Console
         from rich.table import Table
 
         table = Table(*head, title=title)
         for row in rows:
-            table.add_row(*row)
-        (self.console or Console()).print(table)
+            table.add_row(*map(as_it_is, row))
+        (self.console or console()).print(table)
 
 
 def _samplers(only: str | None) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from data_designer.config.base import ConfigBase
+from data_designer.config.yaml_text import read_yaml
 from data_designer.errors import InvalidConfigError
 
 SIMULATED_PROVIDER = "simulated"
@@ -341,7 +342,7 @@ def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[
     """Model configs from a list, a YAML file or YAML text with the key `model_configs`.
 
     Raises:
-        InvalidConfigError: the text lacks the key.
+        InvalidConfigError: the text does not parse, or lacks the key.
     """
     import yaml
 
@@ -349,7 +350,10 @@ def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[
         return model_configs
     path = Path(model_configs)
     is_file = isinstance(model_configs, Path) or (len(str(model_configs)) < 4096 and path.is_file())
-    content = yaml.safe_load(path.read_text(encoding="utf-8") if is_file else str(model_configs))
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8") if is_file else str(model_configs))
+    except yaml.YAMLError as error:
+        raise InvalidConfigError(f"the model configuration does not parse: {error}") from error
     if not isinstance(content, dict) or "model_configs" not in content:
         raise InvalidConfigError("the model configuration lacks the key 'model_configs'")
     return [ModelConfig.model_validate(item) for item in content["model_configs"]]

@@ -24,7 +24,26 @@ class ResumeMode(StrEnum):
     IF_POSSIBLE = "if_possible"
 
 
-class RequestAdmissionTuningConfig(ConfigBase):
+_LARGEST = (1 << 63) - 1
+"""What metadata can hold."""
+
+
+class _Settings(ConfigBase):
+    """Settings: a number is neither `true` nor beyond what can be counted."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, data: Any) -> Any:
+        for name, value in data.items() if isinstance(data, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and field.annotation is not bool:
+                raise ValueError(f"{name} is no matter of yes or no, so it cannot be {value}")
+            if isinstance(value, int) and abs(value) > _LARGEST:
+                raise ValueError(f"{name} is too large: at most {_LARGEST}")
+        return data
+
+
+class RequestAdmissionTuningConfig(_Settings):
     """How the number of requests in flight follows what an endpoint refuses."""
 
     multiplicative_decrease_factor: float = Field(default=0.75, gt=0, lt=1)
@@ -35,7 +54,7 @@ class RequestAdmissionTuningConfig(ConfigBase):
     startup_ramp_seconds: float = Field(default=0.0, ge=0)
 
 
-class ThrottleConfig(ConfigBase):
+class ThrottleConfig(_Settings):
     """Deprecated form of RequestAdmissionTuningConfig."""
 
     reduce_factor: float = Field(default=0.75, gt=0, lt=1)
@@ -57,7 +76,7 @@ class ThrottleConfig(ConfigBase):
         )
 
 
-class Budget(ConfigBase):
+class Budget(_Settings):
     """What a dataset may cost; what earlier runs of it spent counts, except for the time.
 
     A request is sent only if the most that it may come to still fits, so the budget is not exceeded. When it is used
@@ -85,7 +104,7 @@ class Budget(ConfigBase):
         return any(part is not None for part in (self.usd, self.tokens, self.requests))
 
 
-class RunConfig(ConfigBase):
+class RunConfig(_Settings):
     """Settings of `create` and `preview`."""
 
     disable_early_shutdown: bool = False

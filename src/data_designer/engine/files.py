@@ -83,6 +83,10 @@ class Files(Protocol):
         """Names of all files below a folder, sorted, each with the folder's; none where it is missing."""
         ...
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The same names, each with the size of its file in bytes."""
+        ...
+
     def list(self, folder: str) -> list[str]:
         """Names of what is in a folder, sorted; none where the folder is missing."""
         ...
@@ -224,6 +228,14 @@ class LocalFiles:
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""
         return (self.root / name).is_file()
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Sizes of all files below a folder."""
+        found: dict[str, int] = {}
+        for name in self.walk(folder):
+            with suppress(FileNotFoundError):  # It went meanwhile.
+                found[name] = (self.root / name).stat().st_size
+        return found
 
     def walk(self, folder: str) -> "list[str]":
         """Names of all files below a folder."""

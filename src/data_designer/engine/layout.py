@@ -13,6 +13,9 @@ LOCK = "lock"
 METADATA = "metadata.json"
 BUILDER_CONFIG = "builder_config.json"
 
+DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED)
+"""Folders of the files of committed batches."""
+
 _OURS = re.compile(r"batch_(\d{5,})(?:\.parquet|\.json)?")
 
 FOLDERS = frozenset({PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, RECEIPTS, JOURNAL, LOCK, "images"})

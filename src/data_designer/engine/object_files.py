@@ -45,6 +45,10 @@ class Bucket(Protocol):
         """Names of all objects below a folder."""
         ...
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The same names, each with the size of its object in bytes."""
+        ...
+
     def list(self, folder: str) -> "list[str]":
         """Names of what is in a folder."""
         ...
@@ -141,6 +145,10 @@ class ObjectFiles:
     def walk(self, folder: str) -> "list[str]":
         """Names of all objects below a folder."""
         return self._objects.walk(folder)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Sizes of all objects below a folder, by one listing."""
+        return self._objects.sizes(folder)
 
     def list(self, folder: str) -> list[str]:
         """Names of what is in a folder."""

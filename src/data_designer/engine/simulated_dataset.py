@@ -18,6 +18,7 @@ from data_designer.engine import events as ev
 from data_designer.engine.batch_files import merged, stage_tables
 from data_designer.engine.failures import Failure, failures_table
 from data_designer.engine.files import Files
+from data_designer.engine.intact import refuse_damage
 from data_designer.engine.journal import Recorder, Replay, read_replay, request_digest, segment_writer
 from data_designer.engine.layout import PARQUET, REJECTS
 from data_designer.engine.lock import Process
@@ -169,6 +170,7 @@ class SimulatedDataset:
         elsewhere = Process("simulated", "another machine", 1, "now")
         self.store.take(lambda _: None, elsewhere)
         self.store.write_metadata({"run": self.store.run})
+        refuse_damage(self.store)  # A crash is no damage.
         self.store.recover()
         return self.store.standing(self.shape.geometry)
 

@@ -45,6 +45,10 @@ class SimulatedDisk:
         """Names of all files below a folder."""
         return sorted(name for name in self._content if name.startswith(f"{folder}/"))
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Sizes of all files below a folder."""
+        return {name: len(self._content[name]) for name in self.walk(folder)}
+
     def list(self, folder: str) -> "list[str]":
         """Names of what is in a folder."""
         start = f"{folder}/" if folder else ""

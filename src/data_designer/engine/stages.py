@@ -16,7 +16,7 @@ from data_designer.engine.schema import declared_fits
 from data_designer.errors import Outage
 from data_designer.models.conversation import drive, run_without_model
 from data_designer.plan.columns import producers
-from data_designer.plan.fingerprints import functions_of
+from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Plan, Stage, Step
 from data_designer.steps.build import build
 from data_designer.steps.custom import CustomCellProgram
@@ -141,7 +141,7 @@ class StageRunner:
                 _gate(step, named),
                 step.pool != LOCAL,
                 plan.fingerprints.get(step.name, ""),
-                bool(functions_of(step.configs[0])),
+                bool(user_functions(step.configs[0])),
                 declared_fits(step),
             )
             for step in stage.steps

@@ -8,7 +8,6 @@ that holds both: from then on what is new counts, whatever of it is in place, an
 import hashlib
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from data_designer.config.folder_names import unusable
 from data_designer.engine.ahead import ahead
 from data_designer.engine.events import Rows, Started
 from data_designer.engine.files import Files, files_at, is_temporary, try_out
@@ -45,8 +45,6 @@ from data_designer.object_storage import Location
 from data_designer.plan.model import Geometry
 
 logger = logging.getLogger(__name__)
-
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 @dataclass(slots=True)
@@ -237,7 +235,7 @@ class Store:
             if before.successor is not None:
                 receipt = self._put_in_place(before.successor, replace(before, successor=None))
             if self._is_a_hole(receipt, found[PARQUET]):
-                logger.warning("batch=%d its file is gone: the batch is made again", batch)
+                logger.warning("batch=%d its file of rows is gone: the batch is made again, and paid for again", batch)
                 self.files.remove(receipt_name(batch))
                 continue
             for file in receipt.files:
@@ -402,12 +400,12 @@ def check_name(dataset_name: str) -> None:
     """Refuse a dataset name that cannot be a folder's.
 
     Raises:
-        ArtifactStorageError: the name is empty, reserved or holds a character that no folder may have.
+        ArtifactStorageError: the name is no text, empty, reserved or too long, or holds what no folder's may.
     """
-    if not dataset_name.strip() or dataset_name in (".", ".."):
-        raise ArtifactStorageError("the dataset name is empty; give the folder a name")
-    if _FORBIDDEN.search(dataset_name):
-        raise ArtifactStorageError(f'the dataset name {dataset_name!r} holds one of < > : " / \\ | ? *; leave it out')
+    if not isinstance(dataset_name, str):
+        raise ArtifactStorageError(f"the dataset name must be text, not {dataset_name!r}")
+    if why := unusable(dataset_name):
+        raise ArtifactStorageError(f"the dataset name {dataset_name!r} {why}")
     if dataset_name in FOLDERS:
         raise ArtifactStorageError(f"the dataset name {dataset_name!r} is reserved; choose another")
 

@@ -1,15 +1,24 @@
 """Checks a dataset against its receipts: every file there, whole, and of the rows it should have."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.files import Files
+from data_designer.engine.files import Files, is_temporary
 from data_designer.engine.journal import journaled_batches, read_replay
-from data_designer.engine.layout import BUILDER_CONFIG, DROPPED, PARQUET, REJECTS
+from data_designer.engine.layout import (
+    BUILDER_CONFIG,
+    DATA,
+    DROPPED,
+    LOCK,
+    PARQUET,
+    RECEIPTS,
+    REJECTS,
+    batch_number,
+)
 from data_designer.engine.receipts import BatchFile, Receipt, indices
 from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store, located
@@ -31,6 +40,10 @@ class Verdict:
     """Records that no receipt speaks of, or that one says are unfinished."""
     journaled: int = 0
     """Replies in the journal, waiting for a resume."""
+    strays: list[str] = field(default_factory=list)
+    """Files in the folders of committed batches that no receipt mentions; whoever reads a folder reads them too."""
+    leftovers: list[str] = field(default_factory=list)
+    """Files of a batch that a run has not committed, or not yet; a resume clears them away."""
 
 
 def verify(store: Store, geometry: Geometry, builder_config_sha256: str) -> Verdict:
@@ -42,17 +55,23 @@ def verify(store: Store, geometry: Geometry, builder_config_sha256: str) -> Verd
         verdict.problems.append(str(error))
     except OSError as error:
         verdict.problems.append(f"{BUILDER_CONFIG} cannot be read: {error}")
+    read: list[Receipt] = []
+    unread: list[int] = []
     for number in store.batches():
         if number >= geometry.num_batches:
             verdict.problems.append(f"batch {number} is beyond the {geometry.num_batches} batches of this dataset")
+            unread.append(number)
             continue
         try:
             receipt = store.receipt(number)
         except (ArtifactStorageError, OSError) as error:
             verdict.problems.append(str(error))
+            unread.append(number)
             continue
         assert receipt is not None
+        read.append(receipt)
         _check_batch(store.files, receipt.current, geometry, verdict)
+    _find_unmentioned(store.files, read, unread, geometry, verdict)
     verdict.missing = geometry.num_records - verdict.generated - verdict.rejected
     if verdict.missing < 0:
         verdict.problems.append(f"there are {-verdict.missing} records more than the {geometry.num_records} asked for")
@@ -98,3 +117,26 @@ def _file_problems(files: Files, file: BatchFile, expected: int) -> Iterator[str
     rows = pq.ParquetFile(pa.BufferReader(content)).metadata.num_rows
     if rows != file.rows or (rows != expected and file.path.startswith((PARQUET, DROPPED, REJECTS))):
         yield f"{file.path} holds {rows} rows instead of {expected}"
+
+
+def _find_unmentioned(
+    files: Files, read: Sequence[Receipt], unread: Collection[int], geometry: Geometry, verdict: Verdict
+) -> None:
+    mentioned = {name for receipt in read for name in _names(receipt)}
+    committed = {receipt.batch for receipt in read}
+    for folder in ("", LOCK, RECEIPTS):
+        names = (f"{folder}/{last}" if folder else last for last in files.list(folder) if is_temporary(last))
+        verdict.leftovers.extend(names)
+    for name in (name for folder in DATA for name in files.walk(folder) if name not in mentioned):
+        last = name.rpartition("/")[2]
+        batch = batch_number(last)
+        if batch in unread:
+            continue
+        begun = batch is not None and batch not in committed and batch < geometry.num_batches
+        (verdict.leftovers if begun or is_temporary(last) else verdict.strays).append(name)
+
+
+def _names(receipt: Receipt) -> Iterator[str]:
+    for file in (*receipt.files, *receipt.current.files):
+        yield file.path
+        yield file.staged

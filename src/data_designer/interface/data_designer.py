@@ -33,6 +33,7 @@ from data_designer.errors import (
     ArtifactStorageError,
     DataDesignerError,
     DataDesignerGenerationError,
+    InvalidConfigError,
     NoModelProvidersError,
     UnknownProviderError,
 )
@@ -52,6 +53,7 @@ from data_designer.interface.preparing import (
     Checked,
     Prepared,
     Surroundings,
+    but_for_keys,
     check,
     prepare,
     refuse_errors,
@@ -71,8 +73,12 @@ from data_designer.models.probing import Known
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
 from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.violations import Violation
 
 logger = logging.getLogger(__name__)
+
+_MOST_RECORDS = (1 << 53) - 1
+"""Beyond it JSON readers no longer tell one record index from the next."""
 
 
 class DataDesigner:
@@ -91,6 +97,7 @@ class DataDesigner:
 
     Raises:
         NoModelProvidersError: an empty list of providers.
+        InvalidConfigError: something else than a provider.
         ValueError: two providers share a name.
     """
 
@@ -113,6 +120,9 @@ class DataDesigner:
         if model_providers is not None and not model_providers:
             raise NoModelProvidersError("model_providers is empty; give at least one, or leave it out for the defaults")
         providers = list(default_providers() if model_providers is None else model_providers)
+        for provider in providers:
+            if not isinstance(provider, ModelProvider):
+                raise InvalidConfigError(f"model_providers holds {type(provider).__name__}; each is a ModelProvider")
         names = [provider.name for provider in providers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -135,7 +145,9 @@ class DataDesigner:
     # --- settings ----------------------------------------------------------------------------------------
 
     def set_run_config(self, run_config: RunConfig) -> None:
-        """Set how later runs behave."""
+        """Set how later runs behave. Raises InvalidConfigError where that is no RunConfig."""
+        if not isinstance(run_config, RunConfig):
+            raise InvalidConfigError(f"a RunConfig is needed, not {type(run_config).__name__}")
         self._run_config = run_config
 
     @property
@@ -184,16 +196,15 @@ class DataDesigner:
     # --- acts --------------------------------------------------------------------------------------------
 
     def validate(self, config_builder: DataDesignerConfigBuilder) -> None:
-        """Check a configuration without asking any model.
+        """Check a configuration without asking any model. A key that is missing is a warning here.
 
         Raises:
             InvalidConfigError: it is wrong; the message lists every violation.
         """
         checked = check(config_builder, self._around())
-        for violation in checked.violations:
-            if violation.level == "WARNING":
-                logger.warning("%s", violation)
-        refuse_errors(checked.violations)
+        found = but_for_keys(checked.violations)
+        _warn(found)
+        refuse_errors(found)
         logger.info("validation passed: %d columns", len(checked.config.columns))
 
     def check_models(
@@ -273,10 +284,13 @@ class DataDesigner:
         root = location(artifact_path) if artifact_path is not None else self._artifact_path
         with _wrapped():
             check_name(dataset_name)
+            mode = _resume_mode(resume)
+            if on_batch_complete is not None and not callable(on_batch_complete):
+                raise DataDesignerGenerationError(f"on_batch_complete cannot be called: {on_batch_complete!r}")
             checked = self._check(config_builder, num_records)
             donor = None if reuse is None else StoredDataset.at(reuse)
             origin = self._origin(config_builder, checked, donor)
-            wanted = Wanted(num_records, dataset_name, root, ResumeMode(resume), origin)
+            wanted = Wanted(num_records, dataset_name, root, mode, origin)
             opened = open_dataset(checked, self._around(donor), wanted)
             with released_on_error(opened.store):
                 opened = with_donor(opened, required=donor is not None)
@@ -336,10 +350,10 @@ class DataDesigner:
     def _check(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Checked:
         if isinstance(num_records, bool) or not isinstance(num_records, int) or num_records < 1:
             raise DataDesignerGenerationError(f"num_records must be a positive integer, not {num_records!r}")
+        if num_records > _MOST_RECORDS:
+            raise DataDesignerGenerationError(f"num_records={num_records} is too large: at most {_MOST_RECORDS}")
         checked = check(config_builder, self._around())
-        for violation in checked.violations:
-            if violation.level == "WARNING":
-                logger.warning("%s", violation)
+        _warn(checked.violations)
         return checked
 
     def _origin(
@@ -497,6 +511,19 @@ class _Kept:
         receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))
         self.receipts.append(receipt)
         return receipt
+
+
+def _warn(found: Sequence[Violation]) -> None:
+    for violation in found:
+        if violation.level == "WARNING":
+            logger.warning("%s", violation)
+
+
+def _resume_mode(word: "ResumeMode | str") -> ResumeMode:
+    try:
+        return ResumeMode(word)
+    except ValueError as error:
+        raise DataDesignerGenerationError(f"resume must be one of {', '.join(ResumeMode)}; not {word!r}") from error
 
 
 def _seed_names(plan: Plan) -> list[str]:

@@ -10,8 +10,13 @@ from typing import Any
 import pandas as pd
 
 from data_designer.errors import DatasetSampleDisplayError
+from data_designer.terminal import as_it_is, console, visible
 
 _LONGEST_LIST = 8
+_DEEPEST = 100
+"""Levels of a value that are shown."""
+_LONGEST_NUMBER = 10_000
+"""Bits of a number that is written in digits: Python refuses to do so with many more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +59,17 @@ class SampleDisplay:
         Raises:
             DatasetSampleDisplayError: there is no such record, or the path is no `.html` or `.svg`.
         """
-        from rich.console import Console
-
         look = Look(**options)
         path = None if look.save_path is None else Path(look.save_path)
         if path is not None and path.suffix not in (".html", ".svg"):
             raise DatasetSampleDisplayError(f"a record is saved as .html or .svg, not as {path.name!r}")
         number = self._choose(index)
-        if path is None:
-            console = Console(width=look.display_width)
-        else:
-            console = Console(width=look.display_width, record=True, file=io.StringIO())
+        kept = {} if path is None else {"record": True, "file": io.StringIO()}
+        to = console(width=look.display_width, **kept)
         for part in self._parts(number, look):
-            console.print(part)
+            to.print(part)
         if path is not None:
-            _save(console, path, look.theme)
+            _save(to, path, look.theme)
 
     def _choose(self, index: int | None) -> int:
         size = len(self._frame)
@@ -84,28 +85,29 @@ class SampleDisplay:
     def _parts(self, number: int, look: Look) -> list[Any]:
         from rich.panel import Panel
         from rich.syntax import Syntax
-        from rich.text import Text
 
-        record = {str(name): _plain(value) for name, value in self._frame.iloc[number].items()}
+        record = {str(name): self._frame.iloc[number, place] for place, name in enumerate(self._frame)}
         groups = self._grouped(record)
-        parts: list[Any] = [Text(f"[index: {number}]")]
+        parts: list[Any] = [as_it_is(f"[index: {number}]")]
         if groups["seed"] and not look.hide_seed_columns:
             parts.append(_table("Seed Columns", groups["seed"]))
         if groups["generated"]:
             parts.append(_table("Generated Columns", groups["generated"]))
         if look.include_traces:
-            parts.extend(Panel(_text(value), title=f"Trace: {name}") for name, value in groups["trace"].items())
+            traces = groups["trace"].items()
+            parts.extend(Panel(as_it_is(_text(value)), title=as_it_is(f"Trace: {name}")) for name, value in traces)
         for name, value in groups["code"].items():
             language = self._layout.code_languages.get(name, "").partition(":")[0]
-            code = Syntax(str(value or ""), language or "text", theme=look.syntax_highlighting_theme, word_wrap=True)
-            parts.append(Panel(code, title=name))
+            text = visible(_text(value)) if _is_there(value) else ""
+            code = Syntax(text, language or "text", theme=look.syntax_highlighting_theme, word_wrap=True)
+            parts.append(Panel(code, title=as_it_is(name)))
         parts.extend(_table(f"Validation: {name}", _members(value)) for name, value in groups["validation"].items())
         for name, value in groups["judge"].items():
             parts.append(_table(f"LLM-as-a-Judge: {name}", _members(value)))
         for name, rows in self._processed.items():
             wanted = look.processors_to_display is None or name in look.processors_to_display
             if wanted and number < len(rows):
-                parts.append(_table(f"Processor Outputs: {name}", rows[number]))
+                parts.append(_table(f"Processor Outputs: {name}", _members(rows[number])))
         return parts
 
     def _grouped(self, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -125,33 +127,49 @@ class SampleDisplay:
         return groups
 
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return None if value is pd.NA or (isinstance(value, float) and pd.isna(value)) else value
+def _is_there(value: Any) -> bool:
+    return not (value is None or value is pd.NA or (isinstance(value, float) and value != value))  # noqa: PLR0124 - NaN
 
 
-def _members(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {"": value}
+def _members(value: Any) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {"": value}
 
 
 def _text(value: Any) -> str:
+    """A value as it is shown. Where it cannot be, its type is: a record is never hidden by one of its values."""
+    try:
+        return _written(_plain(value))
+    except Exception:  # noqa: BLE001 - the value may be anything, and do anything when it is looked at
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
+def _written(value: Any) -> str:
     if isinstance(value, list) and len(value) > _LONGEST_LIST and all(isinstance(v, int | float) for v in value):
         return f"[{', '.join(map(str, value[:_LONGEST_LIST]))}, ... {len(value)} numbers]"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
-def _table(title: str, rows: Mapping[str, Any]) -> Any:
-    from rich.markup import escape
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A value as JSON data, as far as it is any."""
+    if depth > _DEEPEST:
+        return "…"
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, depth + 1) for inner in value]
+    if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
+        return hex(value)
+    return value if _is_there(value) else None
+
+
+def _table(title: str, rows: Mapping[Any, Any]) -> Any:
     from rich.table import Table
 
-    table = Table("name", "value", title=title, show_lines=True, expand=True)
+    table = Table("name", "value", title=as_it_is(title, "table.title"), show_lines=True, expand=True)
     for name, value in rows.items():
-        table.add_row(escape(name), escape(_text(value)))
+        table.add_row(as_it_is(str(name)), as_it_is(_text(value)))
     return table
 
 

@@ -56,13 +56,11 @@ def export(contents: Contents, path: "str | Location", form: str | None) -> Loca
 
     Raises:
         InvalidFileFormatError: the format is none of jsonl, csv, parquet.
-        ArtifactStorageError: there are no rows.
+        ArtifactStorageError: there are no rows, or a folder is where the file is to be.
         OSError: the file cannot be written.
     """
     target = location(path)
-    kind = (form or target.suffix.lstrip(".")).lower()
-    if kind not in FORMATS:
-        raise InvalidFileFormatError(f"export writes {', '.join(FORMATS)}; not {kind or target.name!r}")
+    kind = export_format(target, form)
     write = {"parquet": _to_parquet, "csv": _to_csv, "jsonl": _to_jsonl}[kind]
     # Files of a run that was killed may differ in types.
     schema = unified_schema(pq.read_schema(pa.BufferReader(content)) for content in contents())
@@ -76,6 +74,21 @@ def export(contents: Contents, path: "str | Location", form: str | None) -> Loca
             write(schema, tables, Path(folder, target.name))
             Objects(target.parent).upload(target.name, Path(folder, target.name))
     return target
+
+
+def export_format(target: Location, form: str | None) -> str:
+    """Which format an export would have: the one that is named, else the one of the file's ending.
+
+    Raises:
+        InvalidFileFormatError: there is no such format.
+        ArtifactStorageError: a folder is where the file is to be.
+    """
+    kind = (target.suffix.lstrip(".") if form is None else form).lower()
+    if kind not in FORMATS:
+        raise InvalidFileFormatError(f"export writes {', '.join(FORMATS)}; not {kind or target.name!r}")
+    if isinstance(target, Path) and target.is_dir():
+        raise ArtifactStorageError(f"{target} is a folder, and cannot be replaced by an export; name another file")
+    return kind
 
 
 def _to_parquet(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> None:

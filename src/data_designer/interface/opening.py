@@ -11,7 +11,8 @@ from typing import Any
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.events import Started
 from data_designer.engine.files import files_at
-from data_designer.engine.layout import METADATA
+from data_designer.engine.intact import refuse_damage
+from data_designer.engine.layout import DROPPED, METADATA, PARQUET
 from data_designer.engine.reuse import Donor, reusable
 from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store
@@ -68,8 +69,9 @@ def open_dataset(checked: Checked, around: Surroundings, wanted: Wanted) -> Open
     """Take a dataset's lock and compile the plan that goes on with what is there, or begins.
 
     Raises:
-        ArtifactStorageError: the folder cannot be written, another run writes it, or there is nothing to resume.
-        DatasetGenerationError: what is there does not fit what is asked for, or is damaged.
+        ArtifactStorageError: the folder cannot be written, another run writes it, there is nothing to resume, or files
+            of what is there are not as they were committed.
+        DatasetGenerationError: what is there does not fit what is asked for, or its metadata are damaged.
     """
     if wanted.resume != ResumeMode.NEVER:
         path = wanted.root / wanted.dataset_name
@@ -111,6 +113,7 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
         if not different:
             geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
             prepared = replace(prepared, plan=replace(prepared.plan, geometry=geometry))
+            refuse_damage(store, but_for_holes=True)
             store.recover()
             declared = _kept_declaration(store, stored, wanted.origin.declared)
             origin = replace(wanted.origin, declared=declared, reuse=wanted.origin.reuse or stored.get("reuse"))
@@ -278,6 +281,10 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
             f"the dataset {stored.path} was made with seed {stored.metadata.get('seed')}, this one with {plan.seed}: "
             "no record of theirs is the same; leave the seed out, and the other's is taken"
         )
+    try:
+        refuse_damage(Store.at(stored.path), (PARQUET, DROPPED))
+    except ArtifactStorageError as error:
+        raise ArtifactStorageError(f"the dataset {stored.path}, which is to be reused: {error}") from error
     parts = reusable(plan, stored.metadata.get("fingerprints") or {})
     costly = [step.name for step in plan.steps if step.pool != LOCAL]
     taken = sorted(part.names[0] for part in parts.values())

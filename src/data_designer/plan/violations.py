@@ -1,6 +1,7 @@
 """Static checks of a declaration: everything that is wrong with it, at once, before any token is paid for."""
 
 import fnmatch
+import math
 import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from data_designer.config.backends import backend_of
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.folder_names import unusable
 from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.columns import find_cycle, producers
@@ -46,6 +48,7 @@ def violations(config: DataDesignerConfig) -> list[Violation]:
         *(found for column in config.columns for found in _code_validation(column, config.columns)),
         *_cycle(config.columns),
         *_drops(config, known),
+        *_processor_names(config),
     ]
 
 
@@ -70,6 +73,21 @@ def model_violations(
 
 def run_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation]:
     """What is wrong between the models that columns use and the run settings."""
+    return [*_resource_violations(config, run), *_price_violations(config, run)]
+
+
+def _resource_violations(config: DataDesignerConfig, run: RunConfig) -> Iterator[Violation]:
+    known = {model.alias for model in config.model_configs or ()}
+    for alias in sorted(set(run.replica_resources) - known):
+        message = f"replica_resources names the model alias '{alias}', which is not declared{_closest(alias, known)}"
+        yield Violation("unknown_model_alias", None, message)
+    for alias, wanted in run.replica_resources.items():
+        for name in sorted(name for name, amount in wanted.items() if not 0 <= amount < math.inf):
+            message = f"replica_resources of '{alias}': {wanted[name]} is no amount of '{name}'"
+            yield Violation("invalid_resources", None, message)
+
+
+def _price_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation]:
     if run.budget is None or run.budget.usd is None:
         return []
     used = {alias for column in config.columns for alias in column.get_model_aliases()}
@@ -125,9 +143,13 @@ def _duplicates(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
 
 def _side_effects(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
     makers: dict[str, str] = {}
+    declared = {column.name for column in columns}
     for column in columns:
         for effect in column.side_effect_columns:
-            if effect in makers:
+            if effect in declared - {column.name}:
+                message = f"makes '{effect}' too, which is a column of its own; rename one of them"
+                yield Violation("duplicate_side_effect", column.name, message)
+            elif effect in makers:
                 message = f"makes '{effect}', which column '{makers[effect]}' makes too"
                 yield Violation("duplicate_side_effect", column.name, message)
             makers[effect] = column.name
@@ -201,6 +223,13 @@ def _drops(config: DataDesignerConfig, known: Mapping[str, str]) -> Iterator[Vio
             elif "*" not in pattern and pattern not in known:
                 message = f"processor '{processor.name}' drops '{pattern}', which no column makes"
                 yield Violation("invalid_column", None, message)
+
+
+def _processor_names(config: DataDesignerConfig) -> Iterator[Violation]:
+    for processor in config.processors or ():
+        if processor.processor_type == "schema_transform" and (why := unusable(processor.name)):
+            message = f"the name of the processor '{processor.name}', which its folder is to have, {why}"
+            yield Violation("processor_name", None, message)
 
 
 def _closest(name: str, known: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+import logging
 import os
 import re
 import shutil
@@ -98,10 +99,18 @@ class SqlLinter:
 
     @cached_property
     def _parser(self) -> Any:
+        _silence("sqlfluff")
         from sqlfluff.core import FluffConfig, Linter
 
         # Generated code is no template: nothing in it is to be expanded.
         return Linter(config=FluffConfig(overrides={"dialect": self._dialect, "templater": "raw"}))
+
+
+def _silence(name: str) -> None:
+    """Keep a library's log to itself, unless somebody has asked for it: what it finds is in the verdicts."""
+    logger = logging.getLogger(name)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL + 1)
 
 
 def ruff_path() -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from data_designer.config.column_configs import SamplerColumnConfig
-from data_designer.config.sampler_constraints import ColumnInequalityConstraint
+from data_designer.config.sampler_constraints import ColumnInequalityConstraint, ScalarInequalityConstraint
 from data_designer.config.sampler_params import (
     BernoulliMixtureSamplerParams,
     BinomialSamplerParams,
@@ -48,6 +48,7 @@ def check_samplers(configs: Sequence[SamplerColumnConfig], constraints: Sequence
             wrong += [*_kind(params, config), *_ranges(params), *_distribution(params), *_parents(params, known)]
         found.extend((config.name, message) for message in dict.fromkeys(wrong))
     found.extend(_constraints(constraints, known))
+    found.extend(_contradictions(constraints))
     return found if unparsed else [*found, *_circles(configs, constraints)]
 
 
@@ -177,6 +178,26 @@ def _constraints(constraints: Sequence[Constraint], known: _Known) -> Iterator[F
             yield target, f"a constraint compares it with the number {constraint.rhs}, but it holds {natures[0]}"
         elif natures[0] != natures[-1] or natures[0] in _ORDERLESS:
             yield target, f"a constraint compares its {natures[0]} with the {natures[-1]} of '{constraint.rhs}'"
+
+
+def _contradictions(constraints: Sequence[Constraint]) -> Iterator[Found]:
+    """Columns that no value can be in: between what it has to be above, and what below, is nothing."""
+    sides: dict[tuple[str, str | None], list[Constraint]] = {}
+    for one in constraints:
+        other = one.rhs if isinstance(one, ColumnInequalityConstraint) else None
+        sides.setdefault((one.target_column, other), []).append(one)
+    for (target, other), some in sides.items():
+        # Strict bounds come after others of the same number from below, and before them from above.
+        below = max((_bound(one) for one in some if one.operator in ("gt", "ge")), default=None)
+        above = min((_bound(one) for one in some if one.operator in ("lt", "le")), default=None)
+        if below is not None and above is not None and below > above:
+            listed = " and ".join(f"{one.operator} {one.rhs if other is None else repr(other)}" for one in some)
+            yield target, f"no value satisfies its constraints together: {listed}"
+
+
+def _bound(constraint: Constraint) -> tuple[float, int]:
+    number = constraint.rhs if isinstance(constraint, ScalarInequalityConstraint) else 0.0
+    return number, {"gt": 1, "ge": 0, "lt": -1, "le": 0}[str(constraint.operator)]
 
 
 _ORDERLESS = frozenset({"people", "numbers and texts"})

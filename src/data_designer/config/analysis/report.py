@@ -15,6 +15,7 @@ from data_designer.config.analysis.column_statistics import (
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
 from data_designer.config.column_types import COLUMN_CLASSES
 from data_designer.errors import AnalysisReportError
+from data_designer.terminal import as_it_is, console
 
 _WIDTH = 110
 
@@ -27,29 +28,27 @@ def write_report(
     if path is not None and path.suffix not in (".html", ".svg"):
         raise AnalysisReportError(f"a report is saved as .html or .svg, not as {path.name!r}")
     if path is None:
-        console = Console()
-    else:
-        with Path("/dev/null").open("w") as nowhere:
-            console = Console(record=True, width=_WIDTH, file=nowhere)
-            _print(console, results, include_sections)
-            save = console.save_html if path.suffix == ".html" else console.save_svg
-            save(str(path))
+        _print(console(), results, include_sections)
         return
-    _print(console, results, include_sections)
+    with Path("/dev/null").open("w") as nowhere:
+        recorded = Console(record=True, width=_WIDTH, file=nowhere)
+        _print(recorded, results, include_sections)
+        save = recorded.save_html if path.suffix == ".html" else recorded.save_svg
+        save(str(path))
 
 
-def _print(console: Console, results: DatasetProfilerResults, sections: list[str] | None) -> None:
-    console.print(Rule("Data Designer Dataset Profile"))
+def _print(to: Console, results: DatasetProfilerResults, sections: list[str] | None) -> None:
+    to.print(Rule("Data Designer Dataset Profile"))
     if sections is None or "overview" in sections:
         overview = Table("number of records", "number of columns", "percent complete", title="Dataset Overview")
         columns = len(results.column_statistics) + len(results.side_effect_column_names or ())
         overview.add_row(str(results.num_records), str(columns), f"{results.percent_complete:.1f}%")
-        console.print(overview)
+        to.print(overview)
     shown = [*COLUMN_CLASSES, *(t for t in results.column_types if t not in COLUMN_CLASSES)]
     for kind in shown:
         statistics = results.get_column_statistics_by_type(kind)
         if statistics and (sections is None or kind in sections):
-            console.print(_table(kind, statistics))
+            to.print(_table(kind, statistics))
 
 
 def _table(kind: str, statistics: list[GeneralColumnStatistics]) -> Table:
@@ -57,7 +56,7 @@ def _table(kind: str, statistics: list[GeneralColumnStatistics]) -> Table:
     table = Table("column name", "data type", "unique values", *extra, title=f"{kind} columns")
     for one in statistics:
         unique = f"{one.num_unique} ({one.percent_unique:.1f}%)"
-        table.add_row(one.column_name, one.simple_dtype, unique, *_extra(one).values())
+        table.add_row(*map(as_it_is, (one.column_name, one.simple_dtype, unique, *_extra(one).values())))
     return table
 
 

@@ -1,0 +1,124 @@
+"""A record is shown as it is in the dataset, whatever is in it."""
+
+import datetime as dt
+import io
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data_designer.interface.display import Layout, SampleDisplay
+
+WIDE = {"display_width": 200}
+
+
+def shown(values: Mapping[str, Any], layout: Layout | None = None, processed: Any = None) -> str:
+    """What is printed of a record."""
+    frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in values.items()})
+    stream = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", stream)
+        SampleDisplay(frame, layout or Layout(), processed).show(0, **WIDE)
+    return stream.getvalue()
+
+
+TEXTS = [
+    "slack says :smile: and [bold]more[/bold]",
+    "[/red] closes what was never opened",
+    "[link=https://example.com]here[/link] \\[escaped]",
+    "http://localhost:8000 is 'quoted' and 12.5 True None",
+    "<b>&amp;</b> {{ n }} {x} %s",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_is_shown_as_it_is(text: str) -> None:
+    """No markup, no emoji codes, no colours: in values, names of columns, titles, traces, code and verdicts."""
+    kinds = {"c": "llm-code", f"v {text}": "validation", f"j {text}": "llm-judge"}
+    layout = Layout(kinds, {"c": "python"})
+    record = {
+        text: text,
+        "c": text,
+        f"v {text}": {"is_valid": text, text: 1},
+        f"j {text}": {text: {"score": text}},
+        f"{text}__trace": [{"content": "x"}],
+        "nested": {"k": [text]},
+    }
+    said = shown(record, layout, {f"p {text}": [{text: text}]})
+    for one in (f"Validation: v {text}", f"LLM-as-a-Judge: j {text}", f"Trace: {text}__trace", f"Outputs: p {text}"):
+        assert one in said
+    assert said.count(text) >= 12
+
+
+def test_nothing_that_is_shown_steers_the_terminal() -> None:
+    """Control characters, overrides and halves of emoji are escapes."""
+    said = shown({"a\x1b[2J": "\x1b[31m\u202e\x9b \ud83d", "c": "\x1b[2J"}, Layout({"c": "llm-code"}))
+    assert r"\x1b[31m\u202e\x9b \ud83d" in said
+    assert said.count(r"\x1b[2J") == 2
+    assert not {"\x1b", "\u202e", "\x9b"} & set(said)
+
+
+class Sulking:
+    """A value that cannot even be printed."""
+
+    def __repr__(self) -> str:
+        """Raise."""
+        raise RuntimeError("no")
+
+
+def deep(levels: int) -> Any:
+    """A list in a list in a list."""
+    return 1 if levels == 0 else [deep(levels - 1)]
+
+
+def ring() -> list[Any]:
+    """A list that holds itself."""
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+ODD: dict[str, tuple[Any, str]] = {
+    "NaN": (float("nan"), "null"),
+    "missing": (pd.NA, "null"),
+    "infinite": (float("inf"), "Infinity"),
+    "a number of 20 digits": (12345678901234567890, "12345678901234567890"),
+    "a number of too many digits": (10**5000, "0x"),
+    "bytes": (b"\xff\x00", "\\xff"),
+    "keys that are no text": ({1: "x", b"k": "y", None: 2}, '"1": "x"'),
+    "a decimal": (Decimal("1.10"), "1.10"),
+    "a date": (dt.date(2024, 2, 29), "2024-02-29"),
+    "300 levels": (deep(300), "…"),
+    "a ring": (ring(), "…"),
+    "half an emoji in a list": (["\ud83d"], "ud83d"),
+    "what cannot be printed": (Sulking(), "<Sulking that cannot be shown>"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+@pytest.mark.parametrize("kind", ["expression", "llm-code", "validation", "llm-judge"])
+def test_no_value_hides_its_record(what: str, kind: str) -> None:
+    """Whatever a value is, it and the others are shown."""
+    value, expected = ODD[what]
+    said = shown({"odd": value, "other": "tea"}, Layout({"odd": kind}))
+    assert "tea" in said
+    if kind == "expression":
+        assert expected in said
+
+
+def test_numbers_of_several_types_keep_theirs() -> None:
+    """An integer beside a float is shown without a point."""
+    frame = pd.DataFrame({"i": [27], "f": [31.6]})
+    stream = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", stream)
+        SampleDisplay(frame, Layout()).show(0, **WIDE)
+    assert "27.0" not in stream.getvalue()
+
+
+def test_a_service_without_standard_output_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nowhere to show anything."""
+    monkeypatch.setattr("sys.stdout", None)
+    SampleDisplay(pd.DataFrame({"a": [1]}), Layout()).show(0)

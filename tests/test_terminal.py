@@ -1,0 +1,102 @@
+"""What others have said does nothing to a terminal or a log but be read there."""
+
+import io
+import json
+import logging
+import pickle
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from data_designer.cli.saying import say
+from data_designer.errors import DataDesignerError, DatasetGenerationError, ModelBadRequestError
+from data_designer.logging import (
+    LoggerConfig,
+    LoggingConfig,
+    OutputConfig,
+    _handler,
+    configure_logging,
+    reset_logging,
+)
+from data_designer.terminal import console, visible, writable
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J back\x08 over\rwritten \u202egnp.exe\u2069 half \ud83d \x00\x7f"
+SHOWN = r"\x1b[31mred\x1b]0;title\x07 \x9b2J back\x08 over\x0dwritten \u202egnp.exe\u2069 half \ud83d \x00\x7f"
+
+
+def test_what_steers_is_shown_and_the_rest_is_as_it_is() -> None:
+    """Escapes instead of control characters, overrides and halves; every other character is left alone."""
+    assert visible(HOSTILE) == SHOWN
+    fine = "line\n\tcol émoji 😀 \u200f עברית \\x1b :smile: [bold]"
+    assert visible(fine) == fine
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_a_stream_is_given_what_it_can_write(encoding: str) -> None:
+    """What its encoding lacks is an escape; nothing raises."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    stream.write(writable("é 😀", stream))
+    stream.flush()
+    assert raw.getvalue() == "é 😀".encode(encoding, "backslashreplace")
+
+
+def test_a_console_writes_to_a_terminal_of_another_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table with characters that the terminal lacks is printed all the same."""
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    console().print("tea 茶")
+    assert raw.getvalue() == b"tea \\u8336\n"
+
+
+@pytest.mark.parametrize("structured", [False, True])
+def test_no_line_of_the_log_steers_a_terminal(tmp_path: Path, structured: bool) -> None:
+    """Messages and tracebacks are in the log as text, in lines and in JSON, also in a file."""
+    path = tmp_path / "run.log"
+    stream = io.StringIO()
+    outputs = [OutputConfig(path, structured), OutputConfig(stream, structured)]
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        configure_logging(LoggingConfig([LoggerConfig("data_designer", "INFO")], outputs))
+        logging.getLogger("data_designer.x").error("the model said %s", HOSTILE, exc_info=ValueError(HOSTILE))
+        text = stream.getvalue()
+    finally:
+        reset_logging()
+        logging.getLogger().handlers[:] = handlers
+        logging.getLogger().setLevel(level)
+    assert path.read_text(encoding="utf-8") == text
+    assert SHOWN in (json.loads(text)["message"] if structured else text)
+    assert visible(text) == text
+
+
+@pytest.mark.parametrize("kind", [DatasetGenerationError, ModelBadRequestError])
+def test_no_traceback_steers_a_terminal(kind: type[DataDesignerError]) -> None:
+    """An error that nobody catches is printed by Python itself; it travels between processes as it was."""
+    error = pickle.loads(pickle.dumps(kind(HOSTILE)))  # noqa: S301 - it is ours
+    assert str(error) == SHOWN
+    assert error.args[0] == HOSTILE
+    assert SHOWN in "".join(traceback.format_exception(error))
+
+
+def test_what_others_say_makes_no_lines_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A reply of several lines, one of them like a line of ours, is one entry."""
+    caplog.handler.setFormatter(_handler(OutputConfig(io.StringIO())).formatter)
+    logging.getLogger("data_designer.x").error("it said %s", "yes\n[12:00:00] [INFO] all is well")
+    assert caplog.text.splitlines()[1:] == ["    [12:00:00] [INFO] all is well"]
+
+
+def test_no_line_of_the_command_line_steers_a_terminal() -> None:
+    """What is printed, to either stream."""
+    app = typer.Typer()
+
+    @app.command()
+    def tell() -> None:
+        say(HOSTILE)
+        say(HOSTILE, err=True)
+
+    done: Any = CliRunner().invoke(app, [])
+    assert done.stdout == done.stderr == f"{SHOWN}\n"

@@ -42,20 +42,30 @@ class UnstorableValueError(ValueError):
 def kept(value: Any) -> Any:
     """A value from outside as a cell holds it; most are kept as they are.
 
-    Half a surrogate pair becomes U+FFFD; arrays, tuples and sets become lists, enumerations what they stand for,
+    Arrays, tuples and sets become lists, enumerations what they stand for,
     dataclasses and pydantic models dicts, identifiers and paths text; what pandas marks as missing becomes None.
 
     Raises:
-        UnstorableValueError: it is of another kind, too deep, too large, or an integer of more than 4,300 digits.
+        UnstorableValueError: it is of another kind, too deep, too large, an integer of more than 4,300 digits, or text
+            that no UTF-8 holds. (What comes from an endpoint is mended before: see `lenient_json`.)
     """
     kind = type(value)
     if kind is str:
-        return value if value.isascii() else cleaned(value)
+        return value if value.isascii() else _encodable(value)
     if kind in _PLAIN:
         return value
     if kind is int:
         return _bounded(value)
     return _Keeping().keep(value, 0)
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = ascii(text[error.start])
+        raise UnstorableValueError(f"its text holds half a surrogate pair ({half}), which no file holds") from None
+    return text
 
 
 def cleaned(text: str) -> str:
@@ -82,7 +92,7 @@ class _Keeping:
             case Enum():
                 return self.keep(value.value, level)
             case str():
-                return cleaned(str.__str__(value))
+                return _encodable(str.__str__(value))
             case int():
                 return _bounded(int(value))
             case float():
@@ -180,7 +190,7 @@ def _key(key: Any) -> str:
         case Enum():
             return _key(key.value)
         case str():
-            return cleaned(str.__str__(key))
+            return _encodable(str.__str__(key))
         case None | bool():
             return json.dumps(key)
         case int() | float() | np.integer() | np.floating() | UUID() | date():

@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 
 from data_designer.plan.model import Plan
+from data_designer.steps.seed_types import stored_type
 
 ENCODING = b"data_designer.encoding"
 JSON = b"json"
@@ -60,7 +61,7 @@ def dataset_schema(plan: Plan, columns: Iterable[str], seed_schema: "pa.Schema |
     """
     types = {config.name: _column_type(config) for step in plan.steps for config in step.configs}
     if seed_schema is not None:
-        types.update({field.name: _plain(field.type) for field in seed_schema})
+        types.update({field.name: stored_type(field) for field in seed_schema})
     return pa.schema([_field(name, types.get(name)) for name in columns])
 
 
@@ -258,15 +259,3 @@ def _plain_schema_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]
             return pa.struct([(name, _schema_type(member, definitions, path)) for name, member in members])
         case _:
             raise _NoArrowTypeError
-
-
-def _plain(arrow: pa.DataType) -> "pa.DataType | None":
-    """The type in which a seed column is written; nested ones are kept as JSON."""
-    if pa.types.is_integer(arrow):
-        return pa.int64()
-    if pa.types.is_floating(arrow):
-        return pa.float64()
-    if pa.types.is_boolean(arrow):
-        return pa.bool_()
-    nested = pa.types.is_nested(arrow) or pa.types.is_null(arrow)
-    return None if nested else pa.string()

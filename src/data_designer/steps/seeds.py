@@ -124,16 +124,20 @@ def _from_frame(frame: Any) -> pa.Table:
 
 def _column_of_frame(name: str, frame: Any) -> tuple[pa.Field, pa.ChunkedArray]:
     column = frame.iloc[:, 0]
-    values = [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
     try:
         array = pa.Table.from_pandas(frame, preserve_index=False).column(0)
     except (pa.ArrowException, OverflowError):
+        values = _objects(column)
         if {type(value) for value in values} - {type(None)} != {int}:
             raise
         return column_of(name, values)  # More digits than 64 bits hold.
-    if column.dtype == object and pa.types.is_nested(array.type) and not is_exact(values, array):
+    if column.dtype == object and pa.types.is_nested(array.type) and not is_exact(values := _objects(column), array):
         return column_of(name, values)
     return pa.field(name, array.type), array
+
+
+def _objects(column: Any) -> list[Any]:
+    return [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
 
 
 def _name(config: SeedConfig) -> str:

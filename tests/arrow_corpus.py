@@ -116,7 +116,10 @@ REFUSED: dict[str, tuple[pa.Array, str]] = {
     ),
     "decimal128 of a negative scale": (pa.array([Decimal(1200)], pa.decimal128(5, -2)), "which Parquet does not hold"),
     "time64[ns] with nanoseconds": (_counted(pa.time64("ns"), 1), "which Python cannot hold; cast it to time64[us]"),
-    "date64 with a time of day": (pa.array([86_400_001], pa.int64()).view(pa.date64()), "does not fit date32"),
+    "date64 with a time of day": (
+        pa.array([86_400_001], pa.int64()).view(pa.date64()),
+        "kept as date32[day], which loses something",
+    ),
     "date32 beyond the year 9999": (_counted(pa.date32(), 2_932_897), "holds what Python cannot hold"),
     "timestamp[us] beyond the year 9999": (_counted(pa.timestamp("us"), 2**60), "holds what Python cannot hold"),
     "duration[s] beyond 2.7 million years": (_counted(pa.duration("s"), 2**60), "holds what Python cannot hold"),

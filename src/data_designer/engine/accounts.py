@@ -1,8 +1,6 @@
 """What became of the records of a batch that is committed, and what they cost."""
 
-import json
-from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,21 +105,10 @@ class _Bookkeeping:
                     columns = {name: pick(source, self._values, name) for name in self._seed_columns}
                     for place in places:
                         row = {name: cells[place] for name, cells in columns.items()}
-                        seeds[int(parcel.rows[place])] = _seed_text(row)
+                        text = orjson.dumps(row, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+                        seeds[int(parcel.rows[place])] = text
         for record in wanted:
             yield record, seeds.get(record)
-
-
-def _seed_text(row: Mapping[str, Any]) -> str:
-    """A row of the seed dataset, as JSON; what that lacks is text."""
-    try:
-        return orjson.dumps(row, default=_shown, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    except TypeError:  # Whole numbers beyond 64 bits.
-        return json.dumps(row, default=_shown, ensure_ascii=False)
-
-
-def _shown(value: Any) -> str:
-    return b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def _failure(row: int, reason: Reason, record: _OfRecord) -> Failure:

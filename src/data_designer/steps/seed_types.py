@@ -196,7 +196,7 @@ def _cast(column: pa.ChunkedArray, arrow: pa.DataType) -> pa.ChunkedArray:
         if "list_view" not in str(column.type):  # Arrow 26 makes lists of views with an offset too few.
             return column.cast(arrow)
     except pa.ArrowInvalid as error:
-        raise RefusedError(f"of the type {column.type} does not fit {arrow}, as Parquet keeps it: {error}") from error
+        raise RefusedError(f"is of the type {column.type}, kept as {arrow}, which loses something: {error}") from error
     except pa.ArrowNotImplementedError:
         pass
     return pa.chunked_array([pa.array(column.to_pylist(), arrow)])
@@ -219,7 +219,7 @@ def _check_values(column: pa.ChunkedArray) -> None:
                 leaf[pc.index(counts, extreme).as_py()].as_py()
             except (OverflowError, ValueError) as error:
                 raise RefusedError(
-                    f"of the type {arrow} holds what Python cannot hold: {error}; correct it, or make it text"
+                    f"is of the type {arrow} and holds what Python cannot hold: {error}; correct it, or make it text"
                 ) from error
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -186,6 +187,8 @@ def test_a_data_frame_is_read_without_its_index() -> None:
     [
         [{"x": 1}, {"y": 2}],
         [[1, 2.5], None],
+        [{"a": None}, {"a": "x"}],
+        [1, 2.5],
         [2**70, 1],
         [Decimal("19.90"), Decimal("12345678901234567.89")],
         [b"\x89PNG\xff", None],
@@ -197,6 +200,7 @@ def test_objects_of_a_data_frame_stay_what_they_are(values: list[Any]) -> None:
     frame = pd.DataFrame({"a": pd.Series(values, dtype=object)})
     made = values_of(read_seed(SeedConfig(source=DataFrameSeedSource(df=frame))))
     assert made["a"] == values
+    assert list(map(str, made["a"])) == list(map(str, values))
 
 
 # --- refusing --------------------------------------------------------------------------------------------
@@ -218,7 +222,7 @@ def test_objects_of_a_data_frame_stay_what_they_are(values: list[Any]) -> None:
         ("rows.csv", "\n\n", "is empty; it needs a header"),
         ("rows.csv", "a,b\n1,'x\n'\n\n1,2,3\n", "row 3 (the header is row 1) has 1 fields instead of 2, at line 3"),
         ("rows.csv", 'a,b\n1,"x\ny"\n\n1,2,3\n', "row 3 (the header is row 1) has 3 fields instead of 2, at line 5"),
-        ("rows.csv", "a;b;c\n1;2;3\n1;2\n", "quote values that hold ';', which divides fields here"),
+        ("rows.csv", "a;b;c\n1;2;3\n1;2\n", "fill it up with ';', which divides fields here"),
         ("rows.csv", "name,city\nAda,Paris, France\nBob,Rome, Italy\n", "row 2 (the header is row 1) has 3 fields"),
         ("rows.csv", "price\n1,234\n", "row 2 (the header is row 1) has 2 fields instead of 1"),
         ("rows.csv", "name\nJos\u00e9\n".encode() + b"Ren\xe9\n", "is UTF-8, but not in line 3"),
@@ -273,10 +277,20 @@ def test_what_a_column_is_follows_from_all_files(tmp_path: Path, other: str, val
     assert repr(made["n"]) == repr(values)
 
 
-def test_a_data_frame_of_mixed_types_is_refused() -> None:
-    """A column of numbers and texts has no type; the message names it."""
-    with pytest.raises(SeedReaderError, match="column 'mixed'"):
-        read_seed(SeedConfig(source=DataFrameSeedSource(df=pd.DataFrame({"mixed": [1, "x"]}))))
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1, "x"], "give it one type"),
+        ([1j, 2], "give it one type"),
+        (["\ud83d", "x"], "half of a surrogate pair"),
+        ([datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo"))], "several kinds"),
+        (pd.period_range("2024", periods=2, freq="M").to_list(), "give it one type"),
+    ],
+)
+def test_a_column_of_a_data_frame_that_cannot_be_kept_is_refused(values: Any, said: str) -> None:
+    """Because its values have no type in common, or none at all; the message names it."""
+    with pytest.raises(SeedReaderError, match=f"column 'mixed' of.*{said}"):
+        read_seed(SeedConfig(source=DataFrameSeedSource(df=pd.DataFrame({"mixed": values}, dtype=object))))
 
 
 @pytest.mark.parametrize(

@@ -153,10 +153,12 @@ class _File:
     def _complaint(self, row: Any, dialect: Dialect) -> str:
         line = self._line(row.number, dialect)
         shown = "spaces" if dialect.delimiter == SPACES else repr(dialect.delimiter)
+        few = row.actual_columns < row.expected_columns
+        advice = f"fill it up with {shown}" if few else f"quote values that hold {shown}"
         return (
             f"row {row.number} (the header is row 1) has {row.actual_columns} fields instead of {row.expected_columns}"
-            f"{f', at line {line}' if line else ''}; quote values that hold {shown}, which divides fields here, or "
-            "name another in read_options.delimiter"
+            f"{f', at line {line}' if line else ''}; {advice}, which divides fields here, or name another in "
+            "read_options.delimiter"
         )
 
     def _line(self, number: int, dialect: Dialect) -> int | None:

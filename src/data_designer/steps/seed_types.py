@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +31,9 @@ _EXTENSIONS: Mapping[str, pa.DataType | None] = {
 """Name of an extension type to what is kept instead, where it does not stay itself."""
 _IN_JSON_DEPTH = 32
 """Values that are nested deeper are kept as JSON text: readers of Parquet descend by recursion."""
+
+
+NO_UNICODE = "holds half of a surrogate pair, which is no character; correct it"
 
 
 class RefusedError(Exception):
@@ -77,28 +81,38 @@ def values_of(column: pa.ChunkedArray, field: pa.Field) -> list[Any]:
     return values
 
 
-def column_of(name: str, values: Sequence[Any]) -> tuple[pa.Field, pa.Array]:
+def column_of(name: str, values: Sequence[Any], array: Any = None) -> tuple[pa.Field, pa.Array]:
     """A column of values that no schema declares, such that `values_of` gives them back.
+
+    Args:
+        name: its name.
+        values: what it holds.
+        array: what Arrow made of them, where that is known.
 
     Raises:
         RefusedError: there is none.
     """
     try:
-        array = pa.array(values)
+        array = pa.array(values) if array is None else array
     except UnicodeEncodeError as error:
-        raise RefusedError(f"holds text that is no Unicode: {error.reason}; correct it") from error
+        raise RefusedError(NO_UNICODE) from error
     except (pa.ArrowException, OverflowError):
         array = None
     if array is not None and types.is_floating(array.type):
         return _floats(name, values, array)
-    if array is not None and (not types.is_nested(array.type) or is_exact(values, array)):
+    if array is not None and (not makes_alike(array.type) or _is_exact(values, array)):
         return pa.field(name, array.type), array
     numbers = _long_numbers(values) if array is None else None
     return _as_json(name, values) if numbers is None else (pa.field(name, numbers.type), numbers)
 
 
-def is_exact(values: Sequence[Any], array: pa.Array) -> bool:
-    """Whether nested values come out of an array as they were: no absent member null, no whole number a float."""
+def makes_alike(arrow: pa.DataType) -> bool:
+    """Whether Arrow may have made values of one kind that were not: absent members, whole numbers, time zones."""
+    return bool(types.is_nested(arrow) or types.is_floating(arrow) or getattr(arrow, "tz", None))
+
+
+def _is_exact(values: Sequence[Any], array: pa.Array) -> bool:
+    """Whether values come out of an array as they were."""
     try:
         kept_type(array.type)
     except RefusedError:
@@ -247,12 +261,16 @@ def _same(one: Any, other: Any, depth: int) -> bool:
         return one.keys() == other.keys() and all(_same(value, other[key], depth - 1) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(_same(a, b, depth - 1) for a, b in zip(one, other, strict=True))
+    if other is None:
+        return one is None or type(one).__name__ in ("NAType", "NaTType")
+    if isinstance(one, datetime) and isinstance(other, datetime) and one.utcoffset() != other.utcoffset():
+        return False
     whole = isinstance(one, int | np.integer) == isinstance(other, int)
     return whole and bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN
 
 
 def _floats(name: str, values: Sequence[Any], array: pa.Array) -> tuple[pa.Field, pa.Array]:
-    if not any(isinstance(value, int) for value in values):
+    if not any(isinstance(value, int | np.integer) for value in values):
         return pa.field(name, array.type), array
     if any(isinstance(value, float) and value.is_integer() for value in values):
         return _as_json(name, values)

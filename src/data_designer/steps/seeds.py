@@ -21,7 +21,7 @@ from data_designer.steps.csv_dialect import SPACES
 from data_designer.steps.csv_files import CsvTable, read_csv
 from data_designer.steps.csv_types import declared, looks_numeric, typed
 from data_designer.steps.seed_json import json_rows, table_of
-from data_designer.steps.seed_types import RefusedError, column_of, is_exact, kept, values_of
+from data_designer.steps.seed_types import NO_UNICODE, RefusedError, column_of, kept, makes_alike, values_of
 from data_designer.steps.streams import Indices, key, permuted
 from data_designer.values import Block, Made
 
@@ -113,6 +113,8 @@ def _from_frame(frame: Any) -> pa.Table:
     for place, name in enumerate(map(str, frame.columns)):
         try:
             columns.append(_column_of_frame(name, frame.iloc[:, [place]]))
+        except UnicodeEncodeError as error:
+            raise SeedReaderError(f"column '{name}' of the seed DataFrame {NO_UNICODE}") from error
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             raise SeedReaderError(
                 f"column '{name}' of the seed DataFrame cannot be read: {error}; give it one type"
@@ -131,8 +133,8 @@ def _column_of_frame(name: str, frame: Any) -> tuple[pa.Field, pa.ChunkedArray]:
         if {type(value) for value in values} - {type(None)} != {int}:
             raise
         return column_of(name, values)  # More digits than 64 bits hold.
-    if column.dtype == object and pa.types.is_nested(array.type) and not is_exact(values := _objects(column), array):
-        return column_of(name, values)
+    if column.dtype == object and makes_alike(array.type):
+        return column_of(name, _objects(column), array)
     return pa.field(name, array.type), array
 
 

@@ -227,6 +227,7 @@ def test_objects_of_a_data_frame_stay_what_they_are(values: list[Any]) -> None:
         ("rows.csv", "price\n1,234\n", "row 2 (the header is row 1) has 2 fields instead of 1"),
         ("rows.csv", "name\nJos\u00e9\n".encode() + b"Ren\xe9\n", "is UTF-8, but not in line 3"),
         ("rows.csv", "a,b\n1,2\n".encode("utf-16-le"), "in UTF-16 without a mark; name that in read_options.encoding"),
+        ("rows.csv", "a\n\U0010fffe5\n", "holds U+10FFFE in line 2"),
         ("rows.csv", b"PK\x03\x04\x14\x00", "holds NUL bytes"),
         ("rows.json", '{\n  "a": 1,\n  "b": [2]\n}', "one JSON object over several lines, and no rows"),
         ("rows.jsonl", '{"a": "\\ud83d"}', "column 'a' of"),

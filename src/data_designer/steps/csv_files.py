@@ -200,7 +200,7 @@ def _decoded(place: Any, content: pa.NativeFile, encoding: str, size: int) -> It
 
     Raises:
         UnicodeDecodeError: it is in another encoding.
-        SeedReaderError: it is in this one, but not everywhere.
+        SeedReaderError: it is in this one, but not everywhere, or it holds the mark of quoted numbers.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     line, ascii_only = 1, True
@@ -220,6 +220,11 @@ def _decoded(place: Any, content: pa.NativeFile, encoding: str, size: int) -> It
             ) from error
         if not raw and not piece:
             return
+        if QUOTED in piece:
+            line += piece.count("\n", 0, piece.index(QUOTED))
+            raise SeedReaderError(
+                f"the seed file {place} holds U+10FFFE in line {line}, which is no character; remove it"
+            )
         line += piece.count("\n")
         ascii_only = ascii_only and piece.isascii()
         yield piece

@@ -43,6 +43,7 @@ from data_designer.steps.exact import Exact
         ({2: 2, None: 3, True: 4}, {"2": 2, "null": 3, "true": 4}),
         (math.nan, None),
         (Decimal("1.5"), Exact("1.5")),
+        (Decimal("sNaN"), None),
         (timedelta(minutes=1), 60.0),
         (date(2024, 1, 2), "2024-01-02"),
         (datetime(2024, 1, 2, tzinfo=UTC), "2024-01-02T00:00:00+00:00"),

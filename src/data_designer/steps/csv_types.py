@@ -43,7 +43,7 @@ def typed(name: str, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray
     return pa.field(name, pa.float64(), metadata=metadata), column.cast(pa.float64())
 
 
-def declared(name: str, column: pa.ChunkedArray, kind: str) -> tuple[pa.Field, pa.ChunkedArray]:
+def as_declared(name: str, column: pa.ChunkedArray, kind: str) -> tuple[pa.Field, pa.ChunkedArray]:
     """A column of text in the type that the user names.
 
     Raises:

@@ -176,5 +176,5 @@ def _is_missing(value: Any) -> bool:
     """Tell NaN, NaT and NA of whatever class: none of them equals itself."""
     try:
         return bool(value != value)  # noqa: PLR0124 - that is the test
-    except TypeError:
+    except (TypeError, ArithmeticError):  # A signalling NaN answers nothing at all.
         return True

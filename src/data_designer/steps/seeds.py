@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from glob import glob
 from pathlib import Path
@@ -19,7 +19,7 @@ from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedRe
 from data_designer.object_storage import Location, ObjectPath, Objects, is_url, matching
 from data_designer.steps.csv_dialect import SPACES
 from data_designer.steps.csv_files import CsvTable, read_csv
-from data_designer.steps.csv_types import declared, looks_numeric, typed
+from data_designer.steps.csv_types import as_declared, looks_numeric, typed
 from data_designer.steps.seed_json import json_rows, table_of
 from data_designer.steps.seed_types import NO_UNICODE, RefusedError, column_of, kept, makes_alike, values_of
 from data_designer.steps.streams import Indices, key, permuted
@@ -201,17 +201,17 @@ def _typed(path: str, files: Sequence[CsvTable], options: ReadOptions) -> pa.Tab
     for name, column in zip(text.column_names, text.columns, strict=True):
         kind = wanted.get(name)
         try:
-            field, values = typed(name, column) if kind is None else declared(name, column, kind)
+            field, values = typed(name, column) if kind is None else as_declared(name, column, kind)
         except RefusedError as error:
             raise SeedReaderError(f"column '{name}' of the seed dataset {path} {error}") from error
         fields.append(field)
         columns.append(values)
     table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
-    _say(path, files, table)
+    _say(path, files, table, wanted)
     return table
 
 
-def _say(path: str, files: Sequence[CsvTable], table: pa.Table) -> None:
+def _say(path: str, files: Sequence[CsvTable], table: pa.Table, declared: Collection[str]) -> None:
     found = {
         "delimiter": {"spaces" if file.dialect.delimiter == SPACES else file.dialect.delimiter for file in files},
         "encoding": {file.encoding for file in files},
@@ -223,7 +223,7 @@ def _say(path: str, files: Sequence[CsvTable], table: pa.Table) -> None:
     kept_as_text = [
         name
         for name, column in zip(table.column_names, table.columns, strict=True)
-        if pa.types.is_string(column.type) and looks_numeric(column)
+        if name not in declared and pa.types.is_string(column.type) and looks_numeric(column)
     ]
     if kept_as_text:
         more = ", …" if len(kept_as_text) > _MOST_NAMES else ""

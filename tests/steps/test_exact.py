@@ -44,6 +44,14 @@ def test_a_decimal_calculates_with_other_numbers(expression: str, printed: str) 
     assert template.render({"v": Decimal("19.90")}) == printed
 
 
+def test_long_decimals_are_not_rounded() -> None:
+    """As many digits as Arrow has are kept by all that has an end."""
+    long = Exact("1" * 74 + ".25")
+    assert [str(-long), str(abs(long)), str(long + 1)] == [f"-{long}", str(long), "1" * 73 + "2.25"]
+    assert str(long * 2) == "2" * 74 + ".50"
+    assert str(Exact(10) / 3) == "3.333333333333333333333333333"
+
+
 @pytest.mark.parametrize("engine", list(JinjaRenderingEngine))
 def test_a_decimal_within_json_keeps_its_digits(engine: Any) -> None:
     """JSON has no exact numbers, so it is text there."""

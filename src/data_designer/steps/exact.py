@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
-from typing import Any
+from decimal import Decimal, localcontext
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,13 @@ _NANOSECONDS = {
     "us": 10**3,
     "ns": 1,
 }
+
+
+_DIGITS: Final = 2 * 76 + 8
+"""Of what is calculated: as many as a product of the longest decimals of Arrow has, and some to spare."""
+_QUOTIENT: Final = 28
+"""Of what may have no end."""
+_ENDLESS: Final = frozenset({"__truediv__", "__rtruediv__", "__pow__", "__rpow__"})
 
 
 class Exact(Decimal):
@@ -46,9 +53,11 @@ def _exact(value: Any) -> Any:
 
 def _with_floats(name: str) -> Callable[..., Any]:
     plain = getattr(Decimal, name)
+    digits = _QUOTIENT if name in _ENDLESS else _DIGITS
 
     def operate(self: Exact, *others: Any) -> Any:
-        return _exact(plain(self, *(Decimal(repr(one)) if isinstance(one, float) else one for one in others)))
+        with localcontext(prec=digits):
+            return _exact(plain(self, *(Decimal(repr(one)) if isinstance(one, float) else one for one in others)))
 
     operate.__name__ = name
     return operate

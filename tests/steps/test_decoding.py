@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_designer.steps.decoding import decoded, decoded_fields
+from data_designer.steps.exact import Exact
 
 
 @pytest.mark.parametrize(
@@ -41,11 +42,17 @@ from data_designer.steps.decoding import decoded, decoded_fields
         ('{"a": "1"}', {"a": "1"}),
         ({2: 2, None: 3, True: 4}, {"2": 2, "null": 3, "true": 4}),
         (math.nan, None),
-        (Decimal("1.5"), 1.5),
+        (Decimal("1.5"), Exact("1.5")),
+        (Decimal("sNaN"), None),
         (timedelta(minutes=1), 60.0),
         (date(2024, 1, 2), "2024-01-02"),
         (datetime(2024, 1, 2, tzinfo=UTC), "2024-01-02T00:00:00+00:00"),
-        (b"caf\xc3\xa9 \xff", "café \ufffd"),
+        (timedelta(days=100_000, microseconds=1), Exact("8640000000.000001")),
+        (pd.Timedelta(1, "ns"), 1e-09),
+        (np.timedelta64(-(2**62) - 1, "ns"), Exact("-4611686018.427387905")),
+        (np.timedelta64(1, "Y"), "1 years"),
+        (b"caf\xc3\xa9", "café"),
+        (b"\x89PNG\xff", "iVBOR/8="),
         ({3}, [3]),
         ((1, "2"), [1, 2]),
         (np.int64(3), 3),

@@ -1,9 +1,11 @@
 """The seed dataset: what is read, what is refused, and which row each record gets."""
 
-from datetime import UTC, date, datetime, timedelta
+import json
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -65,18 +67,19 @@ def test_text_files_are_read_alike(tmp_path: Path, name: str, content: str) -> N
     assert type(made["n"][0]) is int
 
 
-def test_parquet_values_become_plain(tmp_path: Path) -> None:
-    """Moments are ISO text, decimals numbers, bytes text, spans seconds, nested values lists and dicts; NaN is null."""
+def test_parquet_values_are_those_of_python(tmp_path: Path) -> None:
+    """A value is what Python has for it, with all its digits."""
     table = pa.table(
         {
             "n": pa.array([1, None], pa.int32()),
-            "x": [1.5, float("nan")],
+            "x": [1.5, None],
+            "short": pa.array([0.1, None], pa.float32()),
             "flag": [True, None],
             "day": [date(2024, 2, 29), None],
             "moment": [datetime(2024, 2, 29, 12, 30, tzinfo=UTC), None],
             "span": [timedelta(minutes=2), None],
-            "price": [Decimal("1.25"), None],
-            "raw": [b"abc", None],
+            "price": [Decimal("1.20"), None],
+            "raw": [b"abc\xff", None],
             "nested": [{"when": date(2024, 1, 1), "tags": ["a", None]}, None],
             "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
             "coded": pa.array(["a", None]).dictionary_encode(),
@@ -87,14 +90,15 @@ def test_parquet_values_become_plain(tmp_path: Path) -> None:
     assert {name: drawn[0] for name, drawn in made.items()} == {
         "n": 1,
         "x": 1.5,
+        "short": 0.1,
         "flag": True,
-        "day": "2024-02-29",
-        "moment": "2024-02-29T12:30:00+00:00",
-        "span": 120.0,
-        "price": 1.25,
-        "raw": "abc",
-        "nested": {"when": "2024-01-01", "tags": ["a", None]},
-        "map": [["k", 1]],
+        "day": date(2024, 2, 29),
+        "moment": datetime(2024, 2, 29, 12, 30, tzinfo=UTC),
+        "span": timedelta(minutes=2),
+        "price": Decimal("1.20"),
+        "raw": b"abc\xff",
+        "nested": {"when": date(2024, 1, 1), "tags": ["a", None]},
+        "map": [("k", 1)],
         "coded": "a",
     }
     assert {drawn[1] for drawn in made.values()} == {None}
@@ -129,15 +133,38 @@ def test_json_text_may_hold_any_character(tmp_path: Path) -> None:
     assert read(tmp_path / "rows.jsonl", '{"a": "x\u2028y\x85z"}\n')["a"] == ["x\u2028y\x85z"]
 
 
-def test_json_columns_without_a_common_type_are_text(tmp_path: Path) -> None:
-    """Values that share no type are kept as the text that stands in the file."""
-    made = read(tmp_path / "rows.jsonl", '{"a": "x"}\n{"a": 1}\n{"a": {"b": 2}}\n{"a": null}\n')
-    assert made["a"] == ["x", "1", '{"b": 2}', None]
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["x", 1, {"b": 2}, None],
+        [{"x": 1}, {"y": 2}],
+        [[1, 2.5]],
+        [{}],
+        [True, 1],
+        [27, 28.0],
+        [[[[[[1]]]]], [[["x"]]]],
+    ],
+)
+def test_json_values_without_a_common_type_stay_what_they_are(tmp_path: Path, values: list[Any]) -> None:
+    """No absent member becomes null, no whole number a float, no number a text."""
+    made = read(tmp_path / "rows.jsonl", "\n".join(json.dumps({"a": value}) for value in values))["a"]
+    assert repr(made) == repr(values)
 
 
-def test_json_numbers_beyond_64_bits_are_text(tmp_path: Path) -> None:
-    """A number no column holds loses none of its digits."""
-    assert read(tmp_path / "rows.jsonl", '{"a": 123456789012345678901}\n')["a"] == ["123456789012345678901"]
+@pytest.mark.parametrize(
+    ("content", "printed"),
+    [
+        ('{"a": 27}\n{"a": 31.6}', ["27", "31.6"]),
+        ('{"a": 18446744073709551615}', ["18446744073709551615"]),
+        ('{"a": 123456789012345678901}\n{"a": 1}', ["123456789012345678901", "1"]),
+        ('{"a": 12345678901234567.89}\n{"a": 1.50}', ["12345678901234567.89", "1.50"]),
+    ],
+)
+def test_json_numbers_keep_their_digits(tmp_path: Path, content: str, printed: list[str]) -> None:
+    """However many there are; they stay numbers."""
+    table = read_seed(seed_file(tmp_path / "rows.jsonl", content))
+    assert [str(value) for value in values_of(table)["a"]] == printed
+    assert not pa.types.is_string(table.schema.field("a").type)
 
 
 def test_a_pattern_reads_its_files_in_order(tmp_path: Path) -> None:
@@ -152,7 +179,28 @@ def test_a_data_frame_is_read_without_its_index() -> None:
     """The columns of a DataFrame are the seed's, missing values null."""
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "t": pd.to_datetime(["2024-01-01", None])}, index=[5, 6])
     made = values_of(read_seed(SeedConfig(source=DataFrameSeedSource(df=frame))))
-    assert made == {"a": [1, 2], "b": ["x", None], "t": ["2024-01-01T00:00:00", None]}
+    assert made == {"a": [1, 2], "b": ["x", None], "t": [datetime(2024, 1, 1), None]}  # noqa: DTZ001 - as in the frame
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [{"x": 1}, {"y": 2}],
+        [[1, 2.5], None],
+        [{"a": None}, {"a": "x"}],
+        [1, 2.5],
+        [2**70, 1],
+        [Decimal("19.90"), Decimal("12345678901234567.89")],
+        [b"\x89PNG\xff", None],
+        [time(1, 2), None],
+    ],
+)
+def test_objects_of_a_data_frame_stay_what_they_are(values: list[Any]) -> None:
+    """Cells of a DataFrame come out as they are, nested ones too."""
+    frame = pd.DataFrame({"a": pd.Series(values, dtype=object)})
+    made = values_of(read_seed(SeedConfig(source=DataFrameSeedSource(df=frame))))
+    assert made["a"] == values
+    assert list(map(str, made["a"])) == list(map(str, values))
 
 
 # --- refusing --------------------------------------------------------------------------------------------
@@ -170,7 +218,20 @@ def test_a_data_frame_is_read_without_its_index() -> None:
         ("rows.csv", "a,b\n1\n", "row 2 (the header is row 1) has 1 fields instead of 2"),
         ("rows.csv", "a,b,a\n1,2,3\n", "two columns named 'a'; rename one"),
         ("rows.csv", "a,\n1,2\n", "column 2 of"),
-        ("rows.csv", b"a\n\xe9\n", "save it as UTF-8"),
+        ("rows.csv", "a,,b\n1,2,3\n", "column 2 of"),
+        ("rows.csv", "\n\n", "is empty; it needs a header"),
+        ("rows.csv", "a,b\n1,'x\n'\n\n1,2,3\n", "row 3 (the header is row 1) has 1 fields instead of 2, at line 3"),
+        ("rows.csv", 'a,b\n1,"x\ny"\n\n1,2,3\n', "row 3 (the header is row 1) has 3 fields instead of 2, at line 5"),
+        ("rows.csv", "a;b;c\n1;2;3\n1;2\n", "fill it up with ';', which divides fields here"),
+        ("rows.csv", "name,city\nAda,Paris, France\nBob,Rome, Italy\n", "row 2 (the header is row 1) has 3 fields"),
+        ("rows.csv", "price\n1,234\n", "row 2 (the header is row 1) has 2 fields instead of 1"),
+        ("rows.csv", "name\nJos\u00e9\n".encode() + b"Ren\xe9\n", "is UTF-8, but not in line 3"),
+        ("rows.csv", "a,b\n1,2\n".encode("utf-16-le"), "in UTF-16 without a mark; name that in read_options.encoding"),
+        ("rows.csv", "a\n\U0010fffe5\n", "holds U+10FFFE in line 2"),
+        ("rows.csv", b"PK\x03\x04\x14\x00", "holds NUL bytes"),
+        ("rows.json", '{\n  "a": 1,\n  "b": [2]\n}', "one JSON object over several lines, and no rows"),
+        ("rows.jsonl", '{"a": "\\ud83d"}', "column 'a' of"),
+        ("rows.jsonl", '{"a": 1e400}', "column 'a' of"),
         ("rows.jsonl", b'{"a": "\xe9"}', "not UTF-8 at byte 7; save it as UTF-8"),
         ("rows.jsonl", '{"a": 1}\n\n{"a": \n', "malformed at line 3: Expecting value"),
         ("rows.json", '[{"a": 1},\n {"a" 2}]', "malformed at line 2"),
@@ -202,16 +263,35 @@ def test_a_pattern_whose_files_have_gone_is_refused(tmp_path: Path) -> None:
 
 def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     """A column that is a number here and a text there is named."""
-    (tmp_path / "a.csv").write_text("n\n1\n")
-    (tmp_path / "b.csv").write_text("n\nx\n")
+    pq.write_table(pa.table({"n": [1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"n": ["x"]}), tmp_path / "b.parquet")
     with pytest.raises(SeedReaderError, match="do not fit together.*Field n"):
-        read_seed(SeedConfig(source=LocalFileSeedSource(path=str(tmp_path / "*.csv"))))
+        read_seed(SeedConfig(source=LocalFileSeedSource(path=str(tmp_path / "*.parquet"))))
 
 
-def test_a_data_frame_of_mixed_types_is_refused() -> None:
-    """A column of numbers and texts has no type; the message names it."""
-    with pytest.raises(SeedReaderError, match="column mixed"):
-        read_seed(SeedConfig(source=DataFrameSeedSource(df=pd.DataFrame({"mixed": [1, "x"]}))))
+@pytest.mark.parametrize(("other", "values"), [("n\nx\n", ["1", "x"]), ("n\n2.5\n", [1, 2.5])])
+def test_what_a_column_is_follows_from_all_files(tmp_path: Path, other: str, values: list[Any]) -> None:
+    """A column of CSV files has one type, that of its values in all of them."""
+    (tmp_path / "a.csv").write_text("n\n1\n")
+    (tmp_path / "b.csv").write_text(other)
+    made = values_of(read_seed(SeedConfig(source=LocalFileSeedSource(path=str(tmp_path / "*.csv")))))
+    assert repr(made["n"]) == repr(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1, "x"], "give it one type"),
+        ([1j, 2], "give it one type"),
+        (["\ud83d", "x"], "half of a surrogate pair"),
+        ([datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo"))], "several kinds"),
+        (pd.period_range("2024", periods=2, freq="M").to_list(), "give it one type"),
+    ],
+)
+def test_a_column_of_a_data_frame_that_cannot_be_kept_is_refused(values: Any, said: str) -> None:
+    """Because its values have no type in common, or none at all; the message names it."""
+    with pytest.raises(SeedReaderError, match=f"column 'mixed' of.*{said}"):
+        read_seed(SeedConfig(source=DataFrameSeedSource(df=pd.DataFrame({"mixed": values}, dtype=object))))
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,9 @@ if TYPE_CHECKING:
     from data_designer.config.seed_source import (
         LocalFileSeedSource as LocalFileSeedSource,
     )
+    from data_designer.config.seed_source import (
+        ReadOptions as ReadOptions,
+    )
     from data_designer.config.seed_source_dataframe import (
         DataFrameSeedSource as DataFrameSeedSource,
     )
@@ -342,6 +345,7 @@ _HOMES = {
     "PersonSamplerParams": "sampler_params",
     "PoissonSamplerParams": "sampler_params",
     "ProcessorType": "processors",
+    "ReadOptions": "seed_source",
     "RemoteValidatorParams": "validator_params",
     "RequestAdmissionTuningConfig": "run_config",
     "ResumeMode": "run_config",
@@ -439,6 +443,7 @@ __all__ = [
     "PoissonSamplerParams",
     "Price",
     "ProcessorType",
+    "ReadOptions",
     "RemoteValidatorParams",
     "RequestAdmissionTuningConfig",
     "ResumeMode",

@@ -6,12 +6,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr, field_validator
+from pydantic import BaseModel, Field, PrivateAttr, field_validator, model_serializer, model_validator
 
+from data_designer.config.base import ConfigBase
 from data_designer.errors import InvalidFileFormatError, InvalidFilePathError
 from data_designer.object_storage import ObjectPath, Objects, is_url, location
 
-_SUFFIXES = frozenset({".parquet", ".csv", ".json", ".jsonl"})
+_DIVIDED = frozenset({".csv", ".tsv"})
+"""Suffixes of files whose fields are divided by something, and have no types."""
+_SUFFIXES = _DIVIDED | {".parquet", ".json", ".jsonl"}
+
+Kind = Literal["str", "int", "float", "bool"]
+"""What the values of a column are read as."""
 
 
 class SeedSource(BaseModel):
@@ -20,11 +26,44 @@ class SeedSource(BaseModel):
     seed_type: str
 
 
+def _known_encoding(encoding: str) -> str:
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise ValueError(f"there is no encoding {encoding!r}") from error
+    return encoding
+
+
+class ReadOptions(ConfigBase):
+    """What is known of a text file, and need not be found out."""
+
+    dtype: Kind | dict[str, Kind] | None = None
+    """What columns of a .csv or .tsv file are read as: all, or some by name; the others follow from their values."""
+    delimiter: str | None = None
+    """What divides the fields of a .csv or .tsv file: one character; a space stands for any number of them."""
+    encoding: str | None = None
+    """Of the text, as Python names encodings: `cp1252`, `utf-16`."""
+
+    @field_validator("delimiter")
+    @classmethod
+    def _divides(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n' or not delimiter.isascii()):
+            raise ValueError(f"the delimiter must be one ASCII character, no quote and no end of a line: {delimiter!r}")
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str | None) -> str | None:
+        return None if encoding is None else _known_encoding(encoding)
+
+
 class LocalFileSeedSource(SeedSource):
     """A file of rows, or several of one kind as `folder/*.ext`; by a path, or by a URL as `s3://bucket/folder/*.ext`."""
 
     seed_type: Literal["local"] = "local"
     path: str
+    read_options: ReadOptions | None = None
+    """How a text file is read, where that is not to be found out from what is in it."""
     _runtime_path: str = PrivateAttr(default="")
 
     @field_validator("path")
@@ -41,6 +80,23 @@ class LocalFileSeedSource(SeedSource):
         if suffix not in _SUFFIXES:
             raise InvalidFileFormatError(f"the seed file {path!r} is none of {', '.join(sorted(_SUFFIXES))}")
         return path
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> "LocalFileSeedSource":
+        options, suffix = self.read_options or ReadOptions(), Path(self.path).suffix.lower()
+        given = {name for name, value in options if value is not None}
+        refused = given if suffix == ".parquet" else set() if suffix in _DIVIDED else given - {"encoding"}
+        if refused:
+            raise ValueError(
+                f"read_options.{min(refused)} has no meaning for the seed file {self.path!r}; leave it out"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: Any) -> dict[str, Any]:
+        # Configurations that say nothing of it are written as they always were.
+        data: dict[str, Any] = dump(self)
+        return data if self.read_options else {name: value for name, value in data.items() if name != "read_options"}
 
     def model_post_init(self, _context: Any, /) -> None:
         """Remember where the path leads now; the working directory may change."""
@@ -115,11 +171,7 @@ class FileContentsSeedSource(FileSystemSeedSource):
     @field_validator("encoding")
     @classmethod
     def _is_known(cls, encoding: str) -> str:
-        try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            raise ValueError(f"there is no encoding {encoding!r}") from error
-        return encoding
+        return _known_encoding(encoding)
 
 
 class AgentRolloutFormat(StrEnum):

@@ -15,6 +15,7 @@ from data_designer.engine.arrow_types import Type, array_of, field_of, fits, inf
 from data_designer.engine.encoding import lacks_json
 from data_designer.plan.model import SAMPLERS, SEED, Plan, Step
 from data_designer.steps.pruning import decimal_places
+from data_designer.steps.seed_types import stored_type
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def declared_types(plan: Plan, seed_schema: "pa.Schema | None" = None) -> dict[s
     for step in plan.steps:
         found.update((name, pa.string()) for name in step.makes if name.endswith("__reasoning_content"))
     if seed_schema is not None:
-        found.update({field.name: _plain(field.type) for field in seed_schema})
+        found.update({field.name: stored_type(field) for field in seed_schema})
     return {name: arrow for name, arrow in found.items() if arrow is not None}
 
 
@@ -240,15 +241,3 @@ def _plain_schema_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]
             return pa.struct([(name, _schema_type(member, definitions, path)) for name, member in members])
         case _:
             raise _NoArrowTypeError
-
-
-def _plain(arrow: pa.DataType) -> "pa.DataType | None":
-    """The type in which a seed column is written; nested ones are kept as JSON."""
-    if pa.types.is_integer(arrow):
-        return pa.int64()
-    if pa.types.is_floating(arrow):
-        return pa.float64()
-    if pa.types.is_boolean(arrow):
-        return pa.bool_()
-    nested = pa.types.is_nested(arrow) or pa.types.is_null(arrow)
-    return None if nested else pa.string()

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,6 +11,8 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+
+from data_designer.steps.exact import Exact, numpy_seconds, seconds
 
 _TEXT = {str}
 _SPACE = " \t\n\r"
@@ -137,7 +140,7 @@ def _numpy(value: "np.ndarray[Any, Any] | np.generic") -> Any:
         case np.datetime64():
             return str(value)
         case np.timedelta64():
-            return float(value / np.timedelta64(1, "s"))
+            return numpy_seconds(value)
         case np.ndarray():
             return _sequence(value)
         case _:
@@ -150,20 +153,28 @@ def _scalar(value: Any) -> Any:
         return None
     match value:
         case Decimal():
-            return float(value)
+            return Exact(value)
         case timedelta():
-            return value.total_seconds()
+            return seconds(value)
         case datetime() | date() | time():
             return value.isoformat()
         case bytes() | bytearray():
-            return decoded_text(bytes(value).decode("utf-8", "replace"))
+            return _bytes(bytes(value))
         case _:
             return str(value)
+
+
+def _bytes(value: bytes) -> Any:
+    """Give the text that bytes are, or as JSON and mail show others: base64."""
+    try:
+        return decoded_text(value.decode())
+    except UnicodeDecodeError:
+        return b64encode(value).decode()
 
 
 def _is_missing(value: Any) -> bool:
     """Tell NaN, NaT and NA of whatever class: none of them equals itself."""
     try:
         return bool(value != value)  # noqa: PLR0124 - that is the test
-    except TypeError:
+    except (TypeError, ArithmeticError):  # A signalling NaN answers nothing at all.
         return True

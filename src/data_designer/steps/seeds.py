@@ -1,28 +1,33 @@
 """The seed dataset: reading it, choosing its rows, and giving record k its row."""
 
-import json
-import math
+import logging
 import os
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
-from data_designer.config.seed_source import LocalFileSeedSource
+from data_designer.config.seed_source import LocalFileSeedSource, ReadOptions
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
 from data_designer.object_storage import Location, ObjectPath, Objects, is_url, matching
+from data_designer.steps.csv_dialect import SPACES
+from data_designer.steps.csv_files import CsvTable, read_csv
+from data_designer.steps.csv_types import as_declared, looks_numeric, typed
+from data_designer.steps.seed_json import json_rows, table_of
+from data_designer.steps.seed_types import NO_UNICODE, RefusedError, column_of, kept, makes_alike, values_of
 from data_designer.steps.streams import Indices, key, permuted
 from data_designer.values import Block, Made
+
+logger = logging.getLogger(__name__)
+
+_MOST_NAMES = 20
 
 
 def read_seed(config: SeedConfig) -> pa.Table:
@@ -55,22 +60,22 @@ def _read(config: SeedConfig) -> pa.Table:
     source = config.source
     match source:
         case LocalFileSeedSource():
-            return _read_files(source.runtime_path)
+            return _read_files(source)
         case DataFrameSeedSource():
-            return _from_frame(source.df)
+            return kept(_from_frame(source.df), "DataFrame")
         case _:
             raise SeedReaderConfigError(
                 f"seed sources of kind '{source.seed_type}' are not supported by this version; use a file"
             )
 
 
-def _read_files(path: str) -> pa.Table:
+def _read_files(source: LocalFileSeedSource) -> pa.Table:
+    path = source.runtime_path
     try:
         places = list(_places(path))
         if not places:
             raise SeedReaderError(f"no seed file matches {path}")
-        tables = [_read_file(place) for place in places]
-        return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+        return _read_all(path, places, source.read_options or ReadOptions())
     except OSError as error:
         raise SeedReaderError(f"the seed files {path} cannot be listed: {_plainly(error)}") from error
     except pa.ArrowException as error:
@@ -85,33 +90,77 @@ def _places(path: str) -> Iterable[Location]:
     return map(Path, sorted(glob(path)) if "*" in path else [path])
 
 
+def _read_all(path: str, places: Sequence[Location], options: ReadOptions) -> pa.Table:
+    # What a column is follows from its values in all files.
+    match places[0].suffix.lower():
+        case ".csv":
+            return _typed(path, [_read_file(place, _divided(",", options)) for place in places], options)
+        case ".tsv":
+            return _typed(path, [_read_file(place, _divided("\t", options)) for place in places], options)
+        case ".parquet":
+            return _together([_read_file(place, _read_parquet) for place in places])
+        case _:
+            read = partial(_read_json, encoding=options.encoding)
+            return table_of([row for place in places for row in _read_file(place, read)], path)
+
+
+def _together(tables: Sequence[pa.Table]) -> pa.Table:
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+
+
 def _from_frame(frame: Any) -> pa.Table:
+    columns = []
+    for place, name in enumerate(map(str, frame.columns)):
+        try:
+            columns.append(_column_of_frame(name, frame.iloc[:, [place]]))
+        except UnicodeEncodeError as error:
+            raise SeedReaderError(f"column '{name}' of the seed DataFrame {NO_UNICODE}") from error
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            raise SeedReaderError(
+                f"column '{name}' of the seed DataFrame cannot be read: {error}; give it one type"
+            ) from error
+        except RefusedError as error:
+            raise SeedReaderError(f"column '{name}' of the seed DataFrame {error}") from error
+    return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def _column_of_frame(name: str, frame: Any) -> tuple[pa.Field, pa.ChunkedArray]:
+    column = frame.iloc[:, 0]
     try:
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, ValueError) as error:
-        raise SeedReaderError(f"the seed DataFrame cannot be read: {error}; give each column one type") from error
+        array = pa.Table.from_pandas(frame, preserve_index=False).column(0)
+    except (pa.ArrowException, OverflowError):
+        values = _objects(column)
+        if {type(value) for value in values} - {type(None)} != {int}:
+            raise
+        return column_of(name, values)  # More digits than 64 bits hold.
+    if column.dtype == object and makes_alike(array.type):
+        return column_of(name, _objects(column), array)
+    return pa.field(name, array.type), array
+
+
+def _objects(column: Any) -> list[Any]:
+    return [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
 
 
 def _name(config: SeedConfig) -> str:
     return str(getattr(config.source, "path", "DataFrame"))
 
 
-def _read_file(place: Location) -> pa.Table:
+Read = Callable[[Location, pa.NativeFile], Any]
+
+
+def _read_file(place: Location, read: Read) -> Any:
     try:
         content = _content(place)
         if content.size() == 0:
             raise SeedReaderError(f"the seed file {place} is empty; it needs a header and at least one row")
-        match place.suffix.lower():
-            case ".parquet":
-                return pq.ParquetFile(content).read()
-            case ".csv":
-                return _read_csv(place, content)
-            case _:
-                return _read_json(place, content)
+        return read(place, content)
     except OSError as error:
         raise SeedReaderError(f"the seed file {place} cannot be read: {_plainly(error)}") from error
     except UnicodeDecodeError as error:
-        raise SeedReaderError(f"the seed file {place} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+        raise SeedReaderError(
+            f"the seed file {place} is not {error.encoding.upper()} at byte {error.start}; save it as UTF-8"
+        ) from error
     except pa.ArrowException as error:
         raise SeedReaderError(f"the seed file {place} is malformed: {error}") from error
 
@@ -127,67 +176,59 @@ def _plainly(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def _read_csv(path: Location, content: pa.NativeFile) -> pa.Table:
-    ragged: list[str] = []
+def _read_parquet(place: Location, content: pa.NativeFile) -> pa.Table:
+    return kept(pq.ParquetFile(content).read(), str(place))
 
-    def refuse(row: Any) -> str:
-        ragged.append(
-            f"row {row.number} (the header is row 1) has {row.actual_columns} fields instead of {row.expected_columns}"
+
+def _read_json(place: Location, content: pa.NativeFile, *, encoding: str | None) -> list[dict[str, Any]]:
+    return json_rows(place, content.read(), encoding)
+
+
+def _divided(usual: str, options: ReadOptions) -> Read:
+    return partial(read_csv, usual=usual, options=options)
+
+
+def _typed(path: str, files: Sequence[CsvTable], options: ReadOptions) -> pa.Table:
+    """The columns of CSV files in the types of their values, and a line in the log of how they were read."""
+    text = _together([file.table for file in files])
+    _check_columns(text.column_names, path)
+    wanted = dict.fromkeys(text.column_names, options.dtype) if isinstance(options.dtype, str) else options.dtype or {}
+    if unknown := [name for name in wanted if name not in text.column_names]:
+        raise SeedReaderError(
+            f"read_options.dtype names '{unknown[0]}', but the seed dataset {path} has {', '.join(text.column_names)}"
         )
-        return "skip"
-
-    # One thread, so that rows are numbered.
-    reading = pa_csv.ReadOptions(use_threads=False)
-    parsing = pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse)
-    # Only an empty field is null: "NA" may be a country, and "null" a word.
-    converting = pa_csv.ConvertOptions(null_values=[""], strings_can_be_null=True)
-    table = pa_csv.read_csv(content, reading, parsing, converting)
-    if ragged:
-        raise SeedReaderError(f"the seed file {path} is ragged: {ragged[0]}; quote values that hold commas")
-    for field in table.schema:
-        if pa.types.is_binary(field.type):
-            raise SeedReaderError(f"column '{field.name}' of the seed file {path} is not UTF-8; save it as UTF-8")
+    fields, columns = [], []
+    for name, column in zip(text.column_names, text.columns, strict=True):
+        kind = wanted.get(name)
+        try:
+            field, values = typed(name, column) if kind is None else as_declared(name, column, kind)
+        except RefusedError as error:
+            raise SeedReaderError(f"column '{name}' of the seed dataset {path} {error}") from error
+        fields.append(field)
+        columns.append(values)
+    table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
+    _say(path, files, table, wanted)
     return table
 
 
-def _read_json(path: Location, content: pa.NativeFile) -> pa.Table:
-    """JSON lines; a file that is one JSON list of objects is taken too."""
-    text = content.read().decode("utf-8-sig")
-    rows = _json(path, 1, text) if text.lstrip().startswith("[") else _json_lines(path, text)
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict):
-            raise SeedReaderError(f"the seed file {path} is malformed: row {number} is no JSON object")
-    return _aligned(rows)
-
-
-def _json_lines(path: Location, text: str) -> list[Any]:
-    # Not splitlines, which also splits at characters that JSON allows within texts.
-    return [_json(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-
-
-def _json(path: Location, first_line: int, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        line = first_line + error.lineno - 1
-        raise SeedReaderError(f"the seed file {path} is malformed at line {line}: {error.msg}; correct it") from error
-
-
-def _aligned(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """A table of rows; a column whose values have no common type is kept as text."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
-
-
-def _column(values: Sequence[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([_as_text(value) for value in values])
-
-
-def _as_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _say(path: str, files: Sequence[CsvTable], table: pa.Table, declared: Collection[str]) -> None:
+    found = {
+        "delimiter": {"spaces" if file.dialect.delimiter == SPACES else file.dialect.delimiter for file in files},
+        "encoding": {file.encoding for file in files},
+        "unnamed column": {file.named for file in files if file.named},
+    }
+    said = [f"{what}={', '.join(map(repr, sorted(values)))}" for what, values in found.items() if values]
+    if left_out := max(file.left_out for file in files):
+        said.append(f"empty columns left out={left_out}")
+    kept_as_text = [
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if name not in declared and pa.types.is_string(column.type) and looks_numeric(column)
+    ]
+    if kept_as_text:
+        more = ", …" if len(kept_as_text) > _MOST_NAMES else ""
+        said.append(f"numbers kept as text={', '.join(kept_as_text[:_MOST_NAMES])}{more}")
+    logger.info("seed=%s columns=%d %s", path, table.num_columns, " ".join(said))
 
 
 def _selected(table: pa.Table, config: SeedConfig) -> pa.Table:
@@ -212,13 +253,12 @@ class SeedProgram:
         self._shuffled = SamplingStrategy(strategy) == SamplingStrategy.SHUFFLE
         self._seed = seed
         self._table = table.select(list(columns))
-        self._plain = {field.name for field in self._table.schema if _is_plain(field.type)}
 
     def run(self, block: Block) -> Made:
         """Take the rows."""
         taken = self._table.take(pa.array(self._places(block.rows)))
-        columns = {name: taken.column(name).to_pylist() for name in taken.column_names}
-        return Made({name: v if name in self._plain else [*map(_plain, v)] for name, v in columns.items()})
+        columns = {field.name: values_of(taken.column(field.name), field) for field in taken.schema}
+        return Made(columns)
 
     def _places(self, rows: Indices) -> Indices:
         passes, places = np.divmod(rows, self._table.num_rows)
@@ -228,32 +268,3 @@ class SeedProgram:
                 stream = key(self._seed, "seed dataset", str(number))
                 places[mine] = permuted(stream, places[mine], self._table.num_rows)
         return places
-
-
-def _is_plain(arrow: pa.DataType) -> bool:
-    """Whether values come out of Arrow as templates and JSON can hold them."""
-    types = pa.types
-    return bool(types.is_integer(arrow) or types.is_boolean(arrow) or types.is_string(arrow) or types.is_null(arrow))
-
-
-def _plain(value: Any) -> Any:
-    """What templates and JSON can hold: moments as ISO text, decimals as numbers, bytes as text."""
-    match value:
-        case datetime() | date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case Decimal():
-            return float(value)
-        case UUID():
-            return str(value)
-        case bytes():
-            return value.decode("utf-8", "replace")
-        case float() if math.isnan(value):
-            return None
-        case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
-        case list() | tuple():
-            return [_plain(inner) for inner in value]
-        case _:
-            return value

@@ -358,6 +358,8 @@ def _json_environment(engine: JinjaRenderingEngine) -> Environment:
 
 def _with_jsonpath(environment: Environment) -> Environment:
     environment.filters["jsonpath"] = jsonpath
+    # JSON has no number that keeps all digits of a decimal.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": str}
     return environment
 
 
@@ -366,7 +368,7 @@ def _json_text(value: Any) -> Any:
         case str() | Undefined():
             return value
         case bool() | None | dict() | list():
-            return json.dumps(value, ensure_ascii=False)
+            return json.dumps(value, ensure_ascii=False, default=str)
         case _:
             return str(value)
 

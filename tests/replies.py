@@ -73,6 +73,35 @@ class Holding:
 
 
 @dataclass
+class Gathering:
+    """Lets nobody go before so many requests of a kind, as their prompts begin, have been there at the same time.
+
+    Others, such as a greeting, are answered at once.
+    """
+
+    slots: int
+    replies: dict[str, str]
+    """Beginning of a prompt to what is answered."""
+    here: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+    """Of each kind, how many there were at once."""
+    lock: threading.Condition = field(default_factory=threading.Condition)
+
+    def __call__(self, prompt: str) -> Reply:
+        """Answer, once all slots are taken or have been."""
+        kind = next((beginning for beginning in self.replies if prompt.startswith(beginning)), None)
+        if kind is None:
+            return answer(prompt)
+        with self.lock:
+            self.here[kind] += 1
+            self.most[kind] = max(self.most[kind], self.here[kind])
+            self.lock.notify_all()
+            self.lock.wait_for(lambda: self.most[kind] >= self.slots, LIMIT)
+            self.here[kind] -= 1
+        return Reply(self.replies[kind])
+
+
+@dataclass
 class Refusing:
     """Refuses prompts about some rows with HTTP 400."""
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
@@ -16,6 +15,7 @@ from pydantic import BaseModel
 from tests.distributed.driving import Driven, batches, meanwhile
 from tests.distributed.pacing import Pace
 from tests.loopback import forgetful
+from tests.replies import Gathering
 
 import data_designer.config as dd
 from data_designer.interface import DataDesigner
@@ -75,13 +75,6 @@ def made(url: str, path: Path, records: int, *, slots: int = 16, model: str = ""
     return designer.create(declared(path / "held", slots, model), num_records=records).load_dataset()
 
 
-def stats(url: str) -> dict[str, Any]:
-    """What the server counted."""
-    with urllib.request.urlopen(url.replace("/v1", "/stats")) as reply:  # noqa: S310 - a loopback address
-        counted: dict[str, Any] = json.loads(reply.read())
-    return counted
-
-
 def kill(title: str) -> bool:
     """Kill a process of this Ray, and of no other, whose title begins so; says whether there was one."""
     for process in psutil.Process().children(recursive=True):
@@ -108,13 +101,15 @@ def test_same_seed_same_data_whatever_the_executor_workers_and_batches(simulated
         pd.testing.assert_frame_equal(inline, other)
 
 
-def test_slots_hold_across_replicas_by_the_servers_own_count(simulated: str, tmp_path: Path) -> None:
-    """Three replicas an alias share 10 slots: the server never sees more than 10 requests of an alias at once."""
-    slow = "latency=0.05&jitter=0.5"
-    rows = made(simulated, tmp_path, 200, slots=10, model=slow, executor="ray", buffer_size=50, replicas_per_model=3)
-    counted = stats(simulated)["models"]
+def test_slots_hold_across_replicas_by_the_servers_own_count(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Three replicas an alias share 10 slots: the server sees 10 requests of an alias at once, and never more."""
+    verdict = '```json\n{"label": "good", "score": 1}\n```'
+    full = Gathering(10, {"About": "a text", "Judge": verdict})
+    with endpoint(full) as counted:
+        run = {"executor": "ray", "buffer_size": 50, "replicas_per_model": 3}
+        rows = made(counted.url, tmp_path, 200, slots=10, **run)
     assert len(rows) == 200
-    assert [counted[f"{name}?{slow}"]["peak_in_flight"] for name in ("one", "two")] == [10, 10]
+    assert full.most == {"About": 10, "Judge": 10}
 
 
 def test_a_relative_folder_means_the_drivers(simulated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

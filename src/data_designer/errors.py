@@ -257,7 +257,7 @@ class ModelBadRequestError(ModelError):
 
 
 class ModelInternalServerError(ModelError):
-    """HTTP 409 or 5xx."""
+    """HTTP 409, 423, 424, 425, 460, 499 or 5xx."""
 
     retryable = True
 
@@ -267,7 +267,13 @@ class ModelUnsupportedCapabilityError(ModelError):
 
 
 class ModelAPIError(ModelError):
-    """The endpoint answered with something that is no reply."""
+    """The endpoint, or its address, is not what it is taken for."""
+
+
+class ModelInvalidReplyError(ModelAPIError):
+    """The endpoint answered as if all were well, with something that is no reply."""
+
+    retryable = True
 
 
 class ModelUnprocessableEntityError(ModelError):

@@ -96,8 +96,8 @@ def test_distributions_are_drawn_for_each_request() -> None:
         (500, {}, errors.ModelInternalServerError),
         (503, {}, errors.ModelInternalServerError),
         (418, {}, errors.ModelAPIError),
-        (200, {"error": {"message": "oops"}}, errors.ModelAPIError),
-        (200, {"choices": []}, errors.ModelAPIError),
+        (200, {"error": {"message": "oops"}}, errors.ModelInvalidReplyError),
+        (200, {"choices": []}, errors.ModelInvalidReplyError),
     ],
 )
 def test_every_refusal_has_its_kind_and_says_who_refused(

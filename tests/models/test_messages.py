@@ -9,9 +9,9 @@ import pytest
 from tests.models.fakes import Answer, FakeServer, pool, request, says, served
 
 from data_designer import errors
-from data_designer.models.chat import UnreadableError
 from data_designer.models.client import ModelClient
 from data_designer.models.messages import MAX_TOKENS, VERSION, MessagesForm
+from data_designer.models.refusals import UnreadableError
 from data_designer.models.simulated import SimulatedModel, start_simulated
 from data_designer.values import REFUSED, Message, Request, Response, Usage
 
@@ -252,9 +252,9 @@ def test_what_is_no_message_is_no_reply(data: Any) -> None:
 @pytest.mark.usefixtures("sockets")
 def test_a_good_status_without_a_message_is_an_error_that_quotes_it() -> None:
     """Whoever reads of it sees what came."""
-    with pytest.raises(errors.ModelAPIError, match='no message: {"type":"completion"}') as caught:
+    with pytest.raises(errors.ModelInvalidReplyError, match='no message: {"type":"completion"}') as caught:
         asked(says({"type": "completion"}))
-    assert not caught.value.retryable
+    assert caught.value.retryable
 
 
 @pytest.mark.usefixtures("sockets")

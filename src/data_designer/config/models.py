@@ -23,6 +23,8 @@ HOW_IT_IS_ASKED = (
     "tokens_per_minute",
 )
 """Inference parameters that do not change what the data means."""
+LARGEST_REPLY = 64 * 1024 * 1024
+"""Bytes of a reply, where the provider does not say."""
 PROVIDER_TYPES = ("openai", ANTHROPIC, SIMULATED_PROVIDER)
 
 
@@ -302,6 +304,9 @@ class ModelProvider(ConfigBase):
     backend: str | None = None
     """What serves the models, where name and endpoint do not show it, such as `vllm`; its own endpoint is taken where
     none is given."""
+
+    max_reply_bytes: int = Field(default=LARGEST_REPLY, ge=1024)
+    """Bytes that a reply may have after it is decompressed; a larger one is none, and is asked for again."""
 
     @property
     def addresses(self) -> list[str]:

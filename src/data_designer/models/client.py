@@ -1,8 +1,9 @@
 """An alias's model: requests are written in its provider's form and go to one of its endpoints."""
 
+import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,15 +12,18 @@ import orjson
 
 from data_designer import errors
 from data_designer.config.models import ANTHROPIC
-from data_designer.models.chat import ChatForm, UnreadableError
+from data_designer.models.bodies import shown
+from data_designer.models.chat import ChatForm
 from data_designer.models.draws import distributions
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.messages import MAX_TOKENS, MessagesForm
-from data_designer.models.ratelimits import pause
-from data_designer.models.refusals import quoted
+from data_designer.models.ratelimits import pause, retry_after
+from data_designer.models.refusals import UnreadableError, quoted
 from data_designer.models.transport import Transport
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds until a request is given up, where the alias does not say."""
@@ -27,6 +31,12 @@ DEFAULT_TIMEOUT = 60.0
 
 _COOLDOWN = 1.0
 """Seconds for which one of several endpoints is left alone that refuses without saying for how long."""
+
+
+_LONGEST_PAUSE = 60.0
+"""Seconds for which a good reply can have one of several endpoints left alone; beyond, it has to refuse."""
+_SHOWN_USAGE = 200
+"""Characters of a usage that are shown."""
 
 
 def longest_reply(pool: Pool) -> int | None:
@@ -72,8 +82,11 @@ class ModelClient:
         subject = f"model '{pool.model.model}' (alias '{pool.alias}')"
         timeout = float(params.timeout or DEFAULT_TIMEOUT)
         self._transports = [
-            Transport(form.url(address), headers, subject, session, timeout) for address in provider.addresses
+            Transport(form.url(address), headers, subject, session, timeout, provider.max_reply_bytes)
+            for address in provider.addresses
         ]
+        self._subject = subject
+        self._told_of_usage = False
         self._endpoints = Endpoints(len(self._transports))
         self._clock = clock
 
@@ -92,7 +105,7 @@ class ModelClient:
         transport = self._transports[number]
         try:
             data, headers = await transport.post(body)
-            response = self._parse(transport, data)
+            response = self._parse(transport, data, headers)
         except errors.ModelError as error:
             self._learn(number, error)
             raise
@@ -103,7 +116,7 @@ class ModelClient:
         if wait is None or len(self._transports) == 1:
             self._endpoints.answered(number)
             return response if wait is None else replace(response, pause=wait)
-        self._endpoints.asked_to_wait(number, self._clock() + wait)
+        self._endpoints.asked_to_wait(number, self._clock() + min(wait, _LONGEST_PAUSE))
         return response
 
     def body(self, request: Request, rng: random.Random) -> dict[str, Any]:
@@ -117,11 +130,27 @@ class ModelClient:
             text = f"the request cannot be written as JSON: {error}"
             raise self._transports[0].error(errors.ModelBadRequestError, text) from error
 
-    def _parse(self, transport: Transport, data: Any) -> Response:
+    def _parse(self, transport: Transport, data: Any, headers: Mapping[str, str]) -> Response:
         try:
-            return self._form.parse(data)
+            response = self._form.parse(data)
         except UnreadableError as error:
-            raise transport.error(errors.ModelAPIError, f"{error}: {quoted(orjson.dumps(data))}") from None
+            wait = None if error.status is None else retry_after(error.status, headers)
+            raise transport.error(error.kind, f"{error}: {quoted(shown(data))}", wait, error.status) from None
+        except Exception as error:
+            # Whatever is in it that nobody thought of: it is this reply that is none.
+            what = f"the reply cannot be read ({type(error).__name__}: {error}): {quoted(shown(data))}"
+            raise transport.error(errors.ModelInvalidReplyError, what) from error
+        if not (response.counted or self._told_of_usage):
+            self._tell_of_usage(data)
+        return response
+
+    def _tell_of_usage(self, data: dict[str, Any]) -> None:
+        """Say once what is odd about the counts, where there are some."""
+        usage = data.get("usage")
+        if usage is not None:
+            self._told_of_usage = True
+            said = quoted(shown(usage))[:_SHOWN_USAGE]
+            logger.warning("%s gives a usage that cannot be true, which counts as none: %s", self._subject, said)
 
     def _learn(self, number: int, error: errors.ModelError) -> None:
         now = self._clock()

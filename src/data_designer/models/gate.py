@@ -184,7 +184,7 @@ class Gate:
             if now >= self._adaptive.not_before:
                 self._adaptive.accepted(total, now)
             self._slots.lower(self._adaptive.allowed(now, total))
-        self._settle(passage, response.usage)
+        self._settle(passage, response.usage, is_known=response.counted)
 
     def failed(self, passage: Passage, error: ModelError, longest_wait: float) -> None:
         """A request failed.
@@ -205,11 +205,14 @@ class Gate:
         self._settle(passage, Usage(failed_requests=1))
         self._slots.release()
 
-    def _settle(self, passage: Passage, usage: Usage) -> None:
+    def _settle(self, passage: Passage, usage: Usage, *, is_known: bool = True) -> None:
         if passage.settled or self._queue is None:
             return
         passage.settled = True
         spent = self._estimate.settle(usage)
+        if not is_known:
+            # What nobody counted gives nothing back of what was set aside for it.
+            spent = spent.or_more(passage.reserved)
         if self._tokens is not None and passage.tokens is not None:
             self._tokens.correct(passage.tokens, spent.tokens)
         if self._purse is not None:

@@ -5,9 +5,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
-import orjson
 
 from data_designer import errors
+from data_designer.config.models import LARGEST_REPLY
+from data_designer.models.bodies import LargeBodyError, content_of, decoded
 from data_designer.models.ratelimits import retry_after
 from data_designer.models.refusals import CURES, kind_of, quoted, signs_of, words_of
 
@@ -27,10 +28,17 @@ class Transport:
         subject: names the model in errors.
         session: the connections.
         timeout: seconds until a request is given up.
+        most: bytes that a reply may have.
     """
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], subject: str, session: aiohttp.ClientSession, timeout: float
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        subject: str,
+        session: aiohttp.ClientSession,
+        timeout: float,
+        most: int = LARGEST_REPLY,
     ) -> None:
         self._url = url
         self._server = server_of(url)
@@ -42,6 +50,7 @@ class Transport:
         self._subject = subject
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._most = most
         self._secrets = _secrets(headers, url)
 
     async def post(self, body: bytes) -> tuple[Any, Mapping[str, str]]:
@@ -55,7 +64,7 @@ class Transport:
             async with self._session.post(
                 self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
             ) as reply:
-                content = await reply.read()
+                content = await content_of(reply, self._most)
         except TimeoutError:
             raise self.error(errors.ModelTimeoutError, f"no reply within {self._timeout.total:g} s") from None
         except aiohttp.ClientConnectorError as error:
@@ -68,16 +77,21 @@ class Transport:
             # Not chained: its text holds the whole address, and with it a password that the address may hold.
             text = "the endpoint is no address; write it as http://host:port/v1 or https://host/v1"
             raise self.error(errors.ModelAPIError, text) from None
-        except aiohttp.ClientError as error:
-            raise self.error(errors.ModelAPIError, f"{type(error).__name__}: {error}") from error
+        except LargeBodyError:
+            text = f"the reply is larger than {self._most:,} bytes; raise the provider's max_reply_bytes if it may be"
+            raise self.error(errors.ModelInvalidReplyError, text) from None
+        except Exception as error:
+            # Whatever a server sends, and whatever that does to the library that reads it, is no reply.
+            raise self.error(errors.ModelInvalidReplyError, f"{type(error).__name__}: {error}") from error
         if not 200 <= reply.status < 300:
             kind = kind_of(reply.status, signs_of(content))
             wait = retry_after(reply.status, reply.headers)
             raise self.error(kind, f"HTTP {reply.status}: {words_of(content)}", wait, reply.status)
         try:
-            return orjson.loads(content), reply.headers
-        except orjson.JSONDecodeError:
-            raise self.error(errors.ModelAPIError, f"the reply is no JSON: {quoted(content)}") from None
+            return decoded(content), reply.headers
+        except ValueError:
+            what = f"the reply is no JSON: {quoted(content)}" if content.strip() else "the reply is empty"
+            raise self.error(errors.ModelInvalidReplyError, what) from None
 
     def error(
         self,

@@ -16,7 +16,7 @@ from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
 from data_designer.plan.constraints import constraint
 from data_designer.steps.judge import JudgeSchema
-from data_designer.steps.parsing import is_whole, parse_code, parse_text
+from data_designer.steps.parsing import is_thinking, is_whole, parse_code, parse_text, unindented
 from data_designer.steps.structured import ResponseSchema
 from data_designer.steps.templates import compile_template
 from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
@@ -163,10 +163,19 @@ class LlmProgram:
             raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
         if not turn.text:
             raise ParserException("The reply is empty. Answer as asked.")
-        cut = _CUT.get(turn.response.finish_reason or "")
-        if cut is not None and not self._is_whole(turn.text):
+        try:
+            return self._answer(unindented(turn.response.text), _CUT.get(turn.response.finish_reason or ""))
+        except (ParserException, MemoryError):
+            raise
+        except Exception as error:
+            # What is in a reply is the model's, and no reason for the run to end.
+            raise ParserException(f"The reply cannot be read ({type(error).__name__}: {error}).") from error
+
+    def _answer(self, reply: str, cut: tuple[str, str] | None) -> Any:
+        """What a reply says, which may have been cut off somewhere."""
+        if cut is not None and (is_thinking(reply) or not self._is_whole(reply)):
             raise ParserException(f"The reply is cut off {cut[0]}. Answer again, more briefly.")
-        return self._parse(turn.text)
+        return self._parse(reply)
 
     def _messages(self, record: Record) -> list[Message]:
         user = _message("user", self._prompt.render(record) + self._suffix)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from data_designer.errors import DataDesignerRuntimeError, ModelError, Outage
 from data_designer.values import Drop, Exchange, Outcome, Reason, Request, Response
 
-_LONG = 50_000
+_LONG = 20_000
 """Characters of a reply that is read in a thread, so that nothing else waits for it."""
 
 

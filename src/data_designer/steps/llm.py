@@ -24,6 +24,9 @@ from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, R
 KEPT_REPLY: Final = 2000
 """Characters of the last reply that are stored with a rejected row."""
 
+_MORE_THOUGHTS: Final = 4
+"""Further requests of a cell for replies that are cut off inside the model's reasoning."""
+
 _SHOWN: Final = 200
 """Characters of a refusal that the model is shown."""
 
@@ -104,7 +107,8 @@ class LlmProgram:
 
     A reply that the parser rejects is answered with the parser's own words, up to `corrections` times; then
     the conversation starts anew from the same first messages, up to `restarts` times; then the row is
-    rejected. So a cell costs at most (1 + restarts) * (1 + corrections) requests. An empty reply counts as
+    rejected. So a cell costs at most (1 + restarts) * (1 + corrections) requests, and some more where replies are cut
+    off while the model was still thinking aloud, which it may do more briefly the next time. An empty reply counts as
     rejected in a text column too.
     """
 
@@ -144,10 +148,14 @@ class LlmProgram:
         except PromptTemplateRenderError as error:
             return Drop(Reason(type(error).__name__, str(error)))
         problem, turn = "", _Turn(first, Response(""))
+        thoughts = _MORE_THOUGHTS if self._limits.restarts or self._limits.corrections else 0
         for _ in range(1 + self._limits.restarts):
             messages = first
             for _ in range(1 + self._limits.corrections):
                 turn = _Turn(messages, (yield Request(messages, self._params)))
+                while thoughts and _is_lost_in_thought(turn):
+                    thoughts -= 1
+                    turn = _Turn(messages, (yield Request(messages, self._params)))
                 try:
                     value = self._value(turn)
                 except ParserException as error:
@@ -194,6 +202,11 @@ class LlmProgram:
         kind, what = _named(turn)
         parts = [tried, *([what] if what else []), f"last problem: {problem}"]
         return Reason(kind, "; ".join(parts), last_reply=turn.text[:KEPT_REPLY])
+
+
+def _is_lost_in_thought(turn: _Turn) -> bool:
+    """Whether a reply was cut off before the model began to answer."""
+    return (turn.response.finish_reason or "") in _CUT and is_thinking(turn.response.text)
 
 
 def _named(turn: _Turn) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from data_designer.models.draws import distributions
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.messages import MAX_TOKENS, MessagesForm
 from data_designer.models.ratelimits import pause, retry_after
-from data_designer.models.refusals import UnreadableError, quoted
+from data_designer.models.refusals import ErrorInReplyError, UnreadableError, quoted
 from data_designer.models.transport import Transport
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response
@@ -135,7 +135,8 @@ class ModelClient:
             response = self._form.parse(data)
         except UnreadableError as error:
             wait = None if error.status is None else retry_after(error.status, headers)
-            raise transport.error(error.kind, f"{error}: {quoted(shown(data))}", wait, error.status) from None
+            what = str(error) if isinstance(error, ErrorInReplyError) else f"{error}: {quoted(shown(data))}"
+            raise transport.error(error.kind, what, wait, error.status) from None
         except Exception as error:
             # Whatever is in it that nobody thought of: it is this reply that is none.
             what = f"the reply cannot be read ({type(error).__name__}: {error}): {quoted(shown(data))}"

@@ -315,6 +315,16 @@ def test_what_a_parser_did_not_foresee_ends_one_reply_only(monkeypatch: pytest.M
     assert "ZeroDivisionError: no idea" in outcome.reason.message
 
 
+@pytest.mark.parametrize(("size", "asked_in_all"), [(1000, 3), (200_000, 1)])
+def test_a_reply_that_is_too_long_to_be_repeated_is_not_corrected(size: int, asked_in_all: int) -> None:
+    """The next conversation begins instead, where there is one; the words about it are short, too."""
+    reply = f'```json\n{{"a": "{"x" * size}"}}\n```'
+    outcome, asked = converse(structured_column(), [reply], ConversationLimits(restarts=0, corrections=2))
+    assert isinstance(outcome, Drop)
+    assert len(asked) == asked_in_all
+    assert len(outcome.reason.message) < 3000
+
+
 NAMED: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
 

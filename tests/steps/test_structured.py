@@ -290,3 +290,10 @@ def test_variants_inside_one_another_do_not_take_for_ever(levels: int, leaf: Any
 def test_values_that_others_cannot_hold_are_kept_where_the_schema_allows_them(value: Any) -> None:
     """What becomes of them is not decided here."""
     assert fit({"type": "object", "properties": {"a": {}}}, {"a": value}) == {"a": value}
+
+
+def test_a_decimal_beyond_floats_is_not_infinite() -> None:
+    """It stays what it is."""
+    price = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\d*\.?\d{0,2}$"}]}
+    assert fit({"properties": {"a": price}}, {"a": 10**400}) == {"a": 10**400}
+    assert fit({"properties": {"a": price}}, {"a": "12.345"} | {"a": 12.345}) == {"a": 12.35}

@@ -24,6 +24,12 @@ from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, R
 KEPT_REPLY: Final = 2000
 """Characters of the last reply that are stored with a rejected row."""
 
+_LONGEST_PROBLEM: Final = 2000
+"""Characters of what is said to be wrong with a reply."""
+
+_LONGEST_CORRECTED: Final = 100_000
+"""Characters of a reply that is repeated for correction; after a longer one the conversation starts anew."""
+
 _MORE_THOUGHTS: Final = 4
 """Further requests of a cell for replies that are cut off inside the model's reasoning."""
 
@@ -159,7 +165,9 @@ class LlmProgram:
                 try:
                     value = self._value(turn)
                 except ParserException as error:
-                    problem = str(error)
+                    problem = str(error)[:_LONGEST_PROBLEM]
+                    if len(turn.text) > _LONGEST_CORRECTED:
+                        break
                     messages = [*messages, turn.message(), _message("user", problem)]
                 else:
                     return Ok((value, *(extra(turn) for extra in self._extras)))

@@ -16,7 +16,7 @@ _HEADING = re.compile(r"#{1,6}(?:[ \t]|$)")
 _CODE_INDENT = 4
 """Columns from which a line is an indented code block and no longer a fence (CommonMark)."""
 
-_LONGEST = 2_000_000
+_LONGEST = 1_000_000
 """Characters of a reply that is searched for code; no model writes as many."""
 _REASONING = re.compile(
     r"<(?P<tag>/)?(?:\w{1,20}:)?(?:think|thinking|thoughts?|reasoning|reflection|analysis|scratchpad)\b[^<>\n]*>"

@@ -1,5 +1,6 @@
 """Removes from an answer what its JSON Schema does not declare, and nothing else."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ _STRUCTURE: Final = frozenset(
 )
 """Keywords beside which `anyOf` and `oneOf` add to an object instead of offering a choice."""
 _ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples", "deprecated", "$comment"})
+_SHOWN: Final = 100
+"""Characters of a value that are shown."""
 _MAX_HOPS: Final = 16
 """References followed in a row; a schema that only refers to itself ends here."""
 _PLACES: Final = re.compile(r"\\\.\??\\d\{0,(\d+)\}")
@@ -261,7 +264,7 @@ def _variant(node: _Node, value: dict[str, Any]) -> _Node:
     if not isinstance(tag, str | int | None) or tag not in node.tagged:
         raise ParserException(
             "The JSON doesn't match requested <response_schema>: "
-            f"property `{node.tag}` is {tag!r} and has to be one of {', '.join(map(repr, node.tagged))}."
+            f"property `{node.tag}` is {repr(tag)[:_SHOWN]} and has to be one of {', '.join(map(repr, node.tagged))}."
         )
     return node.tagged[tag]
 
@@ -295,7 +298,7 @@ def _rounded(value: Any, places: int | None) -> Any:
             number = number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     except InvalidOperation:
         return value
-    return float(number)
+    return value if math.isinf(float(number)) else float(number)
 
 
 def _json_types(value: Any) -> frozenset[str]:

@@ -137,7 +137,7 @@ def _mismatches(validator: "Validator", value: Any) -> list[str]:
         message = cause.message
         if len(message) > _SHOWN_CHARACTERS:
             message = f"{message[:_SHOWN_CHARACTERS]}..."
-        lines.append(f"- at {cause.json_path}: {message}")
+        lines.append(f"- at {cause.json_path[:_SHOWN_CHARACTERS]}: {message}")
     return lines
 
 

@@ -104,15 +104,13 @@ class ModelClient:
         number = self._endpoints.choose(self._clock())
         transport = self._transports[number]
         try:
-            data, headers = await transport.post(body)
-            response = self._parse(transport, data, headers)
+            response, wait = await self._answer(transport, body)
         except errors.ModelError as error:
             self._learn(number, error)
             raise
         except BaseException:
             self._endpoints.given_up(number)
             raise
-        wait = pause(headers)
         if wait is None or len(self._transports) == 1:
             self._endpoints.answered(number)
             return response if wait is None else replace(response, pause=wait)
@@ -130,6 +128,18 @@ class ModelClient:
             text = f"the request cannot be written as JSON: {error}"
             raise self._transports[0].error(errors.ModelBadRequestError, text) from error
 
+    async def _answer(self, transport: Transport, body: bytes) -> tuple[Response, float | None]:
+        """A reply, and for how long its endpoint wants to be left alone."""
+        try:
+            data, headers = await transport.post(body)
+            return self._parse(transport, data, headers), pause(headers)
+        except errors.ModelError:
+            raise
+        except Exception as error:
+            # Whatever is in a reply that nobody thought of: it is this reply that is none.
+            what = f"the reply cannot be read ({type(error).__name__}: {error})"
+            raise transport.error(errors.ModelInvalidReplyError, what) from error
+
     def _parse(self, transport: Transport, data: Any, headers: Mapping[str, str]) -> Response:
         try:
             response = self._form.parse(data)
@@ -137,10 +147,6 @@ class ModelClient:
             wait = None if error.status is None else retry_after(error.status, headers)
             what = str(error) if isinstance(error, ErrorInReplyError) else f"{error}: {quoted(shown(data))}"
             raise transport.error(error.kind, what, wait, error.status) from None
-        except Exception as error:
-            # Whatever is in it that nobody thought of: it is this reply that is none.
-            what = f"the reply cannot be read ({type(error).__name__}: {error}): {quoted(shown(data))}"
-            raise transport.error(errors.ModelInvalidReplyError, what) from error
         if not (response.counted or self._told_of_usage):
             self._tell_of_usage(data)
         return response

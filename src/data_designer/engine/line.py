@@ -5,14 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import aiohttp
-
 from data_designer.models.caller import Caller, CallerOptions, CallerStatistics, Keep
 from data_designer.models.client import ModelClient, longest_reply
 from data_designer.models.gate import Gate, GateLimits
 from data_designer.models.limits import Slots, SlotStatistics
 from data_designer.models.model import Model
 from data_designer.models.purse import Amount, Estimate, Purse, PurseReport
+from data_designer.models.sessions import open_session
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Request, Response
 
@@ -80,6 +79,5 @@ def line_to(model: Model, plan: Plan, pool: Pool, clock: Callable[[], float] = t
 @asynccontextmanager
 async def open_line(plan: Plan, pool: Pool, api_key: str | None) -> AsyncIterator[ModelLine]:
     """Open the way to an alias's model, with no slots yet."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with open_session() as session:
         yield line_to(ModelClient(pool, api_key, session), plan, pool)

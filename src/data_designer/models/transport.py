@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import orjson
 
 from data_designer import errors
+from data_designer.models.addresses import base_of, secrets_of, server_of, shown
 from data_designer.models.ratelimits import retry_after
 from data_designer.models.refusals import CURES, kind_of, quoted, signs_of, words_of
 
@@ -16,6 +17,12 @@ _SHORTEST_SECRET = 8
 _SHORTEST_PASSWORD = 4
 _KEYS = ("authorization", "x-api-key")
 _PUBLIC = ("content-type", "anthropic-version")
+_EVENTS = "text/event-stream"
+_STREAMED = (
+    "the reply is a stream of server-sent events, which nobody asked for: take `stream` out of extra_body, or use an "
+    "address of the server that answers at once"
+)
+_VARIABLES = "see the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
 
 
 class Transport:
@@ -27,10 +34,17 @@ class Transport:
         subject: names the model in errors.
         session: the connections.
         timeout: seconds until a request is given up.
+        proxy: URL of the proxy that leads there; None for none.
     """
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], subject: str, session: aiohttp.ClientSession, timeout: float
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        subject: str,
+        session: aiohttp.ClientSession,
+        timeout: float,
+        proxy: str | None = None,
     ) -> None:
         self._url = url
         self._server = server_of(url)
@@ -42,7 +56,8 @@ class Transport:
         self._subject = subject
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._secrets = _secrets(headers, url)
+        self._proxy = proxy
+        self._secrets = _secrets(headers, url, proxy or "")
 
     async def post(self, body: bytes) -> tuple[Any, Mapping[str, str]]:
         """Post JSON; gives the JSON that came back, and its headers.
@@ -53,14 +68,18 @@ class Transport:
         try:
             # A redirect would turn the POST into a GET, or carry the prompt to a host nobody named.
             async with self._session.post(
-                self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+                self._url,
+                data=body,
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                proxy=self._proxy,
             ) as reply:
                 content = await reply.read()
         except TimeoutError:
             raise self.error(errors.ModelTimeoutError, f"no reply within {self._timeout.total:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            text = f"nothing answers at {self._server} ({error.os_error.strerror or error.os_error})"
-            raise self.error(errors.ModelAPIConnectionError, text) from error
+            raise self.error(errors.ModelAPIConnectionError, self._unreachable(error)) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
             text = f"the connection broke before the reply was complete ({type(error).__name__}: {error})"
             raise self.error(errors.ModelAPIConnectionError, text) from error
@@ -68,16 +87,40 @@ class Transport:
             # Not chained: its text holds the whole address, and with it a password that the address may hold.
             text = "the endpoint is no address; write it as http://host:port/v1 or https://host/v1"
             raise self.error(errors.ModelAPIError, text) from None
+        except aiohttp.ClientHttpProxyError as error:
+            text = f"the proxy {server_of(self._proxy or '')} leads no further (HTTP {error.status}): {_VARIABLES}"
+            raise self.error(errors.ModelAPIConnectionError, text) from None
         except aiohttp.ClientError as error:
             raise self.error(errors.ModelAPIError, f"{type(error).__name__}: {error}") from error
         if not 200 <= reply.status < 300:
             kind = kind_of(reply.status, signs_of(content))
             wait = retry_after(reply.status, reply.headers)
-            raise self.error(kind, f"HTTP {reply.status}: {words_of(content)}", wait, reply.status)
+            what = f"HTTP {reply.status}: {words_of(content)}{self._redirected(reply.status, reply.headers)}"
+            raise self.error(kind, what, wait, reply.status)
         try:
             return orjson.loads(content), reply.headers
         except orjson.JSONDecodeError:
-            raise self.error(errors.ModelAPIError, f"the reply is no JSON: {quoted(content)}") from None
+            text = _STREAMED if is_streamed(content, reply.headers) else "the reply is no JSON"
+            raise self.error(errors.ModelAPIError, f"{text}: {quoted(content)}") from None
+
+    def _unreachable(self, error: aiohttp.ClientConnectorError) -> str:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return (
+                f"the certificate of {self._server} is not trusted ({error.certificate_error}): where it is one of "
+                "your own, name a file with that of its issuer in SSL_CERT_FILE"
+            )
+        why = error.os_error.strerror or error.os_error
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            return f"the proxy {server_of(self._proxy or '')} does not answer ({why}): {_VARIABLES}"
+        return f"nothing answers at {self._server} ({why})"
+
+    def _redirected(self, status: int, headers: Mapping[str, str]) -> str:
+        """Where a request is sent on to, which is for the user to follow: others are not to read the prompt."""
+        location = headers.get("location")
+        if not location or not 300 <= status < 400:
+            return ""
+        target = urljoin(self._url, location)
+        return f"; it sends requests on to {shown(target)}: make the provider's endpoint {shown(base_of(target))}"
 
     def error(
         self,
@@ -95,18 +138,14 @@ class Transport:
         return kind(f"{self._subject} at {self._server}: {what}{f'; {cure}' if cure else ''}", wait, status)
 
 
-def server_of(url: str) -> str:
-    """Scheme, host and port, without the credentials that a URL may carry."""
-    parts = urlsplit(url)
-    if not parts.netloc:
-        return url.rpartition("@")[2]
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+def is_streamed(content: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether a reply came as server-sent events."""
+    return headers.get("content-type", "").startswith(_EVENTS) or content.lstrip().startswith((b"data:", b"event:"))
 
 
-def _secrets(headers: Mapping[str, str], url: str) -> tuple[str, ...]:
+def _secrets(headers: Mapping[str, str], *urls: str) -> tuple[str, ...]:
     """What no message may repeat: keys, passwords, headers long enough to be one; a longer one before its parts."""
     found = {value for name, value in headers.items() if name not in _PUBLIC and len(value) >= _SHORTEST_SECRET}
     found |= {headers[name].removeprefix("Bearer ") for name in _KEYS if name in headers}
-    password = urlsplit(url).password or ""
-    found |= {password, unquote(password)} if len(password) >= _SHORTEST_PASSWORD else set()
+    found |= {one for url in urls for one in secrets_of(url) if len(one) >= _SHORTEST_PASSWORD}
     return tuple(sorted(filter(None, found), key=len, reverse=True))

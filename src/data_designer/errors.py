@@ -300,6 +300,10 @@ class ModelEmptyReplyError(ModelGenerationValidationFailureError):
     """The reply holds nothing."""
 
 
+class ModelToolCallsReplyError(ModelGenerationValidationFailureError):
+    """The reply calls tools instead of answering."""
+
+
 class Outage(ModelError):  # noqa: N818 - it says what it is
     """The endpoint has been failing for longer than the run is willing to wait."""
 

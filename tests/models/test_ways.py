@@ -33,7 +33,7 @@ HOST = "http://models.corp.invalid/v1"
 async def post(url: str, proxy: str | None = None) -> Any:
     """Post an empty object to an address."""
     async with open_session() as session:
-        data, _ = await Transport(url, {}, "model 'm'", session, 5.0, proxy).post(b"{}")
+        data, _ = await Transport(url, {}, "model 'm'", session, 5.0).through(proxy).post(b"{}")
         return data
 
 

@@ -83,7 +83,7 @@ class ModelClient:
         # Our own server of simulated models is nobody's to lead to.
         around = {} if provider.provider_type == SIMULATED_PROVIDER else os.environ
         self._transports = [
-            Transport(form.url(one), headers, subject, session, timeout, proxy_for(one, around))
+            Transport(form.url(one), headers, subject, session, timeout).through(proxy_for(one, around))
             for one in provider.addresses
         ]
         self._endpoints = Endpoints(len(self._transports))

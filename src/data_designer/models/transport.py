@@ -1,7 +1,7 @@
 """Carries JSON to a server and back over HTTP, and names every way in which that can fail."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -9,6 +9,7 @@ import orjson
 
 from data_designer import errors
 from data_designer.models.addresses import base_of, secrets_of, server_of, shown
+from data_designer.models.fields import fields_of
 from data_designer.models.ratelimits import retry_after
 from data_designer.models.refusals import CURES, kind_of, quoted, signs_of, words_of
 
@@ -34,17 +35,10 @@ class Transport:
         subject: names the model in errors.
         session: the connections.
         timeout: seconds until a request is given up.
-        proxy: URL of the proxy that leads there; None for none.
     """
 
     def __init__(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        subject: str,
-        session: aiohttp.ClientSession,
-        timeout: float,
-        proxy: str | None = None,
+        self, url: str, headers: Mapping[str, str], subject: str, session: aiohttp.ClientSession, timeout: float
     ) -> None:
         self._url = url
         self._server = server_of(url)
@@ -56,8 +50,14 @@ class Transport:
         self._subject = subject
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._proxy: str | None = None
+        self._secrets = _secrets(headers, url)
+
+    def through(self, proxy: str | None) -> Self:
+        """The same by way of a proxy, given by its URL; None for none."""
         self._proxy = proxy
-        self._secrets = _secrets(headers, url, proxy or "")
+        self._secrets = _secrets(self._headers, self._url, proxy or "")
+        return self
 
     async def post(self, body: bytes) -> tuple[Any, Mapping[str, str]]:
         """Post JSON; gives the JSON that came back, and its headers.
@@ -95,8 +95,8 @@ class Transport:
         if not 200 <= reply.status < 300:
             kind = kind_of(reply.status, signs_of(content))
             wait = retry_after(reply.status, reply.headers)
-            what = f"HTTP {reply.status}: {words_of(content)}{self._redirected(reply.status, reply.headers)}"
-            raise self.error(kind, what, wait, reply.status)
+            more = fields_of(content) + self._redirected(reply.status, reply.headers)
+            raise self.error(kind, f"HTTP {reply.status}: {words_of(content)}{more}", wait, reply.status)
         try:
             return orjson.loads(content), reply.headers
         except orjson.JSONDecodeError:

@@ -300,12 +300,12 @@ class Caller:
         hold = self._gate.hold()
         if hold is not None or not self._in_flight:
             return hold
-        slow = self._clock() - max(self._answered_at, self._busy_since)
+        many = self._in_flight > 1
         text = (
-            f"{self._in_flight} request{'s are' if self._in_flight > 1 else ' is'} under way, none was answered for "
-            f"{slow:.0f} s, and each is given up after {self._options.timeout:g} s"
+            f"{self._in_flight} request{'s are' if many else ' is'} under way and none is answered; "
+            f"{'each' if many else 'it'} is given up after {self._options.timeout:g} s"
         )
-        return Hold(text, slow)
+        return Hold(text, self._clock() - max(self._answered_at, self._busy_since))
 
     def take_statistics(self) -> CallerStatistics:
         """What was asked since the last call."""

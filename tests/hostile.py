@@ -180,7 +180,6 @@ def _no_reply() -> Iterator[Answer]:
         "content that is true": completion(True),
         "a part of a stream": b'{"choices":[{"delta":{"content":"tea"}}]}',
         "an older API": b'{"choices":[{"text":"tea"}]}',
-        "a stream": b'data: {"choices":[{"delta":{"content":"tea"}}]}\n\ndata: [DONE]\n\n',
         "two replies": tea + b"\n" + tea,
         "half a reply": tea[: len(tea) // 2],
         "quotes of Python": tea.replace(b'"', b"'"),
@@ -214,6 +213,8 @@ def _no_reply() -> Iterator[Answer]:
     }
     for name, body in bodies.items():
         yield Answer(f"no reply: {name}", body, "ModelInvalidReplyError")
+    stream = b'data: {"choices":[{"delta":{"content":"tea"}}]}\n\ndata: [DONE]\n\n'
+    yield Answer("no reply: a stream", stream, "ModelAPIError")
     yield Answer("HTTP 204", b"", "ModelInvalidReplyError", 204)
     yield Answer("HTTP 206, a part", tea[:20], "ModelInvalidReplyError", 206)
     yield Answer("too large, it says", b"{}", "ModelInvalidReplyError", headers={"content-length": "99999999999"})

@@ -193,6 +193,7 @@ class ModelError(DataDesignerError):
         retry_after: seconds the endpoint asked to be left alone, when it said so.
         status: the HTTP status, when there was one.
         attempts: how often the request was sent before this was raised.
+        beside: the numbers of a `Usage`: what was spent to find out that the request is to blame.
     """
 
     retryable: ClassVar[bool] = False
@@ -202,6 +203,7 @@ class ModelError(DataDesignerError):
         self.retry_after = retry_after
         self.status = status
         self.attempts = 1
+        self.beside: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -304,6 +306,10 @@ class ModelRefusalError(ModelGenerationValidationFailureError):
 
 class ModelEmptyReplyError(ModelGenerationValidationFailureError):
     """The reply holds nothing."""
+
+
+class ModelToolCallsReplyError(ModelGenerationValidationFailureError):
+    """The reply calls tools instead of answering."""
 
 
 class Outage(ModelError):  # noqa: N818 - it says what it is

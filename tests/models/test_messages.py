@@ -24,6 +24,11 @@ GOOD: dict[str, Any] = {
 }
 
 
+def turn(role: str, text: str) -> Message:
+    """One of text alone, as it is posted."""
+    return {"role": role, "content": text}
+
+
 def message(role: str, *texts: str) -> Message:
     """A message as it travels here."""
     return {"role": role, "content": [{"type": "text", "text": text} for text in texts]}
@@ -78,7 +83,7 @@ def test_the_request_is_written_as_the_api_has_it() -> None:
         {
             "model": "org/x",
             "system": "Be brief.",
-            "messages": [message("user", "hi")],
+            "messages": [turn("user", "hi")],
             "temperature": 0.5,
             "top_p": 0.9,
             "max_tokens": 7,
@@ -153,14 +158,14 @@ def test_system_messages_are_one_text() -> None:
     """All of them are joined, wherever they stand; without any there is no system member."""
     body = body_of(message("system", "a", "b"), message("user", "hi"), message("system", "c"))
     assert body["system"] == "a\nb\n\nc"
-    assert body["messages"] == [message("user", "hi")]
+    assert body["messages"] == [turn("user", "hi")]
     assert "system" not in body_of(message("user", "hi"))
 
 
 def test_a_conversation_keeps_its_turns_without_empty_text() -> None:
     """User and assistant alternate as they did; blocks of empty text, which the API refuses, are gone."""
     turns = [message("user", "a", ""), message("assistant", "b"), message("user", "c")]
-    assert body_of(*turns)["messages"] == [message("user", "a"), message("assistant", "b"), message("user", "c")]
+    assert body_of(*turns)["messages"] == [turn("user", "a"), turn("assistant", "b"), turn("user", "c")]
 
 
 def test_a_request_is_not_changed_by_writing_it() -> None:
@@ -355,4 +360,4 @@ def test_a_single_stop_string_is_written_as_a_list() -> None:
 def test_a_turn_of_nothing_is_left_out() -> None:
     """An empty reply that is to be corrected is no turn that this API takes."""
     body = body_of(message("user", "hi"), message("assistant", ""), message("user", "The reply is empty."))
-    assert body["messages"] == [message("user", "hi"), message("user", "The reply is empty.")]
+    assert body["messages"] == [turn("user", "hi"), turn("user", "The reply is empty.")]

@@ -14,9 +14,10 @@ from multidict import CIMultiDict
 from tests.models.fakes import FakeServer, says, served
 
 from data_designer import errors
+from data_designer.models.addresses import server_of
 from data_designer.models.ratelimits import retry_after
 from data_designer.models.refusals import CURES, kind_of, signs_of, words_of
-from data_designer.models.transport import Transport, server_of
+from data_designer.models.transport import Transport
 
 SUBJECT = "model 'org/x' (alias 'm')"
 KEY = "sk-0123456789"

@@ -169,6 +169,35 @@ def test_a_reply_that_was_cut_off_says_so(finish: str, advice: str) -> None:
     assert advice in outcome.reason.message
 
 
+WEATHER = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize("column", [text_column(), structured_column()])
+@pytest.mark.parametrize(
+    ("reply", "called"),
+    [
+        (Response("", finish_reason="tool_calls", tool_calls=(WEATHER,)), "the tool 'get_weather'"),
+        (Response(" ", finish_reason="stop", tool_calls=(WEATHER,)), "the tool 'get_weather'"),
+        (Response("", finish_reason="tool_calls", tool_calls=({"function": 7}, {})), "tools"),
+        (Response("", finish_reason="function_call"), "tools"),
+    ],
+)
+def test_a_reply_of_tool_calls_is_called_that(column: LLMTextColumnConfig, reply: Response, called: str) -> None:
+    """It is not empty for want of words; the model is told, and the user which parameters to look at."""
+    outcome, asked = converse(column, [reply], ConversationLimits(restarts=0, corrections=1))
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.kind == "ModelToolCallsReplyError"
+    assert f"the reply calls {called} instead of answering" in outcome.reason.message
+    assert "extra_body" in outcome.reason.message
+    assert "calls a tool" in asked[1][-1]["content"][0]["text"]
+
+
+def test_words_beside_tool_calls_are_the_reply() -> None:
+    """What was asked for is there."""
+    reply = Response("Sunny.", finish_reason="tool_calls", tool_calls=(WEATHER,))
+    assert converse(text_column(), [reply])[0] == Ok(("Sunny.",))
+
+
 def test_the_last_reply_is_stored_in_part() -> None:
     """A long reply is cut to two thousand characters."""
     outcome, _ = converse(structured_column(), ["y" * 5000])

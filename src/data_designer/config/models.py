@@ -288,7 +288,8 @@ class ModelProvider(ConfigBase):
 
     name: str
     endpoint: str = ""
-    """Base URL, such as `https://host/v1`."""
+    """Base URL, such as `https://host/v1`; a query stays, and the URL of a route such as `/chat/completions` is taken
+    too."""
     provider_type: str = "openai"
     """`openai`, `anthropic` or `simulated`."""
     api_key: str | None = Field(default=None, repr=False)
@@ -316,7 +317,7 @@ class ModelProvider(ConfigBase):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Fields that are shown; addresses without the user and password that they may hold."""
         for name, value in super().__repr_args__():
-            yield name, _without_credentials(value) if name in ("endpoint", "endpoints") else value
+            yield name, without_credentials(value) if name in ("endpoint", "endpoints") else value
 
     @field_validator("provider_type")
     @classmethod
@@ -336,10 +337,14 @@ class ModelProvider(ConfigBase):
         return self
 
 
-def _without_credentials(value: Any) -> Any:
+_IN_QUERY = re.compile(r"([?&][^=&#]*(?:key|token|secret|sig|pass|auth|code|credential)[^=&#]*=)[^&#]*", re.IGNORECASE)
+
+
+def without_credentials(value: Any) -> Any:
+    """An address, or several, without user, password and keys in the query."""
     if isinstance(value, list):
-        return [_without_credentials(one) for one in value]
-    return re.sub(r"//[^/@]*@", "//***@", value) if isinstance(value, str) else value
+        return [without_credentials(one) for one in value]
+    return _IN_QUERY.sub(r"\1***", re.sub(r"//[^/@]*@", "//***@", value)) if isinstance(value, str) else value
 
 
 def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[ModelConfig]:

@@ -3,10 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from data_designer.models.addresses import joined
 from data_designer.models.refusals import ErrorInReplyError, UnreadableError, error_of
-from data_designer.values import REFUSED, Request, Response, Usage
+from data_designer.values import REFUSED, Message, Request, Response, Usage
 
 PATH = "/chat/completions"
+LIMIT = "max_tokens"
+"""Name of the longest reply, and the one that some endpoints have for it."""
+NEWER_LIMIT = "max_completion_tokens"
 _BROKEN_OFF = frozenset(
     {"error", "abort", "aborted", "cancelled", "canceled", "network_error", "insufficient_system_resource"}
 )
@@ -22,16 +26,19 @@ class ChatForm:
         model: the provider's name of the model.
         options: parameters that are the same for every request.
         extra: further fields of the body, which count before everything else.
+        limit: what the endpoint calls the longest reply.
     """
 
-    def __init__(self, model: str, options: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
-        self._fixed = {"model": model, **options}
+    def __init__(self, model: str, options: Mapping[str, Any], extra: Mapping[str, Any], limit: str = LIMIT) -> None:
         self._extra = {name: value for name, value in extra.items() if name != "n"}
+        # No endpoint takes both names; what the user wrote counts.
+        self._limit = next((name for name in (NEWER_LIMIT, LIMIT) if name in extra), limit)
+        self._fixed = {"model": model, **self._named(options)}
 
     @staticmethod
     def url(endpoint: str) -> str:
         """Where requests go."""
-        return endpoint.rstrip("/") + PATH
+        return joined(endpoint, PATH)
 
     @staticmethod
     def headers(api_key: str | None) -> dict[str, str]:
@@ -45,8 +52,12 @@ class ChatForm:
             request: what to ask.
             drawn: parameters that were drawn for it; those that it gives itself count first.
         """
-        given = {name: value for name, value in request.params.items() if value is not None}
-        return {**self._fixed, **drawn, "messages": request.messages, **given, **self._extra}
+        given = self._named(request.params) if request.params else {}
+        messages = [turn(message) for message in request.messages]
+        return {**self._fixed, **drawn, "messages": messages, **given, **self._extra}
+
+    def _named(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {self._limit if name == LIMIT else name: v for name, v in params.items() if v is not None}
 
     @staticmethod
     def parse(data: Any) -> Response:
@@ -68,6 +79,14 @@ class ChatForm:
                 )
             case _:
                 raise UnreadableError("the reply holds no message")
+
+
+def turn(message: Message) -> Message:
+    """A message as it is posted: what is text alone is a string, which every server takes."""
+    content = message["content"]
+    if isinstance(content, list) and all(block.get("type") == "text" for block in content):
+        return {**message, "content": "\n".join([block["text"] for block in content])}
+    return message
 
 
 def finish_of(reason: Any, error: Any = None) -> str | None:

@@ -1,6 +1,7 @@
 """An alias's model: requests are written in its provider's form and go to one of its endpoints."""
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -11,12 +12,14 @@ import aiohttp
 import orjson
 
 from data_designer import errors
-from data_designer.config.models import ANTHROPIC
+from data_designer.config.backends import backend_of
+from data_designer.config.models import ANTHROPIC, SIMULATED_PROVIDER
 from data_designer.models.bodies import shown
-from data_designer.models.chat import ChatForm
+from data_designer.models.chat import LIMIT, ChatForm
 from data_designer.models.draws import distributions
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.messages import MAX_TOKENS, MessagesForm
+from data_designer.models.proxies import proxy_for
 from data_designer.models.ratelimits import pause, retry_after
 from data_designer.models.refusals import ErrorInReplyError, UnreadableError, quoted
 from data_designer.models.transport import Transport
@@ -71,19 +74,29 @@ class ModelClient:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         params, provider = pool.model.inference_parameters, pool.provider
-        form = MessagesForm if provider.provider_type == ANTHROPIC else ChatForm
         self._drawn = distributions(pool)
         given = params.model_dump(include={"temperature", "top_p", "max_tokens"}, exclude_none=True)
         fixed = {name: value for name, value in given.items() if name not in self._drawn}
-        self._form: Form = form(pool.model.model, fixed, {**(params.extra_body or {}), **(provider.extra_body or {})})
+        extra = {**(params.extra_body or {}), **(provider.extra_body or {})}
+        form: MessagesForm | ChatForm
+        if provider.provider_type == ANTHROPIC:
+            form = MessagesForm(pool.model.model, fixed, extra)
+        else:
+            backend = backend_of(provider)
+            form = ChatForm(pool.model.model, fixed, extra, LIMIT if backend is None else backend.limit)
+        self._form: Form = form
         # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
         own = {name.lower(): value for name, value in (provider.extra_headers or {}).items()}
         headers = {"content-type": "application/json", **form.headers(api_key), **own}
         subject = f"model '{pool.model.model}' (alias '{pool.alias}')"
         timeout = float(params.timeout or DEFAULT_TIMEOUT)
+        # Our own server of simulated models is nobody's to lead to.
+        around = {} if provider.provider_type == SIMULATED_PROVIDER else os.environ
         self._transports = [
-            Transport(form.url(address), headers, subject, session, timeout, provider.max_reply_bytes)
-            for address in provider.addresses
+            Transport(form.url(one), headers, subject, session, timeout, provider.max_reply_bytes).through(
+                proxy_for(one, around)
+            )
+            for one in provider.addresses
         ]
         self._subject = subject
         self._told_of_usage = False

@@ -6,6 +6,8 @@ Source: Anthropic's API reference, version 2023-06-01.
 from collections.abc import Mapping
 from typing import Any
 
+from data_designer.models import chat
+from data_designer.models.addresses import joined
 from data_designer.models.chat import count, finish_of, is_counted, texts_of
 from data_designer.models.refusals import ErrorInReplyError, UnreadableError, error_of
 from data_designer.values import Message, Request, Response, Usage
@@ -36,8 +38,7 @@ class MessagesForm:
     @staticmethod
     def url(endpoint: str) -> str:
         """Where requests go."""
-        base = endpoint.rstrip("/")
-        return f"{base}/messages" if base.endswith("/v1") else f"{base}/v1/messages"
+        return joined(endpoint, "/messages", "/v1")
 
     @staticmethod
     def headers(api_key: str | None) -> dict[str, str]:
@@ -93,9 +94,9 @@ def _texts(message: Message) -> str:
 
 
 def _turn(message: Message) -> Message:
-    """A turn without empty text, which this API refuses."""
+    """A turn without empty text, which this API refuses; what is text alone is a string."""
     blocks = [block for block in message["content"] if block.get("type") != "text" or block.get("text")]
-    return {"role": message["role"], "content": blocks}
+    return chat.turn({"role": message["role"], "content": blocks})
 
 
 def _usage(data: Any) -> Usage:

@@ -36,6 +36,11 @@ _MORE_THOUGHTS: Final = 4
 _SHOWN: Final = 200
 """Characters of a refusal that the model is shown."""
 
+_CALLS: Final = ("tool_calls", "function_call")
+"""Finish reasons of replies that call tools."""
+
+_TOOLLESS: Final = "The reply calls a tool, and there is none. Answer as asked, in words."
+
 _TOO_LONG: Final = "at the token limit"
 
 _CUT: Final = {
@@ -90,6 +95,11 @@ class _Turn:
     def reasoning(self) -> str | None:
         """What the model thought, where it said so."""
         return (self.response.reasoning or "").strip() or None
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the reply wants tools to be called."""
+        return bool(self.response.tool_calls) or self.response.finish_reason in _CALLS
 
     def message(self) -> Message:
         """Give the reply as the next request repeats it."""
@@ -178,7 +188,7 @@ class LlmProgram:
         if turn.response.finish_reason == REFUSED:
             raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
         if not turn.text:
-            raise ParserException("The reply is empty. Answer as asked.")
+            raise ParserException(_TOOLLESS if turn.calls_tools else "The reply is empty. Answer as asked.")
         try:
             return self._answer(unindented(turn.response.text), _CUT.get(turn.response.finish_reason or ""))
         except (ParserException, MemoryError):
@@ -227,12 +237,25 @@ def _named(turn: _Turn) -> tuple[str, str]:
             "ModelRefusalError",
             "the model or its filter declined to answer: change the prompt or the model",
         )
+    if not turn.text and turn.calls_tools:
+        what = (
+            f"the reply calls {_tools(turn.response.tool_calls)} instead of answering, and the column has no tools: "
+            "take `tools` and `functions` out of extra_body, or choose a model that answers without them"
+        )
+        return "ModelToolCallsReplyError", what
     if not turn.text:
         return (
             "ModelEmptyReplyError",
             "the reply is empty: is it a chat model, or does it only think?",
         )
     return "ModelGenerationValidationFailureError", ""
+
+
+def _tools(calls: Sequence[Mapping[str, Any]]) -> str:
+    functions = [call.get("function") for call in calls]
+    names = [function.get("name") for function in functions if isinstance(function, Mapping)]
+    shown = ", ".join(repr(name[:_SHOWN]) for name in names[:3] if isinstance(name, str))
+    return f"the tool {shown}" if shown else "tools"
 
 
 def unsupported(config: LLMTextColumnConfig) -> list[str]:

@@ -21,6 +21,7 @@ test: check  ## Everything that must hold, but for what takes very long.
 soak: chaos  ## What takes very long.
 	$(PY) -m pytest -m soak
 	$(PY) tests/chaos/exit_codes.py --times 20 --load 8
+	$(PY) tests/chaos/hostile_endpoint.py
 
 check: $(STAMP)  ## Style (docstrings included), types, import directions.
 	$(BIN)/ruff check .

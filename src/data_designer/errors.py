@@ -199,6 +199,7 @@ class ModelError(DataDesignerError):
         retry_after: seconds the endpoint asked to be left alone, when it said so.
         status: the HTTP status, when there was one.
         attempts: how often the request was sent before this was raised.
+        beside: the numbers of a `Usage`: what was spent to find out that the request is to blame.
     """
 
     retryable: ClassVar[bool] = False
@@ -208,6 +209,7 @@ class ModelError(DataDesignerError):
         self.retry_after = retry_after
         self.status = status
         self.attempts = 1
+        self.beside: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return visible(str(self.args[0]))
@@ -263,7 +265,7 @@ class ModelBadRequestError(ModelError):
 
 
 class ModelInternalServerError(ModelError):
-    """HTTP 409 or 5xx."""
+    """HTTP 409, 423, 424, 425, 460, 499 or 5xx."""
 
     retryable = True
 
@@ -273,7 +275,13 @@ class ModelUnsupportedCapabilityError(ModelError):
 
 
 class ModelAPIError(ModelError):
-    """The endpoint answered with something that is no reply."""
+    """The endpoint, or its address, is not what it is taken for."""
+
+
+class ModelInvalidReplyError(ModelAPIError):
+    """The endpoint answered as if all were well, with something that is no reply."""
+
+    retryable = True
 
 
 class ModelUnprocessableEntityError(ModelError):
@@ -304,6 +312,10 @@ class ModelRefusalError(ModelGenerationValidationFailureError):
 
 class ModelEmptyReplyError(ModelGenerationValidationFailureError):
     """The reply holds nothing."""
+
+
+class ModelToolCallsReplyError(ModelGenerationValidationFailureError):
+    """The reply calls tools instead of answering."""
 
 
 class Outage(ModelError):  # noqa: N818 - it says what it is

@@ -117,6 +117,8 @@ class Response:
     finish_reason: str | None = None
     tool_calls: tuple[dict[str, Any], ...] = ()
     usage: Usage = Usage()
+    counted: bool = field(default=True, compare=False)
+    """Whether the endpoint said, believably, how many tokens it came to."""
     pause: float | None = None
     """Seconds until the endpoint has room for another request, where it says that it has none now."""
 

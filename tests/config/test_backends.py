@@ -215,3 +215,11 @@ def test_a_provider_is_shown_without_its_secrets(where: dict[str, Any]) -> None:
     shown = repr(dd.ModelProvider(name="p", api_key="sk-secret", extra_headers={"X": "hidden"}, **where))
     assert "http://***@h/v1" in shown
     assert not any(secret in shown for secret in ("hunter22", "sk-secret", "hidden"))
+
+
+def test_keys_in_the_query_of_an_address_are_not_shown() -> None:
+    """What is no key is."""
+    where = "https://h/v1?api-version=2024-10-21&subscription-key=k-secret&sig=hidden"
+    provider = dd.ModelProvider(name="p", endpoint=where)
+    assert "https://h/v1?api-version=2024-10-21&subscription-key=***&sig=***" in repr(provider)
+    assert provider.endpoint == where

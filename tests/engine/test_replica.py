@@ -115,8 +115,14 @@ class FakeLine:
         """Nothing is under way."""
         return SlotStatistics(0, 0, 0, 0)
 
-    def when_short(self, short: Callable[[], None]) -> None:
-        """Nobody is short."""
+    def when_stuck(self, stuck: Callable[[], None]) -> None:
+        """Nobody is stuck."""
+
+    def hold(self) -> None:
+        """Nothing keeps anything back."""
+
+    def remember(self, request: Request) -> None:
+        """There is no earlier run."""
 
     def purse_report(self) -> PurseReport | None:
         """There is no budget."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ class Server:
     error_rate: float = 0.0
     per_minute: float = float("inf")
     """Requests that it takes in a minute; it refuses what comes beyond."""
+    breaks: Callable[[str], bool] = lambda _: False
+    """Whether a prompt is one that it cannot bear."""
+    down_after: float = float("inf")
+    """When it begins to answer nothing any more."""
     asked: list[Asked] = field(default_factory=list)
     in_flight: Counter[str] = field(default_factory=Counter)
     peak: Counter[str] = field(default_factory=Counter)
@@ -80,14 +84,14 @@ class Server:
             if sum(one.at > now - MINUTE for one in self.asked) > self.per_minute:
                 raise ModelRateLimitError("too many a minute", 1.0, 429)
             await asyncio.sleep(self.latency * self._chance.uniform(0.5, 1.5))
-            if self._chance.random() < self.error_rate:
+            prompt: str = request.messages[-1]["content"][0]["text"]
+            if now >= self.down_after or self._chance.random() < self.error_rate or self.breaks(prompt):
                 raise ModelInternalServerError("out of order")
         except ModelError as error:
             asked.error = str(error)
             raise
         finally:
             self.in_flight[model] -= 1
-        prompt: str = request.messages[-1]["content"][0]["text"]
         usage = Usage(requests=1, input_tokens=len(prompt) // 3, output_tokens=self._chance.randint(20, 60))
         asked.tokens = usage.input_tokens + usage.output_tokens
         return Response(f"reply {len(self.asked)}", usage=usage)

@@ -64,8 +64,13 @@ def test_the_body_and_headers_are_what_the_configuration_says() -> None:
         lambda _: web.json_response(GOOD), max_tokens=9, extra_body={"shared": "model", "mb": 2}
     )
     assert bodies[0] == {
-        "model": "org/x", "messages": REQUEST.messages, "max_tokens": 9, "shared": "provider", "mb": 2, "pb": 1,
-    }  # fmt: skip
+        "model": "org/x",
+        "messages": [{"role": "user", "content": "hi"}],
+        "max_tokens": 9,
+        "shared": "provider",
+        "mb": 2,
+        "pb": 1,
+    }
     assert headers[0]["Authorization"] == "Bearer secret"
     assert headers[0]["X-Team"] == "t"
     assert (response.text, response.finish_reason, response.usage.input_tokens) == (" fine ", "stop", 5)
@@ -96,8 +101,8 @@ def test_distributions_are_drawn_for_each_request() -> None:
         (500, {}, errors.ModelInternalServerError),
         (503, {}, errors.ModelInternalServerError),
         (418, {}, errors.ModelAPIError),
-        (200, {"error": {"message": "oops"}}, errors.ModelAPIError),
-        (200, {"choices": []}, errors.ModelAPIError),
+        (200, {"error": {"message": "oops"}}, errors.ModelInvalidReplyError),
+        (200, {"choices": []}, errors.ModelInvalidReplyError),
     ],
 )
 def test_every_refusal_has_its_kind_and_says_who_refused(

@@ -187,7 +187,7 @@ def test_a_request_s_parameters_override_the_alias_s() -> None:
     asking.of(says(GOOD))
     assert asking.bodies[0] == {
         "model": "org/x",
-        "messages": REQUEST.messages,
+        "messages": [{"role": "user", "content": "hi"}],
         "temperature": 0.9,
         "stop": ["x"],
         "max_tokens": 7,

@@ -1,6 +1,7 @@
 """Driving an exchange: replies go in, an outcome comes out, and nothing is left open."""
 
 import asyncio
+import threading
 from collections.abc import Generator
 
 import pytest
@@ -78,3 +79,45 @@ def test_what_is_no_fault_of_the_row_goes_through(error: BaseException) -> None:
     talk = Talk(2)
     assert type(asyncio.run(scenario(talk.exchange()))) is type(error)
     assert talk.closed
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_long_reply_is_read_beside_the_event_loop(turns: int) -> None:
+    """What takes long keeps nobody else from going on, and comes to the same."""
+    readers = set()
+
+    def exchange() -> Generator[Request, Response, Outcome]:
+        for _ in range(turns):
+            yield Request([])
+            readers.add(threading.current_thread())
+        return Ok((turns,))
+
+    async def long(_: Request) -> Response:
+        return Response("x" * 100_000)
+
+    assert asyncio.run(drive(exchange(), long)) == Ok((turns,))
+    assert threading.main_thread() not in readers
+
+
+def test_whoever_is_cancelled_while_a_long_reply_is_read_waits_for_nothing() -> None:
+    """The thread ends by itself; closing what it is busy with is no error."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    def exchange() -> Generator[Request, Response, Outcome]:
+        yield Request([])
+        reading.set()
+        go_on.wait(60)
+        return Ok(())
+
+    async def long(_: Request) -> Response:
+        return Response("x" * 100_000)
+
+    async def scenario() -> None:
+        task = asyncio.create_task(drive(exchange(), long))
+        await asyncio.to_thread(reading.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+
+    asyncio.run(scenario())

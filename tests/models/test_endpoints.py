@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.models.fakes import Answer, FakeServer, VirtualTime, pool, request, served
 
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
+from data_designer.models.addresses import server_of
 from data_designer.models.client import ModelClient
 from data_designer.models.endpoints import Endpoints
-from data_designer.models.transport import server_of
 
 
 def choose(endpoints: Endpoints, now: float, times: int) -> list[int]:

@@ -532,3 +532,32 @@ def test_whoever_gives_up_waiting_for_funds_wants_none() -> None:
 
     report = asyncio.run(scenario())
     assert (report.wanted, report.starved) == (None, False)
+
+
+def test_a_reply_that_nobody_counted_gives_nothing_back() -> None:
+    """Of what was set aside for it; what another did not come to pays the next request as ever."""
+    door, purse = with_budget(Amount(tokens=250, requests=5))
+    lost = replace(REPLY, usage=Usage(requests=1), counted=False)
+
+    async def visit(reply: Response) -> None:
+        passage = await door.enter("one")
+        door.gate.answered(passage, reply)
+        door.gate.leave(passage)
+
+    door.run(visit(lost), visit(REPLY))
+    assert purse.report(4).spent == Amount(tokens=105, requests=2)
+
+
+def test_whatever_a_reply_says_it_came_to_nobody_waits_for_more_than_minutes() -> None:
+    """A count of billions holds the next request back as a whole minute's worth does."""
+    door = Door(limits=GateLimits(tokens_per_minute=6000, estimate=Estimate(None, 34)))
+    liar = replace(REPLY, usage=Usage(1, 0, 2**31, 2**31))
+
+    async def visit(reply: Response) -> None:
+        passage = await door.enter("one")
+        door.gate.answered(passage, reply)
+        door.gate.leave(passage)
+
+    door.run(visit(liar))
+    door.run(visit(REPLY))
+    assert 30 < door.passed[1][1] < 180

@@ -84,10 +84,7 @@ def test_each_model_is_greeted_once_with_its_own_parameters_and_key() -> None:
     assert sorted(body["model"] for body in greeted.bodies) == ["model-a", "model-b"]
     assert sorted(map(str, greeted.keys)) == ["Bearer key-a", "Bearer key-b"]
     assert {key: value for key, value in greeted.bodies[0].items() if key != "model"} == {
-        "messages": [
-            {"role": "system", "content": [{"type": "text", "text": "You are a helpful assistant."}]},
-            {"role": "user", "content": [{"type": "text", "text": "Hello!"}]},
-        ],
+        "messages": [{"role": "user", "content": "Hello!"}],
         "temperature": 0.5,
         "top_k": 3,
     }

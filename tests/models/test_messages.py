@@ -9,9 +9,9 @@ import pytest
 from tests.models.fakes import Answer, FakeServer, pool, request, says, served
 
 from data_designer import errors
-from data_designer.models.chat import UnreadableError
 from data_designer.models.client import ModelClient
 from data_designer.models.messages import MAX_TOKENS, VERSION, MessagesForm
+from data_designer.models.refusals import UnreadableError
 from data_designer.models.simulated import SimulatedModel, start_simulated
 from data_designer.values import REFUSED, Message, Request, Response, Usage
 
@@ -22,6 +22,11 @@ GOOD: dict[str, Any] = {
     "stop_reason": "end_turn",
     "usage": {"input_tokens": 3, "output_tokens": 2},
 }
+
+
+def turn(role: str, text: str) -> Message:
+    """One of text alone, as it is posted."""
+    return {"role": role, "content": text}
 
 
 def message(role: str, *texts: str) -> Message:
@@ -78,7 +83,7 @@ def test_the_request_is_written_as_the_api_has_it() -> None:
         {
             "model": "org/x",
             "system": "Be brief.",
-            "messages": [message("user", "hi")],
+            "messages": [turn("user", "hi")],
             "temperature": 0.5,
             "top_p": 0.9,
             "max_tokens": 7,
@@ -153,14 +158,14 @@ def test_system_messages_are_one_text() -> None:
     """All of them are joined, wherever they stand; without any there is no system member."""
     body = body_of(message("system", "a", "b"), message("user", "hi"), message("system", "c"))
     assert body["system"] == "a\nb\n\nc"
-    assert body["messages"] == [message("user", "hi")]
+    assert body["messages"] == [turn("user", "hi")]
     assert "system" not in body_of(message("user", "hi"))
 
 
 def test_a_conversation_keeps_its_turns_without_empty_text() -> None:
     """User and assistant alternate as they did; blocks of empty text, which the API refuses, are gone."""
     turns = [message("user", "a", ""), message("assistant", "b"), message("user", "c")]
-    assert body_of(*turns)["messages"] == [message("user", "a"), message("assistant", "b"), message("user", "c")]
+    assert body_of(*turns)["messages"] == [turn("user", "a"), turn("assistant", "b"), turn("user", "c")]
 
 
 def test_a_request_is_not_changed_by_writing_it() -> None:
@@ -252,9 +257,9 @@ def test_what_is_no_message_is_no_reply(data: Any) -> None:
 @pytest.mark.usefixtures("sockets")
 def test_a_good_status_without_a_message_is_an_error_that_quotes_it() -> None:
     """Whoever reads of it sees what came."""
-    with pytest.raises(errors.ModelAPIError, match='no message: {"type":"completion"}') as caught:
+    with pytest.raises(errors.ModelInvalidReplyError, match='no message: {"type":"completion"}') as caught:
         asked(says({"type": "completion"}))
-    assert not caught.value.retryable
+    assert caught.value.retryable
 
 
 @pytest.mark.usefixtures("sockets")
@@ -355,4 +360,4 @@ def test_a_single_stop_string_is_written_as_a_list() -> None:
 def test_a_turn_of_nothing_is_left_out() -> None:
     """An empty reply that is to be corrected is no turn that this API takes."""
     body = body_of(message("user", "hi"), message("assistant", ""), message("user", "The reply is empty."))
-    assert body["messages"] == [message("user", "hi"), message("user", "The reply is empty.")]
+    assert body["messages"] == [turn("user", "hi"), turn("user", "The reply is empty.")]

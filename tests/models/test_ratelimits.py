@@ -143,3 +143,28 @@ def test_no_short_text_breaks_anything(value: str, clock: str, part: str) -> Non
     named = none_left(value, part, Date=clock, Retry_After=value, retry_after_ms=value)
     assert (retry_after(429, named) or 0.0) >= 0.0
     assert (pause(named) or 0.0) >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("value", "clock"),
+    [
+        ("1e30", DATE),
+        ("86401", DATE),
+        ("9" * 5000, DATE),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", DATE),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", "Mon, 01 Jan 0001 00:00:00 +2359"),
+        (DATE, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ],
+)
+def test_what_is_absurd_asks_for_nothing(value: str, clock: str) -> None:
+    """Whoever means more than a day is asked again sooner, as where nothing is said; what is past is now."""
+    assert retry_after(429, headers(Retry_After=value, Date=clock)) in (None, 0.0)
+    assert pause(none_left(value)) is None
+
+
+@pytest.mark.parametrize(
+    "reset", ["9" * 400 + "h", "99999h", "1e30", "9999-12-31T23:59:59-23:59", "1" * 8000], ids=range(5)
+)
+def test_no_reset_is_longer_than_a_day(reset: str) -> None:
+    """In whatever form."""
+    assert pause(none_left(reset, Date=DATE)) is None

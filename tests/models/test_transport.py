@@ -14,9 +14,10 @@ from multidict import CIMultiDict
 from tests.models.fakes import FakeServer, says, served
 
 from data_designer import errors
+from data_designer.models.addresses import server_of
 from data_designer.models.ratelimits import retry_after
 from data_designer.models.refusals import CURES, kind_of, signs_of, words_of
-from data_designer.models.transport import Transport, server_of
+from data_designer.models.transport import Transport
 
 SUBJECT = "model 'org/x' (alias 'm')"
 KEY = "sk-0123456789"
@@ -109,7 +110,9 @@ def test_a_reply_comes_back_with_its_headers() -> None:
         (409, errors.ModelInternalServerError, True),
         (413, errors.ModelContextWindowExceededError, False),
         (422, errors.ModelUnprocessableEntityError, False),
+        (425, errors.ModelInternalServerError, True),
         (429, errors.ModelRateLimitError, True),
+        (499, errors.ModelInternalServerError, True),
         (500, errors.ModelInternalServerError, True),
         (502, errors.ModelInternalServerError, True),
         (503, errors.ModelInternalServerError, True),
@@ -259,19 +262,21 @@ def test_a_server_that_does_not_answer_in_time_is_given_up() -> None:
 
 
 @pytest.mark.usefixtures("sockets")
-@pytest.mark.parametrize("body", ["<html>oops</html>", "", "{", '{"a": NaN}'])
+@pytest.mark.parametrize("body", ["<html>oops</html>", "{", '{"a": NaNa}'])
 def test_a_reply_that_is_no_json_is_quoted(body: str) -> None:
     """A page, or half an object, under a good status is no reply."""
     error = error_of(says(body))
-    assert type(error) is errors.ModelAPIError
+    assert type(error) is errors.ModelInvalidReplyError
     assert f"the reply is no JSON: {body}" in str(error)
+    assert error.retryable
 
 
 @pytest.mark.usefixtures("sockets")
 def test_something_else_that_listens_there_is_named() -> None:
-    """A port that speaks no HTTP is an error of the address, which no retry mends."""
+    """What is no HTTP is no reply; the message shows what came."""
     error = error_of_raw(saying(b"SSH-2.0-OpenSSH_9.7\r\n\r\n"))
-    assert type(error) is errors.ModelAPIError
+    assert type(error) is errors.ModelInvalidReplyError
+    assert error.retryable
     assert "SSH-2.0" in str(error)
 
 

@@ -97,3 +97,11 @@ def test_scores_with_similar_names_keep_their_own_definitions() -> None:
     schema = judge_schema(scores)
     assert len(schema["$defs"]) == 6
     assert schema_violations(schema) == []
+
+
+def test_a_score_that_is_a_book_is_shown_in_part() -> None:
+    """The words about it go back to the model, and into the log."""
+    schema = JudgeSchema([Score(name="s", description="d", options={1: "low"})])
+    with pytest.raises(ParserException, match="has to be one of 1") as caught:
+        schema.parse('```json\n{"s": {"reasoning": "r", "score": "%s"}}\n```' % ("x" * 100_000))
+    assert len(str(caught.value)) < 500

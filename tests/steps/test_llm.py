@@ -1,11 +1,14 @@
 """LLM columns: prompts, the parse-correct-restart loop, traces, and what a rejected row says."""
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from tests.hostile import CONTENTS
 
+from data_designer import errors
 from data_designer.config.column_configs import (
     LLMCodeColumnConfig,
     LLMJudgeColumnConfig,
@@ -17,7 +20,7 @@ from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
 from data_designer.steps.llm import ConversationLimits, LlmProgram, unsupported
-from data_designer.values import Drop, Message, Ok, Outcome, Response
+from data_designer.values import REFUSED, Drop, Message, Ok, Outcome, Response
 
 ONCE = ConversationLimits(restarts=0, corrections=0)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -166,6 +169,35 @@ def test_a_reply_that_was_cut_off_says_so(finish: str, advice: str) -> None:
     assert advice in outcome.reason.message
 
 
+WEATHER = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize("column", [text_column(), structured_column()])
+@pytest.mark.parametrize(
+    ("reply", "called"),
+    [
+        (Response("", finish_reason="tool_calls", tool_calls=(WEATHER,)), "the tool 'get_weather'"),
+        (Response(" ", finish_reason="stop", tool_calls=(WEATHER,)), "the tool 'get_weather'"),
+        (Response("", finish_reason="tool_calls", tool_calls=({"function": 7}, {})), "tools"),
+        (Response("", finish_reason="function_call"), "tools"),
+    ],
+)
+def test_a_reply_of_tool_calls_is_called_that(column: LLMTextColumnConfig, reply: Response, called: str) -> None:
+    """It is not empty for want of words; the model is told, and the user which parameters to look at."""
+    outcome, asked = converse(column, [reply], ConversationLimits(restarts=0, corrections=1))
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.kind == "ModelToolCallsReplyError"
+    assert f"the reply calls {called} instead of answering" in outcome.reason.message
+    assert "extra_body" in outcome.reason.message
+    assert "calls a tool" in asked[1][-1]["content"][0]["text"]
+
+
+def test_words_beside_tool_calls_are_the_reply() -> None:
+    """What was asked for is there."""
+    reply = Response("Sunny.", finish_reason="tool_calls", tool_calls=(WEATHER,))
+    assert converse(text_column(), [reply])[0] == Ok(("Sunny.",))
+
+
 def test_the_last_reply_is_stored_in_part() -> None:
     """A long reply is cut to two thousand characters."""
     outcome, _ = converse(structured_column(), ["y" * 5000])
@@ -231,3 +263,131 @@ def test_what_is_not_supported_is_listed() -> None:
     """The plan can refuse it before anything runs."""
     assert unsupported(text_column()) == []
     assert unsupported(text_column(tool_alias="t")) == ["tool_alias is not supported by this version"]
+
+
+THINKING = f"<think>\nA draft:\n{GOOD}\nNo, it has to be"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        THINKING,
+        THINKING.replace("<think>", "<thinking>"),
+        THINKING.replace("<think>", "Well. <REASONING effort='high'>"),
+        THINKING.replace("<think>", "[THINK]"),
+        THINKING.replace("<think>", "\u25c1think\u25b7"),
+        THINKING.replace("<think>", "<|channel|>analysis<|message|>"),
+        THINKING.replace("<think>", "<think>a</think>b<think>"),
+        f"{GOOD}\n```json\n{{",
+        '{"a": 1',
+    ],
+)
+@pytest.mark.parametrize("finish", ["length", "max_tokens"])
+def test_a_reply_that_is_cut_off_before_its_answer_is_no_answer(reply: str, finish: str) -> None:
+    """However much what it holds looks like one."""
+    outcome, _ = converse(structured_column(), [Response(reply, finish_reason=finish)])
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.kind == "ModelTruncatedReplyError"
+
+
+@pytest.mark.parametrize("reply", ["<think>\nhm", "I [THINK] so"])
+def test_text_that_is_cut_off_inside_its_reasoning_is_no_answer(reply: str) -> None:
+    """Of text, which is kept however short it was cut, there is none yet."""
+    outcome, _ = converse(text_column(), [Response(reply, finish_reason="length")])
+    assert isinstance(outcome, Drop)
+    assert outcome.reason.kind == "ModelTruncatedReplyError"
+
+
+@pytest.mark.parametrize("reply", ["half a sen", "<think>\nhm\n</think>\nhalf a sen"])
+def test_text_that_is_cut_off_elsewhere_is_kept(reply: str) -> None:
+    """As it is."""
+    assert converse(text_column(), [Response(reply, finish_reason="length")])[0] == Ok((reply,))
+
+
+@pytest.mark.parametrize("finish", ["stop", None])
+def test_a_reply_that_is_nothing_but_reasoning_is_no_answer(finish: str | None) -> None:
+    """A draft in there is none, even where the reply was not cut off."""
+    outcome, _ = converse(structured_column(), [Response(THINKING, finish_reason=finish)])
+    assert isinstance(outcome, Drop)
+    assert "reasoning and no answer" in outcome.reason.message
+
+
+@pytest.mark.parametrize(("restarts", "corrections", "asked_in_all"), [(1, 0, 6), (0, 1, 6), (0, 0, 1)])
+def test_a_model_lost_in_thought_is_asked_some_more_times(restarts: int, corrections: int, asked_in_all: int) -> None:
+    """Where it may be asked again at all: how long it thinks is chance."""
+    lost = Response(THINKING, finish_reason="length")
+    outcome, asked = converse(structured_column(), [lost], ConversationLimits(restarts, corrections))
+    assert isinstance(outcome, Drop)
+    assert len(asked) == asked_in_all
+    outcome, asked = converse(structured_column(), [lost, lost, lost, GOOD], ConversationLimits(1, 0))
+    assert outcome == Ok(({"a": 1},))
+    assert asked == [asked[0]] * 4
+
+
+def test_code_keeps_the_indentation_that_its_fence_does_not_have() -> None:
+    """White space around the reply is not the code's; white space inside it is."""
+    column = LLMCodeColumnConfig(name="x", model_alias="m", prompt="P", code_lang=CodeLang.PYTHON)
+    assert converse(column, ["\n    ```python\n    if a:\n    \tb()\n    ```\n"])[0] == Ok(("if a:\n\tb()",))
+    assert converse(column, ["```python\n    return x  \n\n```"])[0] == Ok(("    return x  \n",))
+
+
+def test_what_a_parser_did_not_foresee_ends_one_reply_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for again, then rejected by name."""
+
+    def broken(_: str) -> None:
+        raise ZeroDivisionError("no idea")
+
+    monkeypatch.setattr("data_designer.steps.llm.parse_text", broken)
+    outcome, asked = converse(text_column(), ["x"], ConversationLimits(restarts=1, corrections=0))
+    assert isinstance(outcome, Drop)
+    assert len(asked) == 2
+    assert "ZeroDivisionError: no idea" in outcome.reason.message
+
+
+@pytest.mark.parametrize(("size", "asked_in_all"), [(1000, 3), (200_000, 1)])
+def test_a_reply_that_is_too_long_to_be_repeated_is_not_corrected(size: int, asked_in_all: int) -> None:
+    """The next conversation begins instead, where there is one; the words about it are short, too."""
+    reply = f'```json\n{{"a": "{"x" * size}"}}\n```'
+    outcome, asked = converse(structured_column(), [reply], ConversationLimits(restarts=0, corrections=2))
+    assert isinstance(outcome, Drop)
+    assert len(asked) == asked_in_all
+    assert len(outcome.reason.message) < 3000
+
+
+NAMED: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+
+@pytest.mark.parametrize(("name", "body"), CONTENTS, ids=[name for name, _ in CONTENTS])
+@pytest.mark.parametrize(
+    "column",
+    [
+        text_column(),
+        structured_column(output_format=NAMED),
+        LLMCodeColumnConfig(name="x", model_alias="m", prompt="P", code_lang=CodeLang.PYTHON),
+        LLMJudgeColumnConfig(
+            name="x",
+            model_alias="m",
+            prompt="P",
+            scores=[Score(name="s", description="d", options={1: "low", 2: "high"})],
+        ),
+    ],
+    ids=lambda column: column.column_type,
+)
+def test_whatever_a_reply_holds_is_a_value_or_a_rejection_of_a_name(
+    column: LLMTextColumnConfig, name: str, body: bytes
+) -> None:
+    """Soon, and without a number or a text that nothing can hold."""
+    choice = json.loads(body)["choices"][0]
+    finish = {"content_filter": REFUSED}.get(choice["finish_reason"], choice["finish_reason"])
+    outcome, _ = converse(column, [Response(choice["message"]["content"], finish_reason=finish)])
+    if isinstance(outcome, Drop):
+        assert issubclass(getattr(errors, outcome.reason.kind), errors.ModelError)
+        assert len(outcome.reason.message) < 2000
+    else:
+        assert isinstance(outcome, Ok)
+        assert json.dumps(outcome.values, ensure_ascii=False).encode()
+        assert (name, column.column_type) in {
+            (name, "llm-text"),
+            ("half a pair", "llm-structured"),
+            ("a long name", "llm-structured"),
+        }

@@ -1,5 +1,6 @@
 """Reading the answer out of a reply: the vectors of the specification, and what models really write."""
 
+import math
 from typing import Any
 
 import pytest
@@ -8,6 +9,14 @@ from data_designer.errors import ParserException
 from data_designer.steps.parsing import code_blocks, parse_code, parse_json, parse_text
 
 F = "```"
+
+
+def nested(levels: int) -> Any:
+    """Lists inside lists."""
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(
@@ -38,6 +47,24 @@ F = "```"
         (f'{F}{F}json\n{{"a":"{F}"}}\n{F}\n{F}{F}', {"a": "```"}),
         (f'{F}json\n{{"a":"x\u2028y"}}\n{F}', {"a": "x\u2028y"}),
         (f'{F}json\n{{"a":1.0}}\n{F}', {"a": 1.0}),
+        (f'{F}JSON\n{{"a":1}}\n{F}', {"a": 1}),
+        (f'{F}Json\n{{"a":1,}}\n{F}', {"a": 1}),
+        ('{"a":1}', {"a": 1}),
+        (' \n[1, {"a": 2}]\n', [1, {"a": 2}]),
+        ('"yes"', "yes"),
+        ("7", 7),
+        ("null", None),
+        (f'{{"a": "{F}json\\n{{}}\\n{F}"}}', {"a": f"{F}json\n{{}}\n{F}"}),
+        ('<think>\nhm\n</think>\n{"a":1}', {"a": 1}),
+        ('[THINK]hm[/THINK]{"a":1}', {"a": 1}),
+        (f'{F}json\n{{"a":12345678901234567890123}}\n{F}', {"a": 12345678901234567890123}),
+        (f'{F}json\n{{"a":{"9" * 4300}}}\n{F}', {"a": int("9" * 4300)}),
+        (f'{F}json\n{{"a":-Infinity}}\n{F}', {"a": -math.inf}),
+        (f'{F}json\n{{"a":"tea \\ud83d","\\uDE00":"\\ud83d\\uDE00"}}\n{F}', {"a": "tea \ufffd", "\ufffd": "😀"}),
+        (f'{F}json\n{{"a":"\\\\ud83d"}}\n{F}', {"a": r"\ud83d"}),
+        (f"{F}json\n{{'a':'tea \\ud83d'}}\n{F}", {"a": "tea \ufffd"}),
+        (f'{F}json\n\ufeff{{"a":1}}\n{F}', {"a": 1}),
+        (f'{F}json\n{{"a":{"[" * 300}{"]" * 300}}}\n{F}', {"a": nested(300)}),
     ],
 )
 def test_the_last_json_fence_is_the_answer(reply: str, value: Any) -> None:
@@ -48,8 +75,11 @@ def test_the_last_json_fence_is_the_answer(reply: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        '{"a":1}',
-        f'{F}JSON\n{{"a":1}}\n{F}',
+        'Here: {"a":1}',
+        '{"a":1} as asked',
+        '{"a":1,}',
+        "[Note] I would rather not. [1]",
+        f'<think>\n{F}json\n{{"a":1}}\n{F}\n</think>\nno',
         f'{F}json5\n{{"a":1}}\n{F}',
         f'{F}\n{{"a":1}}\n{F}',
         f'    {F}json\n    {{"a":1}}\n    {F}',
@@ -59,7 +89,7 @@ def test_the_last_json_fence_is_the_answer(reply: str, value: Any) -> None:
     ],
 )
 def test_without_a_json_fence_there_is_no_json(reply: str) -> None:
-    """Bare JSON, other tags, inline code and an indented fence are refused with a word on what is wanted."""
+    """JSON in prose, other tags, inline code and an indented fence are refused with a word on what is wanted."""
     with pytest.raises(ParserException, match="No parsable JSON structure"):
         parse_json(reply)
 
@@ -82,19 +112,29 @@ def test_a_json_fence_without_json_is_a_mismatch(reply: str) -> None:
         ("    x = 1\n    y = 2", "x = 1\ny = 2"),
         (f"{F}python\nif a < b & c:\n    d()\n{F}", "if a < b & c:\n    d()"),
         (f"- so:\n\n  {F}python\n  if a:\n      b()\n  {F}", "if a:\n    b()"),
-        (f"{F}python\n\tx = 1\n{F}", "x = 1"),
+        (f"{F}python\n\tx = 1\n{F}", "\tx = 1"),
         (f"{F}python\ns = '''\n~~~\n'''\n{F}", "s = '''\n~~~\n'''"),
-        (f"{F}python\n\n  x = 1\n\n{F}", "x = 1"),
+        (f"{F}python\n\n  x = 1\n\n{F}", "\n  x = 1\n"),
+        (f"{F}python\nif a:\n\tb()  \n  \t\n\tc()\t\n{F}", "if a:\n\tb()  \n  \t\n\tc()\t"),
+        (f"{F}python\r\na\r\n\r\nb\r\n{F}\r\n", "a\r\n\r\nb"),
+        (f"{F}python\na\rb\x0bc\x0cd\u2028e\x85f\n{F}", "a\rb\x0bc\x0cd\u2028e\x85f"),
+        (f"{F}Python\nx = 1\n{F}", "x = 1"),
+        (f"{F}PYTHON title=x\nx = 1\n{F}", "x = 1"),
+        (f"- so:\n\n  {F}python\n  if a:\n  \tb()\n  {F}", "if a:\n\tb()"),
+        (f"- so:\n\n  {F}python\n  if a:\n\tb()\n  {F}", "if a:\n\tb()"),
+        (f"- so:\n\n\t{F}python\n\tif a:\n\t\tb()\n\t{F}", "if a:\n\tb()"),
+        (f"1. {F}python\n   if a:\n   \tb()\n   {F}", "if a:\n\tb()"),
+        (f"<think>\n{F}bash\nls\n{F}\n</think>\n{F}python\nx\n{F}", "x"),
     ],
 )
 def test_the_last_code_block_is_the_answer(reply: str, code: str) -> None:
-    """Tagged, untagged and indented blocks count; the text is stripped and otherwise untouched."""
+    """Tagged, untagged and indented blocks count; the text of a fence is as it was written, to the last tab."""
     assert parse_code(reply, "python") == code
 
 
-@pytest.mark.parametrize("tag", ["py", "Python", "python3", "bash"])
+@pytest.mark.parametrize("tag", ["py", "PythonX", "python3", "bash"])
 def test_a_fence_of_another_language_is_refused(tag: str) -> None:
-    """A tag has to be the language exactly."""
+    """A tag has to be the language, in whatever case."""
     with pytest.raises(ParserException, match=f"tagged `{tag}`"):
         parse_code(f"{F}{tag}\nx\n{F}", "python")
 

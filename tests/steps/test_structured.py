@@ -1,6 +1,7 @@
 """Answers in JSON held to a schema: pruning without loss of data, decimals, variants, and helpful errors."""
 
 import json
+import math
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -220,3 +221,80 @@ def test_an_answer_nested_too_deeply_is_refused() -> None:
         value = {"value": 1, "children": [value]}
     with pytest.raises(ParserException, match="nested too deeply"):
         fit(Node.model_json_schema(), value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "part"),
+    [
+        ({"properties": {"a": {"pattern": "(?P<x>a)(?P=x)"}}}, "pattern that is not supported"),
+        ({"patternProperties": {r"\Aa\Z": {}}}, "pattern that is not supported"),
+        ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "use additionalProperties"),
+    ],
+)
+def test_patterns_that_cannot_be_judged_are_found_before_any_request(schema: Any, part: str) -> None:
+    """What only Python's own library reads may take for ever."""
+    assert any(part in violation for violation in schema_violations(schema))
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "(a*)*b", r"^(?=(a+)+$).*b$", r"(a|a)*\1b", "(.*)*(.*)*x$"])
+@pytest.mark.parametrize("where", ["value", "name"])
+def test_no_text_makes_a_pattern_take_for_ever(pattern: str, where: str) -> None:
+    """Neither a value nor the name of a property, in a verdict nor in the words for it."""
+    text = "a" * 5000 + "!"
+    if where == "value":
+        schema, value = {"properties": {"a": {"pattern": f"{pattern}|^$"}}}, {"a": text}
+    else:
+        schema, value = {"patternProperties": {pattern: {}}, "additionalProperties": False}, {text: 1}
+        assert fit(schema, value) == {}
+        schema = {**schema, "propertyNames": {"pattern": pattern}, "additionalProperties": {"type": "null"}}
+    assert schema_violations(schema) == []
+    with pytest.raises(ParserException, match="doesn't match"):
+        fit(schema, value)
+
+
+class _Sum(BaseModel):
+    left: "Expression"
+    right: "Expression"
+
+
+class _Product(BaseModel):
+    left: "Expression"
+    right: "Expression"
+    note: str | None = None
+
+
+Expression = _Sum | _Product | int
+
+
+class _Formula(BaseModel):
+    value: Expression
+
+
+@pytest.mark.parametrize("leaf", [1, "one"])
+@pytest.mark.parametrize("levels", [3, 12, 60])
+def test_variants_inside_one_another_do_not_take_for_ever(levels: int, leaf: Any) -> None:
+    """Each level doubles the ways in which an answer may be meant; it is refused before they are too many."""
+    for kind in (_Sum, _Product, _Formula):
+        kind.model_rebuild()
+    value = leaf
+    for _ in range(levels):
+        value = {"left": value, "right": 1}
+    schema = ResponseSchema(_Formula.model_json_schema())
+    if leaf == 1:
+        assert schema.fitted({"value": value}) == {"value": value}
+    else:
+        with pytest.raises(ParserException, match="doesn't match"):
+            schema.fitted({"value": value})
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, 10**400, "\ufffd", {"a": [10**20]}])
+def test_values_that_others_cannot_hold_are_kept_where_the_schema_allows_them(value: Any) -> None:
+    """What becomes of them is not decided here."""
+    assert fit({"type": "object", "properties": {"a": {}}}, {"a": value}) == {"a": value}
+
+
+def test_a_decimal_beyond_floats_is_not_infinite() -> None:
+    """It stays what it is."""
+    price = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\d*\.?\d{0,2}$"}]}
+    assert fit({"properties": {"a": price}}, {"a": 10**400}) == {"a": 10**400}
+    assert fit({"properties": {"a": price}}, {"a": "12.345"} | {"a": 12.345}) == {"a": 12.35}

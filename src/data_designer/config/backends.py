@@ -25,6 +25,8 @@ class Backend:
     """Added to what is said of other values."""
     quirks: tuple[str, ...] = ()
     """What users should know of it."""
+    limit: str = "max_tokens"
+    """What it calls the longest reply."""
 
 
 BACKENDS = {
@@ -41,8 +43,9 @@ BACKENDS = {
         " (more on higher tiers)",
         (
             "says in x-ratelimit-* headers what is left, which is honoured before anything is refused",
-            "newer models take max_completion_tokens, in extra_body, instead of max_tokens",
+            "max_tokens is sent as max_completion_tokens, which its newer models demand",
         ),
+        "max_completion_tokens",
     ),
     "vllm": Backend(
         "vLLM",

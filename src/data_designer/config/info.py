@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_designer.config.models import ModelConfig, ModelProvider
+from data_designer.config.models import ModelConfig, ModelProvider, without_credentials
 from data_designer.config.sampler_params import SAMPLER_PARAMS
 from data_designer.config.utils.info import InfoType
 from data_designer.terminal import as_it_is, console
@@ -30,7 +30,10 @@ class Information:
                 ]
                 self._print("Models", ("alias", "model", "provider", "inference parameters"), rows)
             case InfoType.MODEL_PROVIDERS if self.providers is not None:
-                shown = [(p.name, p.endpoint or "embedded", _masked(p.api_key)) for p in self.providers]
+                shown = [
+                    (p.name, ", ".join(without_credentials(p.addresses)) or "embedded", _masked(p.api_key))
+                    for p in self.providers
+                ]
                 self._print("Providers", ("name", "endpoint", "key"), shown)
             case _:
                 raise ValueError(f"there is nothing to show for {info_type!r}")

@@ -24,6 +24,8 @@ HOW_IT_IS_ASKED = (
     "tokens_per_minute",
 )
 """Inference parameters that do not change what the data means."""
+LARGEST_REPLY = 64 * 1024 * 1024
+"""Bytes of a reply, where the provider does not say."""
 PROVIDER_TYPES = ("openai", ANTHROPIC, SIMULATED_PROVIDER)
 
 
@@ -287,7 +289,8 @@ class ModelProvider(ConfigBase):
 
     name: str
     endpoint: str = ""
-    """Base URL, such as `https://host/v1`."""
+    """Base URL, such as `https://host/v1`; a query stays, and the URL of a route such as `/chat/completions` is taken
+    too."""
     provider_type: str = "openai"
     """`openai`, `anthropic` or `simulated`."""
     api_key: str | None = Field(default=None, repr=False)
@@ -304,6 +307,9 @@ class ModelProvider(ConfigBase):
     """What serves the models, where name and endpoint do not show it, such as `vllm`; its own endpoint is taken where
     none is given."""
 
+    max_reply_bytes: int = Field(default=LARGEST_REPLY, ge=1024)
+    """Bytes that a reply may have after it is decompressed; a larger one is none, and is asked for again."""
+
     @property
     def addresses(self) -> list[str]:
         """Base URLs of its servers."""
@@ -312,7 +318,7 @@ class ModelProvider(ConfigBase):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Fields that are shown; addresses without the user and password that they may hold."""
         for name, value in super().__repr_args__():
-            yield name, _without_credentials(value) if name in ("endpoint", "endpoints") else value
+            yield name, without_credentials(value) if name in ("endpoint", "endpoints") else value
 
     @field_validator("provider_type")
     @classmethod
@@ -332,10 +338,14 @@ class ModelProvider(ConfigBase):
         return self
 
 
-def _without_credentials(value: Any) -> Any:
+_IN_QUERY = re.compile(r"([?&][^=&#]*(?:key|token|secret|sig|pass|auth|code|credential)[^=&#]*=)[^&#]*", re.IGNORECASE)
+
+
+def without_credentials(value: Any) -> Any:
+    """An address, or several, without user, password and keys in the query."""
     if isinstance(value, list):
-        return [_without_credentials(one) for one in value]
-    return re.sub(r"//[^/@]*@", "//***@", value) if isinstance(value, str) else value
+        return [without_credentials(one) for one in value]
+    return _IN_QUERY.sub(r"\1***", re.sub(r"//[^/@]*@", "//***@", value)) if isinstance(value, str) else value
 
 
 def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[ModelConfig]:

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from data_designer.engine import events as ev
 from data_designer.engine.events import CellCount, Flags, Rows
 from data_designer.engine.grants import Incarnation
+from data_designer.engine.holds import Holds
 from data_designer.engine.liveness import Liveness, UnderWay
 from data_designer.engine.nodes import Growth, Nodes
 from data_designer.engine.parcels import REJECTED, Locations, Packing, Parcel, Values
@@ -231,6 +232,7 @@ class Driver(Generic[Ref]):
     _locations: Locations[Ref] = field(init=False)
     _growth: Growth = field(init=False)
     _liveness: Liveness = field(init=False)
+    _holds: Holds = field(default_factory=Holds)
     _starting: dict[int, str] = field(default_factory=dict)
     """Replica number to alias, of those that have not come up."""
 
@@ -293,6 +295,8 @@ class Driver(Generic[Ref]):
 
     def _look(self, now: float) -> None:
         """Say what is waited for, if nothing happens; end the run where nothing can."""
+        for word in self._holds.look(now):
+            logger.log(logging.WARNING if word.is_trouble else logging.INFO, "%s", word.text)
         models = {number: live.alias for number, live in self._live.items()} | self._starting
         empty = [number for number, live in self._live.items() if live.is_empty(now)]
         hand = UnderWay(bool(self._computing), bool(self._writing), models, self._starting, empty)
@@ -410,6 +414,8 @@ class Driver(Generic[Ref]):
             acknowledged, is_last = summary.number, summary.last
             live.empty_at = self.clock() if summary.held == 0 and not live.submitting else -math.inf
             self._show(Heard(number, alias, summary))
+            hold = None if is_last or self._halted else summary.hold
+            self._holds.heard(alias, number, hold, self.clock(), moves=bool(summary.finished))
             if summary.statistics is not None:
                 known = self._statistics.get(alias)
                 self._statistics[alias] = summary.statistics if known is None else known + summary.statistics

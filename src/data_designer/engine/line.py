@@ -5,14 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import aiohttp
-
 from data_designer.models.caller import Caller, CallerOptions, CallerStatistics, Keep
-from data_designer.models.client import ModelClient, longest_reply
-from data_designer.models.gate import Gate, GateLimits
+from data_designer.models.client import DEFAULT_TIMEOUT, ModelClient, longest_reply
+from data_designer.models.gate import Gate, GateLimits, Hold
 from data_designer.models.limits import Slots, SlotStatistics
 from data_designer.models.model import Model
 from data_designer.models.purse import Amount, Estimate, Purse, PurseReport
+from data_designer.models.sessions import open_session
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Request, Response
 
@@ -49,10 +48,19 @@ class ModelLine:
         """Allow so much more to be spent."""
         self._gate.fund(amount)
 
-    def when_short(self, short: Callable[[], None]) -> None:
-        """Have a function called when a request begins to wait for funds."""
+    def when_stuck(self, stuck: Callable[[], None]) -> None:
+        """Have a function called when a request begins to wait for funds, or the endpoint to fail."""
+        self._caller.told = stuck
         if self._purse is not None:
-            self._purse.short = short
+            self._purse.short = stuck
+
+    def hold(self) -> Hold | None:
+        """What keeps requests back, if anything does."""
+        return self._caller.hold()
+
+    def remember(self, request: Request) -> None:
+        """A request was answered in an earlier run."""
+        self._caller.remember(request)
 
     def purse_report(self) -> PurseReport | None:
         """What was spent since the last report, and what is wanted; None where there is no budget."""
@@ -71,7 +79,12 @@ def line_to(model: Model, plan: Plan, pool: Pool, clock: Callable[[], float] = t
         purse,
     )
     gate = Gate(slots, limits, clock=clock)
-    options = CallerOptions(patience=run.outage_patience, stops_for_account=not run.disable_early_shutdown)
+    options = CallerOptions(
+        patience=run.outage_patience,
+        stops_for_account=not run.disable_early_shutdown,
+        timeout=float(params.timeout or DEFAULT_TIMEOUT),
+        greets=not pool.model.skip_health_check,
+    )
     caller = Caller(model, gate, options, rng=random.Random(plan.seed), clock=clock)
     whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
     return ModelLine(caller, gate, slots, whole, purse)
@@ -80,6 +93,5 @@ def line_to(model: Model, plan: Plan, pool: Pool, clock: Callable[[], float] = t
 @asynccontextmanager
 async def open_line(plan: Plan, pool: Pool, api_key: str | None) -> AsyncIterator[ModelLine]:
     """Open the way to an alias's model, with no slots yet."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with open_session() as session:
         yield line_to(ModelClient(pool, api_key, session), plan, pool)

@@ -191,18 +191,25 @@ class Recording:
 
 
 class RowAsks:
-    """How the steps of one row ask: what was answered before is not asked again."""
+    """How the steps of one row ask: what was answered before is not asked again, and `remember` is told of it."""
 
-    __slots__ = ("_ask", "_draws", "_recording", "_replays", "_spent", "record")
+    __slots__ = ("_ask", "_draws", "_recording", "_remember", "_replays", "_spent", "record")
 
     def __init__(
-        self, ask: AskAndKeep, record: int, recording: Recording, replays: Sequence[Replay], draws: Draws | None = None
+        self,
+        ask: AskAndKeep,
+        record: int,
+        recording: Recording,
+        replays: Sequence[Replay],
+        draws: Draws | None = None,
+        remember: Callable[[Request], None] | None = None,
     ) -> None:
         self.record = record
         self._ask = ask
         self._recording = recording
         self._replays = replays
         self._draws = draws
+        self._remember = remember
         self._spent: dict[str, list[Usage]] = {}
 
     @property
@@ -235,7 +242,7 @@ class RowAsks:
                 try:
                     response = await self._ask(request, partial(self._recording.keep, key, request))
                 except ModelError as error:
-                    self._spend(column, Usage(failed_requests=error.attempts))
+                    self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
                     raise
             self._spend(column, response.usage)
             return response
@@ -249,5 +256,7 @@ class RowAsks:
         for replay in self._replays:
             response = replay.reply(key, request)
             if response is not None:
+                if self._remember is not None:
+                    self._remember(request)
                 return response
         return None

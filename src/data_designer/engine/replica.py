@@ -21,6 +21,7 @@ from data_designer.engine.stages import CellCounts, RowResult, StageRunner
 from data_designer.errors import Outage
 from data_designer.models.caller import CallerStatistics, Keep
 from data_designer.models.draws import Draws
+from data_designer.models.gate import Hold
 from data_designer.models.limits import SlotStatistics
 from data_designer.models.purse import Amount, PurseReport
 from data_designer.plan.model import Plan
@@ -68,8 +69,16 @@ class Line(Protocol):
         """Allow so much more to be spent."""
         ...
 
-    def when_short(self, short: Callable[[], None]) -> None:
-        """Have a function called when a request begins to wait for funds."""
+    def when_stuck(self, stuck: Callable[[], None]) -> None:
+        """Have a function called when a request begins to wait for funds, or the endpoint to fail."""
+        ...
+
+    def hold(self) -> Hold | None:
+        """What keeps requests back, if anything does."""
+        ...
+
+    def remember(self, request: Request) -> None:
+        """A request was answered in an earlier run."""
         ...
 
     def purse_report(self) -> PurseReport | None:
@@ -115,6 +124,8 @@ class Summary:
     """Whether there is no further report: what else it held is for others to do."""
     held: int | None = None
     """Rows that are left to report; None where that is not said."""
+    hold: Hold | None = None
+    """What keeps its requests back."""
 
 
 @dataclass(slots=True)
@@ -166,7 +177,7 @@ class Replica:
         """(ticket, row) pairs that came and are not yet acknowledged, so that a repeated message is harmless."""
         self._reports: dict[int, _Report] = {}
         self._something = asyncio.Event()
-        line.when_short(self._something.set)
+        line.when_stuck(self._something.set)
         self._outage: str | None = None
         self._failure: BaseException | None = None
         self._last: tuple[Summary, Values] | None = None
@@ -210,7 +221,7 @@ class Replica:
                 self._seen.add((parcel.ticket, index))
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
-                asks = RowAsks(self._line.ask, index, self._recording, known, self._draws)
+                asks = RowAsks(self._line.ask, index, self._recording, known, self._draws, self._line.remember)
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -307,9 +318,19 @@ class Replica:
         statistics = self._line.take_statistics()
         purse = self._line.purse_report()
         load, cpu = self._line.load(), self._meter.take(asyncio.get_running_loop().time())
-        held = len(self._tasks)
+        held, hold = len(self._tasks), self._line.hold()
         summary = Summary(
-            self._reported, tuple(finished), statistics, self._outage, self._drained, purse, load, cpu, self._left, held
+            self._reported,
+            tuple(finished),
+            statistics,
+            self._outage,
+            self._drained,
+            purse,
+            load,
+            cpu,
+            self._left,
+            held,
+            hold,
         )
         self._drained = False
         return summary, values

@@ -15,6 +15,7 @@ from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError
+from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
@@ -142,13 +143,16 @@ def prepare(
         seed_data: a digest of the seed dataset's rows.
 
     Raises:
-        InvalidConfigError: a violation is an error.
+        InvalidConfigError: a violation is an error, or the environment names a proxy that cannot be used.
         SecretResolutionError: a key cannot be resolved.
     """
     refuse_errors(checked.violations)
     if seed is None:
         seed = around.run.seed if around.run.seed is not None else secrets.randbits(63)
     plan = compile_plan(checked.config, around.providers, around.run, geometry, seed, seed_data=seed_data)
+    for pool in plan.pools.values():
+        for address in filter(None, pool.provider.addresses):
+            proxy_for(address, os.environ)
     keys = {alias: _key(pool.provider.api_key, around.resolver) for alias, pool in plan.pools.items()}
     return Prepared(plan, checked.seed_table, keys)
 

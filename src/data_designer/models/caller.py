@@ -11,15 +11,22 @@ from data_designer.errors import (
     ModelError,
     ModelQuotaExceededError,
     ModelRateLimitError,
+    ModelTimeoutError,
     Outage,
 )
-from data_designer.models.gate import Gate
+from data_designer.models.gate import Gate, Hold
 from data_designer.models.limits import Backoff
-from data_designer.models.model import Model
+from data_designer.models.model import GREETING, Model
 from data_designer.values import Request, Response, Usage
 
-_MOST_ATTEMPTS = 10
+_MOST_UNLUCKY = 10
 """Attempts at one request, each of which fails while the same model answers others."""
+_TIMEOUT_WEIGHT = 2
+"""As how many of these one counts that took all the time it was allowed."""
+_SAID_AFTER = 2.5
+"""Seconds of failures, and of rest after one, of which nothing need be said."""
+_QUICK_STEPS = 3
+"""How far the pauses between attempts grow where nothing but a probe was answered: whoever asks then is no burden."""
 _OF_THE_ACCOUNT = (ModelAuthenticationError, ModelQuotaExceededError)
 """Refusals that no row is to blame for, where the same key worked before."""
 
@@ -39,6 +46,11 @@ class CallerOptions:
     stops_for_account: bool = True
     """Whether a key that worked before and is refused, or an account that is empty, stops the run; otherwise such
     refusals reject rows."""
+    timeout: float = 60.0
+    """After how long the model gives a request up."""
+    greets: bool = True
+    """Whether the model takes a greeting, by which it is known to answer; otherwise a request that it answered before
+    is asked again, and a greeting only where there is none."""
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -72,18 +84,27 @@ class _Tries:
 
     answers: int
     """Requests that the model had answered when this one failed last."""
+    probes: int
+    """Those of them that were probes."""
     attempts: int = 0
+    sent_at: float = 0.0
+    """When the latest of them was sent."""
+    failures: int = 0
+    """Attempts that failed otherwise than for want of room."""
     unlucky: int = 0
-    """Attempts that failed while others were answered."""
+    """Those of them that failed while others were answered, long ones counted more than once."""
     refused_at: float | None = None
     """When the account was first blamed for a failure."""
+    beside: Usage = field(default_factory=Usage)
+    """What was spent on probes for its sake."""
 
 
 class Caller:
     """Asks until there is a reply, or none can be had.
 
     Failures that may pass are tried again until the endpoint has failed for longer than `CallerOptions` allow; no row
-    is rejected for an outage.
+    is rejected for an outage. Whether the endpoint fails, or only this request does, others show that are answered
+    meanwhile; where there are none, a probe is sent: a greeting, or a request that was answered before.
     """
 
     def __init__(
@@ -102,9 +123,24 @@ class Caller:
         self._rng = rng
         self._clock = clock
         self._sleep = sleep
+        self.told: Callable[[], None] = _nobody
+        """Called when requests begin to fail that were answered before."""
         self._failing_since: float | None = None
+        self._failure = ""
+        """What the latest failure said."""
         self._worked = False
         self._answers = 0
+        self._probes = 0
+        """Those of the answers that were of probes."""
+        self._probing = asyncio.Lock()
+        self._probed_at = float("-inf")
+        """When the latest probe was sent."""
+        self._known: Request | None = None
+        """A request that was answered."""
+        self._answered_at = float("-inf")
+        self._in_flight = 0
+        self._busy_since = float("-inf")
+        """When the first of those that are in flight was sent; others may have been before it."""
         self._sent_answered = float("-inf")
         """When the latest of the requests that were answered was sent."""
         self._statistics = CallerStatistics()
@@ -125,19 +161,26 @@ class Caller:
                 again while it answered others.
             Outage: the endpoint has been failing for longer than the run is willing to wait.
         """
-        tries = _Tries(answers=self._answers)
+        tries = _Tries(self._answers, self._probes)
         while True:
             tries.attempts += 1
             try:
-                return await self._attempt(request, tries.attempts, keep)
+                response = await self._attempt(request, tries, keep)
             except ModelError as error:
-                error.attempts = tries.attempts
+                error.attempts, error.beside = tries.attempts, tries.beside.numbers
                 if error.retryable:
-                    self._check_patience(error)
+                    await self._judge(error, tries)
                 else:
                     self._check_account(error, tries)
                 if not isinstance(error, ModelRateLimitError):
                     await self._back_off(error, tries)
+            else:
+                self._known = request
+                return response
+
+    def remember(self, request: Request) -> None:
+        """A request was answered in an earlier run."""
+        self._known = self._known or request
 
     def _check_account(self, error: ModelError, tries: "_Tries") -> None:
         """Raise what no retry can mend; a key that has worked is tried once more, since some endpoints err once."""
@@ -151,17 +194,53 @@ class Caller:
         else:
             raise Outage(str(error), status=error.status) from error
 
+    async def _judge(self, error: ModelError, tries: "_Tries") -> None:
+        """Raise what is the request's own fault, or has lasted for too long, though it may pass."""
+        is_refusal = isinstance(error, ModelRateLimitError)
+        tries.failures += not is_refusal
+        is_late = self._failing() > self._patience()
+        # One that has no room is not asked for more; the first failure of a request is often the only one.
+        if self._answers == tries.answers and not is_refusal and (is_late or tries.failures > 1):
+            await self._probe(tries)
+        if self._answers > tries.answers:
+            tries.unlucky += 0 if is_refusal else _TIMEOUT_WEIGHT if isinstance(error, ModelTimeoutError) else 1
+            if tries.unlucky >= _MOST_UNLUCKY:
+                error.beside = tries.beside.numbers
+                raise error
+        elif is_late:
+            failing = self._failing()
+            raise Outage(f"the endpoint has been failing for {failing:.0f} s: {error}", status=error.status) from error
+
+    async def _probe(self, tries: "_Tries") -> None:
+        """Find out whether the endpoint answers anything; whoever asks at the same time shares the answer."""
+        late_at = (self._failing_since or 0.0) + self._patience()
+        async with self._probing:
+            # One that was sent later than the attempt, or when the patience was over, says as much as another would.
+            if self._answers > tries.answers or self._probed_at > min(tries.sent_at, late_at):
+                return
+            self._probed_at = self._clock()
+            request = GREETING if self._options.greets or self._known is None else self._known
+            try:
+                response = await self._attempt(request, _Tries(0, 0, attempts=1), None)
+            except ModelError:
+                tries.beside += Usage(failed_requests=1)
+            else:
+                self._probes += 1
+                tries.beside += response.usage
+
     async def _back_off(self, error: ModelError, tries: "_Tries") -> None:
-        # A request that fails while others are answered is its own fault, not an outage.
-        tries.unlucky += self._answers > tries.answers
-        tries.answers = self._answers
-        if tries.unlucky >= _MOST_ATTEMPTS:
-            raise error
-        delay = self._options.backoff.delay(tries.attempts, self._rng, error.retry_after)
+        only_probed = self._answers - tries.answers == self._probes - tries.probes > 0
+        tries.answers, tries.probes = self._answers, self._probes
+        steps = min(tries.attempts, _QUICK_STEPS) if only_probed else tries.attempts
+        delay = self._options.backoff.delay(steps, self._rng, error.retry_after)
         await self._sleep(min(delay, self._longest_wait()))
 
-    async def _attempt(self, request: Request, number: int, keep: Keep | None) -> Response:
+    async def _attempt(self, request: Request, tries: "_Tries", keep: Keep | None) -> Response:
         passage = await self._gate.enter(request)
+        tries.sent_at = passage.sent_at
+        if not self._in_flight:
+            self._busy_since = passage.sent_at
+        self._in_flight += 1
         try:
             response = await self._model.ask(request, self._rng)
         except ModelError as error:
@@ -171,31 +250,30 @@ class Caller:
         else:
             self._gate.answered(passage, response)
             self._answered(response, passage.sent_at)
-            if number > 1:
-                response = _after(number - 1, response)
+            if tries.attempts > 1:
+                response = _after(tries, response)
             if keep is not None:
                 await keep(response)
             return response
         finally:
+            self._in_flight -= 1
             self._gate.leave(passage)
 
     def _answered(self, response: Response, sent_at: float) -> None:
         self._answers += 1
         self._sent_answered = max(self._sent_answered, sent_at)
+        self._answered_at = self._clock()
         self._worked, self._failing_since = True, None
         self._usages.append(response.usage)
-        self._seconds.append(self._clock() - sent_at)
+        self._seconds.append(self._answered_at - sent_at)
 
     def _failed(self, error: ModelError, sent_at: float) -> None:
+        self._failure = str(error)
         if error.retryable and self._failing_since is None:
-            self._failing_since = sent_at
+            self._failing_since = max(sent_at, self._answered_at)
+            self.told()
         kind = type(error).__name__
         self._statistics += CallerStatistics(Usage(failed_requests=1), 0.0, 0.0, {kind: 1}, {kind: str(error)})
-
-    def _check_patience(self, error: ModelError) -> None:
-        failing = self._failing()
-        if failing > self._patience():
-            raise Outage(f"the endpoint has been failing for {failing:.0f} s: {error}", status=error.status) from error
 
     def _patience(self) -> float:
         return self._options.patience if self._worked else self._options.first_patience
@@ -208,6 +286,27 @@ class Caller:
         """Seconds until the last try: an endpoint that asks to be left alone for a day gets less than the day."""
         return max(self._patience() - self._failing(), self._options.backoff.first)
 
+    def hold(self) -> Hold | None:
+        """What keeps requests back, or rows waiting, if anything does."""
+        if self._failing_since is not None:
+            failing, rest = self._failing(), self._gate.rest()
+            again = f"in {rest:.0f} s" if rest else "all the time"
+            left = max(0.0, self._patience() - failing)
+            text = (
+                f"{self._failure}; it is asked again {again}, and the run stops, resumably, if nothing is answered "
+                f"within {left:.0f} s"
+            )
+            return Hold(text, failing, 0.0 if rest > _SAID_AFTER else _SAID_AFTER, is_trouble=True)
+        hold = self._gate.hold()
+        if hold is not None or not self._in_flight:
+            return hold
+        many = self._in_flight > 1
+        text = (
+            f"{self._in_flight} request{'s are' if many else ' is'} under way and none is answered; "
+            f"{'each' if many else 'it'} is given up after {self._options.timeout:g} s"
+        )
+        return Hold(text, self._clock() - max(self._answered_at, self._busy_since))
+
     def take_statistics(self) -> CallerStatistics:
         """What was asked since the last call."""
         answered = CallerStatistics(Usage.total(self._usages), sum(self._seconds), max(self._seconds, default=0.0))
@@ -216,6 +315,10 @@ class Caller:
         return taken
 
 
-def _after(failures: int, response: Response) -> Response:
-    """A reply that counts the failed attempts before it."""
-    return replace(response, usage=response.usage + Usage(failed_requests=failures))
+def _after(tries: _Tries, response: Response) -> Response:
+    """A reply that counts the failed attempts before it, and what was asked for their sake."""
+    return replace(response, usage=response.usage + tries.beside + Usage(failed_requests=tries.attempts - 1))
+
+
+def _nobody() -> None:
+    """Nobody is told."""

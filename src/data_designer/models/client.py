@@ -1,8 +1,10 @@
 """An alias's model: requests are written in its provider's form and go to one of its endpoints."""
 
+import logging
+import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -10,16 +12,21 @@ import aiohttp
 import orjson
 
 from data_designer import errors
-from data_designer.config.models import ANTHROPIC
-from data_designer.models.chat import ChatForm, UnreadableError
+from data_designer.config.backends import backend_of
+from data_designer.config.models import ANTHROPIC, SIMULATED_PROVIDER
+from data_designer.models.bodies import shown
+from data_designer.models.chat import LIMIT, ChatForm
 from data_designer.models.draws import distributions
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.messages import MAX_TOKENS, MessagesForm
-from data_designer.models.ratelimits import pause
-from data_designer.models.refusals import quoted
+from data_designer.models.proxies import proxy_for
+from data_designer.models.ratelimits import pause, retry_after
+from data_designer.models.refusals import ErrorInReplyError, UnreadableError, quoted
 from data_designer.models.transport import Transport
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds until a request is given up, where the alias does not say."""
@@ -27,6 +34,12 @@ DEFAULT_TIMEOUT = 60.0
 
 _COOLDOWN = 1.0
 """Seconds for which one of several endpoints is left alone that refuses without saying for how long."""
+
+
+_LONGEST_PAUSE = 60.0
+"""Seconds for which a good reply can have one of several endpoints left alone; beyond, it has to refuse."""
+_SHOWN_USAGE = 200
+"""Characters of a usage that are shown."""
 
 
 def longest_reply(pool: Pool) -> int | None:
@@ -61,19 +74,32 @@ class ModelClient:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         params, provider = pool.model.inference_parameters, pool.provider
-        form = MessagesForm if provider.provider_type == ANTHROPIC else ChatForm
         self._drawn = distributions(pool)
         given = params.model_dump(include={"temperature", "top_p", "max_tokens"}, exclude_none=True)
         fixed = {name: value for name, value in given.items() if name not in self._drawn}
-        self._form: Form = form(pool.model.model, fixed, {**(params.extra_body or {}), **(provider.extra_body or {})})
+        extra = {**(params.extra_body or {}), **(provider.extra_body or {})}
+        form: MessagesForm | ChatForm
+        if provider.provider_type == ANTHROPIC:
+            form = MessagesForm(pool.model.model, fixed, extra)
+        else:
+            backend = backend_of(provider)
+            form = ChatForm(pool.model.model, fixed, extra, LIMIT if backend is None else backend.limit)
+        self._form: Form = form
         # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
         own = {name.lower(): value for name, value in (provider.extra_headers or {}).items()}
         headers = {"content-type": "application/json", **form.headers(api_key), **own}
         subject = f"model '{pool.model.model}' (alias '{pool.alias}')"
         timeout = float(params.timeout or DEFAULT_TIMEOUT)
+        # Our own server of simulated models is nobody's to lead to.
+        around = {} if provider.provider_type == SIMULATED_PROVIDER else os.environ
         self._transports = [
-            Transport(form.url(address), headers, subject, session, timeout) for address in provider.addresses
+            Transport(form.url(one), headers, subject, session, timeout, provider.max_reply_bytes).through(
+                proxy_for(one, around)
+            )
+            for one in provider.addresses
         ]
+        self._subject = subject
+        self._told_of_usage = False
         self._endpoints = Endpoints(len(self._transports))
         self._clock = clock
 
@@ -91,19 +117,17 @@ class ModelClient:
         number = self._endpoints.choose(self._clock())
         transport = self._transports[number]
         try:
-            data, headers = await transport.post(body)
-            response = self._parse(transport, data)
+            response, wait = await self._answer(transport, body)
         except errors.ModelError as error:
             self._learn(number, error)
             raise
         except BaseException:
             self._endpoints.given_up(number)
             raise
-        wait = pause(headers)
         if wait is None or len(self._transports) == 1:
             self._endpoints.answered(number)
             return response if wait is None else replace(response, pause=wait)
-        self._endpoints.asked_to_wait(number, self._clock() + wait)
+        self._endpoints.asked_to_wait(number, self._clock() + min(wait, _LONGEST_PAUSE))
         return response
 
     def body(self, request: Request, rng: random.Random) -> dict[str, Any]:
@@ -117,11 +141,36 @@ class ModelClient:
             text = f"the request cannot be written as JSON: {error}"
             raise self._transports[0].error(errors.ModelBadRequestError, text) from error
 
-    def _parse(self, transport: Transport, data: Any) -> Response:
+    async def _answer(self, transport: Transport, body: bytes) -> tuple[Response, float | None]:
+        """A reply, and for how long its endpoint wants to be left alone."""
         try:
-            return self._form.parse(data)
+            data, headers = await transport.post(body)
+            return self._parse(transport, data, headers), pause(headers)
+        except errors.ModelError:
+            raise
+        except Exception as error:
+            # Whatever is in a reply that nobody thought of: it is this reply that is none.
+            what = f"the reply cannot be read ({type(error).__name__}: {error})"
+            raise transport.error(errors.ModelInvalidReplyError, what) from error
+
+    def _parse(self, transport: Transport, data: Any, headers: Mapping[str, str]) -> Response:
+        try:
+            response = self._form.parse(data)
         except UnreadableError as error:
-            raise transport.error(errors.ModelAPIError, f"{error}: {quoted(orjson.dumps(data))}") from None
+            wait = None if error.status is None else retry_after(error.status, headers)
+            what = str(error) if isinstance(error, ErrorInReplyError) else f"{error}: {quoted(shown(data))}"
+            raise transport.error(error.kind, what, wait, error.status) from None
+        if not (response.counted or self._told_of_usage):
+            self._tell_of_usage(data)
+        return response
+
+    def _tell_of_usage(self, data: dict[str, Any]) -> None:
+        """Say once what is odd about the counts, where there are some."""
+        usage = data.get("usage")
+        if usage is not None:
+            self._told_of_usage = True
+            said = quoted(shown(usage))[:_SHOWN_USAGE]
+            logger.warning("%s gives a usage that cannot be true, which counts as none: %s", self._subject, said)
 
     def _learn(self, number: int, error: errors.ModelError) -> None:
         now = self._clock()

@@ -1,9 +1,14 @@
 """Carries an exchange on with a model."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from data_designer.errors import DataDesignerRuntimeError, ModelError, Outage
 from data_designer.values import Drop, Exchange, Outcome, Reason, Request, Response
+
+_LONG = 20_000
+"""Characters of a reply that is read in a thread, so that nothing else waits for it."""
 
 
 async def drive(exchange: Exchange, ask: Callable[[Request], Awaitable[Response]]) -> Outcome:
@@ -23,12 +28,28 @@ async def drive(exchange: Exchange, ask: Callable[[Request], Awaitable[Response]
                 raise
             except ModelError as error:
                 return Drop(Reason(type(error).__name__, str(error)))
-            request = exchange.send(response)
+            if len(response.text) > _LONG:
+                step = await asyncio.to_thread(_step, exchange, response)
+                if not isinstance(step, Request):
+                    return step
+                request = step
+            else:
+                request = exchange.send(response)
     except StopIteration as stop:
         outcome: Outcome = stop.value
         return outcome
     finally:
-        exchange.close()
+        with suppress(ValueError):  # It is still being read in its thread, which ends by itself.
+            exchange.close()
+
+
+def _step(exchange: Exchange, response: Response) -> Request | Outcome:
+    """What an exchange asks next, or comes to: a StopIteration does not leave a thread."""
+    try:
+        return exchange.send(response)
+    except StopIteration as stop:
+        outcome: Outcome = stop.value
+        return outcome
 
 
 def run_without_model(exchange: Exchange) -> Outcome:

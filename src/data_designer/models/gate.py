@@ -33,6 +33,19 @@ class GateLimits:
     """None where the run has no budget."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What keeps an alias's requests back."""
+
+    text: str
+    """Why, and until when."""
+    lasted: float = 0.0
+    """Seconds since it began, as far as that is known."""
+    worth_saying_after: float = 5.0
+    """Seconds for which it is nothing out of the ordinary."""
+    is_trouble: bool = False
+
+
 @dataclass(slots=True)
 class Passage:
     """One attempt at a request, from the gate to its end."""
@@ -173,6 +186,23 @@ class Gate:
             await self._sleep(_RAMP_STEP)
             self._slots.lower(self._adaptive.allowed(self._clock(), self._slots.total))
 
+    def rest(self) -> float:
+        """Seconds for which the endpoint wants to be left alone."""
+        return max(0.0, self._adaptive.not_before - self._clock())
+
+    def hold(self) -> Hold | None:
+        """What keeps requests back beside the slots, if anything does."""
+        rest = self.rest()
+        if rest > 0:
+            return Hold(f"it wants to be left alone for {rest:.0f} s more", worth_saying_after=max(0.0, 5.0 - rest))
+        if self._queue is None or not self._queue.locked():
+            return None
+        for name, pace in (("requests_per_minute", self._requests), ("tokens_per_minute", self._tokens)):
+            wait = 0.0 if pace is None else pace.wait(self._clock(), 1.0)
+            if wait > 0:
+                return Hold(f"its {name} allow the next request in {wait:.0f} s")
+        return None
+
     # --- out ---------------------------------------------------------------------------------------------
 
     def answered(self, passage: Passage, response: Response) -> None:
@@ -184,7 +214,7 @@ class Gate:
             if now >= self._adaptive.not_before:
                 self._adaptive.accepted(total, now)
             self._slots.lower(self._adaptive.allowed(now, total))
-        self._settle(passage, response.usage)
+        self._settle(passage, response.usage, is_known=response.counted)
 
     def failed(self, passage: Passage, error: ModelError, longest_wait: float) -> None:
         """A request failed.
@@ -205,11 +235,14 @@ class Gate:
         self._settle(passage, Usage(failed_requests=1))
         self._slots.release()
 
-    def _settle(self, passage: Passage, usage: Usage) -> None:
+    def _settle(self, passage: Passage, usage: Usage, *, is_known: bool = True) -> None:
         if passage.settled or self._queue is None:
             return
         passage.settled = True
         spent = self._estimate.settle(usage)
+        if not is_known:
+            # What nobody counted gives nothing back of what was set aside for it.
+            spent = spent.or_more(passage.reserved)
         if self._tokens is not None and passage.tokens is not None:
             self._tokens.correct(passage.tokens, spent.tokens)
         if self._purse is not None:

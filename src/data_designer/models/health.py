@@ -3,30 +3,32 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
 import aiohttp
 
 from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
+from data_designer.models.addresses import server_of
 from data_designer.models.client import ModelClient
-from data_designer.models.transport import server_of
+from data_designer.models.model import GREETING
+from data_designer.models.sessions import open_session
 from data_designer.plan.model import Pool
-from data_designer.values import Request
 
 logger = logging.getLogger(__name__)
+
+Checks = Mapping[asyncio.Task[None], str]
+"""Greetings that are under way, each with its alias."""
 
 _DEADLINE = 180.0
 _TRIES = 3
 _PAUSE = 0.5
 _LOADING_PAUSE = 2.0
-_GREETING = Request(
-    [
-        {"role": "system", "content": [{"type": "text", "text": "You are a helpful assistant."}]},
-        {"role": "user", "content": [{"type": "text", "text": "Hello!"}]},
-    ]
-)
+_LONGEST_PAUSE = 60.0
+"""Seconds that a refusal can ask for."""
+_QUIET = 5.0
+"""Seconds until it is said who has not answered."""
 
 
 async def check_pools(
@@ -48,10 +50,10 @@ async def check_pools(
     """
     if not pools:
         return
-    async with aiohttp.ClientSession() as session:
+    async with open_session() as session:
         checks = {asyncio.create_task(_check(pool, key, session, sleep)): pool.alias for pool, key in pools}
         try:
-            _, late = await asyncio.wait(checks, timeout=deadline)
+            late = await _late(checks, deadline)
         finally:
             for check in checks:
                 check.cancel()
@@ -60,8 +62,24 @@ async def check_pools(
         if isinstance(result, Exception):
             raise result
     if late:
-        aliases = ", ".join(f"'{alias}'" for check, alias in checks.items() if check in late)
+        aliases = _named(checks, late)
         raise TimeoutError(f"no sign of life from {aliases} within {deadline:g} s; are these models being loaded?")
+
+
+async def _late(checks: Checks, deadline: float) -> set[asyncio.Task[None]]:
+    """Those that have not ended by the deadline; where it takes a while, it is said whom all wait for."""
+    quiet = min(_QUIET, deadline)
+    _, late = await asyncio.wait(checks, timeout=quiet)
+    if late and quiet < deadline:
+        logger.info(
+            "waiting for %s to answer a greeting, for %.0f s more at most", _named(checks, late), deadline - quiet
+        )
+        _, late = await asyncio.wait(checks, timeout=deadline - quiet)
+    return late
+
+
+def _named(checks: Checks, some: Collection[asyncio.Task[None]]) -> str:
+    return ", ".join(f"'{alias}'" for check, alias in checks.items() if check in some)
 
 
 async def _check(
@@ -87,10 +105,10 @@ async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Await
     attempt, loading = 0, False
     while True:
         try:
-            response = await client.ask(_GREETING, random.Random(0))
+            response = await client.ask(GREETING, random.Random(0))
             if response.text.strip() or response.reasoning:
                 return
-            failure, may_pass = _silence_of(pool), True
+            failure, may_pass, asked = _silence_of(pool), True, 0.0
         except ModelError as error:
             if _is_loading(error):
                 if not loading:
@@ -99,10 +117,13 @@ async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Await
                 await sleep(_LOADING_PAUSE)
                 continue
             failure, may_pass = error, error.retryable and not isinstance(error, ModelTimeoutError)
+            asked = min(error.retry_after or 0.0, _LONGEST_PAUSE)
         attempt += 1
         if not may_pass or attempt == _TRIES:
             raise failure
-        await sleep(_PAUSE * attempt)
+        if asked > _QUIET:
+            logger.info("waiting %.0f s, as asked: %s", asked, failure)
+        await sleep(max(_PAUSE * attempt, asked))
 
 
 def _silence_of(pool: Pool) -> ModelError:

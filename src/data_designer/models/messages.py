@@ -3,10 +3,13 @@
 Source: Anthropic's API reference, version 2023-06-01.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from data_designer.models.chat import UnreadableError, count
+from data_designer.models import chat
+from data_designer.models.addresses import joined
+from data_designer.models.chat import count, finish_of, is_counted, texts_of
+from data_designer.models.refusals import ErrorInReplyError, UnreadableError, error_of
 from data_designer.values import Message, Request, Response, Usage
 
 VERSION = "2023-06-01"
@@ -35,8 +38,7 @@ class MessagesForm:
     @staticmethod
     def url(endpoint: str) -> str:
         """Where requests go."""
-        base = endpoint.rstrip("/")
-        return f"{base}/messages" if base.endswith("/v1") else f"{base}/v1/messages"
+        return joined(endpoint, "/messages", "/v1")
 
     @staticmethod
     def headers(api_key: str | None) -> dict[str, str]:
@@ -61,16 +63,20 @@ class MessagesForm:
     @staticmethod
     def parse(data: Any) -> Response:
         """Read a reply. Raises UnreadableError for what is none."""
+        if (error := error_of(data)) is not None:
+            raise ErrorInReplyError(error)
         match data:
-            case {"type": "error"} | {"error": {}}:
-                raise UnreadableError("the reply holds an error")
+            case {"error": {}}:
+                raise UnreadableError("the reply holds an error without words")
             case {"content": list(blocks)}:
-                stop = data.get("stop_reason")
+                stop, usage = finish_of(data.get("stop_reason")), _usage(data.get("usage"))
+                text = "\n".join(texts_of(blocks, ("text",), "text"))
                 return Response(
-                    text="\n".join(_of_kind(blocks, "text", "text")),
-                    reasoning="\n".join(_of_kind(blocks, "thinking", "thinking")) or None,
-                    finish_reason=_FINISHES.get(stop, stop) if isinstance(stop, str) else None,
-                    usage=_usage(data.get("usage")),
+                    text=text,
+                    reasoning="\n".join(texts_of(blocks, ("thinking",), "thinking")) or None,
+                    finish_reason=None if stop is None else _FINISHES.get(stop, stop),
+                    usage=usage,
+                    counted=is_counted(usage, text),
                 )
             case _:
                 raise UnreadableError("the reply holds no message")
@@ -84,17 +90,13 @@ def _translated(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(message: Message) -> str:
-    return "\n".join(_of_kind(message["content"], "text", "text"))
+    return "\n".join(texts_of(message["content"], ("text",), "text"))
 
 
 def _turn(message: Message) -> Message:
-    """A turn without empty text, which this API refuses."""
+    """A turn without empty text, which this API refuses; what is text alone is a string."""
     blocks = [block for block in message["content"] if block.get("type") != "text" or block.get("text")]
-    return {"role": message["role"], "content": blocks}
-
-
-def _of_kind(blocks: list[Any], kind: str, field: str) -> Iterator[str]:
-    return (str(b.get(field, "")) for b in blocks if isinstance(b, dict) and b.get("type") == kind)
+    return chat.turn({"role": message["role"], "content": blocks})
 
 
 def _usage(data: Any) -> Usage:

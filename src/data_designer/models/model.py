@@ -5,6 +5,9 @@ from typing import Protocol
 
 from data_designer.values import Request, Response
 
+GREETING = Request([{"role": "user", "content": [{"type": "text", "text": "Hello!"}]}])
+"""What a chat model answers, if it answers anything; no system message, which some models do not take."""
+
 
 class Model(Protocol):
     """Sends one request."""

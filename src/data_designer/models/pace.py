@@ -64,7 +64,11 @@ class Pace:
         return sent
 
     def correct(self, sent: Sent, amount: float) -> None:
-        """It was so many that went, and not as many as were taken."""
+        """It was so many that went, and not as many as were taken.
+
+        A whole minute's at most: whatever an endpoint says that it was, nothing waits for longer than that takes.
+        """
+        amount = min(amount, max(sent.amount, self._mine))
         more = amount - sent.amount
         if self._minute and sent.at >= self._minute[0].at:
             self._held += more

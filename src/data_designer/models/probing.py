@@ -10,6 +10,7 @@ import orjson
 from data_designer.config.models import ANTHROPIC
 from data_designer.errors import ModelError, ModelStructuredOutputError
 from data_designer.models.client import ModelClient
+from data_designer.models.sessions import open_session
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Pool
 from data_designer.values import Request
@@ -43,7 +44,7 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     """
     # Aliases that share an endpoint and a model share the probe; one that insists is to hear what went wrong.
     asked = {_where(pool): (pool, key) for pool, key in sorted(pools, key=lambda one: _insists(one[0]))}
-    async with aiohttp.ClientSession() as session:
+    async with open_session() as session:
         forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in asked.values()))
     by_place = dict(zip(asked, forms, strict=True))
     found = {pool.alias: by_place[_where(pool)] for pool, _ in pools}

@@ -15,6 +15,10 @@ _RELAYED = "llm_provider-retry-after"
 """LiteLLM's name for what the server behind it says, where that is all there is."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_WAIT = 86_400.0
+"""Seconds beyond which nobody means it."""
+_LONGEST_HEADER = 64
+"""Characters of a header that says a time."""
 _NAMES = tuple(
     (f"{family}-{part}", f"{family.replace('remaining', 'reset')}-{part}")
     for family, parts in {"x-ratelimit-remaining": ("requests", "tokens")}.items()
@@ -32,12 +36,12 @@ def retry_after(status: int, headers: Mapping[str, str]) -> float | None:
         return None
     asked = _number(headers.get("retry-after-ms"))
     if asked is not None:
-        return max(0.0, asked / 1000)
-    value = headers.get("Retry-After") or headers.get(_RELAYED)
+        return _believed(asked / 1000)
+    value = (headers.get("Retry-After") or headers.get(_RELAYED) or "")[:_LONGEST_HEADER]
     seconds = _number(value)
     if seconds is None and value:
         seconds = _until(_http_date(value), headers)
-    return pause(headers) if seconds is None else max(0.0, seconds)
+    return pause(headers) if seconds is None else _believed(seconds)
 
 
 def pause(headers: Mapping[str, str]) -> float | None:
@@ -45,13 +49,20 @@ def pause(headers: Mapping[str, str]) -> float | None:
     waits = [
         _reset(headers.get(reset, ""), headers) for remaining, reset in _NAMES if headers.get(remaining) in ("0", "0.0")
     ]
-    return max((wait for wait in waits if wait is not None), default=None)
+    return max((wait for wait in map(_believed, waits) if wait is not None), default=None)
+
+
+def _believed(seconds: float | None) -> float | None:
+    """Nothing is waited for that is past, and what is absurd says nothing."""
+    return None if seconds is None or not seconds <= _LONGEST_WAIT else max(0.0, seconds)
 
 
 def _reset(value: str, headers: Mapping[str, str]) -> float | None:
+    if len(value) > _LONGEST_HEADER:
+        return None
     seconds = _number(value)
     if seconds is not None:
-        return max(0.0, seconds)
+        return seconds
     parts = _DURATION.findall(value)
     if parts and "".join(number + unit for number, unit in parts) == value:
         return sum(float(number) * _SECONDS[unit] for number, unit in parts)
@@ -66,12 +77,12 @@ def _until(moment: datetime | None, headers: Mapping[str, str]) -> float | None:
     if moment is None or now is None:
         return None
     moment, now = (one if one.tzinfo else one.replace(tzinfo=UTC) for one in (moment, now))
-    return max(0.0, (moment - now).total_seconds())
+    return (moment - now).total_seconds()
 
 
 def _http_date(value: str) -> datetime | None:
     try:
-        return email.utils.parsedate_to_datetime(value)
+        return email.utils.parsedate_to_datetime(value[:_LONGEST_HEADER])
     except (ValueError, TypeError, OverflowError):
         return None
 

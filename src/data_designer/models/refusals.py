@@ -1,10 +1,11 @@
 """Names what an endpoint answers instead of a reply: the kind of error, and the provider's own words."""
 
 import re
-
-import orjson
+from collections.abc import Iterator
+from typing import Any
 
 from data_designer import errors
+from data_designer.models.bodies import decoded, shown
 
 _BY_STATUS: dict[int, type[errors.ModelError]] = {
     401: errors.ModelAuthenticationError,
@@ -15,8 +16,40 @@ _BY_STATUS: dict[int, type[errors.ModelError]] = {
     409: errors.ModelInternalServerError,
     413: errors.ModelContextWindowExceededError,
     422: errors.ModelUnprocessableEntityError,
+    423: errors.ModelInternalServerError,
+    424: errors.ModelInternalServerError,
+    425: errors.ModelInternalServerError,
     429: errors.ModelRateLimitError,
+    460: errors.ModelInternalServerError,
+    499: errors.ModelInternalServerError,
 }
+_STATUS_OF = {
+    "api_error": 500,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "context_length_exceeded": 413,
+    "deadline_exceeded": 504,
+    "internal": 500,
+    "internal_error": 500,
+    "internal_server_error": 500,
+    "invalid_api_key": 401,
+    "invalid_request_error": 400,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "overloaded_error": 529,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "request_too_large": 413,
+    "resource_exhausted": 429,
+    "server_error": 500,
+    "timeout_error": 504,
+    "too_many_requests": 429,
+    "unavailable": 503,
+}
+"""The HTTP status that belongs to a code or type of an error object which comes without one."""
+_LONGEST_SAID = 10_000
+"""Characters of the provider's words that are looked at."""
 _QUOTA = re.compile(r"insufficient[_ ]quota|exceeded your current quota|out of credits|credit balance", re.IGNORECASE)
 _CONTEXT = re.compile(
     r"context[_ ](length|window|size)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
@@ -56,38 +89,104 @@ def kind_of(status: int, said: str) -> type[errors.ModelError]:
 
 def signs_of(content: bytes) -> str:
     """What a kind is told by: the provider's own words and codes, and nothing of the request that is repeated."""
-    said = _said(content)
-    try:
-        data = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return said
-    places = [data, data.get("error")] if isinstance(data, dict) else []
-    codes = [place.get(name) for place in places if isinstance(place, dict) for name in ("code", "type")]
-    return " ".join([said, *(code for code in codes if isinstance(code, str))])
+    data = _read(content)
+    return " ".join([_said(data) or _raw(content), *(code for code in _codes(data) if isinstance(code, str))])
 
 
 def words_of(content: bytes) -> str:
     """The provider's own words, wherever in the body they stand, on one line."""
-    return quoted(_said(content))
+    return quoted(_said(_read(content)) or content)
 
 
 def quoted(said: bytes | str) -> str:
-    """Text on one line."""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    return " ".join(text.split())
+    """The beginning of a text, on one line."""
+    text = _raw(said) if isinstance(said, bytes) else said
+    return " ".join(text[:_LONGEST_SAID].split())
 
 
-def _said(content: bytes) -> str:
+class UnreadableError(ValueError):
+    """What came back is JSON, but no reply.
+
+    Attributes:
+        kind: what that counts as.
+        status: the HTTP status that it should have had, where it says.
+    """
+
+    kind: type[errors.ModelError] = errors.ModelInvalidReplyError
+    status: int | None = None
+
+
+class ErrorInReplyError(UnreadableError):
+    """The HTTP status is good, and the reply holds an error or ended with one, which counts as one with a status."""
+
+    def __init__(self, error: Any) -> None:
+        data = {"error": error}
+        said = (_said(data) or shown(error))[:_LONGEST_SAID]
+        super().__init__(f"HTTP 200 with an error: {quoted(said)}")
+        codes = list(_codes(data))
+        signs = " ".join([said, *(code for code in codes if isinstance(code, str))])
+        self.status = next(filter(None, map(_status, codes)), None)
+        kind = kind_of(self.status or 400, signs)
+        is_clear = self.status is not None or kind is not errors.ModelBadRequestError
+        self.kind = kind if is_clear else errors.ModelInvalidReplyError
+
+
+def error_of(data: Any) -> Any:
+    """What a body holds instead of a reply, in any of the forms that are in use; None where it holds none."""
+    match data:
+        case {"error": error} if error:
+            return error
+        case {"type": "error"} | {"object": "error"}:
+            return data
+        case [{"error": error}, *_] if error:  # Google's
+            return error
+        case {"errors": [error, *_]} if not data.keys() & {"choices", "content"}:
+            return error
+        case _:
+            return None
+
+
+def _status(code: Any) -> int | None:
+    """The HTTP status of an error that a code stands for."""
+    if isinstance(code, str):
+        code = _STATUS_OF.get(code.lower()) or (int(code) if re.fullmatch("[45][0-9][0-9]", code) else None)
+    return code if isinstance(code, int) and 400 <= code <= 599 else None
+
+
+def _codes(data: Any) -> Iterator[Any]:
+    """What error objects call themselves."""
+    if isinstance(data, dict):
+        for place in (data.get("error"), data):
+            if isinstance(place, dict):
+                yield from (place.get(name) for name in ("code", "status", "type"))
+
+
+def _read(content: bytes) -> Any:
     try:
-        data = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return content.decode("utf-8", "replace")
+        return decoded(content)
+    except ValueError:
+        return None
+
+
+def _raw(content: bytes) -> str:
+    return content[: 4 * _LONGEST_SAID].decode("utf-8", "replace")
+
+
+def _said(data: Any) -> str | None:
+    if not isinstance(data, dict):
+        return data if isinstance(data, str) else None
     for key in ("error", "message", "detail"):
-        found = data.get(key) if isinstance(data, dict) else None
+        found = data.get(key)
         if isinstance(found, dict):
             found = found.get("message")
         if isinstance(found, list):
-            found = "; ".join(str(item.get("msg", item)) if isinstance(item, dict) else str(item) for item in found)
-        if found:
-            return str(found)
-    return content.decode("utf-8", "replace")
+            found = "; ".join(filter(None, map(_item, found[:20])))
+        if found and isinstance(found, str):
+            return found
+    return None
+
+
+def _item(item: Any) -> str:
+    """One of several errors."""
+    said = item.get("msg", item.get("message")) if isinstance(item, dict) else item
+    return said if isinstance(said, str) else shown(item)

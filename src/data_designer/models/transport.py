@@ -1,13 +1,16 @@
 """Carries JSON to a server and back over HTTP, and names every way in which that can fail."""
 
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-import orjson
 
 from data_designer import errors
+from data_designer.config.models import LARGEST_REPLY
+from data_designer.models.addresses import base_of, secrets_of, server_of, shown
+from data_designer.models.bodies import LargeBodyError, content_of, decoded
+from data_designer.models.fields import fields_of
 from data_designer.models.ratelimits import retry_after
 from data_designer.models.refusals import CURES, kind_of, quoted, signs_of, words_of
 
@@ -16,6 +19,12 @@ _SHORTEST_SECRET = 8
 _SHORTEST_PASSWORD = 4
 _KEYS = ("authorization", "x-api-key")
 _PUBLIC = ("content-type", "anthropic-version")
+_EVENTS = "text/event-stream"
+_STREAMED = (
+    "the reply is a stream of server-sent events, which nobody asked for: take `stream` out of extra_body, or use an "
+    "address of the server that answers at once"
+)
+_VARIABLES = "see the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
 
 
 class Transport:
@@ -27,10 +36,17 @@ class Transport:
         subject: names the model in errors.
         session: the connections.
         timeout: seconds until a request is given up.
+        most: bytes that a reply may have.
     """
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], subject: str, session: aiohttp.ClientSession, timeout: float
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        subject: str,
+        session: aiohttp.ClientSession,
+        timeout: float,
+        most: int = LARGEST_REPLY,
     ) -> None:
         self._url = url
         self._server = server_of(url)
@@ -42,7 +58,15 @@ class Transport:
         self._subject = subject
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._most = most
+        self._proxy: str | None = None
         self._secrets = _secrets(headers, url)
+
+    def through(self, proxy: str | None) -> Self:
+        """The same by way of a proxy, given by its URL; None for none."""
+        self._proxy = proxy
+        self._secrets = _secrets(self._headers, self._url, proxy or "")
+        return self
 
     async def post(self, body: bytes) -> tuple[Any, Mapping[str, str]]:
         """Post JSON; gives the JSON that came back, and its headers.
@@ -50,17 +74,36 @@ class Transport:
         Raises:
             ModelError: the server refused or failed, named by kind.
         """
+        status, headers, content = await self._sent(body)
+        if not 200 <= status < 300:
+            kind = kind_of(status, signs_of(content))
+            more = fields_of(content) + self._redirected(status, headers)
+            raise self.error(kind, f"HTTP {status}: {words_of(content)}{more}", retry_after(status, headers), status)
+        try:
+            return decoded(content), headers
+        except ValueError:
+            if is_streamed(content, headers):
+                raise self.error(errors.ModelAPIError, f"{_STREAMED}: {quoted(content)}") from None
+            what = f"the reply is no JSON: {quoted(content)}" if content.strip() else "the reply is empty"
+            raise self.error(errors.ModelInvalidReplyError, what) from None
+
+    async def _sent(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of whatever comes back. Raises ModelError where nothing whole does."""
         try:
             # A redirect would turn the POST into a GET, or carry the prompt to a host nobody named.
             async with self._session.post(
-                self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+                self._url,
+                data=body,
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                proxy=self._proxy,
             ) as reply:
-                content = await reply.read()
+                return reply.status, reply.headers, await content_of(reply, self._most)
         except TimeoutError:
             raise self.error(errors.ModelTimeoutError, f"no reply within {self._timeout.total:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            text = f"nothing answers at {self._server} ({error.os_error.strerror or error.os_error})"
-            raise self.error(errors.ModelAPIConnectionError, text) from error
+            raise self.error(errors.ModelAPIConnectionError, self._unreachable(error)) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
             text = f"the connection broke before the reply was complete ({type(error).__name__}: {error})"
             raise self.error(errors.ModelAPIConnectionError, text) from error
@@ -68,16 +111,34 @@ class Transport:
             # Not chained: its text holds the whole address, and with it a password that the address may hold.
             text = "the endpoint is no address; write it as http://host:port/v1 or https://host/v1"
             raise self.error(errors.ModelAPIError, text) from None
-        except aiohttp.ClientError as error:
-            raise self.error(errors.ModelAPIError, f"{type(error).__name__}: {error}") from error
-        if not 200 <= reply.status < 300:
-            kind = kind_of(reply.status, signs_of(content))
-            wait = retry_after(reply.status, reply.headers)
-            raise self.error(kind, f"HTTP {reply.status}: {words_of(content)}", wait, reply.status)
-        try:
-            return orjson.loads(content), reply.headers
-        except orjson.JSONDecodeError:
-            raise self.error(errors.ModelAPIError, f"the reply is no JSON: {quoted(content)}") from None
+        except aiohttp.ClientHttpProxyError as error:
+            text = f"the proxy {server_of(self._proxy or '')} leads no further (HTTP {error.status}): {_VARIABLES}"
+            raise self.error(errors.ModelAPIConnectionError, text) from None
+        except LargeBodyError:
+            text = f"the reply is larger than {self._most:,} bytes; raise the provider's max_reply_bytes if it may be"
+            raise self.error(errors.ModelInvalidReplyError, text) from None
+        except Exception as error:
+            # Whatever a server sends, and whatever that does to the library that reads it, is no reply.
+            raise self.error(errors.ModelInvalidReplyError, f"{type(error).__name__}: {error}") from error
+
+    def _unreachable(self, error: aiohttp.ClientConnectorError) -> str:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return (
+                f"the certificate of {self._server} is not trusted ({error.certificate_error}): where it is one of "
+                "your own, name a file with that of its issuer in SSL_CERT_FILE"
+            )
+        why = error.os_error.strerror or error.os_error
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            return f"the proxy {server_of(self._proxy or '')} does not answer ({why}): {_VARIABLES}"
+        return f"nothing answers at {self._server} ({why})"
+
+    def _redirected(self, status: int, headers: Mapping[str, str]) -> str:
+        """Where a request is sent on to, which is for the user to follow: others are not to read the prompt."""
+        location = headers.get("location")
+        if not location or not 300 <= status < 400:
+            return ""
+        target = urljoin(self._url, location)
+        return f"; it sends requests on to {shown(target)}: make the provider's endpoint {shown(base_of(target))}"
 
     def error(
         self,
@@ -95,18 +156,14 @@ class Transport:
         return kind(f"{self._subject} at {self._server}: {what}{f'; {cure}' if cure else ''}", wait, status)
 
 
-def server_of(url: str) -> str:
-    """Scheme, host and port, without the credentials that a URL may carry."""
-    parts = urlsplit(url)
-    if not parts.netloc:
-        return url.rpartition("@")[2]
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+def is_streamed(content: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether a reply came as server-sent events."""
+    return headers.get("content-type", "").startswith(_EVENTS) or content.lstrip().startswith((b"data:", b"event:"))
 
 
-def _secrets(headers: Mapping[str, str], url: str) -> tuple[str, ...]:
+def _secrets(headers: Mapping[str, str], *urls: str) -> tuple[str, ...]:
     """What no message may repeat: keys, passwords, headers long enough to be one; a longer one before its parts."""
     found = {value for name, value in headers.items() if name not in _PUBLIC and len(value) >= _SHORTEST_SECRET}
     found |= {headers[name].removeprefix("Bearer ") for name in _KEYS if name in headers}
-    password = urlsplit(url).password or ""
-    found |= {password, unquote(password)} if len(password) >= _SHORTEST_PASSWORD else set()
+    found |= {one for url in urls for one in secrets_of(url) if len(one) >= _SHORTEST_PASSWORD}
     return tuple(sorted(filter(None, found), key=len, reverse=True))

@@ -11,6 +11,9 @@ from data_designer.steps.structured import format_instructions
 
 Option = int | str
 
+_SHOWN: Final = 100
+"""Characters of a value that are shown."""
+
 _MISMATCH: Final = "The JSON doesn't match requested <response_schema>: "
 
 
@@ -109,7 +112,8 @@ class _Scale:
             if len(matching) == 1:
                 return matching[0]
         raise ParserException(
-            f"{_MISMATCH}`score` of `{self._name}` is {value!r} and has to be one of {_listed(self._options)}"
+            f"{_MISMATCH}`score` of `{self._name}` is {repr(value)[:_SHOWN]} "
+            f"and has to be one of {_listed(self._options)}"
         )
 
 

@@ -16,7 +16,7 @@ from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
 from data_designer.plan.constraints import constraint
 from data_designer.steps.judge import JudgeSchema
-from data_designer.steps.parsing import is_whole, parse_code, parse_text
+from data_designer.steps.parsing import is_thinking, is_whole, parse_code, parse_text, unindented
 from data_designer.steps.structured import ResponseSchema
 from data_designer.steps.templates import compile_template
 from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
@@ -24,8 +24,22 @@ from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, R
 KEPT_REPLY: Final = 2000
 """Characters of the last reply that are stored with a rejected row."""
 
+_LONGEST_PROBLEM: Final = 2000
+"""Characters of what is said to be wrong with a reply."""
+
+_LONGEST_CORRECTED: Final = 100_000
+"""Characters of a reply that is repeated for correction; after a longer one the conversation starts anew."""
+
+_MORE_THOUGHTS: Final = 4
+"""Further requests of a cell for replies that are cut off inside the model's reasoning."""
+
 _SHOWN: Final = 200
 """Characters of a refusal that the model is shown."""
+
+_CALLS: Final = ("tool_calls", "function_call")
+"""Finish reasons of replies that call tools."""
+
+_TOOLLESS: Final = "The reply calls a tool, and there is none. Answer as asked, in words."
 
 _TOO_LONG: Final = "at the token limit"
 
@@ -82,6 +96,11 @@ class _Turn:
         """What the model thought, where it said so."""
         return (self.response.reasoning or "").strip() or None
 
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the reply wants tools to be called."""
+        return bool(self.response.tool_calls) or self.response.finish_reason in _CALLS
+
     def message(self) -> Message:
         """Give the reply as the next request repeats it."""
         return _message("assistant", self.text)
@@ -104,7 +123,8 @@ class LlmProgram:
 
     A reply that the parser rejects is answered with the parser's own words, up to `corrections` times; then
     the conversation starts anew from the same first messages, up to `restarts` times; then the row is
-    rejected. So a cell costs at most (1 + restarts) * (1 + corrections) requests. An empty reply counts as
+    rejected. So a cell costs at most (1 + restarts) * (1 + corrections) requests, and some more where replies are cut
+    off while the model was still thinking aloud, which it may do more briefly the next time. An empty reply counts as
     rejected in a text column too.
     """
 
@@ -144,14 +164,20 @@ class LlmProgram:
         except PromptTemplateRenderError as error:
             return Drop(Reason(type(error).__name__, str(error)))
         problem, turn = "", _Turn(first, Response(""))
+        thoughts = _MORE_THOUGHTS if self._limits.restarts or self._limits.corrections else 0
         for _ in range(1 + self._limits.restarts):
             messages = first
             for _ in range(1 + self._limits.corrections):
                 turn = _Turn(messages, (yield Request(messages, self._params)))
+                while thoughts and _is_lost_in_thought(turn):
+                    thoughts -= 1
+                    turn = _Turn(messages, (yield Request(messages, self._params)))
                 try:
                     value = self._value(turn)
                 except ParserException as error:
-                    problem = str(error)
+                    problem = str(error)[:_LONGEST_PROBLEM]
+                    if len(turn.text) > _LONGEST_CORRECTED:
+                        break
                     messages = [*messages, turn.message(), _message("user", problem)]
                 else:
                     return Ok((value, *(extra(turn) for extra in self._extras)))
@@ -162,11 +188,20 @@ class LlmProgram:
         if turn.response.finish_reason == REFUSED:
             raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
         if not turn.text:
-            raise ParserException("The reply is empty. Answer as asked.")
-        cut = _CUT.get(turn.response.finish_reason or "")
-        if cut is not None and not self._is_whole(turn.text):
+            raise ParserException(_TOOLLESS if turn.calls_tools else "The reply is empty. Answer as asked.")
+        try:
+            return self._answer(unindented(turn.response.text), _CUT.get(turn.response.finish_reason or ""))
+        except (ParserException, MemoryError):
+            raise
+        except Exception as error:
+            # What is in a reply is the model's, and no reason for the run to end.
+            raise ParserException(f"The reply cannot be read ({type(error).__name__}: {error}).") from error
+
+    def _answer(self, reply: str, cut: tuple[str, str] | None) -> Any:
+        """What a reply says, which may have been cut off somewhere."""
+        if cut is not None and (is_thinking(reply) or not self._is_whole(reply)):
             raise ParserException(f"The reply is cut off {cut[0]}. Answer again, more briefly.")
-        return self._parse(turn.text)
+        return self._parse(reply)
 
     def _messages(self, record: Record) -> list[Message]:
         user = _message("user", self._prompt.render(record) + self._suffix)
@@ -187,6 +222,11 @@ class LlmProgram:
         return Reason(kind, "; ".join(parts), last_reply=turn.text[:KEPT_REPLY])
 
 
+def _is_lost_in_thought(turn: _Turn) -> bool:
+    """Whether a reply was cut off before the model began to answer."""
+    return (turn.response.finish_reason or "") in _CUT and is_thinking(turn.response.text)
+
+
 def _named(turn: _Turn) -> tuple[str, str]:
     """The kind of a reply that is of no use, and what the user can do about it."""
     finish = turn.response.finish_reason or ""
@@ -197,12 +237,25 @@ def _named(turn: _Turn) -> tuple[str, str]:
             "ModelRefusalError",
             "the model or its filter declined to answer: change the prompt or the model",
         )
+    if not turn.text and turn.calls_tools:
+        what = (
+            f"the reply calls {_tools(turn.response.tool_calls)} instead of answering, and the column has no tools: "
+            "take `tools` and `functions` out of extra_body, or choose a model that answers without them"
+        )
+        return "ModelToolCallsReplyError", what
     if not turn.text:
         return (
             "ModelEmptyReplyError",
             "the reply is empty: is it a chat model, or does it only think?",
         )
     return "ModelGenerationValidationFailureError", ""
+
+
+def _tools(calls: Sequence[Mapping[str, Any]]) -> str:
+    functions = [call.get("function") for call in calls]
+    names = [function.get("name") for function in functions if isinstance(function, Mapping)]
+    shown = ", ".join(repr(name[:_SHOWN]) for name in names[:3] if isinstance(name, str))
+    return f"the tool {shown}" if shown else "tools"
 
 
 def unsupported(config: LLMTextColumnConfig) -> list[str]:

@@ -1,5 +1,6 @@
 """Removes from an answer what its JSON Schema does not declare, and nothing else."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from data_designer.errors import ParserException
+from data_designer.steps.patterns import Search, matcher
 
 Schema = Mapping[str, Any]
 
@@ -16,6 +18,8 @@ _STRUCTURE: Final = frozenset(
 )
 """Keywords beside which `anyOf` and `oneOf` add to an object instead of offering a choice."""
 _ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples", "deprecated", "$comment"})
+_SHOWN: Final = 100
+"""Characters of a value that are shown."""
 _MAX_HOPS: Final = 16
 """References followed in a row; a schema that only refers to itself ends here."""
 _PLACES: Final = re.compile(r"\\\.\??\\d\{0,(\d+)\}")
@@ -24,6 +28,8 @@ _PLACES: Final = re.compile(r"\\\.\??\\d\{0,(\d+)\}")
 
 Judge = Callable[[Any], bool]
 """Tells whether a value fits one part of the schema."""
+_Chosen = dict[tuple[int, int], Any]
+"""What was chosen for a part of an answer where the schema offers a choice, by the identities of both."""
 
 
 @dataclass(slots=True)
@@ -31,7 +37,7 @@ class _Node:
     """What pruning needs to know of one place in the schema."""
 
     properties: dict[str, "_Node"] = field(default_factory=dict)
-    patterns: list[tuple[re.Pattern[str], "_Node"]] = field(default_factory=list)
+    patterns: list[tuple[Search, "_Node"]] = field(default_factory=list)
     others: "_Node | None" = None
     """Shape of properties that are not declared by name."""
     closed: bool = False
@@ -92,7 +98,7 @@ class Pruner:
         Raises:
             ParserException: a discriminator has a value that no variant is for.
         """
-        return self._pruned(self._node, value)
+        return self._pruned(self._node, value, {})
 
     # --- preparing ---------------------------------------------------------------------------------------
 
@@ -146,7 +152,7 @@ class Pruner:
             for name, schema in part.get("properties", {}).items():
                 declared.setdefault(name, []).append(schema)
             for pattern, schema in part.get("patternProperties", {}).items():
-                node.patterns.append((re.compile(pattern), self._compiled(schema)))
+                node.patterns.append((matcher(pattern), self._compiled(schema)))
         node.properties = {name: self._merged(schemas) for name, schemas in declared.items()}
         additional = [part["additionalProperties"] for part in parts if "additionalProperties" in part]
         is_open = any(value is not False for value in additional) or any(
@@ -191,47 +197,56 @@ class Pruner:
 
     # --- pruning -----------------------------------------------------------------------------------------
 
-    def _pruned(self, node: _Node, value: Any) -> Any:
+    def _pruned(self, node: _Node, value: Any, chosen: _Chosen) -> Any:
         if node.is_decimal:
             rounded = _rounded(value, node.places)
             return self._number(rounded) if isinstance(rounded, Decimal) else rounded
         if node.branches:
-            return self._chosen(node, value)
+            return self._chosen(node, value, chosen)
         match value:
             case dict():
-                return self._pruned_object(node, value)
+                return self._pruned_object(node, value, chosen)
             case list():
-                return self._pruned_array(node, value)
+                return self._pruned_array(node, value, chosen)
             case _:
                 return value
 
-    def _pruned_object(self, node: _Node, value: dict[str, Any]) -> dict[str, Any]:
+    def _pruned_object(self, node: _Node, value: dict[str, Any], chosen: _Chosen) -> dict[str, Any]:
         kept = {}
         for name, item in value.items():
             inner = node.properties.get(name)
             if inner is None:
-                inner = next((shape for pattern, shape in node.patterns if pattern.search(name)), node.others)
+                inner = next((shape for is_named, shape in node.patterns if is_named(name)), node.others)
             if inner is not None:
-                kept[name] = self._pruned(inner, item)
+                kept[name] = self._pruned(inner, item, chosen)
             elif not node.closed:
                 kept[name] = item
         return kept
 
-    def _pruned_array(self, node: _Node, value: list[Any]) -> list[Any]:
+    def _pruned_array(self, node: _Node, value: list[Any], chosen: _Chosen) -> list[Any]:
         if node.items is None and not node.prefix:
             return value
-        first = [self._pruned(shape, item) for shape, item in zip(node.prefix, value, strict=False)]
+        first = [self._pruned(shape, item, chosen) for shape, item in zip(node.prefix, value, strict=False)]
         rest = value[len(first) :]
-        return first + (rest if node.items is None else [self._pruned(node.items, item) for item in rest])
+        return first + (rest if node.items is None else [self._pruned(node.items, item, chosen) for item in rest])
 
-    def _chosen(self, node: _Node, value: Any) -> Any:
+    def _chosen(self, node: _Node, value: Any, chosen: _Chosen) -> Any:
+        if not isinstance(value, dict | list):
+            return self._best(node, value, chosen)
+        # What is inside several variants is looked at once for each of them, and not once for each way to it.
+        key = id(node), id(value)
+        if key not in chosen:
+            chosen[key] = self._best(node, value, chosen)
+        return chosen[key]
+
+    def _best(self, node: _Node, value: Any, chosen: _Chosen) -> Any:
         if node.tagged and isinstance(value, dict):
-            return self._pruned(_variant(node, value), value)
+            return self._pruned(_variant(node, value), value, chosen)
         types = _json_types(value)
         fitting = [branch for branch in node.branches if not branch.types or branch.types & types]
         if len(fitting) == 1:
-            return self._pruned(fitting[0].node, value)
-        candidates = ((branch, self._pruned(branch.node, value)) for branch in fitting)
+            return self._pruned(fitting[0].node, value, chosen)
+        candidates = ((branch, self._pruned(branch.node, value, chosen)) for branch in fitting)
         valid = [pruned for branch, pruned in candidates if branch.fits(pruned)]
         return max(valid, key=_size, default=value)
 
@@ -257,7 +272,7 @@ def _variant(node: _Node, value: dict[str, Any]) -> _Node:
     if not isinstance(tag, str | int | None) or tag not in node.tagged:
         raise ParserException(
             "The JSON doesn't match requested <response_schema>: "
-            f"property `{node.tag}` is {tag!r} and has to be one of {', '.join(map(repr, node.tagged))}."
+            f"property `{node.tag}` is {repr(tag)[:_SHOWN]} and has to be one of {', '.join(map(repr, node.tagged))}."
         )
     return node.tagged[tag]
 
@@ -291,7 +306,7 @@ def _rounded(value: Any, places: int | None) -> Any:
             number = number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     except InvalidOperation:
         return value
-    return number if number.is_finite() else value
+    return number if number.is_finite() and math.isfinite(float(number)) else value
 
 
 def _json_types(value: Any) -> frozenset[str]:

@@ -1,24 +1,34 @@
 """Whether a value fits a JSON Schema: what jsonschema says, said faster where that is safe.
 
-A schema's meaning is what jsonschema says. Its verdicts come from jsonschema-rs, two orders of magnitude faster,
-wherever both are known to judge alike; jsonschema itself is imported only where it is needed.
+A schema's meaning is what jsonschema says, but for regular expressions: what they match is decided in `patterns`. Its
+verdicts come from jsonschema-rs, two orders of magnitude faster, wherever both are known to judge alike; jsonschema
+itself is imported only where it is needed.
 """
 
-import re
-from collections.abc import Mapping
-from functools import cached_property
+import math
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema_rs
 import orjson
 
+from data_designer.steps.patterns import matcher
 from data_designer.steps.pruning import Schema, resolved
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-_PATTERN: Final = "pattern-of-python"
-"""The keyword under which a pattern is handed to jsonschema-rs, which then has Python's `re` judge it."""
+_PATTERN: Final = "pattern-judged-here"
+"""The keyword under which a pattern is handed to jsonschema-rs, which then has `patterns` judge it."""
+_WATCHED: Final = "counted-here"
+"""The keyword by which jsonschema-rs counts how often it comes to a schema that refers to itself."""
+_MOST_WORK: Final = 200_000
+"""Times that an answer may be compared with a schema that refers to itself: with several variants inside one another
+they are as many as variants to the power of levels."""
+_WORK_OF_JSONSCHEMA: Final = 40
+"""As many as one of jsonschema's comparisons counts for, by the time it takes."""
 _MAX_LEVELS: Final = 16
 """Schemas that look at the same value inside one another. Times orjson's 254 levels of a value it bounds the stack
 that jsonschema-rs needs; a schema that refers to itself for the same value exceeds it too."""
@@ -42,6 +52,22 @@ _DOUBTFUL: Final = frozenset(
 """Keywords that the libraries read differently: another regex dialect, other rounding, other notions of scope."""
 
 
+class WorkError(Exception):
+    """A value cannot be compared with a schema in reasonable time."""
+
+
+class _Work(threading.local):
+    left: float = math.inf
+
+
+_WORK: Final = _Work()
+
+
+def limit_work(work: float = _MOST_WORK) -> None:
+    """What this thread judges from now on may take so much work in all."""
+    _WORK.left = work
+
+
 class SchemaCheck:
     """Tells whether values fit a schema, exactly as jsonschema does. Prepared once, used for every answer."""
 
@@ -62,9 +88,13 @@ class SchemaCheck:
 
         Raises:
             RecursionError: it is nested too deeply.
+            WorkError: it would take too long, where that was limited.
         """
         if self.quick is not None and _is_plain(value):
-            return self.quick.is_valid(value)
+            fits = self.quick.is_valid(value)
+            if _WORK.left < 0:
+                raise WorkError
+            return fits
         try:
             return self.exact.is_valid(value)
         except BaseException as error:
@@ -76,23 +106,85 @@ class SchemaCheck:
     @cached_property
     def exact(self) -> "Validator":
         """The validator of jsonschema, which also finds the words for what does not fit."""
-        from jsonschema import Draft202012Validator
         from referencing import Registry
 
         # An explicit registry keeps the validator from fetching references over the network.
-        whole: Validator = Draft202012Validator(self._root, registry=Registry())
+        whole: Validator = exact_validator()(self._root, registry=Registry())
         return whole if self._schema is self._root else whole.evolve(schema=self._schema)
 
 
-class _PythonPattern:
-    """The keyword `pattern` as jsonschema judges it: jsonschema-rs has another dialect of regular expressions."""
+@cache
+def exact_validator() -> "type[Validator]":
+    """The class of jsonschema's validators that judge with our regular expressions."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    own = {
+        "$ref": _reference,
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional,
+    }
+    validator: type[Validator] = extend(Draft202012Validator, own)  # type: ignore[no-untyped-call]
+    return validator
+
+
+def _reference(validator: Any, ref: str, instance: Any, schema: Schema) -> Iterator[Any]:
+    from jsonschema import Draft202012Validator
+
+    _WORK.left -= _WORK_OF_JSONSCHEMA
+    if _WORK.left < 0:
+        raise WorkError
+    yield from Draft202012Validator.VALIDATORS["$ref"](validator, ref, instance, schema)
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, _: Schema) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if validator.is_type(instance, "string") and not matcher(pattern)(instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, named: Mapping[str, Any], instance: Any, _: Schema) -> Iterator[Any]:
+    if validator.is_type(instance, "object"):
+        for pattern, inner in named.items():
+            for name in filter(matcher(pattern), instance):
+                yield from validator.descend(instance[name], inner, path=name, schema_path=pattern)
+
+
+def _additional(validator: Any, allowed: Any, instance: Any, schema: Schema) -> Iterator[Any]:
+    """As jsonschema judges it, where all properties are declared that some pattern is for."""
+    from jsonschema import Draft202012Validator
+
+    if patterns := schema.get("patternProperties"):
+        matching = (name for pattern in patterns for name in filter(matcher(pattern), instance))
+        declared = {**schema.get("properties", {}), **dict.fromkeys(matching, True)}
+        schema = {"properties": declared}
+    yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, allowed, instance, schema)
+
+
+class _Pattern:
+    """The keyword `pattern` of jsonschema-rs."""
 
     def __init__(self, parent_schema: Any, value: str, schema_path: Any) -> None:  # noqa: ARG002 - the library's form
-        self._search = re.compile(value).search
+        self._search = matcher(value)
 
     def validate(self, instance: Any) -> None:
         """Raise for a string that does not match."""
         if isinstance(instance, str) and not self._search(instance):
+            raise ValueError
+
+
+class _Watch:
+    """The keyword of jsonschema-rs that counts."""
+
+    def __init__(self, parent_schema: Any, value: bool, schema_path: Any) -> None:
+        pass
+
+    def validate(self, _: Any) -> None:
+        """Raise where there was too much work: then nothing fits any more, and it is over soon."""
+        _WORK.left -= 1
+        if _WORK.left < 0:
             raise ValueError
 
 
@@ -111,6 +203,7 @@ class _Rewriter:
         self._root = root
         self._names: dict[tuple[str, int], str] = {}
         self._targets: dict[str, Any] = {}
+        self._recursive: set[str] = set()
 
     def rewritten(self, schema: Any) -> dict[str, Any]:
         """Copy the schema and all that it refers to.
@@ -155,7 +248,10 @@ class _Rewriter:
         name = self._names.get((ref, level))
         if name is None:
             name = self._names[ref, level] = str(len(self._names))
-            self._targets[name] = self._copy(resolved(self._root, ref), level)
+            copy = self._copy(resolved(self._root, ref), level)
+            self._targets[name] = {"allOf": [{_WATCHED: True}, copy]} if name in self._recursive else copy
+        elif name not in self._targets:  # It is being copied.
+            self._recursive.add(name)
         return name
 
 
@@ -169,7 +265,7 @@ def _quick(schema: Any, root: Any) -> jsonschema_rs.Validator | None:
             copy,
             validate_formats=False,  # jsonschema takes formats as annotations
             offline=True,  # nothing is fetched; what refers outside has been left to jsonschema before
-            keywords={_PATTERN: _PythonPattern},
+            keywords={_PATTERN: _Pattern, _WATCHED: _Watch},
         )
     except (_DoubtfulError, LookupError, ValueError, TypeError, RecursionError, jsonschema_rs.ReferencingError):
         return None

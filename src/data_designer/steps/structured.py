@@ -1,6 +1,7 @@
 """Answers in JSON: what the prompt says about their form, and how a reply is held to it."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from data_designer.errors import ParserException
 from data_designer.steps.parsing import parse_bare_json, parse_json
+from data_designer.steps.patterns import matcher, patterns_of
 from data_designer.steps.pruning import Judge, Pruner, Schema, resolved
-from data_designer.steps.schema_check import SchemaCheck
+from data_designer.steps.schema_check import SchemaCheck, WorkError, limit_work
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -55,6 +57,7 @@ class ResponseSchema:
         Raises:
             ParserException: it does not fit the schema; the text names each place.
         """
+        limit_work()
         try:
             pruned = self._pruner.prune(value)
             mismatches = [] if self._check.fits(pruned) else _mismatches(self._check.exact, pruned)
@@ -62,6 +65,13 @@ class ResponseSchema:
             raise ParserException(
                 "The JSON doesn't match requested <response_schema>: it is nested too deeply."
             ) from error
+        except WorkError as error:
+            raise ParserException(
+                "The JSON doesn't match requested <response_schema>: it has too many variants inside one another to be "
+                "checked. Give simpler JSON."
+            ) from error
+        finally:
+            limit_work(math.inf)
         if mismatches:
             raise ParserException(
                 "The JSON doesn't match requested <response_schema>:\n"
@@ -100,7 +110,28 @@ def schema_violations(schema: Schema) -> list[str]:
     except SchemaError as error:
         return [f"output_format is no valid JSON Schema at {error.json_path}: {error.message}"]
     refs = sorted({ref for ref in _refs(schema) if not _resolves(schema, ref)})
-    return [f"output_format refers to {ref!r}, which is not in the schema" for ref in refs]
+    unknown = [f"output_format refers to {ref!r}, which is not in the schema" for ref in refs]
+    return [*unknown, *_unusable_patterns(schema)]
+
+
+def _unusable_patterns(schema: Schema) -> Iterator[str]:
+    if _has_keyword(schema, "patternProperties") and _has_keyword(schema, "unevaluatedProperties"):
+        yield "output_format has patternProperties and unevaluatedProperties; use additionalProperties instead"
+    for pattern in sorted(set(patterns_of(schema))):
+        try:
+            matcher(pattern)
+        except ValueError as error:
+            yield f"output_format has a pattern that is not supported: {error}; write it without what only Python has"
+
+
+def _has_keyword(schema: Any, keyword: str) -> bool:
+    match schema:
+        case Mapping():
+            return keyword in schema or any(_has_keyword(value, keyword) for value in schema.values())
+        case list():
+            return any(_has_keyword(value, keyword) for value in schema)
+        case _:
+            return False
 
 
 def _mismatches(validator: "Validator", value: Any) -> list[str]:
@@ -113,7 +144,7 @@ def _mismatches(validator: "Validator", value: Any) -> list[str]:
         message = cause.message
         if len(message) > _SHOWN_CHARACTERS:
             message = f"{message[:_SHOWN_CHARACTERS]}..."
-        lines.append(f"- at {cause.json_path}: {message}")
+        lines.append(f"- at {cause.json_path[:_SHOWN_CHARACTERS]}: {message}")
     return lines
 
 

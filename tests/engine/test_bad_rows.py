@@ -101,7 +101,7 @@ def test_an_endpoint_that_dies_among_them_stops_the_run_resumably(
     """Nothing is rejected for it; when it is back, the rest is made and only the bad rows are rejected."""
 
     async def scenario() -> None:
-        site = Site(Server(breaks=is_bad, down_after=4.0), replicas)
+        site = Site(Server(breaks=is_bad, down_after=1003.0), replicas)
         report = await site.make(one_column(greeted), RECORDS, PROVIDER, outage_patience=60.0)
         assert "has been failing for" in (report.stop_reason or "")
         assert ended(site)[1] == 0

@@ -11,6 +11,7 @@ from data_designer.errors import ModelInternalServerError, ModelRateLimitError
 from data_designer.models.caller import Caller, CallerOptions
 from data_designer.models.gate import Gate, GateLimits, Hold
 from data_designer.models.limits import Slots
+from data_designer.models.model import GREETING
 from data_designer.values import Response
 
 
@@ -68,8 +69,8 @@ def test_a_refusal_that_says_for_how_long_is_worth_a_line_at_once() -> None:
 
 def test_a_pause_that_a_good_reply_asks_for_is_said() -> None:
     """By its headers; that is no trouble."""
-    model = FakeModel(verdict=scripted(Response("fine", usage=REPLY.usage, pause=30.0)))
-    (hold,) = holds(model, caller(model), 10.0)
+    model = FakeModel(verdict=scripted(Response("fine", usage=REPLY.usage, pause=30.0)), latency=0.5)
+    (hold,) = holds(model, caller(model), 10.5, requests=3)
     assert text(hold) == "it wants to be left alone for 20 s more"
     assert hold is not None
     assert not hold.is_trouble
@@ -93,6 +94,14 @@ def test_requests_that_take_long_are_counted_with_their_timeout() -> None:
     assert second is not None
     assert (first.lasted, second.lasted) == (20.0, 10.0)
     assert none is None
+
+
+def test_a_request_that_was_given_up_keeps_nothing_back() -> None:
+    """Its last attempt failed, and nobody asks any more."""
+    model = FakeModel(verdict=lambda sent: ModelInternalServerError("no") if sent.request is not GREETING else REPLY)
+    early, late = holds(model, caller(model), 0.0, 600.0)
+    assert early is not None
+    assert late is None
 
 
 def test_somebody_is_told_when_requests_begin_to_fail() -> None:

@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer one."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        prompt = next(m for m in body["messages"] if m["role"] == "user")["content"][0]["text"]
+        prompt = next(m for m in body["messages"] if m["role"] == "user")["content"]
         reply = self.endpoint.answered(prompt, body)
         message = {"role": "assistant", "content": reply.text}
         good = {

@@ -1,12 +1,19 @@
 """Rows whose requests always fail, with caps, budgets and the breaker around them, in virtual time."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.engine.virtual_cluster import MINUTE, Server, Site, busiest
+from tests.models.fakes import REPLY, request
 
 import data_designer.config as dd
+from data_designer.engine.recording import Recording, RowAsks
+from data_designer.models.caller import Keep
+from data_designer.plan.model import Geometry
+from data_designer.values import Request, Response
 
 InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
 REPLICAS = pytest.mark.parametrize("replicas", [1, 3])
@@ -101,7 +108,7 @@ def test_an_endpoint_that_dies_among_them_stops_the_run_resumably(
     """Nothing is rejected for it; when it is back, the rest is made and only the bad rows are rejected."""
 
     async def scenario() -> None:
-        site = Site(Server(breaks=is_bad, down_after=4.0), replicas)
+        site = Site(Server(breaks=is_bad, down_after=1003.0), replicas)
         report = await site.make(one_column(greeted), RECORDS, PROVIDER, outage_patience=60.0)
         assert "has been failing for" in (report.stop_reason or "")
         assert ended(site)[1] == 0
@@ -136,3 +143,21 @@ def test_an_endpoint_that_fails_half_of_the_time_rejects_nothing(in_virtual_time
         assert ended(site) == (RECORDS, 0, 0)
 
     in_virtual_time(scenario())
+
+
+def test_a_request_whose_reply_is_in_the_journal_is_remembered() -> None:
+    """A model that is not to be greeted can be asked it once more."""
+    one, other = request("known"), request("new")
+    known, remembered, asked = SimpleNamespace(reply=lambda _, given: REPLY if given is one else None), [], []
+
+    async def ask(given: Request, _: Keep) -> Response:
+        asked.append(given)
+        return REPLY
+
+    async def scenario() -> None:
+        row = RowAsks(ask, 0, Recording(None, Geometry(1, 1), "r"), [known], None, remembered.append)
+        for given in (one, other):
+            await row.of("t", "fingerprint")(given)
+
+    asyncio.run(scenario())
+    assert (remembered, asked) == ([one], [other])

@@ -65,6 +65,8 @@ class Server:
     """Whether a prompt is one that it cannot bear."""
     down_after: float = float("inf")
     """When it begins to answer nothing any more."""
+    up_after: float = float("inf")
+    """When it answers again."""
     asked: list[Asked] = field(default_factory=list)
     in_flight: Counter[str] = field(default_factory=Counter)
     peak: Counter[str] = field(default_factory=Counter)
@@ -85,7 +87,8 @@ class Server:
                 raise ModelRateLimitError("too many a minute", 1.0, 429)
             await asyncio.sleep(self.latency * self._chance.uniform(0.5, 1.5))
             prompt: str = request.messages[-1]["content"][0]["text"]
-            if now >= self.down_after or self._chance.random() < self.error_rate or self.breaks(prompt):
+            is_down = self.down_after <= now < self.up_after
+            if is_down or self._chance.random() < self.error_rate or self.breaks(prompt):
                 raise ModelInternalServerError("out of order")
         except ModelError as error:
             asked.error = str(error)

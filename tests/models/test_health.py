@@ -16,6 +16,7 @@ from data_designer.errors import (
     ModelAuthenticationError,
     ModelInternalServerError,
 )
+from data_designer.models import health
 from data_designer.models.health import check_pools
 from data_designer.plan.model import Pool
 
@@ -42,6 +43,7 @@ class Greeted:
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.slept: list[float] = []
+        self.headers: dict[str, str] = {}
 
     async def _handle(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -52,7 +54,7 @@ class Greeted:
         if reply is None:
             await asyncio.get_running_loop().create_future()
         status, content = reply or (500, {})
-        return web.json_response(content, status=status)
+        return web.json_response(content, status=status, headers=self.headers)
 
     async def sleep(self, seconds: float) -> None:
         """Do not wait."""
@@ -64,7 +66,7 @@ class Greeted:
         async def scenario() -> None:
             app = web.Application()
             app.router.add_post("/v1/chat/completions", self._handle)
-            runner = web.AppRunner(app, shutdown_timeout=0)
+            runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             port = runner.addresses[0][1]
@@ -103,6 +105,27 @@ def test_a_server_that_is_loading_its_model_is_waited_for() -> None:
     greeted = Greeted(lambda _, times: (200, FINE) if times > 10 else (503, loading))
     greeted.check(["a"])
     assert greeted.slept == [2.0] * 10
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("20", 20.0), ("0", 0.5), ("86400", 60.0)])
+def test_a_server_that_asks_to_be_left_alone_is(asked: str, waited: float, caplog: pytest.LogCaptureFixture) -> None:
+    """For a minute at most, and a long wait is said."""
+    greeted = Greeted(lambda _, times: (200, FINE) if times == 2 else (429, {"error": "full"}))
+    greeted.headers = {"Retry-After": asked}
+    with caplog.at_level("INFO"):
+        greeted.check(["a"])
+    assert greeted.slept == [waited]
+    assert ("waiting" in caplog.text) == (waited > 5)
+
+
+def test_models_that_take_long_are_named_while_they_do(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the deadline, so that nobody wonders."""
+    monkeypatch.setattr(health, "_QUIET", 0.01)
+    with caplog.at_level("INFO"), pytest.raises(TimeoutError):
+        Greeted(lambda model, _: (200, FINE) if model == "model-quick" else None).check(["slow", "quick"], deadline=0.2)
+    assert "waiting for 'slow'" in caplog.text
 
 
 def test_one_endpoint_of_several_that_works_is_enough(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import datetime as dt
 import ipaddress
+import random
 import re
 import socket
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.models.fakes import FakeServer, says, served
+from tests.models.fakes import FakeServer, pool, request, says, served
 
 from data_designer import errors
+from data_designer.models.client import ModelClient
+from data_designer.models.health import check_pools
 from data_designer.models.sessions import open_session, trusted
 from data_designer.models.transport import Transport
 
@@ -72,6 +75,79 @@ def test_a_proxy_that_is_not_there_is_what_the_error_says() -> None:
     assert f"the proxy http://127.0.0.1:{port} does not answer" in str(error)
     assert "HTTPS_PROXY" in str(error)
     assert "hunter22" not in repr(error)
+
+
+GOOD = {"choices": [{"message": {"content": "fine"}}]}
+
+
+def test_the_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model's client finds it by itself, before a run and in it."""
+
+    async def scenario() -> list[str]:
+        async with served(says(GOOD)) as proxy, open_session() as session:
+            monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
+            monkeypatch.setenv("no_proxy", "")
+            await ModelClient(pool(HOST), None, session).ask(request(), random.Random(0))
+            await check_pools([(pool(HOST), None)])
+            return proxy.paths
+
+    assert asyncio.run(scenario()) == ["/v1/chat/completions"] * 2
+
+
+def test_the_simulated_model_is_asked_directly_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server is the run's own, also where replicas elsewhere ask it by this machine's address."""
+    monkeypatch.setenv("http_proxy", "http://proxy.corp.invalid")
+    monkeypatch.setenv("no_proxy", "")
+
+    async def proxies(kind: str) -> list[str | None]:
+        async with open_session() as session:
+            client = ModelClient(pool("http://192.0.2.1:1/v1", provider={"provider_type": kind}), None, session)
+            return [transport._proxy for transport in client._transports]
+
+    assert asyncio.run(proxies("simulated")) == [None]
+    assert asyncio.run(proxies("openai")) == ["http://proxy.corp.invalid"]
+
+
+@asynccontextmanager
+async def tunnelling() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A proxy that leads on to wherever it is asked for, and the heads of the requests for that."""
+    heads: list[bytes] = []
+    pipes: list[asyncio.Task[None]] = []
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        host, _, port = heads[-1].split()[1].decode().rpartition(":")
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        pipes.extend(asyncio.create_task(pipe(*way)) for way in ((reader, far_writer), (far_reader, writer)))
+
+    async with await asyncio.start_server(lead, "127.0.0.1", 0) as server:
+        yield f"http://user:hunter22@127.0.0.1:{server.sockets[0].getsockname()[1]}", heads
+        await asyncio.gather(*pipes)
+
+
+def test_tls_goes_through_a_proxy_unread(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By CONNECT, with the proxy's credentials for the proxy alone."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    async def scenario() -> tuple[Any, list[bytes]]:
+        async with speaking_tls(certificate) as url, tunnelling() as (proxy, heads):
+            return await post(url, proxy), heads
+
+    data, heads = asyncio.run(scenario())
+    assert data == {"a": 1}
+    assert len(heads) == 1
+    assert heads[0].startswith(b"CONNECT 127.0.0.1:")
+    assert b64encode(b"user:hunter22") in heads[0]
 
 
 @pytest.mark.parametrize("status", [403, 407])

@@ -138,7 +138,10 @@ class Caller:
         self._known: Request | None = None
         """A request that was answered."""
         self._answered_at = float("-inf")
+        self._asking = 0
+        """Requests that have not come to their end."""
         self._in_flight = 0
+        """Attempts at them, and probes, that are on their way."""
         self._busy_since = float("-inf")
         """When the first of those that are in flight was sent; others may have been before it."""
         self._sent_answered = float("-inf")
@@ -161,6 +164,13 @@ class Caller:
                 again while it answered others.
             Outage: the endpoint has been failing for longer than the run is willing to wait.
         """
+        self._asking += 1
+        try:
+            return await self._reply(request, keep)
+        finally:
+            self._asking -= 1
+
+    async def _reply(self, request: Request, keep: Keep | None) -> Response:
         tries = _Tries(self._answers, self._probes)
         while True:
             tries.attempts += 1
@@ -288,6 +298,8 @@ class Caller:
 
     def hold(self) -> Hold | None:
         """What keeps requests back, or rows waiting, if anything does."""
+        if not self._asking:
+            return None
         if self._failing_since is not None:
             failing, rest = self._failing(), self._gate.rest()
             again = f"in {rest:.0f} s" if rest else "all the time"

@@ -84,8 +84,12 @@ class ChatForm:
 def turn(message: Message) -> Message:
     """A message as it is posted: what is text alone is a string, which every server takes."""
     content = message["content"]
-    if isinstance(content, list) and all(block.get("type") == "text" for block in content):
-        return {**message, "content": "\n".join([block["text"] for block in content])}
+    if isinstance(content, str):
+        return message
+    if len(content) == 1 and content[0].get("type") == "text":
+        return {**message, "content": content[0]["text"]}
+    if all(block.get("type") == "text" for block in content):
+        return {**message, "content": "\n".join(block["text"] for block in content)}
     return message
 
 

@@ -1,6 +1,7 @@
 """Finds out how an endpoint constrains its replies to a JSON schema, by asking for something no model would say."""
 
 import asyncio
+import logging
 import random
 from collections.abc import MutableMapping, Sequence
 
@@ -15,6 +16,8 @@ from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Pool
 from data_designer.values import Request
 
+logger = logging.getLogger(__name__)
+
 _SIGN = "constrained-7f3a"
 _SCHEMA = {
     "type": "object",
@@ -26,6 +29,8 @@ _TRIES = 2
 """Of each form, since endpoints err."""
 _ROOM = 256
 """Tokens that the sign fits into, white space that some models add included."""
+_QUIET = 5.0
+"""Seconds until it is said what is waited for."""
 _MESSAGES = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
 
 Known = MutableMapping[tuple[str, ...], str | None]
@@ -44,8 +49,14 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     """
     # Aliases that share an endpoint and a model share the probe; one that insists is to hear what went wrong.
     asked = {_where(pool): (pool, key) for pool, key in sorted(pools, key=lambda one: _insists(one[0]))}
-    async with open_session() as session:
-        forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in asked.values()))
+    aliases = ", ".join(f"'{pool.alias}'" for pool, _ in asked.values())
+    words = ("waiting for %s to show in what form replies in JSON can be asked for", aliases)
+    late = asyncio.get_running_loop().call_later(_QUIET, logger.info, *words)
+    try:
+        async with open_session() as session:
+            forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in asked.values()))
+    finally:
+        late.cancel()
     by_place = dict(zip(asked, forms, strict=True))
     found = {pool.alias: by_place[_where(pool)] for pool, _ in pools}
     for pool, _ in pools:

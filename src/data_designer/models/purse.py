@@ -181,5 +181,7 @@ def _nobody() -> None:
 
 def _bytes_of(message: dict[str, object]) -> int:
     content = message["content"]
+    if isinstance(content, str):
+        return len(content.encode())
     blocks = content if isinstance(content, list) else []
     return sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))

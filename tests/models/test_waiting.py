@@ -1,0 +1,116 @@
+"""What a caller says of that for which it waits."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+from tests.models.fakes import REPLY, FakeModel, always, request, scripted
+
+from data_designer.errors import ModelInternalServerError, ModelRateLimitError
+from data_designer.models.caller import Caller, CallerOptions
+from data_designer.models.gate import Gate, GateLimits, Hold
+from data_designer.models.limits import Slots
+from data_designer.models.model import GREETING
+from data_designer.values import Response
+
+
+def caller(model: FakeModel, limits: GateLimits | None = None, **options: Any) -> Caller:
+    """A caller in the model's time, with two slots."""
+    time = model.time
+    gate = Gate(Slots(2), limits, clock=time.clock, sleep=time.sleep)
+    gate.share(1.0)
+    rng = random.Random(1)
+    return Caller(model, gate, CallerOptions(**options), rng=rng, clock=time.clock, sleep=time.sleep)
+
+
+def holds(model: FakeModel, asking: Caller, *moments: float, requests: int = 1) -> list[Hold | None]:
+    """What is said so many seconds after some requests were sent."""
+
+    async def look(at: float) -> Hold | None:
+        await model.time.sleep(at)
+        return asking.hold()
+
+    async def scenario() -> list[Hold | None]:
+        work: list[Any] = [asking.ask(request()) for _ in range(requests)]
+        return (await model.time.run(*work, *map(look, moments)))[requests:]
+
+    return asyncio.run(scenario())
+
+
+def text(hold: Hold | None) -> str:
+    """The words."""
+    assert hold is not None
+    return hold.text
+
+
+def test_an_endpoint_that_fails_is_quoted_with_the_time_until_the_run_stops() -> None:
+    """Trouble, after a moment in which it may pass."""
+    model = FakeModel(verdict=always(ModelInternalServerError("HTTP 503: closed")))
+    (hold,) = holds(model, caller(model, first_patience=60.0), 10.0)
+    assert text(hold) == (
+        "HTTP 503: closed; it is asked again all the time, and the run stops, resumably, if nothing is answered "
+        "within 50 s"
+    )
+    assert hold is not None
+    assert (hold.lasted, hold.is_trouble, hold.worth_saying_after > 0) == (10.0, True, True)
+
+
+def test_a_refusal_that_says_for_how_long_is_worth_a_line_at_once() -> None:
+    """Whoever reads the log learns when it goes on."""
+    model = FakeModel(verdict=scripted(ModelRateLimitError("HTTP 429: full", 20.0, 429)))
+    early, late, after = holds(model, caller(model), 1.0, 15.0, 25.0)
+    assert "HTTP 429: full; it is asked again in 19 s" in text(early)
+    assert "again in 5 s" in text(late)
+    assert early is not None
+    assert early.worth_saying_after == 0.0
+    assert after is None
+
+
+def test_a_pause_that_a_good_reply_asks_for_is_said() -> None:
+    """By its headers; that is no trouble."""
+    model = FakeModel(verdict=scripted(Response("fine", usage=REPLY.usage, pause=30.0)), latency=0.5)
+    (hold,) = holds(model, caller(model), 10.5, requests=3)
+    assert text(hold) == "it wants to be left alone for 20 s more"
+    assert hold is not None
+    assert not hold.is_trouble
+
+
+def test_a_rate_of_the_user_s_own_is_named() -> None:
+    """While somebody waits for it, and not else."""
+    model = FakeModel()
+    waiting, idle = holds(model, caller(model, GateLimits(requests_per_minute=1)), 10.0, 900.0, requests=2)
+    assert text(waiting).startswith("its requests_per_minute allow the next request in ")
+    assert idle is None
+
+
+def test_requests_that_take_long_are_counted_with_their_timeout() -> None:
+    """Since when: the first of them was sent, or the last was answered."""
+    model = FakeModel(latency=50.0)
+    first, second, none = holds(model, caller(model, timeout=90.0), 20.0, 60.0, 120.0, requests=3)
+    assert text(first) == "2 requests are under way and none is answered; each is given up after 90 s"
+    assert text(second) == "1 request is under way and none is answered; it is given up after 90 s"
+    assert first is not None
+    assert second is not None
+    assert (first.lasted, second.lasted) == (20.0, 10.0)
+    assert none is None
+
+
+def test_a_request_that_was_given_up_keeps_nothing_back() -> None:
+    """Its last attempt failed, and nobody asks any more."""
+    model = FakeModel(verdict=lambda sent: ModelInternalServerError("no") if sent.request is not GREETING else REPLY)
+    early, late = holds(model, caller(model), 0.0, 600.0)
+    assert early is not None
+    assert late is None
+
+
+def test_somebody_is_told_when_requests_begin_to_fail() -> None:
+    """Once, however many fail, and again after a success."""
+    failure = ModelInternalServerError("no")
+    model = FakeModel(verdict=scripted(failure, failure, REPLY, failure))
+    asking, told = caller(model), []
+    note: Callable[[], None] = lambda: told.append(model.time.now)  # noqa: E731
+    asking.told = note
+    holds(model, asking, requests=1)
+    holds(model, asking, requests=1)
+    assert len(told) == 2

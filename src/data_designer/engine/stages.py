@@ -11,7 +11,7 @@ from data_designer.engine.events import CellCount
 from data_designer.engine.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.models.conversation import drive, run_without_model
 from data_designer.plan.columns import producers
-from data_designer.plan.fingerprints import functions_of
+from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Plan, Stage, Step
 from data_designer.steps.build import build
 from data_designer.steps.custom import CustomCellProgram
@@ -111,7 +111,7 @@ class StageRunner:
                 _gate(step, named),
                 step.pool != LOCAL,
                 plan.fingerprints.get(step.name, ""),
-                bool(functions_of(step.configs[0])),
+                bool(user_functions(step.configs[0])),
             )
             for step in stage.steps
         ]

@@ -403,6 +403,23 @@ USES: dict[str, tuple[str, Any, Any]] = {
     "a list that holds itself": ("A = [{}]\nA.append(A)\ndef f(r): return A", 1, 2),
     # What is beside something that changes while it runs.
     "an item beside a counter": ("A = dict(n=0, limit={})\ndef f(r):\n    A['n'] += 1\n    return A['limit']", 1, 2),
+    "what an object was given as a container": (
+        (
+            "class C:\n    def __init__(self): self.n = {{}}\n    def __setitem__(self, k, v): self.n[k] = v\n"
+            "    def __getitem__(self, k): return self.n[k]\nA = C()\nA['x'] = {}\n"
+            "def f(r):\n    r['c'] = A['x']\n    return r"
+        ),
+        1,
+        2,
+    ),
+    "what a method of a common name loaded": (
+        (
+            "import json\nclass C:\n    def load(self, n): self.n = n\nA = C()\nA.load({})\n"
+            "def f(r): return json.load, A.n"
+        ),
+        1,
+        2,
+    ),
     "an attribute beside a counter": (
         "class C:\n    n = 0\n    limit = {}\nA = C()\ndef f(r):\n    A.n += 1\n    return A.limit",
         1,
@@ -485,6 +502,39 @@ def test_modules_beside_the_script_are_followed(
     assert (digest(unused=2) == before) is at_top
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import loose.inner\ndef f(r): return loose.inner.N",
+        "def f(r):\n    from loose import inner\n    return inner.N",
+    ],
+)
+def test_a_folder_without_init_is_a_package_too(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    """Its modules are followed like others."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "loose").mkdir()
+
+    def digest(number: int) -> dict[str, str]:
+        for name in ("loose", "loose.inner"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / "loose" / "inner.py").write_text(f"N = {number}\n")
+        return parts(load(use))
+
+    assert digest(1) == digest(1) != digest(22)
+
+
+def test_what_wraps_itself_ends() -> None:
+    """A function that says that it wraps itself is one function."""
+
+    def wrapped(row: dict[str, Any]) -> dict[str, Any]:
+        return row
+
+    wrapped.__wrapped__ = wrapped  # type: ignore[attr-defined]
+    assert list(parts(wrapped)) == ["function wrapped"]
+
+
 def test_a_package_counts_by_its_name_and_its_version_is_told(load: Load) -> None:
     """An upgrade of a package is no change of the user's code; which one was used is known."""
     found = code(load("import numpy as np\ndef f(r): return np.sqrt(r)"))
@@ -547,6 +597,10 @@ STATE = {
     ),
     "a model": "import pydantic\nclass C(pydantic.BaseModel):\n    n: int = 0\nA = C()\ndef f(r): A.n += 1",
     "an array": "import numpy as np\nA = np.zeros(3)\ndef f(r): A[0] += 1",
+    "an object that is written like a dict": (
+        "class C:\n    def __init__(self): self.n = {}\n    def __setitem__(self, k, v): self.n[k] = v\n"
+        "A = C()\ndef f(r): A[r] = 1"
+    ),
     "a lock": "import threading\nA = threading.Lock()\ndef f(r):\n    with A: pass",
 }
 

@@ -10,9 +10,11 @@ from types import CodeType
 from typing import Any, Literal, TypeAlias
 
 _SILENT = frozenset({"EXTENDED_ARG", "NOP", "CACHE"})
+_CONSTANT = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _FREE = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_SUPER = "LOAD_SUPER_ATTR"
 _ITEM_STORES = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
 _ATTRIBUTE_STORES = frozenset({"STORE_ATTR", "DELETE_ATTR"})
 _NOT_CODE = frozenset({"__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"})
@@ -69,7 +71,7 @@ class Uses:
     writes: tuple[Write, ...]
     imports: tuple[Import, ...]
     attributes: frozenset[str]
-    """Every attribute that is read of anything."""
+    """Attributes that are read of anything but names outside."""
 
 
 # --- what it does ----------------------------------------------------------------------------------------------
@@ -93,7 +95,7 @@ def _shown(code: CodeType) -> list[Instruction]:
     set_by_compiler = {
         place
         for place, one in enumerate(found)
-        if one.opname == "STORE_NAME" and one.argval in _NOT_CODE and found[place - 1].opname == "LOAD_CONST"
+        if one.opname == "STORE_NAME" and one.argval in _NOT_CODE and found[place - 1].opname in _CONSTANT
     }
     dropped = set_by_compiler | {place - 1 for place in set_by_compiler}
     return [one for place, one in enumerate(found) if place not in dropped]
@@ -196,7 +198,7 @@ def uses(code: CodeType) -> Uses:
         reads.update(dict.fromkeys(_reads(shown, free)))
         writes.update(dict.fromkeys(_writes(shown, free, arguments)))
         imports.update(dict.fromkeys(_imports(shown)))
-        attributes.update(each.argval for each in shown if each.opname in _ATTRIBUTE)
+        attributes.update(_attributes_of_others(shown, free))
     return Uses(tuple(reads), tuple(writes), tuple(imports), frozenset(attributes))
 
 
@@ -227,6 +229,16 @@ def _reads(shown: Sequence[Instruction], free: set[str]) -> Iterator[Read]:
             while end < len(shown) and shown[end].opname in _ATTRIBUTE:
                 end += 1
             yield Read(root, one.argval, tuple(each.argval for each in shown[place + 1 : end]))
+
+
+def _attributes_of_others(shown: Sequence[Instruction], free: set[str]) -> Iterator[str]:
+    of_name = False
+    for one in shown:
+        if one.opname in _ATTRIBUTE or one.opname == _SUPER:
+            if not of_name:
+                yield one.argval
+        else:
+            of_name = _root(one, free) is not None
 
 
 def _writes(shown: Sequence[Instruction], free: set[str], arguments: frozenset[str]) -> Iterator[Write]:

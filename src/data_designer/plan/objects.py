@@ -33,6 +33,8 @@ _CONSTRUCTORS = frozenset(
     ["__init__", "__post_init__", "__init_subclass__", "__set_name__", "__setstate__", "model_post_init"]
 )
 """Methods that set an object up: what they write is what it is."""
+_WRITERS = frozenset(["__setattr__", "__setitem__", "__delattr__", "__delitem__"])
+"""Methods that run only where something is written into an object."""
 _DECLARED = (
     *("name", "annotation", "type", "default", "default_factory", "init", "kw_only", "frozen", "metadata"),
     *("alias", "validation_alias", "discriminator", "validator", "converter"),
@@ -79,6 +81,9 @@ class Walk(Protocol):
 
     def owns_class(self, cls: type) -> bool:
         """Whether a class is of the code that is looked into."""
+
+    def owns_module(self, module: ModuleType) -> bool:
+        """Whether a module is of the code that is looked into."""
 
     def use(self, function: FunctionType, owner: type | None, *, running: bool) -> None:
         """Follow what a function uses."""
@@ -254,14 +259,14 @@ class Objects:
     def _entry(self, cls: type, name: str, value: Any) -> bytes:
         if type(value) is MemberDescriptorType:
             return node("slot", text(name))
-        runs = name in self._changes.called or (_is_special(name) and name not in _CONSTRUCTORS)
+        runs = name in self._changes.called or (_is_special(name) and name not in _CONSTRUCTORS | _WRITERS)
         return node("entry", text(name), self._as_method_of(cls, runs, value))
 
     def _field(self, declared: Any) -> bytes:
         return node("field", *(self.describe(getattr(declared, name, None)) for name in _DECLARED))
 
     def _module(self, module: ModuleType) -> bytes:
-        if not self._walk.owns(vars(module)):
+        if not self._walk.owns_module(module):
             self._walk.meet(package_of(module.__name__))
         else:
             self._walk.enter(module)
@@ -358,11 +363,12 @@ def _code(code: CodeType) -> bytes:
 def _undecorated(function: FunctionType) -> tuple[FunctionType, dict[str, Any]]:
     """The function inside the decorator of this engine, with attributes that were given to either."""
     attributes = dict(vars(function))
-    inner: Any = function
-    while "__wrapped__" in vars(inner) and package_of(str(inner.__globals__.get("__name__"))) == ENGINE:
-        if type(inner.__wrapped__) is not FunctionType:
+    inner = function
+    while package_of(str(inner.__globals__.get("__name__"))) == ENGINE:
+        wrapped = vars(inner).get("__wrapped__")
+        if type(wrapped) is not FunctionType:
             break
-        inner = inner.__wrapped__
+        inner = wrapped
         attributes = {**vars(inner), **attributes}
     return inner, {name: one for name, one in attributes.items() if name not in _DECORATION}
 

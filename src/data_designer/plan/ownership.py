@@ -49,9 +49,15 @@ def is_own_namespace(names: Mapping[str, Any]) -> bool:
 
 
 def is_own_module(module: ModuleType) -> bool:
-    """Whether a module is of the user's own code; one that is built into a package has no file and is not."""
-    file = vars(module).get("__file__")
-    return is_own_namespace(vars(module)) and (isinstance(file, str) or module.__name__ in _MAIN)
+    """Whether a module is of the user's own code; one without a file is where its folder or its package is."""
+    names = vars(module)
+    if isinstance(names.get("__file__"), str):
+        return is_own_namespace(names)
+    folders = [one for one in list(names.get("__path__") or ()) if isinstance(one, str)]
+    if folders:
+        return is_own_file(folders[0])
+    above = sys.modules.get(package_of(module.__name__), module)
+    return is_own_namespace(names) if above is module else is_own_module(above)
 
 
 def is_own_class(cls: type) -> bool:

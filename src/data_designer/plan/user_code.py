@@ -14,13 +14,21 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from data_designer.plan.bytecode import Import, Read, Write, canonical, uses
+from data_designer.plan.bytecode import Import, Read, Root, Write, canonical, uses
 from data_designer.plan.contents import constant, items_of, node
 from data_designer.plan.objects import Budget, Changes, Objects
-from data_designer.plan.ownership import ENGINE, is_own_class, is_own_file, is_own_namespace, package_of
+from data_designer.plan.ownership import (
+    ENGINE,
+    is_own_class,
+    is_own_file,
+    is_own_module,
+    is_own_namespace,
+    package_of,
+)
 
 _LENGTH = 16
 _MOST_PARTS = 5000
+_MOST_WRAPPERS = 100
 _MOST_ROUNDS = 10
 """Two or three are enough, unless what runs depends on what is changed in a circle."""
 
@@ -116,6 +124,10 @@ class _Walk:
         """The same of a class."""
         return package_of(str(cls.__module__)) in self._also or is_own_class(cls)
 
+    def owns_module(self, module: ModuleType) -> bool:
+        """The same of a module."""
+        return package_of(module.__name__) in self._also or is_own_module(module)
+
     def meet(self, package: str) -> None:
         """Take note of a package that is not looked into."""
         self.packages.add(package)
@@ -133,13 +145,23 @@ class _Walk:
         self._import_all(used.imports, function.__globals__)
         if running:
             self.found.called |= used.attributes
+            self.found.called.update(
+                name for read in used.reads if self._may_be_own(function, read) for name in read.attributes
+            )
             for write in used.writes:
                 self._write(function, owner, write)
+
+    def _may_be_own(self, function: FunctionType, read: Read) -> bool:
+        """Whether methods of the user's may run where attributes of a name are read: not those of a package."""
+        found = _value(function, read.root, read.name)
+        if _is_module(found):
+            return self.owns_module(found)
+        return self.owns_class(found) if issubclass(type(found), type) else True
 
     def _read(self, function: FunctionType, read: Read) -> None:
         if read.root == "global":
             self._reach(function.__globals__, read.name, read.attributes)
-        elif (cell := _cell(function, read.name)) is not None and _is_module(held := _held(cell)):
+        elif _is_module(held := _value(function, read.root, read.name)):
             self._reach_in(held, read.attributes)
 
     def _reach(self, names: Mapping[str, Any], name: str, attributes: tuple[str, ...]) -> None:
@@ -147,7 +169,7 @@ class _Walk:
         if name not in names or (name.startswith("__") and name.endswith("__")):
             return
         value = names[name]
-        if _is_module(value) and self.owns(vars(value)):
+        if _is_module(value) and self.owns_module(value):
             self._reach_in(value, attributes)
             return
         key = id(names), name
@@ -161,7 +183,7 @@ class _Walk:
             self._waiting.append(partial(self._put, _called(value, label), value))
 
     def _reach_in(self, module: ModuleType, attributes: tuple[str, ...]) -> None:
-        if not self.owns(vars(module)):
+        if not self.owns_module(module):
             self.meet(package_of(module.__name__))
         elif attributes:
             self._reach(vars(module), attributes[0], attributes[1:])
@@ -186,7 +208,7 @@ class _Walk:
     def _import(self, name: str, inside: tuple[str, ...]) -> None:
         """Follow a module by its text, loaded or not: it may be loaded by the time of the next run."""
         spec = _spec(name)
-        if spec is None or not spec.origin or not is_own_file(spec.origin):
+        if spec is None or not any(map(is_own_file, _places(spec))):
             self.meet(package_of(name))
             return
         for inner in inside:
@@ -206,20 +228,17 @@ class _Walk:
     def _write(self, function: FunctionType, owner: type | None, write: Write) -> None:
         if write.root == "argument":
             self._write_argument(function, owner, write)
+        elif write.how != "name":
+            self._change(_value(function, write.root, write.name), write)
         elif write.root == "global":
-            if write.how == "name":
-                self.found.names.add((id(function.__globals__), write.name))
-            elif write.name in function.__globals__:
-                self._change(function.__globals__[write.name], write)
+            self.found.names.add((id(function.__globals__), write.name))
         elif (cell := _cell(function, write.name)) is not None:
-            if write.how == "name":
-                self.found.names.add(id(cell))
-            else:
-                self._change(_held(cell), write)
+            self.found.names.add(id(cell))
 
     def _write_argument(self, function: FunctionType, owner: type | None, write: Write) -> None:
         code = function.__code__
         if owner is not None and write.name == code.co_varnames[0]:
+            self.found.called.add(_WRITERS[write.how])
             if write.how == "attribute":
                 self.found.inside.update((id(cls), write.key) for cls in owner.__mro__)
             return
@@ -233,10 +252,17 @@ class _Walk:
         if _is_module(target):
             if write.how == "attribute":
                 self.found.names.add((id(vars(target)), write.key))
-        elif write.how == "attribute" or issubclass(type(target), dict):
+            return
+        if self.owns_class(type(target)):
+            self.found.called.add(_WRITERS[write.how])
+        if write.how == "attribute" or issubclass(type(target), dict):
             self.found.inside.add((id(target), write.key))
         elif items_of(target) is not None or (write.how == "item" and not self.owns_class(type(target))):
             self.found.inside.add((id(target), None))
+
+
+_WRITERS = {"attribute": "__setattr__", "item": "__setitem__", "method": "__setitem__", "name": ""}
+"""The method that runs where something in an object of the user's is written."""
 
 
 def _is_module(value: Any) -> bool:
@@ -248,6 +274,14 @@ def _cell(function: FunctionType, name: str) -> CellType | None:
     return (function.__closure__ or ())[names.index(name)] if name in names else None
 
 
+def _value(function: FunctionType, root: Root, name: str) -> Any:
+    """What a name outside of a function stands for; None where nothing is there."""
+    if root == "global":
+        return function.__globals__.get(name)
+    cell = _cell(function, name)
+    return None if cell is None else _held(cell)
+
+
 def _held(cell: CellType) -> Any:
     try:
         return cell.cell_contents
@@ -257,11 +291,12 @@ def _held(cell: CellType) -> Any:
 
 def _inner(root: Any) -> Any:
     """The function at the bottom of what wraps it."""
-    while True:
+    for _ in range(_MOST_WRAPPERS):
         further = [getattr(root, name) for name in _WRAPPED.get(type(root), ()) if name in _attributes(root)]
         if not further:
-            return root
+            break
         root = further[0]
+    return root
 
 
 _WRAPPED: dict[type, tuple[str, ...]] = {FunctionType: ("__wrapped__",), MethodType: ("__func__",), partial: ("func",)}
@@ -312,6 +347,12 @@ def _spec(name: str) -> ModuleSpec | None:
         return None if places is None else PathFinder.find_spec(name, list(places))
     except (ImportError, ValueError):
         return None
+
+
+def _places(spec: ModuleSpec) -> list[str]:
+    """The file of a module, or the folders of a package that has none."""
+    found = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
+    return [one for one in found if isinstance(one, str)]
 
 
 def _code(spec: ModuleSpec) -> CodeType | None:

@@ -3,6 +3,7 @@
 import enum
 import functools
 import gc
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -41,6 +42,9 @@ _DECLARED = (
 )
 """What a field of a dataclass, of pydantic or of attrs declares."""
 _DATA = (dict, list, tuple, set, frozenset)
+_FACTORY: Any = vars(defaultdict)["default_factory"]
+_INTERNED = frozenset(["re", "datetime", "decimal", "pathlib", "uuid", "zoneinfo"])
+"""Modules whose values may be one object or several, by what Python happened to remember."""
 _SPACES = ("types.SimpleNamespace", "argparse.Namespace")
 """Classes whose objects hold what anybody put there."""
 _FIELDS = ("__dataclass_fields__", "__pydantic_fields__", "__private_attributes__", "__attrs_attrs__")
@@ -112,13 +116,11 @@ class Objects:
         simple = scalar(value)
         if simple is not None:
             return simple
-        if type(value) not in (tuple, frozenset):
+        if type(value) not in (tuple, frozenset) and type(value).__module__ not in _INTERNED:
             if id(value) in self._seen:
                 return node("again", str(self._seen[id(value)][0]).encode())
-            self._seen[id(value)] = (
-                len(self._seen),
-                value,
-            )  # Kept, since an identity is only its owner's while it lives.
+            # Kept, since an identity is only its owner's while it lives.
+            self._seen[id(value)] = len(self._seen), value
         if self._depth >= _DEEPEST:
             return node("deep", self._name(type(value)))
         self._depth += 1
@@ -189,9 +191,9 @@ class Objects:
     def _beside(self, value: Any) -> list[bytes]:
         """What is told of a container beside its content: its class, and what an object of the user's has besides."""
         kind = type(value)
-        default = [self.describe(value.default_factory)] if hasattr(kind, "default_factory") else []
+        factory = _FACTORY.__get__(value) if issubclass(kind, defaultdict) else None
         own = [self._state(value)] if self._walk.owns_class(kind) else []
-        return [self.describe(kind), *default, *own]
+        return [self.describe(kind), self.describe(factory), *own]
 
     # --- functions and classes -------------------------------------------------------------------------------
 
@@ -216,7 +218,7 @@ class Objects:
 
     def _bound(self, method: MethodType) -> bytes:
         holder = method.__self__
-        cls: type = holder if isinstance(holder, type) else type(holder)
+        cls: Any = holder if issubclass(type(holder), type) else type(holder)
         return node("method", self._as_method_of(cls, True, method.__func__), self.describe(holder))
 
     def _as_method_of(self, cls: type, runs: bool, value: Any) -> bytes:
@@ -295,7 +297,7 @@ class Objects:
         simple = plain(value)
         if simple is not None:
             return node("plain", name, simple)
-        if get_origin(value) is not None:
+        if kind.__module__ in ("types", "typing") and get_origin(value) is not None:
             return node("type", self.describe(get_origin(value)), self.describe(get_args(value)))
         if issubclass(kind, BuiltinFunctionType | MethodWrapperType):
             holder = value.__self__

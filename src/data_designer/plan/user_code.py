@@ -176,7 +176,8 @@ class _Walk:
         if key in self._reached:
             return
         self._reached.add(key)
-        label = name if names.get("__name__") == self._home else f"{names.get('__name__')}.{name}"
+        module = names.get("__name__")
+        label = name if module in (None, self._home) else f"{module}.{name}"
         if key in self._changes.names:
             self._add(f"state {label}", b"")
         else:
@@ -309,7 +310,7 @@ def _attributes(root: Any) -> set[str]:
 def _module_of(root: Any) -> str:
     inner = _inner(root)
     if type(inner) is FunctionType:
-        return str(inner.__globals__.get("__name__"))
+        return str(inner.__globals__.get("__name__", ""))
     return str((inner if issubclass(type(inner), type) else type(inner)).__module__)
 
 
@@ -359,7 +360,7 @@ def _code(spec: ModuleSpec) -> CodeType | None:
     get_code = getattr(spec.loader, "get_code", None)
     try:
         return None if get_code is None else get_code(spec.name)
-    except (ImportError, SyntaxError, OSError):
+    except (ImportError, SyntaxError, OSError, ValueError, EOFError):
         return None
 
 

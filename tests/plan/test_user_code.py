@@ -564,6 +564,7 @@ STATE = {
     ),
     "a cache": "A = {}\ndef f(r):\n    if r not in A: A[r] = 1\n    return A[r]",
     "a cache of lists": "import collections\nA = collections.defaultdict(list)\ndef f(r): A[r].append(1)",
+    "an item of an item": "class C: n = 0\nA = {1: C(), 2: C(), 3: C()}\ndef f(r): A[r.real].n = 1",
     "a list": "A = []\ndef f(r):\n    def g(): A.append(r)\n    g()",
     "a default that is kept": "def g(r, known={}): known[r] = 1\ndef f(r): g(r)",
     "a closure": "def make():\n    n = 0\n    def f(r):\n        nonlocal n\n        n += 1\n    return f\nf = make()",

@@ -283,22 +283,19 @@ def _start_of_expression(shown: Sequence[Instruction], place: int) -> int | None
 def _what_is_changed(
     shown: Sequence[Instruction], start: int, place: int
 ) -> tuple[Literal["attribute", "item", "method"], Any]:
+    """How a change that begins with a name reaches into what the name stands for: by which attribute or item."""
     after, one = shown[start + 1], shown[place]
     if after.opname in _ATTRIBUTE and start + 1 < place:
         return "attribute", after.argval
-    key = after.opname == "LOAD_CONST" and start + 2 < len(shown) and shown[start + 2].opname in _TAKES_ITEM
-    if key and isinstance(after.argval, str):
+    if one.opname in _ATTRIBUTE_STORES and (start + 1 == place or after.opname == "COPY"):
+        return "attribute", one.argval
+    takes = shown[start + 2].opname if after.opname == "LOAD_CONST" else ""
+    if takes in _TAKES_ITEM and isinstance(after.argval, str):
         return "item", after.argval
-    if one.opname in _ATTRIBUTE_STORES and start + 1 <= place:
-        return "attribute", _first_attribute(shown, start, place)
-    return ("method", None) if one.opname in _ATTRIBUTE else ("item", None)
+    return ("method" if one.opname in _ATTRIBUTE else "item"), None
 
 
 _TAKES_ITEM = frozenset({"COPY", "BINARY_SUBSCR", *_ITEM_STORES})
-
-
-def _first_attribute(shown: Sequence[Instruction], start: int, place: int) -> Any:
-    return next(one.argval for one in shown[start + 1 : place + 1] if one.opname in _ATTRIBUTE | _ATTRIBUTE_STORES)
 
 
 def _imports(shown: Sequence[Instruction]) -> Iterator[Import]:

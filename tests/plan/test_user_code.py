@@ -324,6 +324,24 @@ USES: dict[str, tuple[str, Any, Any]] = {
         2,
     ),
     "a text of its own class": ("class C(str): pass\nA = C({})\ndef f(r): return A", 1, 2),
+    "which class of a factory": (
+        (
+            "def make(n):\n    class C:\n        def g(self): return n\n    return C\nA = dict({})\n"
+            "def f(r): return A[r]().g()"
+        ),
+        "a=make(1), b=make(2)",
+        "a=make(2), b=make(1)",
+    ),
+    "a class's name for another class": (
+        "class B: n = 1\nclass C: n = 2\nA = {}\ndef f(r): return A.n",
+        "B",
+        "C",
+    ),
+    "classes that refer to each other": (
+        "class B: n = {}\nclass C: other = B\nB.other = C\ndef f(r): return C.other.n",
+        1,
+        2,
+    ),
     "a member of an enum": ("import enum\nclass C(enum.Enum):\n    A = {}\ndef f(r): return C.A", 1, 2),
     "which member": (
         "import enum\nclass C(enum.Enum):\n    X = 1\n    Y = 2\nA = C.{}\ndef f(r): return A",
@@ -469,6 +487,8 @@ def test_the_part_that_differs_is_named(load: Load) -> None:
         "constant A",
         "function h",
     ]
+    source = "class C:\n    def g(self): return {0}\nA = [C()]\ndef f(r): return A[0].g()"
+    assert changed_parts(parts(load(source.format(1))), parts(load(source.format(2)))) == ["class C"]
     assert changed_parts({"constant A": "1", "function f": "2"}, {"constant B": "1", "function f": "2"}) == [
         "constant A (gone)",
         "constant B (new)",

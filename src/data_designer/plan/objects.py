@@ -92,6 +92,9 @@ class Walk(Protocol):
     def use(self, function: FunctionType, owner: type | None, *, running: bool) -> None:
         """Follow what a function uses."""
 
+    def refer(self, cls: type) -> str:
+        """What a class is called, which is described once, by itself."""
+
     def enter(self, module: ModuleType) -> None:
         """Follow all that is in a module."""
 
@@ -246,8 +249,11 @@ class Objects:
         return node("module", text(held.__name__)) if type(held) is ModuleType else self.describe(held)
 
     def _class(self, cls: type) -> bytes:
-        if not self._walk.owns_class(cls):
-            return node("class", self._name(cls))
+        return node("class", text(self._walk.refer(cls)) if self._walk.owns_class(cls) else self._name(cls))
+
+    def class_content(self, cls: type) -> bytes:
+        """A digest of what a class is made of."""
+        self.plain = False
         counted = {name: one for name, one in vars(cls).items() if _counts(name, one) and not self._changed(cls, name)}
         entries = [self._entry(cls, name, counted[name]) for name in sorted(counted)]
         fields = [self._field(one) for name in _FIELDS for one in _listed(vars(cls).get(name))]

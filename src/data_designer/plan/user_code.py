@@ -89,6 +89,7 @@ class _Walk:
         """Values that are data only, by identity, as an earlier walk has described them: they may be large."""
         self._touched = {identity for identity, _ in changes.inside}
         self._reached: set[Any] = set()
+        self._classes: dict[str, list[type]] = {}
         self._waiting: deque[Callable[[], None]] = deque()
         first = next(iter(roots.values()))
         self._home = _module_of(first)
@@ -131,6 +132,23 @@ class _Walk:
     def meet(self, package: str) -> None:
         """Take note of a package that is not looked into."""
         self.packages.add(package)
+
+    def refer(self, cls: type) -> str:
+        """What a class is called, which is described once, by itself; of several of one name the first is number 0."""
+        label = self._label(cls.__qualname__, str(cls.__module__))
+        named = self._classes.setdefault(label, [])
+        number = next((number for number, one in enumerate(named) if one is cls), len(named))
+        if number == len(named):
+            named.append(cls)
+            self._waiting.append(partial(self._put_class, f"class {label}", cls))
+        return f"{label} {number}"
+
+    def _put_class(self, label: str, cls: type) -> None:
+        self._add(label, Objects(self, self._changes, self._budget).class_content(cls))
+
+    def _label(self, name: str, module: str | None) -> str:
+        """What a reader calls a name: with its module, unless that is the function's own."""
+        return name if module in (None, self._home) else f"{module}.{name}"
 
     def enter(self, module: ModuleType) -> None:
         """Follow all names of a module."""
@@ -176,10 +194,11 @@ class _Walk:
         if key in self._reached:
             return
         self._reached.add(key)
-        module = names.get("__name__")
-        label = name if module in (None, self._home) else f"{module}.{name}"
+        label = self._label(name, names.get("__name__"))
         if key in self._changes.names:
             self._add(f"state {label}", b"")
+        elif issubclass(type(value), type) and self.owns_class(value) and _is_at_home(value, name, names):
+            self.refer(value)
         else:
             self._waiting.append(partial(self._put, _called(value, label), value))
 
@@ -264,6 +283,11 @@ class _Walk:
 
 _WRITERS = {"attribute": "__setattr__", "item": "__setitem__", "method": "__setitem__", "name": ""}
 """The method that runs where something in an object of the user's is written."""
+
+
+def _is_at_home(cls: type, name: str, names: Mapping[str, Any]) -> bool:
+    """Whether a class is found by its own name, so that the name says nothing more."""
+    return (cls.__qualname__, cls.__module__) == (name, names.get("__name__"))
 
 
 def _is_module(value: Any) -> bool:

@@ -687,6 +687,8 @@ def test_a_set_has_no_order(items: list[Any], random: Any) -> None:
 
 EVERYWHERE = """
 import enum, re
+from dataclasses import dataclass
+import attrs
 from pathlib import Path
 
 class Mood(enum.StrEnum):
@@ -698,7 +700,15 @@ class Rules:
     def __init__(self, found): self.found = found
     def __call__(self, row): return row["n"] in {"a", "b", "c"} and self.words
 
-KNOWN = {frozenset({"x", "y", "z"}): Path("here"), Mood.CALM: re.compile("a+")}
+@attrs.frozen
+class Weather:
+    sky: str = "grey"
+
+@dataclass(frozen=True, order=True)
+class Place:
+    name: str = "home"
+
+KNOWN = {Weather(): Place(), frozenset({"x", "y", "z"}): Path("here"), Mood.CALM: re.compile("a+")}
 rules = Rules({Mood.CALM, Mood.WILD})
 
 def f(row):

@@ -184,7 +184,7 @@ def _handlers(code: CodeType) -> Iterator[tuple[int, int, int, int]]:
 # --- what it uses ----------------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=10_000)
 def uses(code: CodeType) -> Uses:
     """The names that code reads and writes."""
     arguments = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])

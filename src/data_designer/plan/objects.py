@@ -43,6 +43,8 @@ _DECLARED = (
 """What a field of a dataclass, of pydantic or of attrs declares."""
 _DATA = (dict, list, tuple, set, frozenset)
 _FACTORY: Any = vars(defaultdict)["default_factory"]
+_OF_ATTRS = "<attrs generated"
+"""The beginning of the file names of methods that attrs writes: they hold hashes, which differ between processes."""
 _INTERNED = frozenset(["re", "datetime", "decimal", "pathlib", "uuid", "zoneinfo"])
 """Modules whose values may be one object or several, by what Python happened to remember."""
 _SPACES = ("types.SimpleNamespace", "argparse.Namespace")
@@ -363,7 +365,7 @@ class Budget:
         return True
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=10_000)
 def _code(code: CodeType) -> bytes:
     return constant(canonical(code))
 
@@ -387,7 +389,9 @@ def _is_special(name: str) -> bool:
 
 def _counts(name: str, value: Any) -> bool:
     """Whether an entry of a class is what somebody wrote, not what Python or a library keeps there."""
-    if type(value) in (FunctionType, *_HELD):
+    if type(value) is FunctionType:
+        return not value.__code__.co_filename.startswith(_OF_ATTRS)
+    if type(value) in _HELD:
         return True
     return (
         name != "_abc_impl" and not (name.startswith("_") and name.endswith("_")) and type(value).__module__ != "enum"

@@ -5,7 +5,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 ENGINE = "data_designer"
@@ -57,7 +57,17 @@ def is_own_module(module: ModuleType) -> bool:
     if folders:
         return is_own_file(folders[0])
     above = sys.modules.get(package_of(module.__name__), module)
-    return is_own_namespace(names) if above is module else is_own_module(above)
+    if above is not module:
+        return is_own_module(above)
+    compiled = all(_is_compiled(one) for name, one in names.items() if not name.startswith("__"))
+    return is_own_namespace(names) and (module.__name__ in _MAIN or not compiled)
+
+
+def _is_compiled(value: Any) -> bool:
+    """Whether a thing in a module is written in C: modules without a file are often places for such types only."""
+    if issubclass(type(value), type):
+        return not any(type(one) is FunctionType for one in vars(value).values())
+    return type(value) is BuiltinFunctionType
 
 
 def is_own_class(cls: type) -> bool:

@@ -10,10 +10,16 @@ _MOST_PARTS = 5
 """Parts that are named for a column."""
 
 
-def code_differences(metadata: Mapping[str, Any], plan: Plan) -> Iterator[str]:
-    """Columns whose functions do something else than those that a dataset was made with, a line each."""
+def code_differences(metadata: Mapping[str, Any], plan: Plan, *, shared: bool = False) -> Iterator[str]:
+    """Columns whose functions do something else than those that a dataset was made with, a line each.
+
+    Args:
+        metadata: those of the dataset.
+        plan: the plan of now.
+        shared: leave out columns that only one of the two has.
+    """
     before = metadata.get("functions") or {}
-    for column in sorted({*before, *plan.code}):
+    for column in sorted(before.keys() & plan.code.keys() if shared else before.keys() | plan.code.keys()):
         now = plan.code.get(column, UserCode())
         what = _difference(before.get(column, {"parts": {}, "packages": now.packages}), now)
         if what:

@@ -287,7 +287,7 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
     parts = reusable(plan, stored.metadata.get("fingerprints") or {})
     costly = [step.name for step in plan.steps if step.pool != LOCAL]
     taken = sorted(part.names[0] for part in parts.values())
-    for line in (*code_differences(stored.metadata, plan), *other_packages(stored.metadata, plan)):
+    for line in (*code_differences(stored.metadata, plan, shared=True), *other_packages(stored.metadata, plan)):
         logger.info("reuse=%s: %s", stored.path, line)
     logger.info("reuse=%s columns=%s asked=%s", stored.path, taken, [name for name in costly if name not in taken])
     return replace(opened, donor=Donor(stored.path, files_at(stored.path), stored.geometry, parts))

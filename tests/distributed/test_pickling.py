@@ -93,6 +93,26 @@ def test_a_module_beside_the_script_travels_too(
     assert elsewhere(READS, tmp_path / "plan", cwd=tmp_path) == "6"
 
 
+def test_code_is_the_same_where_it_arrives(processes: None, tmp_path: Path) -> None:
+    """Workers have the driver's digests with the plan, and would find no others: nothing of a function is lost."""
+    elsewhere(WRITES, tmp_path / "plan", cwd=tmp_path)
+    found = elsewhere(
+        """
+        import sys
+        from pathlib import Path
+        from ray import cloudpickle
+        from data_designer.plan.fingerprints import code_of
+
+        plan = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
+        print(*plan.code["x0"].parts, sep=", ")
+        print(plan.code["x0"] == code_of(next(column for column in plan.config.columns if column.name == "x0")))
+        """,
+        tmp_path / "plan",
+        cwd=tmp_path,
+    )
+    assert found.splitlines() == ["constant FACTOR, function helper, function mine", "True"]
+
+
 def test_what_is_installed_goes_by_name() -> None:
     """A function of a package is found in that package, which the workers must have as well."""
     packed = pack(plan_of(lambda row: urlize(row["n"])))

@@ -5,12 +5,14 @@ import logging
 import os
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from tests.counting import Endpoint
@@ -33,8 +35,13 @@ from tests.interface.going_on import (
 from tests.replies import LIMIT, MANY, Failing, Holding, Refusing, answer, asked_twice, row_of
 
 import data_designer.config as dd
+from data_designer.engine.layout import METADATA
+from data_designer.engine.sealed import seal
+from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError, DatasetInUseError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError
+from data_designer.interface.stored import StoredDataset
+from data_designer.object_storage import location
 
 pytestmark = pytest.mark.usefixtures("sockets")
 
@@ -293,6 +300,98 @@ def test_another_body_of_a_function_is_noticed(tmp_path: Path) -> None:
     assert list(again.load_dataset()["loud"]) == [f"{n}!" for n in range(12)]
     with pytest.raises(DataDesignerGenerationError, match="code of the function of column 'loud'"):
         maker.create(shouting("!!"), num_records=12, dataset_name="d", resume="always")
+
+
+MARK = "!"
+"""What the function of `marked` reads."""
+
+
+def underlined(text: str) -> str:
+    """Help it."""
+    return f"_{text}_"
+
+
+@dd.custom_column_generator(required_columns=["n"])
+def marked(row: dict[str, Any]) -> dict[str, Any]:
+    """Make a value with a constant and a helper."""
+    return {**row, "loud": underlined(f"{row['n']}{MARK}")}
+
+
+def marking() -> dd.DataDesignerConfigBuilder:
+    """A custom column whose function reads what stands beside it."""
+    builder = dd.DataDesignerConfigBuilder(model_configs=[])
+    builder.with_seed_dataset(numbered())
+    return builder.add_column(dd.CustomColumnConfig(name="loud", generator_function=marked))
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "said"),
+    [
+        ("MARK", "?", "constant MARK"),
+        ("underlined", lambda text: f"*{text}*", "function underlined"),
+        ("underlined", str.upper, "constant underlined (new), function underlined (gone)"),
+    ],
+)
+def test_what_a_function_uses_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, other: Any, said: str
+) -> None:
+    """A constant or helper beside a function that is another now: refused, and that part is named."""
+    maker = designer(NOWHERE, tmp_path)
+    maker.create(marking(), num_records=4, dataset_name="d")
+    monkeypatch.setattr(sys.modules[__name__], name, other)
+    before = contents(tmp_path)
+    with pytest.raises(DataDesignerGenerationError) as caught:
+        maker.create(marking(), num_records=8, dataset_name="d", resume="always")
+    assert f"  - the code of the function of column 'loud': {said}" in str(caught.value).splitlines()
+    assert contents(tmp_path) == before
+    monkeypatch.undo()
+    results = maker.create(marking(), num_records=8, dataset_name="d", resume="always")
+    assert list(results.load_dataset()["loud"]) == [f"_{n}!_" for n in range(8)]
+
+
+def as_of(path: Path, **known: Any) -> None:
+    """Let metadata say something else of the code of `loud`."""
+    store = Store.at(location(path))
+    metadata = store.read_metadata()
+    metadata["functions"]["loud"] = {**metadata["functions"]["loud"], **known} if known else "0123456789abcdef"
+    store.files.put(METADATA, seal(metadata, readable=True))
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({}, "an earlier version of this package made the dataset"),
+        ({"packages": {"python": "3.9"}}, "compiled by Python 3.9 then and by"),
+    ],
+)
+def test_code_that_cannot_be_compared_is_refused_as_that(tmp_path: Path, known: dict[str, Any], said: str) -> None:
+    """What a dataset of an earlier version, or of another Python, keeps of its functions: it opens, and says why."""
+    maker = designer(NOWHERE, tmp_path)
+    maker.create(marking(), num_records=4, dataset_name="d")
+    as_of(tmp_path / "d", **known)
+    with pytest.raises(DataDesignerGenerationError, match=said):
+        maker.create(marking(), num_records=8, dataset_name="d", resume="always")
+    assert StoredDataset.at(str(tmp_path / "d")).needs_source
+
+
+def test_another_version_of_a_package_is_said_and_no_difference(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A function that uses a package which was upgraded since: resumed, with a warning that names both versions."""
+
+    @dd.custom_column_generator(required_columns=["n"])
+    def rooted(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "loud": float(np.sqrt(row["n"]))}
+
+    builder = dd.DataDesignerConfigBuilder(model_configs=[]).with_seed_dataset(numbered())
+    builder.add_column(dd.CustomColumnConfig(name="loud", generator_function=rooted))
+    maker = designer(NOWHERE, tmp_path)
+    maker.create(builder, num_records=4, dataset_name="d")
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    as_of(tmp_path / "d", packages={"python": python, "numpy": "1.0"})
+    results = maker.create(builder, num_records=8, dataset_name="d", resume="always")
+    assert results.count_records() == 8
+    assert f"functions of columns use numpy {np.__version__}, and 1.0 before" in caplog.text
 
 
 def test_where_and_how_it_runs_may_change(endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -645,6 +646,33 @@ def test_what_a_dataset_has_begun_by_itself_is_not_mixed_with_what_it_takes(endp
         results = maker.create(made, num_records=RECORDS, dataset_name="x", resume=ALWAYS, reuse=tmp_path / "d")
     for row in results.load_dataset().to_dict("records"):
         assert row["final"].endswith(f"<final {row['stamp']}>")
+
+
+BASE = 100
+"""What the function of `based` reads."""
+
+
+@dd.custom_column_generator(required_columns=["n"])
+def based(row: dict[str, Any]) -> dict[str, Any]:
+    """Use a constant."""
+    return {**row, "based": row["n"] + BASE}
+
+
+def test_what_a_function_uses_belongs_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a constant beside a function is another now its column is made anew, all of it; what is not, is taken."""
+    caplog.set_level("INFO", "data_designer")
+    made = stamps(seeded(Builder(model_configs=[model("a")])), stamped)
+    made.add_column(dd.CustomColumnConfig(name="based", generator_function=based))
+    maker = designer(NOWHERE, tmp_path)
+    before = maker.create(made, num_records=3, dataset_name="d").load_dataset()
+    monkeypatch.setattr(sys.modules[__name__], "BASE", 200)
+    after = maker.create(made, num_records=6, dataset_name="x", reuse=tmp_path / "d").load_dataset()
+    assert list(before["based"]) == [100, 101, 102]
+    assert list(after["based"]) == [200, 201, 202, 203, 204, 205]
+    assert list(after["stamp"][:3]) == list(before["stamp"])
+    assert "the code of the function of column 'based': constant BASE" in caplog.text
 
 
 @dd.custom_column_generator(required_columns=["n"])

@@ -4,10 +4,8 @@ import functools
 import importlib.metadata
 import inspect
 import sys
-import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +15,7 @@ from data_designer.config.column_types import COLUMN_PLUGINS
 from data_designer.errors import CodeDoesNotTravelError
 from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import Plan
+from data_designer.plan.ownership import is_own_file
 
 _DEEPEST = 4
 """Objects inside objects that are searched for what cannot be pickled."""
@@ -146,11 +145,4 @@ def _is_outside(module: Any) -> bool:
     file = getattr(module, "__file__", None)
     if not isinstance(module, ModuleType) or not file:
         return False
-    place = Path(file).resolve()
-    return not any(place.is_relative_to(folder) for folder in _libraries())
-
-
-@functools.cache
-def _libraries() -> tuple[Path, ...]:
-    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple({Path(sysconfig.get_path(kind)).resolve() for kind in kinds} | {Path(__file__).resolve().parents[1]})
+    return is_own_file(file)

@@ -15,7 +15,7 @@ from data_designer.engine.receipts import Receipt, indices
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location
-from data_designer.plan.fingerprints import functions_of
+from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import LOCAL, Geometry, Plan, Step
 
 
@@ -120,4 +120,4 @@ def reusable(plan: Plan, fingerprints: Mapping[str, str]) -> dict[str, Part]:
 
 
 def _costs(step: Step) -> bool:
-    return step.pool != LOCAL or any(functions_of(column) for column in step.configs)
+    return step.pool != LOCAL or any(user_functions(column) for column in step.configs)

@@ -14,7 +14,6 @@ from data_designer.engine.store import Store
 from data_designer.engine.totals import Totals, total
 from data_designer.models.purse import NOTHING, Amount
 from data_designer.object_storage import Location
-from data_designer.plan.fingerprints import functions_of
 from data_designer.plan.model import Geometry, Plan
 
 logger = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ class Ledger:
             "preserve_dropped_columns": plan.run.preserve_dropped_columns,
             "seed": plan.seed,
             "seed_data": self.origin.seed_data,
-            "functions": functions(plan),
+            "functions": {column: asdict(code) for column, code in plan.code.items()},
             "fingerprints": plan.fingerprints,
             "builder_config_sha256": hashlib.sha256(self.origin.declared).hexdigest(),
             "run": self.store.run,
@@ -118,12 +117,6 @@ class Ledger:
             content["column_statistics"] = dumped["column_statistics"]
         self.store.write_metadata(content)
         return totals
-
-
-def functions(plan: Plan) -> dict[str, str]:
-    """Column to a digest of the code of the user's functions that it calls."""
-    found = {column.name: functions_of(column) for column in plan.config.columns}
-    return {name: "".join(codes.values()) for name, codes in found.items() if codes}
 
 
 def stored_geometry(metadata: Mapping[str, Any]) -> Geometry:

@@ -17,7 +17,8 @@ from data_designer.engine.reuse import Donor, reusable
 from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
-from data_designer.interface.ledger import Origin, functions, stored_geometry, stored_request, stored_spending
+from data_designer.interface.code import code_differences, other_packages
+from data_designer.interface.ledger import Origin, stored_geometry, stored_request, stored_spending
 from data_designer.interface.preparing import Checked, Prepared, Surroundings, prepare
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.purse import NOTHING, Amount
@@ -28,6 +29,11 @@ logger = logging.getLogger(__name__)
 
 _MOST_DIFFERENCES = 10
 _LONGEST_VALUE = 80
+_NOT_DECLARED = (
+    "the columns of the seed dataset, the provider that serves its models, or the module, name or decorator of a "
+    "column's function"
+)
+"""What counts besides the text of a configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +124,16 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
             declared = _kept_declaration(store, stored, wanted.origin.declared)
             origin = replace(wanted.origin, declared=declared, reuse=wanted.origin.reuse or stored.get("reuse"))
             standing = store.standing(geometry)
+            for line in other_packages(stored, prepared.plan):
+                logger.warning("dataset=%s: %s", store.path, line)
             requested, spent = wanted.num_records, stored_spending(stored)
             return Opened(store, prepared, origin, standing, resumed=True, requested=requested, spent=spent)
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
         if wanted.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
                 f"the dataset at {store.path} was made with another configuration and cannot be resumed:\n{listed}\n"
-                "restore what differs, or give another dataset_name"
+                "restore what differs, code included, or give another dataset_name (with reuse, columns that are the "
+                "same are taken from this one)"
             )
     assert store.lock is not None
     store.lock.release()
@@ -200,7 +209,7 @@ def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, ori
         yield f"the dataset is of another version ({stored.get('config_hash_version')})"
     elif stored.get("config_hash") != current["config_hash"]:
         found = list(_changes(_declared_before(store, stored), json.loads(origin.declared)["data_designer"], ""))
-        yield from found or ["the columns of the seed dataset, or the provider that serves its models"]
+        yield from found or [_NOT_DECLARED]
     if stored.get("seed") != plan.seed:
         yield f"seed: {stored.get('seed')} -> {plan.seed}"
     if stored.get("seed_data") != origin.seed_data:
@@ -208,10 +217,7 @@ def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, ori
     if stored.get("preserve_dropped_columns") != plan.run.preserve_dropped_columns:
         before = stored.get("preserve_dropped_columns")
         yield f"preserve_dropped_columns: {before} -> {plan.run.preserve_dropped_columns}"
-    known, found_now = stored.get("functions") or {}, functions(plan)
-    for column in sorted({*known, *found_now}):
-        if known.get(column) != found_now.get(column):
-            yield f"the code of the function of column '{column}'"
+    yield from code_differences(stored, plan)
 
 
 def _kept_declaration(store: Store, stored: Mapping[str, Any], declared: bytes) -> bytes:
@@ -288,6 +294,8 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
     parts = reusable(plan, stored.metadata.get("fingerprints") or {})
     costly = [step.name for step in plan.steps if step.pool != LOCAL]
     taken = sorted(part.names[0] for part in parts.values())
+    for line in (*code_differences(stored.metadata, plan, shared=True), *other_packages(stored.metadata, plan)):
+        logger.info("reuse=%s: %s", stored.path, line)
     logger.info("reuse=%s columns=%s asked=%s", stored.path, taken, [name for name in costly if name not in taken])
     return replace(opened, donor=Donor(stored.path, files_at(stored.path), stored.geometry, parts))
 

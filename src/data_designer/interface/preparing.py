@@ -18,6 +18,7 @@ from data_designer.errors import InvalidConfigError, SeedReaderConfigError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
 from data_designer.plan.compile import compile_plan
+from data_designer.plan.contents import Digesting
 from data_designer.plan.model import Geometry, Plan
 from data_designer.plan.violations import Violation, model_violations, run_violations, violations
 from data_designer.steps.checks import step_violations
@@ -163,29 +164,9 @@ def seed_digest(table: pa.Table | None) -> str:
         return ""
     digest = hashlib.sha256()
     plain = table.replace_schema_metadata(None).combine_chunks()
-    with pa.ipc.new_stream(pa.PythonFile(_Digesting(digest), mode="w"), plain.schema) as writer:
+    with pa.ipc.new_stream(pa.PythonFile(Digesting(digest.update), mode="w"), plain.schema) as writer:
         writer.write_table(plain)
     return digest.hexdigest()
-
-
-class _Digesting:
-    """A file that keeps nothing but a digest of what is written."""
-
-    closed = False
-
-    def __init__(self, digest: "hashlib._Hash") -> None:
-        self._digest = digest
-
-    def write(self, content: bytes) -> int:
-        """Take content in."""
-        self._digest.update(content)
-        return len(content)
-
-    def flush(self) -> None:
-        """There is nothing to flush."""
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 def _key(api_key: str | None, resolver: SecretResolver | None) -> str | None:

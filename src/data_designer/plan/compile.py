@@ -9,7 +9,7 @@ from data_designer.config.models import ModelProvider
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import ConfigCompilationError
 from data_designer.plan.columns import makes, ordered_steps
-from data_designer.plan.fingerprints import column_fingerprints, digest
+from data_designer.plan.fingerprints import code_of, column_fingerprints, digest
 from data_designer.plan.fusion import fuse
 from data_designer.plan.model import LOCAL, Geometry, Plan, Pool, Step
 
@@ -40,6 +40,7 @@ def compile_plan(
     steps = ordered_steps(config.columns)
     dropped = dropped_columns(config)
     made = output_order(config)
+    code = {column.name: found for column in config.columns if (found := code_of(column)).parts}
     return Plan(
         config=config,
         steps=steps,
@@ -49,7 +50,8 @@ def compile_plan(
         run=run,
         seed=seed,
         fingerprint=str(config.fingerprint()["config_hash"]),
-        fingerprints=column_fingerprints(config, steps, seed, seed_data),
+        fingerprints=column_fingerprints(config, steps, code, seed, seed_data),
+        code=code,
         output_columns=tuple(name for name in made if name not in dropped),
         dropped_columns=tuple(name for name in made if name in dropped),
     )

@@ -1,13 +1,8 @@
 """Digests that tell whether a column of one run has the values it would have in another."""
 
-import ast
-import functools
 import hashlib
-import inspect
 import json
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from data_designer.config.base import SingleColumnConfig
@@ -16,6 +11,7 @@ from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import HOW_IT_IS_ASKED
 from data_designer.config.templates import references
 from data_designer.plan.model import SAMPLERS, SEED, Step
+from data_designer.plan.user_code import UserCode, user_code
 
 _LENGTH = 16
 """Hexadecimal digits; 64 bits, since a dataset has some dozens of columns."""
@@ -24,7 +20,9 @@ _NO_MATTER = ("drop",)
 """Fields of a column that do not change its values."""
 
 
-def column_fingerprints(config: DataDesignerConfig, steps: Sequence[Step], seed: int, seed_data: str) -> dict[str, str]:
+def column_fingerprints(
+    config: DataDesignerConfig, steps: Sequence[Step], code: Mapping[str, UserCode], seed: int, seed_data: str
+) -> dict[str, str]:
     """Column to a digest of all that decides its values, that of the columns it is made from included.
 
     Two columns with the same digest have the same value in the record of the same index, except for what models
@@ -33,6 +31,7 @@ def column_fingerprints(config: DataDesignerConfig, steps: Sequence[Step], seed:
     Args:
         config: the configuration with seed columns resolved.
         steps: its steps, each after those it needs.
+        code: column to what the functions of the user do that it calls, for those that call any.
         seed: key of the random streams.
         seed_data: a digest of the seed dataset's rows.
     """
@@ -49,7 +48,8 @@ def column_fingerprints(config: DataDesignerConfig, steps: Sequence[Step], seed:
             [column] = step.configs
             upstream = [found[name] for name in step.needs]
             asked = [models.get(alias) for alias in column.get_model_aliases()]
-            made = digest([_column(column), functions_of(column), upstream, asked])
+            parts = code[column.name].parts if column.name in code else {}
+            made = digest([_column(column), parts, upstream, asked])
             found.update(dict.fromkeys(step.makes, made))
     return found
 
@@ -71,90 +71,14 @@ def user_functions(column: SingleColumnConfig) -> dict[str, Callable[..., Any]]:
     return {name: function for name, function in candidates.items() if function is not None}
 
 
-def functions_of(column: SingleColumnConfig) -> dict[str, str]:
-    """Functions of the user that a column calls, each with a digest of its code."""
-    return {name: code_digest(function) for name, function in user_functions(column).items()}
-
-
-def code_digest(function: Callable[..., Any]) -> str:
-    """A digest of what a function does: of its source without layout and comments, else of its compiled code.
-
-    Plain values that it closes over or has as defaults count. What it calls is not looked into, nor what it keeps in
-    lists and dicts, which may have changed since.
-    """
-    return digest(_described(function, ()))
-
-
-def _described(function: Any, around: tuple[Any, ...]) -> Any:
-    """What tells a function from others, given the functions that it is found in."""
-    if isinstance(function, type):  # The class of a plugin, whose methods may call each other.
-        return _source(function) or function.__qualname__
-    if isinstance(function, functools.partial):
-        return [
-            "partial",
-            _described(function.func, around),
-            [_plain(one, around) for one in function.args],
-            [[name, _plain(one, around)] for name, one in sorted(function.keywords.items())],
-        ]
-    inner = inspect.unwrap(function)
-    inner = getattr(inner, "__func__", inner)
-    if not hasattr(inner, "__code__"):
-        inner = getattr(type(inner).__call__, "__func__", type(inner).__call__)
-    code = getattr(inner, "__code__", None)
-    if code is None:
-        return type(function).__qualname__
-    inside = (*around, inner)
-    held = [_plain(cell.cell_contents, inside) for cell in inner.__closure__ or () if _is_filled(cell)]
-    defaults = [_plain(one, inside) for one in inner.__defaults__ or ()]
-    named = [[name, _plain(one, inside)] for name, one in sorted((inner.__kwdefaults__ or {}).items())]
-    return [_source(inner) or _compiled(code), defaults, named, held]
-
-
-def _source(function: Any) -> str | None:
-    """Its syntax tree; None where there is no source, or where the source holds more than the function."""
-    if function.__name__ == "<lambda>":
-        return None
-    try:
-        return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(function))))
-    except (OSError, TypeError, SyntaxError):
-        return None
-
-
-def _compiled(code: CodeType) -> Any:
-    return [code.co_code.hex(), [_constant(one) for one in code.co_consts], code.co_names]
-
-
-def _constant(value: Any) -> Any:
-    match value:
-        case CodeType():
-            return _compiled(value)
-        case frozenset():
-            return sorted(map(repr, value))
-        case tuple():
-            return [_constant(one) for one in value]
-        case _:
-            return repr(value)
-
-
-def _plain(value: Any, around: tuple[Any, ...]) -> Any:
-    """A value as far as its text is the same in every process: plain data and functions; the kind of anything else."""
-    match value:
-        case None | bool() | int() | float() | str() | bytes():
-            return repr(value)
-        case tuple():
-            return [_plain(one, around) for one in value]
-        case FunctionType() | functools.partial() if all(value is not outer for outer in around):
-            return _described(value, around)
-        case _:
-            return type(value).__qualname__
-
-
-def _is_filled(cell: CellType) -> bool:
-    try:
-        _ = cell.cell_contents
-    except ValueError:
-        return False
-    return True
+def code_of(column: SingleColumnConfig) -> UserCode:
+    """What the functions of the user do that a column calls; nothing where it calls none."""
+    functions: dict[str, Any] = dict(user_functions(column))
+    if functions and (params := getattr(column, "generator_params", None)) is not None:
+        functions["class of generator_params"] = type(params)
+    if column.column_type in COLUMN_PLUGINS:
+        functions["configuration of the plugin"] = type(column)
+    return user_code(functions)
 
 
 def _column(column: SingleColumnConfig) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from data_designer.config.base import SingleColumnConfig, SkipConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
+from data_designer.plan.user_code import UserCode
 
 LOCAL = "local"
 """The pool of CPU work."""
@@ -197,6 +198,8 @@ class Plan:
     fingerprint: str
     fingerprints: Mapping[str, str]
     """Column to a digest of everything that decides its values but the replies of models (`plan.fingerprints`)."""
+    code: Mapping[str, UserCode]
+    """Column to what the functions of the user do that it calls, for those that call any; as it was when compiled."""
     output_columns: tuple[str, ...]
     """Columns of the final dataset, in the order they are written."""
     dropped_columns: tuple[str, ...]

@@ -223,3 +223,13 @@ def test_keys_in_the_query_of_an_address_are_not_shown() -> None:
     provider = dd.ModelProvider(name="p", endpoint=where)
     assert "https://h/v1?api-version=2024-10-21&subscription-key=***&sig=***" in repr(provider)
     assert provider.endpoint == where
+
+
+@pytest.mark.parametrize(
+    "where", ["http://u:hunter22@[::1/v1", "http://u:hunter22@h:port/v1", "https://user:hunter22@host:99999/v1"]
+)
+def test_what_cannot_be_read_as_a_url_is_refused_at_once(where: str) -> None:
+    """With the provider's name, and without its password."""
+    with pytest.raises(ValidationError, match="of provider 'p' is no URL") as caught:
+        dd.ModelProvider(name="p", endpoint=where)
+    assert "hunter22" not in str(caught.value)

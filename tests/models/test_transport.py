@@ -168,6 +168,11 @@ def test_what_the_user_can_do_stands_at_the_end(kind: type[errors.ModelError]) -
         (404, "maximum context length", errors.ModelNotFoundError),
         (500, "too many tokens", errors.ModelInternalServerError),
         (429, "Rate limit reached for requests", errors.ModelRateLimitError),
+        (
+            429,
+            "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 37000.",
+            errors.ModelContextWindowExceededError,
+        ),
     ],
 )
 def test_kinds_that_share_a_status_are_told_apart_by_their_words(

@@ -335,7 +335,22 @@ class ModelProvider(ConfigBase):
             raise ValueError(f"provider '{self.name}' has both endpoint and endpoints; give one of them")
         if not self.endpoint and not self.endpoints and self.provider_type != SIMULATED_PROVIDER:
             raise ValueError(f"provider '{self.name}' needs an endpoint")
+        for address in self.addresses:
+            _check_address(address, self.name)
         return self
+
+
+def _check_address(address: str, provider: str) -> None:
+    """Raise ValueError for what cannot be read as a URL at all."""
+    from urllib.parse import urlsplit
+
+    try:
+        _ = urlsplit(address).port
+    except ValueError as error:
+        shown = without_credentials(address)
+        raise ValueError(
+            f"the endpoint '{shown}' of provider '{provider}' is no URL ({error}); write http://host:port/v1"
+        ) from None
 
 
 _IN_QUERY = re.compile(r"([?&][^=&#]*(?:key|token|secret|sig|pass|auth|code|credential)[^=&#]*=)[^&#]*", re.IGNORECASE)

@@ -54,6 +54,8 @@ _QUOTA = re.compile(r"insufficient[_ ]quota|exceeded your current quota|out of c
 _CONTEXT = re.compile(
     r"context[_ ](length|window|size)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
 )
+_NEVER_FITS = re.compile(r"request too large", re.IGNORECASE)
+"""Said with 429 of a request that is larger than what may be asked in a whole minute."""
 _FILTERED = re.compile(r"content[_ ](filter|management|policy)|responsible ?ai", re.IGNORECASE)
 _PARAMETER = re.compile(
     r"unsupported (parameter|value)|unrecognized request argument|extra inputs are not", re.IGNORECASE
@@ -82,6 +84,8 @@ def kind_of(status: int, said: str) -> type[errors.ModelError]:
         if _FILTERED.search(said):
             return errors.ModelRefusalError
         return errors.ModelUnsupportedParamsError if _PARAMETER.search(said) else errors.ModelBadRequestError
+    if status == 429 and _NEVER_FITS.search(said):
+        return errors.ModelContextWindowExceededError
     if status >= 500:
         return errors.ModelInternalServerError
     return _BY_STATUS.get(status, errors.ModelAPIError)

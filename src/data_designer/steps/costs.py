@@ -14,10 +14,8 @@ MAX_WORK: Final = 1 << 24
 """What a rendering may cost: about 16 million characters, or a million items or steps."""
 MAX_BITS: Final = 1 << 14
 """Bits of an integer; Python prints no more than 4300 digits of one."""
-MAX_NESTING: Final = 100
+MAX_NESTING: Final = 400
 """Levels of lists and dicts inside each other that a template may print, compare or pass on."""
-MAX_SLOW: Final = 1 << 15
-"""Characters given to a filter whose time grows with their square."""
 MAX_PRECISION: Final = 400
 """Digits that a number is rounded to; a float has no more than that."""
 
@@ -214,7 +212,8 @@ def _each_item(value: Any, args: Arguments, options: Options) -> int:  # noqa: A
 
 
 def _sorted(value: Any, args: Arguments, options: Options) -> int:
-    return read_all(value, args, options) * (1 + _length(value).bit_length())
+    once = read_all(value, args, options)
+    return once + (once * _length(value).bit_length() >> 2) + 2 * ITEM * _length(value)
 
 
 def _joined(value: Any, args: Arguments, options: Options) -> int:
@@ -266,16 +265,27 @@ def _filled(value: Any, args: Arguments, options: Options) -> int:
     return ITEM * (_length(value) + sum(map(_count, (*args[:1], *options.values()))))
 
 
-def _slow(value: Any, args: Arguments, options: Options) -> int:
-    if (cost := _print_all(value, args, options)) > MAX_SLOW:
-        raise LimitExceededError(f"a filter that is slow with long texts is given more than {MAX_SLOW:,} characters")
-    return (cost * cost >> 6) + size(value) * size((*args, *options.values()))
+def _by_word(value: Any, args: Arguments, options: Options) -> int:
+    """What takes the square of a word's length, and repeats an argument for every line or word."""
+    text = str(_printed(value))
+    longest = max(map(len, text.split()), default=0)
+    return len(text) + (len(text) * longest >> 6) + len(text) * _repeated(args, options)
+
+
+def _repeated(args: Arguments, options: Options) -> int:
+    return sum(len(arg) for arg in (*args, *options.values()) if isinstance(arg, str))
+
+
+def _by_tag(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
+    text = str(_printed(value))
+    return len(text) + (len(text) * text.count("<") >> 8)
 
 
 def _encoded(value: Any, args: Arguments, options: Options) -> int:
     name = str(_argument(args, options, 0, "encoding", "utf-8")).lower().replace("_", "-")
     quick = name in {"utf-8", "utf8", "ascii", "latin-1", "utf-16", "utf-32"}
-    return 4 * _length(value) if quick else _slow(value, args, options)
+    # Others may take the square of the length.
+    return 4 * _length(value) if quick else _length(value) ** 2 << 4
 
 
 def _bytes_of(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
@@ -315,7 +325,8 @@ FILTERS: Mapping[str, Estimate] = {
     **dict.fromkeys(("sort", "dictsort", "groupby", "unique", "min", "max"), _sorted),
     **dict.fromkeys(("string", "escape", "e", "forceescape", "urlencode", "xmlattr", "truncate"), _print_all),
     **dict.fromkeys(("batch", "slice"), _filled),
-    **dict.fromkeys(("wordwrap", "urlize", "striptags"), _slow),
+    **dict.fromkeys(("wordwrap", "urlize"), _by_word),
+    "striptags": _by_tag,
     "center": _padded,
     "format": lambda value, args, options: _formatted(_printed(value), (*args, *options.values())),
     "indent": _indented,
@@ -331,7 +342,7 @@ FILTERS: Mapping[str, Estimate] = {
 _METHODS: Mapping[str, Estimate] = {
     **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _padded),
     **dict.fromkeys(("encode", "decode"), _encoded),
-    **dict.fromkeys(("striptags", "unescape"), _slow),
+    "striptags": _by_tag,
     **dict.fromkeys(("append", "extend", "get", "insert", "pop", "setdefault", "update"), _held),
     **dict.fromkeys(("items", "keys", "values"), _look),
     "expandtabs": _expanded,

@@ -52,15 +52,13 @@ class ExpressionProgram:
         try:
             return self._cast(rendered)
         except _BeyondError as error:
-            return Reason(
-                _FAILED, f"the expression gives {_shown(rendered)}, which is beyond {error} of type {self._dtype}"
-            )
-        except (ValueError, OverflowError, ArithmeticError):
+            return Reason(_FAILED, f"the expression gives {_shown(rendered)}, which is no {self._dtype}: {error}")
+        except (ValueError, ArithmeticError):
             return Reason(_FAILED, f"the expression gives {_shown(rendered)}, which is no {self._dtype}")
 
 
 class _BeyondError(Exception):
-    """A number is none that the column can hold; says which those are."""
+    """A number is none that the column can hold."""
 
 
 def as_int(text: str) -> int:
@@ -77,7 +75,7 @@ def as_int(text: str) -> int:
         # Written out, 1e999999999 would fill the memory.
         number = int(exact) if exact.adjusted() < _DIGITS else _MOST + 1
     if not -_MOST - 1 <= number <= _MOST:
-        raise _BeyondError("the 64 bits of an integer")
+        raise _BeyondError("it is beyond 64 bits (int64)")
     return number
 
 
@@ -89,7 +87,7 @@ def as_float(text: str) -> float:
     """
     number = float(text)
     if math.isinf(number) and _decimal(text).is_finite():
-        raise _BeyondError("the largest number")
+        raise _BeyondError("it is beyond the largest one (float64)")
     return number
 
 
@@ -107,7 +105,7 @@ def as_bool(text: str) -> bool:
         return False
     if number.is_infinite():
         raise OverflowError("infinity is no truth value")
-    return abs(number) >= 1
+    return bool(number) and number.adjusted() >= 0
 
 
 def _decimal(text: str) -> Decimal:

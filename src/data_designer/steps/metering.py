@@ -155,8 +155,8 @@ class _Namespace(Namespace):
 _EVEN = frozenset(
     {
         *("abs", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "forceescape"),
-        *("int", "items", "last", "length", "list", "lower", "max", "min", "random", "reverse", "round", "safe"),
-        *("sort", "string", "title", "trim", "truncate", "unique", "upper", "urlencode"),
+        *("int", "last", "length", "lower", "max", "min", "random", "reverse", "round", "safe"),
+        *("string", "title", "trim", "truncate", "upper", "urlencode"),
     }
 )
 """Filters whose results are no larger than some times their input."""

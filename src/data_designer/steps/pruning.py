@@ -1,5 +1,6 @@
 """Removes from an answer what its JSON Schema does not declare, and nothing else."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -274,7 +275,7 @@ def _decimal_places(schema: Schema) -> tuple[int | None] | None:
 
 
 def _rounded(value: Any, places: int | None) -> Any:
-    """Give a decimal as a float; what is no number is left to the validator."""
+    """Give a decimal as a float; what is no number, or would become another one, is left as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
     try:
@@ -283,7 +284,9 @@ def _rounded(value: Any, places: int | None) -> Any:
             number = number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     except InvalidOperation:
         return value
-    return float(number)
+    rounded = float(number)
+    exact = math.isfinite(rounded) and (not isinstance(value, int) or rounded == value)
+    return rounded if exact else value
 
 
 def _json_types(value: Any) -> frozenset[str]:

@@ -11,7 +11,7 @@ WORDS: Final = frozenset({"true", "false", "null", "NaN", "Infinity", "-Infinity
 LONGEST: Final = 4300
 """Characters of a text that is still read as a number: as many as Python reads of an integer."""
 
-_TEXT_FORMAT = re.compile(r"(?:.?[<>^])?\d*s?", re.DOTALL)
+_TEXT_FORMAT = re.compile(r"(?:.?[<>^])?(?:[1-9]\d*)?s?", re.DOTALL)
 
 
 class ScalarText(str):

@@ -151,7 +151,7 @@ def test_a_closed_object_is_emptied() -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [(1.005, 1.01), (2, 2.0), ("3.10", 3.1), (None, None), (0.125, 0.13), (-0.125, -0.13)],
+    [(1.005, 1.01), (2, 2.0), ("3.10", 3.1), (None, None), (0.125, 0.13), (-0.125, -0.13), (2**53 + 1, 2**53 + 1)],
 )
 def test_decimals_become_rounded_floats(given: Any, kept: Any) -> None:
     """Rounding is half up to the digits the schema allows."""

@@ -30,7 +30,10 @@ def references(template: str) -> frozenset[str]:
         UserJinjaTemplateSyntaxError: the template does not parse.
     """
     syntax = parsed(template, _ENVIRONMENT)
-    return frozenset(meta.find_undeclared_variables(_OnlyNames().visit(syntax)))
+    try:
+        return frozenset(meta.find_undeclared_variables(_OnlyNames().visit(syntax)))
+    except RecursionError:  # where the caller is deep down itself
+        raise _refusal("is nested too deeply to be read", template) from None
 
 
 def check_syntax(template: str) -> str:

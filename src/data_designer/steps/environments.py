@@ -133,7 +133,7 @@ class _Values(MeteredEnvironment, _TextsSayNumbers, NativeEnvironment):
     def concat(parts: Any) -> Any:
         parts = iter(parts)
         first = list(islice(parts, 2))
-        if len(first) == 1 and not isinstance(first[0], str):
+        if len(first) == 1 and (not isinstance(first[0], str) or isinstance(first[0], ScalarText)):
             return first[0]
         text = first[0] if len(first) == 1 else MeteredEnvironment.concat(map(str, (*first, *parts)))
         if len(text) > _LONGEST_LITERAL:

@@ -32,6 +32,8 @@ def references(template: str) -> frozenset[str]:
     syntax = parsed(template, _ENVIRONMENT)
     try:
         return frozenset(meta.find_undeclared_variables(_OnlyNames().visit(syntax)))
+    except TemplateSyntaxError as error:  # such as a block that is there twice
+        raise _misspelt(error, template) from error
     except RecursionError:  # where the caller is deep down itself
         raise _refusal("is nested too deeply to be read", template) from None
 
@@ -55,7 +57,7 @@ def parsed(template: str, environment: Environment) -> nodes.Template:
     try:
         syntax = environment.parse(template)
     except TemplateSyntaxError as error:
-        raise _refusal(f"does not parse: syntax error in line {error.lineno}: {error.message}", template) from error
+        raise _misspelt(error, template) from error
     except RecursionError:
         raise _refusal("is nested too deeply to be read: use fewer parentheses and brackets", template) from None
     except ValueError as error:  # an integer of more digits than Python reads
@@ -66,6 +68,10 @@ def parsed(template: str, environment: Environment) -> nodes.Template:
     if loops > MAX_LOOPS:
         raise _refusal(f"has {loops} loops inside each other; at most {MAX_LOOPS} are allowed", template)
     return syntax
+
+
+def _misspelt(error: TemplateSyntaxError, template: str) -> UserJinjaTemplateSyntaxError:
+    return _refusal(f"does not parse: syntax error in line {error.lineno}: {error.message}", template)
 
 
 def _refusal(why: str, template: str) -> UserJinjaTemplateSyntaxError:

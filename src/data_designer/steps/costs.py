@@ -207,17 +207,24 @@ def _look(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001
     return 0
 
 
-def _each_item(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
-    return ITEM * _length(value)
+def _each_item(value: Any, args: Arguments, options: Options) -> int:
+    """What does something with every item, and may look up a path in it."""
+    return _length(value) * (ITEM + (_lengths(args, options) >> 1))
+
+
+def _lengths(args: Arguments, options: Options) -> int:
+    """Characters of all arguments that are texts."""
+    return sum(len(arg) for arg in (*args, *options.values()) if isinstance(arg, _TEXTS))
 
 
 def _sorted(value: Any, args: Arguments, options: Options) -> int:
     once = read_all(value, args, options)
-    return once + (once * _length(value).bit_length() >> 2) + 2 * ITEM * _length(value)
+    return once + (once * _length(value).bit_length() >> 2) + 2 * _each_item(value, args, options)
 
 
 def _joined(value: Any, args: Arguments, options: Options) -> int:
-    return size(value) + _length(value) * size(_argument(args, options, 0, "d", ""))
+    separators = _length(value) * size(_argument(args, options, 0, "d", ""))
+    return size(value) + separators + _each_item(value, args, options)
 
 
 def _method_joined(text: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
@@ -269,11 +276,21 @@ def _by_word(value: Any, args: Arguments, options: Options) -> int:
     """What takes the square of a word's length, and repeats an argument for every line or word."""
     text = str(_printed(value))
     longest = max(map(len, text.split()), default=0)
-    return len(text) + (len(text) * longest >> 6) + len(text) * _repeated(args, options)
+    return len(text) + (len(text) * longest >> 6) + len(text) * _lengths(args, options)
 
 
-def _repeated(args: Arguments, options: Options) -> int:
-    return sum(len(arg) for arg in (*args, *options.values()) if isinstance(arg, str))
+def _any_of(value: Any, args: Arguments, options: Options) -> int:
+    """What looks for each character in a text."""
+    return read_all(value, args, options) + (_length(value) * _lengths(args, options) >> 8)
+
+
+def _from_behind(value: Any, args: Arguments, options: Options) -> int:
+    """What looks for a text at each place, since Python is quick only from the front."""
+    return read_all(value, args, options) + (_length(value) * _lengths(args, options) >> 5)
+
+
+def _words(value: Any, args: Arguments, options: Options) -> int:
+    return read_all(value, args, options) + ITEM * _length(value) // 2
 
 
 def _by_tag(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
@@ -283,7 +300,11 @@ def _by_tag(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG0
 
 def _encoded(value: Any, args: Arguments, options: Options) -> int:
     name = str(_argument(args, options, 0, "encoding", "utf-8")).lower().replace("_", "-")
-    quick = name in {"utf-8", "utf8", "ascii", "latin-1", "utf-16", "utf-32"}
+    quick = (
+        _lengths(args[1:], {}) == 0
+        and "errors" not in options
+        and name in {"utf-8", "utf8", "ascii", "latin-1", "utf-16", "utf-32"}
+    )
     # Others may take the square of the length.
     return 4 * _length(value) if quick else _length(value) ** 2 << 4
 
@@ -310,7 +331,9 @@ def _pretty(value: Any, args: Arguments, options: Options) -> int:
 def _added(value: Any, args: Arguments, options: Options) -> int:
     start = _argument(args, options, 1, "start", 0)
     once = size(value)
-    return once if isinstance(start, int | float) else once * max(1, _length(value)) + size(start)
+    if isinstance(start, int | float):
+        return once + _each_item(value, args, options)
+    return once * max(1, _length(value)) + size(start)
 
 
 def _paragraphs(args: Arguments, options: Options) -> int:
@@ -327,6 +350,8 @@ FILTERS: Mapping[str, Estimate] = {
     **dict.fromkeys(("batch", "slice"), _filled),
     **dict.fromkeys(("wordwrap", "urlize"), _by_word),
     "striptags": _by_tag,
+    "trim": _any_of,
+    "wordcount": _words,
     "center": _padded,
     "format": lambda value, args, options: _formatted(_printed(value), (*args, *options.values())),
     "indent": _indented,
@@ -345,11 +370,14 @@ _METHODS: Mapping[str, Estimate] = {
     "striptags": _by_tag,
     **dict.fromkeys(("append", "extend", "get", "insert", "pop", "setdefault", "update"), _held),
     **dict.fromkeys(("items", "keys", "values"), _look),
+    **dict.fromkeys(("strip", "lstrip", "rstrip"), _any_of),
+    **dict.fromkeys(("rfind", "rindex", "rsplit", "rpartition"), _from_behind),
     "expandtabs": _expanded,
     "format": _format_method,
     "format_map": _format_method,
     "join": _method_joined,
     "replace": _replaced,
+    "sort": _sorted,
     "to_bytes": _bytes_of,
     "translate": _translated,
 }

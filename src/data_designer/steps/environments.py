@@ -5,7 +5,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError
 from jinja2 import Template as Compiled
 from jinja2.filters import FILTERS
 from jinja2.nativetypes import NativeEnvironment, native_concat
@@ -74,10 +74,12 @@ def compiled(within: Environment, text: str) -> Compiled:
     """Compile a text so that it renders fast.
 
     Raises:
-        PromptTemplateRenderError: Python cannot compile what Jinja makes of it.
+        PromptTemplateRenderError: Jinja cannot compile it, or Python what Jinja makes of it.
     """
     try:
         template = within.from_string(text)
+    except TemplateSyntaxError as error:
+        raise PromptTemplateRenderError(f"the template cannot be compiled: {error.message}") from error
     except (RecursionError, MemoryError, SyntaxError) as error:
         raise PromptTemplateRenderError(
             f"the template is nested too deeply to be compiled ({error or 'out of memory'}); "

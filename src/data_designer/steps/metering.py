@@ -220,7 +220,7 @@ def _growth(node: nodes.Node, *, chained: int) -> str:
     match node:
         case nodes.TemplateData() | nodes.Const() | nodes.Name(ctx="load"):
             inner: Iterable[nodes.Node] = ()
-        case nodes.Filter(name=name) if name in _EVEN and node.node is not None and chained < 2:
+        case nodes.Filter() if chained < 2 and _is_even(node):
             chained += 1
             inner = node.iter_child_nodes()
         case nodes.Operand(expr=nodes.List() | nodes.Tuple() as several):
@@ -236,6 +236,11 @@ def _growth(node: nodes.Node, *, chained: int) -> str:
         case _:
             return "steps" if _is_counted(node) else "all"
     return _largest(_growth(child, chained=chained) for child in inner)
+
+
+def _is_even(node: nodes.Filter) -> bool:
+    plain = node.name in {"default", "d"} or all(isinstance(arg, nodes.Const) for arg in node.args)
+    return node.name in _EVEN and node.node is not None and plain and not node.kwargs
 
 
 _PARTS = (nodes.Output, nodes.If, nodes.CondExpr, nodes.Getattr, nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Pos)

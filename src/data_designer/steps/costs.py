@@ -6,6 +6,7 @@ The unit is a character that is made. See `metering`, which charges for it.
 import re
 from collections.abc import Callable, Mapping
 from itertools import chain
+from types import BuiltinMethodType
 from typing import Any, Final
 
 from data_designer.steps.scalar_text import ScalarText, said
@@ -192,7 +193,11 @@ def _format_method(text: str, args: Arguments, options: Options) -> int:
 def read_all(value: Any, args: Arguments, options: Options) -> int:
     """Give what it costs to look at everything once."""
     cost = size(value, READ)
-    return cost + size((*args, *options.values()), READ) if args or options else cost
+    for arg in args:
+        cost += size(arg, READ)
+    for arg in options.values():
+        cost += size(arg, READ)
+    return cost
 
 
 def _print_all(value: Any, args: Arguments, options: Options) -> int:
@@ -386,7 +391,8 @@ _OWNERS = (*_TEXTS, list, tuple, dict, int, float)
 
 def call_cost(called: Any, args: Arguments, options: Options) -> tuple[str, int]:
     """Name what is called, and what that costs at most."""
-    method = getattr(called, "__wrapped__", called)
+    # Jinja wraps `format`.
+    method = called if type(called) is BuiltinMethodType else getattr(called, "__wrapped__", called)
     name = str(getattr(method, "__name__", "call"))
     owner = getattr(method, "__self__", None)
     if isinstance(owner, _OWNERS):

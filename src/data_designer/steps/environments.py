@@ -1,24 +1,28 @@
 """The Jinja environments in which templates are rendered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from itertools import islice
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes
 from jinja2 import Template as Compiled
+from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.filters import FILTERS
 from jinja2.nativetypes import NativeEnvironment, native_concat
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.config.templates import parsed
+from data_designer.config.templates import parsed, references
 from data_designer.errors import PromptTemplateRenderError
 from data_designer.steps.costs import MAX_PRECISION, LimitExceededError
 from data_designer.steps.jsonpath import jsonpath
 from data_designer.steps.metering import MeteredEnvironment, grows
 from data_designer.steps.scalar_text import ScalarText, said
 
+_FUNCTION = "__function"
+"""What follows the name of a function of Jinja's where a column has that name."""
+_OF_DICTS = frozenset(dir(dict))
 _LONGEST_LITERAL = 4096
 """Characters of a text that a condition may be read as a Python value; what is longer is true anyway."""
 _OF_WHAT_IS_SAID = ("boolean", "false", "float", "integer", "none", "number", "sameas", "true")
@@ -40,7 +44,7 @@ def environment(
     bases = (
         *((MeteredEnvironment,) if metered else ()),
         *((_KeysWin,) if finalize else ()),
-        _TextsSayNumbers,
+        _Lookups,
         sandbox,
     )
     return _equipped(type("_Environment", bases, {})(finalize=finalize, optimized=False))
@@ -74,10 +78,13 @@ def compiled(within: Environment, text: str) -> Compiled:
     """Compile a text so that it renders fast.
 
     Raises:
+        UserJinjaTemplateSyntaxError: it does not parse.
         PromptTemplateRenderError: Jinja cannot compile it, or Python what Jinja makes of it.
     """
     try:
-        template = within.from_string(text)
+        syntax = parsed(text, within)
+        functions = _called_functions(syntax, references(text))
+        template = within.from_string(syntax)
     except TemplateSyntaxError as error:
         raise PromptTemplateRenderError(f"the template cannot be compiled: {error.message}") from error
     except (RecursionError, MemoryError, SyntaxError) as error:
@@ -86,8 +93,21 @@ def compiled(within: Environment, text: str) -> Compiled:
             "use fewer parentheses, brackets and statements inside each other"
         ) from error
     # Jinja copies a template's globals at every render; from its own chain of mappings that costs more than all else.
-    template.globals = dict(template.globals)
+    template.globals = dict(template.globals) | {name + _FUNCTION: template.globals[name] for name in functions}
     return template
+
+
+def _called_functions(syntax: nodes.Template, columns: Collection[str]) -> set[str]:
+    """Rename functions of Jinja's that are called where a column of that name is read, as no column can be called."""
+    found = set()
+    bound = {node.name for node in syntax.find_all(nodes.Name) if node.ctx != "load"}
+    bound.update(node.name for node in syntax.find_all(nodes.Macro))
+    for call in syntax.find_all(nodes.Call):
+        match call.node:
+            case nodes.Name(name=name) if name in DEFAULT_NAMESPACE and name in columns and name not in bound:
+                call.node = nodes.Name(name + _FUNCTION, "load", lineno=call.lineno)
+                found.add(name)
+    return found
 
 
 def _equipped(made: Environment) -> Environment:
@@ -100,8 +120,14 @@ def _equipped(made: Environment) -> Environment:
     return made
 
 
-class _TextsSayNumbers(SandboxedEnvironment):
-    """An environment in which a text that says a number is looked up as that number too."""
+class _Lookups(SandboxedEnvironment):
+    """An environment in which keys are looked up fast, and a text that says a number as that number too."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        # As Jinja does, without an exception where a dict has no such attribute; most of what is read are keys.
+        if type(obj) is dict and attribute not in _OF_DICTS:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         try:
@@ -124,11 +150,11 @@ class _KeysWin(SandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
-class _Expressions(MeteredEnvironment, _TextsSayNumbers):
+class _Expressions(MeteredEnvironment, _Lookups):
     """A sandbox for expressions."""
 
 
-class _Values(MeteredEnvironment, _TextsSayNumbers, NativeEnvironment):
+class _Values(MeteredEnvironment, _Lookups, NativeEnvironment):
     """A sandbox whose templates give Python values instead of text."""
 
     @staticmethod

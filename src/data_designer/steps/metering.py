@@ -110,12 +110,13 @@ class MeteredEnvironment(SandboxedEnvironment):
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
         """Join what a rendering came to."""
-        left, joined = MAX_WORK, []
+        joined: list[str] = []
+        left, add = MAX_WORK, joined.append
         for part in parts:
             left -= len(part)
             if left < 0:
                 raise LimitExceededError(f"it comes to more than {MAX_WORK:,} characters")
-            joined.append(part)
+            add(part)
         return "".join(joined)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -129,7 +130,7 @@ class MeteredEnvironment(SandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - Jinja's form
         """Call a method or macro whose result is not too large."""
         meter = _meter(__context)
-        if args:
+        if not _LASTING.issuperset(map(type, args)):
             args = tuple(_listed(meter, arg) for arg in args)
         name, cost = call_cost(__obj, args, kwargs)
         meter.charge(CALL + cost, name)

@@ -112,6 +112,8 @@ ONLY_NATIVE = [
     "{% filter center(2000000000) %}x{% endfilter %}",
     "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
     "{% for a in range(999) %}{% for b in range(999) %}{{ b }}{% endfor %}{% endfor %}",
+    ("{% for a in '" + "x" * 999 + "' %}") * 3 + "{% endfor %}" * 3,
+    "{% for a in range(99999) if a" + " or a" * 90 + " %}{% endfor %}",
     "{% set ns = namespace(v='a') %}{% for i in range(99) %}{% set ns.v = ns.v ~ ns.v %}{% endfor %}",
     "{% set ns = namespace(v='a') %}{% for i in range(99) %}{% set ns.v = ns.v + ns.v %}{% endfor %}",
     "{% set ns = namespace(v=[1]) %}{% for i in range(99) %}{% set ns.v = ns.v + ns.v %}{% endfor %}",

@@ -35,8 +35,6 @@ MAX_CALLS: Final = 50
 """Calls of macros, blocks and recursive loops inside each other."""
 _EACH, _SEEN, _STEP = "each item", "each value", "each step"
 """Filters that only the rewritten syntax applies: their names cannot be written in a template."""
-
-
 _NUMBERS = frozenset({int, float})
 _SMALL = 1 << 63
 
@@ -170,36 +168,19 @@ _READING = frozenset(
 """Methods that change nothing."""
 _COMPARING = frozenset(
     {
-        *(
-            "in",
-            "eq",
-            "==",
-            "equalto",
-            "ne",
-            "!=",
-            "lt",
-            "<",
-            "lessthan",
-            "le",
-            "<=",
-            "gt",
-            ">",
-            "greaterthan",
-            "ge",
-            ">=",
-        ),
-        *("lower", "upper"),
+        *("in", "eq", "==", "equalto", "ne", "!=", "lower", "upper"),
+        *("lt", "<", "lessthan", "le", "<=", "gt", ">", "greaterthan", "ge", ">="),
     }
 )
 """Tests that look at all of a value."""
 _CHEAP = frozenset(
     {
-        *("boolean", "callable", "defined", "even", "divisibleby", "eq", "equalto", "false", "filter"),
-        *("float", "ge", "gt", "integer", "iterable", "le", "lower", "lt", "mapping", "ne", "none", "number"),
-        *("odd", "sameas", "sequence", "string", "test", "true", "undefined", "upper", "==", "!=", ">", ">=", "<"),
-        *("<="),
+        *("boolean", "callable", "defined", "even", "divisibleby", "eq", "equalto", "false", "filter", "float"),
+        *("ge", "gt", "integer", "iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd"),
+        *("sameas", "sequence", "string", "test", "true", "undefined", "upper", "==", "!=", ">", ">=", "<", "<="),
     }
 )
+"""Tests that take no longer than reading a value once."""
 
 
 def grows(syntax: nodes.Template) -> str:
@@ -278,12 +259,12 @@ class _Steps(NodeTransformer):
     """Charges for the steps of loops."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's form
-        cost = _steps(node.body)
+        cost = _steps([*node.body, node.test] if node.test else node.body)
         self.generic_visit(node)
         if node.recursive:
             node.body.insert(0, _charge(cost, node.lineno))
         else:
-            node.iter = _filtered(node.iter, _EACH, cost)
+            node.iter = _applied(node.iter, _EACH, cost)
         return node
 
 
@@ -351,13 +332,15 @@ class _Everything(_Steps):
 
 
 def _filtered(node: Any, name: str, *args: int) -> nodes.Expr:
-    if isinstance(node, nodes.Const):
-        return node
+    return node if isinstance(node, nodes.Const) else _applied(node, name, *args)
+
+
+def _applied(node: Any, name: str, *args: int) -> nodes.Filter:
     return nodes.Filter(node, name, [nodes.Const(arg) for arg in args], [], None, None, lineno=node.lineno)
 
 
 def _charge(cost: int, line: int) -> nodes.Output:
-    return nodes.Output([nodes.Filter(nodes.Const(""), _STEP, [nodes.Const(cost)], [], None, None, lineno=line)])
+    return nodes.Output([_applied(nodes.Const("", lineno=line), _STEP, cost)])
 
 
 def _steps(body: Iterable[nodes.Node]) -> int:

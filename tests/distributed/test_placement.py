@@ -22,7 +22,9 @@ def made(url: str, path: Path, **resources: dict[str, float]) -> DatasetCreation
 
 def test_resources_of_an_alias_that_nobody_asks_are_a_mistake(simulated: str, tmp_path: Path) -> None:
     """It is said before a Ray is started, with the aliases that there are."""
-    with pytest.raises(DataDesignerError, match="replica_resources names wirter, .* asks are writer"):
+    with pytest.raises(
+        DataDesignerError, match="replica_resources names the model alias 'wirter', .* did you mean 'writer'"
+    ):
         made(simulated, tmp_path, wirter={"near_gpu": 1})
 
 

@@ -14,31 +14,26 @@ from hypothesis import strategies as st
 
 from data_designer.steps.decoding import decoded, decoded_fields
 from data_designer.steps.exact import Exact
+from data_designer.steps.scalar_text import ScalarText, said
 
 
 @pytest.mark.parametrize(
     ("value", "seen"),
     [
-        ("1.50", 1.5),
-        ("1e5", 100000.0),
-        (" 7 ", 7),
-        ("-2", -2),
         ("00123", "00123"),
         ("0x10", "0x10"),
-        ("true", True),
         ("True", "True"),
-        ("null", None),
         ("", ""),
         (" ", " "),
         ('{"k":1}', {"k": 1}),
         ('{"k":1', '{"k":1'),
         ("{not json}", "{not json}"),
         ("[1, 2]", [1, 2]),
-        ('"quoted"', "quoted"),
+        ('"quoted"', '"quoted"'),
         ('"said" she', '"said" she'),
         ("2024 was a year", "2024 was a year"),
         ("٣", "٣"),
-        ({"a": "1", "b": ["2", {"c": "null"}]}, {"a": 1, "b": [2, {"c": None}]}),
+        ({"a": "x", "b": ['{"c": 2}']}, {"a": "x", "b": [{"c": 2}]}),
         ('{"a": "1"}', {"a": "1"}),
         ({2: 2, None: 3, True: 4}, {"2": 2, "null": 3, "true": 4}),
         (math.nan, None),
@@ -57,7 +52,7 @@ from data_designer.steps.exact import Exact
         ((1, "2"), [1, 2]),
         (np.int64(3), 3),
         (np.float64("nan"), None),
-        (np.array(["1", "x"]), [1, "x"]),
+        (np.array(["y", "x"]), ["y", "x"]),
         (np.datetime64("2024-01-02"), "2024-01-02"),
         (np.datetime64("NaT"), None),
         (np.timedelta64(90, "s"), 90.0),
@@ -73,9 +68,26 @@ def test_values_become_json_types_and_json_text_is_decoded(value: Any, seen: Any
     assert type(result) is type(seen)
 
 
-def test_text_of_no_number_becomes_no_number() -> None:
-    """The text `NaN` is JSON to Python, so it is a number that prints as it is written."""
-    assert math.isnan(decoded("NaN"))
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.50", 1.5),
+        ("1e5", 100000.0),
+        (" 7 ", 7),
+        ("-2", -2),
+        ("9007199254740993", 9007199254740993),
+        ("true", True),
+        ("null", None),
+        ("-Infinity", -math.inf),
+    ],
+)
+def test_text_that_says_a_number_or_a_word_stays_the_text_and_says_it(text: str, value: Any) -> None:
+    """At any depth; what it says is read when it is asked for."""
+    for seen in (decoded(text), decoded({"a": [text]})["a"][0], decoded(np.array([text]))[0]):
+        assert type(seen) is ScalarText
+        assert str(seen) == text
+        assert said(seen) == value
+        assert type(said(seen)) is type(value)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000 + "]" * 100_000, "9" * 5000])
@@ -101,8 +113,10 @@ SPACES = st.text(" \t\n\r", max_size=2)
 
 @given(JSON, SPACES, SPACES)
 def test_all_json_text_is_decoded_whatever_it_begins_with(value: Any, before: str, after: str) -> None:
-    """Numbers, words, texts, lists and objects are found, space around them or not."""
-    assert decoded(f"{before}{json.dumps(value)}{after}") == value
+    """Lists and objects are found, space around them or not, and of the rest what is a number or a word."""
+    text = f"{before}{json.dumps(value)}{after}"
+    assert said(decoded(text)) == (text if isinstance(value, str) else value)
+    assert isinstance(value, dict | list) or str(decoded(text)) == text
 
 
 @given(

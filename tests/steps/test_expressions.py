@@ -53,6 +53,17 @@ def compute(expr: str, dtype: Any, record: dict[str, Any], engine: JinjaRenderin
         ("inf", ERR, math.inf, ERR),
         (" 3 ", 3, 3.0, True),
         ("9007199254740993", 9007199254740993, 9007199254740992.0, True),
+        ("9007199254740993.9", 9007199254740993, 9007199254740994.0, True),
+        ("-9223372036854775808", -(2**63), -(2.0**63), True),
+        ("9223372036854775807", 2**63 - 1, 2.0**63, True),
+        ("9223372036854775808", ERR, 2.0**63, True),
+        ("-9223372036854775809", ERR, -(2.0**63), True),
+        ("1e19", ERR, 1e19, True),
+        ("1e400", ERR, ERR, True),
+        ("1e999999999", ERR, ERR, True),
+        ("1e-999999999", 0, 0.0, False),
+        ("0e9", 0, 0.0, False),
+        ("-inf", ERR, -math.inf, ERR),
     ],
 )
 def test_the_cast_table(rendered: str, as_int: Any, as_float: Any, as_bool: Any) -> None:
@@ -68,6 +79,24 @@ def test_the_cast_table(rendered: str, as_int: Any, as_float: Any, as_bool: Any)
             (value,) = outcome.values
             assert type(value) is type(wanted)
             assert str(value) == str(wanted)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("int", "int64"), ("float", "float64")])
+def test_a_number_that_the_column_cannot_hold_is_rejected_with_its_bound(dtype: str, bound: str) -> None:
+    """Nothing becomes another number, or infinity, without a word."""
+    outcome = compute("{{ a }}", dtype, {"a": "1e400"})
+    assert isinstance(outcome, Drop)
+    assert "'1e400'" in outcome.reason.message
+    assert bound in outcome.reason.message
+
+
+@pytest.mark.parametrize("number", [9007199254740993, -9007199254740995])
+@pytest.mark.parametrize("expr", ["{{ a }}", "{{ a + 0 }}", "{{ a | int }}", "{{ 1 * a }}"])
+def test_long_integers_stay_exact(number: int, expr: str) -> None:
+    """From a number or from a text, printed or calculated."""
+    for value in (number, str(number)):
+        assert compute(expr, "int", {"a": value}) == Ok((number,))
+        assert compute(expr, "str", {"a": value}) == Ok((str(number),))
 
 
 def test_an_expression_reads_decoded_columns() -> None:

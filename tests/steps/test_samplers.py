@@ -176,8 +176,17 @@ def test_counts_without_a_quantile_function_follow_their_distribution() -> None:
 
 
 def test_category_values_keep_their_types() -> None:
-    """A mixed list stays mixed."""
-    assert set(values(CategorySamplerParams(values=["1", 1, 2.5]))) == {"1", 1, 2.5}
+    """A mixed list stays mixed, and integers stay exact."""
+    given = ["1", 2, 2.5, True, False, 9007199254740993, 2**63]
+    drawn = {(type(value), value) for value in values(CategorySamplerParams(values=given))}
+    assert drawn == {(type(value), value) for value in given}
+
+
+@pytest.mark.parametrize("value", [9007199254740993, "9007199254740993", " 9007199254740993 "])
+def test_a_category_of_long_integers_converts_exactly(value: Any) -> None:
+    """Whether they are written as numbers or as texts."""
+    config = column("n", CategorySamplerParams(values=[value]), convert_to="int")
+    assert draw([config], 2).columns["n"] == [9007199254740993] * 2
 
 
 def test_weights_say_how_often() -> None:
@@ -331,6 +340,15 @@ def test_only_true_selects(condition: str) -> None:
     assert {mark for _, mark in marks(condition)} == {0}
 
 
+def test_a_condition_reads_a_column_named_like_a_function_of_jinjas() -> None:
+    """It is drawn first, and what is compared."""
+    columns = [
+        column("x", UNIT, conditional_params={"range == 'far'": UniformSamplerParams(low=5, high=6)}),
+        column("range", CategorySamplerParams(values=["far"])),
+    ]
+    assert all(5 <= x < 6 for x in draw(columns, 3).columns["x"])
+
+
 def test_conditions_see_converted_values_and_people() -> None:
     """A condition reads columns as they stand in the dataset."""
     columns = [
@@ -345,7 +363,15 @@ def test_conditions_see_converted_values_and_people() -> None:
 
 
 @pytest.mark.parametrize(
-    "condition", ["1 / (n - 2) > 0", "n != 2 or n.nowhere > 1", "n != 2 or [][5] > 1", "n != 2 or n()"]
+    "condition",
+    [
+        "1 / (n - 2) > 0",
+        "n != 2 or n.nowhere > 1",
+        "n != 2 or [][5] > 1",
+        "n != 2 or n()",
+        "n != 2 or 'a' * 10 ** 10 == 'b'",
+        "n != 2 or 9 ** (9 ** 9) > 1",
+    ],
 )
 def test_a_condition_that_fails_costs_its_row_only(condition: str) -> None:
     """The row of a failing condition is dropped with its reason; the others are drawn, dependants included."""

@@ -153,7 +153,14 @@ def test_a_closed_object_is_emptied() -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [(1.005, "1.01"), (2, "2.00"), ("3.10", "3.10"), (None, None), (0.125, "0.13"), (-0.125, "-0.13")],
+    [
+        (1.005, "1.01"),
+        (2, "2.00"),
+        ("3.10", "3.10"),
+        (None, None),
+        (-0.125, "-0.13"),
+        (2**53 + 1, "9007199254740993.00"),
+    ],
 )
 def test_decimals_are_rounded_to_their_places(given: Any, kept: str | None) -> None:
     """Rounding is half up to the digits the schema allows; what comes out is exact."""

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.run_config import RunConfig
 from data_designer.config.script_params import DataDesignerScriptParams
@@ -81,9 +79,10 @@ def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, Any]
     given: dict[str, Any] = {}
     if path is not None:
         try:
-            content = read_yaml(path.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             raise InvalidConfigError(f"the run settings {path} cannot be read: {error}") from error
+        content = read_yaml(text, f"the run settings {path}") or {}
         if not isinstance(content, dict):
             raise InvalidConfigError(f"the run settings {path} must be a mapping of names to values")
         given.update(content)
@@ -91,10 +90,7 @@ def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, Any]
         name, separator, value = setting.partition("=")
         if not separator:
             raise InvalidConfigError(f"--set takes NAME=VALUE, not {setting!r}")
-        try:
-            given[name] = read_yaml(value)
-        except yaml.YAMLError as error:
-            raise InvalidConfigError(f"--set {setting}: the value does not parse: {error}") from error
+        given[name] = read_yaml(value, f"--set {setting}: the value")
     return given
 
 

@@ -58,14 +58,7 @@ def _text(text: str) -> Any:
 
 
 def _parse(text: str, where: str) -> Any:
-    import yaml
-
-    try:
-        return read_yaml(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InvalidConfigError(f"{where} does not parse{at}: {getattr(error, 'problem', error)}") from error
+    return read_yaml(text, where)
 
 
 def _fetch(url: str) -> str:

@@ -87,12 +87,11 @@ def _read(name: str, key: str) -> list[Any] | None:
     path = home() / name
     if not path.is_file():
         return None
-    import yaml
-
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"{path} cannot be read: {error}") from error
+    content = read_yaml(text, str(path))
     if not isinstance(content, dict) or not isinstance(content.get(key), list):
         raise InvalidConfigError(f"{path} must hold a list under the key '{key}'")
     return list(content[key])

@@ -369,16 +369,12 @@ def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[
     Raises:
         InvalidConfigError: the text does not parse, or lacks the key.
     """
-    import yaml
-
     if isinstance(model_configs, list):
         return model_configs
     path = Path(model_configs)
     is_file = isinstance(model_configs, Path) or (len(str(model_configs)) < 4096 and path.is_file())
-    try:
-        content = read_yaml(path.read_text(encoding="utf-8") if is_file else str(model_configs))
-    except yaml.YAMLError as error:
-        raise InvalidConfigError(f"the model configuration does not parse: {error}") from error
+    text = path.read_text(encoding="utf-8") if is_file else str(model_configs)
+    content = read_yaml(text, str(path) if is_file else "the text of the model configuration")
     if not isinstance(content, dict) or "model_configs" not in content:
         raise InvalidConfigError("the model configuration lacks the key 'model_configs'")
     return [ModelConfig.model_validate(item) for item in content["model_configs"]]

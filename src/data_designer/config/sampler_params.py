@@ -12,7 +12,8 @@ from data_designer.config.models import normalised
 
 MIN_AGE, MAX_AGE = 0, 114
 
-Scalar = str | bool | int | float
+Scalar = bool | int | float | str
+"""A value that is kept as the kind it is written as."""
 
 
 class SamplerType(StrEnum):

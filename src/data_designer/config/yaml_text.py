@@ -1,34 +1,129 @@
-"""Reads YAML, and so JSON, in which nothing is said twice."""
+"""Reading YAML, of which JSON is a part, so that what is written is what is read."""
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+from data_designer.errors import InvalidConfigError
+
+MAX_NODES: Final = 1_000_000
+"""Values of a document, with every alias written out."""
+MAX_DEPTH: Final = 100
+"""Lists and mappings inside each other."""
+
+_BOOL, _INT, _DATE, _TEXT = (f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "timestamp", "str"))
+_PLAIN_BOOL = re.compile("true|false", re.IGNORECASE)
+_PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_ODD_BASE = re.compile(r"[-+]?0[0-9_]|.*:")
+"""Octal numbers (`0123`) and those of base 60 (`12:30`)."""
 
 
-def read_yaml(text: str) -> Any:
-    """What a YAML or JSON text says.
+def read_yaml(text: str, where: str) -> Any:
+    """Read a document.
+
+    What YAML 1.1 makes of a word or number in a list, or of a key, that reads as a text (`NO`, `0123`, `12:30`) is
+    refused; dates stay the texts they are.
+
+    Args:
+        text: The document.
+        where: What it is called in messages.
 
     Raises:
-        yaml.YAMLError: it does not parse, or a mapping has a key twice, of which YAML itself keeps the last.
+        InvalidConfigError: it does not parse, is too large or too deep, or is not what it looks like; the message
+            names line and column.
     """
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Keys that come by `<<` may be given again: they are not in the mapping itself."""
-
-        def compose_mapping_node(self, anchor: Any) -> Any:
-            """A mapping as it is written."""
-            node = super().compose_mapping_node(anchor)
-            seen: dict[tuple[str, Any], Any] = {}
-            for key, _ in node.value:
-                if not isinstance(key, yaml.ScalarNode):
-                    continue
-                first = seen.setdefault((key.tag, key.value), key)
-                if first is not key:
-                    said = f"the key '{key.value}' is given twice, first in line {first.start_mark.line + 1}"
-                    raise yaml.MarkedYAMLError(problem=said, problem_mark=key.start_mark)
-            return node
-
     try:
-        return yaml.load(text, Loader)  # noqa: S506 - it is a safe one
-    except (ValueError, RecursionError) as error:
-        # Dates that are none, and thousands of brackets, are of the text too.
-        raise yaml.YAMLError(f"{type(error).__name__}: {error}") from error
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            return None
+        _Checked(where).size(node, 0)
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InvalidConfigError(f"{where} does not parse{at}: {getattr(error, 'problem', error)}") from error
+    except RecursionError:
+        raise InvalidConfigError(f"{where} is nested too deeply; at most {MAX_DEPTH} levels are allowed") from None
+    except ValueError as error:  # an integer of more digits than Python reads
+        raise InvalidConfigError(f"{where} does not parse: {error}") from error
+
+
+class _Checked:
+    """Measures a document, and refuses what is not what it looks like."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._sizes: dict[int, int | None] = {}
+        """Node to how many values it comes to; None while it is being measured."""
+
+    def size(self, node: yaml.Node, depth: int) -> int:
+        """Values that a node comes to with every alias written out."""
+        if id(node) in self._sizes:
+            known = self._sizes[id(node)]
+            if known is None:
+                raise self._refusal(node, "it contains itself")
+            return known
+        if depth > MAX_DEPTH:
+            raise self._refusal(node, f"it is nested too deeply; at most {MAX_DEPTH} levels are allowed")
+        self._sizes[id(node)] = None
+        self._check(node)
+        size = 1 + sum(self.size(child, depth + 1) for child in _children(node))
+        if size > MAX_NODES:
+            raise self._refusal(node, f"it comes to more than {MAX_NODES:,} values, as aliases repeat what they name")
+        self._sizes[id(node)] = size
+        return size
+
+    def _check(self, node: yaml.Node) -> None:
+        match node:
+            case yaml.ScalarNode(tag=tag) if tag == _DATE:
+                node.tag = _TEXT
+            case yaml.ScalarNode(tag=tag, value=value) if tag == _INT and _ODD_BASE.match(value):
+                raise self._mistaken(node, "a number of another base")
+            case yaml.SequenceNode(value=items):
+                for item in items:
+                    self._check_text_like(item)
+            case yaml.MappingNode(value=pairs):
+                for key, _ in pairs:
+                    self._check_text_like(key)
+                self._check_repeated(pairs)
+
+    def _check_text_like(self, node: yaml.Node) -> None:
+        match node:
+            case yaml.ScalarNode(tag=tag, value=value) if tag == _BOOL and not _PLAIN_BOOL.fullmatch(value):
+                raise self._mistaken(node, "a boolean")
+            case yaml.ScalarNode(tag=tag, value=value) if tag == _INT and not _PLAIN_INT.fullmatch(value):
+                raise self._mistaken(node, "a number of another form")
+
+    def _check_repeated(self, pairs: list[tuple[yaml.Node, yaml.Node]]) -> None:
+        """Keys that come by `<<` may be given again: they are not in the mapping itself."""
+        seen: dict[str, yaml.Node] = {}
+        for key, _ in pairs:
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                continue
+            first = seen.setdefault(key.value, key)
+            if first is not key:
+                line = first.start_mark.line + 1
+                raise self._refusal(key, f"the key '{key.value}' is given twice, first in line {line}")
+
+    def _mistaken(self, node: yaml.ScalarNode, kind: str) -> InvalidConfigError:
+        meant = "true or false" if kind == "a boolean" else "the number in decimal digits"
+        return self._refusal(node, f'{node.value} is {kind} in YAML; write "{node.value}" in quotes, or {meant}')
+
+    def _refusal(self, node: yaml.Node, why: str) -> InvalidConfigError:
+        mark = node.start_mark
+        return InvalidConfigError(f"{self._where} is refused at line {mark.line + 1}, column {mark.column + 1}: {why}")
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    match node:
+        case yaml.SequenceNode(value=items):
+            yield from items
+        case yaml.MappingNode(value=pairs):
+            for pair in pairs:
+                yield from pair

@@ -1,8 +1,7 @@
-"""Turns a cell's value into what templates may see: JSON types, with JSON text already decoded."""
+"""Turns a cell's value into what templates may see: JSON types, with the objects and lists of JSON text decoded."""
 
 import json
 import math
-import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, time, timedelta
@@ -13,20 +12,12 @@ from typing import Any
 import numpy as np
 
 from data_designer.steps.exact import Exact, numpy_seconds, seconds
+from data_designer.steps.scalar_text import LONGEST, NUMBER, WORDS, ScalarText
 
 _TEXT = {str}
 _SPACE = " \t\n\r"
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
-_LITERALS: Mapping[str, Any] = {
-    "true": True,
-    "false": False,
-    "null": None,
-    "NaN": math.nan,
-    "Infinity": math.inf,
-    "-Infinity": -math.inf,
-}
-_CLOSING = {"{": "}", "[": "]", '"': '"'}
-_OPENING = frozenset({*_SPACE, *_CLOSING, *"0123456789", *(word[0] for word in _LITERALS), "-"})
+_CLOSING = {"{": "}", "[": "]"}
+_OPENING = frozenset({*_SPACE, *_CLOSING, *"0123456789", *(word[0] for word in WORDS), "-"})
 """First characters of JSON texts. What begins with another, as nearly all prose does, is only text."""
 
 
@@ -34,8 +25,8 @@ def decoded(value: Any) -> Any:
     """Give a cell's value as templates see it.
 
     Values that JSON does not know become what it would hold in their place (dates their ISO text, NaN null,
-    arrays lists), and every string that is JSON text, at any depth, becomes what it says. Nothing is changed
-    in place.
+    arrays lists), and every string that is a JSON object or list, at any depth, becomes what it says. Nothing is
+    changed in place.
     """
     convert = _CONVERSIONS.get(type(value))
     return _foreign(value) if convert is None else convert(value)
@@ -53,10 +44,11 @@ def decoded_fields(value: Any, fields: Collection[str]) -> Any:
 
 
 def decoded_text(text: str) -> Any:
-    """Give what a text says if it is JSON, else the text itself.
+    """Give the object or list that a text says if it is one in JSON, else the text itself.
 
-    JSON is attempted only where the first and last characters allow it: nearly all cells are prose, and a
-    failed attempt costs more than the whole rest of a prompt.
+    A text that JSON reads as a number, a truth value or null stays a text that can be calculated with. JSON is
+    attempted only where the first and last characters allow it: nearly all cells are prose, and a failed attempt
+    costs more than the whole rest of a prompt.
     """
     if text[:1] not in _OPENING:
         return text
@@ -66,9 +58,9 @@ def decoded_text(text: str) -> Any:
     first = body[0]
     if (last := _CLOSING.get(first)) is not None:
         return _loaded(text) if body[-1] == last else text
-    if first in "-0123456789":
-        return _loaded(text) if _NUMBER.fullmatch(body) or body in _LITERALS else text
-    return _LITERALS.get(body, text)
+    if body in WORDS or (first in "-0123456789" and len(body) <= LONGEST and NUMBER.fullmatch(body)):
+        return ScalarText(text)
+    return text
 
 
 def _loaded(text: str) -> Any:

@@ -1,6 +1,8 @@
 """Expression columns: a template rendered for a record and cast to the column's type."""
 
+import math
 from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from data_designer.config.column_configs import ExpressionColumnConfig
@@ -49,34 +51,75 @@ class ExpressionProgram:
             return Reason(_FAILED, str(rendered))
         try:
             return self._cast(rendered)
-        except (ValueError, OverflowError):
-            shown = rendered if len(rendered) <= 100 else f"{rendered[:100]}..."
-            return Reason(_FAILED, f"the expression gives {shown!r}, which is no {self._dtype}")
+        except _BeyondError as error:
+            return Reason(_FAILED, f"the expression gives {_shown(rendered)}, which is no {self._dtype}: {error}")
+        except (ValueError, ArithmeticError):
+            return Reason(_FAILED, f"the expression gives {_shown(rendered)}, which is no {self._dtype}")
+
+
+class _BeyondError(Exception):
+    """A number is none that the column can hold."""
 
 
 def as_int(text: str) -> int:
-    """Read a number and cut off its fraction; long integers keep all their digits.
+    """Read a number and cut off its fraction; it keeps all its digits.
 
     Raises:
         ValueError: it is no number.
-        OverflowError: it is infinite.
+        ArithmeticError: it is infinite.
     """
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
-        return int(float(text))
+        exact = _decimal(text)
+        # Written out, 1e999999999 would fill the memory.
+        number = int(exact) if exact.adjusted() < _DIGITS else _MOST + 1
+    if not -_MOST - 1 <= number <= _MOST:
+        raise _BeyondError("it is beyond 64 bits (int64)")
+    return number
+
+
+def as_float(text: str) -> float:
+    """Read a number as the nearest one that is represented.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    number = float(text)
+    if math.isinf(number) and _decimal(text).is_finite():
+        raise _BeyondError("it is beyond the largest one (float64)")
+    return number
 
 
 def as_bool(text: str) -> bool:
     """Read a truth value: a number whose integer part is not zero, or the word true.
 
     Raises:
-        OverflowError: it is an infinite number.
+        ArithmeticError: it is an infinite number.
     """
     try:
-        return bool(int(float(text)))
+        number = _decimal(text)
     except ValueError:
         return text.strip().casefold() == "true"
+    if number.is_nan():
+        return False
+    if number.is_infinite():
+        raise OverflowError("infinity is no truth value")
+    return bool(number) and number.adjusted() >= 0
 
 
-_CASTS: Mapping[str, Callable[[str], Any]] = {"str": str, "int": as_int, "float": float, "bool": as_bool}
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text[:100]!r} is no number") from None
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 100 else f"{text[:100]}...")
+
+
+_MOST = 2**63 - 1
+_DIGITS = 19
+"""Digits of an integer of 64 bits."""
+_CASTS: Mapping[str, Callable[[str], Any]] = {"str": str, "int": as_int, "float": as_float, "bool": as_bool}

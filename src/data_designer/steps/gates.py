@@ -2,17 +2,12 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, meta
-from jinja2.nativetypes import NativeEnvironment
-from jinja2.sandbox import SandboxedEnvironment
-
+from data_designer.config.templates import references
 from data_designer.plan.model import Step
 from data_designer.steps.decoding import decoded
-from data_designer.steps.jsonpath import jsonpath
-from data_designer.steps.templates import compiled
+from data_designer.steps.environments import compiled, condition_environment
 from data_designer.values import Record
 
 logger = logging.getLogger(__name__)
@@ -91,22 +86,12 @@ class _Condition:
     """A `skip.when` template that evaluates to a Python value."""
 
     def __init__(self, when: str) -> None:
-        environment = _environment()
-        self.names = tuple(sorted(meta.find_undeclared_variables(environment.parse(when))))
-        self._template: Template = compiled(environment, when)
+        self.names = tuple(sorted(references(when)))
+        self._template = compiled(condition_environment(), when)
+        self._concat = condition_environment().concat
 
     def holds(self, record: Record) -> bool:
         """Evaluate for a record; raises whatever the condition does."""
         values = {name: decoded(record[name]) for name in self.names if name in record}
-        return bool(self._template.render(values))
-
-
-class _NativeSandbox(SandboxedEnvironment, NativeEnvironment):
-    """A sandbox whose templates give Python values instead of text."""
-
-
-@cache
-def _environment() -> _NativeSandbox:
-    environment = _NativeSandbox(undefined=StrictUndefined)
-    environment.filters["jsonpath"] = jsonpath
-    return environment
+        template = self._template
+        return bool(self._concat(template.root_render_func(template.new_context(values))))

@@ -3,9 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, Final
+
+from data_designer.steps.costs import LimitExceededError
 
 _Step = Callable[[Any], Iterator[Any]]
+
+MAX_MATCHES: Final = 500_000
+"""What a path may match over all its steps: a few of them can match a thing more often than it is there."""
 
 _TOKEN = re.compile(
     r"""
@@ -25,10 +31,15 @@ def jsonpath(value: Any, path: str) -> list[Any]:
 
     Raises:
         ValueError: the path is not of the supported kind.
+        LimitExceededError: it matches too much.
     """
-    found = [value]
+    found, looked_at = [value], 0
     for step in _compiled(path):
-        found = [match for item in found for match in step(item)]
+        matches = (match for item in found for match in step(item))
+        found = list(islice(matches, MAX_MATCHES - looked_at))
+        looked_at += len(found)
+        if looked_at >= MAX_MATCHES:
+            raise LimitExceededError(f"jsonpath {path[:200]!r} matches more than {MAX_MATCHES:,} things on its way")
     return found
 
 
@@ -41,7 +52,7 @@ def _compiled(path: str) -> tuple[_Step, ...]:
         token = _TOKEN.match(text, position)
         if token is None:
             raise ValueError(
-                f"jsonpath {path!r} cannot be read at {text[position:]!r}: "
+                f"jsonpath {path[:200]!r} cannot be read at {text[position : position + 200]!r}: "
                 "names, indices, slices, `*` and `..` are supported"
             )
         steps.append(_step(token))

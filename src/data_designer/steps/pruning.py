@@ -297,7 +297,7 @@ def decimal_places(schema: Schema) -> tuple[int | None] | None:
 
 
 def _rounded(value: Any, places: int | None) -> Any:
-    """Give a decimal, rounded; what is no number is left to the validator."""
+    """Give a decimal, rounded; what is no number, or would become another one, is left as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
     try:

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jinja2 import TemplateError
-
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import ColumnInequalityConstraint, ScalarInequalityConstraint
 from data_designer.config.sampler_params import (
@@ -20,7 +18,7 @@ from data_designer.config.sampler_params import (
     TimeDeltaSamplerParams,
     UniformSamplerParams,
 )
-from data_designer.errors import InvalidSamplerParamsError
+from data_designer.errors import InvalidSamplerParamsError, UserJinjaTemplateSyntaxError
 from data_designer.steps.distributions import compiled, seconds
 from data_designer.steps.samplers import MOMENTS, UNCONVERTED, Constraint, condition_names, converted, depends_on
 
@@ -60,8 +58,8 @@ def _syntax(config: SamplerColumnConfig) -> Iterator[str]:
     for condition in config.conditional_params:
         try:
             condition_names(condition)
-        except TemplateError as error:
-            reason = str(error.message).rstrip(".")
+        except UserJinjaTemplateSyntaxError as error:
+            reason = str(error).rstrip(".")
             yield f"the condition {condition!r} is no expression: {reason}; write it without braces"
 
 
@@ -69,7 +67,7 @@ def _names(config: SamplerColumnConfig, known: _Known) -> Iterator[str]:
     for condition in config.conditional_params:
         try:
             names = condition_names(condition)
-        except TemplateError:
+        except UserJinjaTemplateSyntaxError:
             continue
         for name in sorted(names - set(known)):
             yield f"the condition {condition!r} refers to '{name}', which is no sampler column"

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import StrictUndefined, meta
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import TemplateError
 
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import ColumnInequalityConstraint, ScalarInequalityConstraint
 from data_designer.config.sampler_params import SubcategorySamplerParams, TimeDeltaSamplerParams
+from data_designer.config.templates import references
+from data_designer.errors import UserJinjaTemplateSyntaxError
 from data_designer.steps.distributions import Drawn, choice, compiled, objects
+from data_designer.steps.environments import expression_environment
 from data_designer.steps.streams import Indices, key, uniforms
 from data_designer.values import Block, Made, Reason
 
@@ -43,16 +45,24 @@ _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 @cache
-def environment() -> SandboxedEnvironment:
-    """Where conditions of conditional parameters are evaluated."""
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-
-
-@cache
 def condition_names(condition: str) -> frozenset[str]:
-    """Columns a condition refers to. Raises jinja2.TemplateError where it is no single expression."""
-    environment().compile_expression(condition)
-    return frozenset(meta.find_undeclared_variables(environment().parse(f"{{{{ {condition} }}}}")))
+    """Columns a condition refers to.
+
+    Raises:
+        UserJinjaTemplateSyntaxError: it is no single expression.
+    """
+    _expression(condition)
+    return references(f"{{{{ {condition} }}}}")
+
+
+def _expression(condition: str) -> Callable[[Mapping[str, Any]], Any]:
+    try:
+        expression = expression_environment().compile_expression(condition, undefined_to_none=False)
+    except TemplateError as error:
+        raise UserJinjaTemplateSyntaxError(str(error.message)) from error
+    except (RecursionError, MemoryError, SyntaxError) as error:
+        raise UserJinjaTemplateSyntaxError("it is nested too deeply") from error
+    return expression
 
 
 def depends_on(config: SamplerColumnConfig, constraints: Sequence[Constraint]) -> set[str]:
@@ -132,8 +142,7 @@ class _Column:
         self._convert = None if self._kind in UNCONVERTED else config.convert_to
         self._constraints = [c for c in constraints if c.target_column == config.name]
         self._conditions = [
-            (environment().compile_expression(condition, undefined_to_none=False), condition_names(condition))
-            for condition in config.conditional_params
+            (_expression(condition), condition_names(condition)) for condition in config.conditional_params
         ]
         # The last one is for rows that meet no condition.
         self._picks = [_pick(params) for params in (*config.conditional_params.values(), config.params)]
@@ -167,7 +176,7 @@ class _Column:
                 if place in table.drops:
                     continue
                 try:
-                    holds = condition(**{name: values[place] for name, values in columns.items()})
+                    holds = condition({name: values[place] for name, values in columns.items()})
                 except Exception as error:  # noqa: BLE001 - a condition is the user's code: its row fails, not the run
                     message = f"a condition of its conditional_params failed: {error}"
                     table.drop(place, "InvalidSamplerParamsError", message, self._name)
@@ -236,13 +245,21 @@ def converted(value: Any, convert_to: str | None) -> Any:
     """A number or text as `convert_to` asks. Raises ValueError for text that is no number."""
     match convert_to:
         case "int":
-            return value if isinstance(value, int) else round(max(-_LARGEST, min(_LARGEST, float(value))))
+            return _whole(value)
         case "float":
             return float(value)
         case "str":
             return str(value)
         case _:
             return value
+
+
+def _whole(value: Any) -> int:
+    """Round a number or text; what is written as an integer keeps all its digits."""
+    try:
+        return int(value) if isinstance(value, int | str) else round(max(-_LARGEST, min(_LARGEST, value)))
+    except ValueError:
+        return round(max(-_LARGEST, min(_LARGEST, float(value))))
 
 
 def _as_text(moments: Drawn, pattern: str | None) -> list[str]:

@@ -3,18 +3,19 @@
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from itertools import repeat
 from typing import Any, Final
 
-from jinja2 import Environment, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
+from jinja2 import Environment, Undefined, UndefinedError, nodes
 from jinja2 import Template as Compiled
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.config.templates import parsed, references
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
+from data_designer.steps.costs import LimitExceededError
 from data_designer.steps.decoding import decoded, decoded_fields
-from data_designer.steps.jsonpath import jsonpath
+from data_designer.steps.environments import compiled, environment, environment_for
 from data_designer.values import Record
 
 SECURE_FILTERS: Final = frozenset(
@@ -78,10 +79,10 @@ class Template:
 
     __slots__ = ("_constant", "_decoders", "_paths", "_render", "_secure", "names")
 
-    def __init__(self, compiled: Compiled, syntax: nodes.Template, *, secure: bool) -> None:
+    def __init__(self, compiled: Compiled, syntax: nodes.Template, names: Collection[str], *, secure: bool) -> None:
         self._secure = secure
         self._paths = tuple(dict.fromkeys(_paths(syntax)))
-        self.names: tuple[str, ...] = tuple(sorted(meta.find_undeclared_variables(syntax)))
+        self.names: tuple[str, ...] = tuple(sorted(names))
         self._decoders = {name: _decoder(name, self._paths) for name in self.names}
         self._render = _joined(syntax, self.names, compiled.environment) or compiled.render
         self._constant = self._rendered({}) if _is_constant(syntax) else None
@@ -132,6 +133,13 @@ class Template:
         except UndefinedError as error:
             why = _culprit(self._paths, values)
             raise PromptTemplateRenderError(f"the template cannot be rendered: {why or error.message}") from error
+        except LimitExceededError as error:
+            raise PromptTemplateRenderError(f"the template exceeds a limit: {error}") from error
+        except (RecursionError, MemoryError) as error:
+            why = "deep" if isinstance(error, RecursionError) else "large"
+            raise PromptTemplateRenderError(
+                f"the template exceeds a limit: what it makes or calls is too {why}"
+            ) from error
         # A template is the user's program and may raise anything.
         except Exception as error:
             raise PromptTemplateRenderError(
@@ -153,14 +161,6 @@ class Template:
         return text
 
 
-def compiled(environment: Environment, text: str) -> Compiled:
-    """Compile a text so that it renders fast."""
-    template = environment.from_string(text)
-    # Jinja copies a template's globals at every render; from its own chain of mappings that costs more than all else.
-    template.globals = dict(template.globals)
-    return template
-
-
 def compile_template(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> Template:
     """Compile a prompt or expression.
 
@@ -168,7 +168,7 @@ def compile_template(text: str, engine: JinjaRenderingEngine, known: Collection[
         UserJinjaTemplateSyntaxError: it does not parse.
         PromptTemplateRenderError: it breaks a rule of the engine; every violation is listed.
     """
-    return _compile(text, engine, known, _prompt_environment(engine))
+    return _compile(text, engine, known, environment_for(text, engine))
 
 
 def compile_json_template(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> Template:
@@ -180,36 +180,30 @@ def compile_json_template(text: str, engine: JinjaRenderingEngine, known: Collec
         UserJinjaTemplateSyntaxError: it does not parse.
         PromptTemplateRenderError: it breaks a rule of the engine; every violation is listed.
     """
-    return _compile(text, engine, known, _json_environment(engine))
+    return _compile(text, engine, known, environment_for(text, engine, _json_text))
 
 
 def template_violations(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> list[str]:
     """List everything that would keep a template from ever being rendered; empty when it is fine."""
-    environment = _prompt_environment(engine)
     try:
-        syntax = environment.parse(text)
-    except TemplateSyntaxError as error:
-        return [f"syntax error in line {error.lineno}: {error.message}"]
-    return _violations(syntax, environment, engine, known)
+        return _violations(text, environment(engine, metered=False), engine, known)
+    except UserJinjaTemplateSyntaxError as error:
+        return [str(error)]
 
 
-def _compile(text: str, engine: JinjaRenderingEngine, known: Collection[str], environment: Environment) -> Template:
-    try:
-        syntax = environment.parse(text)
-    except TemplateSyntaxError as error:
-        raise UserJinjaTemplateSyntaxError(f"syntax error in line {error.lineno}: {error.message}") from error
-    if violations := _violations(syntax, environment, engine, known):
+def _compile(text: str, engine: JinjaRenderingEngine, known: Collection[str], within: Environment) -> Template:
+    if violations := _violations(text, within, engine, known):
         raise PromptTemplateRenderError("the template is refused: " + "; ".join(violations))
-    return Template(compiled(environment, text), syntax, secure=engine == JinjaRenderingEngine.SECURE)
-
-
-def _violations(
-    syntax: nodes.Template, environment: Environment, engine: JinjaRenderingEngine, known: Collection[str]
-) -> list[str]:
     secure = engine == JinjaRenderingEngine.SECURE
-    unknown = sorted(_undeclared(syntax, environment).difference(known, ("self",)))
+    return Template(compiled(within, text), parsed(text, within), references(text), secure=secure)
+
+
+def _violations(text: str, within: Environment, engine: JinjaRenderingEngine, known: Collection[str]) -> list[str]:
+    syntax = parsed(text, within)
+    secure = engine == JinjaRenderingEngine.SECURE
+    unknown = sorted(references(text).difference(known))
     found = [f"`{name}` is not a column of this dataset" for name in unknown]
-    filters = SECURE_FILTERS if secure else environment.filters.keys()
+    filters = SECURE_FILTERS if secure else within.filters.keys()
     used = sorted({node.name for node in syntax.find_all(nodes.Filter)})
     found += [
         f"filter `{name}` is not available; there are {', '.join(sorted(filters))}"
@@ -217,22 +211,14 @@ def _violations(
         if name not in filters
     ]
     tests = sorted({node.name for node in syntax.find_all(nodes.Test)})
-    found += [f"there is no test `{name}`" for name in tests if name not in environment.tests]
+    found += [f"there is no test `{name}`" for name in tests if name not in within.tests]
     found += _construct_violations(syntax, _FORBIDDEN if secure else _ELSEWHERE)
     if secure:
         found += _loop_violations(syntax)
         found += _size_violations(syntax)
+    elif "self" in known and any(name.name == "self" for name in syntax.find_all(nodes.Name)):
+        found.append("`self` is Jinja's word for the template itself; give the column another name")
     return found
-
-
-def _undeclared(syntax: nodes.Template, environment: Environment) -> set[str]:
-    try:
-        return meta.find_undeclared_variables(syntax)
-    except TemplateSyntaxError:
-        # Jinja gives no answer for a template with an unknown filter or test; this one serves a message.
-        names = list(syntax.find_all(nodes.Name))
-        assigned = {node.name for node in names if node.ctx != "load"} | environment.globals.keys() | {"loop"}
-        return {node.name for node in names} - assigned
 
 
 def _construct_violations(syntax: nodes.Template, forbidden: Mapping[type[nodes.Node], str]) -> list[str]:
@@ -344,25 +330,6 @@ def _dotted(path: Path) -> str:
     return ".".join(str(key) for key in path)
 
 
-@cache
-def _prompt_environment(engine: JinjaRenderingEngine) -> Environment:
-    kind = ImmutableSandboxedEnvironment if engine == JinjaRenderingEngine.SECURE else SandboxedEnvironment
-    return _with_jsonpath(kind())
-
-
-@cache
-def _json_environment(engine: JinjaRenderingEngine) -> Environment:
-    kind = _SecureJsonEnvironment if engine == JinjaRenderingEngine.SECURE else _KeysWin
-    return _with_jsonpath(kind(finalize=_json_text))
-
-
-def _with_jsonpath(environment: Environment) -> Environment:
-    environment.filters["jsonpath"] = jsonpath
-    # JSON has no number that keeps all digits of a decimal.
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": str}
-    return environment
-
-
 def _json_text(value: Any) -> Any:
     match value:
         case str() | Undefined():
@@ -371,16 +338,3 @@ def _json_text(value: Any) -> Any:
             return json.dumps(value, ensure_ascii=False, default=str)
         case _:
             return str(value)
-
-
-class _KeysWin(SandboxedEnvironment):
-    """An environment in which `{{ column.items }}` is the key `items` where there is one."""
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, dict) and attribute in obj:
-            return obj[attribute]
-        return super().getattr(obj, attribute)
-
-
-class _SecureJsonEnvironment(_KeysWin, ImmutableSandboxedEnvironment):
-    """The same, where templates can change nothing."""

@@ -296,7 +296,9 @@ class _Work:
             async with at_once:
                 try:
                     result = await program.call(record)
-                except Exception as error:  # noqa: BLE001 - the function is the user's and may raise anything
+                except BaseException as error:
+                    if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                        raise
                     outcome = program.failed(error, index)
                 else:
                     outcome = program.finish(record, result, index)
@@ -316,6 +318,12 @@ class _Work:
         if any(self.failed):
             columns[FAILED] = list(self.failed)
         return Block(self.rows, columns)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task is to end; without that a CancelledError is what a function raised of itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _gate(step: Step, named: dict[str, str]) -> Gate | None:

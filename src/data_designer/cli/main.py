@@ -68,7 +68,7 @@ def _leave(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     if "ray" in sys.modules:
-        from data_designer.distributed.cluster import kill_local
+        from data_designer.distributed.local import kill_local
 
         kill_local()
     os._exit(code)

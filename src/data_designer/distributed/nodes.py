@@ -1,6 +1,8 @@
-"""The nodes of the cluster: their CPUs, and which of them are about to leave."""
+"""The nodes of the cluster: their CPUs, which of these are free, and which nodes are about to leave."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
 
 import ray
 
@@ -15,7 +17,43 @@ def look() -> Nodes | None:
     except Exception:  # noqa: BLE001 - whatever keeps Ray from answering, the run goes on without it
         return None
     cpus = {name: int(resources.get("CPU", 0)) for name, resources in alive.items() if name not in leaving}
-    return Nodes(cpus, leaving)
+    lacks = ""
+    with suppress(Exception):  # What is said of a wait is not worth more than the look itself.
+        lacks = lacking(sum(resources.get("CPU", 0) for resources in alive.values()), _free(), _queued)
+    return Nodes(cpus, leaving, lacks)
+
+
+def lacking(cpus: float, free: float, queued: Callable[[], int]) -> str:
+    """What keeps work that asks for a CPU from being placed, and what helps; nothing where there is room.
+
+    Args:
+        cpus: that there are.
+        free: the most that are free on one node.
+        queued: gives how many tasks and actors wait for some, of whatever run; is called where that matters.
+    """
+    if not cpus:
+        return "this Ray has no CPU at all: start it with some (num_cpus), or let nodes with CPUs join"
+    if free >= 1 or not (number := queued()):
+        return ""
+    return (
+        f"no CPU of this Ray is free: all {cpus:g} are held by tasks and actors, and {number} more wait for one; end "
+        "some of them, have them hold fewer (num_cpus), or let nodes join"
+    )
+
+
+def _free() -> float:
+    nodes: dict[str, dict[str, float]] = ray._private.state.available_resources_per_node()  # noqa: SLF001
+    return max((resources.get("CPU", 0.0) for resources in nodes.values()), default=0.0)
+
+
+def _queued() -> int:
+    """How many tasks and actors ask for CPUs that nobody has given them."""
+    from ray.core.generated.autoscaler_pb2 import ClusterResourceState
+
+    client: Any = ray._private.worker.global_worker.gcs_client  # noqa: SLF001
+    state = ClusterResourceState.FromString(client.get_cluster_resource_state())
+    asked = [one for one in state.pending_resource_requests if one.request.resources_bundle.get("CPU")]
+    return sum(int(one.count) for one in asked)
 
 
 def _draining() -> Callable[[], Mapping[str, int]]:

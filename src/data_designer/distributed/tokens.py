@@ -1,0 +1,99 @@
+"""Ray's tokens: given where a cluster asks for one, if one lies in its usual place.
+
+Whether a process of Ray's gives and asks for tokens is set by `RAY_AUTH_MODE`, and without that a cluster which asks
+for them cannot be reached at an address that is given.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+_raylet: Any = ray._raylet  # noqa: SLF001 - Ray gives no other access to its tokens
+_KNOWS_TOKENS = hasattr(_raylet, "AuthenticationTokenLoader")
+_MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
+
+
+class _NeverRaisedError(Exception):
+    """In place of the error of a Ray that knows no tokens."""
+
+
+AuthenticationError: type[Exception] = getattr(ray.exceptions, "AuthenticationError", _NeverRaisedError)
+"""A token is wanted, or is not the right one."""
+
+logger = logging.getLogger(__name__)
+
+
+def may_be_given() -> bool:
+    """Whether the user has left it open if tokens are used, and one is there.
+
+    It may be in `RAY_AUTH_TOKEN`, in the file at `RAY_AUTH_TOKEN_PATH` or in `~/.ray/auth_token`.
+    """
+    return _KNOWS_TOKENS and _MODE not in os.environ and _is_there()
+
+
+def _is_there() -> bool:
+    try:
+        return bool(_raylet.AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True))
+    except Exception:  # noqa: BLE001 - a file that cannot be read, say, is no token
+        return False
+
+
+def give() -> None:
+    """Give the token from now on, in this process and in those that it starts."""
+    os.environ[_MODE] = "token"
+    _raylet.Config.initialize("")  # Ray has read the variable already.
+
+
+def give_where_asked(address: str) -> None:
+    """Give the token if the cluster at an address asks for one. It is shown to nobody who does not.
+
+    Args:
+        address: of the cluster's head, `host:port`.
+    """
+    if may_be_given() and _is_asked(address):
+        logger.info("Ray at %s asks for a token; it is given the one that is here", address)
+        give()
+
+
+def _is_asked(address: str) -> bool:
+    try:
+        _raylet.GcsClient(address=address)
+    except AuthenticationError:
+        return True
+    except Exception:  # noqa: BLE001 - whatever is wrong there, connecting says it
+        return False
+    return False
+
+
+def have_one() -> None:
+    """Have a token for a Ray that is to be started; Ray would write one into the home folder.
+
+    That folder may be missing, or not be there to be written.
+    """
+    if not _KNOWS_TOKENS or _is_there():
+        return
+    from ray._private.authentication.authentication_token_generator import generate_new_authentication_token
+
+    os.environ[_TOKEN] = generate_new_authentication_token()
+    _raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Whatever is decided about tokens inside holds no longer afterwards: the next Ray may be another one."""
+    before: dict[str, Any] = {name: os.environ.get(name) for name in (_MODE, _TOKEN)}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if _KNOWS_TOKENS:
+            _raylet.AuthenticationTokenLoader.instance().reset_cache()
+            _raylet.Config.initialize("")

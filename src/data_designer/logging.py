@@ -23,9 +23,9 @@ class LoggerConfig:
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """Where lines go, and in which form."""
+    """Where lines go, and in which form: nowhere where there is no such stream, as in a service without any."""
 
-    destination: TextIO | Path
+    destination: TextIO | Path | None
     structured: bool = False
 
 
@@ -76,14 +76,19 @@ def configure_logging(config: LoggingConfig | None = None) -> None:
 
 
 def _handler(output: OutputConfig) -> logging.Handler:
-    destination = output.destination
-    handler: logging.Handler = (
-        logging.FileHandler(destination) if isinstance(destination, Path) else logging.StreamHandler(destination)
-    )
+    handler = _to(output.destination)
     text = logging.Formatter("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(_JsonLines() if output.structured else text)
     setattr(handler, _OURS, True)
     return handler
+
+
+def _to(destination: TextIO | Path | None) -> logging.Handler:
+    if isinstance(destination, Path):
+        return logging.FileHandler(destination)
+    if destination is None or getattr(destination, "closed", False):
+        return logging.NullHandler()
+    return logging.StreamHandler(destination)
 
 
 def is_logging_configured() -> bool:

@@ -1,5 +1,6 @@
 """Starts a Ray of this machine: quietly, and reached from this machine only."""
 
+import faulthandler
 import logging
 import os
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,19 @@ def _start(cpus: int, store: dict[str, Any]) -> None:
 def quiet() -> Iterator[None]:
     """A connection to Ray that is made inside prints no word of workers that die, or of nodes: the run tells of them.
 
-    It would on standard output, and there is no setting for it.
+    It would on standard output, and there is no setting for it. Where there is no standard error, Ray has no place for
+    the stack of a process that crashes, and would fail on that.
     """
-    with _replaced(worker, "listen_error_messages", lambda *_: None):
+    faults = nullcontext() if _has_standard_error() else _replaced(faulthandler, "is_enabled", lambda: True)
+    with faults, _replaced(worker, "listen_error_messages", lambda *_: None):
         yield
+
+
+def _has_standard_error() -> bool:
+    try:
+        return sys.stderr.fileno() >= 0
+    except (AttributeError, OSError, ValueError):  # There is none, it is closed, or it stands in for a file.
+        return False
 
 
 @contextmanager

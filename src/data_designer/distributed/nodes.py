@@ -47,13 +47,13 @@ def _free() -> float:
 
 
 def _queued() -> int:
-    """How many tasks and actors ask for CPUs that nobody has given them."""
-    from ray.core.generated.autoscaler_pb2 import ClusterResourceState
-
-    client: Any = ray._private.worker.global_worker.gcs_client  # noqa: SLF001
-    state = ClusterResourceState.FromString(client.get_cluster_resource_state())
-    asked = [one for one in state.pending_resource_requests if one.request.resources_bundle.get("CPU")]
-    return sum(int(one.count) for one in asked)
+    """How many tasks and actors ask for CPUs that nobody has given them, of whatever run."""
+    usage: Any = ray._private.worker.global_worker.gcs_client.get_all_resource_usage()  # noqa: SLF001
+    load = usage.resource_usage_data.resource_load_by_shape.resource_demands
+    queued = (
+        one.num_ready_requests_queued + one.num_infeasible_requests_queued for one in load if one.shape.get("CPU")
+    )
+    return sum(map(int, queued))
 
 
 def _draining() -> Callable[[], Mapping[str, int]]:

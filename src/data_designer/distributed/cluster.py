@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private import auto_init_hook, ray_constants, worker
+from ray._private import ray_constants
 
 from data_designer.distributed import tokens
 from data_designer.distributed.local import quiet, shut_down, start_local
+from data_designer.distributed.sessions import in_use, session
 from data_designer.errors import InvalidConfigError
 
 LOOPBACK = "127.0.0.1"
@@ -30,11 +31,6 @@ logger = logging.getLogger(__name__)
 
 _HEARD = "RAY_IGNORE_UNHANDLED_ERRORS"
 """Every error of a task is heard of by its summary; Ray would print it once more for the values beside."""
-
-
-def session() -> Any:
-    """What tells this process's connection to Ray from those before and after it; None where it is not connected."""
-    return worker._global_node if ray.is_initialized() else None  # noqa: SLF001
 
 
 class _Connection:
@@ -99,10 +95,6 @@ class _Connection:
 
 _lock = threading.Lock()
 _shared: _Connection | None = None
-_runs = 0
-"""How many are connected to Ray, whoever has started it."""
-_anew: bool = auto_init_hook.enable_auto_connect
-"""What Ray does where it is asked something and was shut down: start another."""
 
 
 @contextmanager
@@ -124,19 +116,21 @@ def connecting(workers: int) -> Iterator["Future[int]"]:
     refuse_client()
     shared = _join(workers)
     try:
-        if shared is None:
-            there: Future[int] = Future()
-            there.set_result(_cpus())
-            yield there
-        else:
-            yield shared.cpus
+        with in_use():
+            if shared is None:
+                there: Future[int] = Future()
+                there.set_result(_cpus())
+                yield there
+            else:
+                yield shared.cpus
     finally:
-        _leave(shared)
+        if shared is not None:
+            _leave(shared)
 
 
 def _join(workers: int) -> _Connection | None:
     """The connection that is shared; None where the user has connected this process."""
-    global _shared, _runs  # noqa: PLW0603 - a process has one connection to Ray
+    global _shared  # noqa: PLW0603 - a process has one connection to Ray
     with _lock:
         if _shared is not None and _shared.is_lost:
             _shared.end()
@@ -145,20 +139,13 @@ def _join(workers: int) -> _Connection | None:
             _shared = _Connection(workers)
         if _shared is not None:
             _shared.runs += 1
-        _runs += 1
-        auto_init_hook.enable_auto_connect = False
         return _shared
 
 
-def _leave(shared: _Connection | None) -> None:
+def _leave(shared: _Connection) -> None:
     """End a connection with its last run, and let nobody in before that is done."""
-    global _shared, _runs  # noqa: PLW0603 - see above
+    global _shared  # noqa: PLW0603 - see above
     with _lock:
-        _runs -= 1
-        if not _runs:
-            auto_init_hook.enable_auto_connect = _anew
-        if shared is None:
-            return
         shared.runs -= 1
         if not shared.runs:
             shared.end()

@@ -22,10 +22,10 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from data_designer.distributed.cluster import session
 from data_designer.distributed.nodes import look
 from data_designer.distributed.placement import place_of_driver
 from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Home, Role, work
+from data_designer.distributed.sessions import session
 from data_designer.distributed.turns import Turns
 from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary, ValuesGoneError
 from data_designer.engine.lock import Process

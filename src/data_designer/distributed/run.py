@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import ray
 
-from data_designer.distributed.cluster import connecting, held_bytes_budget, refuse_client, session
+from data_designer.distributed.cluster import connecting, held_bytes_budget, refuse_client
 from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.distributed.metrics import RayMetrics
 from data_designer.distributed.pickling import pack
 from data_designer.distributed.reach import check_reach
+from data_designer.distributed.sessions import session
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.events import Started
 from data_designer.engine.metrics import Metrics
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.25
 _TOLD_SECONDS = 15.0
 """How long Ray may take to be there until it is said that it is waited for."""
 _GONE = (
@@ -97,19 +98,25 @@ class RayRun:
                 if isinstance(result, BaseException):
                     raise result
             assert isinstance(cpus, int)
-            if self.dataset.run == 1:  # It takes seconds, which a run that goes on has no use for.
-                await check_reach(self.dataset, packed)
-            exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
-            replicas = replica_numbers(self.plan, cpus)
-            scheduler = Scheduler(shape_of(self.plan, held_bytes_budget(), replicas.values()))
-            async with RayHands(self.plan, self.dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
-                observers: list[Observer] = [*self.observers, *exporters]
-                driver = Driver(self.plan, scheduler, hands, replicas, self.publish, observers, self.treasury)
-                started(driver)
-                report = await while_connected(driver.run(standing), session)
-                for exporter in exporters:
-                    exporter.tell()
-                return report
+            return await while_connected(self._drive(packed, cpus, standing, started), session)
+
+    async def _drive(
+        self, packed: bytes, cpus: int, standing: Started, started: Callable[[Driver[ObjectRef]], None]
+    ) -> RunReport:
+        """Run to the end on the Ray that there is."""
+        if self.dataset.run == 1:  # It takes seconds, which a run that goes on has no use for.
+            await check_reach(self.dataset, packed)
+        exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
+        replicas = replica_numbers(self.plan, cpus)
+        scheduler = Scheduler(shape_of(self.plan, held_bytes_budget(), replicas.values()))
+        async with RayHands(self.plan, self.dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
+            observers: list[Observer] = [*self.observers, *exporters]
+            driver = Driver(self.plan, scheduler, hands, replicas, self.publish, observers, self.treasury)
+            started(driver)
+            report = await driver.run(standing)
+            for exporter in exporters:
+                exporter.tell()
+            return report
 
 
 async def while_connected(work: Coroutine[Any, Any, Result], session: Callable[[], Any]) -> Result:
@@ -126,10 +133,8 @@ async def while_connected(work: Coroutine[Any, Any, Result], session: Callable[[
     doing, gone = asyncio.create_task(work), asyncio.create_task(_end_of(began, session))
     try:
         await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if session() is began:
-            return await doing
         broken = doing.exception() if doing.done() else None
-        if doing.done() and broken is None:
+        if doing.done() and (broken is None or session() is began):
             return doing.result()
         raise DataDesignerRuntimeError(_GONE) from broken
     finally:
@@ -139,7 +144,7 @@ async def while_connected(work: Coroutine[Any, Any, Result], session: Callable[[
 
 
 async def _end_of(began: Any, session: Callable[[], Any]) -> None:
-    while session() is began:  # noqa: ASYNC110 - Ray tells nobody
+    while began is not None and session() is began:  # noqa: ASYNC110 - Ray tells nobody
         await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -8,13 +8,14 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
 
 _raylet: Any = ray._raylet  # noqa: SLF001 - Ray gives no other access to its tokens
 _KNOWS_TOKENS = hasattr(_raylet, "AuthenticationTokenLoader")
-_MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
+_MODE, _TOKEN, _PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 
 class _NeverRaisedError(Exception):
@@ -36,9 +37,13 @@ def may_be_given() -> bool:
 
 
 def _is_there() -> bool:
+    # Ray's own loader keeps a token that it has found, and then this process asks others for it, whatever the mode is.
+    if os.environ.get(_TOKEN):
+        return True
     try:
-        return bool(_raylet.AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True))
-    except Exception:  # noqa: BLE001 - a file that cannot be read, say, is no token
+        path = os.environ.get(_PATH) or Path.home() / ".ray" / "auth_token"
+        return bool(Path(path).read_text(encoding="utf-8").strip())
+    except (OSError, RuntimeError, UnicodeError):  # There is none, or no home folder, or it cannot be read.
         return False
 
 

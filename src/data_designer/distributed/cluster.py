@@ -68,10 +68,15 @@ class _Connection:
         """Whether anything of it is left."""
         return self._thread.is_alive()
 
-    def end(self) -> None:
-        """End it; where it has not come up it ends later by itself."""
+    def end(self, patience: float | None = None) -> None:
+        """End it; where it has not come up it ends later by itself.
+
+        Args:
+            patience: seconds for which it is waited for; None for what it should take.
+        """
+        given_up = 0.0 if self._over.is_set() else _GIVEN_UP_SECONDS  # Whoever has waited does not wait again.
         self._over.set()
-        self._thread.join(_END_SECONDS if self.cpus.done() else _GIVEN_UP_SECONDS)
+        self._thread.join(patience or (_END_SECONDS if self.cpus.done() else given_up))
         if not self._thread.is_alive():
             atexit.unregister(self.end)
 
@@ -133,7 +138,7 @@ def _join(workers: int) -> _Connection | None:
     global _shared  # noqa: PLW0603 - a process has one connection to Ray
     with _lock:
         if _shared is not None and _shared.is_lost:
-            _shared.end()
+            _shared.end(_END_SECONDS)
             _shared = None
         if _shared is None and not ray.is_initialized():
             _shared = _Connection(workers)

@@ -1,6 +1,7 @@
 """Drivers where Ray does not expect them: in a task that holds every CPU, in two threads, under a shutdown."""
 
 import logging
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 import psutil
 import pytest
 import ray
+from tests.distributed.head import Head
 
 import data_designer.config as dd
+from data_designer.distributed import local, tokens
+from data_designer.distributed.jobs import Jobs
 from data_designer.errors import DataDesignerGenerationError
 from data_designer.interface import DataDesigner
 from data_designer.interface.stored import StoredDataset
@@ -45,7 +49,8 @@ def test_a_run_inside_of_a_task_that_holds_every_cpu_makes_its_dataset(
 
 def test_a_ray_that_is_started_here_listens_on_the_loopback_only(local_ray: None) -> None:
     """Whichever process of it."""
-    of_ray = psutil.Process().children(recursive=True)
+    roots = [psutil.Process(one.pid) for one in local._started if one.poll() is None]
+    of_ray = [process for root in roots for process in (root, *root.children(recursive=True))]
     listening = {
         connection.laddr.ip.removeprefix("::ffff:")
         for process in of_ray
@@ -55,6 +60,20 @@ def test_a_ray_that_is_started_here_listens_on_the_loopback_only(local_ray: None
     }
     assert listening == {"127.0.0.1"}
     assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
+
+
+def test_a_token_is_given_to_a_cluster_that_asks_for_one(
+    beside: Head, simulated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever drives a run or watches jobs has not said that tokens are used; afterwards that is open again."""
+    with tokens.as_before():
+        monkeypatch.delenv("RAY_AUTH_MODE")
+        with tokens.as_before():  # Ray reads the variable anew, and forgets the token that it has found.
+            pass
+        assert designer(simulated, tmp_path).create(declared(), num_records=20).count_records() == 20
+        assert "RAY_AUTH_MODE" not in os.environ
+        with pytest.raises(LookupError, match="there is no job 'none'"):
+            Jobs(beside.address).status("none")
 
 
 def test_runs_of_two_threads_end_with_a_sentence_when_ray_is_shut_down_under_them(

@@ -6,7 +6,7 @@ for them cannot be reached at an address that is given.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ class _NeverRaisedError(Exception):
 
 AuthenticationError: type[Exception] = getattr(ray.exceptions, "AuthenticationError", _NeverRaisedError)
 """A token is wanted, or is not the right one."""
+
+_ANSWER_SECONDS = 10.0
+"""How long a head may take to say whether it wants a token."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +68,29 @@ def give_where_asked(address: str) -> None:
 
 
 def _is_asked(address: str) -> bool:
+    """Whether a head refuses who shows no token. Whatever else is wrong there, connecting says it."""
     try:
-        _raylet.GcsClient(address=address)
-    except AuthenticationError:
-        return True
-    except Exception:  # noqa: BLE001 - whatever is wrong there, connecting says it
-        return False
+        import grpc
+        from ray._private.grpc_utils import init_grpc_channel
+        from ray.core.generated.gcs_service_pb2 import CheckAliveRequest
+        from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
+    except ImportError:  # It comes with ray[default]. Ray's own client writes what it meets to standard error.
+        return _refuses(
+            lambda: _raylet.GcsClient(address=address), lambda error: isinstance(error, AuthenticationError)
+        )
+    with init_grpc_channel(address) as channel:
+        ask = NodeInfoGcsServiceStub(channel).CheckAlive
+        return _refuses(
+            lambda: ask(CheckAliveRequest(), timeout=_ANSWER_SECONDS),
+            lambda error: isinstance(error, grpc.RpcError) and error.code() is grpc.StatusCode.UNAUTHENTICATED,
+        )
+
+
+def _refuses(ask: Callable[[], object], is_refusal: Callable[[Exception], bool]) -> bool:
+    try:
+        ask()
+    except Exception as error:  # noqa: BLE001 - see above
+        return is_refusal(error)
     return False
 
 

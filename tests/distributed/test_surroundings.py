@@ -138,7 +138,7 @@ def test_the_store_of_values_fits_into_what_there_is(
     """Into shared memory where there is some, else into files, of which it is said that they are slower."""
     monkeypatch.setattr(local.sys, "platform", "linux")
     monkeypatch.setattr(local, "_SHARED_MEMORY", Path("/"))
-    monkeypatch.setattr(local, "get_default_system_temp_dir", lambda: "/where")
+    monkeypatch.setenv("RAY_TMPDIR", "/where")
     free = {"/": shared, "/where": disk}
     monkeypatch.setattr(local.shutil, "disk_usage", lambda path: Usage(0, 0, free[str(path)]))
     assert local.object_store() == store

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._common.utils import get_default_system_temp_dir
 from ray._private import ray_constants, services, worker
 
 from data_designer.distributed import tokens
@@ -156,7 +156,7 @@ def object_store() -> dict[str, Any]:
         return {}
     if there >= _ENOUGH:
         return {"object_store_memory": int(0.9 * there)}
-    folder = get_default_system_temp_dir()
+    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     logger.warning(
         "%s has %.0f MB to spare: Ray keeps values in files in %s instead, which is slower; give it more, a container "
         "by --shm-size=2g",

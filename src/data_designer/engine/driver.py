@@ -462,9 +462,10 @@ class Driver(Generic[Ref]):
 
     async def _drain(self) -> None:
         """Let no replica start another request, whatever rows it holds, and wait for those that are under way."""
-        replicas = [self._take_slots(live) for live in self._live.values()]
+        there = list(self._live.values())
         # What was posted before counts first, CPU tasks that it starts included.
         await asyncio.sleep(0)
+        replicas = [self._take_slots(live) for live in there]
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(*replicas, *self._computing, return_exceptions=True)

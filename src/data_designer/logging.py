@@ -25,9 +25,9 @@ class LoggerConfig:
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """Where lines go, and in which form."""
+    """Where lines go, and in which form: nowhere where there is no such stream, as in a service without any."""
 
-    destination: TextIO | Path
+    destination: TextIO | Path | None
     structured: bool = False
 
 
@@ -92,9 +92,11 @@ def _handler(output: OutputConfig) -> logging.Handler:
     return handler
 
 
-def _to(destination: TextIO | Path) -> logging.Handler:
+def _to(destination: TextIO | Path | None) -> logging.Handler:
     if isinstance(destination, Path):
         return logging.FileHandler(destination, encoding="utf-8")
+    if destination is None or getattr(destination, "closed", False):
+        return logging.NullHandler()
     return logging.StreamHandler(destination)
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from data_designer.distributed import turns as of_turns
 from data_designer.distributed.turns import PATIENCE, Turns
 
 
@@ -66,3 +67,28 @@ def test_a_job_that_is_cancelled_while_it_waits_leaves_its_turn_to_the_next() ->
         return ran
 
     assert asyncio.run(scenario()) == ["stays"]
+
+
+@pytest.mark.parametrize(("most", "ran"), [(1, []), (2, ["a", "b"])])
+def test_who_waits_for_one_that_never_ends_runs_beside_it(
+    monkeypatch: pytest.MonkeyPatch, most: int, ran: list[str]
+) -> None:
+    """As many as the user allows; the others of the queue follow one another."""
+    monkeypatch.setattr(of_turns, "STALL", 0.0)
+
+    async def scenario() -> list[str]:
+        turns, ended = Turns(most), []
+
+        async def job(name: str) -> None:
+            async with turns.turn():
+                ended.append(name)
+
+        async with turns.turn():
+            jobs = [asyncio.create_task(job(name)) for name in "ab"]
+            for _ in range(10):
+                await asyncio.sleep(0)
+            there = list(ended)
+        await asyncio.gather(*jobs)
+        return there
+
+    assert asyncio.run(scenario()) == ran

@@ -1,6 +1,7 @@
 """The driver, with hands that only take notes, and with hands that fail on demand."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from tests.plans import compiled, texts
 
 from data_designer.engine.cpu_time import CpuTime
 from data_designer.engine.driver import (
+    DRAIN_SECONDS,
     LEASE_SECONDS,
     CommitJob,
     Driver,
@@ -236,6 +238,55 @@ def test_slots_of_a_replica_that_is_never_seen_again_go_on_after_its_lease(in_vi
         hands.check()
 
     in_virtual_time(scenario())
+
+
+class Broken(FailingHands):
+    """Its replicas' reports break."""
+
+    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:  # noqa: ARG002 - the hands' own
+        """Say nothing that can be understood."""
+        desk.reports.put_nowait(ValueError("this report breaks"))
+
+
+def test_a_replica_whose_reports_break_is_not_waited_for(in_virtual_time: InVirtualTime) -> None:
+    """Nobody hears of it any more that its slots are empty, so the run ends without waiting for that."""
+
+    async def scenario() -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        with pytest.raises(ValueError, match="this report breaks"):
+            await Broken(chain()).run()
+        assert clock() - began < DRAIN_SECONDS
+
+    in_virtual_time(scenario())
+
+
+class Full(FailingHands):
+    """Its CPU tasks are placed after a minute."""
+
+    async def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
+        """Wait for a place."""
+        await asyncio.sleep(60)
+        return await super().run_task(parcel, values)
+
+
+def test_what_keeps_work_from_being_placed_is_said(
+    in_virtual_time: InVirtualTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Soon, with what waits for a place: the column, its rows, and since when."""
+
+    async def scenario() -> None:
+        hands = Full(chain(), there=Nodes({"a": 1}, lacks="no CPU is free"))
+        assert (await hands.run()).stop_reason is None
+        hands.check()
+
+    with caplog.at_level("INFO"):
+        in_virtual_time(scenario())
+    said = [one.getMessage() for one in caplog.records if "no CPU is free" in one.getMessage()]
+    assert re.fullmatch(
+        r"nothing has happened for 5 s: waiting for \d CPU tasks? of column 'id' \(\d+ rows, for 5 s\); no CPU is free",
+        said[0],
+    )
 
 
 class Drained(FailingHands):

@@ -15,7 +15,15 @@ from tests.properties import examples
 
 from data_designer.engine import events as ev
 from data_designer.engine.driver import CommitJob, Driver, RunReport, TaskSummary
-from data_designer.engine.liveness import BUSY_SECONDS, IDLE_SECONDS, STALLED_SECONDS, Liveness, UnderWay, Waiting
+from data_designer.engine.liveness import (
+    BUSY_SECONDS,
+    IDLE_SECONDS,
+    STALLED_SECONDS,
+    Computing,
+    Liveness,
+    UnderWay,
+    Waiting,
+)
 from data_designer.engine.parcels import Parcel, Values
 from data_designer.engine.receipts import Receipt
 from data_designer.engine.replica import Summary
@@ -50,13 +58,35 @@ def said(waiting: Waiting, hand: UnderWay, until: float, moves: Sequence[float] 
 def test_work_that_is_under_way_may_take_its_time() -> None:
     """It is named after half a minute, then after twice as long each time, and never ended."""
     waiting = Waiting(tasks=(1, 1), held={3: 2}, batches=(7,))
-    found = said(waiting, UnderWay(computes=True, writes=True, models=MODELS), 1000)
+    found = said(waiting, UnderWay(computes={1: Computing(40, 33.0)}, writes=True, models=MODELS), 1000)
     assert [now for now, _, _ in found] == [BUSY_SECONDS * 2**power for power in range(6)]
     assert not any(is_end for _, _, is_end in found)
     assert found[0][1] == (
-        "nothing has happened for 30 s: waiting for 2 CPU tasks of column 'text', column 'label'; "
+        "nothing has happened for 30 s: waiting for 2 CPU tasks of column 'text', column 'label' (40 rows, for 33 s); "
         "batch 7 to be written; 2 rows at replica 3 of model 'writer'"
     )
+
+
+def test_functions_that_take_their_time_are_named_sooner() -> None:
+    """With their column, how many rows they were given, and since when; nobody else's time is known to be theirs."""
+    found = said(Waiting(tasks=(0,)), UnderWay(computes={0: Computing(1, 12.5)}), 25)
+    words = "nothing has happened for 10 s: waiting for 1 CPU task of column 'id' (1 row, for 12 s)"
+    assert found == [(10.0, words, False), (20.0, words.replace("10 s:", "20 s:"), False)]
+
+
+@pytest.mark.parametrize("hand", [UnderWay(computes={0: Computing(9, 6.0)}), UnderWay(writes=True)])
+def test_work_that_cannot_be_placed_is_said_soon(hand: UnderWay) -> None:
+    """With what keeps it, and never ended: whoever has the CPUs may give them back."""
+    found = said(Waiting(tasks=(0,), batches=(3,)), replace(hand, lacks="no CPU is free: end something"), 1000)
+    assert [now for now, _, _ in found] == [IDLE_SECONDS * 2**power for power in range(8)]
+    assert found[0][1].endswith("batch 3 to be written; no CPU is free: end something")
+    assert not any(is_end for _, _, is_end in found)
+
+
+def test_what_is_lacking_is_not_said_while_models_are_asked() -> None:
+    """Their replies may be what makes the next work."""
+    hand = UnderWay(computes={0: Computing(9, 6.0)}, models=MODELS, lacks="no CPU is free")
+    assert said(Waiting(tasks=(0,), held={3: 2}), hand, 40)[0][0] == BUSY_SECONDS
 
 
 def test_a_replica_that_is_being_started_is_named_soon() -> None:

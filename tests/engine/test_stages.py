@@ -110,3 +110,27 @@ def test_rows_of_every_fate_keep_their_places(runner: StageRunner) -> None:
         None,
     )
     assert results[3][1] == {"small", "after", "anyway"}
+
+
+def test_what_an_awaited_function_raises_rejects_its_row_alone() -> None:
+    """Also what would end the loop, or a task of it."""
+    odd = {3: KeyboardInterrupt(), 5: SystemExit(2), 7: asyncio.CancelledError()}
+
+    @dd.custom_column_generator(required_columns=["number"])
+    async def awaited(row: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        if row["number"] in odd:
+            raise odd[row["number"]]
+        return {**row, "c": "fine"}
+
+    made = dd.DataDesignerConfigBuilder()
+    made.add_column(name="number", column_type="sampler", sampler_type="uuid", params={})
+    made.add_column(name="c", column_type="custom", generator_function=awaited)
+    compiled = compile_plan(made.build(), {}, RunConfig(), Geometry(1, 1), seed=1)
+    stage = compiled.stage_of("c")
+    alone = StageRunner(compiled, replace(stage, steps=tuple(step for step in stage.steps if step.kind == "custom")))
+    rows = alone.run_block(Block(np.arange(10, dtype=np.int64), {"number": list(range(10))}))
+    reasons = {row: reason.message for row, reason in enumerate(rows.columns[REJECTED]) if reason is not None}
+    assert sorted(reasons) == sorted(odd)
+    assert all(f"raised {type(odd[row]).__name__} for record {row}" in said for row, said in reasons.items())
+    assert [value for row, value in enumerate(rows.columns["c"]) if row not in odd] == ["fine"] * 7

@@ -1,5 +1,6 @@
 """Custom columns: what a function is given, what it owes, and what a broken contract says."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Generator
 from typing import Any
@@ -136,6 +137,51 @@ def test_a_broken_contract_drops_the_row(function: Callable[..., Any], part: str
     assert outcome.reason.kind == "CustomColumnGenerationError"
     assert f"function {function.__name__!r} of custom column 'x'" in outcome.reason.message
     assert part in outcome.reason.message
+
+
+class Unspeakable(BaseException):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit(), asyncio.CancelledError(), Unspeakable()]
+)
+def test_whatever_a_function_raises_drops_the_row(error: BaseException) -> None:
+    """Also what ends a process elsewhere, whichever way the function is called."""
+
+    def function(row: Any) -> Any:
+        raise error
+
+    async def awaited(row: Any) -> Any:
+        raise error
+
+    def whole(df: Any) -> Any:
+        raise error
+
+    for one in (function, awaited):
+        outcome = cell(column(custom_column_generator()(one)), {"a": 1})
+        assert isinstance(outcome, Drop)
+        assert f"raised {type(error).__name__} for record 7" in outcome.reason.message
+    made = CustomColumnProgram(column(custom_column_generator()(whole), generation_strategy=FULL), ("x",)).run(
+        block(a=[1, 2])
+    )
+    assert sorted(made.drops) == [0, 1]
+
+
+def test_the_end_of_the_process_is_not_the_functions_doing() -> None:
+    """Ray raises it in whatever runs when it ends a process; the row is run again elsewhere."""
+    end = SystemExit(1)
+    end.ray_terminate_msg = "The process receives a SIGTERM."  # type: ignore[attr-defined]
+
+    @custom_column_generator()
+    def function(row: dict[str, Any]) -> dict[str, Any]:
+        raise end
+
+    with pytest.raises(SystemExit):
+        next(CustomCellProgram(column(function), ("x",)).exchange({}, 0))
 
 
 def test_a_missing_required_column_drops_the_row() -> None:

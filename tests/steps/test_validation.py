@@ -1,5 +1,6 @@
 """Validation columns: verdicts in their places, users' functions held to their contract."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -116,6 +117,7 @@ def test_no_verdict_is_a_verdict() -> None:
         (lambda df: df, "no column `is_valid`"),
         (lambda df: df.assign(is_valid="yes"), "has to be true, false or null and is 'yes'"),
         (lambda df: df["nothing"], "raised KeyError"),
+        (lambda _: sys.exit("no more"), "raised SystemExit: no more"),
     ],
 )
 def test_a_broken_contract_rejects_the_rows_of_its_chunk(function: Callable[..., Any], part: str) -> None:

@@ -68,10 +68,11 @@ def _errors_in_one_line(*, debug: bool) -> Iterator[None]:
 
 def _leave(code: int) -> NoReturn:
     """End this process as it is: what was interrupted may still be under way, and is not to change the exit code."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # A service may have none.
+            stream.flush()
     if "ray" in sys.modules:
-        from data_designer.distributed.cluster import kill_local
+        from data_designer.distributed.local import kill_local
 
         kill_local()
     os._exit(code)

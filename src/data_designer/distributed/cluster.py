@@ -1,27 +1,25 @@
-"""Finds or starts a Ray, quietly, and shuts down only what it started."""
+"""Finds or starts a Ray, which all runs of this process share, and shuts down only what it started."""
 
 import atexit
 import logging
 import os
 import socket
-import subprocess
-import sys
 import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services
+from ray._private import ray_constants
 
+from data_designer.distributed import tokens
+from data_designer.distributed.local import quiet, shut_down, start_local
+from data_designer.distributed.sessions import in_use, session
 from data_designer.errors import InvalidConfigError
 
 LOOPBACK = "127.0.0.1"
 _CLIENT = "ray://"
-_started: "list[subprocess.Popen[bytes]]" = []
-"""Processes of the Ray that was started here."""
 _END_SECONDS = 60.0
 """How long a Ray may take to be shut down."""
 _GIVEN_UP_SECONDS = 3.0
@@ -31,25 +29,84 @@ _SEVERAL = 2
 
 logger = logging.getLogger(__name__)
 
-_QUIET = {
-    # Nothing leaves the machine unless the user turned it on.
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Workers run in the environment that the driver runs in.
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # Workers start when there is work for them, so that none compete with the replicas for the first seconds.
-    "RAY_prestart_worker_first_driver": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 _HEARD = "RAY_IGNORE_UNHANDLED_ERRORS"
 """Every error of a task is heard of by its summary; Ray would print it once more for the values beside."""
+
+
+class _Connection:
+    """A connection to Ray that runs share: made for the first of them, ended with the last.
+
+    It is started and shut down by a thread of its own. On Linux the processes of a local Ray end with the thread that
+    has started them, and in the main thread Ray would take SIGTERM for itself.
+
+    Args:
+        workers: CPU tasks that must be able to run at once on a Ray that is started here.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.cpus: Future[int] = Future()
+        self.cpus.set_running_or_notify_cancel()  # Whoever awaits it may be cancelled, it may not.
+        self.runs = 0
+        """How many use it."""
+        self._workers = workers
+        self._session: Any = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="data-designer-ray", daemon=True)
+        # A process may end while it is in use, left by whoever is to leave it.
+        atexit.register(self.end)
+        self._thread.start()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has not come up, or somebody else has ended it."""
+        if not self.cpus.done():
+            return self._over.is_set()
+        return self.cpus.exception() is not None or session() is not self._session
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything of it is left."""
+        return self._thread.is_alive()
+
+    def end(self, patience: float | None = None) -> None:
+        """End it; where it has not come up it ends later by itself.
+
+        Args:
+            patience: seconds for which it is waited for; None for what it should take.
+        """
+        given_up = 0.0 if self._over.is_set() else _GIVEN_UP_SECONDS  # Whoever has waited does not wait again.
+        self._over.set()
+        self._thread.join(patience or (_END_SECONDS if self.cpus.done() else given_up))
+        if not self._thread.is_alive():
+            atexit.unregister(self.end)
+
+    def _keep(self) -> None:
+        """Connect, and shut down what was started or connected when it is over."""
+        try:
+            with tokens.as_before():
+                try:
+                    cpus = _connect_or_start(self._workers, lambda: not self._over.is_set())
+                    self._session = session()
+                    if not self._over.is_set():
+                        self.cpus.set_result(cpus)
+                        self._over.wait()
+                finally:
+                    if session() is self._session:  # Else it is the user's, who has shut this one down.
+                        shut_down()
+        except BaseException as error:  # noqa: BLE001 - it is raised by whoever awaits the CPUs
+            if not self.cpus.done():
+                self.cpus.set_exception(error)
+
+
+_lock = threading.Lock()
+_shared: _Connection | None = None
 
 
 @contextmanager
 def connecting(workers: int) -> Iterator["Future[int]"]:
     """Come to be connected to Ray: to one that is initialised already, else at `RAY_ADDRESS`, else to a local one.
 
-    It is started and shut down by a thread of its own. On Linux the processes of a local Ray end with the thread that
-    has started them, and in the main thread Ray would take SIGTERM for itself.
+    Runs of several threads share what the first of them has connected to or started.
 
     Args:
         workers: CPU tasks that must be able to run at once on a Ray that is started here.
@@ -62,29 +119,44 @@ def connecting(workers: int) -> Iterator["Future[int]"]:
         InvalidConfigError: it would be by Ray Client.
     """
     refuse_client()
-    cpus: Future[int] = Future()
-    cpus.set_running_or_notify_cancel()  # Whoever awaits it may be cancelled, it may not.
-    if ray.is_initialized():
-        cpus.set_result(_cpus())
-        yield cpus
-        return
-    over = threading.Event()
-    thread = threading.Thread(target=_keep, args=(workers, cpus, over), name="data-designer-ray", daemon=True)
-
-    def end() -> None:
-        over.set()
-        thread.join(_END_SECONDS)
-
-    # A process may end while it is in here, left by whoever is to leave this.
-    atexit.register(end)
-    thread.start()
+    shared = _join(workers)
     try:
-        yield cpus
+        with in_use():
+            if shared is None:
+                there: Future[int] = Future()
+                there.set_result(_cpus())
+                yield there
+            else:
+                yield shared.cpus
     finally:
-        over.set()
-        thread.join(_END_SECONDS if cpus.done() else _GIVEN_UP_SECONDS)
-        if not thread.is_alive():
-            atexit.unregister(end)
+        if shared is not None:
+            _leave(shared)
+
+
+def _join(workers: int) -> _Connection | None:
+    """The connection that is shared; None where the user has connected this process."""
+    global _shared  # noqa: PLW0603 - a process has one connection to Ray
+    with _lock:
+        if _shared is not None and _shared.is_lost:
+            _shared.end(_END_SECONDS)
+            _shared = None
+        if _shared is None and not ray.is_initialized():
+            _shared = _Connection(workers)
+        if _shared is not None:
+            _shared.runs += 1
+        return _shared
+
+
+def _leave(shared: _Connection) -> None:
+    """End a connection with its last run, and let nobody in before that is done."""
+    global _shared  # noqa: PLW0603 - see above
+    with _lock:
+        shared.runs -= 1
+        if not shared.runs:
+            shared.end()
+            # One that has not come up is still there, for who comes next to wait until it has gone.
+            if _shared is shared and not shared.is_alive:
+                _shared = None
 
 
 @contextmanager
@@ -94,26 +166,20 @@ def connected(workers: int) -> Iterator[int]:
         yield cpus.result()
 
 
-def _keep(workers: int, cpus: "Future[int]", over: threading.Event) -> None:
-    """Connect, and shut down what was started or connected when it is over."""
+def _connect_or_start(workers: int, wanted: Callable[[], bool]) -> int:
+    """Connect at `RAY_ADDRESS`, else start a Ray. Gives the number of CPUs there are."""
     os.environ.setdefault(_HEARD, "1")
     # Its handler of SIGTERM, also where it has called the one before, aborts the process three seconds later.
     ray_constants.RAY_DISABLE_FAILURE_SIGNAL_HANDLER = True
-    address = os.environ.get("RAY_ADDRESS")
-    try:
-        if address:
-            _connect(address)
-        else:
-            _start_local(max(os.cpu_count() or 1, workers))
-        if not over.is_set():
-            logger.info("ray=%s", address or f"local cpus={max(os.cpu_count() or 1, workers)}")
-            cpus.set_result(_cpus() if address else os.cpu_count() or 1)
-            over.wait()
-    except BaseException as error:  # noqa: BLE001 - it is raised by whoever awaits the CPUs
-        cpus.set_exception(error)
-    finally:
-        ray.shutdown()
-        _started.clear()
+    address, own = os.environ.get("RAY_ADDRESS"), os.cpu_count() or 1
+    if address:
+        _connect(address)
+        logger.info("ray=%s", address)
+        return _cpus()
+    start_local(max(own, workers), wanted)
+    if wanted():
+        logger.info("ray=local cpus=%d", max(own, workers))
+    return own
 
 
 def refuse_client() -> None:
@@ -127,66 +193,15 @@ def refuse_client() -> None:
 
 
 def _connect(address: str) -> None:
+    tokens.give_where_asked(address)
     try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        with quiet():
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except ConnectionError as error:
         raise ConnectionError(
             f"there is no Ray to be reached at RAY_ADDRESS={address}: {error}; check the address, and where that "
-            "cluster uses token authentication (Ray's default) set RAY_AUTH_MODE=token and give its token"
+            "cluster uses token authentication (Ray's default) give its token by RAY_AUTH_TOKEN or ~/.ray/auth_token"
         ) from error
-
-
-def _start_local(cpus: int) -> None:
-    added = {name: value for name, value in _QUIET.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        with warnings.catch_warnings(), _grouped_apart():
-            # Ray's own deprecations are no user's business.
-            warnings.simplefilter("ignore")
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                include_dashboard=False,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-            )
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-@contextmanager
-def _grouped_apart() -> Iterator[None]:
-    """What Ray starts is no part of this process's group, and is kept in `_started`.
-
-    A signal to the group, such as a scheduler's or that of `timeout`, is for this process, which ends Ray when it may.
-    """
-    popen = services.ConsolePopen
-    # Elsewhere Ray itself makes a group, and ends what is in it when this process is gone.
-    apart = {"process_group": 0} if sys.platform == "linux" else {}
-
-    def start(*command: Any, **settings: Any) -> Any:
-        process = popen(*command, **settings, **apart)
-        _started.append(process)
-        return process
-
-    services.ConsolePopen = start
-    try:
-        yield
-    finally:
-        services.ConsolePopen = popen
-
-
-def kill_local() -> None:
-    """Kill what is there of a Ray that was started here: for a process that ends without shutting it down."""
-    import psutil  # Ray's own, where there is no other.
-
-    for process in _started:
-        if process.poll() is None:
-            one = psutil.Process(process.pid)
-            for part in [*one.children(recursive=True), one]:
-                with suppress(psutil.NoSuchProcess):
-                    part.kill()
 
 
 def own_address() -> str:

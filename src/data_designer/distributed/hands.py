@@ -1,6 +1,7 @@
 """Hands that are a Ray cluster."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +23,9 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data_designer.distributed.nodes import look
+from data_designer.distributed.placement import place_of_driver
 from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Home, Role, work
+from data_designer.distributed.sessions import session
 from data_designer.distributed.turns import Turns
 from data_designer.engine.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary, ValuesGoneError
 from data_designer.engine.lock import Process
@@ -33,6 +36,8 @@ from data_designer.engine.recording import Dataset
 from data_designer.engine.replica import LeaseEndedError, Summary, linger_of
 from data_designer.models.purse import Amount
 from data_designer.plan.model import Plan
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 ObjectRef = Any
@@ -66,9 +71,20 @@ class RayReplica:
         await _actor_result(self.actor.submit.remote(parcel, *values), values)
 
     async def collect(self, acknowledged: int) -> tuple[Summary, ObjectRef]:
-        """Wait for finished rows; the values stay where they are."""
-        summary, values = self.actor.collect.options(num_returns=2).remote(acknowledged)
-        return await _actor_result(summary), values
+        """Wait for finished rows; the values stay where they are.
+
+        A report that does not come through is asked for once more, without what does not.
+        """
+        collect = self.actor.collect.options(num_returns=2)
+        summary, values = collect.remote(acknowledged)
+        try:
+            return await _actor_result(summary), values
+        except (ReplicaDiedError, ObjectLostError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is in it may fail on its way
+            logger.warning("a replica's report has not come through and is asked for once more: %s", error)
+            summary, values = collect.remote(acknowledged, only_what_travels=True)
+            return await _actor_result(summary), values
 
     async def leave(self) -> None:
         """Start nothing more, and say in a last report what is done."""
@@ -106,13 +122,16 @@ class RayHands:
             packed: the plan as the workers get it.
             replicas: how many there will be at the start.
         """
+        self._session = session()
         self._keys = keys
         self._resources = plan.run.replica_resources
         self._replicas = replicas
         self._dataset = dataset
         self._plan = ray.put(packed)
         self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
-        self._turns = Turns(plan.run.non_inference_max_parallel_workers)
+        place = place_of_driver()
+        self._cpus_a_task = place.cpus_a_task
+        self._turns = Turns(place.most(plan.run.non_inference_max_parallel_workers))
         self.actors: dict[int, Any] = {}
         """Replica number to the actor of its current incarnation."""
         self._homes: dict[int, str] = {}
@@ -124,6 +143,8 @@ class RayHands:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._session is not session():
+            return  # Somebody has shut it down, and the actors with it.
         if self._looking is not None:
             await self._looking  # Ray must not be shut down under it.
         for actor in self.actors.values():
@@ -168,13 +189,15 @@ class RayHands:
     async def run_task(self, parcel: Parcel, values: Sequence[ObjectRef]) -> tuple[TaskSummary, ObjectRef]:
         """Run a `local` stage over rows."""
         async with self._turns.turn():
-            summary, made = work.options(num_returns=2).remote(self._assignment, parcel, *values)
+            ask = work.options(num_cpus=self._cpus_a_task, num_returns=2)
+            summary, made = ask.remote(self._assignment, parcel, *values)
             return await _task_result(summary, values), made
 
     async def write(self, job: CommitJob, values: Sequence[ObjectRef]) -> Receipt:
         """Write a batch."""
         async with self._turns.turn():
-            receipt: Receipt = await _task_result(work.remote(self._assignment, job, *values), values)
+            ask = work.options(num_cpus=self._cpus_a_task)
+            receipt: Receipt = await _task_result(ask.remote(self._assignment, job, *values), values)
         return receipt
 
     async def nodes(self) -> Nodes | None:

@@ -8,9 +8,21 @@ from typing import Any
 
 from ray.job_submission import JobStatus, JobSubmissionClient
 
+from data_designer.distributed import tokens
+
 _POLL_SECONDS = 0.5
 NO_ANSWER = 1
 """Exit code of a job that ended without one."""
+
+
+def _client(address: str) -> Any:
+    try:
+        return JobSubmissionClient(address)
+    except tokens.AuthenticationError:
+        if not tokens.may_be_given():
+            raise
+        tokens.give()
+        return JobSubmissionClient(address)
 
 
 class Jobs:
@@ -28,12 +40,16 @@ class Jobs:
         # What it says of packages and zip files is no user's business.
         logging.getLogger("ray").setLevel(logging.WARNING)
         try:
-            self._client: Any = JobSubmissionClient(address)
+            self._client: Any = _client(address)
+        except tokens.AuthenticationError as error:
+            raise ConnectionError(
+                f"the Ray at {address} asks for a token: give that of the cluster by RAY_AUTH_TOKEN, by a file at "
+                f"RAY_AUTH_TOKEN_PATH or in ~/.ray/auth_token ({str(error).partition(chr(10))[0]})"
+            ) from error
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConnectionError(
                 f"no Ray takes jobs at {address} ({error}); give the address of the head's dashboard, such as "
-                "http://host:8265; where the cluster uses tokens set RAY_AUTH_MODE=token; its head needs "
-                "ray[default]"
+                "http://host:8265; its head needs ray[default]"
             ) from error
 
     def submit(self, entrypoint: str, folder: Path, metadata: Mapping[str, str], variables: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray import cloudpickle
 
+from data_designer.distributed.travelling import without_what_stays
 from data_designer.engine.driver import LEASE_SECONDS, CommitJob, TaskSummary
 from data_designer.engine.line import open_line
 from data_designer.engine.lock import Process
@@ -103,15 +104,30 @@ class ReplicaActor:
         assert self._replica is not None
         await self._replica.submit(parcel, values)
 
-    async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
-        """Wait for finished rows. The values are returned, so that the driver owns them."""
+    async def collect(self, acknowledged: int, *, only_what_travels: bool = False) -> tuple[Summary, Values]:
+        """Wait for finished rows. The values are returned, so that the driver owns them.
+
+        Args:
+            acknowledged: the last report that has come through.
+            only_what_travels: whether to leave out what Ray cannot send; it is looked for where a report did not come
+                through, since looking costs as much as sending.
+        """
         assert self._replica is not None
-        return await self._replica.collect(acknowledged)
+        summary, values = await self._replica.collect(acknowledged)
+        return without_what_stays(summary, values, _travels) if only_what_travels else (summary, values)
 
     async def leave(self) -> None:
         """Start nothing more, and say in a last report what is done."""
         assert self._replica is not None
         await self._replica.leave()
+
+
+def _travels(thing: Any) -> bool:
+    try:
+        ray._private.worker.global_worker.get_serialization_context().serialize(thing)  # noqa: SLF001
+    except Exception:  # noqa: BLE001 - what it holds is foreign, and may raise anything
+        return False
+    return True
 
 
 def _collect_garbage_rarely() -> None:

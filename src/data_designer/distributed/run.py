@@ -1,11 +1,13 @@
 """Runs a plan on Ray."""
 
 import asyncio
+import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
@@ -15,6 +17,7 @@ from data_designer.distributed.hands import ObjectRef, RayHands
 from data_designer.distributed.metrics import RayMetrics
 from data_designer.distributed.pickling import pack
 from data_designer.distributed.reach import check_reach
+from data_designer.distributed.sessions import session
 from data_designer.engine.driver import Driver, Observer, RunReport
 from data_designer.engine.events import Started
 from data_designer.engine.metrics import Metrics
@@ -23,8 +26,20 @@ from data_designer.engine.recording import Dataset
 from data_designer.engine.scheduler import Scheduler
 from data_designer.engine.shape import replica_numbers, shape_of
 from data_designer.engine.treasury import Treasury
-from data_designer.errors import InvalidConfigError
+from data_designer.errors import DataDesignerRuntimeError, InvalidConfigError
 from data_designer.plan.model import Plan
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_LOOK_SECONDS = 0.25
+_TOLD_SECONDS = 15.0
+"""How long Ray may take to be there until it is said that it is waited for."""
+_GONE = (
+    "Ray is gone: it was shut down while the run was under way, by ray.shutdown() or as its cluster ended; what was "
+    "committed is kept, and a resume makes the rest"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +91,71 @@ class RayRun:
         packed = pack(self.plan)
         with self._connecting() as connection:
             connected, checked = asyncio.wrap_future(connection), check()
+            telling = asyncio.create_task(tell_of_wait(connected, os.environ.get("RAY_ADDRESS")))
             cpus, trouble = await asyncio.gather(connected, checked, return_exceptions=True)
+            await telling
             for result in (cpus, trouble):
                 if isinstance(result, BaseException):
                     raise result
             assert isinstance(cpus, int)
-            if self.dataset.run == 1:  # It takes seconds, which a run that goes on has no use for.
-                await check_reach(self.dataset, packed)
-            exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
-            replicas = replica_numbers(self.plan, cpus)
-            scheduler = Scheduler(shape_of(self.plan, held_bytes_budget(), replicas.values()))
-            async with RayHands(self.plan, self.dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
-                observers: list[Observer] = [*self.observers, *exporters]
-                driver = Driver(self.plan, scheduler, hands, replicas, self.publish, observers, self.treasury)
-                started(driver)
-                report = await driver.run(standing)
-                for exporter in exporters:
-                    exporter.tell()
-                return report
+            return await while_connected(self._drive(packed, cpus, standing, started), session)
+
+    async def _drive(
+        self, packed: bytes, cpus: int, standing: Started, started: Callable[[Driver[ObjectRef]], None]
+    ) -> RunReport:
+        """Run to the end on the Ray that there is."""
+        if self.dataset.run == 1:  # It takes seconds, which a run that goes on has no use for.
+            await check_reach(self.dataset, packed)
+        exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
+        replicas = replica_numbers(self.plan, cpus)
+        scheduler = Scheduler(shape_of(self.plan, held_bytes_budget(), replicas.values()))
+        async with RayHands(self.plan, self.dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
+            observers: list[Observer] = [*self.observers, *exporters]
+            driver = Driver(self.plan, scheduler, hands, replicas, self.publish, observers, self.treasury)
+            started(driver)
+            report = await driver.run(standing)
+            for exporter in exporters:
+                exporter.tell()
+            return report
+
+
+async def while_connected(work: Coroutine[Any, Any, Result], session: Callable[[], Any]) -> Result:
+    """Do something that needs Ray, for as long as this process stays connected to the one that there is.
+
+    Args:
+        work: what is to be done.
+        session: gives what tells this connection from others.
+
+    Raises:
+        DataDesignerRuntimeError: Ray was shut down meanwhile. Without that `work` might wait for it for ever.
+    """
+    began = session()
+    doing, gone = asyncio.create_task(work), asyncio.create_task(_end_of(began, session))
+    try:
+        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
+        broken = doing.exception() if doing.done() else None
+        if doing.done() and (broken is None or session() is began):
+            return doing.result()
+        raise DataDesignerRuntimeError(_GONE) from broken
+    finally:
+        for task in (doing, gone):
+            task.cancel()
+        await asyncio.gather(doing, gone, return_exceptions=True)
+
+
+async def _end_of(began: Any, session: Callable[[], Any]) -> None:
+    while began is not None and session() is began:  # noqa: ASYNC110 - Ray tells nobody
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def tell_of_wait(connected: "asyncio.Future[int]", address: str | None) -> None:
+    """Say that Ray is waited for, again and again after twice as long, until it is there."""
+    seconds = _TOLD_SECONDS
+    while not connected.done():
+        await asyncio.wait({connected}, timeout=seconds)
+        if not connected.done():
+            logger.info("waiting for Ray %s", f"at {address} to answer" if address else "of this machine to come up")
+            seconds *= 2
 
 
 def ray_is_initialized() -> bool:

@@ -9,6 +9,8 @@ from data_designer.models.limits import Slots
 
 PATIENCE = 0.5
 """Seconds for which jobs may be waiting without a pause before one more runs beside the others."""
+STALL = 10.0
+"""Seconds for which one that waits may see no end of those before it, which may be functions that never end."""
 
 
 @dataclass(slots=True)
@@ -16,7 +18,8 @@ class Turns:
     """Jobs take turns, in order of arrival.
 
     One runs at a time. When every job that ends leaves others waiting, for longer than `PATIENCE`, one more may run,
-    up to `most`. The time that the first job takes, which includes starting a process, does not count.
+    up to `most`. The time that the first job takes, which includes starting a process, does not count. Neither do the
+    others wait for one that does not end: who has waited for `STALL` runs beside those that run, within `most`.
     """
 
     most: int
@@ -32,7 +35,11 @@ class Turns:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn and hold it."""
-        await self._slots.acquire()
+        bell = asyncio.get_running_loop().call_later(STALL, self._allow_one_more)
+        try:
+            await self._slots.acquire()
+        finally:
+            bell.cancel()
         try:
             yield
         finally:
@@ -47,6 +54,9 @@ class Turns:
         now = self.clock()
         if self._crowded_since is None:
             self._crowded_since = now
-        elif now - self._crowded_since > PATIENCE and self._slots.total < self.most:
-            self._slots.total += 1
+        elif now - self._crowded_since > PATIENCE:
+            self._allow_one_more()
             self._crowded_since = now
+
+    def _allow_one_more(self) -> None:
+        self._slots.total = min(self._slots.total + 1, self.most)

@@ -16,7 +16,7 @@ from data_designer.engine import events as ev
 from data_designer.engine.events import CellCount, Flags, Rows
 from data_designer.engine.grants import Incarnation
 from data_designer.engine.holds import Holds
-from data_designer.engine.liveness import Liveness, UnderWay
+from data_designer.engine.liveness import Computing, Liveness, UnderWay
 from data_designer.engine.nodes import Growth, Nodes
 from data_designer.engine.parcels import REJECTED, Locations, Packing, Parcel, Values
 from data_designer.engine.receipts import Receipt
@@ -220,8 +220,10 @@ class Driver(Generic[Ref]):
     """Each with what holds the values that it reports, where it reports any."""
     _live: dict[int, _Live[Ref]] = field(default_factory=dict)
     _jobs: set[asyncio.Task[None]] = field(default_factory=set)
-    _computing: set[asyncio.Task[None]] = field(default_factory=set)
-    """Those of the jobs that are CPU tasks."""
+    _computing: dict[asyncio.Task[None], tuple[ev.RunTask, float]] = field(default_factory=dict)
+    """Those of the jobs that are CPU tasks, each with when it was given out."""
+    _lacks: str = ""
+    """What keeps work from being placed."""
     _writing: set[asyncio.Task[None]] = field(default_factory=set)
     """Those that write batches."""
     _statistics: dict[str, CallerStatistics] = field(default_factory=dict)
@@ -299,7 +301,7 @@ class Driver(Generic[Ref]):
             logger.log(logging.WARNING if word.is_trouble else logging.INFO, "%s", word.text)
         models = {number: live.alias for number, live in self._live.items()} | self._starting
         empty = [number for number, live in self._live.items() if live.is_empty(now)]
-        hand = UnderWay(bool(self._computing), bool(self._writing), models, self._starting, empty)
+        hand = UnderWay(self._computes(now), bool(self._writing), models, self._starting, empty, self._lacks)
         notice = self._liveness.look(now, self.scheduler.waiting_for(), hand)
         if notice is None:
             return
@@ -310,6 +312,14 @@ class Driver(Generic[Ref]):
         else:
             logger.error("%s: the run ends without it", notice.text)
             self._given_up = True
+
+    def _computes(self, now: float) -> dict[int, Computing]:
+        computes: dict[int, Computing] = {}
+        for command, since in self._computing.values():
+            known = computes.get(command.stage, Computing(0, 0.0))
+            rows, seconds = known.rows + len(command.rows), max(known.seconds, now - since)
+            computes[command.stage] = Computing(rows, seconds)
+        return computes
 
     def _place(self, event: ev.Event, values: Ref) -> None:
         """Keep the values of rows that are still awaited: others may have been made of something else meanwhile."""
@@ -384,6 +394,11 @@ class Driver(Generic[Ref]):
                 self._bury(number, epoch, silent=True)
             except ReplicaDiedError as death:
                 self._bury(number, epoch, silent=death.silent)
+            except Exception:
+                # Nobody hears of it any more, so that nobody need wait until it says that its slots are empty.
+                if number in self._live:
+                    self._live[number].drained.set()
+                raise
 
     def _bury(self, number: int, epoch: int, *, silent: bool) -> None:
         """Take a replica's rows back; its slots too, once it is sure to use them no more."""
@@ -453,9 +468,10 @@ class Driver(Generic[Ref]):
 
     async def _drain(self) -> None:
         """Let no replica start another request, whatever rows it holds, and wait for those that are under way."""
-        replicas = [self._take_slots(live) for live in self._live.values()]
+        there = list(self._live.values())
         # What was posted before counts first, CPU tasks that it starts included.
         await asyncio.sleep(0)
+        replicas = [self._take_slots(live) for live in there]
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(*replicas, *self._computing, return_exceptions=True)
@@ -485,6 +501,7 @@ class Driver(Generic[Ref]):
         while True:
             nodes = await self.hands.nodes()
             if nodes is not None:
+                self._lacks = nodes.lacks
                 for number, live in self._live.items():
                     if live.handle.node in nodes.leaving and not live.leaving:
                         live.leaving = True
@@ -540,8 +557,8 @@ class Driver(Generic[Ref]):
             self._post(ev.TaskLost(command.ticket, "what it is made from was lost", started=False))
             return
         task = self._spawn(self._task(command, *packed))
-        self._computing.add(task)
-        task.add_done_callback(self._computing.discard)
+        self._computing[task] = command, self.clock()
+        task.add_done_callback(self._computing.pop)
 
     async def _task(self, command: ev.RunTask, parcel: Parcel, refs: list[Ref]) -> None:
         try:

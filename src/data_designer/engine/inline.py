@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Self
 
+from data_designer.engine.daemon_threads import DaemonThreads
 from data_designer.engine.driver import CommitJob, TaskSummary
 from data_designer.engine.line import open_line
 from data_designer.engine.parcels import Parcel, Values
@@ -69,7 +70,7 @@ class InlineHands:
         self._keys = keys
         self._write = write or workplace.write
         self._exits = AsyncExitStack()
-        self._threads = ThreadPoolExecutor(plan.run.non_inference_max_parallel_workers, "data-designer-cpu")
+        self._threads = DaemonThreads(plan.run.non_inference_max_parallel_workers, "data-designer-cpu")
         self._writer = ThreadPoolExecutor(1, "data-designer-sink")
 
     async def __aenter__(self) -> Self:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 IDLE_SECONDS = 5.0
 """Without anything that happens until it is said what is waited for, where no work is under way."""
+FUNCTION_SECONDS = 10.0
+"""The same where nothing but CPU tasks is under way, such as functions of the user."""
 BUSY_SECONDS = 30.0
-"""The same where work is under way, which may take its time."""
+"""The same where models are asked, which may take their time."""
 STALLED_SECONDS = 60.0
 """Without anything that happens, or can, until a run is ended: longer than any lease."""
 
@@ -27,11 +29,20 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Computing:
+    """The CPU tasks of a stage."""
+
+    rows: int
+    seconds: float
+    """Since the first of them was given out."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnderWay:
     """What a driver has in hand."""
 
-    computes: bool = False
-    """Whether there are CPU tasks."""
+    computes: Mapping[int, Computing] = field(default_factory=dict)
+    """Stage to its CPU tasks."""
     writes: bool = False
     """Whether a batch is being written."""
     models: Mapping[int, str] = field(default_factory=dict)
@@ -40,6 +51,8 @@ class UnderWay:
     """Replicas that have not come up."""
     empty: Collection[int] = ()
     """Replicas that say that they hold nothing."""
+    lacks: str = ""
+    """What keeps work from being placed, and what helps; nothing where there is room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +87,10 @@ class Liveness:
     def look(self, now: float, waiting: Waiting, hand: UnderWay) -> Notice | None:
         """What is to be said at this moment, if anything."""
         quiet = now - self._moved_at
-        works = hand.computes or hand.writes or bool(set(waiting.held) - set(hand.empty))
-        hopeless = not works and not hand.starting
+        asks = bool(set(waiting.held) - set(hand.empty))
+        hopeless = not (asks or hand.computes or hand.writes or hand.starting)
         is_end = hopeless and quiet >= STALLED_SECONDS
-        if not is_end and quiet < (BUSY_SECONDS if works else IDLE_SECONDS) * self._next:
+        if not is_end and quiet < _patience(hand, asks=asks) * self._next:
             return None
         self._next *= 2
         text = f"nothing has happened for {quiet:.0f} s: waiting for {self._words(waiting, hand)}"
@@ -85,11 +98,13 @@ class Liveness:
             text += ", which cannot come any more"
         elif hopeless:
             text += f"; if that does not come the run ends in {STALLED_SECONDS - quiet:.0f} s"
+        elif hand.lacks and (hand.computes or hand.writes or hand.starting):
+            text += f"; {hand.lacks}"
         return Notice(text, hopeless, is_end)
 
     def _words(self, waiting: Waiting, hand: UnderWay) -> str:
         words = [
-            f"{_counted(number, 'CPU task')} of {self._columns[stage]}"
+            f"{_counted(number, 'CPU task')} of {self._columns[stage]}{_since(hand.computes.get(stage))}"
             for stage, number in Counter(waiting.tasks).items()
         ]
         words += [f"batch {batch} to be written" for batch in waiting.batches]
@@ -99,6 +114,18 @@ class Liveness:
         starting = Counter(hand.models[replica] for replica in hand.starting)
         words += [f"{_counted(number, 'replica')} of model '{model}' to start" for model, number in starting.items()]
         return "; ".join(words) or waiting.rest
+
+
+def _patience(hand: UnderWay, *, asks: bool) -> float:
+    """Seconds without anything until it is said."""
+    works = bool(hand.computes) or hand.writes
+    if asks or (hand.writes and not hand.lacks):
+        return BUSY_SECONDS
+    return FUNCTION_SECONDS if works and not hand.lacks else IDLE_SECONDS
+
+
+def _since(computing: Computing | None) -> str:
+    return "" if computing is None else f" ({_counted(computing.rows, 'row')}, for {computing.seconds:.0f} s)"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -22,6 +22,8 @@ class Nodes:
     """Names of those that stay to how many CPUs each has."""
     leaving: frozenset[str] = frozenset()
     """Names of those that are about to go."""
+    lacks: str = ""
+    """What keeps work from being placed, and what helps; nothing where there is room."""
 
     @property
     def all_cpus(self) -> int:

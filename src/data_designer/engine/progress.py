@@ -23,7 +23,8 @@ class Progress:
     target: int
     interval: float
     clock: Callable[[], float] = time.monotonic
-    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    stream: TextIO | None = field(default_factory=lambda: sys.stderr)
+    """A service may have none."""
     generated: int = 0
     rejected: int = 0
     replaced: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._started = self._shown = self.clock()
-        if self.stream.isatty():
+        if _is_terminal(self.stream):
             self._start_bar()
         return self
 
@@ -105,3 +106,10 @@ class Progress:
             elapsed = max(self.clock() - self._started, 1e-9)
             note = f"{self.cells} cells, {self.cells / elapsed:.0f}/s, {self.rejected} rejected"
             self._bar.update(self._task, completed=self.generated + self.rejected, note=note)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except (AttributeError, OSError, ValueError):  # It is closed, or stands in for a file.
+        return False

@@ -22,6 +22,7 @@ from data_designer.steps.build import build
 from data_designer.steps.custom import CustomCellProgram
 from data_designer.steps.gates import Gate
 from data_designer.steps.program import CellProgram, Program, RowsProgram
+from data_designer.steps.user_code import said_by
 from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Request, Response, Skip
 
 if TYPE_CHECKING:
@@ -106,6 +107,17 @@ class _Built:
     """Whether it calls a function of the user, which may not give the same twice."""
     fits: tuple[Callable[[Any], bool] | None, ...]
     """For each column that it makes, whether a value fits the declared type; None where nothing is declared."""
+    told: set[str] = field(default_factory=set)
+    """Kinds of errors that nobody foresaw, of which the log has one."""
+
+    def unexpected(self, error: BaseException, record: int) -> Drop:
+        """What a cell comes to in which something broke that nobody foresaw."""
+        column, kind, what = self.step.name, type(error).__name__, said_by(error)
+        if kind not in self.told:
+            self.told.add(kind)
+            told = "column=%s record=%d is rejected (later ones of this kind are not told): %s: %s"
+            logger.warning(told, column, record, kind, what, exc_info=error)
+        return Drop(Reason(kind, f"the cell could not be computed: {kind}: {what}", column))
 
     def admitted(self, outcome: Outcome) -> Outcome:
         """What came out as cells hold it; a `Drop` where they cannot, since what is stored has to be what was seen."""
@@ -195,7 +207,7 @@ class StageRunner:
         except BaseException as error:
             if not ends_a_cell(error):
                 raise
-            return Drop(unexpected(error, built.step.name, asks.record))
+            return built.unexpected(error, asks.record)
 
     # --- on a CPU ----------------------------------------------------------------------------------------
 
@@ -217,13 +229,6 @@ def ends_a_cell(error: BaseException) -> bool:
     """Whether what was raised while a cell was computed is that cell's matter, and nobody's who wants to stop."""
     # A panic of a library in Rust is no Exception.
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
-
-
-def unexpected(error: BaseException, column: str, record: int) -> Reason:
-    """Why a cell failed that raised what nobody foresaw."""
-    kind = type(error).__name__
-    logger.warning("column=%s record=%d is rejected: %s: %s", column, record, kind, error, exc_info=error)
-    return Reason(kind, f"the cell could not be computed: {kind}: {error}")
 
 
 def _unstorable(why: str) -> Drop:
@@ -333,9 +338,9 @@ class _Work:
             if not ends_a_cell(error):
                 raise
             if len(todo) == 1 or step.scope == "batch":
-                reason = unexpected(error, step.name, int(self.rows[todo[0]]))
+                failed = built.unexpected(error, int(self.rows[todo[0]]))
                 for place in todo:
-                    self._fail(step, place, replace(reason, column=step.name))
+                    self._settle(built, place, failed)
             else:
                 middle = len(todo) // 2
                 self._run_rows(built, program, todo[:middle])
@@ -379,7 +384,7 @@ class _Work:
             except BaseException as error:
                 if not ends_a_cell(error):
                     raise
-                outcome = Drop(unexpected(error, built.step.name, index))
+                outcome = built.unexpected(error, index)
             self._settle(built, place, outcome)
 
     async def _run_async(self, built: _Built, program: CustomCellProgram, todo: list[int]) -> None:
@@ -391,7 +396,9 @@ class _Work:
             async with at_once:
                 try:
                     result = await program.call(record)
-                except Exception as error:  # noqa: BLE001 - the function is the user's and may raise anything
+                except BaseException as error:
+                    if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                        raise
                     outcome = program.failed(error, index)
                 else:
                     outcome = program.finish(record, result, index)
@@ -411,6 +418,12 @@ class _Work:
         if any(self.failed):
             columns[FAILED] = list(self.failed)
         return Block(self.rows, columns)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task is to end; without that a CancelledError is what a function raised of itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _gate(step: Step, named: dict[str, str]) -> Gate | None:

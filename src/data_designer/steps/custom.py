@@ -8,6 +8,7 @@ from typing import Any, Final
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.errors import CustomColumnGenerationError, ModelError
 from data_designer.steps.frames import cells, in_order, to_frame
+from data_designer.steps.user_code import is_end_of_process, said_by
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
 logger = logging.getLogger(__name__)
@@ -70,10 +71,10 @@ class _Call:
                 _listed(sorted(map(str, extra))),
             )
 
-    def raised(self, error: Exception, where: str) -> Reason:
+    def raised(self, error: BaseException, where: str) -> Reason:
         """Say why a call failed."""
         known = isinstance(error, CustomColumnGenerationError)
-        message = str(error) if known else f"{self.name} raised {type(error).__name__}{where}: {error}"
+        message = str(error) if known else f"{self.name} raised {type(error).__name__}{where}: {said_by(error)}"
         return Reason(CustomColumnGenerationError.__name__, message)
 
 
@@ -114,7 +115,7 @@ class CustomCellProgram:
             result = self.call(record)
             if inspect.iscoroutine(result):
                 result = _run_to_end(result)
-        except Exception as error:  # noqa: BLE001 - the function is the user's and may raise anything
+        except BaseException as error:  # noqa: BLE001 - the function is the user's and may raise anything
             return self.failed(error, index)
         return self.finish(record, result, index)
 
@@ -133,13 +134,14 @@ class CustomCellProgram:
             return self.failed(error, index)
         return Ok(tuple(result[name] for name in self._call.makes))
 
-    def failed(self, error: Exception, index: int) -> Outcome:
+    def failed(self, error: BaseException, index: int) -> Outcome:
         """Judge what the function raised for a record.
 
         Raises:
             ModelError: it is one that may pass, so the cell may be tried again.
+            SystemExit: this process is being ended.
         """
-        if isinstance(error, ModelError) and error.retryable:
+        if _goes_on(error):
             raise error
         return Drop(self._call.raised(error, f" for record {index}"))
 
@@ -162,13 +164,14 @@ class CustomColumnProgram:
 
         Raises:
             ModelError: a model call inside the function failed in a way that may pass.
+            SystemExit: this process is being ended.
         """
         try:
             self._call.check_required(block.columns)
             return Made(self._columns(block))
-        except Exception as error:
+        except BaseException as error:
             # The function is the user's and may raise anything.
-            if isinstance(error, ModelError) and error.retryable:
+            if _goes_on(error):
                 raise
             reason = self._call.raised(error, "")
             return Made(
@@ -189,6 +192,11 @@ class CustomColumnProgram:
         self._call.check_result(block.columns, list(result.columns), "")
         result = in_order(result)
         return {name: cells(result[name]) for name in self._call.makes}
+
+
+def _goes_on(error: BaseException) -> bool:
+    """Whether what came out of a function is more than the function's own failure."""
+    return (isinstance(error, ModelError) and error.retryable) or is_end_of_process(error)
 
 
 def is_async(config: CustomColumnConfig) -> bool:

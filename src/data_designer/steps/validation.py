@@ -15,6 +15,7 @@ from data_designer.config.validator_params import (
 from data_designer.errors import ConfigCompilationError, LocalCallableValidationError
 from data_designer.steps.frames import cells, in_order, to_frame
 from data_designer.steps.linting import Linter, PythonLinter, SqlLinter, Verdict, ruff_path, sql_is_available
+from data_designer.steps.user_code import is_end_of_process, said_by
 from data_designer.values import Block, Made, Reason
 
 if TYPE_CHECKING:
@@ -120,7 +121,10 @@ class _LocalValidator:
             try:
                 for place, verdict in zip(places, self._verdicts(rows), strict=True):
                     values[place] = verdict
-            except Exception as error:  # noqa: BLE001 - the function is the user's and may raise anything
+            except BaseException as error:
+                # The function is the user's and may raise anything.
+                if is_end_of_process(error):
+                    raise
                 drops |= dict.fromkeys(places, self._reason(error))
         return values, drops
 
@@ -149,9 +153,9 @@ class _LocalValidator:
                 f"its result doesn't match output_schema at {error.json_path}: {error.message}"
             )
 
-    def _reason(self, error: Exception) -> Reason:
+    def _reason(self, error: BaseException) -> Reason:
         known = isinstance(error, LocalCallableValidationError)
-        what = str(error) if known else f"it raised {type(error).__name__}: {error}"
+        what = str(error) if known else f"it raised {type(error).__name__}: {said_by(error)}"
         return Reason(LocalCallableValidationError.__name__, f"validation function {self._name!r}: {what}")
 
 

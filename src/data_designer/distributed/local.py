@@ -1,0 +1,197 @@
+"""Starts a Ray of this machine: quietly, and reached from this machine only."""
+
+import faulthandler
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants, services, worker
+
+from data_designer.distributed import tokens
+
+_started: "list[subprocess.Popen[bytes]]" = []
+"""Processes of the Ray that was started here."""
+_TRIES = 3
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - it is where Ray keeps values
+_SHARE = 0.3
+"""Of the memory, which Ray takes where it may."""
+_ENOUGH = 256 << 20
+"""Bytes of shared memory with which a run gets on; where there are fewer, values are kept in files."""
+_MOST_IN_FILES = 2 << 30
+
+logger = logging.getLogger(__name__)
+
+_QUIET = {
+    # Nothing leaves the machine unless the user turned it on.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Workers run in the environment that the driver runs in.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # Workers start when there is work for them, so that none compete with the replicas for the first seconds.
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+def start_local(cpus: int, wanted: Callable[[], bool]) -> None:
+    """Start a Ray, and be connected to it.
+
+    Ray gives itself half a minute to come up, which on a busy machine says nothing of it, so it is tried again.
+
+    Args:
+        cpus: how many it is told that there are.
+        wanted: whether it is still waited for.
+    """
+    tokens.have_one()
+    store = object_store()
+    for left in reversed(range(_TRIES)):
+        try:
+            _start(cpus, store)
+        except Exception as error:
+            _clear_away()
+            if not left or not wanted() or isinstance(error, ValueError):
+                raise
+            logger.warning("Ray has not come up and is started again: %s", str(error).partition("\n")[0])
+        else:
+            return
+
+
+def _start(cpus: int, store: dict[str, Any]) -> None:
+    added = {name: value for name, value in _QUIET.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        with warnings.catch_warnings(), _grouped_apart(), quiet(), _on_the_loopback():
+            # Ray's own deprecations are no user's business.
+            warnings.simplefilter("ignore")
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                **store,
+            )
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """A connection to Ray that is made inside prints no word of workers that die, or of nodes: the run tells of them.
+
+    It would on standard output, and there is no setting for it. Where there is no standard error, Ray has no place for
+    the stack of a process that crashes, and would fail on that.
+    """
+    faults = nullcontext() if _has_standard_error() else _replaced(faulthandler, "is_enabled", lambda: True)
+    with faults, _replaced(worker, "listen_error_messages", lambda *_: None):
+        yield
+
+
+def _has_standard_error() -> bool:
+    try:
+        return sys.stderr.fileno() >= 0
+    except (AttributeError, OSError, ValueError):  # There is none, it is closed, or it stands in for a file.
+        return False
+
+
+@contextmanager
+def _on_the_loopback() -> Iterator[None]:
+    """A node that is started inside has the loopback's address, and listens there only, as Ray does on Windows.
+
+    A loopback address that Ray is given it replaces by one that others reach.
+    """
+    with _replaced(ray_constants, "ENABLE_RAY_CLUSTER", other=False):
+        yield
+
+
+@contextmanager
+def _grouped_apart() -> Iterator[None]:
+    """What Ray starts is no part of this process's group, and is kept in `_started`.
+
+    A signal to the group, such as a scheduler's or that of `timeout`, is for this process, which ends Ray when it may.
+    """
+    popen = services.ConsolePopen
+    # Elsewhere Ray itself makes a group, and ends what is in it when this process is gone.
+    apart = {"process_group": 0} if sys.platform == "linux" else {}
+
+    def start(*command: Any, **settings: Any) -> Any:
+        process = popen(*command, **settings, **apart)
+        _started.append(process)
+        return process
+
+    with _replaced(services, "ConsolePopen", start):
+        yield
+
+
+@contextmanager
+def _replaced(of: Any, name: str, other: Any) -> Iterator[None]:
+    before = getattr(of, name)
+    setattr(of, name, other)
+    try:
+        yield
+    finally:
+        setattr(of, name, before)
+
+
+def object_store() -> dict[str, Any]:
+    """Where values are kept, and how many, where Ray's own choice does not fit: it asks for a third of the memory.
+
+    In a container there is little shared memory, 64 MB unless it is given more. Values are kept in files then, since
+    Ray would not say so.
+    """
+    if sys.platform != "linux":
+        return {}
+    there = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else 0
+    if there >= _SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        return {}
+    if there >= _ENOUGH:
+        return {"object_store_memory": int(0.9 * there)}
+    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    logger.warning(
+        "%s has %.0f MB to spare: Ray keeps values in files in %s instead, which is slower; give it more, a container "
+        "by --shm-size=2g",
+        _SHARED_MEMORY,
+        there / 1e6,
+        folder,
+    )
+    size = min(_MOST_IN_FILES, shutil.disk_usage(folder).free // 2)
+    return {
+        "object_store_memory": max(ray_constants.OBJECT_STORE_MINIMUM_MEMORY_BYTES, size),
+        "_plasma_directory": folder,
+    }
+
+
+def shut_down() -> None:
+    """Disconnect from Ray, and shut down the one that was started here, if any."""
+    ray.shutdown()
+    _started.clear()
+
+
+def _clear_away() -> None:
+    """Let nothing be left of a Ray that has not come up."""
+    with suppress(Exception):
+        ray.shutdown()
+    kill_local()
+    _started.clear()
+
+
+def kill_local() -> None:
+    """Kill what is there of a Ray that was started here: for a process that ends without shutting it down."""
+    import psutil  # Ray's own, where there is no other.
+
+    for process in _started:
+        if process.poll() is None:
+            one = psutil.Process(process.pid)
+            for part in [*one.children(recursive=True), one]:
+                with suppress(psutil.NoSuchProcess):
+                    part.kill()

@@ -186,7 +186,8 @@ def test_a_function_that_ends_the_process_as_python_does_ends_its_record(sockets
     made = build(4).add_column(name="c", column_type="custom", generator_function=odd)
     results = create(NOWHERE, tmp_path, made, 4)
     [rejected] = results.load_rejected().to_dict("records")
-    assert (rejected["record_index"], rejected["column"], rejected["kind"]) == (1, "c", "PanicException")
+    assert (rejected["record_index"], rejected["column"]) == (1, "c")
+    assert "PanicException" in rejected["message"]
 
 
 # --- replies ---------------------------------------------------------------------------------------------------

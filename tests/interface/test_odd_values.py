@@ -25,7 +25,7 @@ from data_designer.interface.stored import StoredDataset
 
 ODD: list[tuple[str, Callable[[], Any]]] = [
     *((name, lambda given=given: given) for name, (given, _) in KEPT.items()),
-    *REFUSED.items(),
+    *((name, make) for name, make in REFUSED.items() if name != "a bomb"),  # It takes a second.
 ]
 """What a function gives for each record of an odd number; for those of an even one it gives their number as text."""
 RECORDS = 2 * len(ODD)
@@ -145,7 +145,7 @@ def test_what_a_function_gives(sockets: None, tmp_path: Path, declare: Callable[
     results = create(NOWHERE, tmp_path, made, RECORDS)
     seen.holds(results, RECORDS, column)
     # pandas takes a decimal that is no number for a missing value.
-    assert results.outcomes.rejected == len(REFUSED) - (declare is full_column)
+    assert results.outcomes.rejected == len(ODD) - len(KEPT) - (declare is full_column)
     nothing_is_left(NOWHERE, tmp_path, made, results)
 
 

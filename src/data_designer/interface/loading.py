@@ -32,7 +32,7 @@ def load(contents: Iterable[bytes]) -> pd.DataFrame:
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """A table as a DataFrame with Arrow types; columns of JSON text become the values they stand for."""
-    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype, use_threads=False)
     for field in table.schema:
         if is_json(field):
             values = cells_of(table.column(field.name), field)
@@ -41,7 +41,8 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def _table(content: bytes) -> pa.Table:
-    return pq.read_table(pa.BufferReader(content))
+    # In this thread: a pool of Arrow's that is busy when the process ends would abort it.
+    return pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
 
 
 def export(contents: Contents, path: "str | Location", form: str | None) -> Location:

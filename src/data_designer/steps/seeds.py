@@ -177,7 +177,7 @@ def _plainly(error: OSError) -> str:
 
 
 def _read_parquet(place: Location, content: pa.NativeFile) -> pa.Table:
-    return kept(pq.ParquetFile(content).read(), str(place))
+    return kept(pq.ParquetFile(content, pre_buffer=False).read(use_threads=False), str(place))
 
 
 def _read_json(place: Location, content: pa.NativeFile, *, encoding: str | None) -> list[dict[str, Any]]:

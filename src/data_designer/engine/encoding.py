@@ -17,6 +17,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
@@ -230,6 +231,58 @@ def decode_json(text: str | None) -> Any:
         except orjson.JSONDecodeError:
             pass  # Python reads more, such as NaN.
     return json.loads(text)
+
+
+# --- exactly, for those who read it back -------------------------------------------------------------------
+
+_TAG: Final = "$"
+"""Begins the one key of a dict that stands for what JSON lacks; a user's dict with such a key is wrapped in one."""
+
+
+def packed(value: Any) -> Any:
+    """A cell as what JSON text holds exactly, moments, decimals and bytes included; see `unpacked`."""
+    kind = type(value)
+    if kind is dict:
+        inner = {key: packed(item) for key, item in value.items()}
+        return {f"{_TAG}dict": inner} if any(key.startswith(_TAG) for key in value) else inner
+    if kind is list:
+        return [packed(item) for item in value]
+    if kind not in _TEXTS:
+        return value
+    if kind is timedelta:
+        return {f"{_TAG}timedelta": [value.days, value.seconds, value.microseconds]}
+    zone = getattr(getattr(value, "tzinfo", None), "key", None)
+    text = _TEXTS[kind](value)
+    return {f"{_TAG}{kind.__name__}": text if zone is None else [text, zone]}
+
+
+def unpacked(value: Any) -> Any:
+    """Undo `packed`. Raises ValueError, TypeError or KeyError where it was not made by it."""
+    if isinstance(value, list):
+        return [unpacked(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    [key, content] = next(iter(value.items())) if len(value) == 1 else ("", None)
+    if not key.startswith(_TAG):
+        return {key: unpacked(item) for key, item in value.items()}
+    return _READ[key.removeprefix(_TAG)](content)
+
+
+def _moment(content: Any) -> datetime:
+    text, zone = content if isinstance(content, list) else (content, None)
+    moment = datetime.fromisoformat(text)
+    return moment if zone is None else moment.astimezone(ZoneInfo(zone))
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "dict": lambda content: {key: unpacked(item) for key, item in content.items()},
+    "bytes": base64.b64decode,
+    "Decimal": Decimal,
+    "datetime": _moment,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timedelta": lambda content: timedelta(*content),
+}
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from data_designer.engine.ahead import ahead
+from data_designer.engine.encoding import decode_json, encode_json, packed, unpacked
 from data_designer.engine.files import Files
 from data_designer.engine.layout import JOURNAL, batch_number, journal_folder
 from data_designer.plan.model import Geometry
@@ -78,20 +79,14 @@ class Recorder:
             self._wait(batch, line)
         return written
 
-    def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> bool:
-        """Remember what a function of the user made of a record; says whether JSON can hold it."""
-        try:
-            batch, line = self._line((fingerprint, record, _RESULT), "", values)
-            if orjson.loads(line.partition(b" ")[2])[-1] != list(values):
-                return False
-        except (TypeError, ValueError):
-            return False
-        self._wait(batch, line)
-        return True
+    def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
+        """Remember what a function of the user made of a record."""
+        text = encode_json([fingerprint, record, _RESULT, "", packed(list(values))])
+        assert text is not None
+        self._wait(self.geometry.batch_of(record), _entry_line(text.encode()))
 
     def _line(self, key: Key, digest: str, content: Any) -> tuple[int, bytes]:
-        text = orjson.dumps([*key, digest, content])
-        return self.geometry.batch_of(key[1]), b"%08x %b\n" % (zlib.crc32(text), text)
+        return self.geometry.batch_of(key[1]), _entry_line(orjson.dumps([*key, digest, content]))
 
     def _written_now(self, batch: int, line: bytes) -> bool:
         """Write a line if nothing waits before it and the disk takes it."""
@@ -149,6 +144,10 @@ class Recorder:
             with self._changing:
                 self._unsynced |= segments
             raise
+
+
+def _entry_line(text: bytes) -> bytes:
+    return b"%08x %b\n" % (zlib.crc32(text), text)
 
 
 @dataclass(slots=True)
@@ -236,9 +235,11 @@ def _entry(line: bytes) -> tuple[str, int, int, str, Any] | None:
     try:
         if int(line[:8], 16) != zlib.crc32(line[9:]):
             return None
-        fingerprint, record, ordinal, digest, said = orjson.loads(line[9:])
-        return (fingerprint, record, ordinal, digest, said) if _is_usable(ordinal, said) else None
-    except (ValueError, TypeError):
+        fingerprint, record, ordinal, digest, said = decode_json(line[9:].decode())
+        if not _is_usable(ordinal, said):
+            return None
+        return fingerprint, record, ordinal, digest, unpacked(said) if ordinal == _RESULT else said
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
         return None
 
 

@@ -84,7 +84,7 @@ class _Results:
         return known_result(self.replays, fingerprint, record)
 
     def note(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
-        """Keep what a function made of a record; what JSON cannot hold is made again after a crash."""
+        """Keep what a function made of a record."""
         self.recorder.note_result(fingerprint, record, values)
 
     def written(self, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -71,7 +71,7 @@ class Sink:
 
     def processed(self, block: Block) -> dict[str, list[dict[str, Any]]]:
         """What the schema-transform processors make of the rows, by processor name."""
-        return {name: transform.apply(block) for name, transform in self._transforms.items()}
+        return {name: transform.apply(block, self._plan.seed) for name, transform in self._transforms.items()}
 
     def profile(self, block: Block, table: "pa.Table | None" = None) -> dict[str, Profile]:
         """Statistics of the rows' columns, those that are dropped included; `table` is what is stored of them."""

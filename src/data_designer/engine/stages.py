@@ -19,9 +19,11 @@ from data_designer.plan.columns import producers
 from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Plan, Stage, Step
 from data_designer.steps.build import build
+from data_designer.steps.chance import draw_for
 from data_designer.steps.custom import CustomCellProgram
 from data_designer.steps.gates import Gate
 from data_designer.steps.program import CellProgram, Program, RowsProgram
+from data_designer.steps.streams import key
 from data_designer.steps.user_code import said_by
 from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Request, Response, Skip
 
@@ -107,6 +109,8 @@ class _Built:
     """Whether it calls a function of the user, which may not give the same twice."""
     fits: tuple[Callable[[Any], bool] | None, ...]
     """For each column that it makes, whether a value fits the declared type; None where nothing is declared."""
+    stream: int = 0
+    """What `random` draws from in its templates."""
     told: set[str] = field(default_factory=set)
     """Kinds of errors that nobody foresaw, of which the log has one."""
 
@@ -155,6 +159,7 @@ class StageRunner:
                 plan.fingerprints.get(step.name, ""),
                 bool(user_functions(step.configs[0])),
                 declared_fits(step),
+                key(plan.seed, step.name),
             )
             for step in stage.steps
         ]
@@ -174,6 +179,7 @@ class StageRunner:
         failed: tuple[Reason, ...] = ()
         for built in self._steps:
             step = built.step
+            draw_for(built.stream, asks.record)
             if built.gate is not None and built.gate.decide(record, skipped or ()):
                 outcome: Outcome = Skip(built.gate.values)
             elif (known := built.known(asks.result(built.fingerprint))) is not None:
@@ -265,7 +271,7 @@ class _Work:
             self.columns[name] = [None] * len(self.rows)
         todo = [place for place, reason in enumerate(self.rejected) if reason is None]
         if built.gate is not None:
-            todo = self._ungated(built.step, built.gate, todo)
+            todo = self._ungated(built, built.gate, todo)
         if built.users and self.results is not None:
             todo = self._unknown(built, self.results, todo)
         if not todo:
@@ -294,13 +300,15 @@ class _Work:
         else:
             self._run_cells(built, _cell(built.program), todo)
 
-    def _ungated(self, step: Step, gate: Gate, todo: list[int]) -> list[int]:
+    def _ungated(self, built: _Built, gate: Gate, todo: list[int]) -> list[int]:
         """Skip the rows that the gate says to skip; gives the others."""
         others = []
-        for place, skips in zip(todo, gate.decisions(self.columns, self.skipped, todo), strict=True):
-            if skips:
-                self._write(step, place, gate.values)
-                self._skip(step, place)
+        decisions = gate.decisions(self.columns, self.skipped, todo)
+        for place in todo:
+            draw_for(built.stream, int(self.rows[place]))
+            if next(decisions):
+                self._write(built.step, place, gate.values)
+                self._skip(built.step, place)
             else:
                 others.append(place)
         return others

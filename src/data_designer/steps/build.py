@@ -20,6 +20,7 @@ from data_designer.steps.plugin_columns import as_custom
 from data_designer.steps.program import Program
 from data_designer.steps.samplers import SamplersProgram
 from data_designer.steps.seeds import SeedProgram
+from data_designer.steps.streams import key
 from data_designer.steps.validation import ValidationProgram
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def build(step: Step, plan: Plan, seed_table: "pa.Table | None" = None) -> Progr
             native = plan.pools[step.pool].native
             return LlmProgram(cast(LLMTextColumnConfig, config), limits, engine, known, step.makes, native)
         case "expression":
-            return ExpressionProgram(cast(ExpressionColumnConfig, config), engine, known)
+            return ExpressionProgram(cast(ExpressionColumnConfig, config), engine, known, key(plan.seed, step.name))
         case "validation":
             return ValidationProgram(cast(ValidationColumnConfig, config))
         case "custom":

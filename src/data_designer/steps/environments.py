@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.templates import parsed, references
 from data_designer.errors import PromptTemplateRenderError
+from data_designer.steps.chance import chosen
 from data_designer.steps.costs import MAX_PRECISION, LimitExceededError
 from data_designer.steps.jsonpath import jsonpath
 from data_designer.steps.metering import MeteredEnvironment, grows
@@ -111,7 +112,7 @@ def _called_functions(syntax: nodes.Template, columns: Collection[str]) -> set[s
 
 
 def _equipped(made: Environment) -> Environment:
-    made.filters |= {"jsonpath": jsonpath, "round": _rounded}
+    made.filters |= {"jsonpath": jsonpath, "round": _rounded, "random": chosen}
     tests: Any = made.tests
     made.tests |= {name: _of_what_is_said(tests[name]) for name in _OF_WHAT_IS_SAID}
     made.tests |= {"even": _is_even, "odd": _is_odd, "divisibleby": _is_divisible}

@@ -8,6 +8,7 @@ from typing import Any
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError
+from data_designer.steps.chance import draw_for
 from data_designer.steps.templates import compile_template
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
@@ -17,19 +18,32 @@ _FAILED = "ExpressionTemplateRenderError"
 class ExpressionProgram:
     """Computes the cells of an `expression` column: a block of rows, or one cell as an exchange that asks nothing."""
 
-    def __init__(self, config: ExpressionColumnConfig, engine: JinjaRenderingEngine, known: Collection[str]) -> None:
+    def __init__(
+        self, config: ExpressionColumnConfig, engine: JinjaRenderingEngine, known: Collection[str], stream: int = 0
+    ) -> None:
+        """Prepare the template.
+
+        Args:
+            config: The column.
+            engine: How it is rendered.
+            known: Columns that it may name.
+            stream: What `random` draws from.
+        """
+        self._stream = stream
+        self._draws = "random" in config.expr
         self._name = config.name
         self._template = compile_template(config.expr, engine, known)
         self._dtype = config.dtype
         self._cast = _CASTS[config.dtype]
 
-    def exchange(self, record: Record, index: int) -> Exchange:  # noqa: ARG002 - cells do not depend on it
+    def exchange(self, record: Record, index: int) -> Exchange:
         """Compute the cell as an exchange without a request."""
         yield from ()
-        return self.compute(record)
+        return self.compute(record, index)
 
-    def compute(self, record: Record) -> Outcome:
+    def compute(self, record: Record, index: int = 0) -> Outcome:
         """Compute the cell of a record."""
+        draw_for(self._stream, index)
         try:
             rendered: str | PromptTemplateRenderError = self._template.render(record)
         except PromptTemplateRenderError as error:
@@ -39,11 +53,19 @@ class ExpressionProgram:
 
     def run(self, block: Block) -> Made:
         """Compute the cell of every row."""
-        cells = [self._cell(rendered) for rendered in self._template.render_rows(block.columns, len(block))]
+        rendered = self._template.render_rows(block.columns, len(block))
+        cells = self._drawn(block) if self._draws else [self._cell(text) for text in rendered]
         drops = {place: cell for place, cell in enumerate(cells) if isinstance(cell, Reason)}
         for place in drops:
             cells[place] = None
         return Made({self._name: cells}, drops)
+
+    def _drawn(self, block: Block) -> list[Any]:
+        cells: list[Any] = []
+        for place, index in enumerate(block.rows.tolist()):
+            outcome = self.compute({name: values[place] for name, values in block.columns.items()}, index)
+            cells.append(outcome.reason if isinstance(outcome, Drop) else outcome.values[0])
+        return cells
 
     def _cell(self, rendered: str | PromptTemplateRenderError) -> Any:
         """Cast what the template came to; gives a Reason where that is no value."""

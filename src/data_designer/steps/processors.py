@@ -7,6 +7,8 @@ from typing import Any
 
 from data_designer.config.processors import SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.steps.chance import draw_for
+from data_designer.steps.streams import key
 from data_designer.steps.templates import Template, compile_json_template, template_violations
 from data_designer.values import Block, Record
 
@@ -47,11 +49,18 @@ class SchemaTransform:
         self._name = config.name
         self._form = _compiled(config.template, engine, known)
 
-    def apply(self, block: Block) -> list[dict[str, Any]]:
-        """Transform every row, in the order of the block; one that cannot be rendered is all null, which is said."""
-        return [self._transformed(block, place) for place in range(len(block))]
+    def apply(self, block: Block, seed: int = 0) -> list[dict[str, Any]]:
+        """Transform every row, in the order of the block; one that cannot be rendered is all null, which is said.
 
-    def _transformed(self, block: Block, place: int) -> dict[str, Any]:
+        Args:
+            block: the rows.
+            seed: what `random` draws from.
+        """
+        stream = key(seed, "processor", self._name)
+        return [self._transformed(block, place, stream) for place in range(len(block))]
+
+    def _transformed(self, block: Block, place: int, stream: int) -> dict[str, Any]:
+        draw_for(stream, int(block.rows[place]))
         record = {name: values[place] for name, values in block.columns.items()}
         try:
             row: dict[str, Any] = _filled(self._form, record)

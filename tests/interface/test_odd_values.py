@@ -402,6 +402,8 @@ def test_exports_hold_what_the_dataset_holds(sockets: None, tmp_path: Path) -> N
     results = create(NOWHERE, tmp_path, made, 6)
     lines = Path(results.export(tmp_path / "x.jsonl")).read_text().splitlines()
     assert all(same(json.loads(line)["c"], cell) for line, cell in zip(lines, cells, strict=True))
+    lines = Path(results.export(tmp_path / "again.csv")).read_text().splitlines()
+    assert lines[:2] == ["n,c", "0,1"]
     text = pd.read_csv(results.export(tmp_path / "x.csv"), dtype=str, keep_default_na=False)["c"].tolist()
     assert text == ["1", "a", '[1,{"b":null}]', '{"c":0.30000000000000004}', "1" + "0" * 20, "nan"]
 
@@ -419,3 +421,21 @@ def test_a_journal_entry_of_another_shape_is_left_out(endpoint: Endpoint, tmp_pa
         assert _entry(b"%08x %b" % (crc32(text), text)) is None
     good = orjson.dumps(["f", 0, 0, "d", ["a", None, "stop", [], [1, 0, 3, 2, 0, 0]]])
     assert _entry(b"%08x %b" % (crc32(good), good)) is not None
+
+
+def test_a_csv_export_is_read_back_as_what_it_was(sockets: None, tmp_path: Path) -> None:
+    """Text that looks like a number, a word for nothing, or nothing at all is in quotes; null is nothing."""
+    texts = ["", None, "007", "1.10", "NaN", "true", " a ", 'say "x", y', "two\nlines", "plain"]
+
+    @dd.custom_column_generator(required_columns=["n"])
+    def give(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "c": texts[row["n"]]}
+
+    made = build(len(texts)).add_column(name="c", column_type="custom", generator_function=give)
+    exported = create(NOWHERE, tmp_path, made, len(texts)).export(tmp_path / "x.csv")
+    again = dd.DataDesignerConfigBuilder(model_configs=[model("m")])
+    again.with_seed_dataset(dd.LocalFileSeedSource(path=str(exported)))
+    again.add_column(name="o", column_type="expression", expr="x")
+    read = create(NOWHERE, tmp_path / "again", again, len(texts)).load_dataset()
+    assert [None if cell is pd.NA else cell for cell in read["c"]] == texts
+    assert read["n"].tolist() == list(range(len(texts)))

@@ -448,7 +448,7 @@ class DataDesigner:
                 outcomes.generated,
                 outcomes.requested,
                 stopped,
-                how_to_resume(storage.base_dataset_path),
+                how_to_resume(storage.base_dataset_path) if outcomes.unfinished else "nothing is left to make",
             )
         elif outcomes.refilled and outcomes.generated < outcomes.requested:
             logger.warning(

@@ -1,7 +1,7 @@
 """Reads a dataset's files back into DataFrames."""
 
-import csv
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,6 +17,11 @@ from data_designer.errors import ArtifactStorageError, InvalidFileFormatError
 from data_designer.object_storage import Location, Objects, location
 
 FORMATS = ("jsonl", "csv", "parquet")
+
+_IN_QUOTES = re.compile(
+    r"""[",\r\n]|^\s|\s$|^[-+.]?\d|^(?:nan|null|none|na|n/a|true|false|inf(?:inity)?)$""", re.IGNORECASE
+)
+"""Text of CSV that readers would split, trim, or take for something else."""
 
 Contents = Callable[[], Iterable[bytes]]
 """Gives the contents of some Parquet files."""
@@ -100,22 +105,29 @@ def _to_parquet(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> 
 
 def _to_csv(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> None:
     with target.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(schema.names)
+        out.write(f"{','.join(map(_csv, schema.names))}\n")
         for table in tables:
-            columns = [map(_plain, _cells(table, field)) for field in schema]
-            writer.writerows(zip(*columns, strict=True))
+            columns = [map(_csv, _cells(table, field)) for field in schema]
+            out.writelines(f"{','.join(row)}\n" for row in zip(*columns, strict=True))
 
 
-def _plain(cell: Any) -> Any:
-    """A cell as CSV holds it."""
+def _csv(cell: Any) -> str:
+    """A cell as CSV holds it: null is nothing, and text that could be taken for nothing or a number is in quotes."""
     match cell:
+        case None:
+            return ""
+        case str():
+            return _quoted(cell) if not cell or _IN_QUOTES.search(cell) else cell
         case dict() | list():
-            return encode_json(cell)
+            return _quoted(encode_json(cell) or "")
         case bytes():
-            return json.loads(encode_json(cell) or "null")
+            return _quoted(json.loads(encode_json(cell) or "null"))
         case _:
-            return cell
+            return str(cell)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _to_jsonl(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> None:

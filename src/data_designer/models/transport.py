@@ -16,6 +16,7 @@ from data_designer.models.refusals import CURES, kind_of, quoted, signs_of, word
 
 _LONGEST_QUOTE = 500
 _SHORTEST_SECRET = 8
+_SHORTEST_KEY = 4
 _SHORTEST_PASSWORD = 4
 _KEYS = ("authorization", "x-api-key")
 _PUBLIC = ("content-type", "anthropic-version")
@@ -164,6 +165,8 @@ def is_streamed(content: bytes, headers: Mapping[str, str]) -> bool:
 def _secrets(headers: Mapping[str, str], *urls: str) -> tuple[str, ...]:
     """What no message may repeat: keys, passwords, headers long enough to be one; a longer one before its parts."""
     found = {value for name, value in headers.items() if name not in _PUBLIC and len(value) >= _SHORTEST_SECRET}
-    found |= {headers[name].removeprefix("Bearer ") for name in _KEYS if name in headers}
+    keys = {headers[name].removeprefix("Bearer ") for name in _KEYS if name in headers}
+    # What is shorter, as local servers take it, is no secret and part of many words.
+    found |= {key for key in keys if len(key) >= _SHORTEST_KEY}
     found |= {one for url in urls for one in secrets_of(url) if len(one) >= _SHORTEST_PASSWORD}
     return tuple(sorted(filter(None, found), key=len, reverse=True))

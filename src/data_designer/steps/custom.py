@@ -75,6 +75,8 @@ class _Call:
         """Say why a call failed."""
         known = isinstance(error, CustomColumnGenerationError)
         message = str(error) if known else f"{self.name} raised {type(error).__name__}{where}: {said_by(error)}"
+        if isinstance(error, KeyError) and not self.required:
+            message += "; a function is given the columns that its `required_columns` name"
         return Reason(CustomColumnGenerationError.__name__, message)
 
 

@@ -109,6 +109,10 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _from_frame(frame: Any) -> pa.Table:
+    if named := [str(name) for name in frame.index.names if name is not None]:
+        logger.warning(
+            "the index %s of the seed DataFrame is left out; reset_index() makes it a column", ", ".join(named)
+        )
     columns = []
     for place, name in enumerate(map(str, frame.columns)):
         try:

@@ -198,6 +198,9 @@ def _compile(text: str, engine: JinjaRenderingEngine, known: Collection[str], wi
     return Template(compiled(within, text), parsed(text, within), references(text), secure=secure)
 
 
+_IN_NATIVE: Final = " (RunConfig(jinja_rendering_engine='native') has it)"
+
+
 def _violations(text: str, within: Environment, engine: JinjaRenderingEngine, known: Collection[str]) -> list[str]:
     syntax = parsed(text, within)
     secure = engine == JinjaRenderingEngine.SECURE
@@ -206,7 +209,7 @@ def _violations(text: str, within: Environment, engine: JinjaRenderingEngine, kn
     filters = SECURE_FILTERS if secure else within.filters.keys()
     used = sorted({node.name for node in syntax.find_all(nodes.Filter)})
     found += [
-        f"filter `{name}` is not available; there are {', '.join(sorted(filters))}"
+        f"filter `{name}` is not available; there are {', '.join(sorted(filters))}{_elsewhere(name, within)}"
         for name in used
         if name not in filters
     ]
@@ -221,9 +224,14 @@ def _violations(text: str, within: Environment, engine: JinjaRenderingEngine, kn
     return found
 
 
+def _elsewhere(name: str, within: Environment) -> str:
+    return _IN_NATIVE if name in within.filters else ""
+
+
 def _construct_violations(syntax: nodes.Template, forbidden: Mapping[type[nodes.Node], str]) -> list[str]:
     words = sorted({word for kind, word in forbidden.items() if syntax.find(kind) is not None})
-    return [f"`{word}` is not allowed in a template" for word in words]
+    hint = _IN_NATIVE if forbidden is _FORBIDDEN else ""
+    return [f"`{word}` is not allowed in a template{hint}" for word in words]
 
 
 def _loop_violations(syntax: nodes.Template) -> list[str]:
@@ -232,7 +240,7 @@ def _loop_violations(syntax: nodes.Template) -> list[str]:
     if any(loop.recursive for loop in loops):
         found.append("a recursive `for` is not allowed")
     if any(loop.find(nodes.For) is not None for loop in loops):
-        found.append("a `for` inside a `for` is not allowed")
+        found.append(f"a `for` inside a `for` is not allowed{_IN_NATIVE}")
     if any(name.name == "self" for name in syntax.find_all(nodes.Name)):
         found.append("`self` is not allowed")
     return found

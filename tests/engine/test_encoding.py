@@ -15,7 +15,7 @@ from data_designer.engine.arrow_types import cells_of
 from data_designer.engine.encoding import UnstorableValueError, cleaned, decode_json, encode_json, is_same, kept
 from data_designer.engine.schema import Tables
 
-TEXT = st.text(st.characters(), max_size=5)
+TEXT = st.text(max_size=5)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),

@@ -214,6 +214,8 @@ def expected(way: str, when: str) -> frozenset[int]:
 
 def main() -> None:
     """Run as the command line says; exit code 1 where a code is not as it should be."""
+    # Where whoever runs this in the background has Ctrl-C ignored, drivers would ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20, help="how often each")
     parser.add_argument("--load", type=int, default=8, help="busy processes beside it")

@@ -1,5 +1,6 @@
 """What endpoints answer that is none, or an odd one: a corpus of statuses, headers and bodies, and of broken HTTP."""
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -36,6 +37,23 @@ class Broken:
     """The kinds that it may be called by."""
     aborts: bool = False
     """Whether the connection is reset at the end instead of being closed."""
+
+
+async def sent(broken: Broken, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Send the parts; says whether whoever asked was there to the end."""
+    gone = asyncio.ensure_future(reader.read())  # What is left of the request, and then the end.
+    try:
+        for part in broken.parts:
+            if isinstance(part, bytes):
+                writer.write(part)
+                await writer.drain()
+            else:
+                await asyncio.wait([gone], timeout=part)
+            if gone.done():
+                return False
+        return True
+    finally:
+        gone.cancel()
 
 
 def completion(content: Any = "tea", finish: Any = "stop", usage: Any = None, **message: Any) -> bytes:

@@ -29,7 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import psutil
-from tests.hostile import ANSWERS, BROKEN, CONTENTS, LARGEST, SLOW, Broken, completion, fenced
+from tests.hostile import ANSWERS, BROKEN, CONTENTS, LARGEST, SLOW, Broken, completion, fenced, sent
 
 import data_designer.config as dd
 from data_designer import errors
@@ -105,20 +105,8 @@ def _whole(status: int, headers: Any, body: bytes) -> bytes:
 
 
 async def _break(broken: Broken, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    gone = asyncio.ensure_future(reader.read())  # Ends when whoever asked gives up.
-    try:
-        for part in broken.parts:
-            if isinstance(part, bytes):
-                writer.write(part)
-                await writer.drain()
-            else:
-                await asyncio.wait([gone], timeout=part)
-            if gone.done():
-                return
-        if broken.aborts:
-            writer.transport.abort()
-    finally:
-        gone.cancel()
+    if await sent(broken, reader, writer) and broken.aborts:
+        writer.transport.abort()
 
 
 async def serve(share: float, seed: int) -> None:

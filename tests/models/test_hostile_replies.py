@@ -10,7 +10,7 @@ from typing import Any, Self
 import aiohttp
 import pytest
 from multidict import CIMultiDict
-from tests.hostile import ANSWERS, BROKEN, LARGEST, SLOW, Answer, Broken, completion
+from tests.hostile import ANSWERS, BROKEN, LARGEST, SLOW, Answer, Broken, completion, sent
 from tests.models.fakes import pool, request
 
 from data_designer import errors
@@ -171,18 +171,9 @@ def kind_over_the_wire(broken: Broken, patience: float = 5.0) -> str:
 
 async def _answered(broken: Broken, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
-    gone = asyncio.ensure_future(reader.read())  # What is left of the request, and then the end.
     try:
-        for part in broken.parts:
-            if isinstance(part, bytes):
-                writer.write(part)
-                await writer.drain()
-            else:
-                await asyncio.wait([gone], timeout=part)
-            if gone.done():
-                return
+        await sent(broken, reader, writer)
     finally:
-        gone.cancel()
         if broken.aborts:
             writer.transport.abort()
         else:

@@ -23,9 +23,9 @@ def read_config(config: Any) -> dict[str, Any]:
         ValueError: something that describes no configuration.
     """
     if isinstance(config, str) and config.startswith(("http://", "https://")):
-        content = _parse(_fetch(config), config)
+        content = read_yaml(_fetch(config), config)
     elif isinstance(config, Path) or (isinstance(config, str) and _is_file(config)):
-        content = _parse(_read(Path(config)), str(config))
+        content = read_yaml(_read(Path(config)), str(config))
     elif isinstance(config, str):
         content = _text(config)
     else:
@@ -51,14 +51,10 @@ def _text(text: str) -> Any:
     one_line = "\n" not in text.strip()
     if one_line and text.strip().endswith((".yaml", ".yml")):
         raise FileNotFoundError(f"there is no configuration file {text!r}")
-    content = _parse(text, "the configuration text")
+    content = read_yaml(text, "the configuration text")
     if not isinstance(content, dict):
         raise ValueError(f"{text[:80]!r} is neither a configuration file nor the text of one")  # noqa: TRY004
     return content
-
-
-def _parse(text: str, where: str) -> Any:
-    return read_yaml(text, where)
 
 
 def _fetch(url: str) -> str:

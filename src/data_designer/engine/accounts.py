@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from data_designer.engine.driver import CommitJob
-from data_designer.engine.encoding import encode_json
+from data_designer.engine.encoding import json_text
 from data_designer.engine.failures import Failure
 from data_designer.engine.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values, pick
 from data_designer.engine.spending import Spending
@@ -104,7 +104,7 @@ class _Bookkeeping:
                     columns = {name: pick(source, self._values, name) for name in self._seed_columns}
                     for place in places:
                         row = {name: cells[place] for name, cells in columns.items()}
-                        seeds[int(parcel.rows[place])] = encode_json(row) or ""
+                        seeds[int(parcel.rows[place])] = json_text(row)
         for record in wanted:
             yield record, seeds.get(record)
 

@@ -14,7 +14,7 @@ from data_designer.engine.failures import count_kinds, failures_of, merged_failu
 from data_designer.engine.files import Files, stage
 from data_designer.engine.layout import NULLED, REJECTS, batch_name
 from data_designer.engine.profile import merge_profiles
-from data_designer.engine.receipts import BatchFile, Receipt, indices, ranges
+from data_designer.engine.receipts import BatchFile, Receipt, indices, is_content, ranges
 from data_designer.engine.spending import summed
 from data_designer.engine.store import located
 from data_designer.errors import ArtifactStorageError
@@ -31,7 +31,7 @@ def read_table(files: Files, file: BatchFile) -> pa.Table:
         content = files.read(located(files, file))
     except FileNotFoundError as error:
         raise ArtifactStorageError(f"{file.path} is missing; restore it from a copy") from error
-    if hashlib.sha256(content).hexdigest() != file.sha256:
+    if not is_content(content, file):
         raise ArtifactStorageError(f"{file.path} is damaged: it does not match its checksum; restore it from a copy")
     # One thread: these files are small, and a pool that is busy when the process ends would abort it.
     return pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)

@@ -204,21 +204,24 @@ def _key(key: Any) -> str:
 
 
 def encode_json(value: Any) -> str | None:
-    """A cell as JSON text; None stays None.
+    """A cell as JSON text; None stays None. See `json_text`."""
+    return None if value is None else json_text(value)
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON text.
 
     Integers of any size, NaN and Infinity are written as Python writes them. What JSON lacks is text: moments in ISO
     form, decimals as they print, bytes in base64.
     """
-    if value is None:
-        return None
     try:
-        text = orjson.dumps(value, default=_as_text, option=_OPTIONS)
+        text = orjson.dumps(value, default=as_text, option=_OPTIONS)
     except TypeError:  # An integer beyond 64 bits, for one.
         text = b"null"
     if b"null" not in text:
         return text.decode()
     # What orjson writes as null may be NaN.
-    return json.dumps(value, ensure_ascii=False, default=_as_text, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, default=as_text, separators=(",", ":"))
 
 
 def decode_json(text: str | None) -> Any:
@@ -321,7 +324,7 @@ _TEXTS: Mapping[type, Callable[[Any], str]] = {
 }
 
 
-def _as_text(value: Any) -> Any:
+def as_text(value: Any) -> str:
     """What JSON has no form for; a value that was never a cell, such as one of a seed row, becomes its text."""
     write = _TEXTS.get(type(value))
     return str(value) if write is None else write(value)

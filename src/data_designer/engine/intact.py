@@ -1,6 +1,5 @@
 """What a run builds on is what was committed: looked at before anything is asked."""
 
-import hashlib
 import logging
 import os
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 from data_designer.engine.ahead import ahead
 from data_designer.engine.files import Files
 from data_designer.engine.layout import DATA, PARQUET, receipt_name
-from data_designer.engine.receipts import BatchFile
+from data_designer.engine.receipts import BatchFile, is_content
 from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError
 
@@ -119,8 +118,7 @@ def _compared(files: Files, one: _Found) -> str | None:
         content = files.read(one.name)
     except OSError as error:
         return f"cannot be read: {error}"
-    same = hashlib.sha256(content).hexdigest() == one.file.sha256
-    return None if same else "is damaged: it does not match its checksum"
+    return None if is_content(content, one.file) else "is damaged: it does not match its checksum"
 
 
 def _said(store: Store, wrong: Sequence[_Wrong], of: int) -> str:

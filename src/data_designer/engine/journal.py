@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from data_designer.engine.ahead import ahead
-from data_designer.engine.encoding import decode_json, encode_json, packed, unpacked
+from data_designer.engine.encoding import decode_json, json_text, packed, unpacked
 from data_designer.engine.files import Files
 from data_designer.engine.layout import JOURNAL, batch_number, journal_folder
 from data_designer.plan.model import Geometry
@@ -70,10 +70,11 @@ class Recorder:
         """Write a reply at once, without waiting for any device; says whether that is done, else `flush` does it."""
         reply = [response.text, response.reasoning, response.finish_reason, response.tool_calls, response.usage.numbers]
         try:
-            batch, line = self._line(key, request_digest(request), reply)
+            line = _entry_line(orjson.dumps([*key, request_digest(request), reply]))
         except (TypeError, ValueError) as error:
             logger.warning("record=%d its reply cannot be kept, so a restart asks again: %s", key[1], error)
             return True
+        batch = self.geometry.batch_of(key[1])
         written = self._written_now(batch, line)
         if not written:
             self._wait(batch, line)
@@ -81,12 +82,8 @@ class Recorder:
 
     def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
         """Remember what a function of the user made of a record."""
-        text = encode_json([fingerprint, record, _RESULT, "", packed(list(values))])
-        assert text is not None
+        text = json_text([fingerprint, record, _RESULT, "", packed(list(values))])
         self._wait(self.geometry.batch_of(record), _entry_line(text.encode()))
-
-    def _line(self, key: Key, digest: str, content: Any) -> tuple[int, bytes]:
-        return self.geometry.batch_of(key[1]), _entry_line(orjson.dumps([*key, digest, content]))
 
     def _written_now(self, batch: int, line: bytes) -> bool:
         """Write a line if nothing waits before it and the disk takes it."""

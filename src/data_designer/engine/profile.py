@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from data_designer.engine.encoding import encode_json
+from data_designer.engine.encoding import json_text
 
 SKETCH_SIZE = 512
 """Smallest hashes kept to estimate the number of distinct values; exact up to this many (error about 4 % above)."""
@@ -50,7 +50,7 @@ def distinct(profile: Profile) -> int:
 
 def _profile(values: Sequence[Any], arrow: str) -> Profile:
     present = [value for value in values if value is not None]
-    texts = [value if isinstance(value, str) else _text(value) for value in present]
+    texts = [value if isinstance(value, str) else json_text(value) for value in present]
     profile: Profile = {
         "rows": len(values),
         "nulls": len(values) - len(present),
@@ -72,10 +72,6 @@ def _profile(values: Sequence[Any], arrow: str) -> Profile:
 def _is_number(value: Any) -> bool:
     """Whether it is a number that a float can stand for."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
-
-
-def _text(value: Any) -> str:
-    return encode_json(value) or ""
 
 
 def _hash(text: str) -> int:

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from data_designer.engine.arrow_types import as_json, unified_schema, widened
 from data_designer.engine.batch_files import read_table, schema_digest, stage_table
 from data_designer.engine.layout import NULLED, PARQUET, REJECTS
 from data_designer.engine.receipts import BatchFile, Receipt
-from data_designer.engine.store import Store
+from data_designer.engine.store import Store, located
 
 logger = logging.getLogger(__name__)
 
@@ -44,22 +45,38 @@ def promote(store: Store) -> int:
     return written
 
 
+def schema_of(store: Store, folder: str = PARQUET) -> pa.Schema:
+    """The schema that holds the files of a folder, empty where there are none; a file of each kind is read.
+
+    Raises:
+        ArtifactStorageError: a receipt is damaged.
+        OSError: a file cannot be read.
+    """
+    contents = (store.files.read(located(store.files, file)) for file in _examples(store).get(folder, {}).values())
+    return unified_schema(pq.read_schema(pa.BufferReader(content)) for content in contents)
+
+
 Schemas = Mapping[str, pa.Schema]
 """Digest, as files name it, or folder, to a schema."""
 
 
 def _schemas(store: Store) -> dict[str, dict[str, pa.Schema]]:
     """Folder to the schemas of its files. Those without a digest are of an earlier version, which wrote them alike."""
+    return {
+        folder: {digest: read_table(store.files, file).schema for digest, file in files.items()}
+        for folder, files in _examples(store).items()
+        if len(files) > 1
+    }
+
+
+def _examples(store: Store) -> dict[str, dict[str, BatchFile]]:
+    """Folder to a file of each schema in it."""
     found: dict[str, dict[str, BatchFile]] = {}
     for receipt in store.receipts():
         for file in receipt.files:
             if _folder(file) not in _OF_ONE_FORM:
                 found.setdefault(_folder(file), {}).setdefault(file.schema, file)
-    return {
-        folder: {digest: read_table(store.files, file).schema for digest, file in files.items()}
-        for folder, files in found.items()
-        if len(files) > 1
-    }
+    return found
 
 
 def _write_again(store: Store, found: Mapping[str, Schemas], wanted: Schemas) -> int:

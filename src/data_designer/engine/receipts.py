@@ -1,5 +1,6 @@
 """The receipt of a committed batch: what a reader, a resume and a report need to know of it."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,11 @@ class BatchFile:
     """Where its content is until the batch is published, and no longer."""
     schema: str = ""
     """Digest of its Arrow schema; empty where an earlier version wrote it."""
+
+
+def is_content(content: bytes, file: BatchFile) -> bool:
+    """Whether some content is what was written into a file, by its checksum."""
+    return hashlib.sha256(content).hexdigest() == file.sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Checks a dataset against its receipts: every file there, whole, and of the rows it should have."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +18,7 @@ from data_designer.engine.layout import (
     REJECTS,
     batch_number,
 )
-from data_designer.engine.receipts import BatchFile, Receipt, indices
+from data_designer.engine.receipts import BatchFile, Receipt, indices, is_content
 from data_designer.engine.sealed import DamagedError
 from data_designer.engine.store import Store, located
 from data_designer.errors import ArtifactStorageError
@@ -111,7 +110,7 @@ def _file_problems(files: Files, file: BatchFile, expected: int) -> Iterator[str
     except OSError as error:
         yield f"{file.path} cannot be read: {error}"
         return
-    if hashlib.sha256(content).hexdigest() != file.sha256:
+    if not is_content(content, file):
         yield f"{file.path} does not match its checksum"
         return
     rows = pq.ParquetFile(pa.BufferReader(content)).metadata.num_rows

@@ -1,9 +1,8 @@
 """Reads a dataset's files back into DataFrames."""
 
-import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.arrow_types import cells_of, concatenated, is_json, unified_schema, widened
-from data_designer.engine.encoding import encode_json
+from data_designer.engine.arrow_types import cells_of, concatenated, is_json, widened
+from data_designer.engine.encoding import as_text, json_text
+from data_designer.engine.promotion import schema_of
+from data_designer.engine.store import Store
 from data_designer.errors import ArtifactStorageError, InvalidFileFormatError
 from data_designer.object_storage import Location, Objects, location
 
@@ -22,9 +23,6 @@ _IN_QUOTES = re.compile(
     r"""[",\r\n]|^\s|\s$|^[-+.]?\d|^(?:nan|null|none|na|n/a|true|false|inf(?:inity)?)$""", re.IGNORECASE
 )
 """Text of CSV that readers would split, trim, or take for something else."""
-
-Contents = Callable[[], Iterable[bytes]]
-"""Gives the contents of some Parquet files."""
 
 
 def load(contents: Iterable[bytes]) -> pd.DataFrame:
@@ -50,13 +48,13 @@ def _table(content: bytes) -> pa.Table:
     return pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
 
 
-def export(contents: Contents, path: "str | Location", form: str | None) -> Location:
-    """Stream the rows of some Parquet files into one file or object, batch by batch.
+def export(store: Store, path: "str | Location", form: str | None) -> Location:
+    """Stream the rows of a dataset into one file or object, batch by batch.
 
     In jsonl and csv, columns of JSON text are what they stand for; lists and dicts in csv are JSON text.
 
     Args:
-        contents: gives the contents of the files, as often as it is called.
+        store: the dataset.
         path: of the file or object.
         form: jsonl, csv or parquet; None for what the suffix of the path says.
 
@@ -69,10 +67,10 @@ def export(contents: Contents, path: "str | Location", form: str | None) -> Loca
     kind = export_format(target, form)
     write = {"parquet": _to_parquet, "csv": _to_csv, "jsonl": _to_jsonl}[kind]
     # Files of a run that was killed may differ in types.
-    schema = unified_schema(pq.read_schema(pa.BufferReader(content)) for content in contents())
+    schema = schema_of(store)
     if not len(schema):
         raise ArtifactStorageError("there is nothing to export: the dataset has no batches")
-    tables = (widened(_table(content), schema) for content in contents())
+    tables = (widened(_table(content), schema) for content in store.contents())
     if isinstance(target, Path):
         write(schema, tables, target)
     else:
@@ -119,9 +117,9 @@ def _csv(cell: Any) -> str:
         case str():
             return _quoted(cell) if not cell or _IN_QUOTES.search(cell) else cell
         case dict() | list():
-            return _quoted(encode_json(cell) or "")
+            return _quoted(json_text(cell))
         case bytes():
-            return _quoted(json.loads(encode_json(cell) or "null"))
+            return _quoted(as_text(cell))
         case _:
             return str(cell)
 
@@ -135,7 +133,7 @@ def _to_jsonl(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> No
         for table in tables:
             columns = [_cells(table, field) for field in schema]
             for row in zip(*columns, strict=True):
-                out.write(f"{encode_json(dict(zip(schema.names, row, strict=True)))}\n")
+                out.write(f"{json_text(dict(zip(schema.names, row, strict=True)))}\n")
 
 
 def _cells(table: pa.Table, field: pa.Field) -> list[Any]:

@@ -151,7 +151,7 @@ class DatasetCreationResults:
 
     def export(self, path: "str | Location", *, format: str | None = None) -> Location:  # noqa: A002 - the public name
         """Write all rows into one jsonl, csv or parquet file, or object."""
-        return export(self.artifact_storage.store.contents, path, format)
+        return export(self.artifact_storage.store, path, format)
 
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
         """A new builder with the same models, seeded from this dataset."""

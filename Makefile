@@ -40,8 +40,8 @@ bench: $(STAMP)  ## Compare with a bare client, side by side.
 	$(PY) tests/benchmarks/bench.py
 
 chaos: $(STAMP)  ## Disasters: a hundred thousand in virtual time, every crash point, and a cluster under fire.
-	$(PY) -m data_designer.engine.rehearsal points
-	$(PY) -m data_designer.engine.rehearsal 0:100000
+	$(PY) -m data_designer.engine.simulation.rehearsal points
+	$(PY) -m data_designer.engine.simulation.rehearsal 0:100000
 	$(PY) tests/chaos/chaos.py
 
 clean:

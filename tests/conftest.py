@@ -130,7 +130,7 @@ def _simulated_model(sockets: None) -> Iterator[str]:
     ended = threading.Event()
 
     async def run() -> None:
-        from data_designer.models.simulated import SimulatedModel, start_simulated
+        from data_designer.simulated_model.server import SimulatedModel, start_simulated
 
         server = await start_simulated(SimulatedModel(), log=True)
         started.set_result(server.url)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import data_designer.config as dd
 from data_designer.interface import DataDesigner
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 
 _USD = 4e-6
 """A token's price, in or out, so that the endpoint's count of tokens says what was spent."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "bench"
 HOME = Path(os.environ.get("BENCH_HOME", Path(tempfile.gettempdir()) / "dd-bench"))

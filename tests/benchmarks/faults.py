@@ -27,7 +27,7 @@ from accounting import RESULT
 from endpoint import HOME, Endpoint
 from kills import SIDES, Side, _started
 
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 
 PEER = "data-designer"
 _STOPPED_EARLY = "Early shutdown was triggered"

@@ -29,7 +29,7 @@ import kills_drive
 from accounting import RESULT, CommandFailedError
 from endpoint import HOME, Endpoint
 
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 
 _POLL_SECONDS = 0.02
 _LIMIT_SECONDS = 1800.0

@@ -21,12 +21,13 @@ from typing import Any
 import psutil
 
 import data_designer.config as dd
-from data_designer.engine import events as ev
-from data_designer.engine.driver import Heard
-from data_designer.engine.replica import LINGER, linger_of
-from data_designer.engine.simulate import Simulation, World
-from data_designer.interface import DataDesigner, running
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+from data_designer.engine.scheduling import events as ev
+from data_designer.engine.execution.driver import Heard
+from data_designer.engine.execution.replica import LINGER, linger_of
+from data_designer.engine.simulation.virtual_time import Simulation, World
+from data_designer.interface import DataDesigner
+from data_designer.interface import run as running
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 from data_designer.plan.model import Geometry
 
 SLOTS = 256

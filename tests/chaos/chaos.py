@@ -35,10 +35,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import chaos_drive
 
-from data_designer.engine.store import Store
+from data_designer.engine.dataset.store import Store
 from data_designer.interface.loading import load
 from data_designer.interface.stored import StoredDataset
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 
 CLONE_NEWNET = 0x40000000
 _SAMPLE_SECONDS = 0.1

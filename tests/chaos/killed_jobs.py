@@ -20,7 +20,7 @@ from tests.distributed.test_jobs import CONFIG, RECORDS, SLOTS, User, kill_drive
 from tests.loopback import forgetful
 
 from data_designer.interface.stored import StoredDataset
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 
 GREETINGS = 2
 """Each run greets the model."""

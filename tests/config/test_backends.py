@@ -12,7 +12,7 @@ from data_designer.config.backends import BACKENDS, backend_of
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import InvalidConfigError
 from data_designer.interface import DataDesigner
-from data_designer.interface.preparing import Surroundings, check
+from data_designer.interface.compile import Surroundings, check
 from data_designer.plan.violations import Violation
 
 MINE = "http://gpu.example:8000/v1"

@@ -55,7 +55,7 @@ def count(peaks: dict[str, int]) -> None:
         time.sleep(0.05)
         for child in psutil.Process().children():
             with suppress(psutil.Error):
-                if "data_designer.models.simulated" in child.cmdline():
+                if "data_designer.simulated_model.server" in child.cmdline():
                     ports = [one.laddr.port for one in child.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
                     host = next(word.partition("=")[2] for word in child.cmdline() if word.startswith("--host"))
     with suppress(OSError):

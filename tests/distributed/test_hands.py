@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from data_designer.distributed.hands import within
+from data_designer.distributed.executor import within
 
 
 def test_a_cancellation_counts_also_in_the_moment_in_which_the_answer_comes() -> None:

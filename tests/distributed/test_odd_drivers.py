@@ -13,7 +13,8 @@ import ray
 from tests.distributed.head import Head
 
 import data_designer.config as dd
-from data_designer.distributed import local, tokens
+from data_designer.distributed import tokens
+from data_designer.distributed import local_ray as local
 from data_designer.distributed.jobs import Jobs
 from data_designer.errors import DataDesignerGenerationError
 from data_designer.interface import DataDesigner
@@ -93,7 +94,7 @@ def test_runs_of_two_threads_end_with_a_sentence_when_ray_is_shut_down_under_the
             designer(simulated, tmp_path).create(slow, num_records=2000, dataset_name=name)
         return len(StoredDataset.at(tmp_path / name).verify().problems)
 
-    handler, logger = Starts(), logging.getLogger("data_designer.engine.progress")
+    handler, logger = Starts(), logging.getLogger("data_designer.engine.observe.progress")
     logger.addHandler(handler)
     try:
         with ThreadPoolExecutor(2) as threads:

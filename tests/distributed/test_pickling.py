@@ -14,7 +14,7 @@ import pytest
 from jinja2.utils import urlize
 
 import data_designer.config as dd
-from data_designer.distributed.pickling import pack
+from data_designer.distributed.code_transport import pack
 from data_designer.errors import CodeDoesNotTravelError
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
@@ -32,7 +32,7 @@ WRITES = """
 import sys
 from pathlib import Path
 from tests.distributed.test_pickling import plan_of
-from data_designer.distributed.pickling import pack
+from data_designer.distributed.code_transport import pack
 
 FACTOR = 7
 

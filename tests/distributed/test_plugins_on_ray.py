@@ -66,12 +66,12 @@ except Exception as error:
 
 PACK = f"""{DECLARED}
 from pathlib import Path
-from data_designer.distributed.pickling import pack
+from data_designer.distributed.code_transport import pack
 Path("FOLDER", "plan").write_bytes(pack(DataDesigner("FOLDER")._prepare(declared(), 3).plan))
 """
 LACKING = """
 from pathlib import Path
-from data_designer.distributed.reach import _lacking
+from data_designer.distributed.preflight import _lacking
 for plan in PLANS:
     print(_lacking(Path(plan).read_bytes()))
 """

@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 import ray
 
-from data_designer.distributed import cluster, local, tokens
+from data_designer.distributed import cluster, tokens
+from data_designer.distributed import local_ray as local
 from data_designer.distributed import run as of_run
 from data_designer.distributed.cluster import connected
-from data_designer.distributed.hands import RayReplica
+from data_designer.distributed.executor import RayReplica
 from data_designer.distributed.nodes import lacking
 from data_designer.distributed.placement import Place
 from data_designer.distributed.run import tell_of_wait, while_connected
-from data_designer.distributed.travelling import without_what_stays
-from data_designer.engine.parcels import REJECTED
-from data_designer.engine.replica import Finished, Summary
+from data_designer.distributed.unsendable import without_what_stays
+from data_designer.engine.protocol.parcels import REJECTED
+from data_designer.engine.execution.replica import Finished, Summary
 from data_designer.errors import DataDesignerRuntimeError
 from data_designer.values import Block, Reason
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from data_designer.distributed import turns as of_turns
-from data_designer.distributed.turns import PATIENCE, Turns
+from data_designer.distributed import cpu_slots as of_turns
+from data_designer.distributed.cpu_slots import PATIENCE, Turns
 
 
 def most_at_once(job_seconds: float, jobs: int, most: int) -> int:

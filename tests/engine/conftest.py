@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.object_server import Bucket
 
-from data_designer.engine.files import Files, LocalFiles, files_at
+from data_designer.engine.dataset.files import Files, LocalFiles, files_at
 from data_designer.object_storage import ObjectPath
 
 

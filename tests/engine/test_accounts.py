@@ -11,10 +11,10 @@ from tests.fakes import model
 from tests.plans import compiled
 
 import data_designer.config as dd
-from data_designer.engine.accounts import Accounts, accounts_of
-from data_designer.engine.driver import CommitJob
-from data_designer.engine.failures import Failure
-from data_designer.engine.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values
+from data_designer.engine.dataset.accounts import Accounts, accounts_of
+from data_designer.engine.execution.driver import CommitJob
+from data_designer.engine.dataset.failures import Failure
+from data_designer.engine.protocol.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Usage
 

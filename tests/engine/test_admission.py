@@ -2,10 +2,10 @@
 
 import random
 
-from data_designer.engine import events as ev
-from data_designer.engine.admission import Admission
-from data_designer.engine.batches import OpenBatch
-from data_designer.engine.simulate import Simulation, World
+from data_designer.engine.scheduling import events as ev
+from data_designer.engine.scheduling.batch_admission import Admission
+from data_designer.engine.scheduling.batch_state import OpenBatch
+from data_designer.engine.simulation.virtual_time import Simulation, World
 from data_designer.plan.model import Geometry
 
 STAGES = (ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1))

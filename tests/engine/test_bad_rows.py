@@ -10,8 +10,8 @@ from tests.engine.virtual_cluster import MINUTE, Server, Site, busiest
 from tests.models.fakes import REPLY, request
 
 import data_designer.config as dd
-from data_designer.engine.recording import Recording, RowAsks
-from data_designer.models.caller import Keep
+from data_designer.engine.execution.recording import Recording, RowAsks
+from data_designer.models.retry import Keep
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response
 

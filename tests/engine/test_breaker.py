@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from data_designer.engine.breaker import ErrorRate
+from data_designer.engine.scheduling.breaker import ErrorRate
 
 CELLS = 2000
 Cells = npt.NDArray[np.bool_]

@@ -5,8 +5,8 @@ import random
 import pytest
 from tests.properties import cases
 
-from data_designer.engine.rehearsal import Disasters, every_point, random_shape, rehearse, small_plans, survive
-from data_designer.engine.simulate import World
+from data_designer.engine.simulation.rehearsal import Disasters, every_point, random_shape, rehearse, small_plans, survive
+from data_designer.engine.simulation.virtual_time import World
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -14,7 +14,7 @@ def test_every_row_is_there_once_and_of_one_piece_whatever_dies(block: int) -> N
     """Random plans, faults and crashes: each record once, made of what is committed, no journaled reply paid again."""
     for case in cases(50):
         one = rehearse(str(1000 * block + case))
-        assert not one.broken, f"python -m data_designer.engine.rehearsal {one.seed}: {one.broken}"
+        assert not one.broken, f"python -m data_designer.engine.simulation.rehearsal {one.seed}: {one.broken}"
 
 
 def test_nothing_is_paid_for_twice_where_replicas_are_only_drained() -> None:

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from data_designer.engine.daemon_threads import DaemonThreads
+from data_designer.engine.execution.daemon_threads import DaemonThreads
 
 NEVER_ENDS = """
 import threading
-from data_designer.engine.daemon_threads import DaemonThreads
+from data_designer.engine.execution.daemon_threads import DaemonThreads
 began = threading.Event()
 DaemonThreads(1, "t").submit(lambda: (began.set(), threading.Event().wait()))
 began.wait()

@@ -13,8 +13,8 @@ from tests.engine.failing_hands import Desk, FailingHands, Fault, chain
 from tests.fakes import model
 from tests.plans import compiled, texts
 
-from data_designer.engine.cpu_time import CpuTime
-from data_designer.engine.driver import (
+from data_designer.engine.protocol.cpu_time import CpuTime
+from data_designer.engine.execution.driver import (
     DRAIN_SECONDS,
     LEASE_SECONDS,
     CommitJob,
@@ -24,15 +24,15 @@ from data_designer.engine.driver import (
     TaskSummary,
     ValuesGoneError,
 )
-from data_designer.engine.events import Flags
-from data_designer.engine.nodes import Nodes
-from data_designer.engine.parcels import Parcel, Values
-from data_designer.engine.receipts import Receipt
-from data_designer.engine.replica import Summary
-from data_designer.engine.scheduler import Scheduler
-from data_designer.engine.shape import shape_of
+from data_designer.engine.scheduling.events import Flags
+from data_designer.engine.scheduling.growth import Nodes
+from data_designer.engine.protocol.parcels import Parcel, Values
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.execution.replica import Summary
+from data_designer.engine.scheduling.scheduler import Scheduler
+from data_designer.engine.scheduling.shape import shape_of
 from data_designer.errors import ArtifactStorageError
-from data_designer.models.purse import Amount
+from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.model import Plan
 from data_designer.values import Block
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.odd_values import KEPT, REFUSED, same
 from tests.properties import examples
 
-from data_designer.engine.arrow_types import cells_of
-from data_designer.engine.encoding import UnstorableValueError, cleaned, decode_json, encode_json, is_same, kept
-from data_designer.engine.schema import Tables
+from data_designer.engine.dataset.arrow_types import cells_of
+from data_designer.engine.dataset.encoding import UnstorableValueError, cleaned, decode_json, encode_json, is_same, kept
+from data_designer.engine.dataset.schema import Tables
 
 TEXT = st.text(max_size=5)
 SCALARS = st.one_of(

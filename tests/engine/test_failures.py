@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_designer.engine.failures import (
+from data_designer.engine.dataset.failures import (
     Failure,
     count_kinds,
     failures_of,

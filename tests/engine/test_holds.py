@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from data_designer.engine.holds import Holds
-from data_designer.models.gate import Hold
+from data_designer.engine.scheduling.holds import Holds
+from data_designer.models.admission.request_admission import Hold
 
 DOWN = Hold("HTTP 503: closed", worth_saying_after=2.5, is_trouble=True)
 FULL = Hold("HTTP 429: full; it is asked again in 8 s", worth_saying_after=0.0, is_trouble=True)

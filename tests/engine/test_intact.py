@@ -14,11 +14,11 @@ import pytest
 from tests.engine.test_store import NEW, OLD, new, staged
 from tests.object_server import Bucket
 
-from data_designer.engine.files import Files, LocalFiles
-from data_designer.engine.intact import refuse_damage
-from data_designer.engine.layout import DATA, DROPPED, PARQUET, PROCESSED, REJECTS, batch_name, receipt_name
-from data_designer.engine.store import Store
-from data_designer.engine.verifying import verify
+from data_designer.engine.dataset.files import Files, LocalFiles
+from data_designer.engine.dataset.intact import refuse_damage
+from data_designer.engine.dataset.layout import DATA, DROPPED, PARQUET, PROCESSED, REJECTS, batch_name, receipt_name
+from data_designer.engine.dataset.store import Store
+from data_designer.engine.dataset.verify import verify
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import ObjectPath
 from data_designer.plan.model import Geometry

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.odd_values import KEPT
 
-from data_designer.engine.encoding import is_same, kept
-from data_designer.engine.files import LocalFiles
-from data_designer.engine.journal import (
+from data_designer.engine.dataset.encoding import is_same, kept
+from data_designer.engine.dataset.files import LocalFiles
+from data_designer.engine.dataset.journal import (
     Recorder,
     forget_batch,
     journaled_batches,
@@ -24,8 +24,8 @@ from data_designer.engine.journal import (
     run_of,
     segment_writer,
 )
-from data_designer.engine.layout import JOURNAL, journal_folder
-from data_designer.engine.recording import Dataset, Recording, replica_name
+from data_designer.engine.dataset.layout import JOURNAL, journal_folder
+from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.engine.failing_hands import Desk, FailingHands, chain
 from tests.properties import examples
 
-from data_designer.engine import events as ev
-from data_designer.engine.driver import CommitJob, Driver, RunReport, TaskSummary
-from data_designer.engine.liveness import (
+from data_designer.engine.scheduling import events as ev
+from data_designer.engine.execution.driver import CommitJob, Driver, RunReport, TaskSummary
+from data_designer.engine.scheduling.liveness import (
     BUSY_SECONDS,
     IDLE_SECONDS,
     STALLED_SECONDS,
@@ -24,11 +24,11 @@ from data_designer.engine.liveness import (
     UnderWay,
     Waiting,
 )
-from data_designer.engine.parcels import Parcel, Values
-from data_designer.engine.receipts import Receipt
-from data_designer.engine.replica import Summary
-from data_designer.engine.scheduler import Scheduler
-from data_designer.engine.shape import shape_of
+from data_designer.engine.protocol.parcels import Parcel, Values
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.execution.replica import Summary
+from data_designer.engine.scheduling.scheduler import Scheduler
+from data_designer.engine.scheduling.shape import shape_of
 
 InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
 LATEST = 2 * STALLED_SECONDS + 30
@@ -222,7 +222,7 @@ async def outcome(scheduler: Scheduler, hands: FailingHands) -> tuple[RunReport 
     """How a run ends, None where it goes on for ever; and what it says meanwhile."""
     driver: Driver[Values] = Driver(hands.plan, scheduler, hands, {0: "m", 1: "m"}, publish=hands.publish)
     heard = Heard()
-    logger = logging.getLogger("data_designer.engine.driver")
+    logger = logging.getLogger("data_designer.engine.execution.driver")
     logger.addHandler(heard)
     before = logger.level
     logger.setLevel(logging.INFO)

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from data_designer.engine.files import LocalFiles
-from data_designer.engine.layout import LOCK
-from data_designer.engine.lock import LEASE, Lock, Process, acquire
-from data_designer.engine.sealed import seal
+from data_designer.engine.dataset.files import LocalFiles
+from data_designer.engine.dataset.layout import LOCK
+from data_designer.engine.dataset.lock import LEASE, Lock, Process, acquire
+from data_designer.engine.dataset.sealed import seal
 from data_designer.errors import DatasetInUseError
 
 TAKE_AND_BE_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from data_designer.engine.files import LocalFiles
-from data_designer.engine.lock import Process, acquire
+from data_designer.engine.dataset.files import LocalFiles
+from data_designer.engine.dataset.lock import Process, acquire
 lock = acquire(LocalFiles(Path(sys.argv[1])), 4, Process.this(), None)
 print(lock.number, flush=True)
 sys.stdin.read()

@@ -11,14 +11,14 @@ from tests.loopback import free_port
 from tests.plans import compiled
 
 import data_designer.config as dd
-from data_designer.engine import events as ev
-from data_designer.engine.driver import Heard
-from data_designer.engine.metrics import CELLS, IN_FLIGHT, LIMIT, RECORDS, SLOTS, TOKENS, Metric, Metrics
-from data_designer.engine.receipts import Receipt
-from data_designer.engine.replica import Summary
-from data_designer.interface.serving import serving
-from data_designer.models.caller import CallerStatistics
-from data_designer.models.limits import SlotStatistics
+from data_designer.engine.scheduling import events as ev
+from data_designer.engine.execution.driver import Heard
+from data_designer.engine.observe.metrics import CELLS, IN_FLIGHT, LIMIT, RECORDS, SLOTS, TOKENS, Metric, Metrics
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.execution.replica import Summary
+from data_designer.interface.metrics_server import serving
+from data_designer.models.retry import CallerStatistics
+from data_designer.models.admission.limits import SlotStatistics
 from data_designer.plan.model import Plan
 from data_designer.values import Usage
 

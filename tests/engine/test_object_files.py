@@ -13,9 +13,9 @@ import pytest
 from tests.engine.test_store import GEOMETRY
 from tests.object_server import DENIED, Bucket, FaultyWay
 
-from data_designer.engine.files import Files, is_temporary, stage
-from data_designer.engine.journal import Recorder, journaled_batches, read_replay
-from data_designer.engine.object_files import ObjectFiles
+from data_designer.engine.dataset.files import Files, is_temporary, stage
+from data_designer.engine.dataset.journal import Recorder, journaled_batches, read_replay
+from data_designer.engine.dataset.object_files import ObjectFiles
 from data_designer.values import Request, Response
 
 LIMIT = 60.0

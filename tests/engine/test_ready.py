@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data_designer.engine.events import Rows, StageShape
-from data_designer.engine.ready import ReadyRows
+from data_designer.engine.scheduling.events import Rows, StageShape
+from data_designer.engine.scheduling.ready_queue import ReadyRows
 
 STAGES = (StageShape("local", False, (), 0), StageShape("local", True, (0,), 1), StageShape("local", False, (1,), 2))
 

@@ -9,8 +9,8 @@ pytestmark = pytest.mark.usefixtures("processes")
 
 RUN = """
 import random, resource, sys
-from data_designer.engine.events import Shape, StageShape
-from data_designer.engine.simulate import Simulation, World
+from data_designer.engine.scheduling.events import Shape, StageShape
+from data_designer.engine.simulation.virtual_time import Simulation, World
 from data_designer.plan.model import Geometry
 
 records = int(sys.argv[1])

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tests.properties import cases
 
-from data_designer.engine import events as ev
-from data_designer.engine.scheduler import Scheduler
-from data_designer.engine.simulate import Report, Simulation, World
+from data_designer.engine.scheduling import events as ev
+from data_designer.engine.scheduling.scheduler import Scheduler
+from data_designer.engine.simulation.virtual_time import Report, Simulation, World
 from data_designer.plan.model import Geometry
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import data_designer.config as dd
-from data_designer.engine.spending import Spending, by_alias, summed
-from data_designer.models.purse import Amount, amount_of, cost
+from data_designer.engine.protocol.spending import Spending, by_alias, summed
+from data_designer.models.admission.budget_lease import Amount, amount_of, cost
 from data_designer.values import Usage
 
 NUMBERS = st.integers(0, 10**9)

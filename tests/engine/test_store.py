@@ -11,10 +11,10 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 import pytest
 
-from data_designer.engine.files import LocalFiles, stage
-from data_designer.engine.intact import refuse_damage
-from data_designer.engine.journal import journaled_batches, segment_writer
-from data_designer.engine.layout import (
+from data_designer.engine.dataset.files import LocalFiles, stage
+from data_designer.engine.dataset.intact import refuse_damage
+from data_designer.engine.dataset.journal import journaled_batches, segment_writer
+from data_designer.engine.dataset.layout import (
     DROPPED,
     JOURNAL,
     LOCK,
@@ -27,9 +27,9 @@ from data_designer.engine.layout import (
     journal_folder,
     receipt_name,
 )
-from data_designer.engine.lock import Lock, Process
-from data_designer.engine.receipts import BatchFile, Receipt, indices
-from data_designer.engine.store import Store, located
+from data_designer.engine.dataset.lock import Lock, Process
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
+from data_designer.engine.dataset.store import Store, located
 from data_designer.errors import ArtifactStorageError, DatasetInUseError
 from data_designer.plan.model import Geometry
 

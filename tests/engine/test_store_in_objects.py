@@ -16,9 +16,9 @@ import pytest
 from tests.engine.test_store import ELSEWHERE, NEW, OLD, new, old, staged
 from tests.object_server import Bucket, FaultyWay
 
-from data_designer.engine.files import Files, LocalFiles, is_temporary
-from data_designer.engine.journal import segment_writer
-from data_designer.engine.layout import (
+from data_designer.engine.dataset.files import Files, LocalFiles, is_temporary
+from data_designer.engine.dataset.journal import segment_writer
+from data_designer.engine.dataset.layout import (
     JOURNAL,
     LOCK,
     METADATA,
@@ -28,10 +28,10 @@ from data_designer.engine.layout import (
     journal_folder,
     receipt_name,
 )
-from data_designer.engine.lock import Lock, Process, acquire
-from data_designer.engine.receipts import Receipt
-from data_designer.engine.sealed import seal
-from data_designer.engine.store import Store
+from data_designer.engine.dataset.lock import Lock, Process, acquire
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.dataset.sealed import seal
+from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetInUseError
 from data_designer.object_storage import ObjectPath
 
@@ -39,8 +39,8 @@ LIMIT = 60.0
 NOON = datetime(2026, 1, 2, 12)  # noqa: DTZ001 - what names a folder is the user's time
 HOLD = """
 import sys
-from data_designer.engine.files import files_at
-from data_designer.engine.lock import Process, acquire
+from data_designer.engine.dataset.files import files_at
+from data_designer.engine.dataset.lock import Process, acquire
 from data_designer.object_storage import location
 print(acquire(files_at(location(sys.argv[1])), 4, Process.this(), None).number, flush=True)
 sys.stdin.read()

@@ -30,7 +30,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [
         (one.levelname, one.getMessage())
         for one in caplog.records
-        if one.name == "data_designer.engine.driver" and "model 'm'" in one.getMessage()
+        if one.name == "data_designer.engine.execution.driver" and "model 'm'" in one.getMessage()
     ]
 
 

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import data_designer.config as dd
-from data_designer.engine.driver import LEASE_SECONDS, Driver, ReplicaDiedError, RunReport
-from data_designer.engine.inline import InlineHands, InlineReplica
-from data_designer.engine.line import line_to
-from data_designer.engine.parcels import Parcel, Values
-from data_designer.engine.recording import Dataset, Recording, replica_name
-from data_designer.engine.replica import Replica, Summary, linger_of
-from data_designer.engine.scheduler import Scheduler
-from data_designer.engine.shape import replica_numbers, shape_of
-from data_designer.engine.simulated_files import SimulatedFiles
-from data_designer.engine.store import Store
-from data_designer.engine.treasury import treasury_of
-from data_designer.engine.workplace import Workplace
+from data_designer.engine.execution.driver import LEASE_SECONDS, Driver, ReplicaDiedError, RunReport
+from data_designer.engine.execution.in_process import InlineHands, InlineReplica
+from data_designer.engine.execution.line import line_to
+from data_designer.engine.protocol.parcels import Parcel, Values
+from data_designer.engine.execution.recording import Dataset, Recording, replica_name
+from data_designer.engine.execution.replica import Replica, Summary, linger_of
+from data_designer.engine.scheduling.scheduler import Scheduler
+from data_designer.engine.scheduling.shape import replica_numbers, shape_of
+from data_designer.engine.simulation.simulated_files import SimulatedFiles
+from data_designer.engine.dataset.store import Store
+from data_designer.engine.scheduling.budget_allocator import treasury_of
+from data_designer.engine.execution.task_worker import Workplace
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
-from data_designer.models.purse import Amount
+from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 from data_designer.values import Request, Response, Usage

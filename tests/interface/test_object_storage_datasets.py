@@ -32,10 +32,10 @@ from tests.programs import started
 from tests.replies import LIMIT, Failing, Holding, Refusing, answer, asked_twice, row_of
 
 import data_designer.config as dd
-from data_designer.engine.store import Store
+from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetInUseError
 from data_designer.interface import DataDesignerGenerationError, DatasetCreationResults
-from data_designer.interface.opening import released_on_error
+from data_designer.interface.open import released_on_error
 from data_designer.interface.stored import StoredDataset
 from data_designer.object_storage import ObjectPath
 

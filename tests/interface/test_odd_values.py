@@ -18,8 +18,8 @@ from tests.properties import examples
 from tests.replies import row_of
 
 import data_designer.config as dd
-from data_designer.engine.promotion import promote
-from data_designer.engine.store import Store
+from data_designer.engine.dataset.promotion import promote
+from data_designer.engine.dataset.store import Store
 from data_designer.interface import DatasetCreationResults
 from data_designer.interface.stored import StoredDataset
 
@@ -80,7 +80,7 @@ class Seen:
 
 def _plain(cell: Any) -> Any:
     """A column without a common type is JSON text, in which moments, decimals and bytes are text."""
-    from data_designer.engine.encoding import decode_json, encode_json
+    from data_designer.engine.dataset.encoding import decode_json, encode_json
 
     return decode_json(encode_json(None if cell is pd.NA else cell))
 
@@ -414,7 +414,7 @@ def test_a_journal_entry_of_another_shape_is_left_out(endpoint: Endpoint, tmp_pa
 
     import orjson
 
-    from data_designer.engine.journal import _entry
+    from data_designer.engine.dataset.journal import _entry
 
     for said in (None, 7, [1, 2], ["a", None, None, [], [1, 2]], ["a", None, None, [], [1] * 5 + ["x"]], {"a": 1}):
         text = orjson.dumps(["f", 0, 0, "d", said])

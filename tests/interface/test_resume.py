@@ -35,9 +35,9 @@ from tests.interface.going_on import (
 from tests.replies import LIMIT, MANY, Failing, Holding, Refusing, answer, asked_twice, row_of
 
 import data_designer.config as dd
-from data_designer.engine.layout import METADATA
-from data_designer.engine.sealed import seal
-from data_designer.engine.store import Store
+from data_designer.engine.dataset.layout import METADATA
+from data_designer.engine.dataset.sealed import seal
+from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError, DatasetInUseError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError
 from data_designer.interface.stored import StoredDataset

@@ -21,7 +21,7 @@ from tests.fakes import NOWHERE, model, numbered
 from tests.interface.going_on import ALWAYS, contents
 
 import data_designer.config as dd
-from data_designer.engine.store import Store
+from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError, DatasetCreationResults
 from data_designer.interface.loading import load

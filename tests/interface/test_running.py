@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from data_designer.interface.running import on_own_loop
+from data_designer.interface.run import on_own_loop
 from data_designer.interrupts import LEFT
 
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

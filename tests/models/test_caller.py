@@ -16,10 +16,10 @@ from data_designer.errors import (
     ModelRateLimitError,
     Outage,
 )
-from data_designer.models.caller import Caller, CallerOptions
-from data_designer.models.conversation import drive
-from data_designer.models.gate import Gate
-from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
+from data_designer.models.retry import Caller, CallerOptions
+from data_designer.models.exchange import drive
+from data_designer.models.admission.request_admission import Gate
+from data_designer.models.admission.limits import AdaptiveLimit, Backoff, Slots
 from data_designer.values import Drop, Exchange, Ok, Request, Response, Usage
 
 REQUEST = request()

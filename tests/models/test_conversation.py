@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from data_designer.errors import DataDesignerRuntimeError, ModelError, ModelTimeoutError, Outage
-from data_designer.models.conversation import drive, run_without_model
+from data_designer.models.exchange import drive, run_without_model
 from data_designer.values import Drop, Exchange, Ok, Outcome, Reason, Request, Response
 
 

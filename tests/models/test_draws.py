@@ -1,7 +1,7 @@
 """Request parameters that are drawn."""
 
 import data_designer.config as dd
-from data_designer.models.draws import Draws
+from data_designer.models.parameter_sampling import Draws
 from data_designer.plan.model import Pool
 
 

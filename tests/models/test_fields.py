@@ -9,7 +9,7 @@ import pytest
 from tests.models.fakes import says, served
 
 from data_designer import errors
-from data_designer.models.fields import fields_of
+from data_designer.models.rejected_fields import fields_of
 from data_designer.models.transport import Transport
 
 

@@ -16,8 +16,8 @@ from data_designer.errors import (
     ModelAuthenticationError,
     ModelInternalServerError,
 )
-from data_designer.models import health
-from data_designer.models.health import check_pools
+from data_designer.models import preflight as health
+from data_designer.models.preflight import check_pools
 from data_designer.plan.model import Pool
 
 pytestmark = pytest.mark.usefixtures("sockets")

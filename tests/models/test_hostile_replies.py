@@ -93,7 +93,7 @@ def test_what_nobody_thought_of_ends_a_request_and_not_the_run(status: int, monk
     def broken(*_: object) -> None:
         raise ZeroDivisionError("no idea")
 
-    monkeypatch.setattr("data_designer.models.chat._usage", broken)
+    monkeypatch.setattr("data_designer.models.openai_wire._usage", broken)
     monkeypatch.setattr(FakeReply, "close", broken)
     body = completion() if status == 200 else b"x" * 100_000
     with pytest.raises(errors.ModelInvalidReplyError, match="ZeroDivisionError: no idea") as caught:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.properties import examples
 
 from data_designer.config.run_config import RequestAdmissionTuningConfig
-from data_designer.models.limits import AdaptiveLimit, Backoff, Slots
+from data_designer.models.admission.limits import AdaptiveLimit, Backoff, Slots
 
 TUNING = RequestAdmissionTuningConfig()
 

@@ -10,9 +10,9 @@ from tests.models.fakes import Answer, FakeServer, pool, request, says, served
 
 from data_designer import errors
 from data_designer.models.client import ModelClient
-from data_designer.models.messages import MAX_TOKENS, VERSION, MessagesForm
-from data_designer.models.refusals import UnreadableError
-from data_designer.models.simulated import SimulatedModel, start_simulated
+from data_designer.models.anthropic_wire import MAX_TOKENS, VERSION, MessagesForm
+from data_designer.models.error_mapping import UnreadableError
+from data_designer.simulated_model.server import SimulatedModel, start_simulated
 from data_designer.values import REFUSED, Message, Request, Response, Usage
 
 KEY = "sk-ant-0123456789"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import examples
 
-from data_designer.models.pace import Pace, Sent
+from data_designer.models.admission.token_bucket import Pace, Sent
 
 MINUTE = 60.0
 

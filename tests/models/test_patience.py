@@ -19,9 +19,9 @@ from data_designer.errors import (
     ModelRateLimitError,
     Outage,
 )
-from data_designer.models.caller import Caller, CallerOptions, CallerStatistics
-from data_designer.models.gate import Gate, GateLimits
-from data_designer.models.limits import Slots
+from data_designer.models.retry import Caller, CallerOptions, CallerStatistics
+from data_designer.models.admission.request_admission import Gate, GateLimits
+from data_designer.models.admission.limits import Slots
 from data_designer.models.model import GREETING
 from data_designer.values import Response, Usage
 

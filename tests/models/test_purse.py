@@ -11,7 +11,7 @@ from tests.models.fakes import request
 from tests.properties import examples
 
 from data_designer.config.models import Price
-from data_designer.models.purse import NOTHING, UNLIMITED, Amount, Estimate, Purse, amount_of, cost
+from data_designer.models.admission.budget_lease import NOTHING, UNLIMITED, Amount, Estimate, Purse, amount_of, cost
 from data_designer.values import Request, Usage
 
 parts = st.integers(0, 10_000)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from data_designer.models.ratelimits import pause, retry_after
+from data_designer.models.rate_limit_headers import pause, retry_after
 
 DATE = "Wed, 01 Jan 2025 00:00:00 GMT"
 ANTHROPIC_PARTS = ("requests", "tokens", "input-tokens", "output-tokens")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_designer.models.simulated import SimulatedModel, SimulatedServerProcess
-from data_designer.models.simulated_draw import Draw, Fault
-from data_designer.models.simulated_model import READERS
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
+from data_designer.simulated_model.faults import Draw, Fault
+from data_designer.simulated_model.settings import READERS
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
@@ -80,7 +80,7 @@ def test_a_program_takes_every_setting() -> None:
 @pytest.mark.usefixtures("processes")
 def test_a_program_says_which_setting_it_cannot_read() -> None:
     """The option's name is in the error."""
-    command = [sys.executable, "-m", "data_designer.models.simulated", "--revoked_after=soon"]
+    command = [sys.executable, "-m", "data_designer.simulated_model.server", "--revoked_after=soon"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode
     assert "--revoked_after" in done.stderr

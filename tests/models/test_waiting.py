@@ -8,9 +8,9 @@ from typing import Any
 from tests.models.fakes import REPLY, FakeModel, always, request, scripted
 
 from data_designer.errors import ModelInternalServerError, ModelRateLimitError
-from data_designer.models.caller import Caller, CallerOptions
-from data_designer.models.gate import Gate, GateLimits, Hold
-from data_designer.models.limits import Slots
+from data_designer.models.retry import Caller, CallerOptions
+from data_designer.models.admission.request_admission import Gate, GateLimits, Hold
+from data_designer.models.admission.limits import Slots
 from data_designer.models.model import GREETING
 from data_designer.values import Response
 

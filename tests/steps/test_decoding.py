@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_designer.steps.decoding import decoded, decoded_fields
-from data_designer.steps.exact import Exact
-from data_designer.steps.scalar_text import ScalarText, said
+from data_designer.columns.templating.decoding import decoded, decoded_fields
+from data_designer.columns.templating.exact import Exact
+from data_designer.columns.templating.scalar_text import ScalarText, said
 
 
 @pytest.mark.parametrize(

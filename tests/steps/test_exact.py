@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.steps.exact import Exact
-from data_designer.steps.templates import compile_json_template, compile_template
+from data_designer.columns.templating.exact import Exact
+from data_designer.columns.templating.templates import compile_json_template, compile_template
 
 
 @pytest.mark.parametrize(

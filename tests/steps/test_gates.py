@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data_designer.config.base import SkipConfig
 from data_designer.plan.model import Step
-from data_designer.steps.gates import Gate
+from data_designer.columns.templating.skip_conditions import Gate
 
 
 def step(when: str | None = None, *, propagate: bool = True, value: Any = None) -> Step:

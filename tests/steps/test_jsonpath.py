@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from data_designer.steps.jsonpath import jsonpath
+from data_designer.columns.templating.jsonpath import jsonpath
 
 STORE = {"books": [{"t": "A", "p": 1}, {"t": "B", "p": 2}], "odd key": {"t": "C"}, "n": None}
 

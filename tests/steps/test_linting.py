@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from data_designer.steps import linting
-from data_designer.steps.linting import PythonLinter, SqlLinter, _statements, sql_is_available
+from data_designer.columns import linting
+from data_designer.columns.linting import PythonLinter, SqlLinter, _statements, sql_is_available
 
 needs_sql = pytest.mark.skipif(importlib.util.find_spec("sqlfluff") is None, reason="the extra `sql` is not installed")
 

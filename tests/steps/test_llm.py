@@ -19,7 +19,7 @@ from data_designer.config.column_configs import (
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
-from data_designer.steps.llm import ConversationLimits, LlmProgram, unsupported
+from data_designer.columns.llm import ConversationLimits, LlmProgram, unsupported
 from data_designer.values import REFUSED, Drop, Message, Ok, Outcome, Response
 
 ONCE = ConversationLimits(restarts=0, corrections=0)
@@ -337,7 +337,7 @@ def test_what_a_parser_did_not_foresee_ends_one_reply_only(monkeypatch: pytest.M
     def broken(_: str) -> None:
         raise ZeroDivisionError("no idea")
 
-    monkeypatch.setattr("data_designer.steps.llm.parse_text", broken)
+    monkeypatch.setattr("data_designer.columns.llm.parse_text", broken)
     outcome, asked = converse(text_column(), ["x"], ConversationLimits(restarts=1, corrections=0))
     assert isinstance(outcome, Drop)
     assert len(asked) == 2

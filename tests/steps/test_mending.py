@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from data_designer.steps.mending import UnmendableError, mended
+from data_designer.columns.structured.mending import UnmendableError, mended
 
 PEOPLE = [{"name": f"Person {number}", "says": "It's 'so' and \"so\".", "tags": ["a", "b"]} for number in range(150)]
 TEXT = json.dumps(PEOPLE, indent=1)

@@ -9,7 +9,7 @@ import pytest
 from data_designer.config.processors import SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError
-from data_designer.steps.processors import (
+from data_designer.columns.processors import (
     SchemaTransform,
     drop_columns,
     transform_violations,

@@ -26,8 +26,8 @@ from data_designer.config.sampler_params import (
     UniformSamplerParams,
     UUIDSamplerParams,
 )
-from data_designer.steps.sampler_checks import check_samplers
-from data_designer.steps.samplers import Constraint
+from data_designer.columns.samplers.checks import check_samplers
+from data_designer.columns.samplers.program import Constraint
 
 UNIT = UniformSamplerParams(low=0, high=1)
 WORDS = CategorySamplerParams(values=["a", "b"])

@@ -32,7 +32,7 @@ from data_designer.config.sampler_params import (
     UniformSamplerParams,
     UUIDSamplerParams,
 )
-from data_designer.steps.samplers import Constraint, SamplersProgram
+from data_designer.columns.samplers.program import Constraint, SamplersProgram
 from data_designer.values import Block, Made
 
 

@@ -17,9 +17,9 @@ from referencing.exceptions import Unresolvable
 from tests.properties import examples
 
 from data_designer.errors import ParserException
-from data_designer.steps import schema_check
-from data_designer.steps.schema_check import SchemaCheck, exact_validator
-from data_designer.steps.structured import ResponseSchema
+from data_designer.columns.structured import schema_check
+from data_designer.columns.structured.schema_check import SchemaCheck, exact_validator
+from data_designer.columns.structured.answers import ResponseSchema
 
 NAMES = st.sampled_from(["a", "b", "ä", "pattern", "$ref"])
 TEXTS = st.sampled_from(
@@ -300,7 +300,7 @@ def test_jsonschema_is_imported_only_for_what_does_not_fit() -> None:
     program = """if True:
         import sys
         from data_designer.errors import ParserException
-        from data_designer.steps.structured import ResponseSchema
+        from data_designer.columns.structured.answers import ResponseSchema
         schema = ResponseSchema({"properties": {"a": {"anyOf": [{"pattern": "x"}, {"type": "integer"}]}}})
         schema.fitted({"a": 1})
         print("jsonschema" in sys.modules)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from data_designer.steps.streams import _mixed, key, permuted, uniforms, words
+from data_designer.columns.random_streams import _mixed, key, permuted, uniforms, words
 
 
 def _rows(count: int) -> npt.NDArray[np.int64]:

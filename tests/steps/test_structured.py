@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from data_designer.errors import ParserException
-from data_designer.steps.structured import ResponseSchema, schema_violations
+from data_designer.columns.structured.answers import ResponseSchema, schema_violations
 
 AB = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}, "required": ["a"]}
 

@@ -17,8 +17,8 @@ from data_designer.config.validator_params import (
     ValidatorType,
 )
 from data_designer.errors import ConfigCompilationError
-from data_designer.steps.linting import sql_is_available
-from data_designer.steps.validation import ValidationProgram, unavailable
+from data_designer.columns.linting import sql_is_available
+from data_designer.columns.validation import ValidationProgram, unavailable
 from data_designer.values import Block, Made
 
 

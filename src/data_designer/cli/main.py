@@ -16,7 +16,7 @@ from data_designer.cli.loading import load_builder, load_run_config, parse_setti
 from data_designer.cli.saying import say
 from data_designer.config.run_config import ResumeMode
 from data_designer.config.version import get_library_version
-from data_designer.engine.store import check_name
+from data_designer.engine.dataset.store import check_name
 from data_designer.errors import DataDesignerError
 from data_designer.interrupts import LEFT, sigterm_interrupts
 from data_designer.object_storage import location
@@ -72,7 +72,7 @@ def _leave(code: int) -> NoReturn:
         if stream is not None:  # A service may have none.
             stream.flush()
     if "ray" in sys.modules:
-        from data_designer.distributed.local import kill_local
+        from data_designer.distributed.local_ray import kill_local
 
         kill_local()
     os._exit(code)
@@ -402,7 +402,7 @@ def serve_sim(  # noqa: PLR0913 - one parameter an option
     """Serve the simulated model: an OpenAI-compatible endpoint that needs no model."""
     import asyncio
 
-    from data_designer.models.simulated import SimulatedModel, serve
+    from data_designer.simulated_model.server import SimulatedModel, serve
 
     model = SimulatedModel(
         seed=seed,

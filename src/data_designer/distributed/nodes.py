@@ -6,7 +6,7 @@ from typing import Any
 
 import ray
 
-from data_designer.engine.nodes import Nodes
+from data_designer.engine.scheduling.growth import Nodes
 
 
 def look() -> Nodes | None:

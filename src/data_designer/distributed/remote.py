@@ -10,16 +10,16 @@ from typing import Any
 import ray
 from ray import cloudpickle
 
-from data_designer.distributed.travelling import without_what_stays
-from data_designer.engine.driver import LEASE_SECONDS, CommitJob, TaskSummary
-from data_designer.engine.line import open_line
-from data_designer.engine.lock import Process
-from data_designer.engine.parcels import Parcel, Values
-from data_designer.engine.receipts import Receipt
-from data_designer.engine.recording import Dataset, Recording, replica_name
-from data_designer.engine.replica import LINGER, Replica, Summary
-from data_designer.engine.workplace import Workplace
-from data_designer.models.purse import Amount
+from data_designer.distributed.unsendable import without_what_stays
+from data_designer.engine.execution.driver import LEASE_SECONDS, CommitJob, TaskSummary
+from data_designer.engine.execution.line import open_line
+from data_designer.engine.dataset.lock import Process
+from data_designer.engine.protocol.parcels import Parcel, Values
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.execution.recording import Dataset, Recording, replica_name
+from data_designer.engine.execution.replica import LINGER, Replica, Summary
+from data_designer.engine.execution.task_worker import Workplace
+from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.model import Plan
 
 _ALLOCATIONS_BEFORE_COLLECTION = 10_000

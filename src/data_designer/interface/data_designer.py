@@ -17,18 +17,18 @@ from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import ResumeMode, RunConfig
-from data_designer.engine.accounts import accounts_of
-from data_designer.engine.analysis import analyse
-from data_designer.engine.driver import CommitJob, Observer, RunReport
-from data_designer.engine.files import LocalFiles
-from data_designer.engine.metrics import Metrics
-from data_designer.engine.parcels import Values, gather
-from data_designer.engine.progress import Progress
-from data_designer.engine.promotion import promote
-from data_designer.engine.receipts import Receipt
-from data_designer.engine.sink import Sink, receipt_of
-from data_designer.engine.store import Store, check_name
-from data_designer.engine.totals import Totals, total
+from data_designer.engine.dataset.accounts import accounts_of
+from data_designer.engine.dataset.analysis import analyse
+from data_designer.engine.execution.driver import CommitJob, Observer, RunReport
+from data_designer.engine.dataset.files import LocalFiles
+from data_designer.engine.observe.metrics import Metrics
+from data_designer.engine.protocol.parcels import Values, gather
+from data_designer.engine.observe.progress import Progress
+from data_designer.engine.dataset.promotion import promote
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.dataset.sink import Sink, receipt_of
+from data_designer.engine.dataset.store import Store, check_name
+from data_designer.engine.dataset.totals import Totals, total
 from data_designer.errors import (
     ArtifactStorageError,
     DataDesignerError,
@@ -37,9 +37,9 @@ from data_designer.errors import (
     NoModelProvidersError,
     UnknownProviderError,
 )
-from data_designer.interface import running
-from data_designer.interface.ledger import Ledger, Origin
-from data_designer.interface.opening import (
+from data_designer.interface import run as running
+from data_designer.interface.metadata import Ledger, Origin
+from data_designer.interface.open import (
     Opened,
     Wanted,
     open_dataset,
@@ -49,7 +49,7 @@ from data_designer.interface.opening import (
     with_time_left,
 )
 from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty, top_reasons
-from data_designer.interface.preparing import (
+from data_designer.interface.compile import (
     Checked,
     Prepared,
     Surroundings,
@@ -65,11 +65,11 @@ from data_designer.interface.results import (
     DatasetMetadata,
     PreviewResults,
 )
-from data_designer.interface.serving import serving
+from data_designer.interface.metrics_server import serving
 from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
-from data_designer.models.probing import Known
+from data_designer.models.capability_probe import Known
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
 from data_designer.plan.model import Geometry, Plan

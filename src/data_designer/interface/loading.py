@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.arrow_types import cells_of, concatenated, is_json, widened
-from data_designer.engine.encoding import as_text, json_text
-from data_designer.engine.promotion import schema_of
-from data_designer.engine.store import Store
+from data_designer.engine.dataset.arrow_types import cells_of, concatenated, is_json, widened
+from data_designer.engine.dataset.encoding import as_text, json_text
+from data_designer.engine.dataset.promotion import schema_of
+from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, InvalidFileFormatError
 from data_designer.object_storage import Location, Objects, location
 

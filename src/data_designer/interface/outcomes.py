@@ -4,15 +4,15 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_designer.engine.driver import RunReport
-from data_designer.engine.spending import Spending, by_alias
-from data_designer.engine.totals import Totals
+from data_designer.engine.execution.driver import RunReport
+from data_designer.engine.protocol.spending import Spending, by_alias
+from data_designer.engine.dataset.totals import Totals
 from data_designer.errors import (
     DataDesignerEarlyShutdownError,
     DataDesignerGenerationError,
     DatasetGenerationError,
 )
-from data_designer.models.caller import CallerStatistics
+from data_designer.models.retry import CallerStatistics
 from data_designer.object_storage import Location
 from data_designer.plan.model import Plan
 from data_designer.values import Usage

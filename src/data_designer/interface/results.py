@@ -10,11 +10,11 @@ import pandas as pd
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
-from data_designer.engine.analysis import analyse
-from data_designer.engine.failures import failures_table
-from data_designer.engine.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
-from data_designer.engine.store import Store
-from data_designer.engine.totals import total
+from data_designer.engine.dataset.analysis import analyse
+from data_designer.engine.dataset.failures import failures_table
+from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.store import Store
+from data_designer.engine.dataset.totals import total
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.loading import export, load, to_frame

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.run_config import RunConfig
-from data_designer.engine.layout import BUILDER_CONFIG
-from data_designer.engine.sealed import DamagedError
-from data_designer.engine.store import Store
-from data_designer.engine.verifying import Verdict, verify
+from data_designer.engine.dataset.layout import BUILDER_CONFIG
+from data_designer.engine.dataset.sealed import DamagedError
+from data_designer.engine.dataset.store import Store
+from data_designer.engine.dataset.verify import Verdict, verify
 from data_designer.errors import ArtifactStorageError
-from data_designer.interface.ledger import stored_geometry, stored_request
+from data_designer.interface.metadata import stored_geometry, stored_request
 from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
 

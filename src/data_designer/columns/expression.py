@@ -1,0 +1,147 @@
+"""Expression columns: a template rendered for a record and cast to the column's type."""
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from data_designer.config.column_configs import ExpressionColumnConfig
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.errors import PromptTemplateRenderError
+from data_designer.columns.templating.seeded_random import draw_for
+from data_designer.columns.templating.templates import compile_template
+from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
+
+_FAILED = "ExpressionTemplateRenderError"
+
+
+class ExpressionProgram:
+    """Computes the cells of an `expression` column: a block of rows, or one cell as an exchange that asks nothing."""
+
+    def __init__(
+        self, config: ExpressionColumnConfig, engine: JinjaRenderingEngine, known: Collection[str], stream: int = 0
+    ) -> None:
+        """Prepare the template.
+
+        Args:
+            config: The column.
+            engine: How it is rendered.
+            known: Columns that it may name.
+            stream: What `random` draws from.
+        """
+        self._stream = stream
+        self._draws = "random" in config.expr
+        self._name = config.name
+        self._template = compile_template(config.expr, engine, known)
+        self._dtype = config.dtype
+        self._cast = _CASTS[config.dtype]
+
+    def exchange(self, record: Record, index: int) -> Exchange:
+        """Compute the cell as an exchange without a request."""
+        yield from ()
+        return self.compute(record, index)
+
+    def compute(self, record: Record, index: int = 0) -> Outcome:
+        """Compute the cell of a record."""
+        draw_for(self._stream, index)
+        try:
+            rendered: str | PromptTemplateRenderError = self._template.render(record)
+        except PromptTemplateRenderError as error:
+            rendered = error
+        cell = self._cell(rendered)
+        return Drop(cell) if isinstance(cell, Reason) else Ok((cell,))
+
+    def run(self, block: Block) -> Made:
+        """Compute the cell of every row."""
+        rendered = self._template.render_rows(block.columns, len(block))
+        cells = self._drawn(block) if self._draws else [self._cell(text) for text in rendered]
+        drops = {place: cell for place, cell in enumerate(cells) if isinstance(cell, Reason)}
+        for place in drops:
+            cells[place] = None
+        return Made({self._name: cells}, drops)
+
+    def _drawn(self, block: Block) -> list[Any]:
+        cells: list[Any] = []
+        for place, index in enumerate(block.rows.tolist()):
+            outcome = self.compute({name: values[place] for name, values in block.columns.items()}, index)
+            cells.append(outcome.reason if isinstance(outcome, Drop) else outcome.values[0])
+        return cells
+
+    def _cell(self, rendered: str | PromptTemplateRenderError) -> Any:
+        """Cast what the template came to; gives a Reason where that is no value."""
+        if isinstance(rendered, PromptTemplateRenderError):
+            return Reason(_FAILED, str(rendered))
+        try:
+            return self._cast(rendered)
+        except _BeyondError as error:
+            return Reason(_FAILED, f"the expression gives {_shown(rendered)}, which is no {self._dtype}: {error}")
+        except (ValueError, ArithmeticError):
+            return Reason(_FAILED, f"the expression gives {_shown(rendered)}, which is no {self._dtype}")
+
+
+class _BeyondError(Exception):
+    """A number is none that the column can hold."""
+
+
+def as_int(text: str) -> int:
+    """Read a number and cut off its fraction; it keeps all its digits.
+
+    Raises:
+        ValueError: it is no number.
+        ArithmeticError: it is infinite.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        exact = _decimal(text)
+        # Written out, 1e999999999 would fill the memory.
+        number = int(exact) if exact.adjusted() < _DIGITS else _MOST + 1
+    if not -_MOST - 1 <= number <= _MOST:
+        raise _BeyondError("it is beyond 64 bits (int64)")
+    return number
+
+
+def as_float(text: str) -> float:
+    """Read a number as the nearest one that is represented.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    number = float(text)
+    if math.isinf(number) and _decimal(text).is_finite():
+        raise _BeyondError("it is beyond the largest one (float64)")
+    return number
+
+
+def as_bool(text: str) -> bool:
+    """Read a truth value: a number whose integer part is not zero, or the word true.
+
+    Raises:
+        ArithmeticError: it is an infinite number.
+    """
+    try:
+        number = _decimal(text)
+    except ValueError:
+        return text.strip().casefold() == "true"
+    if number.is_nan():
+        return False
+    if number.is_infinite():
+        raise OverflowError("infinity is no truth value")
+    return bool(number) and number.adjusted() >= 0
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text[:100]!r} is no number") from None
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 100 else f"{text[:100]}...")
+
+
+_MOST = 2**63 - 1
+_DIGITS = 19
+"""Digits of an integer of 64 bits."""
+_CASTS: Mapping[str, Callable[[str], Any]] = {"str": str, "int": as_int, "float": as_float, "bool": as_bool}

@@ -1,0 +1,308 @@
+"""LLM columns: a conversation with a model, written as an exchange that parses, corrects and restarts."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from data_designer.config.column_configs import (
+    LLMCodeColumnConfig,
+    LLMJudgeColumnConfig,
+    LLMStructuredColumnConfig,
+    LLMTextColumnConfig,
+)
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.config.utils.code_lang import CodeLang
+from data_designer.config.utils.trace_type import TraceType
+from data_designer.errors import ParserException, PromptTemplateRenderError
+from data_designer.plan.constraints import constraint
+from data_designer.columns.structured.judge import JudgeSchema
+from data_designer.columns.structured.parsing import is_thinking, is_whole, parse_code, parse_text, unindented
+from data_designer.columns.structured.answers import ResponseSchema
+from data_designer.columns.templating.templates import compile_template
+from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
+
+KEPT_REPLY: Final = 2000
+"""Characters of the last reply that are stored with a rejected row."""
+
+_LONGEST_PROBLEM: Final = 2000
+"""Characters of what is said to be wrong with a reply."""
+
+_LONGEST_CORRECTED: Final = 100_000
+"""Characters of a reply that is repeated for correction; after a longer one the conversation starts anew."""
+
+_MORE_THOUGHTS: Final = 4
+"""Further requests of a cell for replies that are cut off inside the model's reasoning."""
+
+_SHOWN: Final = 200
+"""Characters of a refusal that the model is shown."""
+
+_CALLS: Final = ("tool_calls", "function_call")
+"""Finish reasons of replies that call tools."""
+
+_TOOLLESS: Final = "The reply calls a tool, and there is none. Answer as asked, in words."
+
+_TOO_LONG: Final = "at the token limit"
+
+_CUT: Final = {
+    "length": (_TOO_LONG, "the reply was cut off at the token limit (finish_reason=length): raise `max_tokens`"),
+    "max_tokens": (
+        _TOO_LONG,
+        "the reply was cut off at the token limit (finish_reason=max_tokens): raise `max_tokens`",
+    ),
+    "model_context_window_exceeded": (
+        "at the end of the context window",
+        "the model's context window was exceeded: shorten the prompt",
+    ),
+}
+"""Finish reason of a reply that was cut off to where, as the model is told, and what the user can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationLimits:
+    """How often a model may try again when its reply cannot be parsed."""
+
+    restarts: int
+    """Fresh conversations after the first one."""
+    corrections: int
+    """Follow-up turns in each conversation that tell the model what was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The form in which a kind of column wants its answer."""
+
+    instructions: str
+    parse: Callable[[str], Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the request."""
+    is_whole: Callable[[str], bool] = is_whole
+    """Whether a reply that was cut off can be used all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A reply and the conversation it answers."""
+
+    asked: Sequence[Message]
+    response: Response
+
+    @property
+    def text(self) -> str:
+        """What the parser is given."""
+        return self.response.text.strip()
+
+    @property
+    def reasoning(self) -> str | None:
+        """What the model thought, where it said so."""
+        return (self.response.reasoning or "").strip() or None
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the reply wants tools to be called."""
+        return bool(self.response.tool_calls) or self.response.finish_reason in _CALLS
+
+    def message(self) -> Message:
+        """Give the reply as the next request repeats it."""
+        return _message("assistant", self.text)
+
+    def trace(self) -> Message:
+        """Give the reply as traces show it."""
+        return self.message() | ({"reasoning_content": self.reasoning} if self.reasoning else {})
+
+    def last_message(self) -> list[Message]:
+        """Give the trace that is the reply alone."""
+        return [self.trace()]
+
+    def all_messages(self) -> list[Message]:
+        """Give the trace that is the conversation with the reply."""
+        return [*self.asked, self.trace()]
+
+
+class LlmProgram:
+    """Computes a cell of an `llm-text`, `llm-code`, `llm-structured` or `llm-judge` column.
+
+    A reply that the parser rejects is answered with the parser's own words, up to `corrections` times; then
+    the conversation starts anew from the same first messages, up to `restarts` times; then the row is
+    rejected. So a cell costs at most (1 + restarts) * (1 + corrections) requests, and some more where replies are cut
+    off while the model was still thinking aloud, which it may do more briefly the next time. An empty reply counts as
+    rejected in a text column too.
+    """
+
+    def __init__(
+        self,
+        config: LLMTextColumnConfig,
+        limits: ConversationLimits,
+        engine: JinjaRenderingEngine,
+        known: Collection[str],
+        makes: Sequence[str],
+        native: str | None = None,
+    ) -> None:
+        """Prepare everything that is the same for all cells.
+
+        Args:
+            config: The column.
+            limits: How often the model may try again.
+            engine: How templates are rendered.
+            known: Columns that templates may name.
+            makes: The column and its side effects, in the order in which outcomes list them.
+            native: How the endpoint is asked to constrain replies in JSON (see `plan.constraints`); None where
+                the prompt alone asks.
+        """
+        self._limits = limits
+        self._prompt = compile_template(config.prompt, engine, known)
+        self._system = compile_template(config.system_prompt, engine, known) if config.system_prompt else None
+        form = _form(config, native)
+        self._params = form.params
+        self._suffix = f"\n\n{form.instructions}" if form.instructions else ""
+        self._parse, self._is_whole = form.parse, form.is_whole
+        self._extras = tuple(_side_effect(config, name) for name in makes[1:])
+
+    def exchange(self, record: Record, index: int) -> Exchange:  # noqa: ARG002 - cells do not depend on it
+        """Ask for a record's cell until a reply can be parsed or the limits are reached."""
+        try:
+            first = self._messages(record)
+        except PromptTemplateRenderError as error:
+            return Drop(Reason(type(error).__name__, str(error)))
+        problem, turn = "", _Turn(first, Response(""))
+        thoughts = _MORE_THOUGHTS if self._limits.restarts or self._limits.corrections else 0
+        for _ in range(1 + self._limits.restarts):
+            messages = first
+            for _ in range(1 + self._limits.corrections):
+                turn = _Turn(messages, (yield Request(messages, self._params)))
+                while thoughts and _is_lost_in_thought(turn):
+                    thoughts -= 1
+                    turn = _Turn(messages, (yield Request(messages, self._params)))
+                try:
+                    value = self._value(turn)
+                except ParserException as error:
+                    problem = str(error)[:_LONGEST_PROBLEM]
+                    if len(turn.text) > _LONGEST_CORRECTED:
+                        break
+                    messages = [*messages, turn.message(), _message("user", problem)]
+                else:
+                    return Ok((value, *(extra(turn) for extra in self._extras)))
+        return Drop(self._failure(problem, turn))
+
+    def _value(self, turn: _Turn) -> Any:
+        """What the reply says. Raises ParserException where it says nothing that is wanted."""
+        if turn.response.finish_reason == REFUSED:
+            raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
+        if not turn.text:
+            raise ParserException(_TOOLLESS if turn.calls_tools else "The reply is empty. Answer as asked.")
+        try:
+            return self._answer(unindented(turn.response.text), _CUT.get(turn.response.finish_reason or ""))
+        except (ParserException, MemoryError):
+            raise
+        except Exception as error:
+            # What is in a reply is the model's, and no reason for the run to end.
+            raise ParserException(f"The reply cannot be read ({type(error).__name__}: {error}).") from error
+
+    def _answer(self, reply: str, cut: tuple[str, str] | None) -> Any:
+        """What a reply says, which may have been cut off somewhere."""
+        if cut is not None and (is_thinking(reply) or not self._is_whole(reply)):
+            raise ParserException(f"The reply is cut off {cut[0]}. Answer again, more briefly.")
+        return self._parse(reply)
+
+    def _messages(self, record: Record) -> list[Message]:
+        user = _message("user", self._prompt.render(record) + self._suffix)
+        system = "" if self._system is None else self._system.text(record)
+        return [_message("system", system), user] if system.strip() else [user]
+
+    def _failure(self, problem: str, turn: _Turn) -> Reason:
+        limits = self._limits
+        if limits.restarts or limits.corrections:
+            tried = (
+                f"unsuccessful generation despite {limits.corrections} correction steps "
+                f"and {limits.restarts} conversation restarts"
+            )
+        else:
+            tried = "no retries were attempted"
+        kind, what = _named(turn)
+        parts = [tried, *([what] if what else []), f"last problem: {problem}"]
+        return Reason(kind, "; ".join(parts), last_reply=turn.text[:KEPT_REPLY])
+
+
+def _is_lost_in_thought(turn: _Turn) -> bool:
+    """Whether a reply was cut off before the model began to answer."""
+    return (turn.response.finish_reason or "") in _CUT and is_thinking(turn.response.text)
+
+
+def _named(turn: _Turn) -> tuple[str, str]:
+    """The kind of a reply that is of no use, and what the user can do about it."""
+    finish = turn.response.finish_reason or ""
+    if finish in _CUT:
+        return "ModelTruncatedReplyError", _CUT[finish][1]
+    if finish == REFUSED:
+        return (
+            "ModelRefusalError",
+            "the model or its filter declined to answer: change the prompt or the model",
+        )
+    if not turn.text and turn.calls_tools:
+        what = (
+            f"the reply calls {_tools(turn.response.tool_calls)} instead of answering, and the column has no tools: "
+            "take `tools` and `functions` out of extra_body, or choose a model that answers without them"
+        )
+        return "ModelToolCallsReplyError", what
+    if not turn.text:
+        return (
+            "ModelEmptyReplyError",
+            "the reply is empty: is it a chat model, or does it only think?",
+        )
+    return "ModelGenerationValidationFailureError", ""
+
+
+def _tools(calls: Sequence[Mapping[str, Any]]) -> str:
+    functions = [call.get("function") for call in calls]
+    names = [function.get("name") for function in functions if isinstance(function, Mapping)]
+    shown = ", ".join(repr(name[:_SHOWN]) for name in names[:3] if isinstance(name, str))
+    return f"the tool {shown}" if shown else "tools"
+
+
+def unsupported(config: LLMTextColumnConfig) -> list[str]:
+    """List what the column asks for and this version cannot do."""
+    found = []
+    if config.multi_modal_context:
+        found.append("multi_modal_context is not supported by this version")
+    if config.tool_alias is not None:
+        found.append("tool_alias is not supported by this version")
+    return found
+
+
+def _form(config: LLMTextColumnConfig, native: str | None) -> _Form:
+    match config:
+        case LLMCodeColumnConfig():
+            language = CodeLang.parse_lang(config.code_lang)
+            return _Form(_code_instructions(language), lambda reply: parse_code(reply, language))
+        case LLMStructuredColumnConfig(output_format=dict() as schema):
+            return _json_form(ResponseSchema(schema, bare=native is not None), config.name, native)
+        case LLMJudgeColumnConfig():
+            return _json_form(JudgeSchema(config.scores, bare=native is not None), config.name, native)
+        case _:
+            return _Form("", parse_text, is_whole=lambda _: True)
+
+
+def _json_form(schema: ResponseSchema | JudgeSchema, name: str, native: str | None) -> _Form:
+    params = {} if native is None else constraint(native, name, schema.asked)
+    return _Form(schema.instructions, schema.parse, params)
+
+
+def _code_instructions(language: str) -> str:
+    return (
+        f"* Write the code in {language}.\n"
+        f"* Follow the syntax and the good practice of {language}.\n"
+        f"* Put the code into a Markdown code fence tagged `{language}`, opened by ```{language} "
+        "and closed by ```.\n"
+        "* Give exactly one code fence."
+    )
+
+
+def _side_effect(config: LLMTextColumnConfig, name: str) -> Callable[[_Turn], Any]:
+    if name == f"{config.name}__reasoning_content":
+        return lambda turn: turn.reasoning
+    if name == f"{config.name}__trace":
+        return _Turn.last_message if config.with_trace == TraceType.LAST_MESSAGE else _Turn.all_messages
+    raise ValueError(f"column {config.name!r} does not make {name!r}")
+
+
+def _message(role: str, text: str) -> Message:
+    return {"role": role, "content": [{"type": "text", "text": text}]}

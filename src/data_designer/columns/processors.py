@@ -1,0 +1,127 @@
+"""Processors of finished batches: which columns to drop, and rows in another form."""
+
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from data_designer.config.processors import SchemaTransformProcessorConfig
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.columns.templating.seeded_random import draw_for
+from data_designer.columns.random_streams import key
+from data_designer.columns.templating.templates import Template, compile_json_template, template_violations
+from data_designer.values import Block, Record
+
+logger = logging.getLogger(__name__)
+
+
+def drop_columns(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Name the columns that a drop processor removes, in the order of `names`."""
+    wanted = list(patterns)
+    return [name for name in names if any(_matches(pattern, name) for pattern in wanted)]
+
+
+def unmatched_patterns(patterns: Iterable[str], names: Collection[str]) -> list[str]:
+    """Name the patterns that no column matches; they deserve a warning."""
+    return [pattern for pattern in patterns if not any(_matches(pattern, name) for name in names)]
+
+
+class SchemaTransform:
+    """Writes rows in the form of a template, compiled once.
+
+    Each text in the template is a Jinja template of its own; what it interpolates stays inside that text,
+    written as JSON writes it. Everything else in the template is kept as it is.
+    """
+
+    def __init__(
+        self, config: SchemaTransformProcessorConfig, engine: JinjaRenderingEngine, known: Collection[str]
+    ) -> None:
+        """Compile the template.
+
+        Args:
+            config: The processor.
+            engine: How templates are rendered.
+            known: Columns of the finished batch.
+
+        Raises:
+            PromptTemplateRenderError: a text of the template breaks a rule of the engine.
+        """
+        self._name = config.name
+        self._form = _compiled(config.template, engine, known)
+
+    def apply(self, block: Block, seed: int = 0) -> list[dict[str, Any]]:
+        """Transform every row, in the order of the block; one that cannot be rendered is all null, which is said.
+
+        Args:
+            block: the rows.
+            seed: what `random` draws from.
+        """
+        stream = key(seed, "processor", self._name)
+        return [self._transformed(block, place, stream) for place in range(len(block))]
+
+    def _transformed(self, block: Block, place: int, stream: int) -> dict[str, Any]:
+        draw_for(stream, int(block.rows[place]))
+        record = {name: values[place] for name, values in block.columns.items()}
+        try:
+            row: dict[str, Any] = _filled(self._form, record)
+        except Exception as error:  # noqa: BLE001 - a template is the user's program; what is paid for is kept
+            logger.warning(
+                "processor=%s record=%d is null there: %s: %s",
+                self._name,
+                block.rows[place],
+                type(error).__name__,
+                error,
+            )
+            return dict.fromkeys(self._form)
+        return row
+
+
+def transform_violations(
+    config: SchemaTransformProcessorConfig, engine: JinjaRenderingEngine, known: Collection[str]
+) -> list[str]:
+    """List everything that would keep a schema transform from being applied; empty when it is fine."""
+    return [
+        f"{where}: {violation}"
+        for where, text in _texts(config.template, "template")
+        for violation in template_violations(text, engine, known)
+    ]
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return fnmatchcase(name, pattern) if "*" in pattern else name == pattern
+
+
+def _compiled(form: Any, engine: JinjaRenderingEngine, known: Collection[str]) -> Any:
+    match form:
+        case str():
+            return compile_json_template(form, engine, known)
+        case dict():
+            return {key: _compiled(value, engine, known) for key, value in form.items()}
+        case list() | tuple():
+            return [_compiled(value, engine, known) for value in form]
+        case _:
+            return form
+
+
+def _filled(form: Any, record: Record) -> Any:
+    match form:
+        case Template():
+            return form.text(record)
+        case dict():
+            return {key: _filled(value, record) for key, value in form.items()}
+        case list():
+            return [_filled(value, record) for value in form]
+        case _:
+            return form
+
+
+def _texts(form: Any, where: str) -> Iterator[tuple[str, str]]:
+    match form:
+        case str():
+            yield where, form
+        case dict():
+            for key, value in form.items():
+                yield from _texts(value, f"{where}.{key}")
+        case list() | tuple():
+            for place, value in enumerate(form):
+                yield from _texts(value, f"{where}[{place}]")

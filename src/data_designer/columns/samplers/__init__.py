@@ -1,0 +1,1 @@
+"""Sampler columns: parameters checked, values drawn."""

@@ -1,0 +1,1 @@
+"""The seed dataset: read, chosen from, and given to records."""

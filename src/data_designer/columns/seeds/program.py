@@ -1,0 +1,274 @@
+"""The seed dataset: reading it, choosing its rows, and giving record k its row."""
+
+import logging
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
+from data_designer.config.seed_source import LocalFileSeedSource, ReadOptions
+from data_designer.config.seed_source_dataframe import DataFrameSeedSource
+from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
+from data_designer.object_storage import Location, ObjectPath, Objects, is_url, matching
+from data_designer.columns.seeds.csv_dialect import SPACES
+from data_designer.columns.seeds.csv_files import CsvTable, read_csv
+from data_designer.columns.seeds.csv_types import as_declared, looks_numeric, typed
+from data_designer.columns.seeds.json_files import json_rows, table_of
+from data_designer.columns.seeds.arrow_types import NO_UNICODE, RefusedError, column_of, kept, makes_alike, values_of
+from data_designer.columns.random_streams import Indices, key, permuted
+from data_designer.values import Block, Made
+
+logger = logging.getLogger(__name__)
+
+_MOST_NAMES = 20
+
+
+def read_seed(config: SeedConfig) -> pa.Table:
+    """The selected rows of the seed dataset.
+
+    Raises:
+        SeedReaderError: it is missing, empty or malformed; the message names the file, and the line where it is known.
+        SeedReaderConfigError: its kind cannot be read by this version.
+        SeedDatasetError: the selection reaches beyond its rows.
+    """
+    table = _read(config)
+    _check_columns(table.column_names, _name(config))
+    if not table.num_rows:
+        raise SeedReaderError(f"the seed dataset {_name(config)} is empty; it needs at least one row")
+    # One chunk a column, so that taking rows costs the same however many files there were.
+    return _selected(table, config).combine_chunks()
+
+
+def _check_columns(names: Sequence[str], where: str) -> None:
+    if not names:
+        raise SeedReaderError(f"the seed dataset {where} has no columns")
+    for place, name in enumerate(names, 1):
+        if not name.strip():
+            raise SeedReaderError(f"column {place} of the seed dataset {where} has no name; give it one")
+        if names.index(name) != place - 1:
+            raise SeedReaderError(f"the seed dataset {where} has two columns named '{name}'; rename one")
+
+
+def _read(config: SeedConfig) -> pa.Table:
+    source = config.source
+    match source:
+        case LocalFileSeedSource():
+            return _read_files(source)
+        case DataFrameSeedSource():
+            return kept(_from_frame(source.df), "DataFrame")
+        case _:
+            raise SeedReaderConfigError(
+                f"seed sources of kind '{source.seed_type}' are not supported by this version; use a file"
+            )
+
+
+def _read_files(source: LocalFileSeedSource) -> pa.Table:
+    path = source.runtime_path
+    try:
+        places = list(_places(path))
+        if not places:
+            raise SeedReaderError(f"no seed file matches {path}")
+        return _read_all(path, places, source.read_options or ReadOptions())
+    except OSError as error:
+        raise SeedReaderError(f"the seed files {path} cannot be listed: {_plainly(error)}") from error
+    except pa.ArrowException as error:
+        raise SeedReaderError(
+            f"the seed files {path} do not fit together: {error}; give their columns one type"
+        ) from error
+
+
+def _places(path: str) -> Iterable[Location]:
+    if is_url(path):
+        return matching(path)
+    return map(Path, sorted(glob(path)) if "*" in path else [path])
+
+
+def _read_all(path: str, places: Sequence[Location], options: ReadOptions) -> pa.Table:
+    # What a column is follows from its values in all files.
+    match places[0].suffix.lower():
+        case ".csv":
+            return _typed(path, [_read_file(place, _divided(",", options)) for place in places], options)
+        case ".tsv":
+            return _typed(path, [_read_file(place, _divided("\t", options)) for place in places], options)
+        case ".parquet":
+            return _together([_read_file(place, _read_parquet) for place in places])
+        case _:
+            read = partial(_read_json, encoding=options.encoding)
+            return table_of([row for place in places for row in _read_file(place, read)], path)
+
+
+def _together(tables: Sequence[pa.Table]) -> pa.Table:
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+
+
+def _from_frame(frame: Any) -> pa.Table:
+    if named := [str(name) for name in frame.index.names if name is not None]:
+        logger.warning(
+            "the index %s of the seed DataFrame is left out; reset_index() makes it a column", ", ".join(named)
+        )
+    columns = []
+    for place, name in enumerate(map(str, frame.columns)):
+        try:
+            columns.append(_column_of_frame(name, frame.iloc[:, [place]]))
+        except UnicodeEncodeError as error:
+            raise SeedReaderError(f"column '{name}' of the seed DataFrame {NO_UNICODE}") from error
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            raise SeedReaderError(
+                f"column '{name}' of the seed DataFrame cannot be read: {error}; give it one type"
+            ) from error
+        except RefusedError as error:
+            raise SeedReaderError(f"column '{name}' of the seed DataFrame {error}") from error
+    return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def _column_of_frame(name: str, frame: Any) -> tuple[pa.Field, pa.ChunkedArray]:
+    column = frame.iloc[:, 0]
+    try:
+        array = pa.Table.from_pandas(frame, preserve_index=False).column(0)
+    except (pa.ArrowException, OverflowError):
+        values = _objects(column)
+        if {type(value) for value in values} - {type(None)} != {int}:
+            raise
+        return column_of(name, values)  # More digits than 64 bits hold.
+    if column.dtype == object and makes_alike(array.type):
+        return column_of(name, _objects(column), array)
+    return pa.field(name, array.type), array
+
+
+def _objects(column: Any) -> list[Any]:
+    return [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
+
+
+def _name(config: SeedConfig) -> str:
+    return str(getattr(config.source, "path", "DataFrame"))
+
+
+Read = Callable[[Location, pa.NativeFile], Any]
+
+
+def _read_file(place: Location, read: Read) -> Any:
+    try:
+        content = _content(place)
+        if content.size() == 0:
+            raise SeedReaderError(f"the seed file {place} is empty; it needs a header and at least one row")
+        return read(place, content)
+    except OSError as error:
+        raise SeedReaderError(f"the seed file {place} cannot be read: {_plainly(error)}") from error
+    except UnicodeDecodeError as error:
+        raise SeedReaderError(
+            f"the seed file {place} is not {error.encoding.upper()} at byte {error.start}; save it as UTF-8"
+        ) from error
+    except pa.ArrowException as error:
+        raise SeedReaderError(f"the seed file {place} is malformed: {error}") from error
+
+
+def _content(place: Location) -> pa.NativeFile:
+    """An open file; a whole object, since one is read anyhow."""
+    if isinstance(place, ObjectPath):
+        return pa.BufferReader(Objects(place.parent).read(place.name))
+    return pa.OSFile(str(place))
+
+
+def _plainly(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _read_parquet(place: Location, content: pa.NativeFile) -> pa.Table:
+    return kept(pq.ParquetFile(content, pre_buffer=False).read(use_threads=False), str(place))
+
+
+def _read_json(place: Location, content: pa.NativeFile, *, encoding: str | None) -> list[dict[str, Any]]:
+    return json_rows(place, content.read(), encoding)
+
+
+def _divided(usual: str, options: ReadOptions) -> Read:
+    return partial(read_csv, usual=usual, options=options)
+
+
+def _typed(path: str, files: Sequence[CsvTable], options: ReadOptions) -> pa.Table:
+    """The columns of CSV files in the types of their values, and a line in the log of how they were read."""
+    text = _together([file.table for file in files])
+    _check_columns(text.column_names, path)
+    wanted = dict.fromkeys(text.column_names, options.dtype) if isinstance(options.dtype, str) else options.dtype or {}
+    if unknown := [name for name in wanted if name not in text.column_names]:
+        raise SeedReaderError(
+            f"read_options.dtype names '{unknown[0]}', but the seed dataset {path} has {', '.join(text.column_names)}"
+        )
+    fields, columns = [], []
+    for name, column in zip(text.column_names, text.columns, strict=True):
+        kind = wanted.get(name)
+        try:
+            field, values = typed(name, column) if kind is None else as_declared(name, column, kind)
+        except RefusedError as error:
+            raise SeedReaderError(f"column '{name}' of the seed dataset {path} {error}") from error
+        fields.append(field)
+        columns.append(values)
+    table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
+    _say(path, files, table, wanted)
+    return table
+
+
+def _say(path: str, files: Sequence[CsvTable], table: pa.Table, declared: Collection[str]) -> None:
+    found = {
+        "delimiter": {"spaces" if file.dialect.delimiter == SPACES else file.dialect.delimiter for file in files},
+        "encoding": {file.encoding for file in files},
+        "unnamed column": {file.named for file in files if file.named},
+    }
+    said = [f"{what}={', '.join(map(repr, sorted(values)))}" for what, values in found.items() if values]
+    if left_out := max(file.left_out for file in files):
+        said.append(f"empty columns left out={left_out}")
+    kept_as_text = [
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if name not in declared and pa.types.is_string(column.type) and looks_numeric(column)
+    ]
+    if kept_as_text:
+        more = ", …" if len(kept_as_text) > _MOST_NAMES else ""
+        said.append(f"numbers kept as text={', '.join(kept_as_text[:_MOST_NAMES])}{more}")
+    logger.info("seed=%s columns=%d %s", path, table.num_columns, " ".join(said))
+
+
+def _selected(table: pa.Table, config: SeedConfig) -> pa.Table:
+    selection = config.selection_strategy
+    if isinstance(selection, PartitionBlock):
+        if selection.num_partitions > table.num_rows:
+            raise SeedDatasetError(f"{selection.num_partitions} partitions of {table.num_rows} seed rows; use fewer")
+        selection = selection.to_index_range(table.num_rows)
+    if not isinstance(selection, IndexRange):
+        return table
+    if selection.end >= table.num_rows:
+        raise SeedDatasetError(
+            f"the selection ends at row {selection.end}, but the last seed row is {table.num_rows - 1}"
+        )
+    return table.slice(selection.start, selection.size)
+
+
+class SeedProgram:
+    """Gives each record its seed row: row k mod size, or without replacement in a new order each pass."""
+
+    def __init__(self, columns: Sequence[str], strategy: SamplingStrategy | str, seed: int, table: pa.Table) -> None:
+        self._shuffled = SamplingStrategy(strategy) == SamplingStrategy.SHUFFLE
+        self._seed = seed
+        self._table = table.select(list(columns))
+
+    def run(self, block: Block) -> Made:
+        """Take the rows."""
+        taken = self._table.take(pa.array(self._places(block.rows)))
+        columns = {field.name: values_of(taken.column(field.name), field) for field in taken.schema}
+        return Made(columns)
+
+    def _places(self, rows: Indices) -> Indices:
+        passes, places = np.divmod(rows, self._table.num_rows)
+        if self._shuffled:
+            for number in np.unique(passes).tolist():
+                mine = passes == number
+                stream = key(self._seed, "seed dataset", str(number))
+                places[mine] = permuted(stream, places[mine], self._table.num_rows)
+        return places

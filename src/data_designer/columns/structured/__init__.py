@@ -1,0 +1,1 @@
+"""Answers in JSON: read out of replies, held to their schemas."""

@@ -1,0 +1,1 @@
+"""Jinja templates over records: checked, compiled, rendered within bounds."""

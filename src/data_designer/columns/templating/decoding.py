@@ -1,0 +1,172 @@
+"""Turns a cell's value into what templates may see: JSON types, with the objects and lists of JSON text decoded."""
+
+import json
+import math
+from base64 import b64encode
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from data_designer.columns.templating.exact import Exact, numpy_seconds, seconds
+from data_designer.columns.templating.scalar_text import LONGEST, NUMBER, WORDS, ScalarText
+
+_TEXT = {str}
+_SPACE = " \t\n\r"
+_CLOSING = {"{": "}", "[": "]"}
+_OPENING = frozenset({*_SPACE, *_CLOSING, *"0123456789", *(word[0] for word in WORDS), "-"})
+"""First characters of JSON texts. What begins with another, as nearly all prose does, is only text."""
+
+
+def decoded(value: Any) -> Any:
+    """Give a cell's value as templates see it.
+
+    Values that JSON does not know become what it would hold in their place (dates their ISO text, NaN null,
+    arrays lists), and every string that is a JSON object or list, at any depth, becomes what it says. Nothing is
+    changed in place.
+    """
+    convert = _CONVERSIONS.get(type(value))
+    return _foreign(value) if convert is None else convert(value)
+
+
+def decoded_fields(value: Any, fields: Collection[str]) -> Any:
+    """Give a cell's value as templates see it that read nothing of a dict but some keys.
+
+    Of a dict, only those keys are there.
+    """
+    # A key that is no text could be one of them once it is text.
+    if type(value) is dict and set(map(type, value)) <= _TEXT:
+        return {key: decoded(value[key]) for key in fields if key in value}
+    return decoded(value)
+
+
+def decoded_text(text: str) -> Any:
+    """Give the object or list that a text says if it is one in JSON, else the text itself.
+
+    A text that JSON reads as a number, a truth value or null stays a text that can be calculated with. JSON is
+    attempted only where the first and last characters allow it: nearly all cells are prose, and a failed attempt
+    costs more than the whole rest of a prompt.
+    """
+    if text[:1] not in _OPENING:
+        return text
+    body = text.strip(_SPACE)
+    if not body:
+        return text
+    first = body[0]
+    if (last := _CLOSING.get(first)) is not None:
+        return _loaded(text) if body[-1] == last else text
+    if body in WORDS or (first in "-0123456789" and len(body) <= LONGEST and NUMBER.fullmatch(body)):
+        return ScalarText(text)
+    return text
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {_key(key): decoded(item) for key, item in value.items()}
+
+
+def _sequence(value: Any) -> list[Any]:
+    return [decoded(item) for item in value]
+
+
+def _key(key: Any) -> str:
+    match key:
+        case str():
+            return key
+        case None | bool():
+            return json.dumps(key)
+        case _:
+            return str(key)
+
+
+_CONVERSIONS: Mapping[type, Callable[[Any], Any]] = {
+    str: decoded_text,
+    int: _same,
+    bool: _same,
+    type(None): _same,
+    float: _number,
+    dict: _mapping,
+    list: _sequence,
+    tuple: _sequence,
+}
+
+
+def _foreign(value: Any) -> Any:
+    """Convert what is not a plain JSON type."""
+    match value:
+        case str():
+            return decoded_text(str(value))
+        case Enum():
+            return decoded(value.value)
+        case Mapping():
+            return _mapping(value)
+        case set() | frozenset() | list() | tuple():
+            return _sequence(value)
+        case np.ndarray() | np.generic():
+            return _numpy(value)
+        case _:
+            return _scalar(value)
+
+
+def _numpy(value: "np.ndarray[Any, Any] | np.generic") -> Any:
+    match value:
+        case np.datetime64() | np.timedelta64() if np.isnat(value):
+            return None
+        case np.datetime64():
+            return str(value)
+        case np.timedelta64():
+            return numpy_seconds(value)
+        case np.ndarray():
+            return _sequence(value)
+        case _:
+            return decoded(value.item())
+
+
+def _scalar(value: Any) -> Any:
+    """Convert one thing; unknown objects become their text."""
+    if _is_missing(value):
+        return None
+    match value:
+        case Decimal():
+            return Exact(value)
+        case timedelta():
+            return seconds(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+        case bytes() | bytearray():
+            return _bytes(bytes(value))
+        case _:
+            return str(value)
+
+
+def _bytes(value: bytes) -> Any:
+    """Give the text that bytes are, or as JSON and mail show others: base64."""
+    try:
+        return decoded_text(value.decode())
+    except UnicodeDecodeError:
+        return b64encode(value).decode()
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell NaN, NaT and NA of whatever class: none of them equals itself."""
+    try:
+        return bool(value != value)  # noqa: PLR0124 - that is the test
+    except (TypeError, ArithmeticError):  # A signalling NaN answers nothing at all.
+        return True

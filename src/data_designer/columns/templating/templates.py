@@ -1,0 +1,348 @@
+"""Jinja templates over records: checked and compiled once a step, rendered once a cell."""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
+from typing import Any, Final
+
+from jinja2 import Environment, Undefined, UndefinedError, nodes
+from jinja2 import Template as Compiled
+
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.config.templates import parsed, references
+from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
+from data_designer.columns.templating.costs import LimitExceededError
+from data_designer.columns.templating.decoding import decoded, decoded_fields
+from data_designer.columns.templating.environments import compiled, environment, environment_for
+from data_designer.values import Record
+
+SECURE_FILTERS: Final = frozenset(
+    {
+        "abs",
+        "capitalize",
+        "escape",
+        "first",
+        "float",
+        "forceescape",
+        "int",
+        "items",
+        "jsonpath",
+        "last",
+        "length",
+        "list",
+        "lower",
+        "max",
+        "min",
+        "random",
+        "replace",
+        "reverse",
+        "round",
+        "sort",
+        "string",
+        "title",
+        "trim",
+        "truncate",
+        "unique",
+        "upper",
+        "urlencode",
+    }
+)
+MAX_NODES: Final = 600
+MAX_DEPTH: Final = 10
+MAX_CHARACTERS: Final = 512_000
+
+_ELSEWHERE: Mapping[type[nodes.Node], str] = {
+    nodes.Import: "import",
+    nodes.FromImport: "from ... import",
+    nodes.Include: "include",
+    nodes.Extends: "extends",
+}
+"""Constructs that need other templates, of which there are none."""
+_FORBIDDEN: Mapping[type[nodes.Node], str] = {
+    **_ELSEWHERE,
+    nodes.Block: "block",
+    nodes.Macro: "macro",
+    nodes.CallBlock: "call",
+    nodes.Assign: "set",
+    nodes.AssignBlock: "set",
+}
+"""Constructs that the secure engine refuses."""
+_CALLABLE_TEXT = re.compile(r"<(?:built-in|bound) (?:method|function) |<function |<class '|<method-wrapper ")
+
+Path = tuple[str | int, ...]
+
+
+class Template:
+    """A compiled template. Many threads may render it at once."""
+
+    __slots__ = ("_constant", "_decoders", "_paths", "_render", "_secure", "names")
+
+    def __init__(self, compiled: Compiled, syntax: nodes.Template, names: Collection[str], *, secure: bool) -> None:
+        self._secure = secure
+        self._paths = tuple(dict.fromkeys(_paths(syntax)))
+        self.names: tuple[str, ...] = tuple(sorted(names))
+        self._decoders = {name: _decoder(name, self._paths) for name in self.names}
+        self._render = _joined(syntax, self.names, compiled.environment) or compiled.render
+        self._constant = self._rendered({}) if _is_constant(syntax) else None
+
+    def render(self, record: Record) -> str:
+        """Render for a record; only the columns the template names are looked at.
+
+        Raises:
+            PromptTemplateRenderError: the template fails for this record or, under the secure engine, comes
+                to nothing.
+        """
+        return self._nonempty(self._seen(record))
+
+    def render_rows(self, columns: Mapping[str, Sequence[Any]], rows: int) -> Iterator[str | PromptTemplateRenderError]:
+        """Render for each of some rows: what `render` returns for its record, or raises."""
+        names = [name for name in self.names if name in columns]
+        seen = [map(self._decoders[name], columns[name]) for name in names]
+        for values in zip(*seen, strict=True) if seen else repeat((), rows):
+            try:
+                yield self._nonempty(dict(zip(names, values, strict=True)))
+            except PromptTemplateRenderError as error:
+                yield error
+
+    def text(self, record: Record) -> str:
+        """Render for a record where coming to nothing is no failure.
+
+        Raises:
+            PromptTemplateRenderError: the template fails for this record.
+        """
+        return self._text(self._seen(record))
+
+    def _seen(self, record: Record) -> dict[str, Any]:
+        return {name: decode(record[name]) for name, decode in self._decoders.items() if name in record}
+
+    def _nonempty(self, values: dict[str, Any]) -> str:
+        text = self._text(values)
+        if self._secure and not text.strip():
+            why = _culprit(self._paths, values) or "none of its conditions holds for this record"
+            raise PromptTemplateRenderError(f"the template renders to empty text: {why}")
+        return text
+
+    def _text(self, values: dict[str, Any]) -> str:
+        return self._rendered(values) if self._constant is None else self._constant
+
+    def _rendered(self, values: dict[str, Any]) -> str:
+        try:
+            text = self._render(values)
+        except UndefinedError as error:
+            why = _culprit(self._paths, values)
+            raise PromptTemplateRenderError(f"the template cannot be rendered: {why or error.message}") from error
+        except LimitExceededError as error:
+            raise PromptTemplateRenderError(f"the template exceeds a limit: {error}") from error
+        except (RecursionError, MemoryError) as error:
+            why = "deep" if isinstance(error, RecursionError) else "large"
+            raise PromptTemplateRenderError(
+                f"the template exceeds a limit: what it makes or calls is too {why}"
+            ) from error
+        # A template is the user's program and may raise anything.
+        except Exception as error:
+            raise PromptTemplateRenderError(
+                f"the template cannot be rendered: {type(error).__name__}: {error}"
+            ) from error
+        return self._checked(text) if self._secure else text
+
+    def _checked(self, text: str) -> str:
+        if len(text) > MAX_CHARACTERS:
+            raise PromptTemplateRenderError(
+                f"the template renders to {len(text)} characters; at most {MAX_CHARACTERS} are allowed. "
+                "Shorten what it interpolates, for example with the `truncate` filter."
+            )
+        if "<" in text and (found := _CALLABLE_TEXT.search(text)):
+            raise PromptTemplateRenderError(
+                f"the template prints a function ({found.group().strip()} ...>) and no value; "
+                "where a key has the name of a method, write {{ column['key'] }}."
+            )
+        return text
+
+
+def compile_template(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> Template:
+    """Compile a prompt or expression.
+
+    Raises:
+        UserJinjaTemplateSyntaxError: it does not parse.
+        PromptTemplateRenderError: it breaks a rule of the engine; every violation is listed.
+    """
+    return _compile(text, engine, known, environment_for(text, engine))
+
+
+def compile_json_template(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> Template:
+    """Compile a text that becomes a string inside JSON.
+
+    Values are written as JSON writes them, and in `{{ column.items }}` a key wins over a method.
+
+    Raises:
+        UserJinjaTemplateSyntaxError: it does not parse.
+        PromptTemplateRenderError: it breaks a rule of the engine; every violation is listed.
+    """
+    return _compile(text, engine, known, environment_for(text, engine, _json_text))
+
+
+def template_violations(text: str, engine: JinjaRenderingEngine, known: Collection[str]) -> list[str]:
+    """List everything that would keep a template from ever being rendered; empty when it is fine."""
+    try:
+        return _violations(text, environment(engine, metered=False), engine, known)
+    except UserJinjaTemplateSyntaxError as error:
+        return [str(error)]
+
+
+def _compile(text: str, engine: JinjaRenderingEngine, known: Collection[str], within: Environment) -> Template:
+    if violations := _violations(text, within, engine, known):
+        raise PromptTemplateRenderError("the template is refused: " + "; ".join(violations))
+    secure = engine == JinjaRenderingEngine.SECURE
+    return Template(compiled(within, text), parsed(text, within), references(text), secure=secure)
+
+
+_IN_NATIVE: Final = " (RunConfig(jinja_rendering_engine='native') has it)"
+
+
+def _violations(text: str, within: Environment, engine: JinjaRenderingEngine, known: Collection[str]) -> list[str]:
+    syntax = parsed(text, within)
+    secure = engine == JinjaRenderingEngine.SECURE
+    unknown = sorted(references(text).difference(known))
+    found = [f"`{name}` is not a column of this dataset" for name in unknown]
+    filters = SECURE_FILTERS if secure else within.filters.keys()
+    used = sorted({node.name for node in syntax.find_all(nodes.Filter)})
+    found += [
+        f"filter `{name}` is not available; there are {', '.join(sorted(filters))}{_elsewhere(name, within)}"
+        for name in used
+        if name not in filters
+    ]
+    tests = sorted({node.name for node in syntax.find_all(nodes.Test)})
+    found += [f"there is no test `{name}`" for name in tests if name not in within.tests]
+    found += _construct_violations(syntax, _FORBIDDEN if secure else _ELSEWHERE)
+    if secure:
+        found += _loop_violations(syntax)
+        found += _size_violations(syntax)
+    elif "self" in known and any(name.name == "self" for name in syntax.find_all(nodes.Name)):
+        found.append("`self` is Jinja's word for the template itself; give the column another name")
+    return found
+
+
+def _elsewhere(name: str, within: Environment) -> str:
+    return _IN_NATIVE if name in within.filters else ""
+
+
+def _construct_violations(syntax: nodes.Template, forbidden: Mapping[type[nodes.Node], str]) -> list[str]:
+    words = sorted({word for kind, word in forbidden.items() if syntax.find(kind) is not None})
+    hint = _IN_NATIVE if forbidden is _FORBIDDEN else ""
+    return [f"`{word}` is not allowed in a template{hint}" for word in words]
+
+
+def _loop_violations(syntax: nodes.Template) -> list[str]:
+    found = []
+    loops = list(syntax.find_all(nodes.For))
+    if any(loop.recursive for loop in loops):
+        found.append("a recursive `for` is not allowed")
+    if any(loop.find(nodes.For) is not None for loop in loops):
+        found.append(f"a `for` inside a `for` is not allowed{_IN_NATIVE}")
+    if any(name.name == "self" for name in syntax.find_all(nodes.Name)):
+        found.append("`self` is not allowed")
+    return found
+
+
+def _size_violations(syntax: nodes.Template) -> list[str]:
+    found = []
+    if (count := 1 + sum(1 for _ in syntax.find_all(nodes.Node))) > MAX_NODES:
+        found.append(f"it has {count} syntax nodes; at most {MAX_NODES} are allowed")
+    if (depth := _depth(syntax)) > MAX_DEPTH:
+        found.append(f"it is nested {depth} levels deep; at most {MAX_DEPTH} are allowed")
+    return found
+
+
+def _depth(node: nodes.Node) -> int:
+    return max((1 + _depth(child) for child in node.iter_child_nodes()), default=0)
+
+
+def _is_constant(syntax: nodes.Template) -> bool:
+    """Tell whether nothing in it is computed; a filter such as `random` may differ from cell to cell."""
+    return all(isinstance(node, nodes.TemplateData | nodes.Output) for node in syntax.find_all(nodes.Node))
+
+
+def _joined(
+    syntax: nodes.Template, names: Sequence[str], environment: Environment
+) -> Callable[[dict[str, Any]], str] | None:
+    """Give a way to render a template that only sets values between texts; None where Jinja has to do it.
+
+    Jinja prints a value as `str` does, and one that is not there as nothing.
+    """
+    if environment.finalize is not None or environment.autoescape or environment.undefined is not Undefined:
+        return None
+    parts = []
+    for output in syntax.body:
+        for node in output.nodes if isinstance(output, nodes.Output) else (None,):
+            match node:
+                case nodes.TemplateData():
+                    parts.append(node.data.replace("%", "%%"))
+                case nodes.Name() if node.name in names:
+                    parts.append(f"%({node.name})s")
+                case _:
+                    return None
+    pattern = "".join(parts)
+    nothing = dict.fromkeys(names, "")
+    return lambda values: pattern % (values if len(values) == len(nothing) else nothing | values)
+
+
+def _decoder(name: str, paths: Collection[Path]) -> Callable[[Any], Any]:
+    """Give a way to decode a column, or only those keys of it that are read."""
+    keys = [path[1] if len(path) > 1 else None for path in paths if path[0] == name]
+    fields = frozenset(key for key in keys if isinstance(key, str) and not hasattr(dict, key))
+    # What is read as a whole, by position or by a method is needed whole.
+    return partial(decoded_fields, fields=fields) if keys and fields.issuperset(keys) else decoded
+
+
+def _paths(node: nodes.Node) -> Iterator[Path]:
+    """Yield what the template reads: a column name, then keys."""
+    for child in node.iter_child_nodes():
+        path = _path(child)
+        if path is None:
+            yield from _paths(child)
+        else:
+            yield path
+
+
+def _path(node: nodes.Node) -> Path | None:
+    match node:
+        case nodes.Name(ctx="load"):
+            return (node.name,)
+        case nodes.Getattr():
+            base = _path(node.node)
+            return None if base is None else (*base, node.attr)
+        case nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
+            base = _path(node.node)
+            return None if base is None else (*base, key)
+        case _:
+            return None
+
+
+def _culprit(paths: Collection[Path], values: Mapping[str, Any]) -> str | None:
+    """Name the first thing that a template reads and that is not there, null or empty."""
+    for path in paths:
+        value: Any = values
+        for depth, key in enumerate(path):
+            try:
+                value = value[key]
+            except (LookupError, TypeError):
+                return f"`{_dotted(path[: depth + 1])}` is missing in this record"
+        if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
+            return f"`{_dotted(path)}` is {'null' if value is None else 'empty'} in this record"
+    return None
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(key) for key in path)
+
+
+def _json_text(value: Any) -> Any:
+    match value:
+        case str() | Undefined():
+            return value
+        case bool() | None | dict() | list():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return str(value)

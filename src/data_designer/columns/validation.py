@@ -1,0 +1,183 @@
+"""Validation columns: code judged by linters, or rows judged by a user's function."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+import numpy as np
+
+from data_designer.config.column_configs import ValidationColumnConfig
+from data_designer.config.utils.code_lang import CodeLang
+from data_designer.config.validator_params import (
+    CodeValidatorParams,
+    LocalCallableValidatorParams,
+    RemoteValidatorParams,
+)
+from data_designer.errors import ConfigCompilationError, LocalCallableValidationError
+from data_designer.columns.frames import cells, in_order, to_frame
+from data_designer.columns.linting import Linter, PythonLinter, SqlLinter, Verdict, ruff_path, sql_is_available
+from data_designer.columns.foreign_calls import is_end_of_process, said_by
+from data_designer.values import Block, Made, Reason
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from jsonschema.protocols import Validator
+
+_NO_REMOTE: Final = "a remote validator is not supported by this version; use a local_callable"
+_NO_RUFF: Final = "judging Python needs ruff: pip install ruff"
+_NO_SQL: Final = "judging SQL needs sqlfluff: install data-designer-ray[sql]"
+
+
+class ValidationProgram:
+    """Computes the cells of a validation column for a block of rows."""
+
+    def __init__(self, config: ValidationColumnConfig) -> None:
+        """Prepare the validator.
+
+        Raises:
+            ConfigCompilationError: it cannot run here; `unavailable` says why beforehand.
+        """
+        if why := unavailable(config):
+            raise ConfigCompilationError(f"validation column {config.name!r}: {why}")
+        self._name = config.name
+        self._validator = _validator(config)
+
+    def run(self, block: Block) -> Made:
+        """Validate every row of the block."""
+        values, drops = self._validator.validate(block)
+        return Made({self._name: values}, drops)
+
+
+def unavailable(config: ValidationColumnConfig) -> str | None:
+    """Say why a column's validator cannot run here; None when it can."""
+    match config.validator_params:
+        case RemoteValidatorParams():
+            return _NO_REMOTE
+        case CodeValidatorParams(code_lang=lang) if CodeLang.parse_dialect(lang) is not None:
+            return None if sql_is_available() else _NO_SQL
+        case CodeValidatorParams():
+            return None if ruff_path() is not None else _NO_RUFF
+        case _:
+            return None
+
+
+def _validator(config: ValidationColumnConfig) -> "_CodeValidator | _LocalValidator":
+    match config.validator_params:
+        case CodeValidatorParams(code_lang=lang):
+            dialect = CodeLang.parse_dialect(lang)
+            linter: Linter = PythonLinter() if dialect is None else SqlLinter(dialect)
+            return _CodeValidator(config.target_columns, linter)
+        case LocalCallableValidatorParams() as params:
+            return _LocalValidator(config, params)
+        case RemoteValidatorParams():
+            raise ConfigCompilationError(_NO_REMOTE)
+        case _ as never:
+            assert_never(never)
+
+
+class _CodeValidator:
+    """Judges each target on its own; with several targets a cell maps target to verdict."""
+
+    def __init__(self, targets: Sequence[str], linter: Linter) -> None:
+        self._targets = tuple(targets)
+        self._linter = linter
+
+    def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
+        """Give a verdict for each row, and the reasons of rows rejected by their place."""
+        rows = len(block)
+        codes = [_code(value) for target in self._targets for value in block.columns[target]]
+        verdicts = self._linter.verdicts(codes)
+        if len(self._targets) == 1:
+            return verdicts, {}
+        by_target = {target: verdicts[n * rows : (n + 1) * rows] for n, target in enumerate(self._targets)}
+        return [{target: by_target[target][row] for target in self._targets} for row in range(rows)], {}
+
+
+def _schema_validator(schema: Mapping[str, Any]) -> "Validator":
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    # An explicit registry keeps the validator from fetching references over the network.
+    return Draft202012Validator(schema, registry=Registry())
+
+
+class _LocalValidator:
+    """Calls the user's function with as many rows at a time as the column's `batch_size` says."""
+
+    def __init__(self, config: ValidationColumnConfig, params: LocalCallableValidatorParams) -> None:
+        self._targets = tuple(config.target_columns)
+        self._size = config.batch_size
+        self._function: Callable[[pd.DataFrame], Any] = params.validation_function
+        self._name = getattr(params.validation_function, "__name__", "validation_function")
+        self._schema = None if params.output_schema is None else _schema_validator(params.output_schema)
+
+    def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
+        """Give a verdict for each row, and the reasons of rows rejected by their place."""
+        values: list[Any] = [None] * len(block)
+        drops: dict[int, Reason] = {}
+        order = np.argsort(block.rows, kind="stable").tolist()
+        for start in range(0, len(order), self._size):
+            places = order[start : start + self._size]
+            rows = {name: [block.columns[name][place] for place in places] for name in self._targets}
+            try:
+                for place, verdict in zip(places, self._verdicts(rows), strict=True):
+                    values[place] = verdict
+            except BaseException as error:
+                # The function is the user's and may raise anything.
+                if is_end_of_process(error):
+                    raise
+                drops |= dict.fromkeys(places, self._reason(error))
+        return values, drops
+
+    def _verdicts(self, rows: Mapping[str, list[Any]]) -> list[Verdict]:
+        given = to_frame(rows, len(next(iter(rows.values()), ())))
+        result = self._function(given.copy())
+        if not isinstance(result, type(given)):
+            raise LocalCallableValidationError(f"it returned {type(result).__name__} and has to return a DataFrame")
+        if len(result) != len(given):
+            raise LocalCallableValidationError(f"it returned {len(result)} rows for {len(given)}")
+        if "is_valid" not in result.columns:
+            raise LocalCallableValidationError("it returned no column `is_valid`")
+        verdicts = _records(in_order(result))
+        wrong = [verdict["is_valid"] for verdict in verdicts if verdict["is_valid"] not in (True, False, None)]
+        if wrong:
+            raise LocalCallableValidationError(f"`is_valid` has to be true, false or null and is {wrong[0]!r}")
+        self._check_schema(verdicts)
+        return verdicts
+
+    def _check_schema(self, verdicts: list[Verdict]) -> None:
+        if self._schema is None:
+            return
+        error = next(self._schema.iter_errors({"data": verdicts}), None)
+        if error is not None:
+            raise LocalCallableValidationError(
+                f"its result doesn't match output_schema at {error.json_path}: {error.message}"
+            )
+
+    def _reason(self, error: BaseException) -> Reason:
+        known = isinstance(error, LocalCallableValidationError)
+        what = str(error) if known else f"it raised {type(error).__name__}: {said_by(error)}"
+        return Reason(LocalCallableValidationError.__name__, f"validation function {self._name!r}: {what}")
+
+
+def _records(frame: "pd.DataFrame") -> list[Verdict]:
+    columns = {str(name): cells(frame[name]) for name in frame.columns}
+    columns["is_valid"] = [_truth(value) for value in columns["is_valid"]]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _truth(value: Any) -> bool | None:
+    if value is None or value != value:  # noqa: PLR0124 - NaN is how pandas writes a missing one
+        return None
+    if value in (True, False):
+        return bool(value)
+    raise LocalCallableValidationError(f"`is_valid` has to be true, false or null and is {value!r}")
+
+
+def _code(value: Any) -> str | None:
+    match value:
+        case None:
+            return None
+        case float() if value != value:  # noqa: PLR0124 - NaN is how pandas writes a missing text
+            return None
+        case _:
+            return str(value)

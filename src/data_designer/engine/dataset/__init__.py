@@ -1,0 +1,1 @@
+"""The dataset directory: what is written, when it counts, and what is there already."""

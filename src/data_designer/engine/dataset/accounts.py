@@ -1,0 +1,113 @@
+"""What became of the records of a batch that is committed, and what they cost."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from data_designer.engine.execution.driver import CommitJob
+from data_designer.engine.dataset.encoding import json_text
+from data_designer.engine.dataset.failures import Failure
+from data_designer.engine.protocol.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values, pick
+from data_designer.engine.protocol.spending import Spending
+from data_designer.models.admission.budget_lease import cost
+from data_designer.plan.model import SEED, Plan
+from data_designer.values import Reason, Usage
+
+_LOST = Reason("LostWork", "the reason was lost with the machine that held it")
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Failures and costs of one batch."""
+
+    rejected: list[Failure] = field(default_factory=list)
+    nulled: list[Failure] = field(default_factory=list)
+    """Cells that are null instead."""
+    spent: dict[str, Spending] = field(default_factory=dict)
+    """Column to what its cells cost."""
+
+
+def accounts_of(plan: Plan, job: CommitJob, values: Sequence[Values]) -> Accounts:
+    """Gather them from the values of a batch."""
+    return _Bookkeeping(plan, values).accounts(job)
+
+
+@dataclass(slots=True)
+class _OfRecord:
+    attempts: int = 0
+    usd: float | None = 0.0
+    seed: str | None = None
+
+
+class _Bookkeeping:
+    def __init__(self, plan: Plan, values: Sequence[Values]) -> None:
+        self._values = values
+        self._alias = {step.name: step.pool for step in plan.steps}
+        self._prices = {alias: pool.model.price for alias, pool in plan.pools.items()}
+        seeds = [stage for stage in plan.stages if stage.steps[0].kind == SEED]
+        self._seed_stage = seeds[0].number if seeds else None
+        # Others of the same stage are computed from them.
+        self._seed_columns = seeds[0].steps[0].makes if seeds else ()
+
+    def accounts(self, job: CommitJob) -> Accounts:
+        nulled = [(row, reason) for row, some in self._cells((job.kept,), FAILED) for reason in some]
+        found = dict(self._cells(job.rejects, REJECTED))
+        rejected = {row: found.get(row, _LOST) for row in sorted(job.rejected.tolist())}
+        wrong = {(row, reason.column) for row, reason in [*nulled, *rejected.items()]}
+        of_record = {row: _OfRecord(seed=seed) for row, seed in self._seeds(job, {row for row, _ in wrong})}
+        asked: dict[str, list[tuple[int, ...]]] = {}
+        at_once: dict[str, int] = {}
+        """Column to its cells that took the first reply."""
+        for row, entries in self._cells((job.kept, *job.rejects), SPENT):
+            for column, numbers in entries:
+                asked.setdefault(column, []).append(numbers)
+                good = not wrong or (row, column) not in wrong
+                at_once[column] = at_once.get(column, 0) + (good and numbers[0] == 1)
+                if row in of_record:
+                    self._charge(of_record[row], column, numbers)
+        return Accounts(
+            [_failure(row, reason, of_record[row]) for row, reason in rejected.items()],
+            [_failure(row, reason, of_record[row]) for row, reason in nulled],
+            {column: self._spending(column, cells, at_once[column]) for column, cells in asked.items()},
+        )
+
+    def _cells(self, parcels: Sequence[Parcel], name: str) -> Iterator[tuple[int, Any]]:
+        """What rows hold under a name, in any of their stages."""
+        for parcel in parcels:
+            rows = parcel.rows.tolist()
+            for source in parcel.sources:
+                if self._is_there(source, name):
+                    cells = pick(source, self._values, name)
+                    yield from ((row, cell) for row, cell in zip(rows, cells, strict=True) if cell is not None)
+
+    def _is_there(self, source: Source, name: str) -> bool:
+        return any(source.stage in value and name in value[source.stage].columns for value in self._values)
+
+    def _spending(self, column: str, cells: Sequence[tuple[int, ...]], first_pass: int) -> Spending:
+        alias = self._alias[column]
+        usage = Usage(*(sum(numbers) for numbers in zip(*cells, strict=True)))
+        return Spending(alias, usage, len(cells), first_pass, cost(usage, self._prices.get(alias)))
+
+    def _charge(self, record: _OfRecord, column: str, numbers: tuple[int, ...]) -> None:
+        usage, price = Usage(*numbers), self._prices.get(self._alias[column])
+        record.attempts += usage.requests + usage.failed_requests
+        known = record.usd is not None and price is not None
+        record.usd = (record.usd or 0.0) + cost(usage, price) if known else None
+
+    def _seeds(self, job: CommitJob, wanted: set[int]) -> Iterator[tuple[int, str | None]]:
+        """Rows of the seed dataset that records were made from, as JSON."""
+        seeds: dict[int, str] = {}
+        for parcel in (job.kept, *job.rejects):
+            places = [place for place, row in enumerate(parcel.rows.tolist()) if row in wanted]
+            for source in parcel.sources if places else ():
+                if source.stage == self._seed_stage:
+                    columns = {name: pick(source, self._values, name) for name in self._seed_columns}
+                    for place in places:
+                        row = {name: cells[place] for name, cells in columns.items()}
+                        seeds[int(parcel.rows[place])] = json_text(row)
+        for record in wanted:
+            yield record, seeds.get(record)
+
+
+def _failure(row: int, reason: Reason, record: _OfRecord) -> Failure:
+    return Failure(row, reason, record.attempts, record.usd, record.seed)

@@ -1,0 +1,288 @@
+"""The journal: what was paid for and is not committed yet, so that nothing is paid for twice.
+
+It holds replies of models and results of the user's functions, in one folder a batch, each process in a segment of
+its own. A line is the CRC-32 of its JSON text, a space and that text; a line that does not add up, because a crash
+cut it or a disk changed it, is left out, and what it held is paid for again. A folder goes when its batch is
+committed, so that a restart reads nothing but what concerns batches that are not.
+"""
+
+import hashlib
+import logging
+import threading
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from data_designer.engine.dataset.ahead import ahead
+from data_designer.engine.dataset.encoding import decode_json, json_text, packed, unpacked
+from data_designer.engine.dataset.files import Files
+from data_designer.engine.dataset.layout import JOURNAL, batch_number, journal_folder
+from data_designer.plan.model import Geometry
+from data_designer.values import Request, Response, Usage
+
+logger = logging.getLogger(__name__)
+
+_RESULT = -1
+"""Stands as the ordinal of what a function of the user came to."""
+
+
+class JournalError(OSError):
+    """The journal could not be written for longer than a disk may take to recover."""
+
+
+Key = tuple[str, int, int]
+"""(fingerprint of the column, record index, ordinal of the request inside the cell's exchange)."""
+
+
+def request_digest(request: Request) -> str:
+    """Tells requests apart: a reply answers no other request than its own."""
+    content = orjson.dumps([request.messages, request.params], default=str, option=orjson.OPT_NON_STR_KEYS)
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Writes one process's segments: replies as they come, on the event loop; everything else with `flush`."""
+
+    files: Files
+    geometry: Geometry
+    writer: str
+    """Unique name of the process's segments; later ones sort after earlier ones."""
+    _lines: dict[int, list[bytes]] = field(default_factory=dict)
+    """What is not written yet, a batch."""
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while what is not written or not synced is changed or taken, so that nothing gets lost between."""
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whoever writes: a write that follows one that fails has to know of it."""
+    _unsynced: set[str] = field(default_factory=set)
+    _torn: set[str] = field(default_factory=set)
+    """Segments to which a write failed, so that they may end inside a line."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is not written yet."""
+        return bool(self._lines)
+
+    def write_reply(self, key: Key, request: Request, response: Response) -> bool:
+        """Write a reply at once, without waiting for any device; says whether that is done, else `flush` does it."""
+        reply = [response.text, response.reasoning, response.finish_reason, response.tool_calls, response.usage.numbers]
+        try:
+            line = _entry_line(orjson.dumps([*key, request_digest(request), reply]))
+        except (TypeError, ValueError) as error:
+            logger.warning("record=%d its reply cannot be kept, so a restart asks again: %s", key[1], error)
+            return True
+        batch = self.geometry.batch_of(key[1])
+        written = self._written_now(batch, line)
+        if not written:
+            self._wait(batch, line)
+        return written
+
+    def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
+        """Remember what a function of the user made of a record."""
+        text = json_text([fingerprint, record, _RESULT, "", packed(list(values))])
+        self._wait(self.geometry.batch_of(record), _entry_line(text.encode()))
+
+    def _written_now(self, batch: int, line: bytes) -> bool:
+        """Write a line if nothing waits before it and the disk takes it."""
+        if self._lines or not self._writing.acquire(blocking=False):
+            return False
+        try:
+            self._write(batch, [line], self.files.append_now)
+        except OSError:
+            return False
+        finally:
+            self._writing.release()
+        return True
+
+    def _wait(self, batch: int, line: bytes) -> None:
+        with self._changing:
+            self._lines.setdefault(batch, []).append(line)
+
+    def flush(self) -> None:
+        """Write what waits, in whatever thread. Raises OSError, and then keeps what is not written for next time."""
+        with self._writing:
+            with self._changing:
+                lines, self._lines = self._lines, {}
+            while lines:
+                batch, some = next(iter(lines.items()))
+                try:
+                    self._write(batch, some, self.files.append)
+                except OSError:
+                    with self._changing:
+                        for number, unwritten in lines.items():
+                            self._lines[number] = unwritten + self._lines.get(number, [])
+                    raise
+                del lines[batch]
+
+    def _write(self, batch: int, lines: Sequence[bytes], append: Callable[[str, bytes], None]) -> None:
+        segment = f"{journal_folder(batch)}/{self.writer}.log"
+        # After a failure the segment may end inside a line; a line break makes sure that the next one counts.
+        start = b"\n" if segment in self._torn else b""
+        try:
+            append(segment, start + b"".join(lines))
+        except OSError:
+            self._torn.add(segment)
+            raise
+        self._torn.discard(segment)
+        with self._changing:
+            self._unsynced.add(segment)
+
+    def sync(self) -> None:
+        """Make durable what was written. Segments that are gone belong to batches that are committed."""
+        with self._changing:
+            segments, self._unsynced = self._unsynced, set()
+        try:
+            if segments:
+                self.files.sync(*sorted(segments))
+        except OSError:
+            with self._changing:
+                self._unsynced |= segments
+            raise
+
+
+def _entry_line(text: bytes) -> bytes:
+    return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+@dataclass(slots=True)
+class Replay:
+    """What a journal knows of some batches."""
+
+    entries: dict[tuple[Key, str], Any] = field(default_factory=dict)
+    """Key and digest of what was asked to what was said: one cell may have been asked of different inputs."""
+    damaged: int = 0
+    """Lines that did not add up."""
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def reply(self, key: Key, request: Request) -> Response | None:
+        """The reply to a request, if it was given before."""
+        said = self.entries.get((key, request_digest(request)))
+        if said is None:
+            return None
+        text, reasoning, finish_reason, tool_calls, spent = said
+        return Response(text, reasoning, finish_reason, tuple(tool_calls), Usage(*spent))
+
+    def usages(self) -> Iterator[tuple[str, int, Usage]]:
+        """Fingerprint of the column, record and usage of every reply."""
+        for ((fingerprint, record, ordinal), _), said in self.entries.items():
+            if ordinal != _RESULT:
+                yield fingerprint, record, Usage(*said[-1])
+
+    def put_result(self, fingerprint: str, record: int, values: list[Any]) -> None:
+        """Hold what a cell came to."""
+        self.entries[(fingerprint, record, _RESULT), ""] = values
+
+    def drop_results(self, fingerprints: Collection[str]) -> None:
+        """Hold nothing of some columns."""
+        self.entries = {key: said for key, said in self.entries.items() if key[0][0] not in fingerprints}
+
+    def result(self, fingerprint: str, record: int) -> list[Any] | None:
+        """What a cell came to before."""
+        values: list[Any] | None = self.entries.get(((fingerprint, record, _RESULT), ""))
+        return values
+
+
+def known_result(replays: Iterable[Replay], fingerprint: str, record: int) -> list[Any] | None:
+    """What a cell came to before, by the first that knows it."""
+    found = (replay.result(fingerprint, record) for replay in replays)
+    return next((values for values in found if values is not None), None)
+
+
+def read_replay(files: Files, batches: Iterable[int]) -> Replay:
+    """Read the segments of some batches; where two speak of the same thing the later one counts.
+
+    Raises:
+        OSError: a segment cannot be read.
+    """
+    replay = Replay()
+    names = [f"{journal_folder(batch)}/{name}" for batch in batches for name in files.list(journal_folder(batch))]
+    for content in ahead(files.at_once, lambda name: _content(files, name), names):
+        _read_segment(content, replay)
+    if replay.damaged:
+        logger.warning("journal damaged_lines=%d: what they held is asked for again", replay.damaged)
+    return replay
+
+
+def _content(files: Files, name: str) -> bytes:
+    """A segment; nothing where its batch was committed meanwhile."""
+    try:
+        return files.read(name)
+    except FileNotFoundError:
+        return b""
+
+
+def _read_segment(content: bytes, replay: Replay) -> None:
+    for line in content.split(b"\n"):
+        if not line:
+            continue
+        entry = _entry(line)
+        if entry is None:
+            replay.damaged += 1
+        else:
+            fingerprint, record, ordinal, digest, said = entry
+            replay.entries[(fingerprint, record, ordinal), digest] = said
+
+
+def _entry(line: bytes) -> tuple[str, int, int, str, Any] | None:
+    try:
+        if int(line[:8], 16) != zlib.crc32(line[9:]):
+            return None
+        fingerprint, record, ordinal, digest, said = decode_json(line[9:].decode())
+        if not _is_usable(ordinal, said):
+            return None
+        return fingerprint, record, ordinal, digest, unpacked(said) if ordinal == _RESULT else said
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
+        return None
+
+
+def _is_usable(ordinal: Any, said: Any) -> bool:
+    """Whether an entry holds what its kind holds: a result's values, or the parts of a reply."""
+    if ordinal == _RESULT:
+        return isinstance(said, list)
+    text, reasoning, finish_reason, tool_calls, spent = said
+    return (
+        isinstance(text, str)
+        and isinstance(reasoning, str | None)
+        and isinstance(finish_reason, str | None)
+        and isinstance(tool_calls, list)
+        and len(spent) == len(Usage().numbers)
+        and all(isinstance(number, int) for number in spent)
+    )
+
+
+def journaled_batches(files: Files) -> list[int]:
+    """Batches of which there are segments, in order."""
+    return sorted(segments_by_batch(files))
+
+
+def segments_by_batch(files: Files) -> dict[int, list[str]]:
+    """Batch to the names of its segments."""
+    found: dict[int, list[str]] = {}
+    for name in files.walk(JOURNAL):
+        batch = batch_number(name.split("/")[1])
+        if batch is not None:
+            found.setdefault(batch, []).append(name)
+    return found
+
+
+def forget_batch(files: Files, batch: int) -> None:
+    """Remove a batch's segments. Raises OSError."""
+    folder = journal_folder(batch)
+    files.remove(*(f"{folder}/{name}" for name in files.list(folder)))
+    files.remove_folder(folder)
+
+
+def segment_writer(run: int, who: str) -> str:
+    """Unique name of a process's segments; those of later runs sort after."""
+    return f"{run:06d}-{who}"
+
+
+def run_of(segment: str) -> int:
+    """The run that wrote a segment; 0 where its name does not say."""
+    number = segment.rpartition("/")[2].partition("-")[0]
+    return int(number) if number.isdecimal() else 0

@@ -1,0 +1,126 @@
+"""Mergeable column statistics: each batch makes its own, and a fold over the receipts gives the dataset's."""
+
+import hashlib
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from data_designer.engine.dataset.encoding import json_text
+
+SKETCH_SIZE = 512
+"""Smallest hashes kept to estimate the number of distinct values; exact up to this many (error about 4 % above)."""
+
+_MOST_CATEGORIES = 50
+_HASH_SPACE = float(1 << 64)
+_NOTHING = "null"
+"""Arrow type of a column without any value."""
+_LARGEST = sys.float_info.max
+
+Profile = dict[str, Any]
+
+
+def profile_columns(columns: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> dict[str, Profile]:
+    """Statistics of a batch's columns, JSON-able: rows, nulls, distinct values, numbers, most common texts.
+
+    Args:
+        columns: cells by column.
+        types: Arrow types of the columns that are stored, as text.
+    """
+    return {name: _profile(values, types.get(name, "dropped")) for name, values in columns.items()}
+
+
+def merge_profiles(profiles: Iterable[Mapping[str, Profile]]) -> dict[str, Profile]:
+    """Statistics of several batches together; the order does not matter."""
+    merged: dict[str, Profile] = {}
+    for profile in profiles:
+        for name, other in profile.items():
+            merged[name] = _merge(merged[name], other) if name in merged else dict(other)
+    return merged
+
+
+def distinct(profile: Profile) -> int:
+    """Number of distinct values: exact for few, estimated by the k-th smallest hash for many (Bar-Yossef 2002)."""
+    smallest: list[int] = profile["smallest_hashes"]
+    if len(smallest) < SKETCH_SIZE:
+        return len(smallest)
+    return round((SKETCH_SIZE - 1) * _HASH_SPACE / max(smallest))
+
+
+def _profile(values: Sequence[Any], arrow: str) -> Profile:
+    present = [value for value in values if value is not None]
+    texts = [value if isinstance(value, str) else json_text(value) for value in present]
+    profile: Profile = {
+        "rows": len(values),
+        "nulls": len(values) - len(present),
+        "arrow_type": arrow,
+        "smallest_hashes": sorted({_hash(text) for text in texts})[:SKETCH_SIZE],
+    }
+    numbers = [float(value) for value in present if _is_number(value)]
+    if numbers and len(numbers) == len(present):
+        profile["numbers"] = _moments(numbers)
+    counts = Counter(text for text in texts if len(text) <= 100)
+    profile["categories"] = dict(counts) if len(counts) <= _MOST_CATEGORIES else None
+    verdicts = [value.get("is_valid") for value in present if isinstance(value, dict) and "is_valid" in value]
+    if verdicts:
+        profile["valid"] = sum(verdict is True for verdict in verdicts)
+    profile["characters"] = _moments([float(len(text)) for text in texts]) if texts else None
+    return profile
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can stand for."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
+
+
+def _moments(numbers: Sequence[float]) -> dict[str, float]:
+    mean = math.fsum(numbers) / len(numbers)
+    return {
+        "count": len(numbers),
+        "mean": mean,
+        "m2": math.fsum((number - mean) ** 2 for number in numbers),
+        "min": min(numbers),
+        "max": max(numbers),
+    }
+
+
+def _merge(one: Profile, other: Profile) -> Profile:
+    merged = dict(one)
+    if one["arrow_type"] == _NOTHING:
+        merged["arrow_type"] = other["arrow_type"]
+    merged["rows"] = one["rows"] + other["rows"]
+    merged["nulls"] = one["nulls"] + other["nulls"]
+    merged["smallest_hashes"] = sorted({*one["smallest_hashes"], *other["smallest_hashes"]})[:SKETCH_SIZE]
+    for key in ("numbers", "characters"):
+        merged[key] = _merge_moments(one.get(key), other.get(key))
+    merged["categories"] = _merge_categories(one["categories"], other["categories"])
+    if "valid" in one or "valid" in other:
+        merged["valid"] = one.get("valid", 0) + other.get("valid", 0)
+    return merged
+
+
+def _merge_moments(one: dict[str, float] | None, other: dict[str, float] | None) -> dict[str, float] | None:
+    """Parallel variance (Chan, Golub, LeVeque 1979)."""
+    if not one or not other:
+        return one or other
+    count = one["count"] + other["count"]
+    delta = other["mean"] - one["mean"]
+    return {
+        "count": count,
+        "mean": one["mean"] + delta * other["count"] / count,
+        "m2": one["m2"] + other["m2"] + delta**2 * one["count"] * other["count"] / count,
+        "min": min(one["min"], other["min"]),
+        "max": max(one["max"], other["max"]),
+    }
+
+
+def _merge_categories(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int] | None:
+    if one is None or other is None:
+        return None
+    counts = Counter(one) + Counter(other)
+    return dict(counts) if len(counts) <= _MOST_CATEGORIES else None

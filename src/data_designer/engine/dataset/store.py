@@ -1,0 +1,419 @@
+"""The dataset directory: what is already there, and how a batch becomes visible.
+
+A batch is written under temporary names by whoever has its values, and published by the run that holds the lock:
+first its files are given their names, then its receipt. A batch that is there already is replaced by way of a receipt
+that holds both: from then on what is new counts, whatever of it is in place, and a crash is mended by going on.
+"""
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from data_designer.config.folder_names import unusable
+from data_designer.engine.dataset.ahead import ahead
+from data_designer.engine.scheduling.events import Rows, Started
+from data_designer.engine.dataset.files import Files, files_at, is_temporary, try_out
+from data_designer.engine.dataset.journal import forget_batch, journaled_batches, run_of, segments_by_batch
+from data_designer.engine.dataset.layout import (
+    BUILDER_CONFIG,
+    DROPPED,
+    FOLDERS,
+    JOURNAL,
+    LOCK,
+    METADATA,
+    NULLED,
+    PARQUET,
+    PROCESSED,
+    RECEIPTS,
+    REJECTS,
+    batch_number,
+    receipt_name,
+)
+from data_designer.engine.dataset.lock import Lock, Process, acquire
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
+from data_designer.engine.dataset.sealed import DamagedError, seal, unseal
+from data_designer.errors import ArtifactStorageError
+from data_designer.object_storage import Location
+from data_designer.plan.model import Geometry
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Store:
+    """One dataset directory."""
+
+    path: Location
+    files: Files
+    lock: Lock | None = None
+    """Needed for everything that writes."""
+
+    # --- making ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def at(cls, path: Location) -> "Store":
+        """The dataset at a path, whether it is there or not."""
+        return cls(path, files_at(path))
+
+    @classmethod
+    def create(cls, artifact_path: Location, dataset_name: str, now: Callable[[], datetime]) -> "Store":
+        """Make a directory for a new dataset; a sibling with a time stamp where the name is taken.
+
+        Raises:
+            ArtifactStorageError: the name cannot be a folder's, or the folder cannot be made or written.
+        """
+        check_name(dataset_name)
+        path = artifact_path / dataset_name
+        try:
+            if not cls.at(path).is_free():
+                path = _free_sibling(path, now())
+            store = cls.at(path)
+            try_out(store.files, str(os.getpid()))
+        except OSError as error:
+            raise ArtifactStorageError(
+                f"the dataset folder {path} cannot be written: {error.strerror or error}; "
+                "choose another artifact_path or free it"
+            ) from error
+        return store
+
+    def has_files(self) -> bool:
+        """Whether anything is here. Raises ArtifactStorageError where that cannot be seen."""
+        try:
+            return bool(self.files.list(""))
+        except OSError as error:
+            raise ArtifactStorageError(f"the dataset folder {self.path} cannot be read: {error}") from error
+
+    def is_free(self) -> bool:
+        """Whether there is nothing here that anybody would miss: at most what a run left that got nowhere."""
+        names = set(self.files.list(""))
+        return names <= {METADATA, BUILDER_CONFIG, RECEIPTS, JOURNAL} and not (
+            self.files.list(RECEIPTS) or journaled_batches(self.files)
+        )
+
+    def take(self, wait: Callable[[float], None] = time.sleep, owner: Process | None = None) -> Lock:
+        """Become the run that writes here.
+
+        Raises:
+            DatasetInUseError: another run does.
+            ArtifactStorageError: the lock cannot be written.
+        """
+        try:
+            self.lock = self._acquired(owner or Process.this(), wait)
+        except OSError as error:
+            raise ArtifactStorageError(f"the lock of {self.path} cannot be written: {error}") from error
+        return self.lock
+
+    def _acquired(self, owner: Process, wait: Callable[[float], None]) -> Lock:
+        while True:
+            lock = acquire(self.files, self._last_run(), owner, wait)
+            try:
+                if self._last_run() < lock.number:
+                    return lock
+            except OSError:
+                with suppress(OSError):
+                    lock.release()
+                raise
+            lock.release()  # Another run came and went between the two looks.
+
+    def _last_run(self) -> int:
+        try:
+            return int(unseal(self.files.read(METADATA)).get("run", 0))
+        except (FileNotFoundError, DamagedError, ValueError, TypeError):
+            return 0
+
+    @property
+    def run(self) -> int:
+        """Number of the run that holds the lock."""
+        assert self.lock is not None, "whoever writes a dataset takes it first"
+        return self.lock.number
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    def publish(self, receipt: Receipt) -> Receipt:
+        """Make a written batch visible. Gives the receipt as it stands on disk.
+
+        Raises:
+            DatasetInUseError: another run has taken over; nothing of the batch is visible.
+            OSError: the disk refuses; what was visible before still is, or what is new counts already.
+        """
+        self._check_lock()
+        for file in receipt.files:
+            if file.staged and not self.files.exists(located(self.files, file)):
+                raise FileNotFoundError(f"{file.staged} was written and is gone")
+        before = self.receipt(receipt.batch)
+        if before is not None and before.successor is None:
+            self.files.put(receipt_name(receipt.batch), replace(before, successor=receipt).to_bytes())
+        return self._put_in_place(receipt, before)
+
+    def _put_in_place(self, receipt: Receipt, before: Receipt | None) -> Receipt:
+        for file in receipt.files:
+            if file.staged:
+                self._give_its_name(file)
+        placed = receipt.in_place()
+        self.files.put(receipt_name(receipt.batch), placed.to_bytes())
+        with suppress(OSError):  # What is left over here is removed at the end of the run.
+            for file in before.files if before is not None else ():
+                if file.path not in {other.path for other in placed.files}:
+                    self.files.remove(file.path)
+            if placed.complete:
+                forget_batch(self.files, placed.batch)
+        return placed
+
+    def _give_its_name(self, file: BatchFile) -> None:
+        try:
+            self.files.rename(file.staged, file.path)
+        except FileNotFoundError:
+            if not self.files.exists(file.path):
+                raise  # Else it is in place already.
+
+    def _check_lock(self) -> None:
+        assert self.lock is not None, "whoever writes a dataset takes it first"
+        self.lock.check()
+
+    def write_builder_config(self, content: bytes) -> None:
+        """Keep what the user declared beside the data. Raises DatasetInUseError if another run has taken over."""
+        self._check_lock()
+        self.files.put(BUILDER_CONFIG, content)
+
+    def declaration(self, sha256: str | None) -> bytes:
+        """What the user declared, as it was written.
+
+        Args:
+            sha256: its digest, as the metadata give it.
+
+        Raises:
+            OSError: it is missing or cannot be read.
+            DamagedError: it is not as it was written.
+        """
+        text = self.files.read(BUILDER_CONFIG)
+        if hashlib.sha256(text).hexdigest() != sha256:
+            raise DamagedError(f"{self.path / BUILDER_CONFIG} is damaged or was edited; restore it from a copy")
+        return text
+
+    def write_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Replace the dataset's metadata. Raises DatasetInUseError if another run has taken over."""
+        self._check_lock()
+        self.files.put(METADATA, seal(metadata, readable=True))
+
+    def tidy(self) -> None:
+        """Remove what no commit needs: files that were never put into place, journals of committed batches.
+
+        Raises:
+            OSError: the disk refuses.
+            ArtifactStorageError: a receipt cannot be read, or another run has taken over.
+        """
+        self._check_lock()
+        for folder in ["", LOCK, RECEIPTS, *self._data_folders()]:
+            for name in self.files.list(folder):
+                if is_temporary(name):
+                    self.files.remove(f"{folder}/{name}" if folder else name)
+        segments = segments_by_batch(self.files)
+        needless: list[str] = []
+        for batch, receipt in zip(segments, ahead(self.files.at_once, self.receipt, list(segments)), strict=True):
+            if receipt is not None and receipt.complete:
+                # Later segments are of a run that was to make rejected records again and did not end.
+                needless += (name for name in segments[batch] if run_of(name) <= receipt.run)
+        self.files.remove(*needless)
+        for name in self.files.list(JOURNAL):
+            self.files.remove_folder(f"{JOURNAL}/{name}")
+        self.files.remove_folder(JOURNAL)
+
+    def recover(self) -> None:
+        """Finish what a crash has left half done. Raises OSError, and ArtifactStorageError for a damaged receipt."""
+        found = {folder: set(self.files.list(folder)) for folder in self._data_folders()}
+        batches = self.batches()
+        for batch, before in zip(batches, ahead(self.files.at_once, self._read_receipt, batches), strict=True):
+            receipt = before
+            if before.successor is not None:
+                receipt = self._put_in_place(before.successor, replace(before, successor=None))
+            if self._is_a_hole(receipt, found[PARQUET]):
+                logger.warning("batch=%d its file of rows is gone: the batch is made again, and paid for again", batch)
+                self.files.remove(receipt_name(batch))
+                continue
+            for file in receipt.files:
+                found.get(_folder(file.path), set()).discard(_last(file.path))
+        for folder, unknown in found.items():
+            for name in unknown:
+                if batch_number(name) is not None:
+                    self.files.remove(f"{folder}/{name}")
+        self.tidy()
+
+    def _is_a_hole(self, receipt: Receipt, found: Collection[str]) -> bool:
+        rows = (file for file in receipt.files if _folder(file.path) == PARQUET)
+        return any(_last(file.path) not in found and not self.files.exists(file.path) for file in rows)
+
+    def _data_folders(self) -> list[str]:
+        processed = [f"{PROCESSED}/{name}" for name in self.files.list(PROCESSED)]
+        return [PARQUET, DROPPED, REJECTS, NULLED, *processed]
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def journaled(self) -> list[int]:
+        """Batches of which there is a journal."""
+        return journaled_batches(self.files)
+
+    def batches(self) -> list[int]:
+        """Numbers of the committed batches, in order."""
+        numbers = (batch_number(name) for name in self.files.list(RECEIPTS) if name.endswith(".json"))
+        return sorted(number for number in numbers if number is not None)
+
+    def receipt(self, batch: int) -> Receipt | None:
+        """The receipt of a batch, with its successor where one is taking its place; None where there is none.
+
+        Raises:
+            ArtifactStorageError: it is damaged.
+        """
+        try:
+            return self._read_receipt(batch)
+        except FileNotFoundError:
+            return None
+
+    def _read_receipt(self, batch: int) -> Receipt:
+        try:
+            receipt = Receipt.from_bytes(self.files.read(receipt_name(batch)))
+        except DamagedError as error:
+            raise self._damaged(batch, str(error)) from error
+        if receipt.batch != batch:
+            raise self._damaged(batch, f"it is that of batch {receipt.batch}")
+        return receipt
+
+    def _damaged(self, batch: int, what: str) -> ArtifactStorageError:
+        return ArtifactStorageError(
+            f"the receipt {self.path / receipt_name(batch)} is damaged: {what}; restore it from a copy, or remove "
+            f"it to have batch {batch} made again"
+        )
+
+    def receipts(self) -> Iterator[Receipt]:
+        """Receipts of all committed batches, in order, each as it counts now.
+
+        Raises:
+            ArtifactStorageError: a receipt is damaged or cannot be read.
+        """
+        return ahead(self.files.at_once, self._current_receipt, self.batches())
+
+    def _current_receipt(self, batch: int) -> Receipt:
+        try:
+            return self._read_receipt(batch).current
+        except OSError as error:
+            raise ArtifactStorageError(f"the receipt of batch {batch} cannot be read: {error}") from error
+
+    def contents(self, folder: str = PARQUET) -> Iterator[bytes]:
+        """Contents of the files of committed batches in one of the dataset's folders, in order of batch."""
+        return ahead(
+            self.files.at_once, lambda file: self.files.read(located(self.files, file)), self.batch_files(folder)
+        )
+
+    def batch_files(self, folder: str = PARQUET) -> list[BatchFile]:
+        """Files of committed batches in one of the dataset's folders, in order of batch."""
+        return [file for receipt in self.receipts() for file in receipt.files if _folder(file.path) == folder]
+
+    def read_metadata(self) -> dict[str, Any]:
+        """The dataset's metadata.
+
+        Raises:
+            ArtifactStorageError: there is none, or it is damaged.
+        """
+        path = self.path / METADATA
+        try:
+            return unseal(self.files.read(METADATA))
+        except FileNotFoundError as error:
+            raise ArtifactStorageError(f"there is no dataset at {self.path}: {METADATA} is missing") from error
+        except OSError as error:
+            raise ArtifactStorageError(f"{path} cannot be read: {error}") from error
+        except DamagedError as error:
+            raise ArtifactStorageError(f"{path} is damaged or was edited: {error}; restore it from a copy") from error
+
+    def standing(self, geometry: Geometry) -> Started:
+        """What is there already, as the scheduler wants to know it.
+
+        Raises:
+            ArtifactStorageError: a receipt is damaged, or speaks of other records than the geometry.
+        """
+        committed = np.zeros(geometry.num_batches, dtype=np.bool_)
+        partial: dict[int, Rows] = {}
+        for receipt in self.receipts():
+            if not fits(receipt, geometry):
+                raise ArtifactStorageError(
+                    f"the receipt {self.path / receipt_name(receipt.batch)} speaks of other records than "
+                    f"{METADATA} gives to batch {receipt.batch}: one of them is from another time; restore both"
+                )
+            committed[receipt.batch] = receipt.complete
+            if not receipt.complete:
+                partial[receipt.batch] = indices(receipt.unfinished)
+        return Started(_Marked(committed), partial, frozenset(journaled_batches(self.files)))
+
+    def rejected(self, geometry: Geometry) -> Started:
+        """As if nothing were to be made but the records that were rejected."""
+        partial: dict[int, Rows] = {}
+        for receipt in self.receipts():
+            if receipt.rejected:
+                records = geometry.records(receipt.batch)
+                others = indices((*receipt.kept, *receipt.unfinished))
+                partial[receipt.batch] = np.setdiff1d(np.arange(records.start, records.stop), others)
+        left_alone = np.ones(geometry.num_batches, dtype=np.bool_)
+        left_alone[list(partial)] = False
+        complete = (number for number in journaled_batches(self.files) if number in partial)
+        return Started(_Marked(left_alone), partial, frozenset(complete))
+
+
+def fits(receipt: Receipt, geometry: Geometry) -> bool:
+    """Whether a receipt speaks of the records that a geometry gives to its batch."""
+    if receipt.batch >= geometry.num_batches:
+        return False
+    records = geometry.records(receipt.batch)
+    spoken_of = (*receipt.kept, *receipt.unfinished)
+    return receipt.requested == len(records) and all(a >= records.start and b <= records.stop for a, b in spoken_of)
+
+
+class _Marked:
+    """A set of batch numbers in a byte each, since there may be a million."""
+
+    def __init__(self, marks: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+        self._marks = marks
+
+    def __contains__(self, batch: object) -> bool:
+        return isinstance(batch, int) and bool(self._marks[batch])
+
+
+def located(files: Files, file: BatchFile) -> str:
+    """Where the content of a file is: under its own name, unless it is only about to be put into place."""
+    return file.staged if file.staged and files.exists(file.staged) else file.path
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def check_name(dataset_name: str) -> None:
+    """Refuse a dataset name that cannot be a folder's.
+
+    Raises:
+        ArtifactStorageError: the name is no text, empty, reserved or too long, or holds what no folder's may.
+    """
+    if not isinstance(dataset_name, str):
+        raise ArtifactStorageError(f"the dataset name must be text, not {dataset_name!r}")
+    if why := unusable(dataset_name):
+        raise ArtifactStorageError(f"the dataset name {dataset_name!r} {why}")
+    if dataset_name in FOLDERS:
+        raise ArtifactStorageError(f"the dataset name {dataset_name!r} is reserved; choose another")
+
+
+def _free_sibling(path: Location, now: datetime) -> Location:
+    stamped = path.with_name(f"{path.name}_{now:%m-%d-%Y_%H%M%S}")
+    candidate, number = stamped, 1
+    while files_at(candidate).list(""):
+        number += 1
+        candidate = stamped.with_name(f"{stamped.name}_{number}")
+    return candidate

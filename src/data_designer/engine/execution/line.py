@@ -1,0 +1,97 @@
+"""Opens the way from a replica to its alias's model: one HTTP session, one client, one gate."""
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from data_designer.models.retry import Caller, CallerOptions, CallerStatistics, Keep
+from data_designer.models.client import DEFAULT_TIMEOUT, ModelClient, longest_reply
+from data_designer.models.admission.request_admission import Gate, GateLimits, Hold
+from data_designer.models.admission.limits import Slots, SlotStatistics
+from data_designer.models.model import Model
+from data_designer.models.admission.budget_lease import Amount, Estimate, Purse, PurseReport
+from data_designer.models.http_sessions import open_session
+from data_designer.plan.model import Plan, Pool
+from data_designer.values import Request, Response
+
+
+class ModelLine:
+    """A caller, its gate, and what they share out."""
+
+    def __init__(self, caller: Caller, gate: Gate, slots: Slots, whole: int, purse: Purse | None = None) -> None:
+        self._caller = caller
+        self._gate = gate
+        self._slots = slots
+        self._whole = whole
+        self._purse = purse
+
+    async def ask(self, request: Request, keep: Keep) -> Response:
+        """Get a reply that is kept before its slot is free, or raise a ModelError that no retry can mend."""
+        return await self._caller.ask(request, keep)
+
+    def take_statistics(self) -> CallerStatistics:
+        """What was asked since the last call."""
+        return self._caller.take_statistics()
+
+    async def resize(self, slots: int) -> None:
+        """Allow so many requests in flight; returns once no more than that are."""
+        self._gate.share(min(1.0, slots / self._whole))
+        self._slots.total = slots
+        await self._slots.settled()
+
+    def load(self) -> SlotStatistics:
+        """Requests that are and may be in flight."""
+        return self._slots.statistics()
+
+    def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        self._gate.fund(amount)
+
+    def when_stuck(self, stuck: Callable[[], None]) -> None:
+        """Have a function called when a request begins to wait for funds, or the endpoint to fail."""
+        self._caller.told = stuck
+        if self._purse is not None:
+            self._purse.short = stuck
+
+    def hold(self) -> Hold | None:
+        """What keeps requests back, if anything does."""
+        return self._caller.hold()
+
+    def remember(self, request: Request) -> None:
+        """A request was answered in an earlier run."""
+        self._caller.remember(request)
+
+    def purse_report(self) -> PurseReport | None:
+        """What was spent since the last report, and what is wanted; None where there is no budget."""
+        return None if self._purse is None else self._purse.report(self._slots.total)
+
+
+def line_to(model: Model, plan: Plan, pool: Pool, clock: Callable[[], float] = time.monotonic) -> ModelLine:
+    """The way to an alias's model, with no slots yet."""
+    slots, params, run = Slots(0), pool.model.inference_parameters, plan.run
+    purse = Purse() if run.budget is not None and run.budget.limits_spending else None
+    limits = GateLimits(
+        run.request_admission,
+        params.requests_per_minute,
+        params.tokens_per_minute,
+        Estimate(pool.model.price, longest_reply(pool)),
+        purse,
+    )
+    gate = Gate(slots, limits, clock=clock)
+    options = CallerOptions(
+        patience=run.outage_patience,
+        stops_for_account=not run.disable_early_shutdown,
+        timeout=float(params.timeout or DEFAULT_TIMEOUT),
+        greets=not pool.model.skip_health_check,
+    )
+    caller = Caller(model, gate, options, rng=random.Random(plan.seed), clock=clock)
+    whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
+    return ModelLine(caller, gate, slots, whole, purse)
+
+
+@asynccontextmanager
+async def open_line(plan: Plan, pool: Pool, api_key: str | None) -> AsyncIterator[ModelLine]:
+    """Open the way to an alias's model, with no slots yet."""
+    async with open_session() as session:
+        yield line_to(ModelClient(pool, api_key, session), plan, pool)

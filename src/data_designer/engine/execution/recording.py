@@ -1,0 +1,262 @@
+"""The journal as whoever computes sees it: what is known already, and where what is new is kept."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from data_designer.engine.scheduling.events import Replays, Rows
+from data_designer.engine.dataset.files import Files
+from data_designer.engine.dataset.journal import JournalError, Key, Recorder, Replay, known_result, read_replay, segment_writer
+from data_designer.engine.dataset.lock import lock_name
+from data_designer.engine.dataset.column_cache import Donor
+from data_designer.engine.execution.stage_runner import Ask
+from data_designer.errors import ModelError
+from data_designer.models.retry import Keep
+from data_designer.models.parameter_sampling import Draws
+from data_designer.plan.model import Geometry
+from data_designer.values import Request, Response, Usage
+
+Result = TypeVar("Result")
+AskAndKeep = Callable[[Request, Keep], Awaitable[Response]]
+"""Asks a model, and has the reply kept before another request may take its slot."""
+
+SYNC_SECONDS = 1.0
+"""How long a reply may be in the machine's memory only."""
+_PATIENCE = 120.0
+"""How long a disk that refuses may take to recover."""
+_PAUSE = 0.5
+_BATCHES_KEPT = 64
+_DONATED = -1
+"""Stands as the number of losses for what a donor has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Where a run keeps what it makes."""
+
+    files: Files
+    run: int
+    """The run's number."""
+    donor: Donor | None = None
+    """Where columns are taken from that would come out the same."""
+
+    def is_reached(self) -> bool:
+        """Whether these are the files that the run has locked; a node may have others there. Raises OSError."""
+        return self.files.exists(lock_name(self.run))
+
+    def writer(self, who: str) -> str:
+        """Name of a process's segments of the journal."""
+        return segment_writer(self.run, who)
+
+
+def replica_name(number: int, epoch: int) -> str:
+    """Name of an incarnation of a replica in its run; later ones sort after earlier ones."""
+    return f"r{number:03d}-{epoch:03d}"
+
+
+@dataclass(slots=True)
+class Remembered:
+    """What is known of batches: read once for each time that work of a batch was lost, and once from a donor."""
+
+    dataset: Dataset
+    geometry: Geometry
+    _tables: "OrderedDict[tuple[int, int], Replay]" = field(default_factory=OrderedDict)
+
+    def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
+        """What the journal knows of some batches, and a donor of the batches of some rows.
+
+        Raises:
+            OSError: a file cannot be read.
+            ArtifactStorageError: a donor's file is damaged.
+        """
+        keys: list[tuple[int, int]] = []
+        if self.dataset.donor is not None:
+            keys += [(batch, _DONATED) for batch in np.unique(self.geometry.batches_of(rows)).tolist()]
+        # The donor comes first: what is made of its values is taken from it too.
+        keys += wanted
+        for key in keys:
+            if key not in self._tables:
+                self._tables[key] = self._read(*key)
+            self._tables.move_to_end(key)
+        found = [self._tables[key] for key in keys]
+        while len(self._tables) > _BATCHES_KEPT:
+            self._tables.popitem(last=False)
+        return found
+
+    def _read(self, batch: int, lost: int) -> Replay:
+        donor = self.dataset.donor
+        if lost == _DONATED and donor is not None:
+            return donor.values(self.geometry.records(batch))
+        return read_replay(self.dataset.files, [batch])
+
+
+class Recording:
+    """One replica's share of the journal. What waits for a disk happens in a thread of its own.
+
+    Args:
+        dataset: where it is kept; None where nothing is, as in a preview.
+        geometry: the plan's.
+        who: unique name of this process in its run.
+    """
+
+    def __init__(self, dataset: Dataset | None, geometry: Geometry, who: str) -> None:
+        self._remembered = None if dataset is None else Remembered(dataset, geometry)
+        self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
+        self._asks_donor = dataset is not None and dataset.donor is not None
+        self._thread = ThreadPoolExecutor(1, "data-designer-journal")
+        self._flushing = asyncio.Lock()
+        self._refused_since: float | None = None
+        """When the disk first refused what is still to be written."""
+        self._syncing: asyncio.Task[None] | None = None
+
+    async def keep(self, key: Key, request: Request, response: Response) -> None:
+        """Return once a reply is written, which the end of this process cannot take away.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        if self._recorder is None:
+            return
+        if self._recorder.write_reply(key, request, response):
+            self._sync_soon()
+        else:
+            await self.written()
+
+    async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
+        """What is known of some rows: by a donor, and by the journal of some batches, our own replies included."""
+        if self._remembered is None or not (wanted or self._asks_donor):
+            return []
+        await self.written()
+        if wanted and self._recorder is not None:
+            await self._in_thread(self._recorder.sync)  # Where files are objects, only then can ours be read.
+        return await self._in_thread(self._remembered.known, wanted, rows)
+
+    async def written(self) -> None:
+        """Return once every reply that was given to `keep` before is written.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        if self._recorder is None:
+            return
+        async with self._flushing:
+            if self._recorder.waiting:
+                await self._flush(self._recorder)
+
+    async def close(self) -> None:
+        """Write what is left, as far as the disk allows."""
+        if self._syncing is not None:
+            self._syncing.cancel()
+            await asyncio.gather(self._syncing, return_exceptions=True)
+        if self._recorder is not None:
+            for last in (self._recorder.flush, self._recorder.sync):
+                await asyncio.gather(self._in_thread(last), return_exceptions=True)
+        self._thread.shutdown(wait=False)
+
+    async def _flush(self, recorder: Recorder) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await self._in_thread(recorder.flush)
+                break
+            except OSError as error:
+                # Slots of replies that are not written are not given back, so nothing more is asked meanwhile.
+                self._refused_since = self._refused_since or loop.time()
+                if loop.time() > self._refused_since + _PATIENCE:
+                    raise JournalError(*error.args) from error
+                await asyncio.sleep(_PAUSE)
+        self._refused_since = None
+        self._sync_soon()
+
+    def _sync_soon(self) -> None:
+        if self._syncing is None:
+            self._syncing = asyncio.create_task(self._sync())
+
+    async def _sync(self) -> None:
+        assert self._recorder is not None
+        await asyncio.sleep(SYNC_SECONDS)
+        self._syncing = None
+        with suppress(OSError):  # What cannot be synced now is synced with what comes next.
+            await self._in_thread(self._recorder.sync)
+
+    async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+
+class RowAsks:
+    """How the steps of one row ask: what was answered before is not asked again, and `remember` is told of it."""
+
+    __slots__ = ("_ask", "_draws", "_recording", "_remember", "_replays", "_spent", "record")
+
+    def __init__(
+        self,
+        ask: AskAndKeep,
+        record: int,
+        recording: Recording,
+        replays: Sequence[Replay],
+        draws: Draws | None = None,
+        remember: Callable[[Request], None] | None = None,
+    ) -> None:
+        self.record = record
+        self._ask = ask
+        self._recording = recording
+        self._replays = replays
+        self._draws = draws
+        self._remember = remember
+        self._spent: dict[str, list[Usage]] = {}
+
+    @property
+    def spent(self) -> tuple[tuple[str, tuple[int, ...]], ...] | None:
+        """Columns that asked, each with what its requests came to; None where none did."""
+        if not self._spent:
+            return None
+        return tuple(
+            (column, (Usage.total(usages) if len(usages) > 1 else usages[0]).numbers)
+            for column, usages in self._spent.items()
+        )
+
+    def result(self, fingerprint: str) -> list[Any] | None:
+        """What a step came to before, as a whole."""
+        return known_result(self._replays, fingerprint, self.record) if self._replays else None
+
+    def of(self, column: str, fingerprint: str) -> Ask:
+        """How a step asks, given its column and that one's fingerprint."""
+        ordinal = -1
+
+        async def ask(request: Request) -> Response:
+            nonlocal ordinal
+            ordinal += 1
+            if self._draws:
+                params = self._draws.params(fingerprint, self.record, ordinal)
+                request = replace(request, params={**params, **request.params})
+            key = (fingerprint, self.record, ordinal)
+            response = self._known(key, request)
+            if response is None:
+                try:
+                    response = await self._ask(request, partial(self._recording.keep, key, request))
+                except ModelError as error:
+                    self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
+                    raise
+            self._spend(column, response.usage)
+            return response
+
+        return ask
+
+    def _spend(self, column: str, usage: Usage) -> None:
+        self._spent.setdefault(column, []).append(usage)
+
+    def _known(self, key: Key, request: Request) -> Response | None:
+        for replay in self._replays:
+            response = replay.reply(key, request)
+            if response is not None:
+                if self._remember is not None:
+                    self._remember(request)
+                return response
+        return None

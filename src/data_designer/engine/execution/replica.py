@@ -1,0 +1,367 @@
+"""A replica: one process's share of a model alias, whatever carries its messages.
+
+Three methods carry everything. `submit` gives rows, `collect` waits for finished ones, `grant` sets how many
+requests may be in flight. Rows start as they come and share the slots among them, so the slots stay full from
+what is already here.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from data_designer.engine.protocol.cpu_time import CpuMeter, CpuTime
+from data_designer.engine.scheduling.events import CellCount, Flags, Rows
+from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.execution.recording import Recording, RowAsks
+from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
+from data_designer.errors import Outage
+from data_designer.models.retry import CallerStatistics, Keep
+from data_designer.models.parameter_sampling import Draws
+from data_designer.models.admission.request_admission import Hold
+from data_designer.models.admission.limits import SlotStatistics
+from data_designer.models.admission.budget_lease import Amount, PurseReport
+from data_designer.plan.model import Plan
+from data_designer.values import Block, Reason, Request, Response
+
+LINGER = 0.02
+"""Seconds in which further rows may join those that are about to be reported, where there are few replicas."""
+_MESSAGES_A_SECOND = 250
+"""Reports that one driver takes in without being kept busy by them: a report costs it about a millisecond."""
+_STARTED_AT_ONCE = 16
+"""Rows that start in one go. A template may take milliseconds, and a thousand of them would silence a replica."""
+_LONGEST_SILENCE = 3.0
+"""Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
+
+
+def linger_of(replicas: int) -> float:
+    """Seconds in which rows may join a report, so that so many replicas together do not flood their driver."""
+    return max(LINGER, replicas / _MESSAGES_A_SECOND)
+
+
+class LeaseEndedError(Exception):
+    """Nobody has collected from this replica for so long that its rows and slots count as lost."""
+
+
+class Line(Protocol):
+    """The way to the model: what a replica needs of a caller."""
+
+    async def ask(self, request: Request, keep: Keep) -> Response:
+        """Get a reply that is kept before its slot is free, or raise a ModelError that no retry can mend."""
+        ...
+
+    def take_statistics(self) -> CallerStatistics:
+        """What was asked since the last call."""
+        ...
+
+    async def resize(self, slots: int) -> None:
+        """Allow so many requests in flight; returns once no more than that are."""
+        ...
+
+    def load(self) -> SlotStatistics:
+        """Requests that are and may be in flight."""
+        ...
+
+    def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        ...
+
+    def when_stuck(self, stuck: Callable[[], None]) -> None:
+        """Have a function called when a request begins to wait for funds, or the endpoint to fail."""
+        ...
+
+    def hold(self) -> Hold | None:
+        """What keeps requests back, if anything does."""
+        ...
+
+    def remember(self, request: Request) -> None:
+        """A request was answered in an earlier run."""
+        ...
+
+    def purse_report(self) -> PurseReport | None:
+        """What was spent since the last report, and what is wanted; None where there is no budget."""
+        ...
+
+
+OpenLine = Callable[[], AbstractAsyncContextManager[Line]]
+"""Opens the way to the alias's model, with no slots yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Rows of one stage that a replica reports."""
+
+    stage: int
+    rows: Rows
+    tickets: Rows
+    kept: Flags
+    cells: tuple[CellCount, ...]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the driver reads of a report; the values travel beside it, unopened."""
+
+    number: int
+    """Reports are numbered from 1; the next `collect` acknowledges by number."""
+    finished: tuple[Finished, ...]
+    statistics: CallerStatistics | None
+    outage: str | None = None
+    """The endpoint's words, when it has been failing for longer than the run is willing to wait."""
+    drained: bool = False
+    """Whether nothing is under way, since the last slot was taken away."""
+    purse: PurseReport | None = None
+    """Where there is a budget: what was spent, and what is wanted."""
+    load: SlotStatistics | None = None
+    """Requests that are and may be in flight."""
+    cpu: CpuTime | None = None
+    """What the process needed of a CPU since the last report."""
+    last: bool = False
+    """Whether there is no further report: what else it held is for others to do."""
+    held: int | None = None
+    """Rows that are left to report; None where that is not said."""
+    hold: Hold | None = None
+    """What keeps its requests back."""
+
+
+@dataclass(slots=True)
+class _Report:
+    """Finished rows of one stage, waiting to be collected."""
+
+    rows: list[int] = field(default_factory=list)
+    tickets: list[int] = field(default_factory=list)
+    results: list[RowResult] = field(default_factory=list)
+    spent: list[tuple[tuple[str, tuple[int, ...]], ...] | None] = field(default_factory=list)
+
+
+class Replica:
+    """Runs rows of one alias's stages next to its model.
+
+    Args:
+        plan: the plan.
+        alias: the model's.
+        line: the way to the model.
+        recording: what was answered before, and where answers are kept.
+        linger: seconds in which rows may join a report.
+        lease: seconds after which a replica that nobody collects from ends; None for never.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        alias: str,
+        line: Line,
+        recording: Recording,
+        linger: float = LINGER,
+        lease: float | None = None,
+    ) -> None:
+        self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
+        self._counts = {number: CellCounts() for number in self._runners}
+        self._line = line
+        self._recording = recording
+        self._draws = Draws(plan.pools[alias], plan.seed)
+        self._linger = linger
+        self._lease = lease
+        self._watch: asyncio.Task[None] | None = None
+        self._collected_at = 0.0
+        self._drained = False
+        self._left = False
+        self._meter = CpuMeter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = asyncio.Lock()
+        self._seen: set[tuple[int, int]] = set()
+        """(ticket, row) pairs that came and are not yet acknowledged, so that a repeated message is harmless."""
+        self._reports: dict[int, _Report] = {}
+        self._something = asyncio.Event()
+        line.when_stuck(self._something.set)
+        self._outage: str | None = None
+        self._failure: BaseException | None = None
+        self._last: tuple[Summary, Values] | None = None
+        self._reported = 0
+
+    async def grant(self, slots: int) -> None:
+        """Allow so many requests in flight; returns once no more than that are."""
+        self._drained = False
+        if self._watch is None and self._lease is not None:
+            self._collected_at = asyncio.get_running_loop().time()
+            self._watch = asyncio.create_task(self._end_with_lease(self._lease))
+        await self._line.resize(slots)
+        if not slots:
+            self._drained = True
+            self._something.set()
+
+    async def fund(self, amount: Amount) -> None:
+        """Allow so much more to be spent."""
+        self._line.fund(amount)
+
+    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
+        """Start rows. A row that came before under the same ticket is not started again.
+
+        Raises:
+            LeaseEndedError: others use this replica's slots by now.
+        """
+        if isinstance(self._failure, LeaseEndedError):
+            raise self._failure
+        runner = self._runners[parcel.stage]
+        known = await self._recording.known(parcel.replays, parcel.rows)
+        block = gather(parcel, values, runner.stage.needs)
+        skipped = block.columns.pop(SKIPPED, None)
+        names = tuple(block.columns)
+        cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
+        async with self._starting:
+            for place, (index, row) in enumerate(zip(parcel.rows.tolist(), cells, strict=True)):
+                if not place % _STARTED_AT_ONCE:
+                    await asyncio.sleep(0)
+                if (parcel.ticket, index) in self._seen:
+                    continue
+                self._seen.add((parcel.ticket, index))
+                record = dict(zip(names, row, strict=True))
+                skips = skipped[place] if skipped else None
+                asks = RowAsks(self._line.ask, index, self._recording, known, self._draws, self._line.remember)
+                task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
+        """Wait for finished rows and report them; the last report again if it was not acknowledged.
+
+        What the rows were answered is in the journal before they are reported. A report is empty where nothing
+        finishes for some seconds.
+
+        Raises:
+            LeaseEndedError: this call came too late.
+            OSError: the journal could not be written for longer than a disk may take to recover.
+            Exception: a step broke in a way that is no row's fault; the run cannot go on.
+        """
+        self._collected_at = asyncio.get_running_loop().time()
+        if self._last is not None and self._last[0].number != acknowledged:
+            return self._last
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_SILENCE):
+                await self._something.wait()
+            await asyncio.sleep(self._linger)
+        if self._failure is not None:
+            raise self._failure
+        self._something.clear()
+        report = self._report()
+        await self._recording.written()
+        self._last = report
+        return report
+
+    async def leave(self) -> None:
+        """Let go of what is not done; the next report is the last. Take its slots first: what is in flight is lost."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._left = True
+        self._something.set()
+
+    async def _end_with_lease(self, lease: float) -> None:
+        loop = asyncio.get_running_loop()
+        while (left := self._collected_at + lease - loop.time()) > 0:  # noqa: ASYNC110 - each collect moves the end
+            await asyncio.sleep(left)
+        self._failure = LeaseEndedError(f"nobody has collected for {lease:g} s")
+        self._something.set()
+        for task in list(self._tasks):
+            task.cancel()
+        await self._line.resize(0)
+
+    async def close(self) -> None:
+        """Cancel whatever is running; what was answered is kept."""
+        if self._watch is not None:
+            self._watch.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._recording.close()
+
+    async def _run(
+        self,
+        runner: StageRunner,
+        record: dict[str, Any],
+        skips: frozenset[str] | None,
+        asks: RowAsks,
+        ticket: int,
+    ) -> None:
+        stage = runner.stage.number
+        try:
+            result = await runner.run_row(record, skips, asks, self._counts[stage])
+        except Outage as outage:
+            self._outage = str(outage)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
+            self._failure = error
+        else:
+            report = self._reports.setdefault(stage, _Report())
+            report.rows.append(asks.record)
+            report.tickets.append(ticket)
+            report.results.append(result)
+            report.spent.append(asks.spent)
+        self._something.set()
+
+    def _report(self) -> tuple[Summary, Values]:
+        reports, self._reports = self._reports, {}
+        values: Values = {}
+        finished = []
+        for stage, report in sorted(reports.items()):
+            block = _block(report, self._runners[stage].stage.makes)
+            values[stage] = block
+            kept = np.array([result.rejected is None for result in report.results], dtype=np.bool_)
+            tickets = np.array(report.tickets, dtype=np.int64)
+            cells = self._counts[stage].take()
+            finished.append(Finished(stage, block.rows, tickets, kept, cells, rough_bytes(block)))
+            self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
+        self._reported += 1
+        statistics = self._line.take_statistics()
+        purse = self._line.purse_report()
+        load, cpu = self._line.load(), self._meter.take(asyncio.get_running_loop().time())
+        held, hold = len(self._tasks), self._line.hold()
+        summary = Summary(
+            self._reported,
+            tuple(finished),
+            statistics,
+            self._outage,
+            self._drained,
+            purse,
+            load,
+            cpu,
+            self._left,
+            held,
+            hold,
+        )
+        self._drained = False
+        return summary, values
+
+
+def _block(report: _Report, makes: tuple[str, ...]) -> Block:
+    columns: dict[str, list[Any]] = {name: [result.values.get(name) for result in report.results] for name in makes}
+    skipped = [result.skipped for result in report.results]
+    if any(skipped):
+        columns[SKIPPED] = skipped
+    rejected: list[Reason | None] = [result.rejected for result in report.results]
+    if any(rejected):
+        columns[REJECTED] = rejected
+    failed = [result.failed or None for result in report.results]
+    if any(failed):
+        columns[FAILED] = failed
+    columns[SPENT] = report.spent
+    return Block(np.array(report.rows, dtype=np.int64), columns)
+
+
+def rough_bytes(block: Block) -> int:
+    """About how much memory a block takes: text by its length, from a sample of the rows."""
+    size = len(block)
+    if not size:
+        return 0
+    step = max(1, size // 16)
+    sampled = range(0, size, step)
+    total = sum(
+        64
+        + (len(cell) if isinstance(cell := cells[place], str | bytes) else 256 if isinstance(cell, dict | list) else 0)
+        for cells in block.columns.values()
+        for place in sampled
+    )
+    return total * size // len(sampled)

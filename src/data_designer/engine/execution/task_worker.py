@@ -1,0 +1,101 @@
+"""What a process needs to run a plan's stages and to write its batches; built once a process, used many times."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_designer.engine.execution.driver import CommitJob, TaskSummary
+from data_designer.engine.scheduling.events import CellCount
+from data_designer.engine.dataset.journal import Recorder, Replay, known_result
+from data_designer.engine.protocol.parcels import FAILED, REJECTED, Parcel, Values, gather
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.execution.recording import Dataset, Remembered
+from data_designer.engine.execution.replica import rough_bytes
+from data_designer.engine.dataset.sink import Sink
+from data_designer.engine.execution.stage_runner import StageRunner
+from data_designer.plan.model import Plan
+
+_TRIES, _PAUSE = 120, 1.0
+"""How often, and with how many seconds between, a disk is asked to take what functions of the user came to."""
+
+
+@dataclass(slots=True)
+class Workplace:
+    """One process's CPU side of a plan."""
+
+    plan: Plan
+    dataset: Dataset | None
+    """Where it is written; None where nothing is, as in a preview."""
+    seed_table: pa.Table | None = None
+    _runners: dict[int, StageRunner] = field(default_factory=dict)
+    _sink: Sink | None = None
+    _remembered: Remembered | None = None
+
+    def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
+        """Run a `local` stage over the rows of a parcel."""
+        runner = self._runners.get(parcel.stage)
+        if runner is None:
+            stage = self.plan.stages[parcel.stage]
+            runner = self._runners[parcel.stage] = StageRunner(self.plan, stage, self.seed_table)
+        results = self._results(parcel) if runner.calls_users else None
+        made = runner.run_block(gather(parcel, values, runner.stage.needs), results)
+        if results is not None:
+            results.written()
+        reasons = made.columns.get(REJECTED) or [None] * len(made)
+        kept = np.array([reason is None for reason in reasons], dtype=np.bool_)
+        failures = [reason.column for reason in reasons if reason is not None]
+        failures += [reason.column for some in made.columns.get(FAILED) or () for reason in some or ()]
+        cells = tuple(CellCount(column, 0, failures.count(column)) for column in sorted(set(failures)))
+        return TaskSummary(kept, rough_bytes(made), cells), {parcel.stage: made}
+
+    def write(self, job: CommitJob, values: Sequence[Values]) -> Receipt:
+        """Write a batch's files. Raises OSError where the disk refuses, or is not that of the driver."""
+        if self._sink is None:
+            assert self.dataset is not None, "a preview writes nothing"
+            if not self.dataset.is_reached():
+                raise FileNotFoundError(f"{os.uname().nodename} does not reach the dataset {self.dataset.files}")
+            schema = None if self.seed_table is None else self.seed_table.schema
+            self._sink = Sink(self.plan, self.dataset.files, self.dataset.run, schema)
+        return self._sink.write(job, values)
+
+    def _results(self, parcel: Parcel) -> "_Results | None":
+        if self.dataset is None:
+            return None
+        if self._remembered is None:
+            self._remembered = Remembered(self.dataset, self.plan.geometry)
+        recorder = Recorder(self.dataset.files, self.plan.geometry, self.dataset.writer(f"t{parcel.ticket:09d}"))
+        return _Results(recorder, self._remembered.known(parcel.replays, parcel.rows))
+
+
+@dataclass(slots=True)
+class _Results:
+    """What functions of the user came to in one CPU task."""
+
+    recorder: Recorder
+    replays: list[Replay]
+
+    def known(self, fingerprint: str, record: int) -> list[Any] | None:
+        """What a function made of a record before."""
+        return known_result(self.replays, fingerprint, record)
+
+    def note(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
+        """Keep what a function made of a record."""
+        self.recorder.note_result(fingerprint, record, values)
+
+    def written(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Return once everything is on the disk. Raises OSError where that refuses for too long."""
+        for left in reversed(range(_TRIES)):
+            try:
+                self.recorder.flush()
+                self.recorder.sync()
+            except OSError:
+                if not left:
+                    raise
+                sleep(_PAUSE)
+            else:
+                return

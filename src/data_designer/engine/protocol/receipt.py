@@ -1,0 +1,124 @@
+"""The receipt of a committed batch: what a reader, a resume and a report need to know of it."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from data_designer.engine.scheduling.events import Rows
+from data_designer.engine.dataset.sealed import DamagedError, seal, unseal
+from data_designer.engine.protocol.spending import Spending
+
+Ranges = tuple[tuple[int, int], ...]
+"""Record indices as [start, stop) pairs, in order."""
+
+
+def ranges(rows: Rows) -> Ranges:
+    """Record indices as ranges."""
+    if not len(rows):
+        return ()
+    rows = np.sort(rows)
+    breaks = np.flatnonzero(np.diff(rows) != 1)
+    starts, stops = [0, *(breaks + 1).tolist()], [*breaks.tolist(), len(rows) - 1]
+    return tuple((int(rows[a]), int(rows[b]) + 1) for a, b in zip(starts, stops, strict=True))
+
+
+def indices(some: Iterable[tuple[int, int]]) -> Rows:
+    """Ranges as record indices."""
+    parts = [np.arange(start, stop, dtype=np.int64) for start, stop in some]
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFile:
+    """One file of a batch."""
+
+    path: str
+    """Relative to the dataset directory, with forward slashes."""
+    rows: int
+    bytes: int
+    sha256: str
+    staged: str = ""
+    """Where its content is until the batch is published, and no longer."""
+    schema: str = ""
+    """Digest of its Arrow schema; empty where an earlier version wrote it."""
+
+
+def is_content(content: bytes, file: BatchFile) -> bool:
+    """Whether some content is what was written into a file, by its checksum."""
+    return hashlib.sha256(content).hexdigest() == file.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One committed batch. Without it, the batch's files do not exist for any reader."""
+
+    batch: int
+    requested: int
+    """Records of the batch by its geometry."""
+    generated: int
+    rejected: int
+    files: tuple[BatchFile, ...]
+    kept: Ranges = ()
+    """Record indices of the rows in the files, which hold them in this order."""
+    unfinished: Ranges = ()
+    """Record indices that a stop left undone."""
+    spent: dict[str, Spending] = field(default_factory=dict)
+    """Column to what its cells cost, each reply once."""
+    null_filled: int = 0
+    """Of those generated, records in which a cell failed and is null."""
+    reasons: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Kind of rejection to its count, and one example of column, record and message."""
+    profile: dict[str, Any] = field(default_factory=dict)
+    """Mergeable statistics of the batch's columns."""
+    inexact: tuple[str, ...] = ()
+    """Columns of the user's functions that hold a value which JSON changes, such as a date."""
+    seconds: float = 0.0
+    """Time it took to write."""
+    run: int = 0
+    """Number of the run that wrote it."""
+    successor: "Receipt | None" = None
+    """The receipt that is taking this one's place: its files are written, and some may be in place already."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every record of the batch is generated or rejected."""
+        return not self.unfinished
+
+    @property
+    def current(self) -> "Receipt":
+        """What counts: the successor, as soon as there is one."""
+        return self if self.successor is None else self.successor
+
+    def to_bytes(self) -> bytes:
+        """As sealed JSON."""
+        return seal(self)
+
+    @classmethod
+    def from_bytes(cls, text: bytes) -> "Receipt":
+        """Read sealed JSON. Raises DamagedError where it is not as it was written."""
+        try:
+            return cls._from_dict(unseal(text))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DamagedError(f"it is no receipt of this version ({type(error).__name__}: {error})") from error
+
+    @classmethod
+    def _from_dict(cls, data: dict[str, Any]) -> "Receipt":
+        successor = data["successor"]
+        return cls(
+            **{
+                **data,
+                "files": tuple(BatchFile(**file) for file in data["files"]),
+                "kept": tuple((start, stop) for start, stop in data["kept"]),
+                "unfinished": tuple((start, stop) for start, stop in data["unfinished"]),
+                "inexact": tuple(data["inexact"]),
+                "spent": {column: Spending.from_dict(numbers) for column, numbers in data["spent"].items()},
+                "successor": None if successor is None else cls._from_dict(successor),
+            }
+        )
+
+    def in_place(self) -> "Receipt":
+        """The receipt once every file has its name."""
+        return replace(self, files=tuple(replace(file, staged="") for file in self.files), successor=None)

@@ -1,0 +1,1 @@
+"""Decides what is done next. Pure: no event loop, no clock, no files, no Ray."""

@@ -1,0 +1,309 @@
+"""Runs a prepared plan: in this process or on Ray, on an event loop of its own, and stops when asked."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from data_designer.config.models import SIMULATED_PROVIDER
+from data_designer.engine.execution.driver import DRAIN_SECONDS, CommitJob, Driver, Observer, RunReport
+from data_designer.engine.scheduling.events import Started
+from data_designer.engine.execution.in_process import InlineHands
+from data_designer.engine.protocol.parcels import Values
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.execution.recording import Dataset
+from data_designer.engine.scheduling.scheduler import Scheduler
+from data_designer.engine.scheduling.shape import replica_numbers, shape_of
+from data_designer.engine.scheduling.budget_allocator import Treasury, treasury_of
+from data_designer.engine.execution.task_worker import Workplace
+from data_designer.interface.open import Opened
+from data_designer.interface.outcomes import how_to_resume
+from data_designer.interface.compile import Prepared
+from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
+from data_designer.models.preflight import check_pools
+from data_designer.models.capability_probe import Known, find_forms
+from data_designer.plan.compile import with_native
+from data_designer.plan.model import LOCAL, Plan
+
+logger = logging.getLogger(__name__)
+
+SKIP_HEALTH_CHECKS = "DATA_DESIGNER_SKIP_MODEL_HEALTH_CHECKS"
+Result = TypeVar("Result")
+
+_FEW_CELLS = 500
+"""A run of fewer model cells is over before Ray has started."""
+
+_LEAVE_SECONDS = 3.0
+"""How long a run that is left may take to close what it has opened."""
+
+HasStarted = Callable[[Driver[Any]], None]
+
+
+@contextmanager
+def with_simulated_models(plan: Plan, host: str = "127.0.0.1") -> Iterator[Plan]:
+    """The plan with an address for the simulated model, which serves for as long as the context lasts.
+
+    Args:
+        plan: the plan.
+        host: the address of this machine at which it is asked.
+    """
+    simulated = [alias for alias, pool in plan.pools.items() if pool.provider.provider_type == SIMULATED_PROVIDER]
+    if not any(not plan.pools[alias].provider.endpoint for alias in simulated):
+        yield plan
+        return
+    from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
+
+    with SimulatedServerProcess(SimulatedModel(seed=plan.seed % (1 << 32)), host=host) as url:
+        pools = dict(plan.pools)
+        for alias in simulated:
+            provider = pools[alias].provider.model_copy(update={"endpoint": url})
+            pools[alias] = replace(pools[alias], provider=provider)
+        yield replace(plan, pools=pools)
+
+
+def wants_ray(plan: Plan) -> bool:
+    """Whether a plan runs on Ray: as the user says, else if Ray is there or the run is long enough to start one."""
+    if plan.run.executor != "auto":
+        return plan.run.executor == "ray"
+    if os.environ.get("RAY_ADDRESS"):
+        return True
+    if "ray" in sys.modules:
+        from data_designer.distributed.run import ray_is_initialized
+
+        if ray_is_initialized():
+            return True
+    model_columns = sum(step.pool != LOCAL for step in plan.steps)
+    return plan.geometry.num_records * max(1, model_columns) >= _FEW_CELLS
+
+
+@contextmanager
+def _ready(prepared: Prepared, known: Known, host: str = "127.0.0.1") -> Iterator[Plan]:
+    """The plan with an address for every model, and with the form in which each constrains its replies."""
+    with with_simulated_models(prepared.plan, host) as plan:
+        in_json = {step.pool for step in plan.steps if step.kind in ("llm-structured", "llm-judge")}
+        pools = [plan.pools[alias] for alias in sorted(in_json) if plan.pools[alias].structured_output != "prompt"]
+        if pools:
+            asked = [(pool, prepared.keys[pool.alias]) for pool in pools]
+            forms = on_own_loop(lambda _: find_forms(asked, known))
+            for alias, form in forms.items():
+                logger.info("model=%s structured_output=%s", alias, form or "prompt")
+            yield with_native(plan, forms)
+        else:
+            yield plan
+
+
+@contextmanager
+def one_ray(plan: Plan) -> Iterator[int | None]:
+    """Lets the runs inside share one Ray, where there may be several of them and they run on Ray.
+
+    Yields the number of CPUs there are, for `create`; None where each run sees to itself.
+    """
+    if plan.run.on_row_failure != "refill" or not wants_ray(plan):
+        yield None
+        return
+    from data_designer.distributed.cluster import connected
+
+    with sigterm_interrupts(), connected(plan.run.non_inference_max_parallel_workers) as cpus:
+        yield cpus
+
+
+Publish = Callable[[Receipt], Receipt]
+
+
+def create(
+    opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None = None
+) -> RunReport:
+    """Make what is left of a dataset: run its plan to the end and write its batches.
+
+    Args:
+        opened: the dataset.
+        observers: are shown what happens.
+        publish: makes a written batch visible; called in threads.
+        known: what was found out about endpoints before.
+        cpus: what `one_ray` yields.
+    """
+    try:
+        with sigterm_interrupts():
+            return _create(opened, observers, publish, known, cpus)
+    except KeyboardInterrupt:
+        logger.warning("interrupted; %s", how_to_resume(opened.store.path))
+        raise
+
+
+def _create(
+    opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None
+) -> RunReport:
+    store, prepared, standing = opened.store, opened.prepared, opened.standing
+    on_ray = wants_ray(prepared.plan)
+    with _ready(prepared, known, _own_address() if on_ray else "127.0.0.1") as plan:
+        treasury = treasury_of(plan, store, standing, opened.spent)
+        dataset = Dataset(store.files, store.run, opened.donor)
+        if on_ray:
+            from data_designer.distributed.run import RayRun
+
+            run = RayRun(plan, dataset, publish, prepared.keys, prepared.seed_table, observers, treasury, cpus)
+            return on_own_loop(lambda started: run.run(standing, lambda: _check_models(plan, prepared), started))
+        place = Workplace(plan, dataset, prepared.seed_table)
+        ways = _Ways(publish, place.write, treasury)
+        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, standing))
+
+
+def _own_address() -> str:
+    """Where the replicas, wherever they are, reach a server that this process starts."""
+    if not os.environ.get("RAY_ADDRESS") and "ray" not in sys.modules:
+        return "127.0.0.1"
+    from data_designer.distributed.cluster import own_address
+
+    return own_address()
+
+
+Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]
+
+
+def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep, known: Known) -> RunReport:
+    """Run a plan in this process; `keep` takes each batch instead of a disk."""
+    with _ready(prepared, known) as plan:
+        place = Workplace(plan, None, prepared.seed_table)
+        ways = _Ways(
+            lambda receipt: receipt, lambda job, values: keep(plan, job, values), treasury_of(plan, None, Started())
+        )
+        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, Started()))
+
+
+def check_models(prepared: Prepared) -> None:
+    """Ask every model of a plan for a sign of life."""
+    with with_simulated_models(prepared.plan) as plan:
+        on_own_loop(lambda _: _check_models(plan, prepared))
+
+
+async def _check_models(plan: Plan, prepared: Prepared) -> None:
+    if os.environ.get(SKIP_HEALTH_CHECKS) == "1":
+        return
+    pools = [(pool, prepared.keys[alias]) for alias, pool in plan.pools.items() if not pool.model.skip_health_check]
+    if pools:
+        await check_pools(pools)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Where finished batches go, and what may be spent on them."""
+
+    publish: Callable[[Receipt], Receipt]
+    write: Callable[[CommitJob, Sequence[Values]], Receipt]
+    treasury: Treasury | None
+
+
+async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is called
+    plan: Plan,
+    prepared: Prepared,
+    place: Workplace,
+    ways: _Ways,
+    observers: Sequence[Observer],
+    started: HasStarted,
+    standing: Started,
+) -> RunReport:
+    await _check_models(plan, prepared)
+    async with InlineHands(plan, place, prepared.keys, ways.write) as hands:
+        replicas, scheduler = replica_numbers(plan, 1), Scheduler(shape_of(plan))
+        driver = Driver(plan, scheduler, hands, replicas, ways.publish, observers, ways.treasury)
+        started(driver)
+        return await driver.run(standing)
+
+
+def on_own_loop(work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> Result:
+    """Run a coroutine on a loop in a thread of its own, so that a running loop (a notebook's) does not matter.
+
+    The first Ctrl-C or SIGTERM lets what is under way finish and be committed; the second leaves at once, and so does
+    the first where nothing is asked yet.
+
+    Raises:
+        KeyboardInterrupt: it was left. What it was doing was cancelled, and has had a little time to come to its end.
+    """
+    loop = _OwnLoop(work)
+    with sigterm_interrupts():
+        try:
+            return loop.result()
+        except KeyboardInterrupt as interrupt:
+            left: BaseException = interrupt
+            try:
+                if loop.stop(str(interrupt) or "interrupted"):
+                    return loop.result()
+            except KeyboardInterrupt:
+                left = KeyboardInterrupt(LEFT)
+            loop.leave()
+            raise left from None
+
+
+class _OwnLoop(Generic[Result]):
+    """A coroutine on a loop in a thread of its own."""
+
+    def __init__(self, work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> None:
+        self._work = work
+        self._result: Future[Result] = Future()
+        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._driver: Driver[Any] | None = None
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._target, name="data-designer", daemon=True)
+
+    def result(self) -> Result:
+        """Start it, if that is not done, and wait for its end in short steps: a signal is handled between them."""
+        if not self._thread.ident:
+            self._thread.start()
+        while True:
+            try:
+                return self._result.result(timeout=0.5)
+            except TimeoutError:
+                if self._result.done():
+                    raise
+
+    def stop(self, reason: str) -> bool:
+        """Let what is under way finish; says whether anything is."""
+        driver = self._driver
+        if driver is None:
+            return False
+        logger.warning(
+            "stopping: no further request is sent; those under way have %.0f s to finish, then what is complete is "
+            "committed; once more leaves at once",
+            DRAIN_SECONDS,
+        )
+        self._call(lambda: driver.stop(reason))
+        return True
+
+    def leave(self) -> None:
+        """Cancel it, and give it a little time to close what it has opened, such as its Ray."""
+        with uninterrupted():
+            self._left.set()
+            self._call(self._cancel)
+            self._thread.join(_LEAVE_SECONDS)
+
+    def _call(self, act: Callable[[], object]) -> None:
+        if self._running is not None:
+            with suppress(RuntimeError):  # It has come to its end.
+                self._running[0].call_soon_threadsafe(act)
+
+    def _cancel(self) -> None:
+        assert self._running is not None
+        self._running[1].cancel()
+
+    def _target(self) -> None:
+        try:
+            self._result.set_result(asyncio.run(self._main()))
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the caller's thread
+            self._result.set_exception(error)
+
+    async def _main(self) -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running = (asyncio.get_running_loop(), task)
+        if self._left.is_set():
+            task.cancel()
+        return await self._work(self._started)
+
+    def _started(self, driver: Driver[Any]) -> None:
+        self._driver = driver

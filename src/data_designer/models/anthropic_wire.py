@@ -1,0 +1,112 @@
+"""The wire form of Anthropic's Messages API.
+
+Source: Anthropic's API reference, version 2023-06-01.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from data_designer.models import openai_wire as chat
+from data_designer.models.addresses import joined
+from data_designer.models.openai_wire import count, finish_of, is_counted, texts_of
+from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
+from data_designer.values import Message, Request, Response, Usage
+
+VERSION = "2023-06-01"
+MAX_TOKENS = 4096
+"""Longest reply where the alias does not say: this API demands a number."""
+
+_RENAMED = {"stop": "stop_sequences"}
+_UNKNOWN = frozenset({"n", "response_format", "frequency_penalty", "presence_penalty", "seed"})
+"""Parameters of the other API that this one would refuse."""
+_FINISHES = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
+
+
+class MessagesForm:
+    """Writes requests and reads replies as Anthropic's API has them.
+
+    Args:
+        model: the provider's name of the model.
+        options: parameters that are the same for every request.
+        extra: further fields of the body, which count before everything else.
+    """
+
+    def __init__(self, model: str, options: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+        self._fixed = {"model": model, "max_tokens": MAX_TOKENS, **_translated(options)}
+        self._extra = _translated(extra)
+
+    @staticmethod
+    def url(endpoint: str) -> str:
+        """Where requests go."""
+        return joined(endpoint, "/messages", "/v1")
+
+    @staticmethod
+    def headers(api_key: str | None) -> dict[str, str]:
+        """Headers that carry the key and the version of the API."""
+        return {"anthropic-version": VERSION, **({"x-api-key": api_key} if api_key else {})}
+
+    def body(self, request: Request, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON that is posted.
+
+        Args:
+            request: what to ask.
+            drawn: parameters that were drawn for it; those that it gives itself count first.
+        """
+        given = _translated({name: value for name, value in request.params.items() if value is not None})
+        system = "\n\n".join(_texts(message) for message in request.messages if message["role"] == "system")
+        turns = [_turn(message) for message in request.messages if message["role"] != "system"]
+        # Neither does it take a turn of nothing, which an empty reply is; users' turns may follow each other.
+        turns = [turn for turn in turns if turn["content"]]
+        about = {"system": system} if system else {}
+        return {**self._fixed, **drawn, **about, "messages": turns, **given, **self._extra}
+
+    @staticmethod
+    def parse(data: Any) -> Response:
+        """Read a reply. Raises UnreadableError for what is none."""
+        if (error := error_of(data)) is not None:
+            raise ErrorInReplyError(error)
+        match data:
+            case {"error": {}}:
+                raise UnreadableError("the reply holds an error without words")
+            case {"content": list(blocks)}:
+                stop, usage = finish_of(data.get("stop_reason")), _usage(data.get("usage"))
+                text = "\n".join(texts_of(blocks, ("text",), "text"))
+                return Response(
+                    text=text,
+                    reasoning="\n".join(texts_of(blocks, ("thinking",), "thinking")) or None,
+                    finish_reason=None if stop is None else _FINISHES.get(stop, stop),
+                    usage=usage,
+                    counted=is_counted(usage, text),
+                )
+            case _:
+                raise UnreadableError("the reply holds no message")
+
+
+def _translated(params: Mapping[str, Any]) -> dict[str, Any]:
+    named = {_RENAMED.get(name, name): value for name, value in params.items() if name not in _UNKNOWN}
+    if isinstance(named.get("stop_sequences"), str):
+        named["stop_sequences"] = [named["stop_sequences"]]
+    return named
+
+
+def _texts(message: Message) -> str:
+    return "\n".join(texts_of(message["content"], ("text",), "text"))
+
+
+def _turn(message: Message) -> Message:
+    """A turn without empty text, which this API refuses; what is text alone is a string."""
+    blocks = [block for block in message["content"] if block.get("type") != "text" or block.get("text")]
+    return chat.turn({"role": message["role"], "content": blocks})
+
+
+def _usage(data: Any) -> Usage:
+    """Tokens; what was read from a cache or written to it counts as input too, as with the other API."""
+    if not isinstance(data, dict):
+        return Usage(requests=1)
+    cached = count(data.get("cache_read_input_tokens"))
+    return Usage(
+        requests=1,
+        input_tokens=count(data.get("input_tokens")) + cached + count(data.get("cache_creation_input_tokens")),
+        output_tokens=count(data.get("output_tokens")),
+        cached_tokens=cached,
+    )

@@ -1,0 +1,128 @@
+"""Finds out how an endpoint constrains its replies to a JSON schema, by asking for something no model would say."""
+
+import asyncio
+import logging
+import random
+from collections.abc import MutableMapping, Sequence
+
+import aiohttp
+import orjson
+
+from data_designer.config.models import ANTHROPIC
+from data_designer.errors import ModelError, ModelStructuredOutputError
+from data_designer.models.client import ModelClient
+from data_designer.models.http_sessions import open_session
+from data_designer.plan.constraints import FORMS, constraint
+from data_designer.plan.model import Pool
+from data_designer.values import Request
+
+logger = logging.getLogger(__name__)
+
+_SIGN = "constrained-7f3a"
+_SCHEMA = {
+    "type": "object",
+    "properties": {"sign": {"type": "string", "enum": [_SIGN]}},
+    "required": ["sign"],
+    "additionalProperties": False,
+}
+_TRIES = 2
+"""Of each form, since endpoints err."""
+_ROOM = 256
+"""Tokens that the sign fits into, white space that some models add included."""
+_QUIET = 5.0
+"""Seconds until it is said what is waited for."""
+_MESSAGES = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
+
+Known = MutableMapping[tuple[str, ...], str | None]
+"""Addresses and model to the form that works there; None where none does."""
+
+
+async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> dict[str, str | None]:
+    """Which form of constraint works for each alias; None where its prompt has to do.
+
+    Args:
+        pools: each alias's pool with its resolved key.
+        known: what was found before, which is added to: an endpoint is probed once.
+
+    Raises:
+        ModelStructuredOutputError: an alias insists on `native`, and no form works.
+    """
+    # Aliases that share an endpoint and a model share the probe; one that insists is to hear what went wrong.
+    asked = {_where(pool): (pool, key) for pool, key in sorted(pools, key=lambda one: _insists(one[0]))}
+    aliases = ", ".join(f"'{pool.alias}'" for pool, _ in asked.values())
+    words = ("waiting for %s to show in what form replies in JSON can be asked for", aliases)
+    late = asyncio.get_running_loop().call_later(_QUIET, logger.info, *words)
+    try:
+        async with open_session() as session:
+            forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in asked.values()))
+    finally:
+        late.cancel()
+    by_place = dict(zip(asked, forms, strict=True))
+    found = {pool.alias: by_place[_where(pool)] for pool, _ in pools}
+    for pool, _ in pools:
+        if found[pool.alias] is None and _insists(pool):
+            raise ModelStructuredOutputError(
+                f"model '{pool.model.model}' (alias '{pool.alias}') asks for structured_output='native', but its "
+                f"endpoint constrains nothing, in none of the forms {', '.join(FORMS)}; use 'auto' or 'prompt'"
+            )
+    return found
+
+
+def _where(pool: Pool) -> tuple[str, ...]:
+    return (*pool.provider.addresses, pool.model.model)
+
+
+def _insists(pool: Pool) -> bool:
+    return pool.structured_output == "native"
+
+
+async def _form(pool: Pool, key: str | None, session: aiohttp.ClientSession, known: Known) -> str | None:
+    where = _where(pool)
+    if where in known:
+        return known[where]
+    try:
+        form, is_sure = await _probe(pool, key, session)
+    except ModelError:
+        # An endpoint that does not answer at all says nothing of what it can do.
+        if _insists(pool):
+            raise
+        return None
+    if is_sure:
+        known[where] = form
+    return form
+
+
+async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) -> tuple[str | None, bool]:
+    """The first form that works, and whether another try would find the same. Raises ModelError without any answer."""
+    if pool.provider.provider_type == ANTHROPIC:
+        return None, True
+    client, rng, answers = ModelClient(pool, key, session), random.Random(0), 0
+    # An alias whose replies are short by its own wish must not cut the probe's.
+    room = {"max_tokens": _ROOM} if getattr(pool.model.inference_parameters, "max_tokens", None) else {}
+    trouble: ModelError | None = None
+    is_sure = True
+    for form in FORMS:
+        heard = False
+        for _ in range(_TRIES):
+            try:
+                response = await client.ask(Request(_MESSAGES, {**constraint(form, "probe", _SCHEMA), **room}), rng)
+            except ModelError as error:
+                trouble = error
+                if not error.retryable:
+                    heard = True
+                    break
+            else:
+                heard, answers = True, answers + 1
+                if _is_sign(response.text):
+                    return form, True
+        is_sure = is_sure and heard
+    if trouble is not None and not answers:
+        raise trouble
+    return None, is_sure
+
+
+def _is_sign(text: str) -> bool:
+    try:
+        return bool(orjson.loads(text) == {"sign": _SIGN})
+    except orjson.JSONDecodeError:
+        return False

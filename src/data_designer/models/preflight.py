@@ -1,0 +1,138 @@
+"""One small request to each model before a run, so that nothing is begun that cannot work."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+
+import aiohttp
+
+from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
+from data_designer.models.addresses import server_of
+from data_designer.models.client import ModelClient
+from data_designer.models.model import GREETING
+from data_designer.models.http_sessions import open_session
+from data_designer.plan.model import Pool
+
+logger = logging.getLogger(__name__)
+
+Checks = Mapping[asyncio.Task[None], str]
+"""Greetings that are under way, each with its alias."""
+
+_DEADLINE = 180.0
+_TRIES = 3
+_PAUSE = 0.5
+_LOADING_PAUSE = 2.0
+_LONGEST_PAUSE = 60.0
+"""Seconds that a refusal can ask for."""
+_QUIET = 5.0
+"""Seconds until it is said who has not answered."""
+
+
+async def check_pools(
+    pools: Sequence[tuple[Pool, str | None]],
+    *,
+    deadline: float = _DEADLINE,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Ask every model for a greeting, all at once and at all of its endpoints, of which one is enough.
+
+    Args:
+        pools: each alias's pool with its resolved key.
+        deadline: seconds until all must have answered.
+        sleep: waits between tries.
+
+    Raises:
+        ModelError: the first model, in the order given, that does not answer.
+        TimeoutError: some models have not answered by the deadline; the message names their aliases.
+    """
+    if not pools:
+        return
+    async with open_session() as session:
+        checks = {asyncio.create_task(_check(pool, key, session, sleep)): pool.alias for pool, key in pools}
+        try:
+            late = await _late(checks, deadline)
+        finally:
+            for check in checks:
+                check.cancel()
+        results = await asyncio.gather(*checks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    if late:
+        aliases = _named(checks, late)
+        raise TimeoutError(f"no sign of life from {aliases} within {deadline:g} s; are these models being loaded?")
+
+
+async def _late(checks: Checks, deadline: float) -> set[asyncio.Task[None]]:
+    """Those that have not ended by the deadline; where it takes a while, it is said whom all wait for."""
+    quiet = min(_QUIET, deadline)
+    _, late = await asyncio.wait(checks, timeout=quiet)
+    if late and quiet < deadline:
+        logger.info(
+            "waiting for %s to answer a greeting, for %.0f s more at most", _named(checks, late), deadline - quiet
+        )
+        _, late = await asyncio.wait(checks, timeout=deadline - quiet)
+    return late
+
+
+def _named(checks: Checks, some: Collection[asyncio.Task[None]]) -> str:
+    return ", ".join(f"'{alias}'" for check, alias in checks.items() if check in some)
+
+
+async def _check(
+    pool: Pool, key: str | None, session: aiohttp.ClientSession, sleep: Callable[[float], Awaitable[None]]
+) -> None:
+    addresses = pool.provider.addresses
+    there = [_only(pool, address) for address in addresses]
+    greetings = (_greet(ModelClient(one, key, session), one, sleep) for one in there)
+    results = await asyncio.gather(*greetings, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    if len(errors) == len(addresses):
+        raise errors[0]
+    for error in errors:
+        logger.warning("one of %d endpoints is left out until it works: %s", len(addresses), error)
+
+
+def _only(pool: Pool, address: str) -> Pool:
+    """The same with one endpoint."""
+    return replace(pool, provider=pool.provider.model_copy(update={"endpoint": address, "endpoints": None}))
+
+
+async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
+    attempt, loading = 0, False
+    while True:
+        try:
+            response = await client.ask(GREETING, random.Random(0))
+            if response.text.strip() or response.reasoning:
+                return
+            failure, may_pass, asked = _silence_of(pool), True, 0.0
+        except ModelError as error:
+            if _is_loading(error):
+                if not loading:
+                    logger.info("waiting: %s", error)
+                loading = True
+                await sleep(_LOADING_PAUSE)
+                continue
+            failure, may_pass = error, error.retryable and not isinstance(error, ModelTimeoutError)
+            asked = min(error.retry_after or 0.0, _LONGEST_PAUSE)
+        attempt += 1
+        if not may_pass or attempt == _TRIES:
+            raise failure
+        if asked > _QUIET:
+            logger.info("waiting %.0f s, as asked: %s", asked, failure)
+        await sleep(max(_PAUSE * attempt, asked))
+
+
+def _silence_of(pool: Pool) -> ModelError:
+    return ModelAPIError(
+        f"model '{pool.model.model}' (alias '{pool.alias}') at {server_of(pool.provider.endpoint)} answered "
+        "a greeting with nothing; check the model's name and raise max_tokens if it is small"
+    )
+
+
+def _is_loading(error: ModelError) -> bool:
+    """Whether a server is there and says that it is not ready, as llama.cpp's does while it reads a model."""
+    return error.status == HTTPStatus.SERVICE_UNAVAILABLE and "loading" in str(error).lower()

@@ -1,0 +1,1 @@
+"""A loopback endpoint that answers without a model. Imported only where it is asked for."""

@@ -1,0 +1,187 @@
+"""What the simulated model says: the same to the same prompt, in the form that is asked for."""
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from data_designer.simulated_model.seeded_rng import Chance
+from data_designer.simulated_model.instances import Instances
+from data_designer.simulated_model.counts import Counted
+from data_designer.simulated_model.faults import Draw
+from data_designer.simulated_model.settings import SimulatedModel
+
+REFUSAL = "I cannot help with that."
+"""What it says where it declines."""
+
+Ending = Literal["stop", "length", "refusal"]
+"""Why a reply ends where it does."""
+
+_LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
+_GUIDES = {
+    "guided_json": ("guided_json",),
+    "structured_outputs": ("structured_outputs", "json"),
+    "nvext": ("nvext", "guided_json"),
+}
+"""Value of `guided` to the way to the schema in a request."""
+
+
+class Prompt(NamedTuple):
+    """What a reply depends on, so that a restart of a conversation gets the same one."""
+
+    system: str
+    user: str
+    """The first message of the user."""
+
+    @property
+    def tokens(self) -> int:
+        """About how long it is."""
+        return _tokens(len(self.system) + len(self.user))
+
+    def digest(self, name: str) -> bytes:
+        """Tells it apart from others, and from the same one to another model."""
+        return hashlib.blake2b(f"{name}\0{self.system}\0{self.user}".encode(), digest_size=16).digest()
+
+
+class Reply(NamedTuple):
+    """One reply."""
+
+    text: str
+    ending: Ending
+    fault: Counted | None
+    """What is wrong with it."""
+
+    @property
+    def tokens(self) -> int:
+        """About how long it is."""
+        return _tokens(len(self.text))
+
+
+def prompt_of(body: dict[str, Any]) -> Prompt:
+    """The prompt of a chat completion request."""
+    system, user = "", ""
+    for message in body.get("messages", ()):
+        if message.get("role") == "system" and not system:
+            system = _content(message)
+        elif message.get("role") == "user" and not user:
+            user = _content(message)
+    return Prompt(system, user)
+
+
+def reply_text(body: dict[str, Any], seed: int, output_tokens: int) -> str:
+    """The reply to a request, in the form it asks for: prose, a JSON instance of a schema, or code."""
+    return _text(body, prompt_of(body), SimulatedModel(seed=seed, output_tokens=output_tokens))
+
+
+def reply_to(body: dict[str, Any], prompt: Prompt, model: SimulatedModel, draw: Draw) -> Reply:
+    """The reply to a request, with what chance makes wrong with it, of which there is one thing at most.
+
+    Raises:
+        ValueError: the request asks for an instance of a schema that makes no sense.
+    """
+    if draw.has("refusal"):
+        return Reply(REFUSAL, "refusal", "refusals")
+    if draw.has("empty"):
+        return Reply("", "stop", "empty")
+    text = _text(body, prompt, model)
+    if draw.has("malformed"):
+        return Reply(_broken(text), "stop", "malformed")
+    if draw.has("truncated"):
+        return Reply(text[: len(text) // 2], "length", "truncated")
+    return Reply(text, "stop", None)
+
+
+def _content(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(block.get("text", "")) for block in content or () if isinstance(block, dict))
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // 4)
+
+
+def _text(body: dict[str, Any], prompt: Prompt, model: SimulatedModel) -> str:
+    system, user = prompt.system, prompt.user
+    chance = Chance(hashlib.blake2b(f"{model.seed}\0{system}\0{user}".encode()).digest())
+    honoured = _honoured(body, model)
+    if honoured is not None:
+        return orjson.dumps(_instances(honoured).make(chance)).decode()
+    asked = _schema(user)
+    if asked is not None:
+        made = asked.make(chance)
+        return f"```json\n{orjson.dumps(made, option=orjson.OPT_INDENT_2).decode()}\n```"
+    language = _LANGUAGE.search(user)
+    if language:
+        return f"```{language.group(1)}\n{_code(language.group(1), chance)}\n```"
+    return "Hello! How can I help?" if user == "Hello!" else _prose(user, chance, model.output_tokens)
+
+
+def _honoured(body: dict[str, Any], model: SimulatedModel) -> bytes | None:
+    """The schema that a request gives outside its prompt, where this model heeds it."""
+    wanted = body.get("response_format")
+    if model.native and isinstance(wanted, dict) and wanted.get("type") == "json_schema":
+        schema = _at(wanted, ("json_schema", "schema"))
+        return orjson.dumps({} if schema is None else schema)
+    guide = _at(body, _GUIDES[model.guided]) if model.guided else None
+    if guide is None:
+        return None
+    return guide.encode() if isinstance(guide, str) else orjson.dumps(guide)
+
+
+def _at(body: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path of a nested object; None where nothing does."""
+    for name in path:
+        if not isinstance(body, dict):
+            return None
+        body = body.get(name)
+    return body
+
+
+@lru_cache(maxsize=1000)
+def _instances(schema: bytes) -> Instances:
+    return Instances(orjson.loads(schema))
+
+
+def _schema(user: str) -> Instances | None:
+    """The JSON schema that the prompt ends with, where it does; earlier mentions of the tag are prose."""
+    start = user.rfind("<response_schema>")
+    end = user.find("</response_schema>", start)
+    if start < 0 or end < 0:
+        return None
+    try:
+        return _instances(user[start + len("<response_schema>") : end].encode())
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _code(language: str, chance: Chance) -> str:
+    name = "_".join(chance.words(2).split())
+    if language == "python":
+        return (
+            f'def {name}(value: int) -> int:\n    """Return a multiple of the value."""\n'
+            f"    return value * {chance.below(90) + 2}"
+        )
+    if language == "sql":
+        return f"SELECT id, name FROM {name} WHERE id > {chance.below(100)}"  # noqa: S608 - it is a reply, not a query
+    return f"// {name}\n{name}({chance.below(100)});"
+
+
+def _prose(user: str, chance: Chance, output_tokens: int) -> str:
+    about = re.findall(r"[A-Za-z]{6,}", user[:2000])[:40] or ["this"]
+    sentences = []
+    length = 0
+    while length < output_tokens * 4:
+        verb = chance.choice(("brings", "keeps", "shows", "holds"))
+        sentence = f"The {chance.words(2)} of {chance.choice(about)} {verb} {chance.words(4)}."
+        sentences.append(sentence)
+        length += len(sentence) + 1
+    return " ".join(sentences)
+
+
+def _broken(text: str) -> str:
+    """Half a JSON object, or nothing at all where prose was asked for."""
+    return text.replace("```", "")[: len(text) // 2] if text.startswith(("```", "{", "[")) else ""

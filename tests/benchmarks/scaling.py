@@ -21,14 +21,14 @@ from typing import Any
 import psutil
 
 import data_designer.config as dd
-from data_designer.engine.scheduling import events as ev
-from data_designer.engine.execution.driver import Heard
+from data_designer.engine.execution.observation import Heard
 from data_designer.engine.execution.replica import LINGER, linger_of
+from data_designer.engine.scheduling import events as ev
 from data_designer.engine.simulation.virtual_time import Simulation, World
 from data_designer.interface import DataDesigner
 from data_designer.interface import run as running
-from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 from data_designer.plan.model import Geometry
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 
 SLOTS = 256
 """Of each simulated replica."""

@@ -13,8 +13,8 @@ import ray
 from tests.distributed.head import Head
 
 import data_designer.config as dd
-from data_designer.distributed import tokens
 from data_designer.distributed import local_ray as local
+from data_designer.distributed import tokens
 from data_designer.distributed.jobs import Jobs
 from data_designer.errors import DataDesignerGenerationError
 from data_designer.interface import DataDesigner

@@ -21,8 +21,8 @@ from data_designer.distributed.nodes import lacking
 from data_designer.distributed.placement import Place
 from data_designer.distributed.run import tell_of_wait, while_connected
 from data_designer.distributed.unsendable import without_what_stays
+from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import REJECTED
-from data_designer.engine.execution.replica import Finished, Summary
 from data_designer.errors import DataDesignerRuntimeError
 from data_designer.values import Block, Reason
 

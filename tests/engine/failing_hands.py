@@ -11,22 +11,17 @@ import numpy as np
 from tests.fakes import model
 from tests.plans import compiled, texts
 
+from data_designer.engine.execution.driver import Driver, RunReport
 from data_designer.engine.protocol.cpu_time import CpuTime
-from data_designer.engine.execution.driver import (
-    CommitJob,
-    Driver,
-    RunReport,
-    TaskSummary,
-    ValuesGoneError,
-)
-from data_designer.engine.scheduling.growth import Nodes
+from data_designer.engine.protocol.executor import ValuesGoneError
+from data_designer.engine.protocol.messages import CommitJob, Finished, Summary, TaskSummary
+from data_designer.engine.protocol.nodes import Nodes
 from data_designer.engine.protocol.parcels import Parcel, Values, gather
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.replica import Finished, Summary
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import shape_of
-from data_designer.models.retry import CallerStatistics
 from data_designer.models.admission.budget_lease import Amount
+from data_designer.models.retry import CallerStatistics
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Usage
 

@@ -12,8 +12,8 @@ from tests.plans import compiled
 
 import data_designer.config as dd
 from data_designer.engine.dataset.accounts import Accounts, accounts_of
-from data_designer.engine.execution.driver import CommitJob
 from data_designer.engine.dataset.failures import Failure
+from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Usage

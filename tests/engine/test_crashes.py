@@ -5,7 +5,14 @@ import random
 import pytest
 from tests.properties import cases
 
-from data_designer.engine.simulation.rehearsal import Disasters, every_point, random_shape, rehearse, small_plans, survive
+from data_designer.engine.simulation.rehearsal import (
+    Disasters,
+    every_point,
+    random_shape,
+    rehearse,
+    small_plans,
+    survive,
+)
 from data_designer.engine.simulation.virtual_time import World
 
 

@@ -22,9 +22,9 @@ from typer.testing import CliRunner
 import data_designer.config as dd
 from data_designer.cli.main import app
 from data_designer.engine.dataset.files import LocalFiles
+from data_designer.engine.dataset.store import Store
 from data_designer.engine.execution.recording import Dataset, Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, StageRunner
-from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, DataDesignerError
 from data_designer.interface import DataDesigner, DatasetCreationResults
 from data_designer.interface.stored import StoredDataset

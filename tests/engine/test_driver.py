@@ -13,22 +13,14 @@ from tests.engine.failing_hands import Desk, FailingHands, Fault, chain
 from tests.fakes import model
 from tests.plans import compiled, texts
 
+from data_designer.engine.execution.driver import DRAIN_SECONDS, LEASE_SECONDS, Driver
 from data_designer.engine.protocol.cpu_time import CpuTime
-from data_designer.engine.execution.driver import (
-    DRAIN_SECONDS,
-    LEASE_SECONDS,
-    CommitJob,
-    Driver,
-    ReplicaDiedError,
-    TaskDiedError,
-    TaskSummary,
-    ValuesGoneError,
-)
-from data_designer.engine.scheduling.events import Flags
-from data_designer.engine.scheduling.growth import Nodes
+from data_designer.engine.protocol.executor import ReplicaDiedError, TaskDiedError, ValuesGoneError
+from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
+from data_designer.engine.protocol.nodes import Nodes
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.replica import Summary
+from data_designer.engine.protocol.rows import Flags
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import shape_of
 from data_designer.errors import ArtifactStorageError

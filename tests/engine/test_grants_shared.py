@@ -11,8 +11,8 @@ from tests.fakes import NOWHERE, model, provider
 from tests.plans import texts
 
 import data_designer.config as dd
-from data_designer.engine.scheduling.slot_allocator import Grants, Incarnation, Told
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
+from data_designer.engine.scheduling.slot_allocator import Grants, Incarnation, Told
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 

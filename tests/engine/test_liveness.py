@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from tests.engine.failing_hands import Desk, FailingHands, chain
 from tests.properties import examples
 
+from data_designer.engine.execution.driver import Driver, RunReport
+from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
+from data_designer.engine.protocol.parcels import Parcel, Values
+from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling import events as ev
-from data_designer.engine.execution.driver import CommitJob, Driver, RunReport, TaskSummary
 from data_designer.engine.scheduling.liveness import (
     BUSY_SECONDS,
     IDLE_SECONDS,
@@ -24,9 +27,6 @@ from data_designer.engine.scheduling.liveness import (
     UnderWay,
     Waiting,
 )
-from data_designer.engine.protocol.parcels import Parcel, Values
-from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.replica import Summary
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import shape_of
 

@@ -11,14 +11,15 @@ from tests.loopback import free_port
 from tests.plans import compiled
 
 import data_designer.config as dd
-from data_designer.engine.scheduling import events as ev
-from data_designer.engine.execution.driver import Heard
+from data_designer.engine.execution.observation import Heard
 from data_designer.engine.observe.metrics import CELLS, IN_FLIGHT, LIMIT, RECORDS, SLOTS, TOKENS, Metric, Metrics
+from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.replica import Summary
+from data_designer.engine.protocol.rows import CellCount
+from data_designer.engine.scheduling import events as ev
 from data_designer.interface.metrics_server import serving
+from data_designer.models.admission.slots import SlotStatistics
 from data_designer.models.retry import CallerStatistics
-from data_designer.models.admission.limits import SlotStatistics
 from data_designer.plan.model import Plan
 from data_designer.values import Usage
 
@@ -45,7 +46,7 @@ def load(number: int, *statistics: int, alias: str = "a") -> Heard:
 def rows_done(finished: int, failed: int) -> ev.RowsDone:
     """Rows of the text column."""
     nothing = np.empty(0, dtype=np.int64)
-    cells = (ev.CellCount("text", finished, failed),)
+    cells = (CellCount("text", finished, failed),)
     return ev.RowsDone(0, 1, 0, nothing, nothing, nothing.astype(bool), 0, cells)
 
 

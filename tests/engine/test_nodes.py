@@ -8,8 +8,10 @@ from tests.fakes import model
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
-from data_designer.engine.protocol.cpu_time import CpuMeter, CpuTime
-from data_designer.engine.scheduling.growth import Growth, Nodes
+from data_designer.engine.execution.cpu_meter import CpuMeter
+from data_designer.engine.protocol.cpu_time import CpuTime
+from data_designer.engine.protocol.nodes import Nodes
+from data_designer.engine.scheduling.growth import Growth
 from data_designer.engine.scheduling.shape import replica_numbers
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from data_designer.engine.scheduling.events import Rows, StageShape
+from data_designer.engine.protocol.rows import Rows
+from data_designer.engine.scheduling.events import StageShape
 from data_designer.engine.scheduling.ready_queue import ReadyRows
 
 STAGES = (StageShape("local", False, (), 0), StageShape("local", True, (0,), 1), StageShape("local", False, (1,), 2))

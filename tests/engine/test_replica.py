@@ -15,16 +15,17 @@ from tests.fakes import model
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
-from data_designer.engine.scheduling.events import Replays
 from data_designer.engine.dataset.journal import JournalError, Replay, read_replay
-from data_designer.engine.protocol.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
 from data_designer.engine.execution.recording import Dataset, Recording, Remembered, replica_name
-from data_designer.engine.execution.replica import LINGER, LeaseEndedError, Replica, Summary, linger_of
+from data_designer.engine.execution.replica import LINGER, LeaseEndedError, Replica, linger_of
+from data_designer.engine.protocol.messages import Summary
+from data_designer.engine.protocol.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
+from data_designer.engine.protocol.rows import Replays
 from data_designer.engine.simulation.simulated_files import SimulatedFiles
 from data_designer.errors import ModelBadRequestError, Outage
-from data_designer.models.retry import CallerStatistics, Keep
-from data_designer.models.admission.limits import SlotStatistics
 from data_designer.models.admission.budget_lease import Amount, PurseReport
+from data_designer.models.admission.slots import SlotStatistics
+from data_designer.models.retry import CallerStatistics, Keep
 from data_designer.plan.model import Geometry, Plan
 from data_designer.values import Block, Request, Response, Usage
 

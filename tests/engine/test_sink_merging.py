@@ -13,18 +13,19 @@ from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.config.run_config import RunConfig
-from data_designer.engine.execution.driver import CommitJob
 from data_designer.engine.dataset.files import LocalFiles
 from data_designer.engine.dataset.layout import DROPPED, PARQUET, PROCESSED, REJECTS, batch_name
-from data_designer.engine.protocol.parcels import REJECTED, SPENT, Locations, Values
 from data_designer.engine.dataset.profile import distinct, profile_columns
-from data_designer.engine.protocol.receipt import Receipt, indices
-from data_designer.engine.execution.recording import Dataset
 from data_designer.engine.dataset.schema import declared_types
 from data_designer.engine.dataset.sink import Sink
-from data_designer.engine.protocol.spending import Spending
 from data_designer.engine.dataset.store import Store
+from data_designer.engine.execution.locations import Locations
+from data_designer.engine.execution.recording import Dataset
 from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.protocol.messages import CommitJob
+from data_designer.engine.protocol.parcels import REJECTED, SPENT, Values
+from data_designer.engine.protocol.receipt import Receipt, indices
+from data_designer.engine.protocol.spending import Spending
 from data_designer.errors import ArtifactStorageError
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan

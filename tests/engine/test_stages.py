@@ -12,9 +12,9 @@ from tests.properties import examples
 
 import data_designer.config as dd
 from data_designer.config.run_config import RunConfig
-from data_designer.engine.protocol.parcels import REJECTED, SKIPPED
 from data_designer.engine.execution.recording import Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, StageRunner
+from data_designer.engine.protocol.parcels import REJECTED, SKIPPED
 from data_designer.models.retry import Keep
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan

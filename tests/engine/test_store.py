@@ -28,8 +28,8 @@ from data_designer.engine.dataset.layout import (
     receipt_name,
 )
 from data_designer.engine.dataset.lock import Lock, Process
-from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
 from data_designer.engine.dataset.store import Store, located
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
 from data_designer.errors import ArtifactStorageError, DatasetInUseError
 from data_designer.plan.model import Geometry
 

@@ -29,9 +29,9 @@ from data_designer.engine.dataset.layout import (
     receipt_name,
 )
 from data_designer.engine.dataset.lock import Lock, Process, acquire
-from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.dataset.sealed import seal
 from data_designer.engine.dataset.store import Store
+from data_designer.engine.protocol.receipt import Receipt
 from data_designer.errors import ArtifactStorageError, DatasetInUseError
 from data_designer.object_storage import ObjectPath
 

@@ -12,13 +12,14 @@ from tests.fakes import model
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
-from data_designer.engine.scheduling.events import Started
-from data_designer.engine.scheduling.slot_allocator import Incarnation
 from data_designer.engine.dataset.journal import Recorder
+from data_designer.engine.dataset.store import Store
+from data_designer.engine.execution.budget import limit_of, spent_before, treasury_of
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.spending import Spending
-from data_designer.engine.dataset.store import Store
-from data_designer.engine.scheduling.budget_allocator import Treasury, limit_of, spent_before, treasury_of
+from data_designer.engine.scheduling.budget_allocator import Treasury
+from data_designer.engine.scheduling.events import Started
+from data_designer.engine.scheduling.slot_allocator import Incarnation
 from data_designer.models.admission.budget_lease import NOTHING, UNLIMITED, Amount, PurseReport
 from data_designer.plan.model import Plan
 from data_designer.values import Request, Response, Usage

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import data_designer.config as dd
-from data_designer.engine.execution.driver import LEASE_SECONDS, Driver, ReplicaDiedError, RunReport
+from data_designer.engine.dataset.store import Store
+from data_designer.engine.execution.budget import treasury_of
+from data_designer.engine.execution.driver import LEASE_SECONDS, Driver, RunReport
 from data_designer.engine.execution.in_process import InlineHands, InlineReplica
 from data_designer.engine.execution.line import line_to
-from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
-from data_designer.engine.execution.replica import Replica, Summary, linger_of
+from data_designer.engine.execution.replica import Replica, linger_of
+from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.protocol.executor import ReplicaDiedError
+from data_designer.engine.protocol.messages import Summary
+from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
 from data_designer.engine.simulation.simulated_files import SimulatedFiles
-from data_designer.engine.dataset.store import Store
-from data_designer.engine.scheduling.budget_allocator import treasury_of
-from data_designer.engine.execution.task_worker import Workplace
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.compile import compile_plan

@@ -12,10 +12,10 @@ import pytest
 from tests.arrow_corpus import KEPT, REFUSED, as_frame, plain
 
 import data_designer.config as dd
+from data_designer.columns.seeds.arrow_types import kept_type
 from data_designer.errors import DataDesignerGenerationError
 from data_designer.interface import DataDesigner
 from data_designer.interface.results import DatasetCreationResults
-from data_designer.columns.seeds.arrow_types import kept_type
 
 pytestmark = pytest.mark.usefixtures("sockets")
 

@@ -18,9 +18,9 @@ from data_designer.errors import (
     ModelTimeoutError,
     Outage,
 )
-from data_designer.models.retry import Caller, CallerOptions
 from data_designer.models.admission.request_admission import Gate
-from data_designer.models.admission.limits import Slots
+from data_designer.models.admission.slots import Slots
+from data_designer.models.retry import Caller, CallerOptions
 from data_designer.values import Response, Usage
 
 REVOKED = ModelAuthenticationError("Incorrect API key provided: ***. This key was revoked.", None, 401)

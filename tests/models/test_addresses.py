@@ -3,8 +3,8 @@
 import pytest
 
 from data_designer.models.addresses import base_of, joined, secrets_of, shown
-from data_designer.models.openai_wire import ChatForm
 from data_designer.models.anthropic_wire import MessagesForm
+from data_designer.models.openai_wire import ChatForm
 
 AZURE = "https://r.openai.azure.com/openai/deployments/gpt"
 

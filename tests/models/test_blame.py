@@ -19,11 +19,11 @@ from data_designer.errors import (
     ModelTimeoutError,
     Outage,
 )
-from data_designer.models.retry import Caller, CallerOptions
-from data_designer.models.admission.request_admission import Gate, GateLimits
-from data_designer.models.admission.limits import Slots
-from data_designer.models.model import GREETING
 from data_designer.models.admission.budget_lease import Amount, Estimate, Purse
+from data_designer.models.admission.request_admission import Gate, GateLimits
+from data_designer.models.admission.slots import Slots
+from data_designer.models.model import GREETING
+from data_designer.models.retry import Caller, CallerOptions
 from data_designer.values import Request, Response, Usage
 
 GOOD, BAD = request("good"), request("bad")

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from tests.models.fakes import pool, request
 
-from data_designer.models.openai_wire import ChatForm
-from data_designer.models.client import ModelClient
 from data_designer.models.anthropic_wire import MessagesForm
+from data_designer.models.client import ModelClient
+from data_designer.models.openai_wire import ChatForm
 from data_designer.values import Request
 
 HI = {"type": "text", "text": "hi"}

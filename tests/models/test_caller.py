@@ -16,10 +16,12 @@ from data_designer.errors import (
     ModelRateLimitError,
     Outage,
 )
-from data_designer.models.retry import Caller, CallerOptions
-from data_designer.models.exchange import drive
+from data_designer.models.admission.adaptive_limit import AdaptiveLimit
 from data_designer.models.admission.request_admission import Gate
-from data_designer.models.admission.limits import AdaptiveLimit, Backoff, Slots
+from data_designer.models.admission.slots import Slots
+from data_designer.models.backoff import Backoff
+from data_designer.models.exchange import drive
+from data_designer.models.retry import Caller, CallerOptions
 from data_designer.values import Drop, Exchange, Ok, Request, Response, Usage
 
 REQUEST = request()

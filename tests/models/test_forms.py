@@ -8,18 +8,18 @@ import aiohttp
 import pytest
 from tests.models.fakes import FakeModel, pool, scripted
 
+from data_designer.columns.llm import ConversationLimits, LlmProgram
 from data_designer.config.column_configs import LLMStructuredColumnConfig, LLMTextColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.models.retry import Caller, CallerOptions
-from data_designer.models.openai_wire import ChatForm
+from data_designer.models.admission.request_admission import Gate
+from data_designer.models.admission.slots import Slots
 from data_designer.models.client import ModelClient
 from data_designer.models.exchange import drive
-from data_designer.models.admission.request_admission import Gate
-from data_designer.models.admission.limits import Slots
 from data_designer.models.model import Model
-from data_designer.simulated_model.server import SimulatedModel, start_simulated
+from data_designer.models.openai_wire import ChatForm
+from data_designer.models.retry import Caller, CallerOptions
 from data_designer.simulated_model.replies import REFUSAL
-from data_designer.columns.llm import ConversationLimits, LlmProgram
+from data_designer.simulated_model.server import SimulatedModel, start_simulated
 from data_designer.values import REFUSED, Drop, Ok, Outcome, Response
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}

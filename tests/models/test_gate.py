@@ -15,11 +15,11 @@ from tests.properties import examples
 from data_designer.config.models import Price
 from data_designer.config.run_config import RequestAdmissionTuningConfig
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
-from data_designer.models.retry import Caller, CallerOptions
-from data_designer.models.client import ModelClient
-from data_designer.models.admission.request_admission import Gate, GateLimits, Passage
-from data_designer.models.admission.limits import Slots
 from data_designer.models.admission.budget_lease import NOTHING, Amount, Estimate, Purse, PurseReport
+from data_designer.models.admission.request_admission import Gate, GateLimits, Passage
+from data_designer.models.admission.slots import Slots
+from data_designer.models.client import ModelClient
+from data_designer.models.retry import Caller, CallerOptions
 from data_designer.values import Request, Response, Usage
 
 FRAME = 64

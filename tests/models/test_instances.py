@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import examples
 
-from data_designer.simulated_model.seeded_rng import Chance
 from data_designer.simulated_model.instances import instance
 from data_designer.simulated_model.patterns import matching
 from data_designer.simulated_model.schemas import Heights, both, merged
+from data_designer.simulated_model.seeded_rng import Chance
 
 TREE = {
     "type": "object",

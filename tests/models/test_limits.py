@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from tests.properties import examples
 
 from data_designer.config.run_config import RequestAdmissionTuningConfig
-from data_designer.models.admission.limits import AdaptiveLimit, Backoff, Slots
+from data_designer.models.admission.adaptive_limit import AdaptiveLimit
+from data_designer.models.admission.slots import Slots
+from data_designer.models.backoff import Backoff
 
 TUNING = RequestAdmissionTuningConfig()
 

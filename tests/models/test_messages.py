@@ -9,8 +9,8 @@ import pytest
 from tests.models.fakes import Answer, FakeServer, pool, request, says, served
 
 from data_designer import errors
-from data_designer.models.client import ModelClient
 from data_designer.models.anthropic_wire import MAX_TOKENS, VERSION, MessagesForm
+from data_designer.models.client import ModelClient
 from data_designer.models.error_mapping import UnreadableError
 from data_designer.simulated_model.server import SimulatedModel, start_simulated
 from data_designer.values import REFUSED, Message, Request, Response, Usage

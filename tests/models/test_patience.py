@@ -19,10 +19,10 @@ from data_designer.errors import (
     ModelRateLimitError,
     Outage,
 )
-from data_designer.models.retry import Caller, CallerOptions, CallerStatistics
 from data_designer.models.admission.request_admission import Gate, GateLimits
-from data_designer.models.admission.limits import Slots
+from data_designer.models.admission.slots import Slots
 from data_designer.models.model import GREETING
+from data_designer.models.retry import Caller, CallerOptions, CallerStatistics
 from data_designer.values import Response, Usage
 
 REQUEST = request()

@@ -11,8 +11,8 @@ from tests.models.fakes import Answer, pool, says, served
 
 from data_designer.errors import ModelAPIConnectionError, ModelAuthenticationError, ModelStructuredOutputError
 from data_designer.models.capability_probe import Known, find_forms
-from data_designer.simulated_model.server import SimulatedModel, start_simulated
 from data_designer.plan.constraints import FORMS
+from data_designer.simulated_model.server import SimulatedModel, start_simulated
 
 pytestmark = pytest.mark.usefixtures("sockets")
 

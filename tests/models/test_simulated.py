@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from data_designer.simulated_model.seeded_rng import Chance
-from data_designer.simulated_model.instances import instance
-from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess, reply_text, start_simulated
 from data_designer.columns.structured.parsing import parse_code, parse_json
+from data_designer.simulated_model.instances import instance
+from data_designer.simulated_model.seeded_rng import Chance
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess, reply_text, start_simulated
 
 
 class Inner(BaseModel):

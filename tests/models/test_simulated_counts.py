@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_designer.simulated_model.server import SimulatedModel
 from data_designer.simulated_model.counts import Allowance, Counts, Tally, Window, allowances
+from data_designer.simulated_model.server import SimulatedModel
 
 STEPS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=60)
 """Ticks since the entry before, and an amount."""

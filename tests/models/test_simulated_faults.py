@@ -11,8 +11,8 @@ import aiohttp
 import orjson
 import pytest
 
-from data_designer.simulated_model.server import SimulatedModel, SimulatedServer, start_simulated
 from data_designer.simulated_model.replies import REFUSAL
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServer, start_simulated
 
 pytestmark = pytest.mark.usefixtures("sockets")
 

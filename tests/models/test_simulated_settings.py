@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 from data_designer.simulated_model.faults import Draw, Fault
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 from data_designer.simulated_model.settings import READERS
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)

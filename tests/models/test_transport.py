@@ -15,8 +15,8 @@ from tests.models.fakes import FakeServer, says, served
 
 from data_designer import errors
 from data_designer.models.addresses import server_of
-from data_designer.models.rate_limit_headers import retry_after
 from data_designer.models.error_mapping import CURES, kind_of, signs_of, words_of
+from data_designer.models.rate_limit_headers import retry_after
 from data_designer.models.transport import Transport
 
 SUBJECT = "model 'org/x' (alias 'm')"

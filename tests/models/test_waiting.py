@@ -8,10 +8,10 @@ from typing import Any
 from tests.models.fakes import REPLY, FakeModel, always, request, scripted
 
 from data_designer.errors import ModelInternalServerError, ModelRateLimitError
-from data_designer.models.retry import Caller, CallerOptions
 from data_designer.models.admission.request_admission import Gate, GateLimits, Hold
-from data_designer.models.admission.limits import Slots
+from data_designer.models.admission.slots import Slots
 from data_designer.models.model import GREETING
+from data_designer.models.retry import Caller, CallerOptions
 from data_designer.values import Response
 
 

@@ -23,8 +23,8 @@ from tests.models.fakes import FakeServer, pool, request, says, served
 
 from data_designer import errors
 from data_designer.models.client import ModelClient
-from data_designer.models.preflight import check_pools
 from data_designer.models.http_sessions import open_session, trusted
+from data_designer.models.preflight import check_pools
 from data_designer.models.transport import Transport
 
 pytestmark = pytest.mark.usefixtures("sockets")

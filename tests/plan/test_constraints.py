@@ -7,11 +7,11 @@ import pytest
 from pydantic import BaseModel
 
 import data_designer.config as dd
+from data_designer.columns.build import build
+from data_designer.columns.program import CellProgram
 from data_designer.plan.compile import compile_plan, with_native
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Geometry, Plan
-from data_designer.columns.build import build
-from data_designer.columns.program import CellProgram
 from data_designer.values import Ok, Request, Response
 
 CLOSED: dict[str, Any] = {

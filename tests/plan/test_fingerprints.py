@@ -14,10 +14,10 @@ from tests.fakes import model
 from tests.properties import examples
 
 import data_designer.config as dd
+from data_designer.columns.samplers.program import SamplersProgram
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.compile import compile_plan, with_models
 from data_designer.plan.model import Geometry, Plan
-from data_designer.columns.samplers.program import SamplersProgram
 from data_designer.values import Block
 
 Builder = dd.DataDesignerConfigBuilder

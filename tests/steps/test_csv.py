@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_designer.config.seed import SeedConfig
-from data_designer.config.seed_source import LocalFileSeedSource
-from data_designer.errors import SeedReaderError
 from data_designer.columns.seeds.csv_dialect import dialect_of
 from data_designer.columns.seeds.csv_files import _Lines
 from data_designer.columns.seeds.program import SeedProgram, read_seed
+from data_designer.config.seed import SeedConfig
+from data_designer.config.seed_source import LocalFileSeedSource
+from data_designer.errors import SeedReaderError
 from data_designer.values import Block
 
 

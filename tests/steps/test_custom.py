@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
+from data_designer.columns.custom import CustomCellProgram, CustomColumnProgram, custom_violations
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.config.custom_column import custom_column_generator
 from data_designer.errors import CustomColumnGenerationError, ModelRateLimitError
-from data_designer.columns.custom import CustomCellProgram, CustomColumnProgram, custom_violations
 from data_designer.values import Block, Drop, Ok, Outcome
 
 FULL = GenerationStrategy.FULL_COLUMN

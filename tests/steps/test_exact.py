@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.columns.templating.exact import Exact
 from data_designer.columns.templating.templates import compile_json_template, compile_template
+from data_designer.config.run_config import JinjaRenderingEngine
 
 
 @pytest.mark.parametrize(

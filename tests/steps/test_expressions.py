@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import examples
 
+from data_designer.columns.expression import ExpressionProgram
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.columns.expression import ExpressionProgram
 from data_designer.values import Block, Drop, Ok, Outcome
 
 ERR = object()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_designer.columns.templating.skip_conditions import Gate
 from data_designer.config.base import SkipConfig
 from data_designer.plan.model import Step
-from data_designer.columns.templating.skip_conditions import Gate
 
 
 def step(when: str | None = None, *, propagate: bool = True, value: Any = None) -> Step:

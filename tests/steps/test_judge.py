@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from data_designer.columns.structured.answers import ResponseSchema, schema_violations
+from data_designer.columns.structured.judge import JudgeSchema, judge_schema
 from data_designer.config.column_configs import Score
 from data_designer.errors import ParserException
-from data_designer.columns.structured.judge import JudgeSchema, judge_schema
-from data_designer.columns.structured.answers import ResponseSchema, schema_violations
 
 QUALITY = Score(name="quality", description="How good", options={1: "bad", 2: "fair", 3: "good"})
 VERDICT = Score(name="Final verdict", description="Pass?", options={"Yes": "passes", "No": "fails"})

@@ -9,6 +9,7 @@ import pytest
 from tests.hostile import CONTENTS
 
 from data_designer import errors
+from data_designer.columns.llm import ConversationLimits, LlmProgram, unsupported
 from data_designer.config.column_configs import (
     LLMCodeColumnConfig,
     LLMJudgeColumnConfig,
@@ -19,7 +20,6 @@ from data_designer.config.column_configs import (
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
-from data_designer.columns.llm import ConversationLimits, LlmProgram, unsupported
 from data_designer.values import REFUSED, Drop, Message, Ok, Outcome, Response
 
 ONCE = ConversationLimits(restarts=0, corrections=0)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from data_designer.errors import ParserException
 from data_designer.columns.structured.parsing import code_blocks, parse_code, parse_json, parse_text
+from data_designer.errors import ParserException
 
 F = "```"
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data_designer.columns.random_streams import key, words
+from data_designer.columns.samplers.people import person
 from data_designer.config.locales import FAKER_LOCALES
 from data_designer.config.sampler_params import PersonFromFakerSamplerParams
-from data_designer.columns.samplers.people import person
-from data_designer.columns.random_streams import key, words
 
 FIELDS = [
     "uuid", "locale", "first_name", "last_name", "middle_name", "sex", "street_number", "street_name", "city", "state",

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_designer.config.processors import SchemaTransformProcessorConfig
-from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.errors import PromptTemplateRenderError
 from data_designer.columns.processors import (
     SchemaTransform,
     drop_columns,
     transform_violations,
     unmatched_patterns,
 )
+from data_designer.config.processors import SchemaTransformProcessorConfig
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.errors import PromptTemplateRenderError
 from data_designer.values import Block
 
 SECURE, NATIVE = JinjaRenderingEngine.SECURE, JinjaRenderingEngine.NATIVE

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from data_designer.columns.samplers.checks import check_samplers
+from data_designer.columns.samplers.program import Constraint
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import (
     ColumnInequalityConstraint,
@@ -26,8 +28,6 @@ from data_designer.config.sampler_params import (
     UniformSamplerParams,
     UUIDSamplerParams,
 )
-from data_designer.columns.samplers.checks import check_samplers
-from data_designer.columns.samplers.program import Constraint
 
 UNIT = UniformSamplerParams(low=0, high=1)
 WORDS = CategorySamplerParams(values=["a", "b"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from data_designer.columns.samplers.program import Constraint, SamplersProgram
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import (
     ColumnInequalityConstraint,
@@ -32,7 +33,6 @@ from data_designer.config.sampler_params import (
     UniformSamplerParams,
     UUIDSamplerParams,
 )
-from data_designer.columns.samplers.program import Constraint, SamplersProgram
 from data_designer.values import Block, Made
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from data_designer.columns.templating.templates import compile_json_template, compile_template
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError
-from data_designer.columns.templating.templates import compile_json_template, compile_template
 
 SECURE, NATIVE = JinjaRenderingEngine.SECURE, JinjaRenderingEngine.NATIVE
 TEXTS = ["1.10", "19.90", "3.0", "1E5", "NaN", "-Infinity", "007", "true", "null", " 7 ", "9007199254740993", "0", "-0"]

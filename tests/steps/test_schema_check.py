@@ -16,10 +16,10 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from tests.properties import examples
 
-from data_designer.errors import ParserException
 from data_designer.columns.structured import schema_check
-from data_designer.columns.structured.schema_check import SchemaCheck, exact_validator
 from data_designer.columns.structured.answers import ResponseSchema
+from data_designer.columns.structured.schema_check import SchemaCheck, exact_validator
+from data_designer.errors import ParserException
 
 NAMES = st.sampled_from(["a", "b", "ä", "pattern", "$ref"])
 TEXTS = st.sampled_from(

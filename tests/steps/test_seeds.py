@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data_designer.columns.seeds.program import SeedProgram, read_seed
 from data_designer.config.seed import IndexRange, PartitionBlock, SeedConfig
 from data_designer.config.seed_source import DirectorySeedSource, HuggingFaceSeedSource, LocalFileSeedSource
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
-from data_designer.columns.seeds.program import SeedProgram, read_seed
 from data_designer.values import Block
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from data_designer.errors import ParserException
 from data_designer.columns.structured.answers import ResponseSchema, schema_violations
+from data_designer.errors import ParserException
 
 AB = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}, "required": ["a"]}
 

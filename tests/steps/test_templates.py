@@ -11,10 +11,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
+from data_designer.columns.templating.decoding import decoded
+from data_designer.columns.templating.templates import (
+    Template,
+    compile_json_template,
+    compile_template,
+    template_violations,
+)
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
-from data_designer.columns.templating.decoding import decoded
-from data_designer.columns.templating.templates import Template, compile_json_template, compile_template, template_violations
 
 SECURE, NATIVE = JinjaRenderingEngine.SECURE, JinjaRenderingEngine.NATIVE
 ENGINES = pytest.mark.parametrize("engine", [SECURE, NATIVE])

@@ -7,19 +7,17 @@ from typing import Any
 
 import pytest
 
+from data_designer.columns.expression import ExpressionProgram
+from data_designer.columns.samplers.program import condition_names
+from data_designer.columns.templating import costs, jsonpath, metering
+from data_designer.columns.templating.skip_conditions import Gate
+from data_designer.columns.templating.templates import compile_json_template, compile_template, template_violations
 from data_designer.config.base import SkipConfig
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.templates import MAX_DEPTH, references
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
 from data_designer.plan.model import Step
-from data_designer.columns.templating import costs
-from data_designer.columns.templating import jsonpath
-from data_designer.columns.templating import metering
-from data_designer.columns.expression import ExpressionProgram
-from data_designer.columns.templating.skip_conditions import Gate
-from data_designer.columns.samplers.program import condition_names
-from data_designer.columns.templating.templates import compile_json_template, compile_template, template_violations
 from data_designer.values import Drop, Ok
 
 SECURE, NATIVE = JinjaRenderingEngine.SECURE, JinjaRenderingEngine.NATIVE

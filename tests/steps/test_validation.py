@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_designer.columns.linting import sql_is_available
+from data_designer.columns.validation import ValidationProgram, unavailable
 from data_designer.config.column_configs import ValidationColumnConfig
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.validator_params import (
@@ -17,8 +19,6 @@ from data_designer.config.validator_params import (
     ValidatorType,
 )
 from data_designer.errors import ConfigCompilationError
-from data_designer.columns.linting import sql_is_available
-from data_designer.columns.validation import ValidationProgram, unavailable
 from data_designer.values import Block, Made
 
 

@@ -2,6 +2,15 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
+from data_designer.columns.custom import CustomCellProgram, CustomColumnProgram
+from data_designer.columns.expression import ExpressionProgram
+from data_designer.columns.llm import ConversationLimits, LlmProgram
+from data_designer.columns.plugin_columns import as_custom
+from data_designer.columns.program import Program
+from data_designer.columns.random_streams import key
+from data_designer.columns.samplers.program import SamplersProgram
+from data_designer.columns.seeds.program import SeedProgram
+from data_designer.columns.validation import ValidationProgram
 from data_designer.config.column_configs import (
     CustomColumnConfig,
     ExpressionColumnConfig,
@@ -13,15 +22,6 @@ from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import ConfigCompilationError
 from data_designer.plan.columns import producers
 from data_designer.plan.model import Plan, Step
-from data_designer.columns.custom import CustomCellProgram, CustomColumnProgram
-from data_designer.columns.expression import ExpressionProgram
-from data_designer.columns.llm import ConversationLimits, LlmProgram
-from data_designer.columns.plugin_columns import as_custom
-from data_designer.columns.program import Program
-from data_designer.columns.samplers.program import SamplersProgram
-from data_designer.columns.seeds.program import SeedProgram
-from data_designer.columns.random_streams import key
-from data_designer.columns.validation import ValidationProgram
 
 if TYPE_CHECKING:
     import pyarrow as pa

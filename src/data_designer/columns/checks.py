@@ -3,11 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from data_designer.config.column_types import COLUMN_PLUGINS
-from data_designer.config.data_designer_config import DataDesignerConfig
-from data_designer.config.run_config import JinjaRenderingEngine, RunConfig
-from data_designer.plan.columns import producers
-from data_designer.plan.violations import Violation
 from data_designer.columns.custom import custom_violations
 from data_designer.columns.llm import unsupported
 from data_designer.columns.plugin_columns import plugin_violations
@@ -16,6 +11,11 @@ from data_designer.columns.samplers.checks import check_samplers
 from data_designer.columns.structured.answers import schema_violations
 from data_designer.columns.templating.templates import template_violations
 from data_designer.columns.validation import unavailable
+from data_designer.config.column_types import COLUMN_PLUGINS
+from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.run_config import JinjaRenderingEngine, RunConfig
+from data_designer.plan.columns import producers
+from data_designer.plan.violations import Violation
 
 _NOT_YET = frozenset({"embedding", "image"})
 

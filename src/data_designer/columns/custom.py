@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
+from data_designer.columns.foreign_calls import is_end_of_process, said_by
+from data_designer.columns.frames import cells, in_order, to_frame
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.errors import CustomColumnGenerationError, ModelError
-from data_designer.columns.frames import cells, in_order, to_frame
-from data_designer.columns.foreign_calls import is_end_of_process, said_by
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
 logger = logging.getLogger(__name__)

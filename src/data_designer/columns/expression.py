@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from data_designer.columns.templating.seeded_random import draw_for
+from data_designer.columns.templating.templates import compile_template
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError
-from data_designer.columns.templating.seeded_random import draw_for
-from data_designer.columns.templating.templates import compile_template
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
 _FAILED = "ExpressionTemplateRenderError"

@@ -4,6 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from data_designer.columns.structured.answers import ResponseSchema
+from data_designer.columns.structured.judge import JudgeSchema
+from data_designer.columns.structured.parsing import is_thinking, is_whole, parse_code, parse_text, unindented
+from data_designer.columns.templating.templates import compile_template
 from data_designer.config.column_configs import (
     LLMCodeColumnConfig,
     LLMJudgeColumnConfig,
@@ -15,10 +19,6 @@ from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
 from data_designer.plan.constraints import constraint
-from data_designer.columns.structured.judge import JudgeSchema
-from data_designer.columns.structured.parsing import is_thinking, is_whole, parse_code, parse_text, unindented
-from data_designer.columns.structured.answers import ResponseSchema
-from data_designer.columns.templating.templates import compile_template
 from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
 
 KEPT_REPLY: Final = 2000

@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
+from data_designer.columns.random_streams import key
+from data_designer.columns.templating.seeded_random import draw_for
+from data_designer.columns.templating.templates import Template, compile_json_template, template_violations
 from data_designer.config.processors import SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.columns.templating.seeded_random import draw_for
-from data_designer.columns.random_streams import key
-from data_designer.columns.templating.templates import Template, compile_json_template, template_violations
 from data_designer.values import Block, Record
 
 logger = logging.getLogger(__name__)

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import numpy as np
 
+from data_designer.columns.foreign_calls import is_end_of_process, said_by
+from data_designer.columns.frames import cells, in_order, to_frame
+from data_designer.columns.linting import Linter, PythonLinter, SqlLinter, Verdict, ruff_path, sql_is_available
 from data_designer.config.column_configs import ValidationColumnConfig
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.validator_params import (
@@ -13,9 +16,6 @@ from data_designer.config.validator_params import (
     RemoteValidatorParams,
 )
 from data_designer.errors import ConfigCompilationError, LocalCallableValidationError
-from data_designer.columns.frames import cells, in_order, to_frame
-from data_designer.columns.linting import Linter, PythonLinter, SqlLinter, Verdict, ruff_path, sql_is_available
-from data_designer.columns.foreign_calls import is_end_of_process, said_by
 from data_designer.values import Block, Made, Reason
 
 if TYPE_CHECKING:

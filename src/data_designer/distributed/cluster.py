@@ -14,8 +14,8 @@ import ray
 from ray._private import ray_constants
 
 from data_designer.distributed import tokens
-from data_designer.distributed.local_ray import quiet, shut_down, start_local
 from data_designer.distributed.connection import in_use, session
+from data_designer.distributed.local_ray import quiet, shut_down, start_local
 from data_designer.errors import InvalidConfigError
 
 LOOPBACK = "127.0.0.1"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from data_designer.models.admission.limits import Slots
+from data_designer.models.admission.slots import Slots
 
 PATIENCE = 0.5
 """Seconds for which jobs may be waiting without a pause before one more runs beside the others."""

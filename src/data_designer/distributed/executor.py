@@ -22,18 +22,19 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from data_designer.distributed.connection import session
+from data_designer.distributed.cpu_slots import Turns
 from data_designer.distributed.nodes import look
 from data_designer.distributed.placement import place_of_driver
 from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Home, Role, work
-from data_designer.distributed.connection import session
-from data_designer.distributed.cpu_slots import Turns
-from data_designer.engine.execution.driver import CommitJob, ReplicaDiedError, TaskDiedError, TaskSummary, ValuesGoneError
 from data_designer.engine.dataset.lock import Process
-from data_designer.engine.scheduling.growth import Nodes
+from data_designer.engine.execution.recording import Dataset
+from data_designer.engine.execution.replica import LeaseEndedError, linger_of
+from data_designer.engine.protocol.executor import ReplicaDiedError, TaskDiedError, ValuesGoneError
+from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
+from data_designer.engine.protocol.nodes import Nodes
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.recording import Dataset
-from data_designer.engine.execution.replica import LeaseEndedError, Summary, linger_of
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.model import Plan
 

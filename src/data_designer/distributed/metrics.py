@@ -4,9 +4,9 @@ from typing import Any
 
 from ray.util import metrics as ray_metrics
 
-from data_designer.engine.scheduling import events as ev
-from data_designer.engine.execution.driver import Observation
+from data_designer.engine.execution.observation import Observation
 from data_designer.engine.observe.metrics import METRICS, Labels, Metric, Metrics
+from data_designer.engine.scheduling import events as ev
 
 
 class RayMetrics:

@@ -6,7 +6,7 @@ from typing import Any
 
 import ray
 
-from data_designer.engine.scheduling.growth import Nodes
+from data_designer.engine.protocol.nodes import Nodes
 
 
 def look() -> Nodes | None:

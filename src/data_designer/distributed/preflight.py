@@ -8,13 +8,13 @@ from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from data_designer.columns.plugin_columns import plugin_violations
 from data_designer.config.column_configs import BUILT_IN_COLUMNS
 from data_designer.distributed.executor import within
 from data_designer.engine.dataset.files import try_out
 from data_designer.engine.execution.recording import Dataset
 from data_designer.errors import ArtifactStorageError, CodeDoesNotTravelError, DataDesignerError
 from data_designer.plan.model import Plan
-from data_designer.columns.plugin_columns import plugin_violations
 
 _PATIENCE = 20.0
 """Seconds in which a node has to answer; one that does not is busy or going, and is not what this looks for."""

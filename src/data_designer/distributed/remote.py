@@ -11,14 +11,15 @@ import ray
 from ray import cloudpickle
 
 from data_designer.distributed.unsendable import without_what_stays
-from data_designer.engine.execution.driver import LEASE_SECONDS, CommitJob, TaskSummary
-from data_designer.engine.execution.line import open_line
 from data_designer.engine.dataset.lock import Process
+from data_designer.engine.execution.driver import LEASE_SECONDS
+from data_designer.engine.execution.line import open_line
+from data_designer.engine.execution.recording import Dataset, Recording, replica_name
+from data_designer.engine.execution.replica import LINGER, Replica
+from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.recording import Dataset, Recording, replica_name
-from data_designer.engine.execution.replica import LINGER, Replica, Summary
-from data_designer.engine.execution.task_worker import Workplace
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.model import Plan
 

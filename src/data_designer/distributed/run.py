@@ -13,19 +13,20 @@ import pyarrow as pa
 import ray
 
 from data_designer.distributed.cluster import connecting, held_bytes_budget, refuse_client
+from data_designer.distributed.code_transport import pack
+from data_designer.distributed.connection import session
 from data_designer.distributed.executor import ObjectRef, RayHands
 from data_designer.distributed.metrics import RayMetrics
-from data_designer.distributed.code_transport import pack
 from data_designer.distributed.preflight import check_reach
-from data_designer.distributed.connection import session
-from data_designer.engine.execution.driver import Driver, Observer, RunReport
-from data_designer.engine.scheduling.events import Started
+from data_designer.engine.execution.driver import Driver, RunReport
+from data_designer.engine.execution.observation import Observer
+from data_designer.engine.execution.recording import Dataset
 from data_designer.engine.observe.metrics import Metrics
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.recording import Dataset
+from data_designer.engine.scheduling.budget_allocator import Treasury
+from data_designer.engine.scheduling.events import Started
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
-from data_designer.engine.scheduling.budget_allocator import Treasury
 from data_designer.errors import DataDesignerRuntimeError, InvalidConfigError
 from data_designer.plan.model import Plan
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import REJECTED, Values
-from data_designer.engine.execution.replica import Finished, Summary
 from data_designer.values import Block, Reason
 
 KIND = "DataConversionError"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from data_designer.columns.checks import step_violations
+from data_designer.columns.seeds.program import read_seed
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
@@ -21,8 +23,6 @@ from data_designer.plan.compile import compile_plan
 from data_designer.plan.contents import Digesting
 from data_designer.plan.model import Geometry, Plan
 from data_designer.plan.violations import Violation, model_violations, run_violations, violations
-from data_designer.columns.checks import step_violations
-from data_designer.columns.seeds.program import read_seed
 
 
 @dataclass(frozen=True, slots=True)

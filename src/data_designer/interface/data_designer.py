@@ -19,16 +19,18 @@ from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelPr
 from data_designer.config.run_config import ResumeMode, RunConfig
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
-from data_designer.engine.execution.driver import CommitJob, Observer, RunReport
 from data_designer.engine.dataset.files import LocalFiles
-from data_designer.engine.observe.metrics import Metrics
-from data_designer.engine.protocol.parcels import Values, gather
-from data_designer.engine.observe.progress import Progress
 from data_designer.engine.dataset.promotion import promote
-from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.dataset.sink import Sink, receipt_of
 from data_designer.engine.dataset.store import Store, check_name
 from data_designer.engine.dataset.totals import Totals, total
+from data_designer.engine.execution.driver import RunReport
+from data_designer.engine.execution.observation import Observer
+from data_designer.engine.observe.metrics import Metrics
+from data_designer.engine.observe.progress import Progress
+from data_designer.engine.protocol.messages import CommitJob
+from data_designer.engine.protocol.parcels import Values, gather
+from data_designer.engine.protocol.receipt import Receipt
 from data_designer.errors import (
     ArtifactStorageError,
     DataDesignerError,
@@ -38,17 +40,6 @@ from data_designer.errors import (
     UnknownProviderError,
 )
 from data_designer.interface import run as running
-from data_designer.interface.metadata import Ledger, Origin
-from data_designer.interface.open import (
-    Opened,
-    Wanted,
-    open_dataset,
-    refilled,
-    released_on_error,
-    with_donor,
-    with_time_left,
-)
-from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty, top_reasons
 from data_designer.interface.compile import (
     Checked,
     Prepared,
@@ -59,13 +50,24 @@ from data_designer.interface.compile import (
     refuse_errors,
     seed_digest,
 )
+from data_designer.interface.metadata import Ledger, Origin
+from data_designer.interface.metrics_server import serving
+from data_designer.interface.open import (
+    Opened,
+    Wanted,
+    open_dataset,
+    refilled,
+    released_on_error,
+    with_donor,
+    with_time_left,
+)
+from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty, top_reasons
 from data_designer.interface.results import (
     ArtifactStorage,
     DatasetCreationResults,
     DatasetMetadata,
     PreviewResults,
 )
-from data_designer.interface.metrics_server import serving
 from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured

@@ -9,9 +9,9 @@ from typing import Any
 
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.layout import PARQUET, PROCESSED
-from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import Totals, total
+from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.admission.budget_lease import NOTHING, Amount
 from data_designer.object_storage import Location
 from data_designer.plan.model import Geometry, Plan

@@ -9,17 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from data_designer.config.run_config import ResumeMode
-from data_designer.engine.scheduling.events import Started
+from data_designer.engine.dataset.column_cache import Donor, reusable
 from data_designer.engine.dataset.files import files_at
 from data_designer.engine.dataset.intact import refuse_damage
 from data_designer.engine.dataset.layout import DROPPED, METADATA, PARQUET
-from data_designer.engine.dataset.column_cache import Donor, reusable
 from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store
+from data_designer.engine.scheduling.events import Started
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface.code_changes import code_differences, other_packages
-from data_designer.interface.metadata import Origin, stored_geometry, stored_request, stored_spending
 from data_designer.interface.compile import Checked, Prepared, Surroundings, prepare
+from data_designer.interface.metadata import Origin, stored_geometry, stored_request, stored_spending
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.admission.budget_lease import NOTHING, Amount
 from data_designer.object_storage import Location, location

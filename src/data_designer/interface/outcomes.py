@@ -4,9 +4,9 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from data_designer.engine.dataset.totals import Totals
 from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.protocol.spending import Spending, by_alias
-from data_designer.engine.dataset.totals import Totals
 from data_designer.errors import (
     DataDesignerEarlyShutdownError,
     DataDesignerGenerationError,

@@ -12,22 +12,25 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from data_designer.config.models import SIMULATED_PROVIDER
-from data_designer.engine.execution.driver import DRAIN_SECONDS, CommitJob, Driver, Observer, RunReport
-from data_designer.engine.scheduling.events import Started
+from data_designer.engine.execution.budget import treasury_of
+from data_designer.engine.execution.driver import DRAIN_SECONDS, Driver, RunReport
 from data_designer.engine.execution.in_process import InlineHands
+from data_designer.engine.execution.observation import Observer
+from data_designer.engine.execution.recording import Dataset
+from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.recording import Dataset
+from data_designer.engine.scheduling.budget_allocator import Treasury
+from data_designer.engine.scheduling.events import Started
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
-from data_designer.engine.scheduling.budget_allocator import Treasury, treasury_of
-from data_designer.engine.execution.task_worker import Workplace
+from data_designer.interface.compile import Prepared
 from data_designer.interface.open import Opened
 from data_designer.interface.outcomes import how_to_resume
-from data_designer.interface.compile import Prepared
 from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
-from data_designer.models.preflight import check_pools
 from data_designer.models.capability_probe import Known, find_forms
+from data_designer.models.preflight import check_pools
 from data_designer.plan.compile import with_native
 from data_designer.plan.model import LOCAL, Plan
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from data_designer.models import openai_wire as chat
 from data_designer.models.addresses import joined
-from data_designer.models.openai_wire import count, finish_of, is_counted, texts_of
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
+from data_designer.models.openai_wire import count, finish_of, is_counted, texts_of
 from data_designer.values import Message, Request, Response, Usage
 
 VERSION = "2023-06-01"

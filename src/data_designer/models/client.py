@@ -14,14 +14,14 @@ import orjson
 from data_designer import errors
 from data_designer.config.backends import backend_of
 from data_designer.config.models import ANTHROPIC, SIMULATED_PROVIDER
+from data_designer.models.anthropic_wire import MAX_TOKENS, MessagesForm
 from data_designer.models.bodies import shown
+from data_designer.models.endpoints import Endpoints
+from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, quoted
 from data_designer.models.openai_wire import LIMIT, ChatForm
 from data_designer.models.parameter_sampling import distributions
-from data_designer.models.endpoints import Endpoints
-from data_designer.models.anthropic_wire import MAX_TOKENS, MessagesForm
 from data_designer.models.proxies import proxy_for
 from data_designer.models.rate_limit_headers import pause, retry_after
-from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, quoted
 from data_designer.models.transport import Transport
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response

@@ -12,8 +12,8 @@ import aiohttp
 from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
 from data_designer.models.addresses import server_of
 from data_designer.models.client import ModelClient
-from data_designer.models.model import GREETING
 from data_designer.models.http_sessions import open_session
+from data_designer.models.model import GREETING
 from data_designer.plan.model import Pool
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from data_designer.errors import (
     Outage,
 )
 from data_designer.models.admission.request_admission import Gate, Hold
-from data_designer.models.admission.limits import Backoff
+from data_designer.models.backoff import Backoff
 from data_designer.models.model import GREETING, Model
 from data_designer.values import Request, Response, Usage
 

@@ -10,9 +10,9 @@ from data_designer import errors
 from data_designer.config.models import LARGEST_REPLY
 from data_designer.models.addresses import base_of, secrets_of, server_of, shown
 from data_designer.models.bodies import LargeBodyError, content_of, decoded
-from data_designer.models.rejected_fields import fields_of
-from data_designer.models.rate_limit_headers import retry_after
 from data_designer.models.error_mapping import CURES, kind_of, quoted, signs_of, words_of
+from data_designer.models.rate_limit_headers import retry_after
+from data_designer.models.rejected_fields import fields_of
 
 _LONGEST_QUOTE = 500
 _SHORTEST_SECRET = 8

@@ -13,9 +13,9 @@ from typing import Any
 from jsonschema.protocols import Validator
 from jsonschema.validators import Draft202012Validator, validator_for
 
-from data_designer.simulated_model.seeded_rng import Chance
 from data_designer.simulated_model.patterns import matching
 from data_designer.simulated_model.schemas import Heights, Schema, both, merged, parts_of
+from data_designer.simulated_model.seeded_rng import Chance
 
 _DEEPEST = 6
 """Beyond this, optional members and elements are left out, so that recursive schemas end."""

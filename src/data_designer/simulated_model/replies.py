@@ -7,10 +7,10 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from data_designer.simulated_model.seeded_rng import Chance
-from data_designer.simulated_model.instances import Instances
 from data_designer.simulated_model.counts import Counted
 from data_designer.simulated_model.faults import Draw
+from data_designer.simulated_model.instances import Instances
+from data_designer.simulated_model.seeded_rng import Chance
 from data_designer.simulated_model.settings import SimulatedModel
 
 REFUSAL = "I cannot help with that."

@@ -19,8 +19,8 @@ from aiohttp import web
 
 from data_designer.simulated_model.counts import Allowance, Counted, Counts, Tally, allowances
 from data_designer.simulated_model.faults import Draw
-from data_designer.simulated_model.settings import READERS, SimulatedModel
 from data_designer.simulated_model.replies import Reply, prompt_of, reply_text, reply_to
+from data_designer.simulated_model.settings import READERS, SimulatedModel
 from data_designer.simulated_model.wires import ChatCompletions, Messages, Usage, Wire
 
 __all__ = ["SimulatedModel", "SimulatedServer", "SimulatedServerProcess", "reply_text", "serve", "start_simulated"]

@@ -4,6 +4,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from data_designer.columns.samplers.distributions import compiled, seconds
+from data_designer.columns.samplers.program import (
+    MOMENTS,
+    UNCONVERTED,
+    Constraint,
+    condition_names,
+    converted,
+    depends_on,
+)
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import ColumnInequalityConstraint, ScalarInequalityConstraint
 from data_designer.config.sampler_params import (
@@ -19,8 +28,6 @@ from data_designer.config.sampler_params import (
     UniformSamplerParams,
 )
 from data_designer.errors import InvalidSamplerParamsError, UserJinjaTemplateSyntaxError
-from data_designer.columns.samplers.distributions import compiled, seconds
-from data_designer.columns.samplers.program import MOMENTS, UNCONVERTED, Constraint, condition_names, converted, depends_on
 
 Found = tuple[str, str]
 """Column, and what is wrong with it."""

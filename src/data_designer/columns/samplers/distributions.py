@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from data_designer.columns.random_streams import Floats, Indices, permuted, uniforms, words
+from data_designer.columns.samplers.people import person
 from data_designer.config.sampler_params import (
     BernoulliMixtureSamplerParams,
     BernoulliSamplerParams,
@@ -22,8 +24,6 @@ from data_designer.config.sampler_params import (
     parse_moment,
 )
 from data_designer.errors import InvalidSamplerParamsError
-from data_designer.columns.samplers.people import person
-from data_designer.columns.random_streams import Floats, Indices, permuted, uniforms, words
 
 Drawn = npt.NDArray[Any]
 """One value a row: numbers, datetime64[s], or objects."""

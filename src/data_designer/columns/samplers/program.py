@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from jinja2 import TemplateError
 
+from data_designer.columns.random_streams import Indices, key, uniforms
+from data_designer.columns.samplers.distributions import Drawn, choice, compiled, objects
+from data_designer.columns.templating.environments import expression_environment
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import ColumnInequalityConstraint, ScalarInequalityConstraint
 from data_designer.config.sampler_params import SubcategorySamplerParams, TimeDeltaSamplerParams
 from data_designer.config.templates import references
 from data_designer.errors import UserJinjaTemplateSyntaxError
-from data_designer.columns.samplers.distributions import Drawn, choice, compiled, objects
-from data_designer.columns.templating.environments import expression_environment
-from data_designer.columns.random_streams import Indices, key, uniforms
 from data_designer.values import Block, Made, Reason
 
 Places = npt.NDArray[np.int64]

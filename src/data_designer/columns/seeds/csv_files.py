@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from data_designer.config.seed_source import ReadOptions
-from data_designer.errors import SeedReaderError
 from data_designer.columns.seeds.csv_dialect import SPACES, Dialect, dialect_of
 from data_designer.columns.seeds.csv_types import QUOTED
+from data_designer.config.seed_source import ReadOptions
+from data_designer.errors import SeedReaderError
 
 _SAMPLE = 1 << 17
 """Bytes from which the dialect is told."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from data_designer.errors import SeedReaderError
-from data_designer.columns.seeds.csv_files import encoding_marked
 from data_designer.columns.seeds.arrow_types import RefusedError, column_of
+from data_designer.columns.seeds.csv_files import encoding_marked
+from data_designer.errors import SeedReaderError
 
 _EXACT_FLOAT = 15
 """Characters of a fraction that a float holds, whatever they are."""

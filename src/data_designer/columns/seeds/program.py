@@ -12,17 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_designer.columns.random_streams import Indices, key, permuted
+from data_designer.columns.seeds.arrow_types import NO_UNICODE, RefusedError, column_of, kept, makes_alike, values_of
+from data_designer.columns.seeds.csv_dialect import SPACES
+from data_designer.columns.seeds.csv_files import CsvTable, read_csv
+from data_designer.columns.seeds.csv_types import as_declared, looks_numeric, typed
+from data_designer.columns.seeds.json_files import json_rows, table_of
 from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
 from data_designer.config.seed_source import LocalFileSeedSource, ReadOptions
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
 from data_designer.object_storage import Location, ObjectPath, Objects, is_url, matching
-from data_designer.columns.seeds.csv_dialect import SPACES
-from data_designer.columns.seeds.csv_files import CsvTable, read_csv
-from data_designer.columns.seeds.csv_types import as_declared, looks_numeric, typed
-from data_designer.columns.seeds.json_files import json_rows, table_of
-from data_designer.columns.seeds.arrow_types import NO_UNICODE, RefusedError, column_of, kept, makes_alike, values_of
-from data_designer.columns.random_streams import Indices, key, permuted
 from data_designer.values import Block, Made
 
 logger = logging.getLogger(__name__)

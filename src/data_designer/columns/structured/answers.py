@@ -7,11 +7,11 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from data_designer.errors import ParserException
-from data_designer.columns.structured.parsing import parse_bare_json, parse_json
 from data_designer.columns.patterns import matcher, patterns_of
+from data_designer.columns.structured.parsing import parse_bare_json, parse_json
 from data_designer.columns.structured.pruning import Judge, Pruner, Schema, resolved
 from data_designer.columns.structured.schema_check import SchemaCheck, WorkError, limit_work
+from data_designer.errors import ParserException
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

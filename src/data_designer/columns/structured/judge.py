@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from data_designer.columns.structured.answers import format_instructions
+from data_designer.columns.structured.parsing import parse_bare_json, parse_json
 from data_designer.config.column_configs import Score
 from data_designer.errors import ParserException
-from data_designer.columns.structured.parsing import parse_bare_json, parse_json
-from data_designer.columns.structured.answers import format_instructions
 
 Option = int | str
 

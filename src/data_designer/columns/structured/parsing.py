@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_designer import lenient_json
-from data_designer.errors import ParserException
 from data_designer.columns.structured.mending import UnmendableError, mended
+from data_designer.errors import ParserException
 
 _LIST_MARKER = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$)[ \t]*")
 _FENCE = re.compile(r"(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")

@@ -8,8 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import unquote
 
-from data_designer.errors import ParserException
 from data_designer.columns.patterns import Search, matcher
+from data_designer.errors import ParserException
 
 Schema = Mapping[str, Any]
 

@@ -12,14 +12,14 @@ from jinja2.filters import FILTERS
 from jinja2.nativetypes import NativeEnvironment, native_concat
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
-from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.config.templates import parsed, references
-from data_designer.errors import PromptTemplateRenderError
-from data_designer.columns.templating.seeded_random import chosen
 from data_designer.columns.templating.costs import MAX_PRECISION, LimitExceededError
 from data_designer.columns.templating.jsonpath import jsonpath
 from data_designer.columns.templating.metering import MeteredEnvironment, grows
 from data_designer.columns.templating.scalar_text import ScalarText, said
+from data_designer.columns.templating.seeded_random import chosen
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.config.templates import parsed, references
+from data_designer.errors import PromptTemplateRenderError
 
 _FUNCTION = "__function"
 """What follows the name of a function of Jinja's where a column has that name."""

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from data_designer.config.templates import references
-from data_designer.plan.model import Step
 from data_designer.columns.templating.decoding import decoded
 from data_designer.columns.templating.environments import compiled, condition_environment
+from data_designer.config.templates import references
+from data_designer.plan.model import Step
 from data_designer.values import Record
 
 logger = logging.getLogger(__name__)

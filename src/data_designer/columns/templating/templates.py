@@ -10,12 +10,12 @@ from typing import Any, Final
 from jinja2 import Environment, Undefined, UndefinedError, nodes
 from jinja2 import Template as Compiled
 
-from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.config.templates import parsed, references
-from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
 from data_designer.columns.templating.costs import LimitExceededError
 from data_designer.columns.templating.decoding import decoded, decoded_fields
 from data_designer.columns.templating.environments import compiled, environment, environment_for
+from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.config.templates import parsed, references
+from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
 from data_designer.values import Record
 
 SECURE_FILTERS: Final = frozenset(

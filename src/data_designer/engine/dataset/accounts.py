@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_designer.engine.execution.driver import CommitJob
 from data_designer.engine.dataset.encoding import json_text
 from data_designer.engine.dataset.failures import Failure
+from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values, pick
 from data_designer.engine.protocol.spending import Spending
 from data_designer.models.admission.budget_lease import cost

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_designer.engine.dataset.arrow_types import concatenated, is_json, type_text
-from data_designer.engine.scheduling.events import Rows
 from data_designer.engine.dataset.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.dataset.files import Files, stage
 from data_designer.engine.dataset.layout import NULLED, REJECTS, batch_name
 from data_designer.engine.dataset.profile import merge_profiles
-from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content, ranges
-from data_designer.engine.protocol.spending import summed
 from data_designer.engine.dataset.store import located
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content, ranges
+from data_designer.engine.protocol.rows import Rows
+from data_designer.engine.protocol.spending import summed
 from data_designer.errors import ArtifactStorageError
 
 

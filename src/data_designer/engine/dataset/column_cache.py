@@ -11,8 +11,8 @@ from data_designer.engine.dataset.batch_files import read_table
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.journal import Replay
 from data_designer.engine.dataset.layout import DROPPED, PARQUET
-from data_designer.engine.protocol.receipt import Receipt, indices
 from data_designer.engine.dataset.store import Store
+from data_designer.engine.protocol.receipt import Receipt, indices
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location
 from data_designer.plan.fingerprints import user_functions

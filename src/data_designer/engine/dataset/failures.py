@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from data_designer.engine.dataset.encoding import cleaned
-from data_designer.engine.scheduling.events import Rows
+from data_designer.engine.protocol.rows import Rows
 from data_designer.values import Reason
 
 _SCHEMA = pa.schema(

@@ -10,8 +10,8 @@ from pathlib import Path
 from data_designer.engine.dataset.ahead import ahead
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.layout import DATA, PARQUET, receipt_name
-from data_designer.engine.protocol.receipt import BatchFile, is_content
 from data_designer.engine.dataset.store import Store
+from data_designer.engine.protocol.receipt import BatchFile, is_content
 from data_designer.errors import ArtifactStorageError
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from data_designer.engine.dataset.arrow_types import as_json, unified_schema, widened
 from data_designer.engine.dataset.batch_files import read_table, schema_digest, stage_table
 from data_designer.engine.dataset.layout import NULLED, PARQUET, REJECTS
-from data_designer.engine.protocol.receipt import BatchFile, Receipt
 from data_designer.engine.dataset.store import Store, located
+from data_designer.engine.protocol.receipt import BatchFile, Receipt
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from data_designer.columns.seeds.arrow_types import stored_type
+from data_designer.columns.structured.pruning import decimal_places
 from data_designer.engine.dataset.arrow_types import Type, array_of, field_of, fits, inferred, unified
 from data_designer.engine.dataset.encoding import lacks_json
 from data_designer.plan.model import SAMPLERS, SEED, Plan, Step
-from data_designer.columns.structured.pruning import decimal_places
-from data_designer.columns.seeds.arrow_types import stored_type
 
 logger = logging.getLogger(__name__)
 

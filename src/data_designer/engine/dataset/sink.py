@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from data_designer.columns.processors import SchemaTransform
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.engine.dataset.accounts import Accounts, accounts_of
 from data_designer.engine.dataset.arrow_types import cells_of
 from data_designer.engine.dataset.batch_files import merged, stage_tables
-from data_designer.engine.execution.driver import CommitJob
 from data_designer.engine.dataset.encoding import is_same
 from data_designer.engine.dataset.failures import count_kinds, failures_table
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
-from data_designer.engine.protocol.parcels import Values, gather
 from data_designer.engine.dataset.profile import Profile, profile_columns
-from data_designer.engine.protocol.receipt import Receipt, indices, ranges
 from data_designer.engine.dataset.schema import Tables, declared_types
 from data_designer.engine.dataset.store import Store
+from data_designer.engine.protocol.messages import CommitJob
+from data_designer.engine.protocol.parcels import Values, gather
+from data_designer.engine.protocol.receipt import Receipt, indices, ranges
 from data_designer.plan.model import Plan
-from data_designer.columns.processors import SchemaTransform
 from data_designer.values import Block
 
 

@@ -19,7 +19,6 @@ import numpy as np
 
 from data_designer.config.folder_names import unusable
 from data_designer.engine.dataset.ahead import ahead
-from data_designer.engine.scheduling.events import Rows, Started
 from data_designer.engine.dataset.files import Files, files_at, is_temporary, try_out
 from data_designer.engine.dataset.journal import forget_batch, journaled_batches, run_of, segments_by_batch
 from data_designer.engine.dataset.layout import (
@@ -38,8 +37,10 @@ from data_designer.engine.dataset.layout import (
     receipt_name,
 )
 from data_designer.engine.dataset.lock import Lock, Process, acquire
-from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
 from data_designer.engine.dataset.sealed import DamagedError, seal, unseal
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
+from data_designer.engine.protocol.rows import Rows
+from data_designer.engine.scheduling.events import Started
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location
 from data_designer.plan.model import Geometry

@@ -18,9 +18,9 @@ from data_designer.engine.dataset.layout import (
     REJECTS,
     batch_number,
 )
-from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content
 from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store, located
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content
 from data_designer.errors import ArtifactStorageError
 from data_designer.plan.model import Geometry
 

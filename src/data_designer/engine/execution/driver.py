@@ -10,27 +10,36 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
+from data_designer.engine.execution.locations import Locations, Packing
+from data_designer.engine.execution.observation import Heard, Observation, Observer
+from data_designer.engine.protocol.executor import (
+    Hands,
+    Ref,
+    ReplicaDiedError,
+    ReplicaHandle,
+    TaskDiedError,
+    ValuesGoneError,
+)
+from data_designer.engine.protocol.messages import CommitJob
+from data_designer.engine.protocol.parcels import REJECTED, Parcel
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.protocol.rows import Rows
 from data_designer.engine.scheduling import events as ev
-from data_designer.engine.scheduling.events import CellCount, Flags, Rows
-from data_designer.engine.scheduling.slot_allocator import Incarnation
+from data_designer.engine.scheduling.budget_allocator import Treasury
+from data_designer.engine.scheduling.growth import Growth
 from data_designer.engine.scheduling.holds import Holds
 from data_designer.engine.scheduling.liveness import Computing, Liveness, UnderWay
-from data_designer.engine.scheduling.growth import Growth, Nodes
-from data_designer.engine.protocol.parcels import REJECTED, Locations, Packing, Parcel, Values
-from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.replica import Summary
 from data_designer.engine.scheduling.scheduler import Scheduler
-from data_designer.engine.scheduling.budget_allocator import Treasury
-from data_designer.models.retry import CallerStatistics
+from data_designer.engine.scheduling.slot_allocator import Incarnation
 from data_designer.models.admission.budget_lease import NOTHING, Amount
+from data_designer.models.retry import CallerStatistics
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason
 
 logger = logging.getLogger(__name__)
 
-Ref = TypeVar("Ref")
 
 TICK_SECONDS = 0.25
 
@@ -48,127 +57,6 @@ NODES_SECONDS = 2.0
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 """Seconds before a batch that could not be written is tried again: the first pause, doubled each time, at most."""
-
-
-class ReplicaDiedError(Exception):
-    """The process behind a replica is gone, or cannot be reached any more.
-
-    Attributes:
-        silent: whether it is known to issue no more requests.
-    """
-
-    def __init__(self, message: str, *, silent: bool = True) -> None:
-        super().__init__(message)
-        self.silent = silent
-
-
-class TaskDiedError(Exception):
-    """The process that ran a CPU task is gone."""
-
-
-class ValuesGoneError(Exception):
-    """Values that work needs went with the machine that held them; the work has not started.
-
-    Attributes:
-        place: which of the values that were given along.
-    """
-
-    def __init__(self, place: int) -> None:
-        super().__init__(f"values {place} are gone")
-        self.place = place
-
-
-@dataclass(frozen=True, slots=True)
-class TaskSummary:
-    """What the driver reads of a finished CPU task."""
-
-    kept: Flags
-    bytes: int
-    cells: tuple[CellCount, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CommitJob:
-    """A batch to write. The parcels point into the values that travel along."""
-
-    batch: int
-    kept: Parcel
-    """The complete rows, with values of every stage."""
-    rejected: Rows
-    rejects: tuple[Parcel, ...]
-    """For each stage, the rejected rows that have values of it."""
-
-
-class ReplicaHandle(Protocol[Ref]):
-    """One incarnation of a replica. Every method may raise ReplicaDiedError."""
-
-    async def grant(self, slots: int) -> None:
-        """Set its slots; returns once no more requests than that are in flight."""
-        ...
-
-    async def fund(self, amount: Amount) -> None:
-        """Allow so much more to be spent."""
-        ...
-
-    async def submit(self, parcel: Parcel, values: Sequence[Ref]) -> None:
-        """Give it rows."""
-        ...
-
-    async def collect(self, acknowledged: int) -> tuple[Summary, Ref]:
-        """Wait for finished rows."""
-        ...
-
-    async def leave(self) -> None:
-        """Start nothing more, and say in a last report what is done."""
-        ...
-
-    @property
-    def node(self) -> str:
-        """The machine on which it lives."""
-        ...
-
-    def is_gone(self) -> bool:
-        """Whether its process can be seen to have ended. Never raises."""
-        ...
-
-
-class Hands(Protocol[Ref]):
-    """What carries work out: this process, or a cluster."""
-
-    async def start_replica(self, number: int, alias: str, epoch: int) -> ReplicaHandle[Ref]:
-        """Start an incarnation of a replica, with no slots; all older work of it is cancelled."""
-        ...
-
-    async def run_task(self, parcel: Parcel, values: Sequence[Ref]) -> tuple[TaskSummary, Ref]:
-        """Run a `local` stage over rows. Raises TaskDiedError when its process dies."""
-        ...
-
-    async def write(self, job: CommitJob, values: Sequence[Ref]) -> Receipt:
-        """Write a batch's files, which nobody sees before they are published."""
-        ...
-
-    async def nodes(self) -> Nodes | None:
-        """The machines that there are; None where that is not known. Never raises."""
-        ...
-
-    def hold(self, values: Values) -> Ref:
-        """Turn values of this process into a reference."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a replica reported."""
-
-    number: int
-    alias: str
-    summary: Summary
-
-
-Observation = ev.Event | Heard | Receipt
-"""What observers are shown. They never answer the scheduler's questions."""
-
-Observer = Callable[[Observation], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from data_designer.engine.execution.daemon_threads import DaemonThreads
-from data_designer.engine.execution.driver import CommitJob, TaskSummary
 from data_designer.engine.execution.line import open_line
+from data_designer.engine.execution.recording import Recording, replica_name
+from data_designer.engine.execution.replica import Replica
+from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.recording import Recording, replica_name
-from data_designer.engine.execution.replica import Replica, Summary
-from data_designer.engine.execution.task_worker import Workplace
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.model import Plan
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from data_designer.models.retry import Caller, CallerOptions, CallerStatistics, Keep
-from data_designer.models.client import DEFAULT_TIMEOUT, ModelClient, longest_reply
-from data_designer.models.admission.request_admission import Gate, GateLimits, Hold
-from data_designer.models.admission.limits import Slots, SlotStatistics
-from data_designer.models.model import Model
 from data_designer.models.admission.budget_lease import Amount, Estimate, Purse, PurseReport
+from data_designer.models.admission.request_admission import Gate, GateLimits, Hold
+from data_designer.models.admission.slots import Slots, SlotStatistics
+from data_designer.models.client import DEFAULT_TIMEOUT, ModelClient, longest_reply
 from data_designer.models.http_sessions import open_session
+from data_designer.models.model import Model
+from data_designer.models.retry import Caller, CallerOptions, CallerStatistics, Keep
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Request, Response
 

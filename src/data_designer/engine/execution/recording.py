@@ -11,15 +11,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from data_designer.engine.scheduling.events import Replays, Rows
-from data_designer.engine.dataset.files import Files
-from data_designer.engine.dataset.journal import JournalError, Key, Recorder, Replay, known_result, read_replay, segment_writer
-from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.dataset.column_cache import Donor
+from data_designer.engine.dataset.files import Files
+from data_designer.engine.dataset.journal import (
+    JournalError,
+    Key,
+    Recorder,
+    Replay,
+    known_result,
+    read_replay,
+    segment_writer,
+)
+from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.execution.stage_runner import Ask
+from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
-from data_designer.models.retry import Keep
 from data_designer.models.parameter_sampling import Draws
+from data_designer.models.retry import Keep
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
 

@@ -13,17 +13,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data_designer.engine.protocol.cpu_time import CpuMeter, CpuTime
-from data_designer.engine.scheduling.events import CellCount, Flags, Rows
-from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.execution.recording import Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
+from data_designer.engine.protocol.messages import Finished, Summary
+from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.errors import Outage
-from data_designer.models.retry import CallerStatistics, Keep
-from data_designer.models.parameter_sampling import Draws
-from data_designer.models.admission.request_admission import Hold
-from data_designer.models.admission.limits import SlotStatistics
 from data_designer.models.admission.budget_lease import Amount, PurseReport
+from data_designer.models.admission.request_admission import Hold
+from data_designer.models.admission.slots import SlotStatistics
+from data_designer.models.parameter_sampling import Draws
+from data_designer.models.retry import CallerStatistics, Keep
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Request, Response
 
@@ -88,44 +88,6 @@ class Line(Protocol):
 
 OpenLine = Callable[[], AbstractAsyncContextManager[Line]]
 """Opens the way to the alias's model, with no slots yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """Rows of one stage that a replica reports."""
-
-    stage: int
-    rows: Rows
-    tickets: Rows
-    kept: Flags
-    cells: tuple[CellCount, ...]
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What the driver reads of a report; the values travel beside it, unopened."""
-
-    number: int
-    """Reports are numbered from 1; the next `collect` acknowledges by number."""
-    finished: tuple[Finished, ...]
-    statistics: CallerStatistics | None
-    outage: str | None = None
-    """The endpoint's words, when it has been failing for longer than the run is willing to wait."""
-    drained: bool = False
-    """Whether nothing is under way, since the last slot was taken away."""
-    purse: PurseReport | None = None
-    """Where there is a budget: what was spent, and what is wanted."""
-    load: SlotStatistics | None = None
-    """Requests that are and may be in flight."""
-    cpu: CpuTime | None = None
-    """What the process needed of a CPU since the last report."""
-    last: bool = False
-    """Whether there is no further report: what else it held is for others to do."""
-    held: int | None = None
-    """Rows that are left to report; None where that is not said."""
-    hold: Hold | None = None
-    """What keeps its requests back."""
 
 
 @dataclass(slots=True)

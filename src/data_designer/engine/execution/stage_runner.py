@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from data_designer.columns.build import build
+from data_designer.columns.custom import CustomCellProgram
+from data_designer.columns.foreign_calls import said_by
+from data_designer.columns.program import CellProgram, Program, RowsProgram
+from data_designer.columns.random_streams import key
+from data_designer.columns.templating.seeded_random import draw_for
+from data_designer.columns.templating.skip_conditions import Gate
 from data_designer.engine.dataset.encoding import UnstorableValueError, kept
-from data_designer.engine.scheduling.events import CellCount
 from data_designer.engine.dataset.journal import JournalError
-from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.dataset.schema import declared_fits
+from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
+from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
 from data_designer.models.exchange import drive, run_without_model
 from data_designer.plan.columns import producers
 from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Plan, Stage, Step
-from data_designer.columns.build import build
-from data_designer.columns.templating.seeded_random import draw_for
-from data_designer.columns.custom import CustomCellProgram
-from data_designer.columns.templating.skip_conditions import Gate
-from data_designer.columns.program import CellProgram, Program, RowsProgram
-from data_designer.columns.random_streams import key
-from data_designer.columns.foreign_calls import said_by
 from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Request, Response, Skip
 
 if TYPE_CHECKING:

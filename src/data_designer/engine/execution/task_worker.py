@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data_designer.engine.execution.driver import CommitJob, TaskSummary
-from data_designer.engine.scheduling.events import CellCount
 from data_designer.engine.dataset.journal import Recorder, Replay, known_result
-from data_designer.engine.protocol.parcels import FAILED, REJECTED, Parcel, Values, gather
-from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.dataset.sink import Sink
 from data_designer.engine.execution.recording import Dataset, Remembered
 from data_designer.engine.execution.replica import rough_bytes
-from data_designer.engine.dataset.sink import Sink
 from data_designer.engine.execution.stage_runner import StageRunner
+from data_designer.engine.protocol.messages import CommitJob, TaskSummary
+from data_designer.engine.protocol.parcels import FAILED, REJECTED, Parcel, Values, gather
+from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.protocol.rows import CellCount
 from data_designer.plan.model import Plan
 
 _TRIES, _PAUSE = 120, 1.0

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from data_designer.engine.scheduling import events as ev
-from data_designer.engine.execution.driver import Heard, Observation
+from data_designer.engine.execution.observation import Heard, Observation
 from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.scheduling import events as ev
+from data_designer.models.admission.slots import SlotStatistics
 from data_designer.models.retry import CallerStatistics
-from data_designer.models.admission.limits import SlotStatistics
 from data_designer.plan.model import Plan
 
 Labels = tuple[str, ...]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TextIO
 
-from data_designer.engine.scheduling import events as ev
-from data_designer.engine.execution.driver import Heard, Observation
+from data_designer.engine.execution.observation import Heard, Observation
+from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.execution.replica import Summary
+from data_designer.engine.scheduling import events as ev
 from data_designer.values import Usage
 
 logger = logging.getLogger(__name__)

@@ -1,10 +1,6 @@
-"""How much of a CPU a process needs: what it gets, and what it stands in line for."""
+"""How much of a CPU a process needs."""
 
-import time
 from dataclasses import dataclass
-from pathlib import Path
-
-_SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,31 +14,3 @@ class CpuTime:
 
     def __add__(self, other: "CpuTime") -> "CpuTime":
         return CpuTime(self.needed + other.needed, self.passed + other.passed)
-
-
-class CpuMeter:
-    """Measures what this process needs, from one look to the next. Look from the thread that does its work."""
-
-    def __init__(self) -> None:
-        self._before: tuple[float, float] | None = None
-
-    def take(self, now: float) -> CpuTime | None:
-        """What was needed since the last call; None at the first. `now` is in seconds on any steady clock."""
-        before, self._before = self._before, (_needed(), now)
-        return None if before is None else CpuTime(self._before[0] - before[0], now - before[1])
-
-
-def _needed() -> float:
-    # On a machine that is shared, a process that is held up by its CPU gets only a part of one.
-    return time.process_time() + _waited()
-
-
-def _waited() -> float:
-    """Seconds for which this thread has stood in line for a CPU; 0 where the system does not say.
-
-    Source: Linux, Documentation/scheduler/sched-stats.rst: the second field, in nanoseconds.
-    """
-    try:
-        return int(_SCHEDSTAT.read_text(encoding="ascii").split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from data_designer.engine.scheduling.events import Rows
 from data_designer.engine.dataset.sealed import DamagedError, seal, unseal
+from data_designer.engine.protocol.rows import Rows
 from data_designer.engine.protocol.spending import Spending
 
 Ranges = tuple[tuple[int, int], ...]

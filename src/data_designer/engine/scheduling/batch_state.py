@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_designer.engine.scheduling.events import Flags, Rows, StageShape
+from data_designer.engine.protocol.rows import Flags, Rows
+from data_designer.engine.scheduling.events import StageShape
 
 WAITING, READY, OUT, DONE, GONE = range(5)
 """A row at a stage: lacks inputs; may be dispatched; is dispatched; has its values; its row was rejected."""

@@ -1,8 +1,7 @@
 """The machines of a run, which come and go while it is under way: what joins is used."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from data_designer.engine.protocol.cpu_time import CpuTime
 from data_designer.engine.scheduling.shape import replica_numbers
@@ -12,32 +11,6 @@ _JUDGED_SECONDS = 5.0
 """Seconds of an alias's replicas, each, over which it is judged whether CPUs hold them up."""
 _BOUND = 0.8
 """Share of a CPU that a process needs where more CPUs would make it faster."""
-
-
-@dataclass(frozen=True, slots=True)
-class Nodes:
-    """What is known of the machines."""
-
-    cpus: Mapping[str, int]
-    """Names of those that stay to how many CPUs each has."""
-    leaving: frozenset[str] = frozenset()
-    """Names of those that are about to go."""
-    lacks: str = ""
-    """What keeps work from being placed, and what helps; nothing where there is room."""
-
-    @property
-    def all_cpus(self) -> int:
-        """CPUs of those that stay together."""
-        return sum(self.cpus.values())
-
-    def emptiest(self, homes: Sequence[str]) -> str | None:
-        """The one with CPUs that has the fewest replicas for them; None where none has any.
-
-        Args:
-            homes: where each replica lives.
-        """
-        able = [name for name, cpus in self.cpus.items() if cpus]
-        return min(able, key=lambda name: (homes.count(name) + 1) / self.cpus[name], default=None)
 
 
 class Growth:

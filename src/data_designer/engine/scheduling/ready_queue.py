@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_designer.engine.scheduling.events import Rows, StageShape
+from data_designer.engine.protocol.rows import Rows
+from data_designer.engine.scheduling.events import StageShape
 
 StillReady = Callable[[int, int, Rows], Rows]
 """(batch, stage, rows of that batch) to those of the rows that are still ready there."""

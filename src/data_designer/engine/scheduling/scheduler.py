@@ -9,14 +9,14 @@ from typing import assert_never
 
 import numpy as np
 
+from data_designer.engine.protocol.rows import CellCount, Flags, Replays, Rows
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.scheduling.batch_admission import MOST_ROWS_A_TASK, ROWS_A_TASK, Admission
 from data_designer.engine.scheduling.batch_state import OpenBatch, Released
 from data_designer.engine.scheduling.breaker import ErrorRate
-from data_designer.engine.scheduling.events import Flags, Rows
-from data_designer.engine.scheduling.slot_allocator import Grants, Told
 from data_designer.engine.scheduling.liveness import Waiting
 from data_designer.engine.scheduling.ready_queue import ReadyRows
+from data_designer.engine.scheduling.slot_allocator import Grants, Told
 
 LOCAL = "local"
 _SMALLEST_HEADROOM = 8
@@ -373,7 +373,7 @@ class Scheduler:
             if not batch.committing:
                 self._commit_or_forget(batch)
 
-    def _count(self, cells: tuple[ev.CellCount, ...]) -> None:
+    def _count(self, cells: tuple[CellCount, ...]) -> None:
         for count in cells:
             breaker = self._breakers.get(count.column)
             if breaker is not None and breaker.record(count.finished, count.failed) and self.stop_reason is None:
@@ -528,7 +528,7 @@ class Scheduler:
         replays = self._replays(rows)
         self._commands.append(ev.Send(replica.number, replica.epoch, stage, rows, ticket.number, replays))
 
-    def _replays(self, rows: Rows) -> ev.Replays:
+    def _replays(self, rows: Rows) -> Replays:
         """Batches of the rows of which work was lost, so that a journal may know the answers."""
         if not any(batch.lost for batch in self._batches.values()):
             return ()

@@ -1,7 +1,7 @@
 """Rehearses disasters: a dataset made by runs that crash, on machines that die, over a disk that refuses.
 
-Everything is drawn from a seed that is printed when a promise is broken. `python -m data_designer.engine.simulation.rehearsal
-SEED` repeats that one, `FROM:TO` runs many, `points` ends a run of some small plans at every change of the disk.
+Everything is drawn from a seed that is printed when a promise is broken. `python -m
+data_designer.engine.simulation.rehearsal SEED` repeats that one, `FROM:TO` runs many, `points` ends a run of some small plans at every change of the disk.
 """
 
 import argparse
@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from data_designer.engine.scheduling import events as ev
-from data_designer.engine.simulation.virtual_time import Simulation, World
 from data_designer.engine.simulation.simulated_dataset import Account, SimulatedDataset, faults
 from data_designer.engine.simulation.simulated_files import Crash, SimulatedFiles, SimulatedObjects
+from data_designer.engine.simulation.virtual_time import Simulation, World
 from data_designer.plan.model import Geometry
 
 _MOST_RUNS = 60

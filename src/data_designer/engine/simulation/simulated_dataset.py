@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.scheduling import events as ev
 from data_designer.engine.dataset.batch_files import merged, stage_tables
 from data_designer.engine.dataset.failures import Failure, failures_table
 from data_designer.engine.dataset.files import Files
@@ -22,9 +21,11 @@ from data_designer.engine.dataset.intact import refuse_damage
 from data_designer.engine.dataset.journal import Recorder, Replay, read_replay, request_digest, segment_writer
 from data_designer.engine.dataset.layout import PARQUET, REJECTS
 from data_designer.engine.dataset.lock import Process
-from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, ranges
-from data_designer.engine.simulation.simulated_files import SimulatedFiles, SimulatedObjects
 from data_designer.engine.dataset.store import Store, located
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, ranges
+from data_designer.engine.protocol.rows import Flags, Replays, Rows
+from data_designer.engine.scheduling import events as ev
+from data_designer.engine.simulation.simulated_files import SimulatedFiles, SimulatedObjects
 from data_designer.plan.model import Geometry
 from data_designer.values import Reason, Request, Response, Usage
 
@@ -79,7 +80,7 @@ class Memory:
     unwritten: set[tuple[Cell, str]] = field(default_factory=set)
     unsynced: set[tuple[Cell, str]] = field(default_factory=set)
 
-    def learn(self, wanted: ev.Replays) -> None:
+    def learn(self, wanted: Replays) -> None:
         """Read what the journal knows of some batches."""
         if wanted and self.recorder.waiting:
             self.flush()
@@ -90,7 +91,7 @@ class Memory:
                 self.replays[key] = read_replay(self.dataset.files, [key[0]])
                 self.read[key] = self.dataset.account.next_moment()
 
-    def known_since(self, wanted: ev.Replays) -> int:
+    def known_since(self, wanted: Replays) -> int:
         """The moment for which the journal is known that was read of some batches.
 
         Where every answer is written before it is reported, that is any moment.
@@ -190,13 +191,13 @@ class SimulatedDataset:
         """What a cell is made of: the values upstream."""
         return ",".join(self.values[up, row] for up in self.shape.stages[stage].upstream)
 
-    def place(self, stage: int, rows: ev.Rows, awaited: ev.Flags, answers: Iterable[str]) -> None:
+    def place(self, stage: int, rows: Rows, awaited: Flags, answers: Iterable[str]) -> None:
         """Hold the values of a report's rows that are still awaited."""
         for row, counts, answer in zip(rows.tolist(), awaited.tolist(), answers, strict=True):
             if counts:
                 self.values[stage, row] = answer
 
-    def lose(self, stage: int, rows: ev.Rows) -> None:
+    def lose(self, stage: int, rows: Rows) -> None:
         """Values are gone."""
         for row in rows.tolist():
             self.values.pop((stage, row), None)

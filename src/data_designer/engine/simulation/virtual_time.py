@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_designer.engine.scheduling import events as ev
 from data_designer.engine.dataset.journal import request_digest
+from data_designer.engine.protocol.rows import Flags, Rows
+from data_designer.engine.scheduling import events as ev
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.simulation.simulated_dataset import Memory, SimulatedDataset, request_of
 
@@ -382,13 +383,13 @@ class Simulation:
             cells = [(cell, answer) for cell, answer in finished if cell.stage == stage]
             rows = np.array([cell.row for cell, _ in cells], dtype=np.int64)
             tickets = np.array([cell.ticket for cell, _ in cells], dtype=np.int64)
-            message = ev.RowsDone(machine.number, epoch, stage, rows, tickets, self._kept(stage, rows), 100)
+            message = RowsDone(machine.number, epoch, stage, rows, tickets, self._kept(stage, rows), 100)
             self._report_done(message, [answer for _, answer in cells])
             if self._chance(self._world.repeated_message):
                 self._at(self._rng.uniform(0, 1), lambda m=message: self._tell(m))  # type: ignore[misc]
             self._maybe_lose_values(stage, rows)
 
-    def _report_done(self, message: ev.RowsDone | ev.TaskDone, answers: list[str]) -> None:
+    def _report_done(self, message: RowsDone | ev.TaskDone, answers: list[str]) -> None:
         if self._dataset is not None:
             stage, rows, awaited = self._scheduler.awaited(message)
             if len(rows):
@@ -424,14 +425,14 @@ class Simulation:
         self._send_report(machine, command.epoch, machine.finished)
         self._end(machine, command.epoch)
 
-    def _kept(self, stage: int, rows: ev.Rows) -> ev.Flags:
+    def _kept(self, stage: int, rows: Rows) -> Flags:
         return np.array([not self._world.rejects(row, stage) for row in rows.tolist()], dtype=np.bool_)
 
-    def _maybe_lose_values(self, stage: int, rows: ev.Rows) -> None:
+    def _maybe_lose_values(self, stage: int, rows: Rows) -> None:
         if self._chance(self._world.values_loss):
             self._at(self._rng.uniform(0, 1), lambda: self._lose_values(stage, rows))
 
-    def _lose_values(self, stage: int, rows: ev.Rows) -> None:
+    def _lose_values(self, stage: int, rows: Rows) -> None:
         if self._dataset is not None:
             self._dataset.lose(stage, rows)
             # What is being made of them right now is made once more, of the same, by somebody else; a stage that

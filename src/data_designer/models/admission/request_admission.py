@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from data_designer.config.run_config import RequestAdmissionTuningConfig
 from data_designer.errors import ModelError, ModelRateLimitError
-from data_designer.models.admission.limits import AdaptiveLimit, Slots
-from data_designer.models.admission.token_bucket import Pace, Sent
+from data_designer.models.admission.adaptive_limit import AdaptiveLimit
 from data_designer.models.admission.budget_lease import NOTHING, Amount, Estimate, Purse
+from data_designer.models.admission.slots import Slots
+from data_designer.models.admission.token_bucket import Pace, Sent
 from data_designer.values import Request, Response, Usage
 
 _RAMP_STEP = 0.1

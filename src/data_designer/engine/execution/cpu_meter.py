@@ -1,0 +1,36 @@
+"""Measures how much of a CPU this process needs: what it gets, and what it stands in line for."""
+
+import time
+from pathlib import Path
+
+from data_designer.engine.protocol.cpu_time import CpuTime
+
+_SCHEDSTAT = Path("/proc/thread-self/schedstat")
+
+
+class CpuMeter:
+    """Measures what this process needs, from one look to the next. Look from the thread that does its work."""
+
+    def __init__(self) -> None:
+        self._before: tuple[float, float] | None = None
+
+    def take(self, now: float) -> CpuTime | None:
+        """What was needed since the last call; None at the first. `now` is in seconds on any steady clock."""
+        before, self._before = self._before, (_needed(), now)
+        return None if before is None else CpuTime(self._before[0] - before[0], now - before[1])
+
+
+def _needed() -> float:
+    # On a machine that is shared, a process that is held up by its CPU gets only a part of one.
+    return time.process_time() + _waited()
+
+
+def _waited() -> float:
+    """Seconds for which this thread has stood in line for a CPU; 0 where the system does not say.
+
+    Source: Linux, Documentation/scheduler/sched-stats.rst: the second field, in nanoseconds.
+    """
+    try:
+        return int(_SCHEDSTAT.read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0

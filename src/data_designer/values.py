@@ -37,7 +37,7 @@ class Ok:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A cell was not computed because its gate said so. `values` are aligned with the step's `makes`."""
+    """A cell was not computed because its skip condition said so. `values` are aligned with the step's `makes`."""
 
     values: tuple[Any, ...]
 

@@ -12,7 +12,7 @@ from data_designer.config.backends import BACKENDS, backend_of
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import InvalidConfigError
 from data_designer.interface import DataDesigner
-from data_designer.interface.compile import Surroundings, check
+from data_designer.interface.compile import CompileContext, check
 from data_designer.plan.violations import Violation
 
 MINE = "http://gpu.example:8000/v1"
@@ -95,7 +95,7 @@ def found(
     made: dd.DataDesignerConfigBuilder, provider: dd.ModelProvider, run: RunConfig | None = None
 ) -> list[Violation]:
     """What is wrong with a declaration, given one provider."""
-    return check(made, Surroundings({provider.name: provider}, run or RunConfig())).violations
+    return check(made, CompileContext({provider.name: provider}, run or RunConfig())).violations
 
 
 def validate(provider: dd.ModelProvider, made: dd.DataDesignerConfigBuilder, **run: Any) -> None:

@@ -14,7 +14,7 @@ class Reply:
     seconds: float = 0.0
 
 
-class Pace:
+class Pacing:
     """Answers each prompt with a reply of its own: at once, or after a while.
 
     Args:

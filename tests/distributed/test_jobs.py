@@ -13,7 +13,7 @@ import psutil
 import pytest
 from tests.distributed.driving import batches
 from tests.distributed.head import Head, until
-from tests.distributed.pacing import Pace
+from tests.distributed.pacing import Pacing
 from tests.loopback import free_port
 from typer.testing import CliRunner
 
@@ -101,13 +101,15 @@ def rows(path: Path) -> pd.DataFrame:
 
 
 @pytest.fixture
-def pace() -> Pace:
+def pace() -> Pacing:
     """At which the model answers."""
-    return Pace()
+    return Pacing()
 
 
 @pytest.fixture
-def user(head: Head, pace: Pace, endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[User]:
+def user(
+    head: Head, pace: Pacing, endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[User]:
     """A user who has not done anything yet."""
     project = tmp_path / "project"
     project.mkdir()
@@ -135,7 +137,7 @@ def test_one_configuration_makes_the_same_dataset_wherever_its_driver_finds_a_ra
         pd.testing.assert_frame_equal(rows(tmp_path / way), inline)
 
 
-def test_a_job_that_is_stopped_and_then_killed_goes_on(user: User, pace: Pace, tmp_path: Path) -> None:
+def test_a_job_that_is_stopped_and_then_killed_goes_on(user: User, pace: Pacing, tmp_path: Path) -> None:
     """`stop` is as Ctrl-C, and costs no request; of a driver that is killed only what was in flight is paid again.
 
     The rows are those of one process, on three nodes. A job has the user's providers, and its words are shown.

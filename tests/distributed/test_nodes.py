@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from tests.distributed.driving import Driven, batches, meanwhile
 from tests.distributed.head import Head
-from tests.distributed.pacing import Pace
+from tests.distributed.pacing import Pacing
 
 import data_designer.config as dd
 from data_designer.errors import ArtifactStorageError
@@ -61,7 +61,7 @@ def make(url: str, path: Path, **run: Any) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def undisturbed(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """The dataset as one process makes it."""
-    with endpoint(Pace()) as model:
+    with endpoint(Pacing()) as model:
         return make(model.url, tmp_path_factory.mktemp("inline"), executor="inline")
 
 
@@ -92,7 +92,7 @@ def test_a_node_that_is_lost_costs_no_row(
     beside: Head, endpoint: Endpoint, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
     """Replicas are on all three; one of them is killed with all its processes in the middle."""
-    nodes, pace = beside.have(2), Pace()
+    nodes, pace = beside.have(2), Pacing()
     pace.slow_after(SOON)
 
     def lose(run: Driven) -> None:
@@ -112,7 +112,7 @@ def test_a_node_that_is_silent_until_it_is_given_up_costs_no_row(
     beside: Head, endpoint: Endpoint, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
     """As one that is cut off and comes back: what it held is done elsewhere, at no time with more than the slots."""
-    nodes, pace = beside.have(2), Pace(seconds=5.0)
+    nodes, pace = beside.have(2), Pacing(seconds=5.0)
     pace.slow_after(SOON)
     silent = nodes[0]
 
@@ -141,7 +141,7 @@ def test_a_node_that_is_drained_costs_no_row_and_no_request(
     beside: Head, endpoint: Endpoint, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
     """Its replicas leave before it is taken away; nothing is asked twice, and slots stay a cap for all nodes."""
-    nodes, pace = beside.have(2), Pace()
+    nodes, pace = beside.have(2), Pacing()
     pace.slow_after(SOON)
     going = nodes[0]
 
@@ -243,7 +243,7 @@ def test_a_node_that_does_not_share_the_folder_is_named_before_anything_is_made(
     node = beside.join("unshare", "--mount", "sh", "-c", mount, "sh")
     try:
         with (
-            endpoint(Pace()) as model,
+            endpoint(Pacing()) as model,
             pytest.raises(ArtifactStorageError, match="what the driver has written is not there") as caught,
         ):
             make(model.url, apart, executor="ray")

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from pydantic import BaseModel
 from tests.distributed.driving import Driven, batches, meanwhile
-from tests.distributed.pacing import Pace
+from tests.distributed.pacing import Pacing
 from tests.loopback import forgetful
 from tests.replies import Gathering
 
@@ -127,7 +127,7 @@ def verdict(prompt: str) -> str:
 
 def test_killed_replicas_and_workers_cost_no_row_and_double_none(endpoint: Endpoint, tmp_path: Path) -> None:
     """A CPU worker in a task, then two replicas with requests: the rows of an undisturbed run, each once."""
-    pace, held = Pace(verdict), tmp_path / "disturbed" / "held"
+    pace, held = Pacing(verdict), tmp_path / "disturbed" / "held"
 
     def disturb(run: Driven) -> None:
         try:

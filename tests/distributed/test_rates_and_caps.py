@@ -1,6 +1,6 @@
 """Limits hold over the processes of a Ray, by the count of the server that is asked.
 
-What exactly they allow is shown in virtual time, in tests/engine/test_rates_and_caps.py.
+What exactly they allow is shown in virtual time, in tests/engine/scheduling/test_rates_and_caps.py.
 """
 
 import json

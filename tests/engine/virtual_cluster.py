@@ -10,13 +10,13 @@ from typing import Any
 
 import data_designer.config as dd
 from data_designer.engine.dataset.store import Store
-from data_designer.engine.execution.budget import treasury_of
+from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import LEASE_SECONDS, Driver, RunReport
-from data_designer.engine.execution.in_process import InlineHands, InlineReplica
+from data_designer.engine.execution.in_process import InProcessExecutor, InProcessReplica
 from data_designer.engine.execution.line import line_to
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import Replica, linger_of
-from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.execution.task_worker import TaskWorker
 from data_designer.engine.protocol.executor import ReplicaDiedError
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import Parcel, Values
@@ -135,7 +135,7 @@ class _Way:
 # --- the cluster -------------------------------------------------------------------------------------------------
 
 
-class FarReplica(InlineReplica):
+class FarReplica(InProcessReplica):
     """A replica to which every word takes some time, and perhaps none gets through any more."""
 
     lost = False
@@ -175,11 +175,11 @@ class FarReplica(InlineReplica):
             raise ReplicaDiedError("no route to host", silent=False)
 
 
-class Cluster(InlineHands):
-    """Hands whose replicas come up one after the other, and of which some get lost."""
+class Cluster(InProcessExecutor):
+    """An executor whose replicas come up one after the other, and of which some get lost."""
 
-    def __init__(self, plan: Plan, workplace: Workplace, server: Server, lost_after: float | None) -> None:
-        super().__init__(plan, workplace, {})
+    def __init__(self, plan: Plan, task_worker: TaskWorker, server: Server, lost_after: float | None) -> None:
+        super().__init__(plan, task_worker, {})
         self._server = server
         self._lost_after = lost_after
         self._up = 0
@@ -189,7 +189,7 @@ class Cluster(InlineHands):
         await asyncio.sleep(_LATER * (number + 1))
         loop, pool, name = asyncio.get_running_loop(), self._plan.pools[alias], replica_name(number, epoch)
         line = line_to(_Way(self._server, pool.model.model, name), self._plan, pool, loop.time)
-        recording = Recording(self._workplace.dataset, self._plan.geometry, name)
+        recording = Recording(self._task_worker.dataset, self._plan.geometry, name)
         replica = Replica(self._plan, alias, line, recording, linger_of(number + 1), LEASE_SECONDS)
         self._exits.push_async_callback(replica.close)
         far = FarReplica(replica)
@@ -223,13 +223,13 @@ class Site:
         known = {provider.name: provider for provider in providers}
         plan = compile_plan(declared.build(), known, given, Geometry(records, _BATCH), seed=1)
         lock = self.store.take()
-        standing, numbers = self.store.standing(plan.geometry), replica_numbers(plan, _CPUS)
-        workplace = Workplace(plan, Dataset(self.store.files, lock.number))
+        resume_point, numbers = self.store.resume_point(plan.geometry), replica_numbers(plan, _CPUS)
+        task_worker = TaskWorker(plan, Dataset(self.store.files, lock.number))
         scheduler = Scheduler(shape_of(plan, replicas=numbers.values()))
-        async with Cluster(plan, workplace, self.server, self.lost_after) as hands:
-            treasury = treasury_of(plan, self.store, standing)
-            driver = Driver(plan, scheduler, hands, numbers, self.store.publish, treasury=treasury)
-            report = await driver.run(standing)
+        async with Cluster(plan, task_worker, self.server, self.lost_after) as executor:
+            budget_allocator = budget_allocator_of(plan, self.store, resume_point)
+            driver = Driver(plan, scheduler, executor, numbers, self.store.publish, budget_allocator=budget_allocator)
+            report = await driver.run(resume_point)
         scheduler.check_invariants()
         self.store.write_metadata({"run": lock.number})
         lock.release()

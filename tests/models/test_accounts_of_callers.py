@@ -18,7 +18,7 @@ from data_designer.errors import (
     ModelTimeoutError,
     Outage,
 )
-from data_designer.models.admission.request_admission import Gate
+from data_designer.models.admission.request_admission import RequestAdmission
 from data_designer.models.admission.slots import Slots
 from data_designer.models.retry import Caller, CallerOptions
 from data_designer.values import Response, Usage
@@ -31,8 +31,8 @@ OF_THE_ACCOUNT = pytest.mark.parametrize("refusal", [REVOKED, EMPTY], ids=["key"
 def caller(model: FakeModel, slots: int = 1, **options: Any) -> Caller:
     """A caller in the model's time."""
     time = model.time
-    gate = Gate(Slots(slots), clock=time.clock, sleep=time.sleep)
-    return Caller(model, gate, CallerOptions(**options), rng=random.Random(7), clock=time.clock, sleep=time.sleep)
+    admission = RequestAdmission(Slots(slots), clock=time.clock, sleep=time.sleep)
+    return Caller(model, admission, CallerOptions(**options), rng=random.Random(7), clock=time.clock, sleep=time.sleep)
 
 
 def ask(model: FakeModel, asking: Caller, times: int) -> list[Any]:
@@ -164,7 +164,7 @@ def test_a_request_that_is_never_answered_counts_as_failed_only() -> None:
 
 
 def test_the_latency_of_a_reply_is_that_of_its_own_attempt() -> None:
-    """Waiting for the gate, and the attempts that failed, are not the model's time to answer."""
+    """Waiting for the admission, and the attempts that failed, are not the model's time to answer."""
     model = FakeModel(verdict=scripted(ModelInternalServerError("no", 60.0, 503)), latency=2.0)
     asking = caller(model, patience=1000.0, first_patience=1000.0)
     ask(model, asking, 2)

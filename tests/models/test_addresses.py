@@ -3,8 +3,8 @@
 import pytest
 
 from data_designer.models.addresses import base_of, joined, secrets_of, shown
-from data_designer.models.anthropic_wire import MessagesForm
-from data_designer.models.openai_wire import ChatForm
+from data_designer.models.anthropic_wire import AnthropicWire
+from data_designer.models.openai_wire import OpenAIWire
 
 AZURE = "https://r.openai.azure.com/openai/deployments/gpt"
 
@@ -34,7 +34,7 @@ AZURE = "https://r.openai.azure.com/openai/deployments/gpt"
 )
 def test_requests_go_to_the_route_however_the_endpoint_is_written(endpoint: str, asked: str) -> None:
     """Slashes, queries, and the URL of a route instead of the endpoint."""
-    assert ChatForm.url(endpoint) == asked
+    assert OpenAIWire.url(endpoint) == asked
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_requests_go_to_the_route_however_the_endpoint_is_written(endpoint: str,
 )
 def test_the_other_api_s_route_is_found_as_well(endpoint: str, asked: str) -> None:
     """Its version is added where the endpoint neither ends in it nor is the route itself."""
-    assert MessagesForm.url(endpoint) == asked
+    assert AnthropicWire.url(endpoint) == asked
 
 
 def test_an_endpoint_is_told_from_the_url_of_its_route() -> None:

@@ -19,8 +19,8 @@ from data_designer.errors import (
     ModelTimeoutError,
     Outage,
 )
-from data_designer.models.admission.budget_lease import Amount, Estimate, Purse
-from data_designer.models.admission.request_admission import Gate, GateLimits
+from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
+from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slots import Slots
 from data_designer.models.model import GREETING
 from data_designer.models.retry import Caller, CallerOptions
@@ -57,13 +57,13 @@ class Endpoint:
         finally:
             self.in_flight -= 1
 
-    def caller(self, slots: int = 4, limits: GateLimits | None = None, **options: Any) -> Caller:
+    def caller(self, slots: int = 4, limits: AdmissionLimits | None = None, **options: Any) -> Caller:
         """Somebody who asks it."""
         given = {"patience": PATIENCE, "first_patience": PATIENCE, **options}
-        gate = Gate(Slots(slots), limits, clock=self.time.clock, sleep=self.time.sleep)
-        gate.share(1.0)
+        admission = RequestAdmission(Slots(slots), limits, clock=self.time.clock, sleep=self.time.sleep)
+        admission.share(1.0)
         rng = random.Random(7)
-        return Caller(self, gate, CallerOptions(**given), rng=rng, clock=self.time.clock, sleep=self.time.sleep)
+        return Caller(self, admission, CallerOptions(**given), rng=rng, clock=self.time.clock, sleep=self.time.sleep)
 
     def ask_all(self, caller: Caller, requests: Sequence[Request]) -> list[Any]:
         """Replies and errors, in order."""
@@ -207,7 +207,7 @@ def test_a_probe_keeps_to_the_rate() -> None:
         return answer(one, now)
 
     endpoint.answer = noted
-    limits = GateLimits(requests_per_minute=6)
+    limits = AdmissionLimits(requests_per_minute=6)
     (error,) = endpoint.ask_all(endpoint.caller(limits=limits), [BAD])
     assert isinstance(error, ModelInternalServerError)
     assert max(sum(at <= other < at + 60 for other in sent) for at in sent) <= 6
@@ -215,12 +215,12 @@ def test_a_probe_keeps_to_the_rate() -> None:
 
 def test_a_probe_is_paid_from_the_budget() -> None:
     """What the requests and the probes cost is what the purse has spent."""
-    purse = Purse()
-    purse.fund(Amount(requests=100, tokens=10**6))
+    budget_lease = BudgetLease()
+    budget_lease.fund(Amount(requests=100, tokens=10**6))
     endpoint = Endpoint(failing(ModelInternalServerError, BAD))
-    caller = endpoint.caller(limits=GateLimits(estimate=Estimate(None, 10), purse=purse))
+    caller = endpoint.caller(limits=AdmissionLimits(estimate=Estimate(None, 10), budget_lease=budget_lease))
     endpoint.ask_all(caller, [GOOD, BAD])
-    assert purse.report(4).spent.requests == len(endpoint.asked)
+    assert budget_lease.report(4).spent.requests == len(endpoint.asked)
 
 
 @examples(60)

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from tests.models.fakes import pool, request
 
-from data_designer.models.anthropic_wire import MessagesForm
+from data_designer.models.anthropic_wire import AnthropicWire
 from data_designer.models.client import ModelClient
-from data_designer.models.openai_wire import ChatForm
+from data_designer.models.openai_wire import OpenAIWire
 from data_designer.values import Request
 
 HI = {"type": "text", "text": "hi"}
@@ -20,7 +20,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}
 def body(*content: Any, role: str = "user") -> Any:
     """What a message of such a content becomes."""
     one = Request([{"role": role, "content": list(content)}])
-    return ChatForm("m", {}, {}).body(one, {})["messages"]
+    return OpenAIWire("m", {}, {}).body(one, {})["messages"]
 
 
 @pytest.mark.parametrize("role", ["system", "user", "assistant"])
@@ -39,7 +39,7 @@ def test_media_are_parts_beside_their_text() -> None:
 def test_other_fields_of_a_message_stay_and_the_request_is_not_changed() -> None:
     """A conversation is sent again with each correction."""
     one = Request([{"role": "assistant", "content": [HI], "name": "a"}, {"role": "user", "content": "as it is"}])
-    assert ChatForm("m", {}, {}).body(one, {})["messages"] == [
+    assert OpenAIWire("m", {}, {}).body(one, {})["messages"] == [
         {"role": "assistant", "content": "hi", "name": "a"},
         {"role": "user", "content": "as it is"},
     ]
@@ -49,7 +49,7 @@ def test_other_fields_of_a_message_stay_and_the_request_is_not_changed() -> None
 def test_media_of_the_other_api_are_parts_too() -> None:
     """Text alone is a string there as well."""
     one = Request([{"role": "user", "content": [HI, IMAGE]}, {"role": "assistant", "content": [HI]}])
-    assert MessagesForm("m", {}, {}).body(one, {})["messages"] == [
+    assert AnthropicWire("m", {}, {}).body(one, {})["messages"] == [
         {"role": "user", "content": [HI, IMAGE]},
         {"role": "assistant", "content": "hi"},
     ]

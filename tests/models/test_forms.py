@@ -11,12 +11,12 @@ from tests.models.fakes import FakeModel, pool, scripted
 from data_designer.columns.llm import ConversationLimits, LlmProgram
 from data_designer.config.column_configs import LLMStructuredColumnConfig, LLMTextColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.models.admission.request_admission import Gate
+from data_designer.models.admission.request_admission import RequestAdmission
 from data_designer.models.admission.slots import Slots
 from data_designer.models.client import ModelClient
 from data_designer.models.exchange import drive
 from data_designer.models.model import Model
-from data_designer.models.openai_wire import ChatForm
+from data_designer.models.openai_wire import OpenAIWire
 from data_designer.models.retry import Caller, CallerOptions
 from data_designer.simulated_model.replies import REFUSAL
 from data_designer.simulated_model.server import SimulatedModel, start_simulated
@@ -49,7 +49,7 @@ def choice(finish_reason: Any, **message: Any) -> dict[str, Any]:
 )
 def test_refusals_of_a_chat_completion_have_one_name(data: Any, text: str, finish_reason: str | None) -> None:
     """Whether the model declines or a filter steps in; the text says why where there is one."""
-    reply = ChatForm.parse(data)
+    reply = OpenAIWire.parse(data)
     assert (reply.text, reply.finish_reason) == (text, finish_reason)
 
 
@@ -57,7 +57,7 @@ def test_cached_tokens_of_a_chat_completion_are_counted() -> None:
     """They are part of the prompt's, under either set of names."""
     for asked, details in (("prompt_tokens", "prompt_tokens_details"), ("input_tokens", "input_tokens_details")):
         data = {**choice("stop", content="a"), "usage": {asked: 9, details: {"cached_tokens": 4}}}
-        usage = ChatForm.parse(data).usage
+        usage = OpenAIWire.parse(data).usage
         assert (usage.input_tokens, usage.cached_tokens) == (9, 4)
 
 
@@ -65,7 +65,7 @@ async def cell(model: Model, config: LLMTextColumnConfig, corrections: int = 0) 
     """Compute one cell with a model."""
     limits = ConversationLimits(restarts=0, corrections=corrections)
     program = LlmProgram(config, limits, JinjaRenderingEngine.SECURE, ["topic"], ("x",))
-    asking = Caller(model, Gate(Slots(1)), CallerOptions(), rng=random.Random(0))
+    asking = Caller(model, RequestAdmission(Slots(1)), CallerOptions(), rng=random.Random(0))
     return await drive(program.exchange({"topic": "gardens"}, 0), asking.ask)
 
 

@@ -19,7 +19,7 @@ from data_designer.errors import (
     ModelRateLimitError,
     Outage,
 )
-from data_designer.models.admission.request_admission import Gate, GateLimits
+from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slots import Slots
 from data_designer.models.model import GREETING
 from data_designer.models.retry import Caller, CallerOptions, CallerStatistics
@@ -36,8 +36,12 @@ def endpoint_that(verdict: Verdict, latency: float = 1.0) -> FakeModel:
 def caller(endpoint: FakeModel, slots: Slots, **options: Any) -> Caller:
     """A caller in the endpoint's time."""
     time = endpoint.time
-    gate = Gate(slots, GateLimits(options.pop("tuning", None)), clock=time.clock, sleep=time.sleep)
-    return Caller(endpoint, gate, CallerOptions(**options), rng=random.Random(7), clock=time.clock, sleep=time.sleep)
+    admission = RequestAdmission(
+        slots, AdmissionLimits(options.pop("tuning", None)), clock=time.clock, sleep=time.sleep
+    )
+    return Caller(
+        endpoint, admission, CallerOptions(**options), rng=random.Random(7), clock=time.clock, sleep=time.sleep
+    )
 
 
 def texts(results: list[Any]) -> list[Any]:

@@ -8,20 +8,20 @@ from typing import Any
 from tests.models.fakes import REPLY, FakeModel, always, request, scripted
 
 from data_designer.errors import ModelInternalServerError, ModelRateLimitError
-from data_designer.models.admission.request_admission import Gate, GateLimits, Hold
+from data_designer.models.admission.request_admission import AdmissionLimits, Hold, RequestAdmission
 from data_designer.models.admission.slots import Slots
 from data_designer.models.model import GREETING
 from data_designer.models.retry import Caller, CallerOptions
 from data_designer.values import Response
 
 
-def caller(model: FakeModel, limits: GateLimits | None = None, **options: Any) -> Caller:
+def caller(model: FakeModel, limits: AdmissionLimits | None = None, **options: Any) -> Caller:
     """A caller in the model's time, with two slots."""
     time = model.time
-    gate = Gate(Slots(2), limits, clock=time.clock, sleep=time.sleep)
-    gate.share(1.0)
+    admission = RequestAdmission(Slots(2), limits, clock=time.clock, sleep=time.sleep)
+    admission.share(1.0)
     rng = random.Random(1)
-    return Caller(model, gate, CallerOptions(**options), rng=rng, clock=time.clock, sleep=time.sleep)
+    return Caller(model, admission, CallerOptions(**options), rng=rng, clock=time.clock, sleep=time.sleep)
 
 
 def holds(model: FakeModel, asking: Caller, *moments: float, requests: int = 1) -> list[Hold | None]:
@@ -79,7 +79,7 @@ def test_a_pause_that_a_good_reply_asks_for_is_said() -> None:
 def test_a_rate_of_the_user_s_own_is_named() -> None:
     """While somebody waits for it, and not else."""
     model = FakeModel()
-    waiting, idle = holds(model, caller(model, GateLimits(requests_per_minute=1)), 10.0, 900.0, requests=2)
+    waiting, idle = holds(model, caller(model, AdmissionLimits(requests_per_minute=1)), 10.0, 900.0, requests=2)
     assert text(waiting).startswith("its requests_per_minute allow the next request in ")
     assert idle is None
 

@@ -14,8 +14,8 @@ STALL = 10.0
 
 
 @dataclass(slots=True)
-class Turns:
-    """Jobs take turns, in order of arrival.
+class CpuSlots:
+    """Jobs take cpu_slots, in order of arrival.
 
     One runs at a time. When every job that ends leaves others waiting, for longer than `PATIENCE`, one more may run,
     up to `most`. The time that the first job takes, which includes starting a process, does not count. Neither do the

@@ -1,4 +1,4 @@
-"""Hands that are a Ray cluster."""
+"""The executor that is a Ray cluster."""
 
 import asyncio
 import logging
@@ -23,10 +23,10 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data_designer.distributed.connection import session
-from data_designer.distributed.cpu_slots import Turns
+from data_designer.distributed.cpu_slots import CpuSlots
 from data_designer.distributed.nodes import look
 from data_designer.distributed.placement import place_of_driver
-from data_designer.distributed.remote import REPLICA_ACTOR, Assignment, Home, Role, work
+from data_designer.distributed.remote import REPLICA_ACTOR, ReplicaAssignment, ReplicaLocation, TaskAssignment, work
 from data_designer.engine.dataset.lock import Process
 from data_designer.engine.execution.recording import Dataset
 from data_designer.engine.execution.replica import LeaseEndedError, linger_of
@@ -55,7 +55,7 @@ PLACEMENT_SECONDS = 120.0
 class RayReplica:
     """A handle to one replica actor."""
 
-    def __init__(self, actor: Any, home: Home) -> None:
+    def __init__(self, actor: Any, home: ReplicaLocation) -> None:
         self.actor = actor
         self._home = home
 
@@ -101,7 +101,7 @@ class RayReplica:
         return self._home.process.lives() is False
 
 
-class RayHands:
+class RayExecutor:
     """Replicas as actors, CPU work and writes as tasks. Use it as an async context manager."""
 
     def __init__(
@@ -129,10 +129,10 @@ class RayHands:
         self._replicas = replicas
         self._dataset = dataset
         self._plan = ray.put(packed)
-        self._assignment = Assignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
+        self._assignment = TaskAssignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
         place = place_of_driver()
         self._cpus_a_task = place.cpus_a_task
-        self._turns = Turns(place.most(plan.run.non_inference_max_parallel_workers))
+        self._cpu_slots = CpuSlots(place.most(plan.run.non_inference_max_parallel_workers))
         self.actors: dict[int, Any] = {}
         """Replica number to the actor of its current incarnation."""
         self._homes: dict[int, str] = {}
@@ -162,9 +162,9 @@ class RayHands:
         self.actors[number] = actor
         try:
             linger = linger_of(max(self._replicas, number + 1))
-            role = Role(number, epoch, alias, self._keys[alias], self._dataset, Process.this(), linger)
+            role = ReplicaAssignment(number, epoch, alias, self._keys[alias], self._dataset, Process.this(), linger)
             ready = actor.start.remote(self._plan, role)
-            home: Home = await within(PLACEMENT_SECONDS, _actor_result(ready))
+            home: ReplicaLocation = await within(PLACEMENT_SECONDS, _actor_result(ready))
         except TimeoutError as error:
             raise TimeoutError(
                 f"no replica of model '{alias}' could be placed within {PLACEMENT_SECONDS:.0f} s: "
@@ -189,14 +189,14 @@ class RayHands:
 
     async def run_task(self, parcel: Parcel, values: Sequence[ObjectRef]) -> tuple[TaskSummary, ObjectRef]:
         """Run a `local` stage over rows."""
-        async with self._turns.turn():
+        async with self._cpu_slots.turn():
             ask = work.options(num_cpus=self._cpus_a_task, num_returns=2)
             summary, made = ask.remote(self._assignment, parcel, *values)
             return await _task_result(summary, values), made
 
     async def write(self, job: CommitJob, values: Sequence[ObjectRef]) -> Receipt:
         """Write a batch."""
-        async with self._turns.turn():
+        async with self._cpu_slots.turn():
             ask = work.options(num_cpus=self._cpus_a_task)
             receipt: Receipt = await _task_result(ask.remote(self._assignment, job, *values), values)
         return receipt

@@ -52,7 +52,7 @@ def _lacking(packed: bytes) -> str | None:
 _trouble_there: Any = ray.remote(num_cpus=0, max_retries=0)(_trouble)
 
 
-async def check_reach(dataset: Dataset, packed: bytes) -> None:
+async def check_nodes(dataset: Dataset, packed: bytes) -> None:
     """Make sure that all nodes of the cluster see the same files, and have the packages that a plan needs.
 
     Raises:

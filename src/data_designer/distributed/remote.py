@@ -16,7 +16,7 @@ from data_designer.engine.execution.driver import LEASE_SECONDS
 from data_designer.engine.execution.line import open_line
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import LINGER, Replica
-from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.execution.task_worker import TaskWorker
 from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
@@ -32,7 +32,7 @@ _PLACES_KEPT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class TaskAssignment:
     """What CPU tasks of one run share. The references are resolved once a process, not once a task."""
 
     run_id: str
@@ -44,7 +44,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class ReplicaAssignment:
     """Which incarnation of which replica an actor is, and for whom."""
 
     number: int
@@ -58,7 +58,7 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class ReplicaLocation:
     """Where a replica lives."""
 
     process: Process
@@ -74,7 +74,7 @@ class ReplicaActor:
         self._replica: Replica | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self, packed: bytes, role: Role) -> Home:
+    async def start(self, packed: bytes, role: ReplicaAssignment) -> ReplicaLocation:
         """Open the way to the model, with no slots yet. Gives the place where this is."""
         plan: Plan = cloudpickle.loads(packed)
         line = await self._exits.enter_async_context(open_line(plan, plan.pools[role.alias], role.api_key))
@@ -82,7 +82,7 @@ class ReplicaActor:
         self._replica = Replica(plan, role.alias, line, recording, role.linger, LEASE_SECONDS)
         self._watch = asyncio.create_task(self._end_with_driver(self._replica, role.driver))
         _collect_garbage_rarely()
-        return Home(Process.this(), ray.get_runtime_context().get_node_id())
+        return ReplicaLocation(Process.this(), ray.get_runtime_context().get_node_id())
 
     async def _end_with_driver(self, replica: Replica, driver: Process) -> None:
         """Ray takes seconds to end the actors of a driver that was killed; on its machine there is a quicker way."""
@@ -138,25 +138,25 @@ def _collect_garbage_rarely() -> None:
     gc.set_threshold(_ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
 
 
-_places: "OrderedDict[str, Workplace]" = OrderedDict()
+_places: "OrderedDict[str, TaskWorker]" = OrderedDict()
 
 
-def _workplace(assignment: Assignment) -> Workplace:
+def _task_worker(assignment: TaskAssignment) -> TaskWorker:
     place = _places.get(assignment.run_id)
     if place is None:
         packed, table = ray.get([assignment.plan, assignment.seed_table])
-        place = _places[assignment.run_id] = Workplace(cloudpickle.loads(packed), assignment.dataset, table)
+        place = _places[assignment.run_id] = TaskWorker(cloudpickle.loads(packed), assignment.dataset, table)
         while len(_places) > _PLACES_KEPT:
             _places.popitem(last=False)
     return place
 
 
-def _work(assignment: Assignment, job: Parcel | CommitJob, *values: Values) -> tuple[TaskSummary, Values] | Receipt:
+def _work(assignment: TaskAssignment, job: Parcel | CommitJob, *values: Values) -> tuple[TaskSummary, Values] | Receipt:
     """Run a `local` stage over rows, or write a batch's files where this task runs.
 
     One function does both, because Ray gives every function processes of its own.
     """
-    place = _workplace(assignment)
+    place = _task_worker(assignment)
     return place.write(job, values) if isinstance(job, CommitJob) else place.run_task(job, values)
 
 

@@ -15,16 +15,16 @@ import ray
 from data_designer.distributed.cluster import connecting, held_bytes_budget, refuse_client
 from data_designer.distributed.code_transport import pack
 from data_designer.distributed.connection import session
-from data_designer.distributed.executor import ObjectRef, RayHands
+from data_designer.distributed.executor import ObjectRef, RayExecutor
 from data_designer.distributed.metrics import RayMetrics
-from data_designer.distributed.preflight import check_reach
+from data_designer.distributed.preflight import check_nodes
 from data_designer.engine.execution.driver import Driver, RunReport
 from data_designer.engine.execution.observation import Observer
 from data_designer.engine.execution.recording import Dataset
 from data_designer.engine.observe.metrics import Metrics
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.scheduling.budget_allocator import Treasury
-from data_designer.engine.scheduling.events import Started
+from data_designer.engine.protocol.resume_point import ResumePoint
+from data_designer.engine.scheduling.budget_allocator import BudgetAllocator
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
 from data_designer.errors import DataDesignerRuntimeError, InvalidConfigError
@@ -54,7 +54,7 @@ class RayRun:
     keys: Mapping[str, str | None]
     seed_table: pa.Table | None
     observers: Sequence[Observer]
-    treasury: Treasury | None = None
+    budget_allocator: BudgetAllocator | None = None
     """What may be spent; None for anything."""
     cpus: int | None = None
     """CPUs there are, where this process is connected already by `connected`."""
@@ -76,14 +76,14 @@ class RayRun:
 
     async def run(
         self,
-        standing: Started,
+        resume_point: ResumePoint,
         check: Callable[[], Coroutine[Any, Any, None]],
         started: Callable[[Driver[ObjectRef]], None],
     ) -> RunReport:
         """Connect while the models are checked, then run to the end.
 
         Args:
-            standing: what is there already.
+            resume_point: what is there already.
             check: asks the models for a sign of life.
             started: is given the driver, so that it can be told to stop.
         """
@@ -99,22 +99,22 @@ class RayRun:
                 if isinstance(result, BaseException):
                     raise result
             assert isinstance(cpus, int)
-            return await while_connected(self._drive(packed, cpus, standing, started), session)
+            return await while_connected(self._drive(packed, cpus, resume_point, started), session)
 
     async def _drive(
-        self, packed: bytes, cpus: int, standing: Started, started: Callable[[Driver[ObjectRef]], None]
+        self, packed: bytes, cpus: int, resume_point: ResumePoint, started: Callable[[Driver[ObjectRef]], None]
     ) -> RunReport:
         """Run to the end on the Ray that there is."""
         if self.dataset.run == 1:  # It takes seconds, which a run that goes on has no use for.
-            await check_reach(self.dataset, packed)
+            await check_nodes(self.dataset, packed)
         exporters = [RayMetrics(one) for one in self.observers if isinstance(one, Metrics)]
         replicas = replica_numbers(self.plan, cpus)
         scheduler = Scheduler(shape_of(self.plan, held_bytes_budget(), replicas.values()))
-        async with RayHands(self.plan, self.dataset, self.keys, self.seed_table, packed, len(replicas)) as hands:
+        async with RayExecutor(self.plan, self.dataset, self.keys, self.seed_table, packed, len(replicas)) as executor:
             observers: list[Observer] = [*self.observers, *exporters]
-            driver = Driver(self.plan, scheduler, hands, replicas, self.publish, observers, self.treasury)
+            driver = Driver(self.plan, scheduler, executor, replicas, self.publish, observers, self.budget_allocator)
             started(driver)
-            report = await driver.run(standing)
+            report = await driver.run(resume_point)
             for exporter in exporters:
                 exporter.tell()
             return report

@@ -45,7 +45,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class CompileContext:
     """What a configuration is prepared with."""
 
     providers: Mapping[str, ModelProvider]
@@ -57,7 +57,7 @@ class Surroundings:
     """Let the simulated model stand in for every model."""
 
 
-def check(builder: DataDesignerConfigBuilder, around: Surroundings) -> Checked:
+def check(builder: DataDesignerConfigBuilder, around: CompileContext) -> Checked:
     """Resolve the seed columns and find everything that is wrong.
 
     Raises:
@@ -132,7 +132,7 @@ def refuse_errors(found: Sequence[Violation]) -> None:
 
 
 def prepare(
-    checked: Checked, around: Surroundings, geometry: Geometry, *, seed: int | None = None, seed_data: str = ""
+    checked: Checked, around: CompileContext, geometry: Geometry, *, seed: int | None = None, seed_data: str = ""
 ) -> Prepared:
     """Compile a checked configuration.
 

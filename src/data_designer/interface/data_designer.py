@@ -42,23 +42,23 @@ from data_designer.errors import (
 from data_designer.interface import run as running
 from data_designer.interface.compile import (
     Checked,
+    CompileContext,
     Prepared,
-    Surroundings,
     but_for_keys,
     check,
     prepare,
     refuse_errors,
     seed_digest,
 )
-from data_designer.interface.metadata import Ledger, Origin
+from data_designer.interface.metadata import MetadataWriter, Provenance
 from data_designer.interface.metrics_server import serving
 from data_designer.interface.open import (
+    DatasetRequest,
     Opened,
-    Wanted,
     open_dataset,
     refilled,
     released_on_error,
-    with_donor,
+    with_column_cache,
     with_time_left,
 )
 from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty, top_reasons
@@ -290,12 +290,12 @@ class DataDesigner:
             if on_batch_complete is not None and not callable(on_batch_complete):
                 raise DataDesignerGenerationError(f"on_batch_complete cannot be called: {on_batch_complete!r}")
             checked = self._check(config_builder, num_records)
-            donor = None if reuse is None else StoredDataset.at(reuse)
-            origin = self._origin(config_builder, checked, donor)
-            wanted = Wanted(num_records, dataset_name, root, mode, origin)
-            opened = open_dataset(checked, self._around(donor), wanted)
+            column_cache = None if reuse is None else StoredDataset.at(reuse)
+            provenance = self._origin(config_builder, checked, column_cache)
+            wanted = DatasetRequest(num_records, dataset_name, root, mode, provenance)
+            opened = open_dataset(checked, self._around(column_cache), wanted)
             with released_on_error(opened.store):
-                opened = with_donor(opened, required=donor is not None)
+                opened = with_column_cache(opened, required=column_cache is not None)
         return self._make(config_builder, opened, dataset_name, on_batch_complete)
 
     def retry_failed(
@@ -323,14 +323,14 @@ class DataDesigner:
             check_name(dataset_name)
             stored = StoredDataset.at(root / dataset_name)
             checked = self._check(config_builder, stored.requested)
-            origin = self._origin(config_builder, checked)
-            wanted = Wanted(stored.requested, dataset_name, root, ResumeMode.ALWAYS, origin)
+            provenance = self._origin(config_builder, checked)
+            wanted = DatasetRequest(stored.requested, dataset_name, root, ResumeMode.ALWAYS, provenance)
             fixed = {"buffer_size": stored.geometry.buffer_size, "seed": None}
             around = replace(self._around(), run=self._run_config.model_copy(update=fixed))
             opened = open_dataset(checked, around, wanted)
             with released_on_error(opened.store):
                 plan = with_models(opened.prepared.plan, models or {})
-                again = with_donor(replace(opened, standing=opened.store.rejected(plan.geometry)))
+                again = with_column_cache(replace(opened, resume_point=opened.store.rejected(plan.geometry)))
         return self._make(config_builder, again, dataset_name, asking=plan)
 
     async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> DatasetCreationResults:
@@ -339,11 +339,11 @@ class DataDesigner:
 
     # --- parts -------------------------------------------------------------------------------------------
 
-    def _around(self, donor: StoredDataset | None = None) -> Surroundings:
+    def _around(self, column_cache: StoredDataset | None = None) -> CompileContext:
         run = self._run_config
-        if donor is not None and run.seed is None:
-            run = run.model_copy(update={"seed": donor.metadata.get("seed")})
-        return Surroundings(self._providers, run, self._secret_resolver, self._default_provider, self._simulate)
+        if column_cache is not None and run.seed is None:
+            run = run.model_copy(update={"seed": column_cache.metadata.get("seed")})
+        return CompileContext(self._providers, run, self._secret_resolver, self._default_provider, self._simulate)
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Prepared:
         checked = self._check(config_builder, num_records)
@@ -359,13 +359,13 @@ class DataDesigner:
         return checked
 
     def _origin(
-        self, config_builder: DataDesignerConfigBuilder, checked: Checked, donor: StoredDataset | None = None
-    ) -> Origin:
+        self, config_builder: DataDesignerConfigBuilder, checked: Checked, column_cache: StoredDataset | None = None
+    ) -> Provenance:
         declared = config_builder.get_builder_config().to_dict()
         settings = self._run_config.model_dump(mode="json", exclude_unset=True)
         text = json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode()
-        reuse = None if donor is None else str(donor.path)
-        return Origin(
+        reuse = None if column_cache is None else str(column_cache.path)
+        return Provenance(
             text, seed_digest(checked.seed_table), settings, self._simulate, str(Path.cwd()), reuse, self._source
         )
 
@@ -388,9 +388,11 @@ class DataDesigner:
         """
         store, plan = opened.store, opened.prepared.plan
         assert store.lock is not None
-        ledger = Ledger(store, plan, dataset_name, opened.origin, opened.requested, on_batch, opened.spent)
+        metadata = MetadataWriter(
+            store, plan, dataset_name, opened.provenance, opened.requested, on_batch, opened.spent
+        )
         with _wrapped(), store.lock:
-            before = ledger.write()
+            before = metadata.write()
             logger.info("dataset=%s records=%d seed=%d", store.path, plan.geometry.num_records, plan.seed)
             report = RunReport(None, None)
             unmade = opened if not opened.done else refilled(opened, before.generated)
@@ -401,33 +403,33 @@ class DataDesigner:
                     logger.info("resumed generated=%d rejected=%d", before.generated, before.rejected)
                 progress = Progress(plan.geometry.num_records, self._run_config.progress_interval)
                 progress.generated, progress.rejected = before.generated, before.rejected
-                progress.replaced = _counts_of(store, opened.standing.partial)
+                progress.replaced = _counts_of(store, opened.resume_point.partial)
                 metrics = Metrics(plan, progress.replaced)
                 with progress, serving(metrics.exposition, self._run_config.otel_metrics_port):
-                    watched = _Watched(ledger, progress, metrics)
+                    watched = _Watched(metadata, progress, metrics)
                     opened, report = self._run(unmade, asking or unmade.prepared.plan, watched)
             with suppress(OSError):  # What is left over does no harm, and goes the next time.
                 promote(store)
                 store.tidy()
-            totals = ledger.write(final=True)
+            totals = metadata.write(final=True)
         return self._finished(builder, opened, ArtifactStorage(store, dataset_name), totals, report)
 
     def _run(self, opened: Opened, plan: Plan, watched: "_Watched") -> tuple[Opened, RunReport]:
         """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
-        ledger = watched.ledger
+        metadata = watched.metadata
         again: Opened | None = replace(opened, prepared=replace(opened.prepared, plan=plan))
-        ledger.plan = opened.prepared.plan
+        metadata.plan = opened.prepared.plan
         began = time.monotonic()
         with running.one_ray(plan) as cpus:
             while again is not None:
-                report = running.create(again, watched.observers, ledger.publish, self._known, cpus)
-                ledger.spent = report.spent.or_more(ledger.spent)
-                opened = replace(again, spent=ledger.spent)
-                again = refilled(opened, ledger.write().generated) if report.stop_reason is None else None
+                report = running.create(again, watched.observers, metadata.publish, self._known, cpus)
+                metadata.spent = report.spent.or_more(metadata.spent)
+                opened = replace(again, spent=metadata.spent)
+                again = refilled(opened, metadata.write().generated) if report.stop_reason is None else None
                 if again is not None:
                     again = with_time_left(again, plan, time.monotonic() - began)
                     watched.goes_on_with(again.prepared.plan)
-                    drawn = ledger.plan.geometry.num_records
+                    drawn = metadata.plan.geometry.num_records
                     logger.info("refilling: %d records drawn in all for the %d asked for", drawn, opened.requested)
         return opened, report
 
@@ -467,17 +469,17 @@ class DataDesigner:
 class _Watched:
     """What is shown everything that happens in a run."""
 
-    ledger: Ledger
+    metadata: MetadataWriter
     progress: Progress
     metrics: Metrics
 
     @property
     def observers(self) -> list[Observer]:
-        return [self.progress, self.ledger, self.metrics]
+        return [self.progress, self.metadata, self.metrics]
 
     def goes_on_with(self, plan: Plan) -> None:
         """Further records are drawn."""
-        self.ledger.plan = self.metrics.plan = plan
+        self.metadata.plan = self.metrics.plan = plan
         self.progress.target = plan.geometry.num_records
 
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Provenance:
     """What a dataset was asked for with, as far as a later run needs to know it."""
 
     declared: bytes
@@ -39,13 +39,13 @@ class Origin:
 
 
 @dataclass(slots=True)
-class Ledger:
+class MetadataWriter:
     """Keeps a dataset's metadata: written at the start, after the first batch, and at the end."""
 
     store: Store
     plan: Plan
     name: str
-    origin: Origin
+    provenance: Provenance
     requested: int
     """Records that were asked for."""
     on_batch: Callable[[Any], None] | None = None
@@ -100,16 +100,16 @@ class Ledger:
             },
             "preserve_dropped_columns": plan.run.preserve_dropped_columns,
             "seed": plan.seed,
-            "seed_data": self.origin.seed_data,
+            "seed_data": self.provenance.seed_data,
             "functions": {column: asdict(code) for column, code in plan.code.items()},
             "fingerprints": plan.fingerprints,
-            "builder_config_sha256": hashlib.sha256(self.origin.declared).hexdigest(),
+            "builder_config_sha256": hashlib.sha256(self.provenance.declared).hexdigest(),
             "run": self.store.run,
-            "run_config": self.origin.settings,
-            "simulated": self.origin.simulated,
-            "directory": self.origin.directory,
-            "source": self.origin.source,
-            "reuse": self.origin.reuse,
+            "run_config": self.provenance.settings,
+            "simulated": self.provenance.simulated,
+            "directory": self.provenance.directory,
+            "source": self.provenance.source,
+            "reuse": self.provenance.reuse,
             "spent": asdict(self.spent),
         }
         if final:

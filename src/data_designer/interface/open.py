@@ -9,17 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from data_designer.config.run_config import ResumeMode
-from data_designer.engine.dataset.column_cache import Donor, reusable
+from data_designer.engine.dataset.column_cache import ColumnCache, reusable
 from data_designer.engine.dataset.files import files_at
 from data_designer.engine.dataset.intact import refuse_damage
 from data_designer.engine.dataset.layout import DROPPED, METADATA, PARQUET
 from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store
-from data_designer.engine.scheduling.events import Started
+from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface.code_changes import code_differences, other_packages
-from data_designer.interface.compile import Checked, Prepared, Surroundings, prepare
-from data_designer.interface.metadata import Origin, stored_geometry, stored_request, stored_spending
+from data_designer.interface.compile import Checked, CompileContext, Prepared, prepare
+from data_designer.interface.metadata import Provenance, stored_geometry, stored_request, stored_spending
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.admission.budget_lease import NOTHING, Amount
 from data_designer.object_storage import Location, location
@@ -37,14 +37,14 @@ _NOT_DECLARED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DatasetRequest:
     """What a dataset is opened for."""
 
     num_records: int
     dataset_name: str
     root: Location
     resume: ResumeMode
-    origin: Origin
+    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,11 @@ class Opened:
 
     store: Store
     prepared: Prepared
-    origin: Origin
-    standing: Started = field(default_factory=Started)
+    provenance: Provenance
+    resume_point: ResumePoint = field(default_factory=ResumePoint)
     """What is there already."""
     resumed: bool = False
-    donor: Donor | None = None
+    column_cache: ColumnCache | None = None
     """Where columns are taken from that would come out the same."""
     requested: int = 0
     """Records that were asked for; the plan may have drawn further ones for those that were rejected."""
@@ -68,10 +68,10 @@ class Opened:
     def done(self) -> bool:
         """Whether nothing is left to make."""
         batches = self.prepared.plan.geometry.batches()
-        return self.resumed and all(batch in self.standing.committed for batch in batches)
+        return self.resumed and all(batch in self.resume_point.committed for batch in batches)
 
 
-def open_dataset(checked: Checked, around: Surroundings, wanted: Wanted) -> Opened:
+def open_dataset(checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Opened:
     """Take a dataset's lock and compile the plan that goes on with what is there, or begins.
 
     Raises:
@@ -94,19 +94,19 @@ def open_dataset(checked: Checked, around: Surroundings, wanted: Wanted) -> Open
     return _begun(store, prepared, wanted)
 
 
-def _prepared_anew(checked: Checked, around: Surroundings, wanted: Wanted) -> Prepared:
+def _prepared_anew(checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Prepared:
     geometry = Geometry(wanted.num_records, around.run.buffer_size)
-    return prepare(checked, around, geometry, seed_data=wanted.origin.seed_data)
+    return prepare(checked, around, geometry, seed_data=wanted.provenance.seed_data)
 
 
-def _begun(store: Store, prepared: Prepared, wanted: Wanted) -> Opened:
+def _begun(store: Store, prepared: Prepared, wanted: DatasetRequest) -> Opened:
     with released_on_error(store):
         store.recover()
-        store.write_builder_config(wanted.origin.declared)
-    return Opened(store, prepared, wanted.origin, requested=wanted.num_records)
+        store.write_builder_config(wanted.provenance.declared)
+    return Opened(store, prepared, wanted.provenance, requested=wanted.num_records)
 
 
-def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted) -> Opened | None:
+def _resume(store: Store, checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Opened | None:
     """Go on with what is there; None where it does not fit and a new dataset may be made instead."""
     store.take().keep()
     with released_on_error(store):
@@ -114,20 +114,22 @@ def _resume(store: Store, checked: Checked, around: Surroundings, wanted: Wanted
         if stored is None:
             return _begun(store, _prepared_anew(checked, around, wanted), wanted)
         seed = around.run.seed if around.run.seed is not None else stored["seed"]
-        prepared = prepare(checked, around, stored_geometry(stored), seed=seed, seed_data=wanted.origin.seed_data)
-        different = list(differences(store, stored, prepared, wanted.origin))
+        prepared = prepare(checked, around, stored_geometry(stored), seed=seed, seed_data=wanted.provenance.seed_data)
+        different = list(differences(store, stored, prepared, wanted.provenance))
         if not different:
             geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
             prepared = replace(prepared, plan=replace(prepared.plan, geometry=geometry))
             refuse_damage(store, but_for_holes=True)
             store.recover()
-            declared = _kept_declaration(store, stored, wanted.origin.declared)
-            origin = replace(wanted.origin, declared=declared, reuse=wanted.origin.reuse or stored.get("reuse"))
-            standing = store.standing(geometry)
+            declared = _kept_declaration(store, stored, wanted.provenance.declared)
+            provenance = replace(
+                wanted.provenance, declared=declared, reuse=wanted.provenance.reuse or stored.get("reuse")
+            )
+            resume_point = store.resume_point(geometry)
             for line in other_packages(stored, prepared.plan):
                 logger.warning("dataset=%s: %s", store.path, line)
             requested, spent = wanted.num_records, stored_spending(stored)
-            return Opened(store, prepared, origin, standing, resumed=True, requested=requested, spent=spent)
+            return Opened(store, prepared, provenance, resume_point, resumed=True, requested=requested, spent=spent)
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
         if wanted.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
@@ -201,18 +203,18 @@ def _geometry(stored: Mapping[str, Any], num_records: int, buffer_size: int) -> 
     return geometry.extended(geometry.num_records + num_records - requested, buffer_size)
 
 
-def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, origin: Origin) -> Iterator[str]:
+def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, provenance: Provenance) -> Iterator[str]:
     """What of a dataset would have another meaning now, a line each."""
     plan = prepared.plan
     current = plan.config.fingerprint()
     if stored.get("config_hash_version") != current["config_hash_version"]:
         yield f"the dataset is of another version ({stored.get('config_hash_version')})"
     elif stored.get("config_hash") != current["config_hash"]:
-        found = list(_changes(_declared_before(store, stored), json.loads(origin.declared)["data_designer"], ""))
+        found = list(_changes(_declared_before(store, stored), json.loads(provenance.declared)["data_designer"], ""))
         yield from found or [_NOT_DECLARED]
     if stored.get("seed") != plan.seed:
         yield f"seed: {stored.get('seed')} -> {plan.seed}"
-    if stored.get("seed_data") != origin.seed_data:
+    if stored.get("seed_data") != provenance.seed_data:
         yield "the rows of the seed dataset"
     if stored.get("preserve_dropped_columns") != plan.run.preserve_dropped_columns:
         before = stored.get("preserve_dropped_columns")
@@ -264,7 +266,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
-def with_donor(opened: Opened, *, required: bool = False) -> Opened:
+def with_column_cache(opened: Opened, *, required: bool = False) -> Opened:
     """The same dataset, made with what the dataset that it is to reuse has of its columns, if there is one.
 
     Args:
@@ -275,12 +277,12 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
         ArtifactStorageError: that dataset is damaged, or is not there though it is required.
         DatasetGenerationError: it was made with another seed, so that no column can be the same.
     """
-    if opened.origin.reuse is None or opened.done:
+    if opened.provenance.reuse is None or opened.done:
         return opened
-    if not required and not Store.at(location(opened.origin.reuse)).has_files():
-        logger.warning("reuse=%s is gone: what is left to make is asked for", opened.origin.reuse)
+    if not required and not Store.at(location(opened.provenance.reuse)).has_files():
+        logger.warning("reuse=%s is gone: what is left to make is asked for", opened.provenance.reuse)
         return opened
-    stored = StoredDataset.at(opened.origin.reuse)
+    stored = StoredDataset.at(opened.provenance.reuse)
     plan = opened.prepared.plan
     if stored.metadata.get("seed") != plan.seed:
         raise DatasetGenerationError(
@@ -297,7 +299,7 @@ def with_donor(opened: Opened, *, required: bool = False) -> Opened:
     for line in (*code_differences(stored.metadata, plan, shared=True), *other_packages(stored.metadata, plan)):
         logger.info("reuse=%s: %s", stored.path, line)
     logger.info("reuse=%s columns=%s asked=%s", stored.path, taken, [name for name in costly if name not in taken])
-    return replace(opened, donor=Donor(stored.path, files_at(stored.path), stored.geometry, parts))
+    return replace(opened, column_cache=ColumnCache(stored.path, files_at(stored.path), stored.geometry, parts))
 
 
 def refilled(opened: Opened, generated: int) -> Opened | None:
@@ -315,7 +317,7 @@ def refilled(opened: Opened, generated: int) -> Opened | None:
         return None
     geometry = plan.geometry.extended(plan.geometry.num_records + more, plan.geometry.buffer_size)
     prepared = replace(opened.prepared, plan=replace(plan, geometry=geometry))
-    return replace(opened, prepared=prepared, standing=opened.store.standing(geometry))
+    return replace(opened, prepared=prepared, resume_point=opened.store.resume_point(geometry))
 
 
 def with_time_left(opened: Opened, plan: Plan, elapsed: float) -> Opened:

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from data_designer.config.models import SIMULATED_PROVIDER
-from data_designer.engine.execution.budget import treasury_of
+from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import DRAIN_SECONDS, Driver, RunReport
-from data_designer.engine.execution.in_process import InlineHands
+from data_designer.engine.execution.in_process import InProcessExecutor
 from data_designer.engine.execution.observation import Observer
 from data_designer.engine.execution.recording import Dataset
-from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.execution.task_worker import TaskWorker
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.engine.scheduling.budget_allocator import Treasury
-from data_designer.engine.scheduling.events import Started
+from data_designer.engine.protocol.resume_point import ResumePoint
+from data_designer.engine.scheduling.budget_allocator import BudgetAllocator
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
 from data_designer.interface.compile import Prepared
@@ -142,19 +142,19 @@ def create(
 def _create(
     opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None
 ) -> RunReport:
-    store, prepared, standing = opened.store, opened.prepared, opened.standing
+    store, prepared, resume_point = opened.store, opened.prepared, opened.resume_point
     on_ray = wants_ray(prepared.plan)
     with _ready(prepared, known, _own_address() if on_ray else "127.0.0.1") as plan:
-        treasury = treasury_of(plan, store, standing, opened.spent)
-        dataset = Dataset(store.files, store.run, opened.donor)
+        budget_allocator = budget_allocator_of(plan, store, resume_point, opened.spent)
+        dataset = Dataset(store.files, store.run, opened.column_cache)
         if on_ray:
             from data_designer.distributed.run import RayRun
 
-            run = RayRun(plan, dataset, publish, prepared.keys, prepared.seed_table, observers, treasury, cpus)
-            return on_own_loop(lambda started: run.run(standing, lambda: _check_models(plan, prepared), started))
-        place = Workplace(plan, dataset, prepared.seed_table)
-        ways = _Ways(publish, place.write, treasury)
-        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, standing))
+            run = RayRun(plan, dataset, publish, prepared.keys, prepared.seed_table, observers, budget_allocator, cpus)
+            return on_own_loop(lambda started: run.run(resume_point, lambda: _check_models(plan, prepared), started))
+        place = TaskWorker(plan, dataset, prepared.seed_table)
+        ways = _Ways(publish, place.write, budget_allocator)
+        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, resume_point))
 
 
 def _own_address() -> str:
@@ -172,11 +172,13 @@ Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]
 def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep, known: Known) -> RunReport:
     """Run a plan in this process; `keep` takes each batch instead of a disk."""
     with _ready(prepared, known) as plan:
-        place = Workplace(plan, None, prepared.seed_table)
+        place = TaskWorker(plan, None, prepared.seed_table)
         ways = _Ways(
-            lambda receipt: receipt, lambda job, values: keep(plan, job, values), treasury_of(plan, None, Started())
+            lambda receipt: receipt,
+            lambda job, values: keep(plan, job, values),
+            budget_allocator_of(plan, None, ResumePoint()),
         )
-        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, Started()))
+        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, ResumePoint()))
 
 
 def check_models(prepared: Prepared) -> None:
@@ -199,24 +201,24 @@ class _Ways:
 
     publish: Callable[[Receipt], Receipt]
     write: Callable[[CommitJob, Sequence[Values]], Receipt]
-    treasury: Treasury | None
+    budget_allocator: BudgetAllocator | None
 
 
 async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is called
     plan: Plan,
     prepared: Prepared,
-    place: Workplace,
+    place: TaskWorker,
     ways: _Ways,
     observers: Sequence[Observer],
     started: HasStarted,
-    standing: Started,
+    resume_point: ResumePoint,
 ) -> RunReport:
     await _check_models(plan, prepared)
-    async with InlineHands(plan, place, prepared.keys, ways.write) as hands:
+    async with InProcessExecutor(plan, place, prepared.keys, ways.write) as executor:
         replicas, scheduler = replica_numbers(plan, 1), Scheduler(shape_of(plan))
-        driver = Driver(plan, scheduler, hands, replicas, ways.publish, observers, ways.treasury)
+        driver = Driver(plan, scheduler, executor, replicas, ways.publish, observers, ways.budget_allocator)
         started(driver)
-        return await driver.run(standing)
+        return await driver.run(resume_point)
 
 
 def on_own_loop(work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> Result:

@@ -22,7 +22,7 @@ _UNKNOWN = frozenset({"n", "response_format", "frequency_penalty", "presence_pen
 _FINISHES = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
 
 
-class MessagesForm:
+class AnthropicWire:
     """Writes requests and reads replies as Anthropic's API has them.
 
     Args:

@@ -14,11 +14,11 @@ import orjson
 from data_designer import errors
 from data_designer.config.backends import backend_of
 from data_designer.config.models import ANTHROPIC, SIMULATED_PROVIDER
-from data_designer.models.anthropic_wire import MAX_TOKENS, MessagesForm
+from data_designer.models.anthropic_wire import MAX_TOKENS, AnthropicWire
 from data_designer.models.bodies import shown
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, quoted
-from data_designer.models.openai_wire import LIMIT, ChatForm
+from data_designer.models.openai_wire import LIMIT, OpenAIWire
 from data_designer.models.parameter_sampling import distributions
 from data_designer.models.proxies import proxy_for
 from data_designer.models.rate_limit_headers import pause, retry_after
@@ -78,12 +78,12 @@ class ModelClient:
         given = params.model_dump(include={"temperature", "top_p", "max_tokens"}, exclude_none=True)
         fixed = {name: value for name, value in given.items() if name not in self._drawn}
         extra = {**(params.extra_body or {}), **(provider.extra_body or {})}
-        form: MessagesForm | ChatForm
+        form: AnthropicWire | OpenAIWire
         if provider.provider_type == ANTHROPIC:
-            form = MessagesForm(pool.model.model, fixed, extra)
+            form = AnthropicWire(pool.model.model, fixed, extra)
         else:
             backend = backend_of(provider)
-            form = ChatForm(pool.model.model, fixed, extra, LIMIT if backend is None else backend.limit)
+            form = OpenAIWire(pool.model.model, fixed, extra, LIMIT if backend is None else backend.limit)
         self._form: Form = form
         # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
         own = {name.lower(): value for name, value in (provider.extra_headers or {}).items()}

@@ -19,7 +19,7 @@ _MOST_TOKENS = 2**31
 """Tokens that no reply comes to; the sum of a billion replies is still a number of 64 bits."""
 
 
-class ChatForm:
+class OpenAIWire:
     """Writes requests and reads replies as OpenAI's API has them.
 
     Args:

@@ -9,7 +9,7 @@ from data_designer.plan.model import Pool
 DRAWN = ("temperature", "top_p")
 
 
-class Draws:
+class ParameterSampling:
     """Draws an alias's parameters for each request, keyed by the dataset's seed and by which request it is."""
 
     def __init__(self, pool: Pool, seed: int) -> None:

@@ -14,7 +14,7 @@ from data_designer.errors import (
     ModelTimeoutError,
     Outage,
 )
-from data_designer.models.admission.request_admission import Gate, Hold
+from data_designer.models.admission.request_admission import Hold, RequestAdmission
 from data_designer.models.backoff import Backoff
 from data_designer.models.model import GREETING, Model
 from data_designer.values import Request, Response, Usage
@@ -110,7 +110,7 @@ class Caller:
     def __init__(
         self,
         model: Model,
-        gate: Gate,
+        admission: RequestAdmission,
         options: CallerOptions,
         *,
         rng: random.Random,
@@ -118,7 +118,7 @@ class Caller:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._model = model
-        self._gate = gate
+        self._admission = admission
         self._options = options
         self._rng = rng
         self._clock = clock
@@ -246,20 +246,20 @@ class Caller:
         await self._sleep(min(delay, self._longest_wait()))
 
     async def _attempt(self, request: Request, tries: "_Tries", keep: Keep | None) -> Response:
-        passage = await self._gate.enter(request)
-        tries.sent_at = passage.sent_at
+        attempt = await self._admission.enter(request)
+        tries.sent_at = attempt.sent_at
         if not self._in_flight:
-            self._busy_since = passage.sent_at
+            self._busy_since = attempt.sent_at
         self._in_flight += 1
         try:
             response = await self._model.ask(request, self._rng)
         except ModelError as error:
-            self._gate.failed(passage, error, self._longest_wait())
-            self._failed(error, passage.sent_at)
+            self._admission.failed(attempt, error, self._longest_wait())
+            self._failed(error, attempt.sent_at)
             raise
         else:
-            self._gate.answered(passage, response)
-            self._answered(response, passage.sent_at)
+            self._admission.answered(attempt, response)
+            self._answered(response, attempt.sent_at)
             if tries.attempts > 1:
                 response = _after(tries, response)
             if keep is not None:
@@ -267,7 +267,7 @@ class Caller:
             return response
         finally:
             self._in_flight -= 1
-            self._gate.leave(passage)
+            self._admission.leave(attempt)
 
     def _answered(self, response: Response, sent_at: float) -> None:
         self._answers += 1
@@ -301,7 +301,7 @@ class Caller:
         if not self._asking:
             return None
         if self._failing_since is not None:
-            failing, rest = self._failing(), self._gate.rest()
+            failing, rest = self._failing(), self._admission.rest()
             again = f"in {rest:.0f} s" if rest else "all the time"
             left = max(0.0, self._patience() - failing)
             text = (
@@ -309,7 +309,7 @@ class Caller:
                 f"within {left:.0f} s"
             )
             return Hold(text, failing, 0.0 if rest > _SAID_AFTER else _SAID_AFTER, is_trouble=True)
-        hold = self._gate.hold()
+        hold = self._admission.hold()
         if hold is not None or not self._in_flight:
             return hold
         many = self._in_flight > 1

@@ -24,7 +24,7 @@ def producers(columns: Iterable[SingleColumnConfig]) -> dict[str, str]:
 
 
 def needs(column: SingleColumnConfig) -> tuple[str, ...]:
-    """Names the column reads, those of its gate included, sorted."""
+    """Names the column reads, those of its skip condition included, sorted."""
     gate = column.skip.columns if column.skip is not None else ()
     return tuple(sorted({*column.required_columns, *gate} - {*makes(column)}))
 

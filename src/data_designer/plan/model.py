@@ -34,7 +34,7 @@ class Step:
     configs: tuple[SingleColumnConfig, ...]
     """The one column's config; for a group, all of the group's."""
     needs: tuple[str, ...]
-    """Columns that must exist before a cell can be computed, those of its gate included."""
+    """Columns that must exist before a cell can be computed, those of its skip condition included."""
     makes: tuple[str, ...]
     """The column and its side effects, in the order in which outcomes list their values."""
     scope: Scope

@@ -15,7 +15,7 @@ from jsonschema.validators import Draft202012Validator, validator_for
 
 from data_designer.simulated_model.patterns import matching
 from data_designer.simulated_model.schemas import Heights, Schema, both, merged, parts_of
-from data_designer.simulated_model.seeded_rng import Chance
+from data_designer.simulated_model.seeded_rng import SeededRng
 
 _DEEPEST = 6
 """Beyond this, optional members and elements are left out, so that recursive schemas end."""
@@ -65,7 +65,7 @@ class Instances:
         checked = any(part.keys() & _CHECKED for part in parts_of(schema))
         self._validator: Validator | None = validator_for(schema, Draft202012Validator)(schema) if checked else None
 
-    def make(self, chance: Chance) -> Any:
+    def make(self, chance: SeededRng) -> Any:
         """A valid instance.
 
         Args:
@@ -89,7 +89,7 @@ class Instances:
 
 
 class _Maker:
-    def __init__(self, instances: Instances, chance: Chance) -> None:
+    def __init__(self, instances: Instances, chance: SeededRng) -> None:
         self._instances = instances
         self._chance = chance
         self._made = 0
@@ -280,7 +280,7 @@ def _tightest(schema: Schema, inclusive: str, exclusive: str, sign: int) -> tupl
     return sign * bound, is_out
 
 
-def instance(schema: Any, chance: Chance) -> Any:
+def instance(schema: Any, chance: SeededRng) -> Any:
     """A valid instance of a JSON schema that is used once.
 
     Args:

@@ -6,7 +6,7 @@ import string
 from collections.abc import Callable
 from typing import Any
 
-from data_designer.simulated_model.seeded_rng import Chance
+from data_designer.simulated_model.seeded_rng import SeededRng
 
 _ALPHABET = string.ascii_letters + string.digits + "-_ .,:;!?@#$%&*+=/()[]{}'\"~"
 _SPREAD = 3
@@ -23,7 +23,7 @@ _CATEGORIES: dict[str, Callable[[str], bool]] = {
 }
 
 
-def matching(pattern: str, chance: Chance, *, shortest: int = 0, longest: int | None = None) -> str:
+def matching(pattern: str, chance: SeededRng, *, shortest: int = 0, longest: int | None = None) -> str:
     """A text in which the pattern is found.
 
     Args:
@@ -47,7 +47,7 @@ def matching(pattern: str, chance: Chance, *, shortest: int = 0, longest: int | 
 
 
 class _Builder:
-    def __init__(self, chance: Chance, spread: int, *, full: bool) -> None:
+    def __init__(self, chance: SeededRng, spread: int, *, full: bool) -> None:
         self._chance = chance
         self._spread = spread
         self._full = full

@@ -10,7 +10,7 @@ import orjson
 from data_designer.simulated_model.counts import Counted
 from data_designer.simulated_model.faults import Draw
 from data_designer.simulated_model.instances import Instances
-from data_designer.simulated_model.seeded_rng import Chance
+from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.settings import SimulatedModel
 
 REFUSAL = "I cannot help with that."
@@ -106,7 +106,7 @@ def _tokens(characters: int) -> int:
 
 def _text(body: dict[str, Any], prompt: Prompt, model: SimulatedModel) -> str:
     system, user = prompt.system, prompt.user
-    chance = Chance(hashlib.blake2b(f"{model.seed}\0{system}\0{user}".encode()).digest())
+    chance = SeededRng(hashlib.blake2b(f"{model.seed}\0{system}\0{user}".encode()).digest())
     honoured = _honoured(body, model)
     if honoured is not None:
         return orjson.dumps(_instances(honoured).make(chance)).decode()
@@ -158,7 +158,7 @@ def _schema(user: str) -> Instances | None:
         return None
 
 
-def _code(language: str, chance: Chance) -> str:
+def _code(language: str, chance: SeededRng) -> str:
     name = "_".join(chance.words(2).split())
     if language == "python":
         return (
@@ -170,7 +170,7 @@ def _code(language: str, chance: Chance) -> str:
     return f"// {name}\n{name}({chance.below(100)});"
 
 
-def _prose(user: str, chance: Chance, output_tokens: int) -> str:
+def _prose(user: str, chance: SeededRng, output_tokens: int) -> str:
     about = re.findall(r"[A-Za-z]{6,}", user[:2000])[:40] or ["this"]
     sentences = []
     length = 0

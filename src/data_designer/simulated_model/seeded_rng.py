@@ -14,7 +14,7 @@ _WORDS = (
 # fmt: on
 
 
-class Chance:
+class SeededRng:
     """An endless stream of bytes that depends only on its seed."""
 
     def __init__(self, seed: bytes) -> None:

@@ -37,7 +37,7 @@ def environment(
 
     Args:
         engine: Under the secure one, templates can change nothing.
-        finalize: Turns a value into what is printed; where there is one, `{{ column.items }}` is a key, if there is
+        finalize: CpuSlots a value into what is printed; where there is one, `{{ column.items }}` is a key, if there is
             one, and not a method.
         metered: Whether renderings have a budget. What cannot grow needs none, and is rendered faster without.
     """

@@ -13,7 +13,7 @@ from data_designer.values import Record
 logger = logging.getLogger(__name__)
 
 
-class Gate:
+class SkipCondition:
     """The skip rules of one step, compiled once.
 
     Attributes:
@@ -22,7 +22,7 @@ class Gate:
     """
 
     def __init__(self, step: Step, producers: Mapping[str, str] | None = None) -> None:
-        """Compile the gate.
+        """Compile the skip_condition.
 
         Args:
             step: The step to guard.

@@ -31,7 +31,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Donor:
+class ColumnCache:
     """A dataset from which columns are taken."""
 
     path: Location

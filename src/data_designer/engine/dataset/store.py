@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from data_designer.config.folder_names import unusable
+from data_designer.engine.dataset import receipts
 from data_designer.engine.dataset.ahead import ahead
 from data_designer.engine.dataset.files import Files, files_at, is_temporary, try_out
 from data_designer.engine.dataset.journal import forget_batch, journaled_batches, run_of, segments_by_batch
@@ -39,8 +40,8 @@ from data_designer.engine.dataset.layout import (
 from data_designer.engine.dataset.lock import Lock, Process, acquire
 from data_designer.engine.dataset.sealed import DamagedError, seal, unseal
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
+from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import Rows
-from data_designer.engine.scheduling.events import Started
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location
 from data_designer.plan.model import Geometry
@@ -151,7 +152,7 @@ class Store:
                 raise FileNotFoundError(f"{file.staged} was written and is gone")
         before = self.receipt(receipt.batch)
         if before is not None and before.successor is None:
-            self.files.put(receipt_name(receipt.batch), replace(before, successor=receipt).to_bytes())
+            self.files.put(receipt_name(receipt.batch), receipts.written(replace(before, successor=receipt)))
         return self._put_in_place(receipt, before)
 
     def _put_in_place(self, receipt: Receipt, before: Receipt | None) -> Receipt:
@@ -159,7 +160,7 @@ class Store:
             if file.staged:
                 self._give_its_name(file)
         placed = receipt.in_place()
-        self.files.put(receipt_name(receipt.batch), placed.to_bytes())
+        self.files.put(receipt_name(receipt.batch), receipts.written(placed))
         with suppress(OSError):  # What is left over here is removed at the end of the run.
             for file in before.files if before is not None else ():
                 if file.path not in {other.path for other in placed.files}:
@@ -279,7 +280,7 @@ class Store:
 
     def _read_receipt(self, batch: int) -> Receipt:
         try:
-            receipt = Receipt.from_bytes(self.files.read(receipt_name(batch)))
+            receipt = receipts.read(self.files.read(receipt_name(batch)))
         except DamagedError as error:
             raise self._damaged(batch, str(error)) from error
         if receipt.batch != batch:
@@ -332,7 +333,7 @@ class Store:
         except DamagedError as error:
             raise ArtifactStorageError(f"{path} is damaged or was edited: {error}; restore it from a copy") from error
 
-    def standing(self, geometry: Geometry) -> Started:
+    def resume_point(self, geometry: Geometry) -> ResumePoint:
         """What is there already, as the scheduler wants to know it.
 
         Raises:
@@ -349,9 +350,9 @@ class Store:
             committed[receipt.batch] = receipt.complete
             if not receipt.complete:
                 partial[receipt.batch] = indices(receipt.unfinished)
-        return Started(_Marked(committed), partial, frozenset(journaled_batches(self.files)))
+        return ResumePoint(_Marked(committed), partial, frozenset(journaled_batches(self.files)))
 
-    def rejected(self, geometry: Geometry) -> Started:
+    def rejected(self, geometry: Geometry) -> ResumePoint:
         """As if nothing were to be made but the records that were rejected."""
         partial: dict[int, Rows] = {}
         for receipt in self.receipts():
@@ -362,7 +363,7 @@ class Store:
         left_alone = np.ones(geometry.num_batches, dtype=np.bool_)
         left_alone[list(partial)] = False
         complete = (number for number in journaled_batches(self.files) if number in partial)
-        return Started(_Marked(left_alone), partial, frozenset(complete))
+        return ResumePoint(_Marked(left_alone), partial, frozenset(complete))
 
 
 def fits(receipt: Receipt, geometry: Geometry) -> bool:

@@ -1,7 +1,7 @@
-"""The driver: carries out the scheduler's commands with whatever hands it is given, and reports back.
+"""The driver: carries out the scheduler's commands with whatever executor it is given, and reports back.
 
 The loop is wait, tell, obey. It holds references and summaries and never opens a value; nothing in it grows
-with the number of records. `Hands` is all that differs between one process and a cluster.
+with the number of records. `Executor` is all that differs between one process and a cluster.
 """
 
 import asyncio
@@ -15,19 +15,19 @@ from typing import Any, Generic
 from data_designer.engine.execution.locations import Locations, Packing
 from data_designer.engine.execution.observation import Heard, Observation, Observer
 from data_designer.engine.protocol.executor import (
-    Hands,
-    Ref,
+    Executor,
     ReplicaDiedError,
     ReplicaHandle,
     TaskDiedError,
     ValuesGoneError,
 )
 from data_designer.engine.protocol.messages import CommitJob
-from data_designer.engine.protocol.parcels import REJECTED, Parcel
+from data_designer.engine.protocol.parcels import REJECTED, Parcel, Ref
 from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import Rows
 from data_designer.engine.scheduling import events as ev
-from data_designer.engine.scheduling.budget_allocator import Treasury
+from data_designer.engine.scheduling.budget_allocator import BudgetAllocator
 from data_designer.engine.scheduling.growth import Growth
 from data_designer.engine.scheduling.holds import Holds
 from data_designer.engine.scheduling.liveness import Computing, Liveness, UnderWay
@@ -95,13 +95,13 @@ class Driver(Generic[Ref]):
 
     plan: Plan
     scheduler: Scheduler
-    hands: Hands[Ref]
+    executor: Executor[Ref]
     replicas: dict[int, str]
     """Replica number to alias, of those that there are at the start."""
     publish: Callable[[Receipt], Receipt]
     """Makes a written batch visible; raises OSError where it cannot."""
     observers: Sequence[Observer] = ()
-    treasury: Treasury | None = None
+    budget_allocator: BudgetAllocator | None = None
     """What the run may spend; None for anything."""
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
     _events: asyncio.Queue[tuple[ev.Event, Ref | None]] = field(default_factory=asyncio.Queue)
@@ -135,18 +135,18 @@ class Driver(Generic[Ref]):
         budget = self.plan.run.budget
         return math.inf if budget is None or budget.seconds is None else budget.seconds
 
-    async def run(self, standing: ev.Started | None = None) -> RunReport:
+    async def run(self, resume_point: ResumePoint | None = None) -> RunReport:
         """Run until every batch is committed or the scheduler stops.
 
         Args:
-            standing: what is there already.
+            resume_point: what is there already.
 
         Raises:
             Exception: whatever broke in a step or in the store that is no row's fault.
         """
         columns = [", ".join(f"column '{name}'" for name in stage.makes) for stage in self.plan.stages]
         self._liveness = Liveness(columns, self.clock())
-        self._post(standing or ev.Started())
+        self._post(ev.Started(resume_point or ResumePoint()))
         for number, alias in self.replicas.items():
             self._spawn(self._serve(number, alias))
         self._spawn(self._tick())
@@ -160,7 +160,7 @@ class Driver(Generic[Ref]):
             await asyncio.gather(*self._jobs, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
-        spent = NOTHING if self.treasury is None else self.treasury.spent
+        spent = NOTHING if self.budget_allocator is None else self.budget_allocator.spent
         return RunReport(self.scheduler.stop_reason, self.scheduler.tripped_column, self._statistics, spent)
 
     def stop(self, reason: str) -> None:
@@ -274,7 +274,7 @@ class Driver(Generic[Ref]):
             epoch += 1
             try:
                 self._starting[number] = alias
-                handle = await self.hands.start_replica(number, alias, epoch)
+                handle = await self.executor.start_replica(number, alias, epoch)
                 del self._starting[number]
                 self._live[number] = _Live(handle, epoch, alias)
                 self._post(ev.ReplicaUp(number, epoch, alias))
@@ -295,8 +295,8 @@ class Driver(Generic[Ref]):
             return  # It was buried before, or never came up.
         del self._live[number]
         live.drained.set()
-        if self.treasury is not None:
-            self.treasury.lose((number, epoch))
+        if self.budget_allocator is not None:
+            self.budget_allocator.lose((number, epoch))
         self._post(ev.ReplicaLost(number, epoch, silent))
         if not silent:
             self._spawn(self._outlast(number, live))
@@ -331,23 +331,20 @@ class Driver(Generic[Ref]):
                 live.drained.set()
             if summary.cpu is not None:
                 self._growth.hear(alias, summary.cpu)
-            if self.treasury is not None and summary.purse is not None:
-                self._share_out(self.treasury.settle((number, live.epoch), summary.purse))
+            if self.budget_allocator is not None and summary.budget_lease is not None:
+                self._share_out(self.budget_allocator.settle((number, live.epoch), summary.budget_lease))
             if summary.outage is not None:
                 self._post(ev.Stop(f"model '{alias}': {summary.outage}"))
 
     def _share_out(self, grants: Sequence[tuple[Incarnation, Amount]]) -> None:
-        assert self.treasury is not None
+        assert self.budget_allocator is not None
         for (number, epoch), amount in grants:
             live = self._live.get(number)
             if live is not None and live.epoch == epoch:
                 self._spawn(self._fund(live, amount))
-        if self.treasury.exhausted and not self._halted:
-            self._post(
-                ev.Stop(
-                    f"the budget is used up: {self.treasury}; give a larger RunConfig.budget (--set budget=…) to go on"
-                )
-            )
+        if self.budget_allocator.exhausted and not self._halted:
+            spent = f"the budget is used up: {self.budget_allocator}"
+            self._post(ev.Stop(f"{spent}; give a larger RunConfig.budget (--set budget=…) to go on"))
 
     @staticmethod
     async def _fund(live: _Live[Ref], amount: Amount) -> None:
@@ -387,7 +384,7 @@ class Driver(Generic[Ref]):
     async def _watch_nodes(self) -> None:
         """Say which replicas live where they cannot stay, and start more where there is room and need."""
         while True:
-            nodes = await self.hands.nodes()
+            nodes = await self.executor.nodes()
             if nodes is not None:
                 self._lacks = nodes.lacks
                 for number, live in self._live.items():
@@ -450,7 +447,7 @@ class Driver(Generic[Ref]):
 
     async def _task(self, command: ev.RunTask, parcel: Parcel, refs: list[Ref]) -> None:
         try:
-            summary, ref = await self.hands.run_task(parcel, refs)
+            summary, ref = await self.executor.run_task(parcel, refs)
         except TaskDiedError as error:
             self._post(ev.TaskLost(command.ticket, str(error)))
             return
@@ -464,7 +461,7 @@ class Driver(Generic[Ref]):
         stage = self.plan.stages[command.stage]
         reason = Reason("LostWork", f"lost three times: {command.reason}", stage.steps[0].name)
         block = Block(command.rows, {REJECTED: [reason] * len(command.rows)})
-        self._locations.place(command.stage, command.rows, self.hands.hold({command.stage: block}))
+        self._locations.place(command.stage, command.rows, self.executor.hold({command.stage: block}))
 
     def _commit(self, command: ev.Commit) -> None:
         packing = self._locations.packing()
@@ -490,7 +487,7 @@ class Driver(Generic[Ref]):
     async def _write(self, job: CommitJob, refs: list[Ref], pause: float) -> None:
         await asyncio.sleep(pause)
         try:
-            receipt = await asyncio.to_thread(self.publish, await self.hands.write(job, refs))
+            receipt = await asyncio.to_thread(self.publish, await self.executor.write(job, refs))
         except ValuesGoneError as gone:
             self._lose(refs[gone.place])
             self._uncommitted(job, "some of its values are gone")

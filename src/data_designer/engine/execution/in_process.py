@@ -1,4 +1,4 @@
-"""Hands that are this process: previews, small runs, debugging and tests need no cluster."""
+"""The executor that is this process: previews, small runs, debugging and tests need no cluster."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from data_designer.engine.execution.daemon_threads import DaemonThreads
 from data_designer.engine.execution.line import open_line
 from data_designer.engine.execution.recording import Recording, replica_name
 from data_designer.engine.execution.replica import Replica
-from data_designer.engine.execution.task_worker import Workplace
+from data_designer.engine.execution.task_worker import TaskWorker
 from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
@@ -23,7 +23,7 @@ _LINGER = 0.002
 """Nothing is sent anywhere, so there is little to gain by waiting for further rows."""
 
 
-class InlineReplica:
+class InProcessReplica:
     """A replica on the driver's own event loop."""
 
     def __init__(self, replica: Replica) -> None:
@@ -59,16 +59,16 @@ class InlineReplica:
         return False
 
 
-class InlineHands:
+class InProcessExecutor:
     """Runs replicas as coroutines, and CPU tasks and writes in threads. Use it as an async context manager."""
 
     def __init__(
-        self, plan: Plan, workplace: Workplace, keys: Mapping[str, str | None], write: Write | None = None
+        self, plan: Plan, task_worker: TaskWorker, keys: Mapping[str, str | None], write: Write | None = None
     ) -> None:
         self._plan = plan
-        self._workplace = workplace
+        self._task_worker = task_worker
         self._keys = keys
-        self._write = write or workplace.write
+        self._write = write or task_worker.write
         self._exits = AsyncExitStack()
         self._threads = DaemonThreads(plan.run.non_inference_max_parallel_workers, "data-designer-cpu")
         self._writer = ThreadPoolExecutor(1, "data-designer-sink")
@@ -81,18 +81,18 @@ class InlineHands:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._writer.shutdown(wait=True)
 
-    async def start_replica(self, number: int, alias: str, epoch: int) -> InlineReplica:
+    async def start_replica(self, number: int, alias: str, epoch: int) -> InProcessReplica:
         """Start a replica, with no slots."""
         line = await self._exits.enter_async_context(open_line(self._plan, self._plan.pools[alias], self._keys[alias]))
-        recording = Recording(self._workplace.dataset, self._plan.geometry, replica_name(number, epoch))
+        recording = Recording(self._task_worker.dataset, self._plan.geometry, replica_name(number, epoch))
         replica = Replica(self._plan, alias, line, recording, _LINGER)
         self._exits.push_async_callback(replica.close)
-        return InlineReplica(replica)
+        return InProcessReplica(replica)
 
     async def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
         """Run a `local` stage over rows in a thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._workplace.run_task, parcel, values)
+        return await loop.run_in_executor(self._threads, self._task_worker.run_task, parcel, values)
 
     async def write(self, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Write a batch in the one thread that writes."""

@@ -1,12 +1,12 @@
-"""Opens the way from a replica to its alias's model: one HTTP session, one client, one gate."""
+"""Opens the way from a replica to its alias's model: one HTTP session, one client, one admission."""
 
 import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from data_designer.models.admission.budget_lease import Amount, Estimate, Purse, PurseReport
-from data_designer.models.admission.request_admission import Gate, GateLimits, Hold
+from data_designer.models.admission.budget_lease import Amount, BudgetLease, BudgetReport, Estimate
+from data_designer.models.admission.request_admission import AdmissionLimits, Hold, RequestAdmission
 from data_designer.models.admission.slots import Slots, SlotStatistics
 from data_designer.models.client import DEFAULT_TIMEOUT, ModelClient, longest_reply
 from data_designer.models.http_sessions import open_session
@@ -17,14 +17,21 @@ from data_designer.values import Request, Response
 
 
 class ModelLine:
-    """A caller, its gate, and what they share out."""
+    """A caller, its admission, and what they share out."""
 
-    def __init__(self, caller: Caller, gate: Gate, slots: Slots, whole: int, purse: Purse | None = None) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        admission: RequestAdmission,
+        slots: Slots,
+        whole: int,
+        budget_lease: BudgetLease | None = None,
+    ) -> None:
         self._caller = caller
-        self._gate = gate
+        self._admission = admission
         self._slots = slots
         self._whole = whole
-        self._purse = purse
+        self._budget = budget_lease
 
     async def ask(self, request: Request, keep: Keep) -> Response:
         """Get a reply that is kept before its slot is free, or raise a ModelError that no retry can mend."""
@@ -36,7 +43,7 @@ class ModelLine:
 
     async def resize(self, slots: int) -> None:
         """Allow so many requests in flight; returns once no more than that are."""
-        self._gate.share(min(1.0, slots / self._whole))
+        self._admission.share(min(1.0, slots / self._whole))
         self._slots.total = slots
         await self._slots.settled()
 
@@ -46,13 +53,13 @@ class ModelLine:
 
     def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""
-        self._gate.fund(amount)
+        self._admission.fund(amount)
 
     def when_stuck(self, stuck: Callable[[], None]) -> None:
         """Have a function called when a request begins to wait for funds, or the endpoint to fail."""
         self._caller.told = stuck
-        if self._purse is not None:
-            self._purse.short = stuck
+        if self._budget is not None:
+            self._budget.short = stuck
 
     def hold(self) -> Hold | None:
         """What keeps requests back, if anything does."""
@@ -62,32 +69,32 @@ class ModelLine:
         """A request was answered in an earlier run."""
         self._caller.remember(request)
 
-    def purse_report(self) -> PurseReport | None:
+    def budget_report(self) -> BudgetReport | None:
         """What was spent since the last report, and what is wanted; None where there is no budget."""
-        return None if self._purse is None else self._purse.report(self._slots.total)
+        return None if self._budget is None else self._budget.report(self._slots.total)
 
 
 def line_to(model: Model, plan: Plan, pool: Pool, clock: Callable[[], float] = time.monotonic) -> ModelLine:
     """The way to an alias's model, with no slots yet."""
     slots, params, run = Slots(0), pool.model.inference_parameters, plan.run
-    purse = Purse() if run.budget is not None and run.budget.limits_spending else None
-    limits = GateLimits(
+    budget_lease = BudgetLease() if run.budget is not None and run.budget.limits_spending else None
+    limits = AdmissionLimits(
         run.request_admission,
         params.requests_per_minute,
         params.tokens_per_minute,
         Estimate(pool.model.price, longest_reply(pool)),
-        purse,
+        budget_lease,
     )
-    gate = Gate(slots, limits, clock=clock)
+    admission = RequestAdmission(slots, limits, clock=clock)
     options = CallerOptions(
         patience=run.outage_patience,
         stops_for_account=not run.disable_early_shutdown,
         timeout=float(params.timeout or DEFAULT_TIMEOUT),
         greets=not pool.model.skip_health_check,
     )
-    caller = Caller(model, gate, options, rng=random.Random(plan.seed), clock=clock)
+    caller = Caller(model, admission, options, rng=random.Random(plan.seed), clock=clock)
     whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
-    return ModelLine(caller, gate, slots, whole, purse)
+    return ModelLine(caller, admission, slots, whole, budget_lease)
 
 
 @asynccontextmanager

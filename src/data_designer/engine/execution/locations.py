@@ -106,11 +106,7 @@ class Locations(Generic[Ref]):
         return places
 
     def locate(self, stage: int, rows: Rows) -> tuple[Rows, Rows]:
-        """Block number (-1 for none) and offset of each row's values of a stage.
-
-        Values stay in the blocks in which they were returned. Whoever runs a plan keeps a `Locations`: which block and which
-        offset hold a row's values of a stage.
-        """
+        """Block number (-1 for none) and offset of each row's values of a stage."""
         block = np.empty(len(rows), dtype=np.int64)
         offset = np.empty(len(rows), dtype=np.int64)
         batches = self.geometry.batches_of(rows)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from data_designer.engine.dataset.column_cache import Donor
+from data_designer.engine.dataset.column_cache import ColumnCache
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.journal import (
     JournalError,
@@ -26,7 +26,7 @@ from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.execution.stage_runner import Ask
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
-from data_designer.models.parameter_sampling import Draws
+from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Keep
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
@@ -42,7 +42,7 @@ _PATIENCE = 120.0
 _PAUSE = 0.5
 _BATCHES_KEPT = 64
 _DONATED = -1
-"""Stands as the number of losses for what a donor has."""
+"""Stands as the number of losses for what a column cache has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Dataset:
     files: Files
     run: int
     """The run's number."""
-    donor: Donor | None = None
+    column_cache: ColumnCache | None = None
     """Where columns are taken from that would come out the same."""
 
     def is_reached(self) -> bool:
@@ -71,23 +71,23 @@ def replica_name(number: int, epoch: int) -> str:
 
 @dataclass(slots=True)
 class Remembered:
-    """What is known of batches: read once for each time that work of a batch was lost, and once from a donor."""
+    """What is known of batches: read once for each time that work of a batch was lost, and once from a column_cache."""
 
     dataset: Dataset
     geometry: Geometry
     _tables: "OrderedDict[tuple[int, int], Replay]" = field(default_factory=OrderedDict)
 
     def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
-        """What the journal knows of some batches, and a donor of the batches of some rows.
+        """What the journal knows of some batches, and a column cache of the batches of some rows.
 
         Raises:
             OSError: a file cannot be read.
-            ArtifactStorageError: a donor's file is damaged.
+            ArtifactStorageError: a column cache's file is damaged.
         """
         keys: list[tuple[int, int]] = []
-        if self.dataset.donor is not None:
+        if self.dataset.column_cache is not None:
             keys += [(batch, _DONATED) for batch in np.unique(self.geometry.batches_of(rows)).tolist()]
-        # The donor comes first: what is made of its values is taken from it too.
+        # The column cache comes first: what is made of its values is taken from it too.
         keys += wanted
         for key in keys:
             if key not in self._tables:
@@ -99,9 +99,9 @@ class Remembered:
         return found
 
     def _read(self, batch: int, lost: int) -> Replay:
-        donor = self.dataset.donor
-        if lost == _DONATED and donor is not None:
-            return donor.values(self.geometry.records(batch))
+        column_cache = self.dataset.column_cache
+        if lost == _DONATED and column_cache is not None:
+            return column_cache.values(self.geometry.records(batch))
         return read_replay(self.dataset.files, [batch])
 
 
@@ -117,7 +117,7 @@ class Recording:
     def __init__(self, dataset: Dataset | None, geometry: Geometry, who: str) -> None:
         self._remembered = None if dataset is None else Remembered(dataset, geometry)
         self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
-        self._asks_donor = dataset is not None and dataset.donor is not None
+        self._asks_donor = dataset is not None and dataset.column_cache is not None
         self._thread = ThreadPoolExecutor(1, "data-designer-journal")
         self._flushing = asyncio.Lock()
         self._refused_since: float | None = None
@@ -138,7 +138,7 @@ class Recording:
             await self.written()
 
     async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
-        """What is known of some rows: by a donor, and by the journal of some batches, our own replies included."""
+        """What is known of some rows: by a column cache, and by the journal of some batches, our own included."""
         if self._remembered is None or not (wanted or self._asks_donor):
             return []
         await self.written()
@@ -209,7 +209,7 @@ class RowAsks:
         record: int,
         recording: Recording,
         replays: Sequence[Replay],
-        draws: Draws | None = None,
+        draws: ParameterSampling | None = None,
         remember: Callable[[Request], None] | None = None,
     ) -> None:
         self.record = record

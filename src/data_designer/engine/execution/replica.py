@@ -19,10 +19,10 @@ from data_designer.engine.execution.stage_runner import CellCounts, RowResult, S
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.errors import Outage
-from data_designer.models.admission.budget_lease import Amount, PurseReport
+from data_designer.models.admission.budget_lease import Amount, BudgetReport
 from data_designer.models.admission.request_admission import Hold
 from data_designer.models.admission.slots import SlotStatistics
-from data_designer.models.parameter_sampling import Draws
+from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import CallerStatistics, Keep
 from data_designer.plan.model import Plan
 from data_designer.values import Block, Reason, Request, Response
@@ -81,7 +81,7 @@ class Line(Protocol):
         """A request was answered in an earlier run."""
         ...
 
-    def purse_report(self) -> PurseReport | None:
+    def budget_report(self) -> BudgetReport | None:
         """What was spent since the last report, and what is wanted; None where there is no budget."""
         ...
 
@@ -125,7 +125,7 @@ class Replica:
         self._counts = {number: CellCounts() for number in self._runners}
         self._line = line
         self._recording = recording
-        self._draws = Draws(plan.pools[alias], plan.seed)
+        self._draws = ParameterSampling(plan.pools[alias], plan.seed)
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -278,7 +278,7 @@ class Replica:
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
         statistics = self._line.take_statistics()
-        purse = self._line.purse_report()
+        budget_lease = self._line.budget_report()
         load, cpu = self._line.load(), self._meter.take(asyncio.get_running_loop().time())
         held, hold = len(self._tasks), self._line.hold()
         summary = Summary(
@@ -287,7 +287,7 @@ class Replica:
             statistics,
             self._outage,
             self._drained,
-            purse,
+            budget_lease,
             load,
             cpu,
             self._left,

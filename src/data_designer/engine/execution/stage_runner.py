@@ -14,7 +14,7 @@ from data_designer.columns.foreign_calls import said_by
 from data_designer.columns.program import CellProgram, Program, RowsProgram
 from data_designer.columns.random_streams import key
 from data_designer.columns.templating.seeded_random import draw_for
-from data_designer.columns.templating.skip_conditions import Gate
+from data_designer.columns.templating.skip_conditions import SkipCondition
 from data_designer.engine.dataset.encoding import UnstorableValueError, kept
 from data_designer.engine.dataset.journal import JournalError
 from data_designer.engine.dataset.schema import declared_fits
@@ -102,7 +102,7 @@ class RowResult:
 class _Built:
     step: Step
     program: Program
-    gate: Gate | None
+    skip_condition: SkipCondition | None
     inference: bool
     fingerprint: str
     users: bool
@@ -154,7 +154,7 @@ class StageRunner:
             _Built(
                 step,
                 build(step, plan, seed_table),
-                _gate(step, named),
+                _skip_condition(step, named),
                 step.pool != LOCAL,
                 plan.fingerprints.get(step.name, ""),
                 bool(user_functions(step.configs[0])),
@@ -180,8 +180,8 @@ class StageRunner:
         for built in self._steps:
             step = built.step
             draw_for(built.stream, asks.record)
-            if built.gate is not None and built.gate.decide(record, skipped or ()):
-                outcome: Outcome = Skip(built.gate.values)
+            if built.skip_condition is not None and built.skip_condition.decide(record, skipped or ()):
+                outcome: Outcome = Skip(built.skip_condition.values)
             elif (known := built.known(asks.result(built.fingerprint))) is not None:
                 outcome = known
             else:
@@ -270,8 +270,8 @@ class _Work:
         for name in step.makes:
             self.columns[name] = [None] * len(self.rows)
         todo = [place for place, reason in enumerate(self.rejected) if reason is None]
-        if built.gate is not None:
-            todo = self._ungated(built, built.gate, todo)
+        if built.skip_condition is not None:
+            todo = self._unskipped(built, built.skip_condition, todo)
         if built.users and self.results is not None:
             todo = self._unknown(built, self.results, todo)
         if not todo:
@@ -300,14 +300,14 @@ class _Work:
         else:
             self._run_cells(built, _cell(built.program), todo)
 
-    def _ungated(self, built: _Built, gate: Gate, todo: list[int]) -> list[int]:
-        """Skip the rows that the gate says to skip; gives the others."""
+    def _unskipped(self, built: _Built, skip_condition: SkipCondition, todo: list[int]) -> list[int]:
+        """Skip the rows that the skip condition says to skip; gives the others."""
         others = []
-        decisions = gate.decisions(self.columns, self.skipped, todo)
+        decisions = skip_condition.decisions(self.columns, self.skipped, todo)
         for place in todo:
             draw_for(built.stream, int(self.rows[place]))
             if next(decisions):
-                self._write(built.step, place, gate.values)
+                self._write(built.step, place, skip_condition.values)
                 self._skip(built.step, place)
             else:
                 others.append(place)
@@ -434,10 +434,10 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _gate(step: Step, named: dict[str, str]) -> Gate | None:
+def _skip_condition(step: Step, named: dict[str, str]) -> SkipCondition | None:
     guarded = step.skip is not None or (step.propagate_skip and bool(step.required))
     if not guarded:
         return None
-    gate = Gate(step, named)
-    gate.values = tuple(map(kept, gate.values))
-    return gate
+    skip_condition = SkipCondition(step, named)
+    skip_condition.values = tuple(map(kept, skip_condition.values))
+    return skip_condition

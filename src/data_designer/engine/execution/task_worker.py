@@ -25,7 +25,7 @@ _TRIES, _PAUSE = 120, 1.0
 
 
 @dataclass(slots=True)
-class Workplace:
+class TaskWorker:
     """One process's CPU side of a plan."""
 
     plan: Plan

@@ -71,7 +71,7 @@ class ReplicaHandle(Protocol[Ref]):
         ...
 
 
-class Hands(Protocol[Ref]):
+class Executor(Protocol[Ref]):
     """What carries work out: this process, or a cluster."""
 
     async def start_replica(self, number: int, alias: str, epoch: int) -> ReplicaHandle[Ref]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from data_designer.engine.protocol.cpu_time import CpuTime
 from data_designer.engine.protocol.parcels import Parcel
 from data_designer.engine.protocol.rows import CellCount, Flags, Rows
-from data_designer.models.admission.budget_lease import PurseReport
+from data_designer.models.admission.budget_lease import BudgetReport
 from data_designer.models.admission.request_admission import Hold
 from data_designer.models.admission.slots import SlotStatistics
 from data_designer.models.retry import CallerStatistics
@@ -56,7 +56,7 @@ class Summary:
     """The endpoint's words, when it has been failing for longer than the run is willing to wait."""
     drained: bool = False
     """Whether nothing is under way, since the last slot was taken away."""
-    purse: PurseReport | None = None
+    budget_lease: BudgetReport | None = None
     """Where there is a budget: what was spent, and what is wanted."""
     load: SlotStatistics | None = None
     """Requests that are and may be in flight."""

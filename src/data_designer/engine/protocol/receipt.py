@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from data_designer.engine.dataset.sealed import DamagedError, seal, unseal
 from data_designer.engine.protocol.rows import Rows
 from data_designer.engine.protocol.spending import Spending
 
@@ -91,33 +90,6 @@ class Receipt:
     def current(self) -> "Receipt":
         """What counts: the successor, as soon as there is one."""
         return self if self.successor is None else self.successor
-
-    def to_bytes(self) -> bytes:
-        """As sealed JSON."""
-        return seal(self)
-
-    @classmethod
-    def from_bytes(cls, text: bytes) -> "Receipt":
-        """Read sealed JSON. Raises DamagedError where it is not as it was written."""
-        try:
-            return cls._from_dict(unseal(text))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DamagedError(f"it is no receipt of this version ({type(error).__name__}: {error})") from error
-
-    @classmethod
-    def _from_dict(cls, data: dict[str, Any]) -> "Receipt":
-        successor = data["successor"]
-        return cls(
-            **{
-                **data,
-                "files": tuple(BatchFile(**file) for file in data["files"]),
-                "kept": tuple((start, stop) for start, stop in data["kept"]),
-                "unfinished": tuple((start, stop) for start, stop in data["unfinished"]),
-                "inexact": tuple(data["inexact"]),
-                "spent": {column: Spending.from_dict(numbers) for column, numbers in data["spent"].items()},
-                "successor": None if successor is None else cls._from_dict(successor),
-            }
-        )
 
     def in_place(self) -> "Receipt":
         """The receipt once every file has its name."""

@@ -13,7 +13,7 @@ MOST_ROWS_A_TASK = 1000
 
 
 @dataclass(slots=True)
-class Admission:
+class BatchAdmission:
     """The rules for opening batches. Remembers what a record's values came to in batches that are done."""
 
     shape: Shape

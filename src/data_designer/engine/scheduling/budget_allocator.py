@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from data_designer.engine.scheduling.slot_allocator import Incarnation
-from data_designer.models.admission.budget_lease import NOTHING, Amount, PurseReport
+from data_designer.models.admission.budget_lease import NOTHING, Amount, BudgetReport
 
 
-class Treasury:
+class BudgetAllocator:
     """What is left of a budget, and who holds how much of it.
 
     A replica spends only what it was given, so the budget is never exceeded, whatever is in flight. What a lost
@@ -24,7 +24,7 @@ class Treasury:
         self.spent = spent
         self._left = limit - spent
         self._given: dict[Incarnation, Amount] = {}
-        self._waiting: dict[Incarnation, PurseReport] = {}
+        self._waiting: dict[Incarnation, BudgetReport] = {}
         """Replicas that want more than was left when they asked."""
         self._busy: set[Incarnation] = set()
         """Replicas that may still give something back."""
@@ -33,7 +33,7 @@ class Treasury:
         self._lost: set[Incarnation] = set()
 
     def __repr__(self) -> str:
-        return f"Treasury(left={self._left}, given={self._given})"
+        return f"BudgetAllocator(left={self._left}, given={self._given})"
 
     def __str__(self) -> str:
         parts = (
@@ -43,7 +43,7 @@ class Treasury:
         )
         return ", ".join(f"{spent:.10g} of {limit:.10g} {unit}" for unit, limit, spent in parts if limit < math.inf)
 
-    def settle(self, replica: Incarnation, report: PurseReport) -> list[tuple[Incarnation, Amount]]:
+    def settle(self, replica: Incarnation, report: BudgetReport) -> list[tuple[Incarnation, Amount]]:
         """Take a report in; gives what to send to whom. What a lost replica had counts as spent already."""
         if replica in self._lost:
             return []

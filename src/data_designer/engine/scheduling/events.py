@@ -1,9 +1,9 @@
 """What the scheduler is told (events) and what it answers (commands)."""
 
-from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import CellCount, Flags, Replays, Rows
 from data_designer.plan.model import Geometry
 
@@ -14,12 +14,7 @@ from data_designer.plan.model import Geometry
 class Started:
     """The run begins, where an earlier one may have ended."""
 
-    committed: Container[int] = frozenset()
-    """Batches that exist already and are left alone."""
-    partial: Mapping[int, Rows] = field(default_factory=dict)
-    """Batches that exist already, to the rows of each that are to be made beside those that are there."""
-    journaled: Container[int] = frozenset()
-    """Batches of which an earlier run has left replies."""
+    at: ResumePoint = field(default_factory=ResumePoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import numpy as np
 
 from data_designer.engine.protocol.rows import CellCount, Flags, Replays, Rows
 from data_designer.engine.scheduling import events as ev
-from data_designer.engine.scheduling.batch_admission import MOST_ROWS_A_TASK, ROWS_A_TASK, Admission
+from data_designer.engine.scheduling.batch_admission import MOST_ROWS_A_TASK, ROWS_A_TASK, BatchAdmission
 from data_designer.engine.scheduling.batch_state import OpenBatch, Released
 from data_designer.engine.scheduling.breaker import ErrorRate
 from data_designer.engine.scheduling.liveness import Waiting
 from data_designer.engine.scheduling.ready_queue import ReadyRows
-from data_designer.engine.scheduling.slot_allocator import Grants, Told
+from data_designer.engine.scheduling.slot_allocator import SlotAllocator, Told
 
 LOCAL = "local"
 _SMALLEST_HEADROOM = 8
@@ -84,15 +84,17 @@ class Scheduler:
         self._ready = {pool: ReadyRows(shape.stages) for pool in (LOCAL, *shape.slots)}
         self._suspects: dict[str, list[tuple[int, int]]] = {pool: [] for pool in self._ready}
         """(stage, row) pairs that travel alone, a pool."""
-        self._grants = {pool: Grants(slots, {pool: slots}, shape.replicas) for pool, slots in shape.slots.items()}
+        self._grants = {
+            pool: SlotAllocator(slots, {pool: slots}, shape.replicas) for pool, slots in shape.slots.items()
+        }
         for total, pools in shape.shared:
-            together = Grants(total, {pool: shape.slots[pool] for pool in pools}, shape.replicas)
+            together = SlotAllocator(total, {pool: shape.slots[pool] for pool in pools}, shape.replicas)
             self._grants.update(dict.fromkeys(pools, together))
         self._replicas: dict[int, _Replica] = {}
         self._tasks: dict[int, _Ticket] = {}
         self._batches: dict[int, OpenBatch] = {}
         self._breakers = {name: ErrorRate(shape.error_rate, shape.error_window) for name in shape.inference_columns}
-        self._admission = Admission(shape)
+        self._admission = BatchAdmission(shape)
         self._held_back = False
         """Whether it was said that values hold up the opening of batches."""
         self._earlier = ev.Started()
@@ -228,7 +230,7 @@ class Scheduler:
 
     def _start(self, event: ev.Started) -> None:
         self._earlier = event
-        self._unopened = (number for number in self.shape.geometry.batches() if number not in event.committed)
+        self._unopened = (number for number in self.shape.geometry.batches() if number not in event.at.committed)
         self._next_batch = next(self._unopened, None)
 
     def _replica_up(self, event: ev.ReplicaUp) -> None:
@@ -436,8 +438,8 @@ class Scheduler:
                 return
             number = self._next_batch
             records = self.shape.geometry.records(number)
-            batch = OpenBatch(number, records, self.shape.stages, self._earlier.partial.get(number))
-            batch.lost = int(number in self._earlier.journaled)
+            batch = OpenBatch(number, records, self.shape.stages, self._earlier.at.partial.get(number))
+            batch.lost = int(number in self._earlier.at.journaled)
             self._batches[batch.number] = batch
             self._next_batch = next(self._unopened, None)
             self._put(batch, batch.roots())

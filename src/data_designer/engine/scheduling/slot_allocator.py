@@ -35,7 +35,7 @@ class _Share:
         return not self.lost and not self.leaving
 
 
-class Grants:
+class SlotAllocator:
     """Divides slots among live replicas: decreases first, acknowledged, then increases.
 
     The replicas of one model alias share its slots evenly. Where several aliases share a server that takes fewer

@@ -1,7 +1,7 @@
 """Rehearses disasters: a dataset made by runs that crash, on machines that die, over a disk that refuses.
 
-Everything is drawn from a seed that is printed when a promise is broken. `python -m
-data_designer.engine.simulation.rehearsal SEED` repeats that one, `FROM:TO` runs many, `points` ends a run of some small plans at every change of the disk.
+Everything is drawn from a seed that is printed when a promise is broken. `SEED` as the argument repeats that one,
+`FROM:TO` runs many, `points` ends a run of some small plans at every change of the disk.
 """
 
 import argparse

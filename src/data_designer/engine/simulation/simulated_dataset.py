@@ -23,6 +23,7 @@ from data_designer.engine.dataset.layout import PARQUET, REJECTS
 from data_designer.engine.dataset.lock import Process
 from data_designer.engine.dataset.store import Store, located
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, ranges
+from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import Flags, Replays, Rows
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.simulation.simulated_files import SimulatedFiles, SimulatedObjects
@@ -166,14 +167,14 @@ class SimulatedDataset:
         """The files as the driver sees them."""
         return self.store.files
 
-    def open(self) -> ev.Started:
+    def open(self) -> ResumePoint:
         """Take the lock over and find out what is there."""
         elsewhere = Process("simulated", "another machine", 1, "now")
         self.store.take(lambda _: None, elsewhere)
         self.store.write_metadata({"run": self.store.run})
         refuse_damage(self.store)  # A crash is no damage.
         self.store.recover()
-        return self.store.standing(self.shape.geometry)
+        return self.store.resume_point(self.shape.geometry)
 
     def close(self) -> None:
         """End the run."""

@@ -172,7 +172,7 @@ class Simulation:
                 machine = _Machine(len(self._machines), pool)
                 self._machines[machine.number] = machine
                 self._at(self._rng.uniform(0, 0.5), lambda m=machine: self._come_up(m))  # type: ignore[misc]
-        self._tell(ev.Started() if self._dataset is None else self._dataset.open())
+        self._tell(ev.Started() if self._dataset is None else ev.Started(self._dataset.open()))
         if self._world.stop_at is not None:
             self._at(self._world.stop_at, lambda: self._tell(ev.Stop("asked to")))
         self._at(0.25, self._tick)
@@ -383,13 +383,13 @@ class Simulation:
             cells = [(cell, answer) for cell, answer in finished if cell.stage == stage]
             rows = np.array([cell.row for cell, _ in cells], dtype=np.int64)
             tickets = np.array([cell.ticket for cell, _ in cells], dtype=np.int64)
-            message = RowsDone(machine.number, epoch, stage, rows, tickets, self._kept(stage, rows), 100)
+            message = ev.RowsDone(machine.number, epoch, stage, rows, tickets, self._kept(stage, rows), 100)
             self._report_done(message, [answer for _, answer in cells])
             if self._chance(self._world.repeated_message):
                 self._at(self._rng.uniform(0, 1), lambda m=message: self._tell(m))  # type: ignore[misc]
             self._maybe_lose_values(stage, rows)
 
-    def _report_done(self, message: RowsDone | ev.TaskDone, answers: list[str]) -> None:
+    def _report_done(self, message: ev.RowsDone | ev.TaskDone, answers: list[str]) -> None:
         if self._dataset is not None:
             stage, rows, awaited = self._scheduler.awaited(message)
             if len(rows):

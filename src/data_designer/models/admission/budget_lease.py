@@ -66,8 +66,8 @@ def amount_of(usage: Usage, price: Price | None) -> Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class PurseReport:
-    """What a purse tells whoever fills it."""
+class BudgetReport:
+    """What a budget lease tells whoever fills it."""
 
     spent: Amount
     """Since the last report."""
@@ -82,7 +82,7 @@ class PurseReport:
     busy: bool
     """Whether requests are in flight, which may come to less than was set aside for them, or will be."""
     funded: int = 0
-    """How often something had been put in; who fills the purse sees by it whether something is still on the way."""
+    """How often something had been put in; who fills it sees by it whether something is still on the way."""
 
 
 class Estimate:
@@ -114,7 +114,7 @@ class Estimate:
         return amount_of(usage, self._price)
 
 
-class Purse:
+class BudgetLease:
     """The part of a budget that one process was given."""
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class Purse:
         self._spent += spent
         self._in_flight -= 1
 
-    def report(self, slots: int) -> PurseReport:
+    def report(self, slots: int) -> BudgetReport:
         """What was spent since the last report, and what is wanted. Gives back what nothing needs."""
         spent, self._spent = self._spent, NOTHING
         lacking = self._lacking
@@ -172,7 +172,7 @@ class Purse:
         # Who waits for something else than funds still has some, and will spend them.
         busy = not idle or (self.waiting > 0 and lacking is None)
         starved = lacking is not None and idle
-        return PurseReport(spent, returned, wanted, least, starved, busy, self._funded)
+        return BudgetReport(spent, returned, wanted, least, starved, busy, self._funded)
 
 
 def _nobody() -> None:

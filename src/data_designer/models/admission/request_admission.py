@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from data_designer.config.run_config import RequestAdmissionTuningConfig
 from data_designer.errors import ModelError, ModelRateLimitError
 from data_designer.models.admission.adaptive_limit import AdaptiveLimit
-from data_designer.models.admission.budget_lease import NOTHING, Amount, Estimate, Purse
+from data_designer.models.admission.budget_lease import NOTHING, Amount, BudgetLease, Estimate
 from data_designer.models.admission.slots import Slots
-from data_designer.models.admission.token_bucket import Pace, Sent
+from data_designer.models.admission.token_bucket import Sent, TokenBucket
 from data_designer.values import Request, Response, Usage
 
 _RAMP_STEP = 0.1
@@ -23,14 +23,14 @@ _LONGEST_LOOK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class GateLimits:
-    """What a gate holds requests to, beside its slots."""
+class AdmissionLimits:
+    """What requests are held to, beside its slots."""
 
     tuning: RequestAdmissionTuningConfig | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     estimate: Estimate = field(default_factory=lambda: Estimate(None, None))
-    purse: Purse | None = None
+    budget_lease: BudgetLease | None = None
     """None where the run has no budget."""
 
 
@@ -48,8 +48,8 @@ class Hold:
 
 
 @dataclass(slots=True)
-class Passage:
-    """One attempt at a request, from the gate to its end."""
+class Attempt:
+    """One attempt at a request, from its admission to its end."""
 
     sent_at: float
     reserved: Amount
@@ -58,7 +58,7 @@ class Passage:
     settled: bool = False
 
 
-class Gate:
+class RequestAdmission:
     """Lets a request through when there is a slot, the endpoint wants one, the rate allows it and the budget pays it.
 
     A slot is held only while a request is in flight, never while one waits for something else. Where there are rates
@@ -68,21 +68,21 @@ class Gate:
     def __init__(
         self,
         slots: Slots,
-        limits: GateLimits | None = None,
+        limits: AdmissionLimits | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        limits = limits or GateLimits()
+        limits = limits or AdmissionLimits()
         self._slots = slots
-        self._purse = limits.purse
+        self._budget = limits.budget_lease
         self._estimate = limits.estimate
         self._clock = clock
         self._sleep = sleep
         self._adaptive = AdaptiveLimit(limits.tuning)
-        self._requests = None if limits.requests_per_minute is None else Pace(limits.requests_per_minute)
-        self._tokens = None if limits.tokens_per_minute is None else Pace(limits.tokens_per_minute)
-        self._queue = asyncio.Lock() if self._requests or self._tokens or self._purse else None
+        self._requests = None if limits.requests_per_minute is None else TokenBucket(limits.requests_per_minute)
+        self._tokens = None if limits.tokens_per_minute is None else TokenBucket(limits.tokens_per_minute)
+        self._queue = asyncio.Lock() if self._requests or self._tokens or self._budget else None
         self._opening: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
@@ -94,36 +94,36 @@ class Gate:
         self._changed.set()
 
     def fund(self, amount: Amount) -> None:
-        """Put something into the purse."""
-        if self._purse is not None:
-            self._purse.fund(amount)
+        """Put something into the budget_lease."""
+        if self._budget is not None:
+            self._budget.fund(amount)
             self._changed.set()
 
     # --- in ----------------------------------------------------------------------------------------------
 
-    async def enter(self, request: Request) -> Passage:
-        """Wait until a request may be sent. Each passage ends with `answered` or `failed`."""
+    async def enter(self, request: Request) -> Attempt:
+        """Wait until a request may be sent. Each attempt ends with `answered` or `failed`."""
         if self._queue is None:
             await self._admitted(NOTHING)
-            return Passage(self._clock(), NOTHING)
-        if self._purse is not None:
-            self._purse.waiting += 1
+            return Attempt(self._clock(), NOTHING)
+        if self._budget is not None:
+            self._budget.waiting += 1
         try:
             async with self._in_turn():
                 amount = self._estimate.of(request)
                 await self._may_pay(amount)
                 tokens = self._take(amount)
         finally:
-            if self._purse is not None:
-                self._purse.waiting -= 1
-        return Passage(self._clock(), amount, tokens)
+            if self._budget is not None:
+                self._budget.waiting -= 1
+        return Attempt(self._clock(), amount, tokens)
 
     async def _may_pay(self, amount: Amount) -> None:
         try:
             await self._admitted(amount)
         except asyncio.CancelledError:
-            if self._purse is not None:
-                self._purse.forget()
+            if self._budget is not None:
+                self._budget.forget()
             raise
 
     def _in_turn(self) -> AbstractAsyncContextManager[None]:
@@ -165,13 +165,13 @@ class Gate:
             wait = max(wait, self._requests.wait(now, 1.0))
         if self._tokens is not None:
             wait = max(wait, self._tokens.wait(now, amount.tokens))
-        if not wait and self._purse is not None and not self._purse.holds(amount):
+        if not wait and self._budget is not None and not self._budget.holds(amount):
             return float("inf")
         return wait
 
     def _take(self, amount: Amount) -> Sent | None:
-        if self._purse is not None:
-            self._purse.reserve(amount)
+        if self._budget is not None:
+            self._budget.reserve(amount)
         if self._requests is not None:
             self._requests.take(1.0)
         return None if self._tokens is None else self._tokens.take(amount.tokens)
@@ -206,7 +206,7 @@ class Gate:
 
     # --- out ---------------------------------------------------------------------------------------------
 
-    def answered(self, passage: Passage, response: Response) -> None:
+    def answered(self, attempt: Attempt, response: Response) -> None:
         """A request was answered."""
         now, total = self._clock(), self._slots.total
         if response.pause:
@@ -215,37 +215,37 @@ class Gate:
             if now >= self._adaptive.not_before:
                 self._adaptive.accepted(total, now)
             self._slots.lower(self._adaptive.allowed(now, total))
-        self._settle(passage, response.usage, is_known=response.counted)
+        self._settle(attempt, response.usage, is_known=response.counted)
 
-    def failed(self, passage: Passage, error: ModelError, longest_wait: float) -> None:
+    def failed(self, attempt: Attempt, error: ModelError, longest_wait: float) -> None:
         """A request failed.
 
         Args:
-            passage: the attempt.
+            attempt: the attempt.
             error: how.
             longest_wait: seconds that it may ask to be left alone.
         """
         if isinstance(error, ModelRateLimitError) and not error.elsewhere:
             pause = None if error.retry_after is None else min(error.retry_after, longest_wait)
-            self._adaptive.refused(self._clock(), passage.sent_at, self._slots.in_use, pause)
+            self._adaptive.refused(self._clock(), attempt.sent_at, self._slots.in_use, pause)
             self._slots.lower(self._adaptive.limit)
-        self._settle(passage, Usage(failed_requests=1))
+        self._settle(attempt, Usage(failed_requests=1))
 
-    def leave(self, passage: Passage) -> None:
+    def leave(self, attempt: Attempt) -> None:
         """A request is in flight no more, however it ended."""
-        self._settle(passage, Usage(failed_requests=1))
+        self._settle(attempt, Usage(failed_requests=1))
         self._slots.release()
 
-    def _settle(self, passage: Passage, usage: Usage, *, is_known: bool = True) -> None:
-        if passage.settled or self._queue is None:
+    def _settle(self, attempt: Attempt, usage: Usage, *, is_known: bool = True) -> None:
+        if attempt.settled or self._queue is None:
             return
-        passage.settled = True
+        attempt.settled = True
         spent = self._estimate.settle(usage)
         if not is_known:
             # What nobody counted gives nothing back of what was set aside for it.
-            spent = spent.or_more(passage.reserved)
-        if self._tokens is not None and passage.tokens is not None:
-            self._tokens.correct(passage.tokens, spent.tokens)
-        if self._purse is not None:
-            self._purse.settle(passage.reserved, spent)
+            spent = spent.or_more(attempt.reserved)
+        if self._tokens is not None and attempt.tokens is not None:
+            self._tokens.correct(attempt.tokens, spent.tokens)
+        if self._budget is not None:
+            self._budget.settle(attempt.reserved, spent)
         self._changed.set()

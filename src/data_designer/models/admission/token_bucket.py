@@ -17,7 +17,7 @@ class Sent:
     amount: float
 
 
-class Pace:
+class TokenBucket:
     """A bucket that fills steadily: at most so many units (requests or tokens) in any minute.
 
     What the bucket holds when it is full may go at once, so that much less than the limit flows in a minute. It

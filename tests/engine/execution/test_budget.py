@@ -12,6 +12,7 @@ from tests.fakes import model
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
+from data_designer.engine.dataset import receipts
 from data_designer.engine.dataset.journal import Recorder
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.execution.budget import budget_allocator_of, limit_of, spent_before

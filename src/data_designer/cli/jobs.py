@@ -3,17 +3,23 @@
 import asyncio
 import shlex
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data_designer.cli.arguments import Debug, Name, Records, Resume, Script, Seed, Setting, Simulate, Source
+from data_designer.cli.exits import errors_in_one_line
+from data_designer.cli.loading import load_run_config, with_seed
 from data_designer.cli.saying import say
 from data_designer.cli.staging import HOME, Staged, stage
+from data_designer.config.run_config import ResumeMode
+from data_designer.engine.dataset.store import check_name
 from data_designer.errors import InvalidConfigError
 from data_designer.object_storage import is_url
+
+if TYPE_CHECKING:
+    from data_designer.distributed.jobs import Jobs
 
 Address = Annotated[
     str,
@@ -72,15 +78,15 @@ def run_job(
     return _follow(jobs, name, address)
 
 
-def _jobs(address: str) -> Any:
+def _jobs(address: str) -> "Jobs":
     from data_designer.distributed.jobs import Jobs
 
     return Jobs(address)
 
 
-def _follow(jobs: Any, name: str, address: str) -> int:
+def _follow(jobs: "Jobs", name: str, address: str) -> int:
     try:
-        return int(asyncio.run(jobs.follow(name, lambda text: typer.echo(text, nl=False))))
+        return asyncio.run(jobs.follow(name, lambda text: typer.echo(text, nl=False)))
     except KeyboardInterrupt:
         say(f"\nthe job goes on\n{_how_to_watch(name, address)}", err=True)
         return 130
@@ -92,33 +98,59 @@ def _how_to_watch(name: str, address: str) -> str:
     )
 
 
-def add_commands(errors_in_one_line: Callable[..., AbstractContextManager[None]]) -> typer.Typer:
-    """The group `job`."""
+def submit(  # noqa: PLR0913 - one parameter an option
+    source: Source,
+    arguments: Script = None,
+    address: Address = HERE,
+    num_records: Records = 10,
+    dataset_name: Name = "dataset",
+    artifact_path: Annotated[
+        str, typer.Option("--artifact-path", "-o", help="The folder of all datasets, which every node can write.")
+    ] = "artifacts",
+    settings: Setting = None,
+    seed: Seed = None,
+    resume: Resume = ResumeMode.IF_POSSIBLE,
+    simulate: Simulate = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Make a dataset by a job on a Ray cluster: send the configuration, show what the job says, exit with its code."""
+    with errors_in_one_line(debug=debug):
+        check_name(dataset_name)
+        check_shared(artifact_path)
+        run = with_seed(settings, seed)
+        load_run_config(None, run)  # What is wrong with them is said here and not there.
+        options = ["-n", str(num_records), "-d", dataset_name, "-o", artifact_path, "--resume", resume.value]
+        for setting in ["executor=ray", *run]:
+            options += ["--set", setting]
+        options += ["--simulate"] if simulate else []
+        raise typer.Exit(run_job(source, arguments or [], options, address, detach=detach))
 
-    @job.command()
-    def status(name: Job, address: Address = HERE) -> None:
-        """Say how far a job is."""
-        with errors_in_one_line(debug=False):
-            word, said = _jobs(address).status(name)
-            say(f"{word}: {said}" if said else word)
 
-    @job.command()
-    def logs(
-        name: Job,
-        address: Address = HERE,
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it ends; exit with its code.")] = False,
-    ) -> None:
-        """Print what a job has written."""
-        with errors_in_one_line(debug=False):
-            jobs = _jobs(address)
-            if follow:
-                raise typer.Exit(_follow(jobs, name, address))
-            typer.echo(jobs.logs(name), nl=False)
+@job.command()
+def status(name: Job, address: Address = HERE) -> None:
+    """Say how far a job is."""
+    with errors_in_one_line(debug=False):
+        word, said = _jobs(address).status(name)
+        say(f"{word}: {said}" if said else word)
 
-    @job.command()
-    def stop(name: Job, address: Address = HERE) -> None:
-        """Stop a job as Ctrl-C would: what is complete is committed, and the same `submit` goes on."""
-        with errors_in_one_line(debug=False):
-            say("asked to stop" if _jobs(address).stop(name) else "it was not running")
 
-    return job
+@job.command()
+def logs(
+    name: Job,
+    address: Address = HERE,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it ends; exit with its code.")] = False,
+) -> None:
+    """Print what a job has written."""
+    with errors_in_one_line(debug=False):
+        jobs = _jobs(address)
+        if follow:
+            raise typer.Exit(_follow(jobs, name, address))
+        typer.echo(jobs.logs(name), nl=False)
+
+
+@job.command()
+def stop(name: Job, address: Address = HERE) -> None:
+    """Stop a job as Ctrl-C would: what is complete is committed, and the same `submit` goes on."""
+    with errors_in_one_line(debug=False):
+        say("asked to stop" if _jobs(address).stop(name) else "it was not running")

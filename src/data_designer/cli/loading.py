@@ -3,9 +3,9 @@
 import importlib.util
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.run_config import RunConfig
@@ -13,6 +13,10 @@ from data_designer.config.script_params import DataDesignerScriptParams
 from data_designer.config.yaml_text import read_yaml
 from data_designer.errors import InvalidConfigError
 from data_designer.interface.stored import StoredDataset
+from data_designer.object_storage import Location
+
+if TYPE_CHECKING:
+    from data_designer.interface import DataDesigner
 
 _FUNCTION = "load_config_builder"
 
@@ -59,7 +63,7 @@ def _from_script(path: Path, arguments: Sequence[str]) -> DataDesignerConfigBuil
     return builder
 
 
-def _call(path: Path, function: Any, arguments: Sequence[str]) -> Any:
+def _call(path: Path, function: Callable[..., object], arguments: Sequence[str]) -> object:
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters:
         if arguments:
@@ -70,13 +74,13 @@ def _call(path: Path, function: Any, arguments: Sequence[str]) -> Any:
     return function(**{only.name: params}) if only.kind == only.KEYWORD_ONLY else function(params)
 
 
-def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, Any]:
+def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, object]:
     """Run settings from a YAML file, overridden by `name=value` settings, not yet checked.
 
     Raises:
         InvalidConfigError: the file is not there or no mapping, or a setting has no value.
     """
-    given: dict[str, Any] = {}
+    given: dict[str, object] = {}
     if path is not None:
         try:
             text = path.read_text(encoding="utf-8")
@@ -104,9 +108,25 @@ def load_run_config(path: Path | None, settings: Sequence[str]) -> RunConfig:
     return RunConfig.model_validate(parse_settings(path, settings))
 
 
-def source_of(source: str, arguments: Sequence[str]) -> dict[str, Any]:
+def with_seed(settings: Sequence[str] | None, seed: int | None) -> list[str]:
+    """The settings, of which `--seed` is the last."""
+    return [*(settings or ()), *([] if seed is None else [f"seed={seed}"])]
+
+
+def source_of(source: str, arguments: Sequence[str]) -> dict[str, object]:
     """What a dataset keeps of where its configuration comes from."""
     return {"config": source if is_url(source) else str(Path(source).absolute()), "arguments": list(arguments)}
+
+
+def designer_for(
+    artifact_path: str | Location, run: RunConfig, *, simulate: bool, source: Mapping[str, object] | None = None
+) -> "DataDesigner":
+    """A designer with run settings."""
+    from data_designer.interface import DataDesigner
+
+    designer = DataDesigner(artifact_path, simulate=simulate, source=source)
+    designer.set_run_config(run)
+    return designer
 
 
 def reload_builder(stored: StoredDataset) -> DataDesignerConfigBuilder:

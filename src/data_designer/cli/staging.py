@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from data_designer.cli.loading import is_url, load_builder
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import MODELS_FILE, PROVIDERS_FILE, default_providers, home
+from data_designer.config.seed import SeedConfig
+from data_designer.config.seed_source import HuggingFaceSeedSource
+from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import InvalidConfigError
 
 MOST_BYTES = 200 * 1024 * 1024
@@ -51,9 +53,9 @@ def stage(source: str, arguments: Sequence[str], folder: Path) -> Staged:
         wanted |= dict(_code(config)) if config.suffix == ".py" else {config: config.name}
     left: list[str] = []
     # A path that is written relative is looked for in the working directory, others may come from where the script is.
-    source_of_seeds = getattr(builder.get_seed_config(), "source", None)
-    root = config.parent if Path(getattr(source_of_seeds, "path", "")).is_absolute() else Path.cwd()
-    for path in _seed_files(source_of_seeds):
+    written, files = _seed_files(builder.get_seed_config())
+    root = config.parent if written.is_absolute() else Path.cwd()
+    for path in files:
         if path.is_relative_to(root):
             wanted[path] = str(path.relative_to(root))
         else:
@@ -96,9 +98,11 @@ def _package(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _seed_files(source: Any) -> list[Path]:
-    path = getattr(source, "runtime_path", None)
-    return [Path(found) for found in sorted(glob.glob(str(path)))] if path else []
+def _seed_files(seed: SeedConfig | None) -> tuple[Path, list[Path]]:
+    """The path that is written for them, and the files."""
+    if seed is None or isinstance(seed.source, DataFrameSeedSource | HuggingFaceSeedSource):
+        return Path(), []
+    return Path(seed.source.path or ""), [Path(found) for found in sorted(glob.glob(seed.source.runtime_path))]
 
 
 def _check_size(wanted: dict[Path, str]) -> None:

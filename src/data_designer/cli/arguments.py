@@ -1,0 +1,31 @@
+"""Arguments and options that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data_designer.config.run_config import ResumeMode
+
+Source = Annotated[
+    str,
+    typer.Argument(metavar="CONFIG", help="YAML or JSON file, its URL, or a Python file with load_config_builder()."),
+]
+Records = Annotated[int, typer.Option("--num-records", "-n", min=1, help="How many records to make.")]
+Artifacts = Annotated[
+    str,
+    typer.Option(
+        "--artifact-path", "-o", help="The folder of all datasets: a path, or a URL such as s3://bucket/folder."
+    ),
+]
+Name = Annotated[str, typer.Option("--dataset-name", "-d", help="Name of its folder.")]
+Resume = Annotated[ResumeMode, typer.Option("--resume", "-r", help="Whether to go on with a dataset of that name.")]
+Simulate = Annotated[bool, typer.Option("--simulate", help="Let the simulated model stand in for every model.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Settings = Annotated[Path | None, typer.Option("--run-config", "-c", help="YAML file of run settings.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same data.")]
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's folder: a path or a URL.")]
+Script = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Arguments for a Python CONFIG.")]
+Setting = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One run setting; may be repeated.")
+]

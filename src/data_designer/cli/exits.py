@@ -1,0 +1,56 @@
+"""How commands end: what the user can mend is one line, and the exit code tells the rest."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+import typer
+from pydantic import ValidationError
+
+from data_designer.cli.saying import say
+from data_designer.errors import DataDesignerError
+from data_designer.interrupts import LEFT, sigterm_interrupts
+
+
+@contextmanager
+def errors_in_one_line(*, debug: bool) -> Iterator[None]:
+    """Whatever the user can mend is one line and exit code 1; a traceback only on request.
+
+    So is Ctrl-C or SIGTERM; a second one, while what is under way is waited for, is 130.
+    """
+    try:
+        with sigterm_interrupts():
+            yield
+    except (click.exceptions.ClickException, typer.Exit):
+        raise
+    except KeyboardInterrupt as interrupt:
+        say("interrupted", err=True)
+        _leave(130 if str(interrupt) == LEFT else 1)
+    except Exception as error:
+        if debug:
+            raise
+        say(f"❌ {_said(error)}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process as it is: what was interrupted may still be under way, and is not to change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # A service may have none.
+            stream.flush()
+    if "ray" in sys.modules:
+        from data_designer.distributed.local_ray import kill_local
+
+        kill_local()
+    os._exit(code)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        listed = [f"  - {'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}" for item in error.errors()]
+        return "\n".join([f"{error.title} is not valid:", *listed])
+    known = isinstance(error, DataDesignerError | OSError | ValueError)
+    return str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"

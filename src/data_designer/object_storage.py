@@ -13,10 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from data_designer.errors import InvalidFilePathError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 Result = TypeVar("Result")
 
@@ -103,7 +106,7 @@ class Objects:
 
     def __init__(self, place: ObjectPath) -> None:
         self.place = place
-        self._opened: Any = None
+        self._opened: ObjectStore | None = None
 
     def __str__(self) -> str:
         return self.place.url
@@ -190,7 +193,7 @@ class Objects:
         paths = [*found["common_prefixes"], *(one["path"] for one in found["objects"])]
         return sorted(path.rpartition("/")[2] for path in paths)
 
-    def _store(self) -> Any:
+    def _store(self) -> "ObjectStore":
         if self._opened is None:
             from obstore.store import from_url
 
@@ -201,7 +204,7 @@ class Objects:
             )
         return self._opened
 
-    def _ask(self, name: str, request: Callable[[Any], Result]) -> Result:
+    def _ask(self, name: str, request: "Callable[[ObjectStore], Result]") -> Result:
         from obstore.exceptions import AlreadyExistsError, BaseError
 
         where = f"{self.place}/{name}"

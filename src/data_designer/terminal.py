@@ -2,7 +2,11 @@
 
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but for line breaks and tabs, marks that change the direction of what follows, and halves of
@@ -19,20 +23,20 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def writable(text: str, stream: Any) -> str:
+def writable(text: str, stream: object) -> str:
     """The text as a stream can write it: what is not in its encoding is an escape."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def as_it_is(text: str, style: str = "") -> Any:
+def as_it_is(text: str, style: str = "") -> "Text":
     """The text for rich, which finds neither markup nor emoji codes in it."""
     from rich.text import Text
 
     return Text(visible(text), style)
 
 
-def console(**options: Any) -> Any:
+def console(**options: Any) -> "Console":
     """A console of rich on standard output, whatever encoding that has, unless `file` is given."""
     from rich.console import Console
 
@@ -44,7 +48,7 @@ def console(**options: Any) -> Any:
 class _Lenient:
     """A stream to which everything can be written."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -52,5 +56,5 @@ class _Lenient:
         self._stream.write(writable(text, self._stream))
         return len(text)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)

@@ -67,7 +67,7 @@ class SingleColumnConfig(ConfigBase, ABC):
 
     def get_model_aliases(self) -> list[str]:
         """Aliases of the models it asks."""
-        alias = getattr(self, "model_alias", None)
+        alias = getattr(self, "model_alias", None)  # Columns of plugins may have one, too.
         return [] if alias is None else [alias]
 
     @staticmethod

@@ -1,11 +1,12 @@
 """Columns: what each kind is computed from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag, field_serializer, field_validator, model_validator
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import DecimalSchema
 
 from data_designer.config.base import ConfigBase, SingleColumnConfig
 from data_designer.config.media import AnyContext
@@ -36,7 +37,7 @@ class _NoSideEffects(SingleColumnConfig):
         return []
 
 
-def _with_type(data: Any, outer: str, *inner: str) -> Any:
+def _with_type(data: object, outer: str, *inner: str) -> object:
     """Tell parameters that are dicts which kind they are."""
     if not isinstance(data, dict) or outer not in data:
         return data
@@ -62,7 +63,7 @@ class SamplerColumnConfig(_NoSideEffects):
 
     @model_validator(mode="before")
     @classmethod
-    def _tell_kind(cls, data: Any) -> Any:
+    def _tell_kind(cls, data: object) -> object:
         data = _with_type(data, "sampler_type", "params")
         if isinstance(data, dict) and isinstance(data.get("conditional_params"), dict) and "sampler_type" in data:
             kind = getattr(data["sampler_type"], "value", data["sampler_type"])
@@ -147,8 +148,8 @@ class LLMCodeColumnConfig(LLMTextColumnConfig):
 class _WithDecimalPatterns(GenerateJsonSchema):
     """Says in the schema of a pydantic class which texts are decimals, and of how many places."""
 
-    def get_decimal_pattern(self, schema: Any) -> str | None:
-        """A pattern from which `steps.pruning` reads the places after the point."""
+    def get_decimal_pattern(self, schema: DecimalSchema) -> str | None:
+        """A pattern from which `columns.structured.pruning` reads the places after the point."""
         digits, places = schema.get("max_digits"), schema.get("decimal_places")
         whole = "+" if digits is None or places is None else f"{{1,{max(1, digits - places)}}}"
         fraction, some = ("*", "+") if places is None else (f"{{0,{places}}}0*", f"{{1,{max(1, places)}}}0*")
@@ -164,9 +165,10 @@ class LLMStructuredColumnConfig(LLMTextColumnConfig):
 
     @field_validator("output_format", mode="before")
     @classmethod
-    def _schema(cls, output_format: Any) -> Any:
-        is_model = isinstance(output_format, type) and issubclass(output_format, BaseModel)
-        return output_format.model_json_schema(schema_generator=_WithDecimalPatterns) if is_model else output_format
+    def _schema(cls, output_format: object) -> object:
+        if isinstance(output_format, type) and issubclass(output_format, BaseModel):
+            return output_format.model_json_schema(schema_generator=_WithDecimalPatterns)
+        return output_format
 
     @staticmethod
     def get_column_emoji() -> str:
@@ -195,7 +197,7 @@ class LLMJudgeColumnConfig(LLMTextColumnConfig):
         return "⚖️"
 
 
-_DTYPES: dict[str, Callable[[Any], Any]] = {
+_DTYPES: dict[str, Callable[[str | float], str | float]] = {
     "int": lambda v: int(float(v)),
     "float": float,
     "str": str,
@@ -254,7 +256,7 @@ class ValidationColumnConfig(_NoSideEffects):
 
     @model_validator(mode="before")
     @classmethod
-    def _tell_kind(cls, data: Any) -> Any:
+    def _tell_kind(cls, data: object) -> object:
         return _with_type(data, "validator_type", "validator_params")
 
     @property
@@ -338,29 +340,29 @@ class CustomColumnConfig(SingleColumnConfig):
     generator_function: Any
     """Decorated with `custom_column_generator`."""
     generation_strategy: GenerationStrategy = GenerationStrategy.CELL_BY_CELL
-    generator_params: Any = None
+    generator_params: object = None
     """A pydantic object handed to the function."""
 
     @field_validator("generator_function")
     @classmethod
-    def _is_decorated(cls, function: Any) -> Any:
+    def _is_decorated(cls, function: object) -> object:
         if not callable(function) or not hasattr(function, "custom_column_metadata"):
             raise ValueError("generator_function must be a function decorated with @custom_column_generator()")
         return function
 
     @field_validator("generator_params")
     @classmethod
-    def _is_a_model(cls, params: Any) -> Any:
+    def _is_a_model(cls, params: object) -> object:
         if params is not None and not isinstance(params, BaseModel):
             raise ValueError(f"generator_params must be a pydantic object, not {type(params).__name__}")
         return params
 
     @field_serializer("generator_function")
-    def _by_name(self, function: Any) -> str:
+    def _by_name(self, function: object) -> str:
         return getattr(function, "__name__", type(function).__name__)
 
     @field_serializer("generator_params")
-    def _dumped(self, params: Any) -> Any:
+    def _dumped(self, params: BaseModel | None) -> object:
         return None if params is None else params.model_dump(mode="json")
 
     def _metadata(self, key: str) -> list[str]:
@@ -391,9 +393,10 @@ class CustomColumnConfig(SingleColumnConfig):
         return "🔧"
 
 
-def column_kind(value: Any) -> Any:
+def column_kind(value: object) -> Hashable:
     """What tells columns apart in files and unions."""
-    return value.get("column_type") if isinstance(value, dict) else getattr(value, "column_type", None)
+    kind: Hashable = value.get("column_type") if isinstance(value, dict) else getattr(value, "column_type", None)
+    return kind
 
 
 BUILT_IN_COLUMNS: tuple[type[SingleColumnConfig], ...] = (

@@ -1,9 +1,9 @@
 """Kinds of columns, by name."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Discriminator, Tag
 
@@ -35,7 +35,7 @@ def _column_plugins(installed: Iterable[Plugin]) -> dict[str, Plugin]:
             why = f"plugins of kind {plugin.plugin_type} are not supported by this version"
         elif _member(plugin.name) in taken:
             why = f"another kind of column is called {_member(plugin.name)}"
-        elif not (isinstance(plugin.config_cls, type) and issubclass(plugin.config_cls, SingleColumnConfig)):
+        elif _column_class(plugin) is None:
             why = f"{plugin.config_qualified_name} is no SingleColumnConfig"
         else:
             found[plugin.name] = plugin
@@ -45,11 +45,14 @@ def _column_plugins(installed: Iterable[Plugin]) -> dict[str, Plugin]:
     return found
 
 
+def _column_class(plugin: Plugin) -> type[SingleColumnConfig] | None:
+    cls = plugin.config_cls
+    return cls if isinstance(cls, type) and issubclass(cls, SingleColumnConfig) else None
+
+
 COLUMN_PLUGINS = _column_plugins(installed_plugins())
 """Column type to the installed plugin that makes such columns."""
-COLUMN_CLASSES: dict[str, type[SingleColumnConfig]] = _BUILT_IN | {
-    name: plugin.config_cls for name, plugin in COLUMN_PLUGINS.items()
-}
+COLUMN_CLASSES = _BUILT_IN | {name: cls for name, plugin in COLUMN_PLUGINS.items() if (cls := _column_class(plugin))}
 """Column type to its class, in the order in which reports show them."""
 
 
@@ -98,7 +101,7 @@ def as_column_type(value: "str | DataDesignerColumnType") -> DataDesignerColumnT
 
 
 def get_column_config_from_kwargs(
-    name: str, column_type: "str | DataDesignerColumnType", **kwargs: Any
+    name: str, column_type: "str | DataDesignerColumnType", **kwargs: object
 ) -> SingleColumnConfig:
     """A column from its name, its type and its fields.
 
@@ -112,11 +115,11 @@ def get_column_config_from_kwargs(
     return COLUMN_CLASSES[kind.value].model_validate({"name": name, **kwargs})
 
 
-def _sampler_fields(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _sampler_fields(name: str, kwargs: Mapping[str, object]) -> dict[str, object]:
     if "sampler_type" not in kwargs:
         raise InvalidConfigError(f"column '{name}': a sampler needs a sampler_type")
     try:
-        kind = SamplerType(kwargs["sampler_type"])
+        kind = SamplerType(str(kwargs["sampler_type"]))
     except ValueError as error:
         names = ", ".join(SamplerType)
         raise InvalidEnumValueError(f"{kwargs['sampler_type']!r} is no sampler type; there are {names}") from error

@@ -18,7 +18,7 @@ from data_designer.config.column_types import (
     get_column_config_from_kwargs,
 )
 from data_designer.config.config_files import read_config
-from data_designer.config.data_designer_config import DataDesignerConfig, Exportable, repeated
+from data_designer.config.data_designer_config import AnyProcessor, DataDesignerConfig, Exportable, repeated
 from data_designer.config.defaults import default_models
 from data_designer.config.info import Information
 from data_designer.config.mcp import ToolConfig
@@ -30,24 +30,30 @@ from data_designer.config.processors import (
 )
 from data_designer.config.sampler_constraints import (
     ColumnInequalityConstraint,
+    Constraint,
     ConstraintType,
     ScalarInequalityConstraint,
 )
-from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
+from data_designer.config.seed import AnySeedSource, IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
 from data_designer.config.version import get_library_version
 from data_designer.errors import BuilderConfigurationError, BuilderSerializationError, InvalidColumnTypeError
 
 logger = logging.getLogger(__name__)
 
-_PROCESSORS: dict[str, Any] = {
+_PROCESSORS: dict[str, type[AnyProcessor]] = {
     ProcessorType.DROP_COLUMNS: DropColumnsProcessorConfig,
     ProcessorType.SCHEMA_TRANSFORM: SchemaTransformProcessorConfig,
 }
-_CONSTRAINTS: dict[str, Any] = {
+_CONSTRAINTS: dict[str, type[Constraint]] = {
     ConstraintType.SCALAR_INEQUALITY: ScalarInequalityConstraint,
     ConstraintType.COLUMN_INEQUALITY: ColumnInequalityConstraint,
 }
 _LONG_LIST = 4
+
+
+def _no_column(given: object) -> str:
+    names = ", ".join(cls.__name__ for cls in COLUMN_CLASSES.values())
+    return f"{type(given).__name__} is no column; columns are {names}"
 
 
 class BuilderConfig(Exportable):
@@ -86,15 +92,15 @@ class DataDesignerConfigBuilder:
         for alias in repeated([model.alias for model in self._model_configs]):
             raise BuilderConfigurationError(f"there are two models with the alias '{alias}'; rename one of them")
         self._columns: dict[str, SingleColumnConfig] = {}
-        self._constraints: list[Any] = []
-        self._processors: list[Any] = []
+        self._constraints: list[Constraint] = []
+        self._processors: list[AnyProcessor] = []
         self._profilers: list[JudgeScoreProfilerConfig] = []
         self._seed_config: SeedConfig | None = None
 
     # --- reading -----------------------------------------------------------------------------------------
 
     @classmethod
-    def from_config(cls, config: Any) -> Self:
+    def from_config(cls, config: "BuilderConfig | dict[str, Any] | str | Path") -> Self:
         """A builder from a dict, a BuilderConfig, a file, its text or its URL.
 
         Raises:
@@ -156,11 +162,11 @@ class DataDesignerConfigBuilder:
         """How many columns of a type there are."""
         return len(self.get_columns_of_type(column_type))
 
-    def get_constraints(self, target_column: str) -> list[Any]:
+    def get_constraints(self, target_column: str) -> list[Constraint]:
         """Constraints on a column."""
         return [constraint for constraint in self._constraints if constraint.target_column == target_column]
 
-    def get_processor_configs(self) -> list[Any]:
+    def get_processor_configs(self) -> list[AnyProcessor]:
         """All processors."""
         return list(self._processors)
 
@@ -180,11 +186,11 @@ class DataDesignerConfigBuilder:
 
     def add_column(
         self,
-        column_config: Any = None,
+        column_config: SingleColumnConfig | None = None,
         *,
         name: str | None = None,
         column_type: "str | DataDesignerColumnType | None" = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Self:
         """Add a column object, or one described by name, type and fields.
 
@@ -198,8 +204,7 @@ class DataDesignerConfigBuilder:
                 raise BuilderConfigurationError("add_column needs a column object, or both name and column_type")
             column_config = get_column_config_from_kwargs(name, column_type, **kwargs)
         elif not isinstance(column_config, SingleColumnConfig):
-            names = ", ".join(cls.__name__ for cls in COLUMN_CLASSES.values())
-            raise InvalidColumnTypeError(f"{type(column_config).__name__} is no column; columns are {names}")
+            raise InvalidColumnTypeError(_no_column(column_config))
         self._columns[column_config.name] = column_config
         return self
 
@@ -218,7 +223,11 @@ class DataDesignerConfigBuilder:
     # --- everything else ---------------------------------------------------------------------------------
 
     def add_constraint(
-        self, constraint: Any = None, *, constraint_type: "str | ConstraintType | None" = None, **kwargs: Any
+        self,
+        constraint: Constraint | None = None,
+        *,
+        constraint_type: "str | ConstraintType | None" = None,
+        **kwargs: object,
     ) -> Self:
         """Add a constraint object, or one described by its type and fields."""
         if constraint is None:
@@ -226,7 +235,7 @@ class DataDesignerConfigBuilder:
             if wanted is None:
                 kinds = ", ".join(ConstraintType)
                 raise BuilderConfigurationError(f"add_constraint needs an object, or a constraint_type of {kinds}")
-            constraint = wanted(**kwargs)
+            constraint = wanted.model_validate(kwargs)
         if not isinstance(constraint, tuple(_CONSTRAINTS.values())):
             raise BuilderConfigurationError(f"{type(constraint).__name__} is no constraint")
         self._constraints.append(constraint)
@@ -239,10 +248,10 @@ class DataDesignerConfigBuilder:
 
     def add_processor(
         self,
-        processor_config: Any = None,
+        processor_config: AnyProcessor | None = None,
         *,
         processor_type: "str | ProcessorType | None" = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Self:
         """Add a processor object, or one described by its type and fields; the same name replaces.
 
@@ -253,7 +262,7 @@ class DataDesignerConfigBuilder:
             if wanted is None:
                 kinds = ", ".join(ProcessorType)
                 raise BuilderConfigurationError(f"add_processor needs an object, or a processor_type of {kinds}")
-            processor_config = wanted(**kwargs)
+            processor_config = wanted.model_validate(kwargs)
         if not isinstance(processor_config, DropColumnsProcessorConfig | SchemaTransformProcessorConfig):
             raise BuilderConfigurationError(f"{type(processor_config).__name__} is no processor")
         before = next((p for p in self._processors if p.name == processor_config.name), None)
@@ -265,8 +274,8 @@ class DataDesignerConfigBuilder:
             self._mark_dropped(processor, drop=True)
         return self
 
-    def _mark_dropped(self, processor: Any, *, drop: bool) -> None:
-        for pattern in getattr(processor, "column_names", ()):
+    def _mark_dropped(self, processor: AnyProcessor, *, drop: bool) -> None:
+        for pattern in processor.column_names if isinstance(processor, DropColumnsProcessorConfig) else ():
             for name in fnmatch.filter(self._columns, pattern) if "*" in pattern else {pattern} & set(self._columns):
                 self._columns[name] = self._columns[name].model_copy(update={"drop": drop})
 
@@ -305,7 +314,7 @@ class DataDesignerConfigBuilder:
 
     def with_seed_dataset(
         self,
-        seed_source: Any,
+        seed_source: AnySeedSource,
         *,
         sampling_strategy: SamplingStrategy = SamplingStrategy.ORDERED,
         selection_strategy: IndexRange | PartitionBlock | None = None,

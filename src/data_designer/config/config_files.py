@@ -3,7 +3,6 @@
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from data_designer.config.yaml_text import read_yaml
@@ -14,7 +13,7 @@ _SECONDS = 10.0
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
-def read_config(config: Any) -> dict[str, Any]:
+def read_config(config: object) -> dict[str, object]:
     """The wrapped form (`data_designer`, `library_version`) of whatever describes a configuration.
 
     Raises:
@@ -47,7 +46,7 @@ def _read(path: Path) -> str:
         raise InvalidConfigError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
-def _text(text: str) -> Any:
+def _text(text: str) -> dict[str, object]:
     one_line = "\n" not in text.strip()
     if one_line and text.strip().endswith((".yaml", ".yml")):
         raise FileNotFoundError(f"there is no configuration file {text!r}")

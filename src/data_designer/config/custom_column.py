@@ -3,9 +3,9 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., object])
 
 _METADATA = "custom_column_metadata"
 
@@ -42,13 +42,13 @@ def custom_column_generator(
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
-            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            async def wrapper(*args: object, **kwargs: object) -> object:
                 return await function(*args, **kwargs)
 
         else:
 
             @functools.wraps(function)
-            def wrapper(*args: Any, **kwargs: Any) -> Any:
+            def wrapper(*args: object, **kwargs: object) -> object:
                 return function(*args, **kwargs)
 
         for target in (function, wrapper):
@@ -58,7 +58,7 @@ def custom_column_generator(
     return decorate
 
 
-def _check_parameters(function: Callable[..., Any]) -> None:
+def _check_parameters(function: Callable[..., object]) -> None:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [p.name for p in inspect.signature(function).parameters.values() if p.kind in kinds]
     called = getattr(function, "__name__", repr(function))

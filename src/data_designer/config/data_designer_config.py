@@ -11,11 +11,13 @@ from pydantic import Field, model_validator
 
 from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
 from data_designer.config.base import ConfigBase
+from data_designer.config.column_configs import CustomColumnConfig, SamplerColumnConfig
 from data_designer.config.column_types import ColumnConfigT
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig
 from data_designer.config.sampler_constraints import Constraint
+from data_designer.config.sampler_params import SamplerType, SubcategorySamplerParams
 from data_designer.config.seed import SeedConfig
 
 AnyProcessor = Annotated[
@@ -83,16 +85,19 @@ class DataDesignerConfig(Exportable):
 
     @model_validator(mode="after")
     def _subcategories_have_categories(self) -> "DataDesignerConfig":
-        by_name: dict[str, Any] = {column.name: column for column in self.columns}
+        by_name = {column.name: column for column in self.columns}
         for column in self.columns:
-            if column.column_type != "sampler" or column.sampler_type != "subcategory":
-                continue
-            parent = by_name.get(getattr(column.params, "category", ""))
-            if parent is not None and getattr(parent, "sampler_type", None) != "category":
+            match column:
+                case SamplerColumnConfig(params=SubcategorySamplerParams(category=category)):
+                    parent = by_name.get(category)
+                case _:
+                    continue
+            is_category = isinstance(parent, SamplerColumnConfig) and parent.sampler_type == SamplerType.CATEGORY
+            if parent is not None and not is_category:
                 raise ValueError(f"column '{column.name}': its category '{parent.name}' is no category sampler")
         return self
 
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, str | int]:
         """A digest of everything that decides what the data is; settings of how it is made are left out."""
         canonical = json.dumps(self._canonical(), sort_keys=True, separators=(",", ":"), default=str)
         digest = hashlib.sha256(canonical.encode()).hexdigest()
@@ -122,7 +127,7 @@ class DataDesignerConfig(Exportable):
             source.pop("token")
             source.pop("endpoint")
         for column, dumped in zip(self.columns, data["columns"], strict=True):
-            if column.column_type == "custom":
+            if isinstance(column, CustomColumnConfig):
                 function = column.generator_function
                 dumped["generator_function"] = [
                     getattr(function, name, None) for name in ("__name__", "__qualname__", "__module__")

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from data_designer.config.models import (
     ChatCompletionInferenceParams,
@@ -21,8 +20,8 @@ _PROVIDERS = {
     "openai": "https://api.openai.com/v1",
     "openrouter": "https://openrouter.ai/api/v1",
 }
-_EFFORT = {"reasoning_effort": "medium"}
-_CHAT: dict[tuple[str, str], tuple[str, float | None, float | None, dict[str, Any] | None]] = {
+_EFFORT: dict[str, object] = {"reasoning_effort": "medium"}
+_CHAT: dict[tuple[str, str], tuple[str, float | None, float | None, dict[str, object] | None]] = {
     ("nvidia", "text"): ("nvidia/nemotron-3-nano-30b-a3b", 1.0, 1.0, None),
     ("nvidia", "reasoning"): ("nvidia/nemotron-3-super-120b-a12b", 1.0, 0.95, _EFFORT),
     ("nvidia", "vision"): ("nvidia/nemotron-3-nano-omni-30b-a3b-reasoning", 0.60, 0.95, None),
@@ -33,7 +32,7 @@ _CHAT: dict[tuple[str, str], tuple[str, float | None, float | None, dict[str, An
     ("openrouter", "reasoning"): ("openai/gpt-oss-20b", 0.35, 0.95, None),
     ("openrouter", "vision"): ("nvidia/nemotron-3-nano-omni-30b-a3b-reasoning:free", 0.60, 0.95, None),
 }
-_EMBEDDING: dict[str, tuple[str, dict[str, Any] | None]] = {
+_EMBEDDING: dict[str, tuple[str, dict[str, object] | None]] = {
     "nvidia": ("nvidia/llama-nemotron-embed-1b-v2", {"input_type": "query"}),
     "openai": ("text-embedding-3-large", None),
     "openrouter": ("openai/text-embedding-3-large", None),
@@ -83,7 +82,7 @@ def default_models() -> list[ModelConfig]:
     return models
 
 
-def _read(name: str, key: str) -> list[Any] | None:
+def _read(name: str, key: str) -> list[object] | None:
     path = home() / name
     if not path.is_file():
         return None

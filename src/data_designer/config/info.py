@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from data_designer.config.models import ModelConfig, ModelProvider, without_credentials
 from data_designer.config.sampler_params import SAMPLER_PARAMS
 from data_designer.config.utils.info import InfoType
 from data_designer.terminal import as_it_is, console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Information:
 
     models: Sequence[ModelConfig] | None = None
     providers: Sequence[ModelProvider] | None = None
-    console: Any = field(default=None, repr=False)
+    console: "Console | None" = field(default=None, repr=False)
 
     def display(self, info_type: "str | InfoType", *, sampler_type: str | None = None) -> None:
         """Print a table. Raises ValueError where there is none of that kind."""

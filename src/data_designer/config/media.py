@@ -1,7 +1,8 @@
 """Media in columns that a model is shown beside the prompt."""
 
+from collections.abc import Hashable
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Discriminator, Tag, model_validator
 
@@ -32,10 +33,12 @@ class ModalityContext(BaseModel):
 
     @model_validator(mode="after")
     def _format_is_known(self) -> "ModalityContext":
-        name = f"{self.modality.value}_format"
-        if self.data_type == ModalityDataType.BASE64 and getattr(self, name, None) is None:
-            raise ValueError(f"{name} is needed when data_type is base64")
+        if self.data_type == ModalityDataType.BASE64 and self._format() is None:
+            raise ValueError(f"{self.modality.value}_format is needed when data_type is base64")
         return self
+
+    def _format(self) -> ImageFormat | AudioFormat | VideoFormat | None:
+        return None
 
 
 class ImageContext(ModalityContext):
@@ -44,12 +47,18 @@ class ImageContext(ModalityContext):
     modality: Literal[Modality.IMAGE] = Modality.IMAGE
     image_format: ImageFormat | None = None
 
+    def _format(self) -> ImageFormat | None:
+        return self.image_format
+
 
 class AudioContext(ModalityContext):
     """A recording."""
 
     modality: Literal[Modality.AUDIO] = Modality.AUDIO
     audio_format: AudioFormat | None = None
+
+    def _format(self) -> AudioFormat | None:
+        return self.audio_format
 
 
 class VideoContext(ModalityContext):
@@ -58,9 +67,13 @@ class VideoContext(ModalityContext):
     modality: Literal[Modality.VIDEO] = Modality.VIDEO
     video_format: VideoFormat | None = None
 
+    def _format(self) -> VideoFormat | None:
+        return self.video_format
 
-def _kind(value: Any) -> Any:
-    return value.get("modality", "image") if isinstance(value, dict) else getattr(value, "modality", None)
+
+def _kind(value: object) -> Hashable:
+    kind: Hashable = value.get("modality", "image") if isinstance(value, dict) else getattr(value, "modality", None)
+    return kind
 
 
 AnyContext = Annotated[

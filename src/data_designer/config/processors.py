@@ -35,7 +35,7 @@ class SchemaTransformProcessorConfig(ProcessorConfig):
 
     @field_validator("template")
     @classmethod
-    def _is_json(cls, template: dict[str, Any]) -> dict[str, Any]:
+    def _is_json(cls, template: dict[str, object]) -> dict[str, object]:
         try:
             json.dumps(template)
         except (TypeError, ValueError) as error:
@@ -44,7 +44,7 @@ class SchemaTransformProcessorConfig(ProcessorConfig):
         return template
 
 
-def _check_leaves(form: Any) -> None:
+def _check_leaves(form: object) -> None:
     match form:
         case str():
             check_syntax(form)

@@ -1,7 +1,8 @@
 """How plugin authors describe what their columns use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 Kind = Literal["local", "model", "custom_model"]
 _LENGTHS = {"local": 2, "model": 4, "custom_model": 4}
@@ -11,7 +12,7 @@ class SchedulingMetadataError(ValueError):
     """Scheduling metadata that cannot be."""
 
     def __init__(
-        self, *, code: str, message: str, fallback: Any = None, diagnostics: dict[str, Any] | None = None
+        self, *, code: str, message: str, fallback: object = None, diagnostics: Mapping[str, object] | None = None
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -27,7 +28,7 @@ class SchedulingMetadata:
     kind: Kind = "local"
     identity: tuple[str, ...] = ("local", "default")
     weight: int = 1
-    diagnostics: dict[str, Any] = field(default_factory=dict)
+    diagnostics: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in _LENGTHS:
@@ -56,7 +57,7 @@ class SchedulingMetadata:
         generation_kind: str,
         *,
         weight: int,
-        diagnostics: dict[str, Any] | None = None,
+        diagnostics: Mapping[str, object] | None = None,
     ) -> "SchedulingMetadata":
         """Requests to a model."""
         return cls("model", ("model", provider_name, model_id, generation_kind), weight, diagnostics or {})
@@ -69,7 +70,7 @@ class SchedulingMetadata:
         version: str,
         *,
         weight: int = 1,
-        diagnostics: dict[str, Any] | None = None,
+        diagnostics: Mapping[str, object] | None = None,
     ) -> "SchedulingMetadata":
         """Requests to a resource of a plugin's own."""
         return cls(

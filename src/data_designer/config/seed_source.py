@@ -4,13 +4,24 @@ import codecs
 import glob
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr, field_validator, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from data_designer.config.base import ConfigBase
 from data_designer.errors import InvalidFileFormatError, InvalidFilePathError
 from data_designer.object_storage import ObjectPath, Objects, is_url, location
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _DIVIDED = frozenset({".csv", ".tsv"})
 """Suffixes of files whose fields are divided by something, and have no types."""
@@ -93,12 +104,12 @@ class LocalFileSeedSource(SeedSource):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_defaults(self, dump: Any) -> dict[str, Any]:
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
         # Configurations that say nothing of it are written as they always were.
-        data: dict[str, Any] = dump(self)
+        data: dict[str, object] = dump(self)
         return data if self.read_options else {name: value for name, value in data.items() if name != "read_options"}
 
-    def model_post_init(self, _context: Any, /) -> None:
+    def model_post_init(self, _context: object, /) -> None:
         """Remember where the path leads now; the working directory may change."""
         self._runtime_path = str(location(self.path if is_url(self.path) else Path(self.path).expanduser()))
 
@@ -108,7 +119,7 @@ class LocalFileSeedSource(SeedSource):
         return self._runtime_path
 
     @classmethod
-    def from_dataframe(cls, df: Any, path: str) -> "LocalFileSeedSource":
+    def from_dataframe(cls, df: "DataFrame", path: str) -> "LocalFileSeedSource":
         """Write a DataFrame to a Parquet file and take it as the source."""
         place = location(path)
         if isinstance(place, ObjectPath):
@@ -203,7 +214,7 @@ class AgentRolloutSeedSource(SeedSource):
     file_pattern: str | None = None
     recursive: bool = True
 
-    def model_post_init(self, _context: Any, /) -> None:
+    def model_post_init(self, _context: object, /) -> None:
         """Check that there is a folder to read."""
         if self.path is None and _ROLLOUTS[self.format][0] is None:
             raise ValueError(f"format {self.format} has no default folder; give a path")

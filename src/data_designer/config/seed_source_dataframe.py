@@ -1,10 +1,15 @@
 """A DataFrame as a seed source."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
 from data_designer.config.seed_source import SeedSource
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+else:
+    DataFrame = Any  # Declaring does not import pandas.
 
 
 class DataFrameSeedSource(SeedSource):
@@ -13,11 +18,11 @@ class DataFrameSeedSource(SeedSource):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     seed_type: Literal["df"] = "df"
-    df: Any = Field(exclude=True, repr=False)
+    df: DataFrame = Field(exclude=True, repr=False)
 
     @field_validator("df")
     @classmethod
-    def _is_a_frame(cls, df: Any) -> Any:
+    def _is_a_frame(cls, df: object) -> object:
         import pandas as pd
 
         if not isinstance(df, pd.DataFrame):

@@ -36,12 +36,12 @@ class LocalCallableValidatorParams(ConfigBase):
     """Asks a function: DataFrame of target columns in, DataFrame with `is_valid` out."""
 
     validator_type: Literal["local_callable"] = "local_callable"
-    validation_function: Callable[..., Any]
+    validation_function: Callable[..., object]
     output_schema: dict[str, Any] | None = None
     """JSON schema of `{"data": [...]}`."""
 
     @field_serializer("validation_function")
-    def _by_name(self, function: Callable[..., Any]) -> str:
+    def _by_name(self, function: Callable[..., object]) -> str:
         return getattr(function, "__name__", type(function).__name__)
 
 

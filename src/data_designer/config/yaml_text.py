@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -20,7 +20,7 @@ _ODD_BASE = re.compile(r"[-+]?0[0-9_]|.*:")
 """Octal numbers (`0123`) and those of base 60 (`12:30`)."""
 
 
-def read_yaml(text: str, where: str) -> Any:
+def read_yaml(text: str, where: str) -> object:
     """Read a document.
 
     What YAML 1.1 makes of a word or number in a list, or of a key, that reads as a text (`NO`, `0123`, `12:30`) is

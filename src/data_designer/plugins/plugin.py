@@ -42,15 +42,15 @@ class Plugin(BaseModel):
     @property
     def name(self) -> str:
         """The discriminator value of its configuration class."""
-        field = self.config_cls.model_fields.get(_DISCRIMINATORS[self.plugin_type])
+        cls, discriminator = self.config_cls, _DISCRIMINATORS[self.plugin_type]
+        fields = cls.model_fields if isinstance(cls, type) and issubclass(cls, BaseModel) else {}
+        field = fields.get(discriminator)
         if field is None or get_origin(field.annotation) is not Literal or not isinstance(field.default, str):
-            raise ValueError(
-                f"{self.config_qualified_name} needs a literal '{_DISCRIMINATORS[self.plugin_type]}' with a default"
-            )
+            raise ValueError(f"{self.config_qualified_name} needs a literal '{discriminator}' with a default")
         return field.default
 
     @cached_property
-    def config_cls(self) -> Any:
+    def config_cls(self) -> object:
         """The configuration class. Raises PluginLoadError where it cannot be imported."""
         return _load(self.config_qualified_name)
 
@@ -60,7 +60,7 @@ class Plugin(BaseModel):
         return _load(self.impl_qualified_name)
 
 
-def _load(qualified_name: str) -> Any:
+def _load(qualified_name: str) -> object:
     module, _, name = qualified_name.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)

@@ -1,6 +1,6 @@
 """Statistics of one column of a finished dataset."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from data_designer.config.base import ConfigBase
 
@@ -49,7 +49,7 @@ class SamplerColumnStatistics(GeneralColumnStatistics):
 
     sampler_type: str
     distribution_type: Literal["categorical", "numerical", "text", "other", "unknown"]
-    distribution: dict[str, Any] | None = None
+    distribution: dict[str, object] | None = None
 
 
 class ValidationColumnStatistics(GeneralColumnStatistics):

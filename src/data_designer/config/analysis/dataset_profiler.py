@@ -1,7 +1,6 @@
 """What is known of a finished dataset."""
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, SerializeAsAny
 
@@ -16,7 +15,7 @@ class DatasetProfilerResults(ConfigBase):
     target_num_records: int
     column_statistics: list[SerializeAsAny[GeneralColumnStatistics]] = Field(default_factory=list)
     side_effect_column_names: list[str] | None = None
-    column_profiles: list[Any] | None = None
+    column_profiles: list[object] | None = None
 
     @property
     def percent_complete(self) -> float:

@@ -76,7 +76,7 @@ class SingleColumnConfig(ConfigBase, ABC):
         return "🎨"
 
     @model_validator(mode="after")
-    def _gate_does_not_refer_to_itself(self) -> "SingleColumnConfig":
+    def _is_not_skipped_by_itself(self) -> "SingleColumnConfig":
         if self.skip is not None:
             own = {self.name, *self.side_effect_columns}.intersection(self.skip.columns)
             if own:

@@ -351,7 +351,7 @@ class DataDesignerConfigBuilder:
         """The configuration as it stands in a file."""
         return BuilderConfig(data_designer=self.build())
 
-    def write_config(self, path: "str | Path", indent: int = 2, **kwargs: Any) -> None:
+    def write_config(self, path: "str | Path", indent: int = 2, **kwargs: object) -> None:
         """Write the configuration to a `.yaml`, `.yml` or `.json` file.
 
         Raises:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Hashable
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Discriminator, Field, Tag, field_serializer, field_validator, model_validator
+from pydantic import BaseModel, Field, field_serializer, field_validator, model_validator
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import DecimalSchema
 
@@ -399,24 +399,34 @@ def column_kind(value: object) -> Hashable:
     return kind
 
 
-BUILT_IN_COLUMNS: tuple[type[SingleColumnConfig], ...] = (
-    SeedDatasetColumnConfig, SamplerColumnConfig, LLMTextColumnConfig, LLMCodeColumnConfig, LLMStructuredColumnConfig,
-    LLMJudgeColumnConfig, EmbeddingColumnConfig, ImageColumnConfig, ValidationColumnConfig, ExpressionColumnConfig,
-    CustomColumnConfig,
-)  # fmt: skip
-"""In the order in which reports show them."""
+class BuiltInColumnType(StrEnum):
+    """Kinds of columns."""
 
-BuiltInColumnT = Annotated[
-    Annotated[SeedDatasetColumnConfig, Tag("seed-dataset")]
-    | Annotated[SamplerColumnConfig, Tag("sampler")]
-    | Annotated[LLMTextColumnConfig, Tag("llm-text")]
-    | Annotated[LLMCodeColumnConfig, Tag("llm-code")]
-    | Annotated[LLMStructuredColumnConfig, Tag("llm-structured")]
-    | Annotated[LLMJudgeColumnConfig, Tag("llm-judge")]
-    | Annotated[EmbeddingColumnConfig, Tag("embedding")]
-    | Annotated[ImageColumnConfig, Tag("image")]
-    | Annotated[ValidationColumnConfig, Tag("validation")]
-    | Annotated[ExpressionColumnConfig, Tag("expression")]
-    | Annotated[CustomColumnConfig, Tag("custom")],
-    Discriminator(column_kind),
-]
+    SAMPLER = "sampler"
+    LLM_TEXT = "llm-text"
+    LLM_CODE = "llm-code"
+    LLM_STRUCTURED = "llm-structured"
+    LLM_JUDGE = "llm-judge"
+    EXPRESSION = "expression"
+    VALIDATION = "validation"
+    SEED_DATASET = "seed-dataset"
+    EMBEDDING = "embedding"
+    IMAGE = "image"
+    CUSTOM = "custom"
+
+
+BuiltInColumnT = (
+    SeedDatasetColumnConfig
+    | SamplerColumnConfig
+    | LLMTextColumnConfig
+    | LLMCodeColumnConfig
+    | LLMStructuredColumnConfig
+    | LLMJudgeColumnConfig
+    | EmbeddingColumnConfig
+    | ImageColumnConfig
+    | ValidationColumnConfig
+    | ExpressionColumnConfig
+    | CustomColumnConfig
+)
+BUILT_IN_COLUMNS: tuple[type[SingleColumnConfig], ...] = get_args(BuiltInColumnT)
+"""In the order in which reports show them."""

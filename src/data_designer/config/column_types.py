@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Union
 from pydantic import Discriminator, Tag
 
 from data_designer.config.base import SingleColumnConfig
-from data_designer.config.column_configs import BUILT_IN_COLUMNS, BuiltInColumnT, column_kind
+from data_designer.config.column_configs import BUILT_IN_COLUMNS, BuiltInColumnT, BuiltInColumnType, column_kind
 from data_designer.config.sampler_params import SAMPLER_PARAMS, SamplerType
 from data_designer.errors import InvalidConfigError, InvalidEnumValueError
 from data_designer.plugins import Plugin, PluginType
@@ -56,25 +56,9 @@ COLUMN_CLASSES = _BUILT_IN | {name: cls for name, plugin in COLUMN_PLUGINS.items
 """Column type to its class, in the order in which reports show them."""
 
 
-class _ColumnType(StrEnum):
-    """Kinds of columns."""
-
-    SAMPLER = "sampler"
-    LLM_TEXT = "llm-text"
-    LLM_CODE = "llm-code"
-    LLM_STRUCTURED = "llm-structured"
-    LLM_JUDGE = "llm-judge"
-    EXPRESSION = "expression"
-    VALIDATION = "validation"
-    SEED_DATASET = "seed-dataset"
-    EMBEDDING = "embedding"
-    IMAGE = "image"
-    CUSTOM = "custom"
-
-
 if TYPE_CHECKING:
     ColumnConfigT = BuiltInColumnT
-    DataDesignerColumnType = _ColumnType
+    DataDesignerColumnType = BuiltInColumnType
 else:
     ColumnConfigT = Annotated[
         Union[tuple(Annotated[cls, Tag(kind)] for kind, cls in COLUMN_CLASSES.items())],  # noqa: UP007 - it is computed
@@ -82,7 +66,7 @@ else:
     ]
     DataDesignerColumnType = StrEnum(
         "DataDesignerColumnType",
-        {kind.name: kind.value for kind in _ColumnType} | {_member(name): name for name in COLUMN_PLUGINS},
+        {kind.name: kind.value for kind in BuiltInColumnType} | {_member(name): name for name in COLUMN_PLUGINS},
         module=__name__,
     )
 

@@ -2,7 +2,7 @@
 
 import math
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Tag
 
@@ -43,9 +43,9 @@ class ColumnInequalityConstraint(ConfigBase):
     operator: InequalityOperator
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if not isinstance(value, dict):
-        return str(value.constraint_type)
+        return str(getattr(value, "constraint_type", None))
     given = value.get("constraint_type")
     if given is not None:
         return str(given)

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, field_validator, model_validator
 
 from data_designer.config.base import ConfigBase
 from data_designer.config.locales import FAKER_LOCALES, MANAGED_LOCALES
@@ -248,35 +248,25 @@ def _known(locale: str, locales: frozenset[str]) -> str:
     return locale
 
 
-def _kind(value: Any) -> Any:
-    return value.get("sampler_type") if isinstance(value, dict) else getattr(value, "sampler_type", None)
-
-
 SamplerParams = Annotated[
-    Annotated[BernoulliSamplerParams, Tag("bernoulli")]
-    | Annotated[BernoulliMixtureSamplerParams, Tag("bernoulli_mixture")]
-    | Annotated[BinomialSamplerParams, Tag("binomial")]
-    | Annotated[CategorySamplerParams, Tag("category")]
-    | Annotated[DatetimeSamplerParams, Tag("datetime")]
-    | Annotated[GaussianSamplerParams, Tag("gaussian")]
-    | Annotated[PersonSamplerParams, Tag("person")]
-    | Annotated[PersonFromFakerSamplerParams, Tag("person_from_faker")]
-    | Annotated[PoissonSamplerParams, Tag("poisson")]
-    | Annotated[ScipySamplerParams, Tag("scipy")]
-    | Annotated[SubcategorySamplerParams, Tag("subcategory")]
-    | Annotated[TimeDeltaSamplerParams, Tag("timedelta")]
-    | Annotated[UniformSamplerParams, Tag("uniform")]
-    | Annotated[UUIDSamplerParams, Tag("uuid")],
-    Discriminator(_kind),
+    BernoulliSamplerParams
+    | BernoulliMixtureSamplerParams
+    | BinomialSamplerParams
+    | CategorySamplerParams
+    | DatetimeSamplerParams
+    | GaussianSamplerParams
+    | PersonSamplerParams
+    | PersonFromFakerSamplerParams
+    | PoissonSamplerParams
+    | ScipySamplerParams
+    | SubcategorySamplerParams
+    | TimeDeltaSamplerParams
+    | UniformSamplerParams
+    | UUIDSamplerParams,
+    Discriminator("sampler_type"),
 ]
 
 SAMPLER_PARAMS: dict[str, type[ConfigBase]] = {
-    cls.model_fields["sampler_type"].default: cls
-    for cls in (
-        BernoulliSamplerParams, BernoulliMixtureSamplerParams, BinomialSamplerParams, CategorySamplerParams,
-        DatetimeSamplerParams, GaussianSamplerParams, PersonSamplerParams, PersonFromFakerSamplerParams,
-        PoissonSamplerParams, ScipySamplerParams, SubcategorySamplerParams, TimeDeltaSamplerParams,
-        UniformSamplerParams, UUIDSamplerParams,
-    )
-}  # fmt: skip
+    cls.model_fields["sampler_type"].default: cls for cls in get_args(get_args(SamplerParams)[0])
+}
 """Sampler type to the class of its parameters."""

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from data_designer.columns.samplers.checks import check_samplers
-from data_designer.columns.samplers.program import Constraint
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import (
     ColumnInequalityConstraint,
+    Constraint,
     InequalityOperator,
     ScalarInequalityConstraint,
 )

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from data_designer.columns.samplers.program import Constraint, SamplersProgram
+from data_designer.columns.samplers.program import SamplersProgram
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import (
     ColumnInequalityConstraint,
+    Constraint,
     InequalityOperator,
     ScalarInequalityConstraint,
 )

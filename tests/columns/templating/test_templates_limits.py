@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data_designer.columns.expression import ExpressionProgram
-from data_designer.columns.samplers.program import condition_names
+from data_designer.columns.samplers.conditions import condition_names
 from data_designer.columns.templating import costs, jsonpath, metering
 from data_designer.columns.templating.skip_conditions import SkipCondition
 from data_designer.columns.templating.templates import compile_json_template, compile_template, template_violations

@@ -1,40 +1,23 @@
 """What is wrong with sampler columns, found before anything is drawn."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from data_designer.columns.samplers.distributions import compiled, seconds
-from data_designer.columns.samplers.program import (
-    MOMENTS,
-    UNCONVERTED,
-    Constraint,
-    condition_names,
-    converted,
-    depends_on,
-)
+from data_designer.columns.samplers.conditions import condition_names
+from data_designer.columns.samplers.conversion import CONVERSIONS
+from data_designer.columns.samplers.program import depends_on
+from data_designer.columns.samplers.registry import all_params, listed, sampler_of
+from data_designer.columns.samplers.sampler import CONVERTED, Holds, Known
 from data_designer.config.column_configs import SamplerColumnConfig
-from data_designer.config.sampler_constraints import ColumnInequalityConstraint, ScalarInequalityConstraint
-from data_designer.config.sampler_params import (
-    BernoulliMixtureSamplerParams,
-    BinomialSamplerParams,
-    DatetimeSamplerParams,
-    GaussianSamplerParams,
-    PersonSamplerParams,
-    PoissonSamplerParams,
-    ScipySamplerParams,
-    SubcategorySamplerParams,
-    TimeDeltaSamplerParams,
-    UniformSamplerParams,
+from data_designer.config.sampler_constraints import (
+    ColumnInequalityConstraint,
+    Constraint,
+    ScalarInequalityConstraint,
 )
-from data_designer.errors import InvalidSamplerParamsError, UserJinjaTemplateSyntaxError
+from data_designer.config.sampler_params import SamplerParams
+from data_designer.errors import UserJinjaTemplateSyntaxError
 
 Found = tuple[str, str]
 """Column, and what is wrong with it."""
-
-_Known = Mapping[str, SamplerColumnConfig]
-
-_CONVERSIONS = frozenset({"int", "float", "str"})
 
 
 def check_samplers(configs: Sequence[SamplerColumnConfig], constraints: Sequence[Constraint]) -> list[Found]:
@@ -49,16 +32,12 @@ def check_samplers(configs: Sequence[SamplerColumnConfig], constraints: Sequence
         wrong = [*_syntax(config)]
         unparsed |= bool(wrong)
         wrong += [*_names(config, known), *_conversion(config)]
-        for params in _all_params(config):
-            wrong += [*_kind(params, config), *_ranges(params), *_distribution(params), *_parents(params, known)]
+        for params in all_params(config):
+            wrong += [*_kind(params, config), *sampler_of(params).check(params, known)]
         found.extend((config.name, message) for message in dict.fromkeys(wrong))
     found.extend(_constraints(constraints, known))
     found.extend(_contradictions(constraints))
     return found if unparsed else [*found, *_circles(configs, constraints)]
-
-
-def _all_params(config: SamplerColumnConfig) -> list[Any]:
-    return [config.params, *config.conditional_params.values()]
 
 
 def _syntax(config: SamplerColumnConfig) -> Iterator[str]:
@@ -70,7 +49,7 @@ def _syntax(config: SamplerColumnConfig) -> Iterator[str]:
             yield f"the condition {condition!r} is no expression: {reason}; write it without braces"
 
 
-def _names(config: SamplerColumnConfig, known: _Known) -> Iterator[str]:
+def _names(config: SamplerColumnConfig, known: Known) -> Iterator[str]:
     for condition in config.conditional_params:
         try:
             names = condition_names(condition)
@@ -80,96 +59,30 @@ def _names(config: SamplerColumnConfig, known: _Known) -> Iterator[str]:
             yield f"the condition {condition!r} refers to '{name}', which is no sampler column"
 
 
-def _kind(params: Any, config: SamplerColumnConfig) -> Iterator[str]:
-    if str(params.sampler_type) != str(config.sampler_type):
+def _kind(params: SamplerParams, config: SamplerColumnConfig) -> Iterator[str]:
+    if params.sampler_type != config.sampler_type:
         yield f"sampler_type is {config.sampler_type}, but its params are those of {params.sampler_type}"
-    if isinstance(params, PersonSamplerParams):
-        yield (
-            f"there is no managed person data for locale {params.locale} in this version; "
-            "take sampler_type person_from_faker"
-        )
-
-
-def _ranges(params: Any) -> Iterator[str]:
-    match params:
-        case UniformSamplerParams(low=low, high=high) if not math.isfinite(high - low):
-            yield f"low ({low:g}) and high ({high:g}) must be finite, and so must the range between them"
-        case UniformSamplerParams(low=low, high=high) if low > high:
-            yield f"low ({low:g}) is greater than high ({high:g})"
-        case GaussianSamplerParams(mean=mean, stddev=stddev) if not (math.isfinite(mean) and math.isfinite(stddev)):
-            yield f"mean ({mean:g}) and stddev ({stddev:g}) must be finite"
-        case GaussianSamplerParams(stddev=stddev) if stddev < 0:
-            yield f"stddev ({stddev:g}) is negative"
-        case DatetimeSamplerParams(start=start, end=end) if seconds(start) >= seconds(end):
-            yield f"start ({start}) is not before end ({end})"
-        case _:
-            pass
-
-
-def _distribution(params: Any) -> Iterator[str]:
-    if not isinstance(
-        params, ScipySamplerParams | BernoulliMixtureSamplerParams | BinomialSamplerParams | PoissonSamplerParams
-    ):
-        return
-    try:
-        compiled(params)
-    except InvalidSamplerParamsError as error:
-        yield str(error)
-
-
-def _parents(params: Any, known: _Known) -> Iterator[str]:
-    match params:
-        case SubcategorySamplerParams():
-            yield from _subcategory(params, known)
-        case TimeDeltaSamplerParams(reference_column_name=name):
-            if name not in known or str(known[name].sampler_type) not in MOMENTS:
-                yield f"its reference column '{name}' is no datetime sampler"
-        case _:
-            pass
-
-
-def _subcategory(params: SubcategorySamplerParams, known: _Known) -> Iterator[str]:
-    parent = known.get(params.category)
-    if parent is None or str(parent.sampler_type) != "category":
-        yield f"its category '{params.category}' is no category sampler"
-        return
-    values = {str(value) for value in _values(parent)}
-    for missing in sorted(values - set(params.values)):
-        yield f"there are no subcategories for '{missing}' of '{params.category}'"
-    for extra in sorted(set(params.values) - values):
-        yield f"'{extra}' is no value of '{params.category}'"
-    for empty in sorted(name for name, options in params.values.items() if not options):
-        yield f"the subcategories of '{empty}' are empty"
-
-
-def _values(config: SamplerColumnConfig) -> list[Any]:
-    """All values a category or subcategory can come to, before conversion."""
-    values: list[Any] = []
-    for params in _all_params(config):
-        given = getattr(params, "values", [])
-        values.extend(given if isinstance(given, list) else [value for some in given.values() for value in some])
-    return values
 
 
 def _conversion(config: SamplerColumnConfig) -> Iterator[str]:
-    kind, convert = str(config.sampler_type), config.convert_to
-    if convert is None or kind in UNCONVERTED:
+    holds, convert = sampler_of(config).holds, config.convert_to
+    if convert is None:
         return
-    if kind in MOMENTS:
-        if "%" not in convert:
-            yield f"convert_to of a {kind} is a strftime pattern such as %Y-%m-%d, not {convert!r}"
+    if holds is Holds.MOMENTS and "%" not in convert:
+        yield f"convert_to of a {config.sampler_type} is a strftime pattern such as %Y-%m-%d, not {convert!r}"
+    if holds not in CONVERTED:
         return
-    if convert not in _CONVERSIONS:
+    if convert not in CONVERSIONS:
         yield f"convert_to is one of int, float, str; not {convert!r}"
         return
-    for value in _values(config):
+    for value in listed(config):
         try:
-            converted(value, convert)
+            CONVERSIONS[convert](value)
         except ValueError:
             yield f"its value {value!r} cannot be converted to {convert}; leave convert_to away or change the value"
 
 
-def _constraints(constraints: Sequence[Constraint], known: _Known) -> Iterator[Found]:
+def _constraints(constraints: Sequence[Constraint], known: Known) -> Iterator[Found]:
     for constraint in constraints:
         target = constraint.target_column
         sides = [target, constraint.rhs] if isinstance(constraint, ColumnInequalityConstraint) else [target]
@@ -210,15 +123,11 @@ _ORDERLESS = frozenset({"people", "numbers and texts"})
 
 def _nature(config: SamplerColumnConfig) -> str:
     """What the values of a column are when constraints compare them."""
-    match str(config.sampler_type):
-        case kind if kind in MOMENTS:
-            return "moments"
-        case "uuid":
-            return "texts"
-        case "person" | "person_from_faker":
-            return "people"
-        case "category" | "subcategory" if config.convert_to is None:
-            texts = {isinstance(value, str) for value in _values(config)}
+    match sampler_of(config).holds:
+        case (Holds.MOMENTS | Holds.TEXTS | Holds.PEOPLE) as holds:
+            return holds.value
+        case Holds.LISTED if config.convert_to is None:
+            texts = {isinstance(value, str) for value in listed(config)}
             return "numbers and texts" if len(texts) > 1 else "texts" if True in texts else "numbers"
         case _:
             return "texts" if config.convert_to == "str" else "numbers"

@@ -1,10 +1,17 @@
-"""People made up by Faker, each the same for the same key."""
+"""Samplers of people: those of Faker, each the same for the same key."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
-from data_designer.config.sampler_params import PersonFromFakerSamplerParams
+from data_designer.columns.random_streams import Indices, words
+from data_designer.columns.samplers.sampler import Draw, Drawn, Holds, Known, Others, Sampler, objects
+from data_designer.config.sampler_params import PersonFromFakerSamplerParams, PersonSamplerParams
+from data_designer.errors import InvalidSamplerParamsError
+
+if TYPE_CHECKING:
+    from faker import Generator
 
 REFERENCE_YEAR = 2025
 """Ages are those of the first of January of this year, so that a dataset does not depend on the day it was made."""
@@ -17,14 +24,14 @@ _FIELDS = ("stem", "business", "education", "arts_humanities", "stem_related")
 
 
 @cache
-def _faker(locale: str) -> Any:
+def _faker(locale: str) -> "Generator":
     from faker import Factory
 
     # A bare generator: the class users know looks its locale up again at every call.
     return Factory.create(locale)
 
 
-def person(params: PersonFromFakerSamplerParams, key: int) -> dict[str, Any]:
+def person(params: PersonFromFakerSamplerParams, key: int) -> dict[str, str | int | None]:
     """A person whose every field follows from the key; fields a locale lacks are None."""
     fake = _faker(params.locale)
     fake.seed_instance(key)
@@ -59,7 +66,7 @@ def person(params: PersonFromFakerSamplerParams, key: int) -> dict[str, Any]:
     }
 
 
-def _get(fake: Any, *names: str) -> str | None:
+def _get(fake: object, *names: str) -> str | None:
     for name in names:
         method = getattr(fake, name, None)
         if method is not None:
@@ -68,3 +75,25 @@ def _get(fake: Any, *names: str) -> str | None:
             except (AttributeError, ValueError):
                 continue
     return None
+
+
+def _person_from_faker(params: PersonFromFakerSamplerParams) -> Draw:
+    def draw(stream: int, rows: Indices, _: Others) -> Drawn:
+        return objects([person(params, word) for word in words(stream, rows).tolist()])
+
+    return draw
+
+
+def _person(params: PersonSamplerParams) -> Draw:
+    raise InvalidSamplerParamsError(f"nothing draws samplers of type '{params.sampler_type}'")
+
+
+def _check_person(params: PersonSamplerParams, _: Known) -> Iterator[str]:
+    yield (
+        f"there is no managed person data for locale {params.locale} in this version; "
+        "take sampler_type person_from_faker"
+    )
+
+
+PERSON = Sampler(PersonSamplerParams, Holds.PEOPLE, _person, _check_person)
+PERSON_FROM_FAKER = Sampler(PersonFromFakerSamplerParams, Holds.PEOPLE, _person_from_faker)

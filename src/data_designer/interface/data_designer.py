@@ -342,7 +342,7 @@ class DataDesigner:
     def _around(self, column_cache: StoredDataset | None = None) -> CompileContext:
         run = self._run_config
         if column_cache is not None and run.seed is None:
-            run = run.model_copy(update={"seed": column_cache.metadata.get("seed")})
+            run = run.model_copy(update={"seed": column_cache.metadata.seed})
         return CompileContext(self._providers, run, self._secret_resolver, self._default_provider, self._simulate)
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Prepared:
@@ -411,7 +411,8 @@ class DataDesigner:
             with suppress(OSError):  # What is left over does no harm, and goes the next time.
                 promote(store)
                 store.tidy()
-            totals = metadata.write(final=True)
+            totals = metadata.write()
+            metadata.finish(totals)
         return self._finished(builder, opened, ArtifactStorage(store, dataset_name), totals, report)
 
     def _run(self, opened: Opened, plan: Plan, watched: "_Watched") -> tuple[Opened, RunReport]:

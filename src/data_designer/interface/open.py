@@ -2,24 +2,26 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+
+from pydantic import JsonValue
 
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.dataset.column_cache import ColumnCache, reusable
 from data_designer.engine.dataset.files import files_at
 from data_designer.engine.dataset.intact import refuse_damage
 from data_designer.engine.dataset.layout import DROPPED, METADATA, PARQUET
+from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface.code_changes import code_differences, other_packages
 from data_designer.interface.compile import Checked, CompileContext, Prepared, prepare
-from data_designer.interface.metadata import Provenance, stored_geometry, stored_request, stored_spending
+from data_designer.interface.metadata import Provenance
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.admission.budget_lease import NOTHING, Amount
 from data_designer.object_storage import Location, location
@@ -113,8 +115,8 @@ def _resume(store: Store, checked: Checked, around: CompileContext, wanted: Data
         stored = _stored(store)
         if stored is None:
             return _begun(store, _prepared_anew(checked, around, wanted), wanted)
-        seed = around.run.seed if around.run.seed is not None else stored["seed"]
-        prepared = prepare(checked, around, stored_geometry(stored), seed=seed, seed_data=wanted.provenance.seed_data)
+        seed = around.run.seed if around.run.seed is not None else stored.seed
+        prepared = prepare(checked, around, stored.geometry, seed=seed, seed_data=wanted.provenance.seed_data)
         different = list(differences(store, stored, prepared, wanted.provenance))
         if not different:
             geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
@@ -122,14 +124,15 @@ def _resume(store: Store, checked: Checked, around: CompileContext, wanted: Data
             refuse_damage(store, but_for_holes=True)
             store.recover()
             declared = _kept_declaration(store, stored, wanted.provenance.declared)
-            provenance = replace(
-                wanted.provenance, declared=declared, reuse=wanted.provenance.reuse or stored.get("reuse")
-            )
+            reuse = wanted.provenance.reuse or stored.reuse
+            provenance = replace(wanted.provenance, declared=declared, reuse=reuse)
             resume_point = store.resume_point(geometry)
             for line in other_packages(stored, prepared.plan):
                 logger.warning("dataset=%s: %s", store.path, line)
-            requested, spent = wanted.num_records, stored_spending(stored)
-            return Opened(store, prepared, provenance, resume_point, resumed=True, requested=requested, spent=spent)
+            requested = wanted.num_records
+            return Opened(
+                store, prepared, provenance, resume_point, resumed=True, requested=requested, spent=stored.spent
+            )
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
         if wanted.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
@@ -159,11 +162,11 @@ class released_on_error:  # noqa: N801 - reads as the statement it is
             self._store.lock = None
 
 
-def _stored(store: Store) -> dict[str, Any] | None:
+def _stored(store: Store) -> Metadata | None:
     """The metadata of what is there; None where a run died before it wrote any.
 
     Raises:
-        DatasetGenerationError: they are damaged, or missing though there are batches.
+        DatasetGenerationError: they are damaged or of another version, or missing though there are batches.
     """
     if not store.files.exists(METADATA):
         if store.batches():
@@ -173,23 +176,18 @@ def _stored(store: Store) -> dict[str, Any] | None:
             )
         return None
     try:
-        stored = store.read_metadata()
-        stored_geometry(stored)
-        int(stored["seed"])
+        return store.read_metadata()
     except ArtifactStorageError as error:
         raise DatasetGenerationError(str(error)) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetGenerationError(f"{store.path / METADATA} is of another version: {error!r}") from error
-    return stored
 
 
-def _geometry(stored: Mapping[str, Any], num_records: int, buffer_size: int) -> Geometry:
+def _geometry(stored: Metadata, num_records: int, buffer_size: int) -> Geometry:
     """The geometry with the records that are asked for.
 
     Raises:
         DatasetGenerationError: there would be fewer, or those that are there would be cut otherwise.
     """
-    geometry, requested = stored_geometry(stored), stored_request(stored)
+    geometry, requested = stored.geometry, stored.requested_num_records
     if num_records < requested:
         raise DatasetGenerationError(
             f"num_records={num_records} is fewer than the {requested} that this dataset is to have; "
@@ -203,65 +201,72 @@ def _geometry(stored: Mapping[str, Any], num_records: int, buffer_size: int) -> 
     return geometry.extended(geometry.num_records + num_records - requested, buffer_size)
 
 
-def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, provenance: Provenance) -> Iterator[str]:
+def differences(store: Store, stored: Metadata, prepared: Prepared, provenance: Provenance) -> Iterator[str]:
     """What of a dataset would have another meaning now, a line each."""
     plan = prepared.plan
     current = plan.config.fingerprint()
-    if stored.get("config_hash_version") != current["config_hash_version"]:
-        yield f"the dataset is of another version ({stored.get('config_hash_version')})"
-    elif stored.get("config_hash") != current["config_hash"]:
-        found = list(_changes(_declared_before(store, stored), json.loads(provenance.declared)["data_designer"], ""))
+    if stored.config_hash_version != current["config_hash_version"]:
+        yield f"the dataset is of another version ({stored.config_hash_version})"
+    elif stored.config_hash != current["config_hash"]:
+        found = list(_changes(_declared_before(store, stored), _configuration(provenance.declared), ""))
         yield from found or [_NOT_DECLARED]
-    if stored.get("seed") != plan.seed:
-        yield f"seed: {stored.get('seed')} -> {plan.seed}"
-    if stored.get("seed_data") != provenance.seed_data:
+    if stored.seed != plan.seed:
+        yield f"seed: {stored.seed} -> {plan.seed}"
+    if stored.seed_data != provenance.seed_data:
         yield "the rows of the seed dataset"
-    if stored.get("preserve_dropped_columns") != plan.run.preserve_dropped_columns:
-        before = stored.get("preserve_dropped_columns")
-        yield f"preserve_dropped_columns: {before} -> {plan.run.preserve_dropped_columns}"
+    before, now = stored.preserve_dropped_columns, plan.run.preserve_dropped_columns
+    if before != now:
+        yield f"preserve_dropped_columns: {before} -> {now}"
     yield from code_differences(stored, plan)
 
 
-def _kept_declaration(store: Store, stored: Mapping[str, Any], declared: bytes) -> bytes:
+def _kept_declaration(store: Store, stored: Metadata, declared: bytes) -> bytes:
     """What was declared at first; where that is damaged, what is declared now, which means the same."""
     with suppress(OSError, DamagedError):
-        return store.declaration(stored.get("builder_config_sha256"))
+        return store.declaration(stored.builder_config_sha256)
     store.write_builder_config(declared)
     return declared
 
 
-def _declared_before(store: Store, stored: Mapping[str, Any]) -> Any:
+def _declared_before(store: Store, stored: Metadata) -> JsonValue:
     """The configuration beside the data. Raises DatasetGenerationError where it is damaged."""
     try:
-        return json.loads(store.declaration(stored.get("builder_config_sha256")))["data_designer"]
+        return _configuration(store.declaration(stored.builder_config_sha256))
     except OSError:
         return {}
     except DamagedError as error:
         raise DatasetGenerationError(str(error)) from error
 
 
-def _changes(before: Any, now: Any, where: str) -> Iterator[str]:
+def _configuration(declared: bytes) -> JsonValue:
+    configuration: JsonValue = json.loads(declared)["data_designer"]
+    return configuration
+
+
+def _changes(before: JsonValue, now: JsonValue, where: str) -> Iterator[str]:
     """Where two JSON values differ, named as a reader would."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*before, *now]):
             yield from _changes(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
-    elif isinstance(before, list) and isinstance(now, list) and _named(before) and _named(now):
-        yield from _changes(_by_name(before), _by_name(now), where)
-        if [*_by_name(before)] != [*_by_name(now)] and {*_by_name(before)} == {*_by_name(now)}:
+        return
+    old, new = _by_name(before), _by_name(now)
+    if old is not None and new is not None:
+        yield from _changes(old, new, where)
+        if [*old] != [*new] and {*old} == {*new}:
             yield f"{where}: another order"
     elif before != now:
         yield f"{where}: {_short(before)} -> {_short(now)}"
 
 
-def _named(items: Sequence[Any]) -> bool:
-    return all(isinstance(item, dict) and ("name" in item or "alias" in item) for item in items)
+def _by_name(items: JsonValue) -> dict[str, JsonValue] | None:
+    """A list of things that have names, by these; None for anything else."""
+    if not isinstance(items, list):
+        return None
+    named = [item for item in items if isinstance(item, dict) and ("name" in item or "alias" in item)]
+    return {str(item.get("name", item.get("alias"))): item for item in named} if len(named) == len(items) else None
 
 
-def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    return {str(item.get("name", item.get("alias"))): item for item in items}
-
-
-def _short(value: Any) -> str:
+def _short(value: JsonValue) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
@@ -284,16 +289,16 @@ def with_column_cache(opened: Opened, *, required: bool = False) -> Opened:
         return opened
     stored = StoredDataset.at(opened.provenance.reuse)
     plan = opened.prepared.plan
-    if stored.metadata.get("seed") != plan.seed:
+    if stored.metadata.seed != plan.seed:
         raise DatasetGenerationError(
-            f"the dataset {stored.path} was made with seed {stored.metadata.get('seed')}, this one with {plan.seed}: "
+            f"the dataset {stored.path} was made with seed {stored.metadata.seed}, this one with {plan.seed}: "
             "no record of theirs is the same; leave the seed out, and the other's is taken"
         )
     try:
         refuse_damage(Store.at(stored.path), (PARQUET, DROPPED))
     except ArtifactStorageError as error:
         raise ArtifactStorageError(f"the dataset {stored.path}, which is to be reused: {error}") from error
-    parts = reusable(plan, stored.metadata.get("fingerprints") or {})
+    parts = reusable(plan, stored.metadata.fingerprints)
     costly = [step.name for step in plan.steps if step.pool != LOCAL]
     taken = sorted(part.names[0] for part in parts.values())
     for line in (*code_differences(stored.metadata, plan, shared=True), *other_packages(stored.metadata, plan)):

@@ -45,7 +45,7 @@ class Verdict:
     """Files of a batch that a run has not committed, or not yet; a resume clears them away."""
 
 
-def verify(store: Store, geometry: Geometry, builder_config_sha256: str) -> Verdict:
+def verify(store: Store, geometry: Geometry, builder_config_sha256: str | None) -> Verdict:
     """Read every file of a dataset and compare it with what was committed."""
     verdict = Verdict()
     try:

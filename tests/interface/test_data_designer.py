@@ -13,6 +13,7 @@ import pytest
 from tests.fakes import NOWHERE, designer, model
 
 import data_designer.config as dd
+from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, InvalidConfigError, InvalidFileFormatError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError
 
@@ -66,6 +67,17 @@ def test_settings_that_are_none_are_refused(tmp_path: Path) -> None:
     """A dict would only be noticed where a setting is read."""
     with pytest.raises(InvalidConfigError, match="a RunConfig is needed, not dict"):
         designer(NOWHERE, tmp_path).set_run_config({"seed": 1})  # type: ignore[arg-type]
+
+
+def test_receipts_are_read_once_for_each_time_that_metadata_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start, after the first batch, and at the end, where files are given one schema too."""
+    reads = []
+    read = Store.receipts
+    monkeypatch.setattr(Store, "receipts", lambda store: reads.append(len(store.batches())) or read(store))
+    designer(NOWHERE, tmp_path).create(topics(), num_records=20, dataset_name="d")
+    assert reads == [0, 1, 3]
 
 
 def test_the_layout_on_disk_and_every_way_to_read_it_agree(simulated: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from data_designer.config.run_config import ResumeMode
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.layout import PARQUET, PROCESSED
 from data_designer.engine.dataset.metadata import Metadata
@@ -14,6 +15,7 @@ from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import Totals, total
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.admission.budget_lease import NOTHING, Amount
+from data_designer.object_storage import Location
 from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
@@ -41,16 +43,25 @@ class Provenance:
     """The file and arguments that the command line was given, if it was."""
 
 
+@dataclass(frozen=True, slots=True)
+class DatasetRequest:
+    """What a dataset is opened for."""
+
+    num_records: int
+    dataset_name: str
+    root: Location
+    """The folder of all datasets."""
+    resume: ResumeMode
+    provenance: Provenance
+
+
 @dataclass(slots=True)
 class MetadataWriter:
     """An observer that keeps the metadata of one dataset."""
 
     store: Store
     plan: Plan
-    name: str
-    provenance: Provenance
-    requested: int
-    """Records that were asked for."""
+    request: DatasetRequest
     on_batch: OnBatchComplete | None = None
     spent: Amount = NOTHING
     """What is gone of a budget, as far as it is known."""
@@ -88,19 +99,19 @@ class MetadataWriter:
         self.store.write_metadata(self._metadata(totals).model_copy(update=update))
 
     def _metadata(self, totals: Totals) -> Metadata:
-        plan, geometry, provenance = self.plan, self.plan.geometry, self.provenance
+        plan, geometry, provenance = self.plan, self.plan.geometry, self.request.provenance
         processors = {k.partition("/")[2]: v for k, v in totals.files.items() if k.startswith(f"{PROCESSED}/")}
         return Metadata(
             **plan.config.fingerprint(),
             target_num_records=geometry.num_records,
-            requested_num_records=self.requested,
+            requested_num_records=self.request.num_records,
             original_target_num_records=geometry.spans[0].records.stop,
             actual_num_records=totals.generated,
             buffer_size=geometry.buffer_size,
             earlier_geometry=geometry.earlier,
             total_num_batches=geometry.num_batches,
             num_completed_batches=totals.complete,
-            dataset_name=self.name,
+            dataset_name=self.request.dataset_name,
             file_paths={
                 PARQUET: totals.files.get(PARQUET, []),
                 **({PROCESSED: processors} if processors else {}),

@@ -21,10 +21,10 @@ from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface.code_changes import code_differences, other_packages
 from data_designer.interface.compile import Checked, CompileContext, Prepared, prepare
-from data_designer.interface.metadata import Provenance
+from data_designer.interface.metadata import DatasetRequest, Provenance
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.admission.budget_lease import NOTHING, Amount
-from data_designer.object_storage import Location, location
+from data_designer.object_storage import location
 from data_designer.plan.model import LOCAL, Geometry, Plan
 
 logger = logging.getLogger(__name__)
@@ -39,30 +39,17 @@ _NOT_DECLARED = (
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetRequest:
-    """What a dataset is opened for."""
-
-    num_records: int
-    dataset_name: str
-    root: Location
-    resume: ResumeMode
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True)
 class Opened:
     """A dataset that this run may write."""
 
     store: Store
     prepared: Prepared
-    provenance: Provenance
+    request: DatasetRequest
     resume_point: ResumePoint = field(default_factory=ResumePoint)
     """What is there already."""
     resumed: bool = False
     column_cache: ColumnCache | None = None
     """Where columns are taken from that would come out the same."""
-    requested: int = 0
-    """Records that were asked for; the plan may have drawn further ones for those that were rejected."""
     spent: Amount = NOTHING
     """What earlier runs said that they had spent of their budgets."""
 
@@ -73,7 +60,7 @@ class Opened:
         return self.resumed and all(batch in self.resume_point.committed for batch in batches)
 
 
-def open_dataset(checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Opened:
+def open_dataset(checked: Checked, context: CompileContext, request: DatasetRequest) -> Opened:
     """Take a dataset's lock and compile the plan that goes on with what is there, or begins.
 
     Raises:
@@ -81,60 +68,60 @@ def open_dataset(checked: Checked, around: CompileContext, wanted: DatasetReques
             of what is there are not as they were committed.
         DatasetGenerationError: what is there does not fit what is asked for, or its metadata are damaged.
     """
-    if wanted.resume != ResumeMode.NEVER:
-        path = wanted.root / wanted.dataset_name
+    if request.resume != ResumeMode.NEVER:
+        path = request.root / request.dataset_name
         there = Store.at(path)
         if there.has_files():
-            opened = _resume(there, checked, around, wanted)
+            opened = _resume(there, checked, context, request)
             if opened is not None:
                 return opened
-        elif wanted.resume == ResumeMode.ALWAYS:
+        elif request.resume == ResumeMode.ALWAYS:
             raise ArtifactStorageError(f"there is no dataset at {path} to resume")
-    prepared = _prepared_anew(checked, around, wanted)
-    store = Store.create(wanted.root, wanted.dataset_name, datetime.now)
+    prepared = _prepared_anew(checked, context, request)
+    store = Store.create(request.root, request.dataset_name, datetime.now)
     store.take().keep()
-    return _begun(store, prepared, wanted)
+    return _begun(store, prepared, request)
 
 
-def _prepared_anew(checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Prepared:
-    geometry = Geometry(wanted.num_records, around.run.buffer_size)
-    return prepare(checked, around, geometry, seed_data=wanted.provenance.seed_data)
+def _prepared_anew(checked: Checked, context: CompileContext, request: DatasetRequest) -> Prepared:
+    geometry = Geometry(request.num_records, context.run.buffer_size)
+    return prepare(checked, context, geometry, seed_data=request.provenance.seed_data)
 
 
-def _begun(store: Store, prepared: Prepared, wanted: DatasetRequest) -> Opened:
+def _begun(store: Store, prepared: Prepared, request: DatasetRequest) -> Opened:
     with released_on_error(store):
         store.recover()
-        store.write_builder_config(wanted.provenance.declared)
-    return Opened(store, prepared, wanted.provenance, requested=wanted.num_records)
+        store.write_builder_config(request.provenance.declared)
+    return Opened(store, prepared, request)
 
 
-def _resume(store: Store, checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Opened | None:
+def _resume(store: Store, checked: Checked, context: CompileContext, request: DatasetRequest) -> Opened | None:
     """Go on with what is there; None where it does not fit and a new dataset may be made instead."""
     store.take().keep()
     with released_on_error(store):
         stored = _stored(store)
         if stored is None:
-            return _begun(store, _prepared_anew(checked, around, wanted), wanted)
-        seed = around.run.seed if around.run.seed is not None else stored.seed
-        prepared = prepare(checked, around, stored.geometry, seed=seed, seed_data=wanted.provenance.seed_data)
-        different = list(differences(store, stored, prepared, wanted.provenance))
+            return _begun(store, _prepared_anew(checked, context, request), request)
+        seed = context.run.seed if context.run.seed is not None else stored.seed
+        prepared = prepare(checked, context, stored.geometry, seed=seed, seed_data=request.provenance.seed_data)
+        different = list(differences(store, stored, prepared, request.provenance))
         if not different:
-            geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
+            geometry = _geometry(stored, request.num_records, context.run.buffer_size)
             prepared = replace(prepared, plan=replace(prepared.plan, geometry=geometry))
             refuse_damage(store, but_for_holes=True)
             store.recover()
-            declared = _kept_declaration(store, stored, wanted.provenance.declared)
-            reuse = wanted.provenance.reuse or stored.reuse
-            provenance = replace(wanted.provenance, declared=declared, reuse=reuse)
+            provenance = replace(
+                request.provenance,
+                declared=_kept_declaration(store, stored, request.provenance.declared),
+                reuse=request.provenance.reuse or stored.reuse,
+            )
             resume_point = store.resume_point(geometry)
             for line in other_packages(stored, prepared.plan):
                 logger.warning("dataset=%s: %s", store.path, line)
-            requested = wanted.num_records
-            return Opened(
-                store, prepared, provenance, resume_point, resumed=True, requested=requested, spent=stored.spent
-            )
+            request = replace(request, provenance=provenance)
+            return Opened(store, prepared, request, resume_point, resumed=True, spent=stored.spent)
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
-        if wanted.resume == ResumeMode.ALWAYS:
+        if request.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
                 f"the dataset at {store.path} was made with another configuration and cannot be resumed:\n{listed}\n"
                 "restore what differs, code included, or give another dataset_name (with reuse, columns that are the "
@@ -282,12 +269,13 @@ def with_column_cache(opened: Opened, *, required: bool = False) -> Opened:
         ArtifactStorageError: that dataset is damaged, or is not there though it is required.
         DatasetGenerationError: it was made with another seed, so that no column can be the same.
     """
-    if opened.provenance.reuse is None or opened.done:
+    reuse = opened.request.provenance.reuse
+    if reuse is None or opened.done:
         return opened
-    if not required and not Store.at(location(opened.provenance.reuse)).has_files():
-        logger.warning("reuse=%s is gone: what is left to make is asked for", opened.provenance.reuse)
+    if not required and not Store.at(location(reuse)).has_files():
+        logger.warning("reuse=%s is gone: what is left to make is asked for", reuse)
         return opened
-    stored = StoredDataset.at(opened.provenance.reuse)
+    stored = StoredDataset.at(reuse)
     plan = opened.prepared.plan
     if stored.metadata.seed != plan.seed:
         raise DatasetGenerationError(
@@ -315,9 +303,9 @@ def refilled(opened: Opened, generated: int) -> Opened | None:
     plan = opened.prepared.plan
     if plan.run.on_row_failure != "refill":
         return None
-    drawn = plan.geometry.num_records - opened.requested
-    allowed = (plan.run.refill_candidates or opened.requested) - drawn
-    more = min(opened.requested - generated, allowed)
+    requested = opened.request.num_records
+    allowed = (plan.run.refill_candidates or requested) - (plan.geometry.num_records - requested)
+    more = min(requested - generated, allowed)
     if more <= 0:
         return None
     geometry = plan.geometry.extended(plan.geometry.num_records + more, plan.geometry.buffer_size)

@@ -16,6 +16,7 @@ from data_designer.engine.dataset.arrow_types import as_json, unified_schema, wi
 from data_designer.engine.dataset.batch_files import read_table, schema_digest, stage_table
 from data_designer.engine.dataset.layout import NULLED, PARQUET, REJECTS
 from data_designer.engine.dataset.store import Store, located
+from data_designer.engine.dataset.totals import Examples
 from data_designer.engine.protocol.receipt import BatchFile, Receipt
 
 logger = logging.getLogger(__name__)
@@ -24,14 +25,18 @@ _OF_ONE_FORM = frozenset({REJECTS, NULLED})
 """Folders whose files always have the same types."""
 
 
-def promote(store: Store) -> int:
+def promote(store: Store, examples: Examples) -> int:
     """Give the files of each folder one schema; gives how many were written again.
+
+    Args:
+        store: the dataset.
+        examples: folder to a file of each schema in it, as the totals of its receipts have them.
 
     Raises:
         OSError: the disk refuses; what was visible before still is.
         ArtifactStorageError: a file or receipt is damaged, or another run has taken over.
     """
-    found = {folder: some for folder, some in _schemas(store).items() if len(some) > 1}
+    found = {folder: some for folder, some in _schemas(store, examples).items() if len(some) > 1}
     if not found:
         return 0
     wanted = {folder: unified_schema(some.values()) for folder, some in found.items()}
@@ -52,7 +57,8 @@ def schema_of(store: Store, folder: str = PARQUET) -> pa.Schema:
         ArtifactStorageError: a receipt is damaged.
         OSError: a file cannot be read.
     """
-    contents = (store.files.read(located(store.files, file)) for file in _examples(store).get(folder, {}).values())
+    examples = {file.schema: file for file in store.batch_files(folder)}
+    contents = (store.files.read(located(store.files, file)) for file in examples.values())
     return unified_schema(pq.read_schema(pa.BufferReader(content)) for content in contents)
 
 
@@ -60,23 +66,13 @@ Schemas = Mapping[str, pa.Schema]
 """Digest, as files name it, or folder, to a schema."""
 
 
-def _schemas(store: Store) -> dict[str, dict[str, pa.Schema]]:
+def _schemas(store: Store, examples: Examples) -> dict[str, dict[str, pa.Schema]]:
     """Folder to the schemas of its files. Those without a digest are of an earlier version, which wrote them alike."""
     return {
         folder: {digest: read_table(store.files, file).schema for digest, file in files.items()}
-        for folder, files in _examples(store).items()
-        if len(files) > 1
+        for folder, files in examples.items()
+        if len(files) > 1 and folder not in _OF_ONE_FORM
     }
-
-
-def _examples(store: Store) -> dict[str, dict[str, BatchFile]]:
-    """Folder to a file of each schema in it."""
-    found: dict[str, dict[str, BatchFile]] = {}
-    for receipt in store.receipts():
-        for file in receipt.files:
-            if _folder(file) not in _OF_ONE_FORM:
-                found.setdefault(_folder(file), {}).setdefault(file.schema, file)
-    return found
 
 
 def _write_again(store: Store, found: Mapping[str, Schemas], wanted: Schemas) -> int:

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from data_designer.engine.dataset.profile import Profile, merge_profiles
-from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.protocol.receipt import BatchFile, Receipt
 from data_designer.engine.protocol.spending import Spending, summed
 from data_designer.errors import ArtifactStorageError
+
+Examples = dict[str, dict[str, BatchFile]]
+"""Folder to a file of each schema that its files have, by the schema's digest."""
 
 
 @dataclass(slots=True)
@@ -20,6 +23,7 @@ class Totals:
     """Batches of which no row was left unfinished."""
     files: dict[str, list[str]] = field(default_factory=dict)
     """Folder, relative to the dataset directory, to its files in order of batch."""
+    examples: Examples = field(default_factory=dict)
     null_filled: int = 0
     """Of those generated."""
     unfinished: int = 0
@@ -42,7 +46,9 @@ def total(receipts: Iterable[Receipt]) -> Totals:
         totals.null_filled += receipt.null_filled
         totals.unfinished += _balanced(receipt)
         for file in receipt.files:
-            totals.files.setdefault(file.path.rpartition("/")[0], []).append(file.path)
+            folder = file.path.rpartition("/")[0]
+            totals.files.setdefault(folder, []).append(file.path)
+            totals.examples.setdefault(folder, {}).setdefault(file.schema, file)
         totals.spent = summed((totals.spent, receipt.spent))
         for kind, found in receipt.reasons.items():
             totals.reasons.setdefault(kind, {**found, "count": 0})["count"] += found["count"]

@@ -63,6 +63,21 @@ def test_wrong_arguments_are_refused_before_anything_is_made(tmp_path: Path, wha
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("name", ["seed_readers", "managed_assets_path", "person_reader", "mcp_providers"])
+def test_an_argument_that_does_nothing_says_so(tmp_path: Path, name: str) -> None:
+    """It is named where a designer is made with it, and only there."""
+    with pytest.warns(UserWarning, match=f"does nothing with {name} of DataDesigner; ") as said:
+        DataDesigner(tmp_path, auto_configure_logging=False, **{name: "given"})  # type: ignore[arg-type]
+    assert [one.filename for one in said] == [__file__]
+
+
+@pytest.mark.parametrize("name", ["max_attempts", "retry_backoff_seconds"])
+def test_how_often_models_are_greeted_cannot_be_set(tmp_path: Path, name: str) -> None:
+    """It is said that these arguments do nothing."""
+    with pytest.warns(UserWarning, match=f"does nothing with {name} of check_models; "):
+        designer(NOWHERE, tmp_path).check_models(topics(), **{name: 2})
+
+
 def test_settings_that_are_none_are_refused(tmp_path: Path) -> None:
     """A dict would only be noticed where a setting is read."""
     with pytest.raises(InvalidConfigError, match="a RunConfig is needed, not dict"):
@@ -77,7 +92,7 @@ def test_receipts_are_read_once_for_each_time_that_metadata_are_written(
     read = Store.receipts
     monkeypatch.setattr(Store, "receipts", lambda store: reads.append(len(store.batches())) or read(store))
     designer(NOWHERE, tmp_path).create(topics(), num_records=20, dataset_name="d")
-    assert reads == [0, 1, 3]
+    assert (len(reads), reads[0], reads[-1]) == (3, 0, 3)
 
 
 def test_the_layout_on_disk_and_every_way_to_read_it_agree(simulated: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
-from data_designer.config.run_config import ResumeMode, RunConfig
+from data_designer.config.run_config import ResumeMode, RunConfig, does_nothing
 from data_designer.engine.dataset.store import check_name
 from data_designer.errors import (
     ArtifactStorageError,
@@ -52,6 +52,17 @@ logger = logging.getLogger(__name__)
 _MOST_RECORDS = (1 << 53) - 1
 """Beyond it JSON readers no longer tell one record index from the next."""
 
+_PEOPLE = "people are made by the sampler person_from_faker"
+_INSTEAD = {
+    "seed_readers": "give with_seed_dataset a file or a DataFrame",
+    "managed_assets_path": _PEOPLE,
+    "person_reader": _PEOPLE,
+    "mcp_providers": "models are asked without tools",
+    "max_attempts": "a model that does not answer is tried again by itself",
+    "retry_backoff_seconds": "a model that does not answer is tried again by itself",
+}
+"""Argument with which this version does nothing to what works."""
+
 
 class DataDesigner:
     """Makes datasets from declarations. May be used for any number of runs.
@@ -62,7 +73,8 @@ class DataDesigner:
         model_providers: where models are served; when not given, those of the user's home file, else the built-in
             ones. The provider `simulated`, which needs no key and no network, is always there.
         secret_resolver: turns what stands as a key into the key; without it, environment variables are looked up.
-        seed_readers, managed_assets_path, person_reader, mcp_providers: accepted; not used by this version.
+        seed_readers, managed_assets_path, person_reader, mcp_providers: do nothing in this version, which warns of
+            each that is given.
         auto_configure_logging: configure the library's logging unless that was done already.
         simulate: let the simulated model stand in for every model.
         source: where the configuration comes from, kept with each dataset so that the command line can resume it.
@@ -112,7 +124,13 @@ class DataDesigner:
         self._source = source
         self._known: Known = {}
         """What was found out about endpoints."""
-        self._unused = (seed_readers, managed_assets_path, person_reader, mcp_providers)
+        _do_nothing(
+            "DataDesigner",
+            seed_readers=seed_readers,
+            managed_assets_path=managed_assets_path,
+            person_reader=person_reader,
+            mcp_providers=mcp_providers,
+        )
 
     # --- settings ----------------------------------------------------------------------------------------
 
@@ -188,12 +206,22 @@ class DataDesigner:
     ) -> None:
         """Ask every model that the configuration uses for a sign of life.
 
+        Args:
+            config_builder: what uses them.
+            max_attempts: does nothing in this version, which warns of that: each model is tried several times anyway.
+            retry_backoff_seconds: likewise.
+
         Raises:
             ModelError: one does not answer.
             ValueError: a negative number.
         """
         if max_attempts < 1 or retry_backoff_seconds < 0:
             raise ValueError("max_attempts must be at least 1 and retry_backoff_seconds not negative")
+        _do_nothing(
+            "check_models",
+            max_attempts=None if max_attempts == 1 else max_attempts,
+            retry_backoff_seconds=retry_backoff_seconds or None,
+        )
         running.check_models(self._prepare(config_builder, 1))
 
     def preview(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10) -> PreviewResults:
@@ -340,6 +368,13 @@ class _wrapped:  # noqa: N801 - reads as the statement it is
             raise DataDesignerGenerationError(str(error)) from error
         if isinstance(error, Exception):
             raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
+
+
+def _do_nothing(of: str, **given: object) -> None:
+    """Warn of each argument that is given and with which this version does nothing."""
+    for name, value in given.items():
+        if value is not None:
+            does_nothing(f"{name} of {of}", _INSTEAD[name], stacklevel=4)
 
 
 def _warn(found: Sequence[Violation]) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from data_designer.engine.dataset.profile import Profile, merge_profiles
-from data_designer.engine.protocol.receipt import BatchFile, Receipt
+from data_designer.engine.protocol.receipt import BatchFile, FailureCount, Receipt
 from data_designer.engine.protocol.spending import Spending, summed
 from data_designer.errors import ArtifactStorageError
 
@@ -30,7 +29,7 @@ class Totals:
     """Records of batches that are there in part."""
     spent: dict[str, Spending] = field(default_factory=dict)
     """Column to what its cells cost."""
-    reasons: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reasons: dict[str, FailureCount] = field(default_factory=dict)
     """Kind of rejection to its count, and the first example."""
     profile: dict[str, Profile] = field(default_factory=dict)
     """Statistics of each column."""
@@ -51,7 +50,10 @@ def total(receipts: Iterable[Receipt]) -> Totals:
             totals.examples.setdefault(folder, {}).setdefault(file.schema, file)
         totals.spent = summed((totals.spent, receipt.spent))
         for kind, found in receipt.reasons.items():
-            totals.reasons.setdefault(kind, {**found, "count": 0})["count"] += found["count"]
+            if kind in totals.reasons:
+                totals.reasons[kind]["count"] += found["count"]
+            else:
+                totals.reasons[kind] = found.copy()
         totals.profile = merge_profiles((totals.profile, receipt.profile))
     return totals
 

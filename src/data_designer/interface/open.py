@@ -1,13 +1,9 @@
 """Opens a dataset to write it: a new one, or one that is there and fits what is asked for."""
 
-import json
 import logging
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-
-from pydantic import JsonValue
 
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.dataset.column_cache import ColumnCache, reusable
@@ -19,9 +15,9 @@ from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
-from data_designer.interface.code_changes import code_differences, other_packages
 from data_designer.interface.compile import Checked, CompileContext, Prepared, prepare
-from data_designer.interface.metadata import DatasetRequest, Provenance
+from data_designer.interface.differences import code_differences, differences, other_packages
+from data_designer.interface.metadata import DatasetRequest
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.admission.budget_lease import NOTHING, Amount
 from data_designer.object_storage import location
@@ -30,12 +26,6 @@ from data_designer.plan.model import LOCAL, Geometry, Plan
 logger = logging.getLogger(__name__)
 
 _MOST_DIFFERENCES = 10
-_LONGEST_VALUE = 80
-_NOT_DECLARED = (
-    "the columns of the seed dataset, the provider that serves its models, or the module, name or decorator of a "
-    "column's function"
-)
-"""What counts besides the text of a configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +94,9 @@ def _resume(store: Store, checked: Checked, context: CompileContext, request: Da
             return _begun(store, _prepared_anew(checked, context, request), request)
         seed = context.run.seed if context.run.seed is not None else stored.seed
         prepared = prepare(checked, context, stored.geometry, seed=seed, seed_data=request.provenance.seed_data)
-        different = list(differences(store, stored, prepared, request.provenance))
+        different = list(differences(store, stored, prepared.plan, request.provenance))
         if not different:
-            geometry = _geometry(stored, request.num_records, context.run.buffer_size)
-            prepared = replace(prepared, plan=replace(prepared.plan, geometry=geometry))
-            refuse_damage(store, but_for_holes=True)
-            store.recover()
-            provenance = replace(
-                request.provenance,
-                declared=_kept_declaration(store, stored, request.provenance.declared),
-                reuse=request.provenance.reuse or stored.reuse,
-            )
-            resume_point = store.resume_point(geometry)
-            for line in other_packages(stored, prepared.plan):
-                logger.warning("dataset=%s: %s", store.path, line)
-            request = replace(request, provenance=provenance)
-            return Opened(store, prepared, request, resume_point, resumed=True, spent=stored.spent)
+            return _continued(store, stored, prepared, request)
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
         if request.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
@@ -131,6 +108,25 @@ def _resume(store: Store, checked: Checked, context: CompileContext, request: Da
     store.lock.release()
     logger.info("dataset=%s does not fit and is left alone:\n%s", store.path, listed)
     return None
+
+
+def _continued(store: Store, stored: Metadata, prepared: Prepared, request: DatasetRequest) -> Opened:
+    """What is there, mended where a crash has left it half done, with the records that are asked for now."""
+    plan, provenance = prepared.plan, request.provenance
+    geometry = _geometry(stored, request.num_records, plan.run.buffer_size)
+    refuse_damage(store, but_for_holes=True)
+    store.recover()
+    declared = _kept_declaration(store, stored, provenance.declared)
+    for line in other_packages(stored, plan):
+        logger.warning("dataset=%s: %s", store.path, line)
+    return Opened(
+        store,
+        replace(prepared, plan=replace(plan, geometry=geometry)),
+        replace(request, provenance=replace(provenance, declared=declared, reuse=provenance.reuse or stored.reuse)),
+        store.resume_point(geometry),
+        resumed=True,
+        spent=stored.spent,
+    )
 
 
 class released_on_error:  # noqa: N801 - reads as the statement it is
@@ -188,74 +184,12 @@ def _geometry(stored: Metadata, num_records: int, buffer_size: int) -> Geometry:
     return geometry.extended(geometry.num_records + num_records - requested, buffer_size)
 
 
-def differences(store: Store, stored: Metadata, prepared: Prepared, provenance: Provenance) -> Iterator[str]:
-    """What of a dataset would have another meaning now, a line each."""
-    plan = prepared.plan
-    current = plan.config.fingerprint()
-    if stored.config_hash_version != current["config_hash_version"]:
-        yield f"the dataset is of another version ({stored.config_hash_version})"
-    elif stored.config_hash != current["config_hash"]:
-        found = list(_changes(_declared_before(store, stored), _configuration(provenance.declared), ""))
-        yield from found or [_NOT_DECLARED]
-    if stored.seed != plan.seed:
-        yield f"seed: {stored.seed} -> {plan.seed}"
-    if stored.seed_data != provenance.seed_data:
-        yield "the rows of the seed dataset"
-    before, now = stored.preserve_dropped_columns, plan.run.preserve_dropped_columns
-    if before != now:
-        yield f"preserve_dropped_columns: {before} -> {now}"
-    yield from code_differences(stored, plan)
-
-
 def _kept_declaration(store: Store, stored: Metadata, declared: bytes) -> bytes:
     """What was declared at first; where that is damaged, what is declared now, which means the same."""
     with suppress(OSError, DamagedError):
         return store.declaration(stored.builder_config_sha256)
     store.write_builder_config(declared)
     return declared
-
-
-def _declared_before(store: Store, stored: Metadata) -> JsonValue:
-    """The configuration beside the data. Raises DatasetGenerationError where it is damaged."""
-    try:
-        return _configuration(store.declaration(stored.builder_config_sha256))
-    except OSError:
-        return {}
-    except DamagedError as error:
-        raise DatasetGenerationError(str(error)) from error
-
-
-def _configuration(declared: bytes) -> JsonValue:
-    configuration: JsonValue = json.loads(declared)["data_designer"]
-    return configuration
-
-
-def _changes(before: JsonValue, now: JsonValue, where: str) -> Iterator[str]:
-    """Where two JSON values differ, named as a reader would."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*before, *now]):
-            yield from _changes(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
-        return
-    old, new = _by_name(before), _by_name(now)
-    if old is not None and new is not None:
-        yield from _changes(old, new, where)
-        if [*old] != [*new] and {*old} == {*new}:
-            yield f"{where}: another order"
-    elif before != now:
-        yield f"{where}: {_short(before)} -> {_short(now)}"
-
-
-def _by_name(items: JsonValue) -> dict[str, JsonValue] | None:
-    """A list of things that have names, by these; None for anything else."""
-    if not isinstance(items, list):
-        return None
-    named = [item for item in items if isinstance(item, dict) and ("name" in item or "alias" in item)]
-    return {str(item.get("name", item.get("alias"))): item for item in named} if len(named) == len(items) else None
-
-
-def _short(value: JsonValue) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def with_column_cache(opened: Opened, *, required: bool = False) -> Opened:

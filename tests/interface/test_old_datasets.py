@@ -103,3 +103,11 @@ def test_columns_are_taken_from_it(there: Path, model: CountingEndpoint) -> None
     """Another dataset of the same declaration takes its columns, and asks for none."""
     results = make(model.url, there, "other", reuse=there / "finished")
     assert (rows(results, there), model.prompts) == (ROWS[:RECORDS], [])
+
+
+def test_metadata_say_what_they_said(tmp_path: Path, model: CountingEndpoint) -> None:
+    """Every key of the earlier commit is written with the value that it had."""
+    make(model.url, tmp_path, "finished")
+    before, now = (json.loads((folder / "finished/metadata.json").read_text()) for folder in (MADE, tmp_path))
+    elsewhere = {"checksum": now["checksum"], "directory": now["directory"]}
+    assert now == {**now, **before, **elsewhere}

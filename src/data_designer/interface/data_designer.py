@@ -3,7 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -355,19 +356,17 @@ class DataDesigner:
         )
 
 
-class _wrapped:  # noqa: N801 - reads as the statement it is
+@contextmanager
+def _wrapped() -> Iterator[None]:
     """Everything that goes wrong inside is a generation error with its cause chained, except what is about the disk."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, DataDesignerGenerationError | ArtifactStorageError | DeprecationWarning):
-            return
-        if isinstance(error, DataDesignerError):
-            raise DataDesignerGenerationError(str(error)) from error
-        if isinstance(error, Exception):
-            raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
+    try:
+        yield
+    except (DataDesignerGenerationError, ArtifactStorageError, DeprecationWarning):
+        raise
+    except DataDesignerError as error:
+        raise DataDesignerGenerationError(str(error)) from error
+    except Exception as error:
+        raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
 
 
 def _do_nothing(of: str, **given: object) -> None:

@@ -72,7 +72,7 @@ class MetadataWriter:
         if not isinstance(observation, Receipt) or self.on_batch is None:
             return
         for file in observation.files:
-            if file.path.startswith(PARQUET):
+            if file.folder == PARQUET:
                 try:
                     self.on_batch(self.store.path / file.path)
                 except Exception:

@@ -1,7 +1,8 @@
 """Opens a dataset to write it: a new one, or one that is there and fits what is asked for."""
 
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -129,20 +130,17 @@ def _continued(store: Store, stored: Metadata, prepared: Prepared, request: Data
     )
 
 
-class released_on_error:  # noqa: N801 - reads as the statement it is
+@contextmanager
+def released_on_error(store: Store) -> Iterator[None]:
     """What goes wrong inside leaves no lock behind."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None and self._store.lock is not None:
+    try:
+        yield
+    except BaseException:
+        if store.lock is not None:
             with suppress(OSError):  # What went wrong first is what is said.
-                self._store.lock.release()
-            self._store.lock = None
+                store.lock.release()
+            store.lock = None
+        raise
 
 
 def _stored(store: Store) -> Metadata | None:

@@ -80,11 +80,11 @@ def _write_again(store: Store, found: Mapping[str, Schemas], wanted: Schemas) ->
     seen = {(folder, name): schema_digest(one) for folder, some in found.items() for name, one in some.items()}
 
     def is_right(file: BatchFile) -> bool:
-        return seen.get((_folder(file), file.schema)) == right[_folder(file)]
+        return seen.get((file.folder, file.schema)) == right[file.folder]
 
     written = 0
     for receipt in store.receipts():
-        narrow = [file for file in receipt.files if _folder(file) in wanted and not is_right(file)]
+        narrow = [file for file in receipt.files if file.folder in wanted and not is_right(file)]
         if narrow:
             store.publish(_wider(store, receipt, narrow, wanted))
             written += len(narrow)
@@ -95,13 +95,9 @@ def _wider(store: Store, receipt: Receipt, narrow: list[BatchFile], wanted: Sche
     """The receipt with some of its files in the wanted schema, written under names that nobody reads."""
     files, profile = {file.path: file for file in receipt.files}, dict(receipt.profile)
     for file in narrow:
-        schema = wanted[_folder(file)]
+        schema = wanted[file.folder]
         files[file.path] = stage_table(store.files, file.path, widened(read_table(store.files, file), schema))
-        if _folder(file) == PARQUET:
+        if file.folder == PARQUET:
             types = {field.name: str(field.type) for field in schema}
             profile = {name: {**one, "arrow_type": types.get(name, one["arrow_type"])} for name, one in profile.items()}
     return replace(receipt, files=tuple(files.values()), profile=profile)
-
-
-def _folder(file: BatchFile) -> str:
-    return file.path.rpartition("/")[0]

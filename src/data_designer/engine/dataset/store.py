@@ -244,7 +244,7 @@ class Store:
                 self.files.remove(receipt_name(batch))
                 continue
             for file in receipt.files:
-                found.get(_folder(file.path), set()).discard(_last(file.path))
+                found.get(file.folder, set()).discard(_last(file.path))
         for folder, unknown in found.items():
             for name in unknown:
                 if batch_number(name) is not None:
@@ -252,7 +252,7 @@ class Store:
         self.tidy()
 
     def _is_a_hole(self, receipt: Receipt, found: Collection[str]) -> bool:
-        rows = (file for file in receipt.files if _folder(file.path) == PARQUET)
+        rows = (file for file in receipt.files if file.folder == PARQUET)
         return any(_last(file.path) not in found and not self.files.exists(file.path) for file in rows)
 
     def _data_folders(self) -> list[str]:
@@ -318,7 +318,7 @@ class Store:
 
     def batch_files(self, folder: str = PARQUET) -> list[BatchFile]:
         """Files of committed batches in one of the dataset's folders, in order of batch."""
-        return [file for receipt in self.receipts() for file in receipt.files if _folder(file.path) == folder]
+        return [file for receipt in self.receipts() for file in receipt.files if file.folder == folder]
 
     def read_metadata(self) -> Metadata:
         """The dataset's metadata.
@@ -394,10 +394,6 @@ class _Marked:
 def located(files: Files, file: BatchFile) -> str:
     """Where the content of a file is: under its own name, unless it is only about to be put into place."""
     return file.staged if file.staged and files.exists(file.staged) else file.path
-
-
-def _folder(name: str) -> str:
-    return name.rpartition("/")[0]
 
 
 def _last(name: str) -> str:

@@ -25,8 +25,6 @@ class Totals:
     examples: Examples = field(default_factory=dict)
     null_filled: int = 0
     """Of those generated."""
-    unfinished: int = 0
-    """Records of batches that are there in part."""
     spent: dict[str, Spending] = field(default_factory=dict)
     """Column to what its cells cost."""
     reasons: dict[str, FailureCount] = field(default_factory=dict)
@@ -43,11 +41,10 @@ def total(receipts: Iterable[Receipt]) -> Totals:
         totals.rejected += receipt.rejected
         totals.complete += receipt.complete
         totals.null_filled += receipt.null_filled
-        totals.unfinished += _balanced(receipt)
+        _refuse_imbalance(receipt)
         for file in receipt.files:
-            folder = file.path.rpartition("/")[0]
-            totals.files.setdefault(folder, []).append(file.path)
-            totals.examples.setdefault(folder, {}).setdefault(file.schema, file)
+            totals.files.setdefault(file.folder, []).append(file.path)
+            totals.examples.setdefault(file.folder, {}).setdefault(file.schema, file)
         totals.spent = summed((totals.spent, receipt.spent))
         for kind, found in receipt.reasons.items():
             if kind in totals.reasons:
@@ -58,12 +55,8 @@ def total(receipts: Iterable[Receipt]) -> Totals:
     return totals
 
 
-def _balanced(receipt: Receipt) -> int:
-    """Records of a batch that are unfinished.
-
-    Raises:
-        ArtifactStorageError: a record of it is neither generated nor rejected nor unfinished, or more than one.
-    """
+def _refuse_imbalance(receipt: Receipt) -> None:
+    """Raise ArtifactStorageError where a record is neither generated nor rejected nor unfinished, or more than one."""
     unfinished = sum(stop - start for start, stop in receipt.unfinished)
     found = receipt.generated + receipt.rejected + unfinished
     if found != receipt.requested or receipt.null_filled > receipt.generated:
@@ -71,4 +64,3 @@ def _balanced(receipt: Receipt) -> int:
             f"batch {receipt.batch} does not add up: of {receipt.requested} records {receipt.generated} are generated, "
             f"{receipt.rejected} rejected and {unfinished} unfinished; please report this"
         )
-    return unfinished

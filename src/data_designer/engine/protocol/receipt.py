@@ -44,6 +44,11 @@ class BatchFile:
     schema: str = ""
     """Digest of its Arrow schema; empty where an earlier version wrote it."""
 
+    @property
+    def folder(self) -> str:
+        """Where in the dataset directory it is."""
+        return self.path.rpartition("/")[0]
+
 
 def is_content(content: bytes, file: BatchFile) -> bool:
     """Whether some content is what was written into a file, by its checksum."""

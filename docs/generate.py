@@ -35,7 +35,8 @@ def page() -> str:
     ]
     texts = described()
     for name, field in RunConfig.model_fields.items():
-        default = getattr(field.default, "value", field.default)
+        default = field.get_default(call_default_factory=True)
+        default = getattr(default, "value", default)
         lines.append(f"| `{name}` | `{default}` | {texts[name]} |")
     return "\n".join(lines) + "\n"
 

@@ -6,6 +6,7 @@ from typing import Any
 from tests.fakes import NOWHERE, provider
 
 import data_designer.config as dd
+from data_designer.engine.dataset.metadata import Metadata
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 
@@ -26,3 +27,8 @@ def compiled(made: dd.DataDesignerConfigBuilder, records: int, buffer_size: int 
     """The plan of so many records, in one batch unless told otherwise, of models of the provider `p`."""
     geometry = Geometry(records, buffer_size or records)
     return compile_plan(made.build(), {"p": provider(NOWHERE)}, dd.RunConfig(**run), geometry, seed=1)
+
+
+def metadata_of(run: int) -> Metadata:
+    """Metadata of which only the number of the run counts."""
+    return Metadata(target_num_records=1, requested_num_records=1, buffer_size=1, earlier_geometry=(), seed=0, run=run)

@@ -167,7 +167,8 @@ def full() -> dd.DataDesignerConfigBuilder:
     builder.add_constraint(constraint_type="scalar_inequality", target_column="a", rhs=1, operator="lt")
     builder.add_processor(processor_type="schema_transform", name="s", template={"a": ["{{ b }}", 1]})
     builder.add_processor(processor_type="drop_columns", name="d", column_names=["llm*"])
-    builder.add_profiler(dd.JudgeScoreProfilerConfig(model_alias="m"))
+    with pytest.warns(UserWarning, match="does nothing with add_profiler"):
+        builder.add_profiler(dd.JudgeScoreProfilerConfig(model_alias="m"))
     return builder.with_seed_dataset(dd.DirectorySeedSource(path="folder"))
 
 
@@ -180,7 +181,9 @@ def test_every_form_of_a_file_gives_the_same_configuration(tmp_path: Path) -> No
     wrapped = builder.get_builder_config().to_dict()
     text = (tmp_path / "c.yaml").read_text()
     for form in (tmp_path / "c.yaml", str(tmp_path / "c.json"), wrapped, wrapped["data_designer"], text):
-        assert dd.DataDesignerConfigBuilder.from_config(form).build().to_dict() == wanted
+        with pytest.warns(UserWarning, match="does nothing with add_profiler"):
+            read = dd.DataDesignerConfigBuilder.from_config(form)
+        assert read.build().to_dict() == wanted
     with pytest.raises(errors.BuilderConfigurationError):
         builder.write_config(tmp_path / "c.txt")
     with pytest.raises(FileNotFoundError):
@@ -313,7 +316,7 @@ def test_a_key_is_never_shown() -> None:
 
 def test_old_names_of_settings_are_accepted_with_a_warning() -> None:
     """`progress_bar` and `throttle` still work, and say what to use."""
-    with pytest.warns(DeprecationWarning, match="display_tui"):
+    with pytest.warns(DeprecationWarning, match="display_tui"), pytest.warns(UserWarning, match="does nothing"):
         assert dd.RunConfig(progress_bar=True).display_tui  # type: ignore[call-arg]
     with pytest.warns(DeprecationWarning, match="request_admission"):
         run = dd.RunConfig(throttle={"reduce_factor": 0.5})  # type: ignore[call-arg]

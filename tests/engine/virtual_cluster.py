@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.plans import metadata_of
+
 import data_designer.config as dd
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.execution.budget import budget_allocator_of
@@ -231,6 +233,6 @@ class Site:
             driver = Driver(plan, scheduler, executor, numbers, self.store.publish, budget_allocator=budget_allocator)
             report = await driver.run(resume_point)
         scheduler.check_invariants()
-        self.store.write_metadata({"run": lock.number})
+        self.store.write_metadata(metadata_of(lock.number))
         lock.release()
         return report

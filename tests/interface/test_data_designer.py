@@ -13,6 +13,7 @@ import pytest
 from tests.fakes import NOWHERE, designer, model
 
 import data_designer.config as dd
+from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, InvalidConfigError, InvalidFileFormatError
 from data_designer.interface import DataDesigner, DataDesignerGenerationError
 
@@ -62,10 +63,36 @@ def test_wrong_arguments_are_refused_before_anything_is_made(tmp_path: Path, wha
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("name", ["seed_readers", "managed_assets_path", "person_reader", "mcp_providers"])
+def test_an_argument_that_does_nothing_says_so(tmp_path: Path, name: str) -> None:
+    """It is named where a designer is made with it, and only there."""
+    with pytest.warns(UserWarning, match=f"does nothing with {name} of DataDesigner; ") as said:
+        DataDesigner(tmp_path, auto_configure_logging=False, **{name: "given"})  # type: ignore[arg-type]
+    assert [one.filename for one in said] == [__file__]
+
+
+@pytest.mark.parametrize("name", ["max_attempts", "retry_backoff_seconds"])
+def test_how_often_models_are_greeted_cannot_be_set(tmp_path: Path, name: str) -> None:
+    """It is said that these arguments do nothing."""
+    with pytest.warns(UserWarning, match=f"does nothing with {name} of check_models; "):
+        designer(NOWHERE, tmp_path).check_models(topics(), **{name: 2})
+
+
 def test_settings_that_are_none_are_refused(tmp_path: Path) -> None:
     """A dict would only be noticed where a setting is read."""
     with pytest.raises(InvalidConfigError, match="a RunConfig is needed, not dict"):
         designer(NOWHERE, tmp_path).set_run_config({"seed": 1})  # type: ignore[arg-type]
+
+
+def test_receipts_are_read_once_for_each_time_that_metadata_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start, after the first batch, and at the end, where files are given one schema too."""
+    reads = []
+    read = Store.receipts
+    monkeypatch.setattr(Store, "receipts", lambda store: reads.append(len(store.batches())) or read(store))
+    designer(NOWHERE, tmp_path).create(topics(), num_records=20, dataset_name="d")
+    assert (len(reads), reads[0], reads[-1]) == (3, 0, 3)
 
 
 def test_the_layout_on_disk_and_every_way_to_read_it_agree(simulated: str, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.replies import row_of
 import data_designer.config as dd
 from data_designer.engine.dataset.promotion import promote
 from data_designer.engine.dataset.store import Store
+from data_designer.engine.dataset.totals import total
 from data_designer.interface import DatasetCreationResults
 from data_designer.interface.stored import StoredDataset
 
@@ -344,7 +345,7 @@ def test_files_that_are_widened_halfway_are_read_and_finished(sockets: None, tmp
 
     made = build(len(cells)).add_column(name="c", column_type="custom", generator_function=give)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("data_designer.interface.data_designer.promote", lambda _: 0)
+        patch.setattr("data_designer.interface.making.promote", lambda *_: 0)
         # One batch after the other, so that the first two files are the narrow ones.
         results = create(NOWHERE, tmp_path, made, len(cells), buffer_size=1, max_concurrent_row_groups=1)
     store = Store.at(tmp_path / "d")
@@ -353,10 +354,10 @@ def test_files_that_are_widened_halfway_are_read_and_finished(sockets: None, tmp
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Store, "publish", lambda _, receipt: publish(receipt) if receipt.batch < 1 else refuse())
             with pytest.raises(OSError, match="full"):
-                promote(store)
+                promote(store, total(store.receipts()).examples)
         assert [None if cell is pd.NA else cell for cell in results.load_dataset()["c"]] == cells
         store.recover()
-        assert [promote(store), promote(store)] == [1, 0]
+        assert [promote(store, total(store.receipts()).examples) for _ in range(2)] == [1, 0]
     assert [None if cell is pd.NA else cell for cell in results.load_dataset()["c"]] == cells
     assert StoredDataset.at(tmp_path / "d").verify().problems == []
 

@@ -352,7 +352,7 @@ def test_what_a_function_uses_is_noticed(
 def as_of(path: Path, **known: Any) -> None:
     """Let metadata say something else of the code of `loud`."""
     store = Store.at(location(path))
-    metadata = store.read_metadata()
+    metadata: dict[str, Any] = store.read_metadata().to_dict()
     metadata["functions"]["loud"] = {**metadata["functions"]["loud"], **known} if known else "0123456789abcdef"
     store.files.put(METADATA, seal(metadata, readable=True))
 

@@ -205,7 +205,7 @@ class Made:
 @pytest.fixture(scope="module")
 def column_cache(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """The story of `RECORDS` records. Nobody who reuses it changes a byte of it."""
-    folder = tmp_path_factory.mktemp("donor")
+    folder = tmp_path_factory.mktemp("reused")
     with endpoint(Moody()) as counted:
         results = designer(counted.url, folder).create(story(), num_records=RECORDS, dataset_name="d")
         assert asked(counted) == times(RECORDS, "draft", "facts", "code", "grade", "final")

@@ -1,8 +1,9 @@
 """How a run behaves; none of it changes what the data means."""
 
 import warnings
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,12 +29,43 @@ _LARGEST = (1 << 63) - 1
 """What metadata can hold."""
 
 
+def does_nothing(setting: str, instead: str, stacklevel: int = 3) -> None:
+    """Say that a setting was given with which this version does nothing.
+
+    Args:
+        setting: its name.
+        instead: what works.
+        stacklevel: how far up, from here, the line is that gave it.
+    """
+    warnings.warn(f"this version does nothing with {setting}; {instead}", UserWarning, stacklevel=stacklevel)
+
+
 class _Settings(ConfigBase):
     """Settings: a number is neither `true` nor beyond what can be counted."""
 
+    _INSTEAD: ClassVar[Mapping[str, str]] = {}
+    """Setting with which this version does nothing to what works."""
+
+    @model_validator(mode="after")
+    def _say_what_does_nothing(self) -> Self:
+        for name in sorted(self.model_fields_set & self._INSTEAD.keys()):
+            self._given(name, stacklevel=5)
+        return self
+
+    def _given(self, name: str, stacklevel: int) -> None:
+        if getattr(self, name) != type(self).model_fields[name].default:
+            does_nothing(f"{type(self).__name__}.{name}", self._INSTEAD[name], stacklevel)
+
+    if not TYPE_CHECKING:  # A checker would take any name for a setting.
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name in self._INSTEAD:
+                self._given(name, stacklevel=4)
+
     @model_validator(mode="before")
     @classmethod
-    def _numbers_are_numbers(cls, data: Any) -> Any:
+    def _numbers_are_numbers(cls, data: object) -> object:
         for name, value in data.items() if isinstance(data, dict) else ():
             field = cls.model_fields.get(name)
             if isinstance(value, bool) and field is not None and field.annotation is not bool:
@@ -57,12 +89,16 @@ class RequestAdmissionTuningConfig(_Settings):
 class ThrottleConfig(_Settings):
     """Deprecated form of RequestAdmissionTuningConfig."""
 
+    _INSTEAD: ClassVar[Mapping[str, str]] = {
+        "ceiling_overshoot": "the number of requests in flight never exceeds max_parallel_requests"
+    }
+
     reduce_factor: float = Field(default=0.75, gt=0, lt=1)
     additive_increase: int = Field(default=1, ge=1)
     success_window: int = Field(default=25, ge=1)
     cooldown_seconds: float = Field(default=2.0, gt=0)
     ceiling_overshoot: float = Field(default=0.10, ge=0)
-    """Ignored."""
+    """Does nothing."""
     rampup_seconds: float = Field(default=0.0, ge=0)
 
     def to_request_admission_tuning(self) -> RequestAdmissionTuningConfig:
@@ -107,6 +143,12 @@ class Budget(_Settings):
 class RunConfig(_Settings):
     """Settings of `create` and `preview`."""
 
+    _INSTEAD: ClassVar[Mapping[str, str]] = {
+        "async_trace": "results.task_traces stays empty; log lines and the metrics at otel_metrics_port tell of a run",
+        "write_scheduler_events": "log lines and the metrics at otel_metrics_port tell of a run",
+        "display_tui": "progress is a bar where there is a terminal, else a line every progress_interval seconds",
+    }
+
     disable_early_shutdown: bool = False
     """Attempt every record whatever fails."""
     shutdown_error_rate: float = Field(default=0.5, ge=0, le=1)
@@ -126,11 +168,11 @@ class RunConfig(_Settings):
     max_conversation_correction_steps: int = Field(default=0, ge=0)
     """Turns in a conversation that tell the model what was wrong with its reply."""
     async_trace: bool = False
-    """Fill `results.task_traces`."""
+    """Does nothing in this version: `results.task_traces` stays empty."""
     write_scheduler_events: bool = False
-    """Write `scheduler_events.jsonl` into the dataset directory."""
+    """Does nothing in this version."""
     display_tui: bool = False
-    """Show a live panel where there is a terminal."""
+    """Does nothing in this version: progress is a bar where there is a terminal, else lines."""
     progress_interval: float = Field(default=5.0, gt=0)
     """Seconds between lines of progress."""
     otel_metrics_port: int | None = Field(default=9464, ge=1, le=65535)
@@ -162,7 +204,7 @@ class RunConfig(_Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_old_names(cls, data: Any) -> Any:
+    def _accept_old_names(cls, data: object) -> object:
         if not isinstance(data, dict):
             return data
         data = dict(data)
@@ -189,14 +231,14 @@ class RunConfig(_Settings):
     @property
     def progress_bar(self) -> bool:
         """Deprecated name of `display_tui`."""
-        _deprecated("progress_bar", "display_tui")
+        _deprecated("progress_bar", "display_tui", stacklevel=3)
         return self.display_tui
 
     @progress_bar.setter
     def progress_bar(self, value: bool) -> None:
-        _deprecated("progress_bar", "display_tui")
+        _deprecated("progress_bar", "display_tui", stacklevel=6)
         self.display_tui = value
 
 
-def _deprecated(old: str, new: str) -> None:
-    warnings.warn(f"RunConfig.{old} is deprecated; use {new}", DeprecationWarning, stacklevel=3)
+def _deprecated(old: str, new: str, stacklevel: int = 4) -> None:
+    warnings.warn(f"RunConfig.{old} is deprecated; use {new}", DeprecationWarning, stacklevel=stacklevel)

@@ -5,7 +5,6 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pyarrow as pa
 
@@ -95,7 +94,7 @@ def check(builder: DataDesignerConfigBuilder, around: CompileContext) -> Checked
 class _Everything(dict[str, str]):
     """Stands for an environment in which every key is set: a resolver of the user's own will look."""
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ARG002
+    def get(self, key: str, default: object = None) -> str:  # noqa: ARG002
         return key
 
 

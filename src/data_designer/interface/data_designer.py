@@ -3,34 +3,18 @@
 import asyncio
 import json
 import logging
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
-from data_designer.config.run_config import ResumeMode, RunConfig
-from data_designer.engine.dataset.accounts import accounts_of
-from data_designer.engine.dataset.analysis import analyse
-from data_designer.engine.dataset.files import LocalFiles
-from data_designer.engine.dataset.promotion import promote
-from data_designer.engine.dataset.sink import Sink, receipt_of
-from data_designer.engine.dataset.store import Store, check_name
-from data_designer.engine.dataset.totals import Totals, total
-from data_designer.engine.execution.driver import RunReport
-from data_designer.engine.execution.observation import Observer
-from data_designer.engine.observe.metrics import Metrics
-from data_designer.engine.observe.progress import Progress
-from data_designer.engine.protocol.messages import CommitJob
-from data_designer.engine.protocol.parcels import Values, gather
-from data_designer.engine.protocol.receipt import Receipt
+from data_designer.config.run_config import ResumeMode, RunConfig, does_nothing
+from data_designer.engine.dataset.store import check_name
 from data_designer.errors import (
     ArtifactStorageError,
     DataDesignerError,
@@ -50,37 +34,35 @@ from data_designer.interface.compile import (
     refuse_errors,
     seed_digest,
 )
-from data_designer.interface.metadata import MetadataWriter, Provenance
-from data_designer.interface.metrics_server import serving
-from data_designer.interface.open import (
-    DatasetRequest,
-    Opened,
-    open_dataset,
-    refilled,
-    released_on_error,
-    with_column_cache,
-    with_time_left,
-)
-from data_designer.interface.outcomes import how_to_resume, log_outcomes, outcomes_of, refuse_empty, top_reasons
-from data_designer.interface.results import (
-    ArtifactStorage,
-    DatasetCreationResults,
-    DatasetMetadata,
-    PreviewResults,
-)
+from data_designer.interface.making import make_dataset, make_preview
+from data_designer.interface.metadata import DatasetRequest, OnBatchComplete, Provenance
+from data_designer.interface.open import open_dataset, released_on_error, with_column_cache
+from data_designer.interface.results import DatasetCreationResults, PreviewResults
 from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
 from data_designer.models.capability_probe import Known
+from data_designer.models.secrets import SecretResolver
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Geometry
 from data_designer.plan.violations import Violation
 
 logger = logging.getLogger(__name__)
 
 _MOST_RECORDS = (1 << 53) - 1
 """Beyond it JSON readers no longer tell one record index from the next."""
+
+_PEOPLE = "people are made by the sampler person_from_faker"
+_INSTEAD = {
+    "seed_readers": "give with_seed_dataset a file or a DataFrame",
+    "managed_assets_path": _PEOPLE,
+    "person_reader": _PEOPLE,
+    "mcp_providers": "models are asked without tools",
+    "max_attempts": "a model that does not answer is tried again by itself",
+    "retry_backoff_seconds": "a model that does not answer is tried again by itself",
+}
+"""Argument with which this version does nothing to what works."""
 
 
 class DataDesigner:
@@ -92,7 +74,8 @@ class DataDesigner:
         model_providers: where models are served; when not given, those of the user's home file, else the built-in
             ones. The provider `simulated`, which needs no key and no network, is always there.
         secret_resolver: turns what stands as a key into the key; without it, environment variables are looked up.
-        seed_readers, managed_assets_path, person_reader, mcp_providers: accepted; not used by this version.
+        seed_readers, managed_assets_path, person_reader, mcp_providers: do nothing in this version, which warns of
+            each that is given.
         auto_configure_logging: configure the library's logging unless that was done already.
         simulate: let the simulated model stand in for every model.
         source: where the configuration comes from, kept with each dataset so that the command line can resume it.
@@ -108,14 +91,14 @@ class DataDesigner:
         artifact_path: "str | Location | None" = None,
         *,
         model_providers: Sequence[ModelProvider] | None = None,
-        secret_resolver: Any = None,
-        seed_readers: Sequence[Any] | None = None,
+        secret_resolver: SecretResolver | None = None,
+        seed_readers: Sequence[object] | None = None,
         managed_assets_path: "str | Path | None" = None,
-        person_reader: Any = None,
-        mcp_providers: Sequence[Any] | None = None,
+        person_reader: object = None,
+        mcp_providers: Sequence[object] | None = None,
         auto_configure_logging: bool = True,
         simulate: bool = False,
-        source: Mapping[str, Any] | None = None,
+        source: Mapping[str, object] | None = None,
     ) -> None:
         if auto_configure_logging and not is_logging_configured():
             configure_logging()
@@ -142,7 +125,13 @@ class DataDesigner:
         self._source = source
         self._known: Known = {}
         """What was found out about endpoints."""
-        self._unused = (seed_readers, managed_assets_path, person_reader, mcp_providers)
+        _do_nothing(
+            "DataDesigner",
+            seed_readers=seed_readers,
+            managed_assets_path=managed_assets_path,
+            person_reader=person_reader,
+            mcp_providers=mcp_providers,
+        )
 
     # --- settings ----------------------------------------------------------------------------------------
 
@@ -163,7 +152,7 @@ class DataDesigner:
         return self._artifact_path
 
     @property
-    def secret_resolver(self) -> Any:
+    def secret_resolver(self) -> SecretResolver | None:
         """What turns references into keys; None for the environment."""
         return self._secret_resolver
 
@@ -203,7 +192,7 @@ class DataDesigner:
         Raises:
             InvalidConfigError: it is wrong; the message lists every violation.
         """
-        checked = check(config_builder, self._around())
+        checked = check(config_builder, self._context())
         found = but_for_keys(checked.violations)
         _warn(found)
         refuse_errors(found)
@@ -218,12 +207,22 @@ class DataDesigner:
     ) -> None:
         """Ask every model that the configuration uses for a sign of life.
 
+        Args:
+            config_builder: what uses them.
+            max_attempts: does nothing in this version, which warns of that: each model is tried several times anyway.
+            retry_backoff_seconds: likewise.
+
         Raises:
             ModelError: one does not answer.
             ValueError: a negative number.
         """
         if max_attempts < 1 or retry_backoff_seconds < 0:
             raise ValueError("max_attempts must be at least 1 and retry_backoff_seconds not negative")
+        _do_nothing(
+            "check_models",
+            max_attempts=None if max_attempts == 1 else max_attempts,
+            retry_backoff_seconds=retry_backoff_seconds or None,
+        )
         running.check_models(self._prepare(config_builder, 1))
 
     def preview(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10) -> PreviewResults:
@@ -233,24 +232,7 @@ class DataDesigner:
             DataDesignerGenerationError: the configuration is wrong or no record could be made; the cause is chained.
         """
         with _wrapped():
-            prepared = self._prepare(config_builder, num_records)
-            kept = _Kept()
-            with Progress(num_records, self._run_config.progress_interval) as progress:
-                report = running.preview(prepared, [progress], kept.keep, self._known)
-        plan = prepared.plan
-        totals = total(kept.receipts)
-        outcomes = outcomes_of(plan, totals, report)
-        refuse_empty(report, outcomes)
-        return PreviewResults(
-            config_builder=config_builder,
-            dataset_metadata=DatasetMetadata(_seed_names(plan)),
-            analysis=analyse(plan, totals),
-            dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
-            processor_artifacts=kept.processed,
-            task_traces=[],
-            plan=plan,
-            outcomes=outcomes,
-        )
+            return make_preview(self._prepare(config_builder, num_records), config_builder, self._known)
 
     def create(  # noqa: PLR0913 - the public API
         self,
@@ -260,7 +242,7 @@ class DataDesigner:
         dataset_name: str = "dataset",
         resume: "ResumeMode | str" = ResumeMode.NEVER,
         artifact_path: "str | Location | None" = None,
-        on_batch_complete: Callable[[Any], None] | None = None,
+        on_batch_complete: OnBatchComplete | None = None,
         reuse: "str | Location | None" = None,
     ) -> DatasetCreationResults:
         """Make a dataset on disk.
@@ -290,13 +272,13 @@ class DataDesigner:
             if on_batch_complete is not None and not callable(on_batch_complete):
                 raise DataDesignerGenerationError(f"on_batch_complete cannot be called: {on_batch_complete!r}")
             checked = self._check(config_builder, num_records)
-            column_cache = None if reuse is None else StoredDataset.at(reuse)
-            provenance = self._origin(config_builder, checked, column_cache)
-            wanted = DatasetRequest(num_records, dataset_name, root, mode, provenance)
-            opened = open_dataset(checked, self._around(column_cache), wanted)
+            reused = None if reuse is None else StoredDataset.at(reuse)
+            provenance = self._provenance(config_builder, checked, reused)
+            request = DatasetRequest(num_records, dataset_name, root, mode, provenance)
+            opened = open_dataset(checked, self._context(reused), request)
             with released_on_error(opened.store):
-                opened = with_column_cache(opened, required=column_cache is not None)
-        return self._make(config_builder, opened, dataset_name, on_batch_complete)
+                opened = with_column_cache(opened, required=reused is not None)
+            return make_dataset(opened, config_builder, self._known, on_batch_complete)
 
     def retry_failed(
         self,
@@ -323,15 +305,16 @@ class DataDesigner:
             check_name(dataset_name)
             stored = StoredDataset.at(root / dataset_name)
             checked = self._check(config_builder, stored.requested)
-            provenance = self._origin(config_builder, checked)
-            wanted = DatasetRequest(stored.requested, dataset_name, root, ResumeMode.ALWAYS, provenance)
+            provenance = self._provenance(config_builder, checked)
+            request = DatasetRequest(stored.requested, dataset_name, root, ResumeMode.ALWAYS, provenance)
             fixed = {"buffer_size": stored.geometry.buffer_size, "seed": None}
-            around = replace(self._around(), run=self._run_config.model_copy(update=fixed))
-            opened = open_dataset(checked, around, wanted)
+            context = replace(self._context(), run=self._run_config.model_copy(update=fixed))
+            opened = open_dataset(checked, context, request)
             with released_on_error(opened.store):
                 plan = with_models(opened.prepared.plan, models or {})
-                again = with_column_cache(replace(opened, resume_point=opened.store.rejected(plan.geometry)))
-        return self._make(config_builder, again, dataset_name, asking=plan)
+                opened = replace(opened, resume_point=opened.store.rejected(plan.geometry))
+                opened = with_column_cache(opened)
+            return make_dataset(opened, config_builder, self._known, asking=plan)
 
     async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> DatasetCreationResults:
         """`create` in a thread, for callers with an event loop of their own."""
@@ -339,182 +322,58 @@ class DataDesigner:
 
     # --- parts -------------------------------------------------------------------------------------------
 
-    def _around(self, column_cache: StoredDataset | None = None) -> CompileContext:
+    def _context(self, reused: StoredDataset | None = None) -> CompileContext:
         run = self._run_config
-        if column_cache is not None and run.seed is None:
-            run = run.model_copy(update={"seed": column_cache.metadata.get("seed")})
+        if reused is not None and run.seed is None:
+            run = run.model_copy(update={"seed": reused.metadata.seed})
         return CompileContext(self._providers, run, self._secret_resolver, self._default_provider, self._simulate)
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Prepared:
         checked = self._check(config_builder, num_records)
-        return prepare(checked, self._around(), Geometry(num_records, num_records))
+        return prepare(checked, self._context(), Geometry(num_records, num_records))
 
     def _check(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Checked:
         if isinstance(num_records, bool) or not isinstance(num_records, int) or num_records < 1:
             raise DataDesignerGenerationError(f"num_records must be a positive integer, not {num_records!r}")
         if num_records > _MOST_RECORDS:
             raise DataDesignerGenerationError(f"num_records={num_records} is too large: at most {_MOST_RECORDS}")
-        checked = check(config_builder, self._around())
+        checked = check(config_builder, self._context())
         _warn(checked.violations)
         return checked
 
-    def _origin(
-        self, config_builder: DataDesignerConfigBuilder, checked: Checked, column_cache: StoredDataset | None = None
+    def _provenance(
+        self, config_builder: DataDesignerConfigBuilder, checked: Checked, reused: StoredDataset | None = None
     ) -> Provenance:
         declared = config_builder.get_builder_config().to_dict()
-        settings = self._run_config.model_dump(mode="json", exclude_unset=True)
-        text = json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode()
-        reuse = None if column_cache is None else str(column_cache.path)
         return Provenance(
-            text, seed_digest(checked.seed_table), settings, self._simulate, str(Path.cwd()), reuse, self._source
+            declared=json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode(),
+            seed_data=seed_digest(checked.seed_table),
+            settings=self._run_config.model_dump(mode="json", exclude_unset=True),
+            simulated=self._simulate,
+            directory=str(Path.cwd()),
+            reuse=None if reused is None else str(reused.path),
+            source=self._source,
         )
 
-    def _make(
-        self,
-        builder: DataDesignerConfigBuilder,
-        opened: Opened,
-        dataset_name: str,
-        on_batch: Callable[[Any], None] | None = None,
-        asking: Plan | None = None,
-    ) -> DatasetCreationResults:
-        """Make what is left of a dataset that was opened; its lock is released whatever happens.
 
-        Args:
-            builder: what was declared.
-            opened: the dataset.
-            dataset_name: the name that was asked for.
-            on_batch: called with each file of rows.
-            asking: the plan that is run, where it asks other models than were declared.
-        """
-        store, plan = opened.store, opened.prepared.plan
-        assert store.lock is not None
-        metadata = MetadataWriter(
-            store, plan, dataset_name, opened.provenance, opened.requested, on_batch, opened.spent
-        )
-        with _wrapped(), store.lock:
-            before = metadata.write()
-            logger.info("dataset=%s records=%d seed=%d", store.path, plan.geometry.num_records, plan.seed)
-            report = RunReport(None, None)
-            unmade = opened if not opened.done else refilled(opened, before.generated)
-            if unmade is None:
-                logger.warning("nothing is left to make; nothing is asked of any model")
-            else:
-                if opened.resumed:
-                    logger.info("resumed generated=%d rejected=%d", before.generated, before.rejected)
-                progress = Progress(plan.geometry.num_records, self._run_config.progress_interval)
-                progress.generated, progress.rejected = before.generated, before.rejected
-                progress.replaced = _counts_of(store, opened.resume_point.partial)
-                metrics = Metrics(plan, progress.replaced)
-                with progress, serving(metrics.exposition, self._run_config.otel_metrics_port):
-                    watched = _Watched(metadata, progress, metrics)
-                    opened, report = self._run(unmade, asking or unmade.prepared.plan, watched)
-            with suppress(OSError):  # What is left over does no harm, and goes the next time.
-                promote(store)
-                store.tidy()
-            totals = metadata.write(final=True)
-        return self._finished(builder, opened, ArtifactStorage(store, dataset_name), totals, report)
-
-    def _run(self, opened: Opened, plan: Plan, watched: "_Watched") -> tuple[Opened, RunReport]:
-        """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
-        metadata = watched.metadata
-        again: Opened | None = replace(opened, prepared=replace(opened.prepared, plan=plan))
-        metadata.plan = opened.prepared.plan
-        began = time.monotonic()
-        with running.one_ray(plan) as cpus:
-            while again is not None:
-                report = running.create(again, watched.observers, metadata.publish, self._known, cpus)
-                metadata.spent = report.spent.or_more(metadata.spent)
-                opened = replace(again, spent=metadata.spent)
-                again = refilled(opened, metadata.write().generated) if report.stop_reason is None else None
-                if again is not None:
-                    again = with_time_left(again, plan, time.monotonic() - began)
-                    watched.goes_on_with(again.prepared.plan)
-                    drawn = metadata.plan.geometry.num_records
-                    logger.info("refilling: %d records drawn in all for the %d asked for", drawn, opened.requested)
-        return opened, report
-
-    def _finished(
-        self,
-        builder: DataDesignerConfigBuilder,
-        opened: Opened,
-        storage: ArtifactStorage,
-        totals: Totals,
-        report: RunReport,
-    ) -> DatasetCreationResults:
-        outcomes = outcomes_of(opened.prepared.plan, totals, report, opened.requested)
-        refuse_empty(report, outcomes, storage.base_dataset_path)
-        stopped = report.stop_reason
-        if stopped is not None:
-            if report.tripped_column is not None:
-                stopped = "; ".join([stopped, *top_reasons(outcomes)])
-            logger.warning(
-                "generated %d of %d requested records; the run was stopped: %s; %s",
-                outcomes.generated,
-                outcomes.requested,
-                stopped,
-                how_to_resume(storage.base_dataset_path) if outcomes.unfinished else "nothing is left to make",
-            )
-        elif outcomes.refilled and outcomes.generated < outcomes.requested:
-            logger.warning(
-                "%d records are missing: all %d further records that may be drawn for them were drawn; give a larger "
-                "refill_candidates and resume, or see rejected/ for what fails",
-                outcomes.requested - outcomes.generated,
-                outcomes.refilled,
-            )
-        log_outcomes(outcomes)
-        return DatasetCreationResults(opened.prepared.plan, storage, builder, outcomes, early_shutdown=stopped)
-
-
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """What is shown everything that happens in a run."""
-
-    metadata: MetadataWriter
-    progress: Progress
-    metrics: Metrics
-
-    @property
-    def observers(self) -> list[Observer]:
-        return [self.progress, self.metadata, self.metrics]
-
-    def goes_on_with(self, plan: Plan) -> None:
-        """Further records are drawn."""
-        self.metadata.plan = self.metrics.plan = plan
-        self.progress.target = plan.geometry.num_records
-
-
-class _wrapped:  # noqa: N801 - reads as the statement it is
+@contextmanager
+def _wrapped() -> Iterator[None]:
     """Everything that goes wrong inside is a generation error with its cause chained, except what is about the disk."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, DataDesignerGenerationError | ArtifactStorageError | DeprecationWarning):
-            return
-        if isinstance(error, DataDesignerError):
-            raise DataDesignerGenerationError(str(error)) from error
-        if isinstance(error, Exception):
-            raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
+    try:
+        yield
+    except (DataDesignerGenerationError, ArtifactStorageError, DeprecationWarning):
+        raise
+    except DataDesignerError as error:
+        raise DataDesignerGenerationError(str(error)) from error
+    except Exception as error:
+        raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
 
 
-class _Kept:
-    """A preview's batch, kept in memory instead of written."""
-
-    def __init__(self) -> None:
-        self.columns: dict[str, list[Any]] = {}
-        self.processed: dict[str, list[dict[str, Any]]] = {}
-        self.receipts: list[Receipt] = []
-
-    def keep(self, plan: Plan, job: CommitJob, values: Sequence[Values]) -> Receipt:
-        """Take the batch."""
-        sink = Sink(plan, LocalFiles(Path()), run=0)
-        block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
-        self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
-        self.processed = sink.processed(block)
-        receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))
-        self.receipts.append(receipt)
-        return receipt
+def _do_nothing(of: str, **given: object) -> None:
+    """Warn of each argument that is given and with which this version does nothing."""
+    for name, value in given.items():
+        if value is not None:
+            does_nothing(f"{name} of {of}", _INSTEAD[name], stacklevel=4)
 
 
 def _warn(found: Sequence[Violation]) -> None:
@@ -528,12 +387,3 @@ def _resume_mode(word: "ResumeMode | str") -> ResumeMode:
         return ResumeMode(word)
     except ValueError as error:
         raise DataDesignerGenerationError(f"resume must be one of {', '.join(ResumeMode)}; not {word!r}") from error
-
-
-def _seed_names(plan: Plan) -> list[str]:
-    return [column.name for column in plan.config.columns if column.column_type == "seed-dataset"]
-
-
-def _counts_of(store: Store, batches: Collection[int]) -> dict[int, tuple[int, int]]:
-    receipts = (store.receipt(batch) for batch in batches)
-    return {receipt.batch: (receipt.generated, receipt.rejected) for receipt in receipts if receipt is not None}

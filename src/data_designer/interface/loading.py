@@ -4,7 +4,6 @@ import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -109,7 +108,7 @@ def _to_csv(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> None
             out.writelines(f"{','.join(row)}\n" for row in zip(*columns, strict=True))
 
 
-def _csv(cell: Any) -> str:
+def _csv(cell: object) -> str:
     """A cell as CSV holds it: null is nothing, and text that could be taken for nothing or a number is in quotes."""
     match cell:
         case None:
@@ -136,5 +135,5 @@ def _to_jsonl(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> No
                 out.write(f"{json_text(dict(zip(schema.names, row, strict=True)))}\n")
 
 
-def _cells(table: pa.Table, field: pa.Field) -> list[Any]:
+def _cells(table: pa.Table, field: pa.Field) -> list[object]:
     return cells_of(table.column(field.name), field)

@@ -1,22 +1,27 @@
-"""A dataset's metadata: what it is, how it was asked for, and how far it is."""
+"""Keeps a dataset's metadata as it is made: written at the start, after the first batch, and at the end."""
 
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from data_designer.config.run_config import ResumeMode
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.layout import PARQUET, PROCESSED
+from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import Totals, total
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.admission.budget_lease import NOTHING, Amount
 from data_designer.object_storage import Location
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
+
+OnBatchComplete = Callable[[Any], None]
+"""Takes the path, or in object storage the URL, of a file of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +32,52 @@ class Provenance:
     """The builder's configuration, as JSON text."""
     seed_data: str
     """Digest of the seed dataset's rows; empty where there is none."""
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     """Run settings that were given."""
     simulated: bool
     directory: str
     """The working directory, which relative paths of the configuration start from."""
     reuse: str | None = None
     """Folder of the dataset from which columns are taken, if there is one."""
-    source: Mapping[str, Any] | None = None
+    source: Mapping[str, object] | None = None
     """The file and arguments that the command line was given, if it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRequest:
+    """What a dataset is opened for."""
+
+    num_records: int
+    dataset_name: str
+    root: Location
+    """The folder of all datasets."""
+    resume: ResumeMode
+    provenance: Provenance
 
 
 @dataclass(slots=True)
 class MetadataWriter:
-    """Keeps a dataset's metadata: written at the start, after the first batch, and at the end."""
+    """An observer that keeps the metadata of one dataset."""
 
     store: Store
     plan: Plan
-    name: str
-    provenance: Provenance
-    requested: int
-    """Records that were asked for."""
-    on_batch: Callable[[Any], None] | None = None
+    request: DatasetRequest
+    on_batch: OnBatchComplete | None = None
     spent: Amount = NOTHING
     """What is gone of a budget, as far as it is known."""
     _published: Iterator[int] = field(default_factory=count)
 
-    def __call__(self, observation: Any) -> None:
+    def __call__(self, observation: object) -> None:
         """Take one observation in; only receipts matter."""
-        if not isinstance(observation, Receipt):
+        if not isinstance(observation, Receipt) or self.on_batch is None:
             return
-        if self.on_batch is not None:
-            for file in observation.files:
-                if file.path.startswith(PARQUET):
-                    self._call_back(self.on_batch, self.store.path / file.path)
+        for file in observation.files:
+            if file.folder == PARQUET:
+                try:
+                    self.on_batch(self.store.path / file.path)
+                except Exception:
+                    # The function is the user's; what is committed stays committed.
+                    logger.exception("on_batch_complete failed for %s", file.path.rpartition("/")[2])
 
     def publish(self, receipt: Receipt) -> Receipt:
         """Make a written batch visible, as the store does; after the first one the metadata speak of it."""
@@ -69,67 +86,47 @@ class MetadataWriter:
             self.write()
         return placed
 
-    @staticmethod
-    def _call_back(on_batch: Callable[[Any], None], path: Location) -> None:
-        try:
-            on_batch(path)
-        except Exception:
-            # The function is the user's; what is committed stays committed.
-            logger.exception("on_batch_complete failed for %s", path.name)
-
-    def write(self, *, final: bool = False) -> Totals:
+    def write(self) -> Totals:
         """Write the metadata as it stands; gives the totals it was made from."""
-        plan, geometry = self.plan, self.plan.geometry
         totals = total(self.store.receipts())
-        paths = totals.files
-        processors = {k.partition("/")[2]: v for k, v in paths.items() if k.startswith(f"{PROCESSED}/")}
-        content: dict[str, Any] = {
-            **plan.config.fingerprint(),
-            "target_num_records": geometry.num_records,
-            "requested_num_records": self.requested,
-            "original_target_num_records": geometry.spans[0].records.stop,
-            "actual_num_records": totals.generated,
-            "buffer_size": geometry.buffer_size,
-            "earlier_geometry": geometry.earlier,
-            "total_num_batches": geometry.num_batches,
-            "num_completed_batches": totals.complete,
-            "dataset_name": self.name,
-            "file_paths": {
-                PARQUET: paths.get(PARQUET, []),
-                **({PROCESSED: processors} if processors else {}),
-            },
-            "preserve_dropped_columns": plan.run.preserve_dropped_columns,
-            "seed": plan.seed,
-            "seed_data": self.provenance.seed_data,
-            "functions": {column: asdict(code) for column, code in plan.code.items()},
-            "fingerprints": plan.fingerprints,
-            "builder_config_sha256": hashlib.sha256(self.provenance.declared).hexdigest(),
-            "run": self.store.run,
-            "run_config": self.provenance.settings,
-            "simulated": self.provenance.simulated,
-            "directory": self.provenance.directory,
-            "source": self.provenance.source,
-            "reuse": self.provenance.reuse,
-            "spent": asdict(self.spent),
-        }
-        if final:
-            dumped = analyse(plan, totals).model_dump(mode="json")
-            content["column_statistics"] = dumped["column_statistics"]
-        self.store.write_metadata(content)
+        self.store.write_metadata(self._metadata(totals))
         return totals
 
+    def finish(self, totals: Totals) -> None:
+        """Write the metadata of a run that has ended, statistics of the columns included."""
+        dumped = analyse(self.plan, totals).model_dump(mode="json")
+        update = {"column_statistics": dumped["column_statistics"]}
+        self.store.write_metadata(self._metadata(totals).model_copy(update=update))
 
-def stored_geometry(metadata: Mapping[str, Any]) -> Geometry:
-    """The geometry that metadata speak of. Raises KeyError, TypeError or ValueError where they do not."""
-    earlier = tuple((int(records), int(size)) for records, size in metadata["earlier_geometry"])
-    return Geometry(int(metadata["target_num_records"]), int(metadata["buffer_size"]), earlier)
-
-
-def stored_request(metadata: Mapping[str, Any]) -> int:
-    """How many records were asked for, by metadata: those that were drawn for rejected ones are beside."""
-    return int(metadata["requested_num_records"])
-
-
-def stored_spending(metadata: Mapping[str, Any]) -> Amount:
-    """What earlier runs have spent of their budgets, by metadata."""
-    return Amount(**(metadata.get("spent") or {}))
+    def _metadata(self, totals: Totals) -> Metadata:
+        plan, geometry, provenance = self.plan, self.plan.geometry, self.request.provenance
+        processors = {k.partition("/")[2]: v for k, v in totals.files.items() if k.startswith(f"{PROCESSED}/")}
+        return Metadata(
+            **plan.config.fingerprint(),
+            target_num_records=geometry.num_records,
+            requested_num_records=self.request.num_records,
+            original_target_num_records=geometry.spans[0].records.stop,
+            actual_num_records=totals.generated,
+            buffer_size=geometry.buffer_size,
+            earlier_geometry=geometry.earlier,
+            total_num_batches=geometry.num_batches,
+            num_completed_batches=totals.complete,
+            dataset_name=self.request.dataset_name,
+            file_paths={
+                PARQUET: totals.files.get(PARQUET, []),
+                **({PROCESSED: processors} if processors else {}),
+            },
+            preserve_dropped_columns=plan.run.preserve_dropped_columns,
+            seed=plan.seed,
+            seed_data=provenance.seed_data,
+            functions=dict(plan.code),
+            fingerprints=dict(plan.fingerprints),
+            builder_config_sha256=hashlib.sha256(provenance.declared).hexdigest(),
+            run=self.store.run,
+            run_config=dict(provenance.settings),
+            simulated=provenance.simulated,
+            directory=provenance.directory,
+            source=provenance.source,
+            reuse=provenance.reuse,
+            spent=self.spent,
+        )

@@ -1,50 +1,32 @@
 """Opens a dataset to write it: a new one, or one that is there and fits what is asked for."""
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.dataset.column_cache import ColumnCache, reusable
 from data_designer.engine.dataset.files import files_at
 from data_designer.engine.dataset.intact import refuse_damage
 from data_designer.engine.dataset.layout import DROPPED, METADATA, PARQUET
+from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
-from data_designer.interface.code_changes import code_differences, other_packages
 from data_designer.interface.compile import Checked, CompileContext, Prepared, prepare
-from data_designer.interface.metadata import Provenance, stored_geometry, stored_request, stored_spending
+from data_designer.interface.differences import code_differences, differences, other_packages
+from data_designer.interface.metadata import DatasetRequest
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.admission.budget_lease import NOTHING, Amount
-from data_designer.object_storage import Location, location
+from data_designer.object_storage import location
 from data_designer.plan.model import LOCAL, Geometry, Plan
 
 logger = logging.getLogger(__name__)
 
 _MOST_DIFFERENCES = 10
-_LONGEST_VALUE = 80
-_NOT_DECLARED = (
-    "the columns of the seed dataset, the provider that serves its models, or the module, name or decorator of a "
-    "column's function"
-)
-"""What counts besides the text of a configuration."""
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetRequest:
-    """What a dataset is opened for."""
-
-    num_records: int
-    dataset_name: str
-    root: Location
-    resume: ResumeMode
-    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +35,12 @@ class Opened:
 
     store: Store
     prepared: Prepared
-    provenance: Provenance
+    request: DatasetRequest
     resume_point: ResumePoint = field(default_factory=ResumePoint)
     """What is there already."""
     resumed: bool = False
     column_cache: ColumnCache | None = None
     """Where columns are taken from that would come out the same."""
-    requested: int = 0
-    """Records that were asked for; the plan may have drawn further ones for those that were rejected."""
     spent: Amount = NOTHING
     """What earlier runs said that they had spent of their budgets."""
 
@@ -71,7 +51,7 @@ class Opened:
         return self.resumed and all(batch in self.resume_point.committed for batch in batches)
 
 
-def open_dataset(checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Opened:
+def open_dataset(checked: Checked, context: CompileContext, request: DatasetRequest) -> Opened:
     """Take a dataset's lock and compile the plan that goes on with what is there, or begins.
 
     Raises:
@@ -79,59 +59,47 @@ def open_dataset(checked: Checked, around: CompileContext, wanted: DatasetReques
             of what is there are not as they were committed.
         DatasetGenerationError: what is there does not fit what is asked for, or its metadata are damaged.
     """
-    if wanted.resume != ResumeMode.NEVER:
-        path = wanted.root / wanted.dataset_name
+    if request.resume != ResumeMode.NEVER:
+        path = request.root / request.dataset_name
         there = Store.at(path)
         if there.has_files():
-            opened = _resume(there, checked, around, wanted)
+            opened = _resume(there, checked, context, request)
             if opened is not None:
                 return opened
-        elif wanted.resume == ResumeMode.ALWAYS:
+        elif request.resume == ResumeMode.ALWAYS:
             raise ArtifactStorageError(f"there is no dataset at {path} to resume")
-    prepared = _prepared_anew(checked, around, wanted)
-    store = Store.create(wanted.root, wanted.dataset_name, datetime.now)
+    prepared = _prepared_anew(checked, context, request)
+    store = Store.create(request.root, request.dataset_name, datetime.now)
     store.take().keep()
-    return _begun(store, prepared, wanted)
+    return _begun(store, prepared, request)
 
 
-def _prepared_anew(checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Prepared:
-    geometry = Geometry(wanted.num_records, around.run.buffer_size)
-    return prepare(checked, around, geometry, seed_data=wanted.provenance.seed_data)
+def _prepared_anew(checked: Checked, context: CompileContext, request: DatasetRequest) -> Prepared:
+    geometry = Geometry(request.num_records, context.run.buffer_size)
+    return prepare(checked, context, geometry, seed_data=request.provenance.seed_data)
 
 
-def _begun(store: Store, prepared: Prepared, wanted: DatasetRequest) -> Opened:
+def _begun(store: Store, prepared: Prepared, request: DatasetRequest) -> Opened:
     with released_on_error(store):
         store.recover()
-        store.write_builder_config(wanted.provenance.declared)
-    return Opened(store, prepared, wanted.provenance, requested=wanted.num_records)
+        store.write_builder_config(request.provenance.declared)
+    return Opened(store, prepared, request)
 
 
-def _resume(store: Store, checked: Checked, around: CompileContext, wanted: DatasetRequest) -> Opened | None:
+def _resume(store: Store, checked: Checked, context: CompileContext, request: DatasetRequest) -> Opened | None:
     """Go on with what is there; None where it does not fit and a new dataset may be made instead."""
     store.take().keep()
     with released_on_error(store):
         stored = _stored(store)
         if stored is None:
-            return _begun(store, _prepared_anew(checked, around, wanted), wanted)
-        seed = around.run.seed if around.run.seed is not None else stored["seed"]
-        prepared = prepare(checked, around, stored_geometry(stored), seed=seed, seed_data=wanted.provenance.seed_data)
-        different = list(differences(store, stored, prepared, wanted.provenance))
+            return _begun(store, _prepared_anew(checked, context, request), request)
+        seed = context.run.seed if context.run.seed is not None else stored.seed
+        prepared = prepare(checked, context, stored.geometry, seed=seed, seed_data=request.provenance.seed_data)
+        different = list(differences(store, stored, prepared.plan, request.provenance))
         if not different:
-            geometry = _geometry(stored, wanted.num_records, around.run.buffer_size)
-            prepared = replace(prepared, plan=replace(prepared.plan, geometry=geometry))
-            refuse_damage(store, but_for_holes=True)
-            store.recover()
-            declared = _kept_declaration(store, stored, wanted.provenance.declared)
-            provenance = replace(
-                wanted.provenance, declared=declared, reuse=wanted.provenance.reuse or stored.get("reuse")
-            )
-            resume_point = store.resume_point(geometry)
-            for line in other_packages(stored, prepared.plan):
-                logger.warning("dataset=%s: %s", store.path, line)
-            requested, spent = wanted.num_records, stored_spending(stored)
-            return Opened(store, prepared, provenance, resume_point, resumed=True, requested=requested, spent=spent)
+            return _continued(store, stored, prepared, request)
         listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
-        if wanted.resume == ResumeMode.ALWAYS:
+        if request.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
                 f"the dataset at {store.path} was made with another configuration and cannot be resumed:\n{listed}\n"
                 "restore what differs, code included, or give another dataset_name (with reuse, columns that are the "
@@ -143,27 +111,43 @@ def _resume(store: Store, checked: Checked, around: CompileContext, wanted: Data
     return None
 
 
-class released_on_error:  # noqa: N801 - reads as the statement it is
+def _continued(store: Store, stored: Metadata, prepared: Prepared, request: DatasetRequest) -> Opened:
+    """What is there, mended where a crash has left it half done, with the records that are asked for now."""
+    plan, provenance = prepared.plan, request.provenance
+    geometry = _geometry(stored, request.num_records, plan.run.buffer_size)
+    refuse_damage(store, but_for_holes=True)
+    store.recover()
+    declared = _kept_declaration(store, stored, provenance.declared)
+    for line in other_packages(stored, plan):
+        logger.warning("dataset=%s: %s", store.path, line)
+    return Opened(
+        store,
+        replace(prepared, plan=replace(plan, geometry=geometry)),
+        replace(request, provenance=replace(provenance, declared=declared, reuse=provenance.reuse or stored.reuse)),
+        store.resume_point(geometry),
+        resumed=True,
+        spent=stored.spent,
+    )
+
+
+@contextmanager
+def released_on_error(store: Store) -> Iterator[None]:
     """What goes wrong inside leaves no lock behind."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None and self._store.lock is not None:
+    try:
+        yield
+    except BaseException:
+        if store.lock is not None:
             with suppress(OSError):  # What went wrong first is what is said.
-                self._store.lock.release()
-            self._store.lock = None
+                store.lock.release()
+            store.lock = None
+        raise
 
 
-def _stored(store: Store) -> dict[str, Any] | None:
+def _stored(store: Store) -> Metadata | None:
     """The metadata of what is there; None where a run died before it wrote any.
 
     Raises:
-        DatasetGenerationError: they are damaged, or missing though there are batches.
+        DatasetGenerationError: they are damaged or of another version, or missing though there are batches.
     """
     if not store.files.exists(METADATA):
         if store.batches():
@@ -173,23 +157,18 @@ def _stored(store: Store) -> dict[str, Any] | None:
             )
         return None
     try:
-        stored = store.read_metadata()
-        stored_geometry(stored)
-        int(stored["seed"])
+        return store.read_metadata()
     except ArtifactStorageError as error:
         raise DatasetGenerationError(str(error)) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetGenerationError(f"{store.path / METADATA} is of another version: {error!r}") from error
-    return stored
 
 
-def _geometry(stored: Mapping[str, Any], num_records: int, buffer_size: int) -> Geometry:
+def _geometry(stored: Metadata, num_records: int, buffer_size: int) -> Geometry:
     """The geometry with the records that are asked for.
 
     Raises:
         DatasetGenerationError: there would be fewer, or those that are there would be cut otherwise.
     """
-    geometry, requested = stored_geometry(stored), stored_request(stored)
+    geometry, requested = stored.geometry, stored.requested_num_records
     if num_records < requested:
         raise DatasetGenerationError(
             f"num_records={num_records} is fewer than the {requested} that this dataset is to have; "
@@ -203,67 +182,12 @@ def _geometry(stored: Mapping[str, Any], num_records: int, buffer_size: int) -> 
     return geometry.extended(geometry.num_records + num_records - requested, buffer_size)
 
 
-def differences(store: Store, stored: Mapping[str, Any], prepared: Prepared, provenance: Provenance) -> Iterator[str]:
-    """What of a dataset would have another meaning now, a line each."""
-    plan = prepared.plan
-    current = plan.config.fingerprint()
-    if stored.get("config_hash_version") != current["config_hash_version"]:
-        yield f"the dataset is of another version ({stored.get('config_hash_version')})"
-    elif stored.get("config_hash") != current["config_hash"]:
-        found = list(_changes(_declared_before(store, stored), json.loads(provenance.declared)["data_designer"], ""))
-        yield from found or [_NOT_DECLARED]
-    if stored.get("seed") != plan.seed:
-        yield f"seed: {stored.get('seed')} -> {plan.seed}"
-    if stored.get("seed_data") != provenance.seed_data:
-        yield "the rows of the seed dataset"
-    if stored.get("preserve_dropped_columns") != plan.run.preserve_dropped_columns:
-        before = stored.get("preserve_dropped_columns")
-        yield f"preserve_dropped_columns: {before} -> {plan.run.preserve_dropped_columns}"
-    yield from code_differences(stored, plan)
-
-
-def _kept_declaration(store: Store, stored: Mapping[str, Any], declared: bytes) -> bytes:
+def _kept_declaration(store: Store, stored: Metadata, declared: bytes) -> bytes:
     """What was declared at first; where that is damaged, what is declared now, which means the same."""
     with suppress(OSError, DamagedError):
-        return store.declaration(stored.get("builder_config_sha256"))
+        return store.declaration(stored.builder_config_sha256)
     store.write_builder_config(declared)
     return declared
-
-
-def _declared_before(store: Store, stored: Mapping[str, Any]) -> Any:
-    """The configuration beside the data. Raises DatasetGenerationError where it is damaged."""
-    try:
-        return json.loads(store.declaration(stored.get("builder_config_sha256")))["data_designer"]
-    except OSError:
-        return {}
-    except DamagedError as error:
-        raise DatasetGenerationError(str(error)) from error
-
-
-def _changes(before: Any, now: Any, where: str) -> Iterator[str]:
-    """Where two JSON values differ, named as a reader would."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*before, *now]):
-            yield from _changes(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
-    elif isinstance(before, list) and isinstance(now, list) and _named(before) and _named(now):
-        yield from _changes(_by_name(before), _by_name(now), where)
-        if [*_by_name(before)] != [*_by_name(now)] and {*_by_name(before)} == {*_by_name(now)}:
-            yield f"{where}: another order"
-    elif before != now:
-        yield f"{where}: {_short(before)} -> {_short(now)}"
-
-
-def _named(items: Sequence[Any]) -> bool:
-    return all(isinstance(item, dict) and ("name" in item or "alias" in item) for item in items)
-
-
-def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    return {str(item.get("name", item.get("alias"))): item for item in items}
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def with_column_cache(opened: Opened, *, required: bool = False) -> Opened:
@@ -277,23 +201,24 @@ def with_column_cache(opened: Opened, *, required: bool = False) -> Opened:
         ArtifactStorageError: that dataset is damaged, or is not there though it is required.
         DatasetGenerationError: it was made with another seed, so that no column can be the same.
     """
-    if opened.provenance.reuse is None or opened.done:
+    reuse = opened.request.provenance.reuse
+    if reuse is None or opened.done:
         return opened
-    if not required and not Store.at(location(opened.provenance.reuse)).has_files():
-        logger.warning("reuse=%s is gone: what is left to make is asked for", opened.provenance.reuse)
+    if not required and not Store.at(location(reuse)).has_files():
+        logger.warning("reuse=%s is gone: what is left to make is asked for", reuse)
         return opened
-    stored = StoredDataset.at(opened.provenance.reuse)
+    stored = StoredDataset.at(reuse)
     plan = opened.prepared.plan
-    if stored.metadata.get("seed") != plan.seed:
+    if stored.metadata.seed != plan.seed:
         raise DatasetGenerationError(
-            f"the dataset {stored.path} was made with seed {stored.metadata.get('seed')}, this one with {plan.seed}: "
+            f"the dataset {stored.path} was made with seed {stored.metadata.seed}, this one with {plan.seed}: "
             "no record of theirs is the same; leave the seed out, and the other's is taken"
         )
     try:
         refuse_damage(Store.at(stored.path), (PARQUET, DROPPED))
     except ArtifactStorageError as error:
         raise ArtifactStorageError(f"the dataset {stored.path}, which is to be reused: {error}") from error
-    parts = reusable(plan, stored.metadata.get("fingerprints") or {})
+    parts = reusable(plan, stored.metadata.fingerprints)
     costly = [step.name for step in plan.steps if step.pool != LOCAL]
     taken = sorted(part.names[0] for part in parts.values())
     for line in (*code_differences(stored.metadata, plan, shared=True), *other_packages(stored.metadata, plan)):
@@ -310,9 +235,9 @@ def refilled(opened: Opened, generated: int) -> Opened | None:
     plan = opened.prepared.plan
     if plan.run.on_row_failure != "refill":
         return None
-    drawn = plan.geometry.num_records - opened.requested
-    allowed = (plan.run.refill_candidates or opened.requested) - drawn
-    more = min(opened.requested - generated, allowed)
+    requested = opened.request.num_records
+    allowed = (plan.run.refill_candidates or requested) - (plan.geometry.num_records - requested)
+    more = min(requested - generated, allowed)
     if more <= 0:
         return None
     geometry = plan.geometry.extended(plan.geometry.num_records + more, plan.geometry.buffer_size)

@@ -2,10 +2,11 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict, TypeVar
 
 from data_designer.engine.dataset.totals import Totals
 from data_designer.engine.execution.driver import RunReport
+from data_designer.engine.protocol.receipt import FailureCount
 from data_designer.engine.protocol.spending import Spending, by_alias
 from data_designer.errors import (
     DataDesignerEarlyShutdownError,
@@ -22,6 +23,16 @@ logger = logging.getLogger(__name__)
 _MOST_EXAMPLES = 5
 
 
+class AttemptCount(TypedDict):
+    """How many attempts failed in one way, and what the first came to."""
+
+    count: int
+    message: str
+
+
+Counted = TypeVar("Counted", FailureCount, AttemptCount)
+
+
 @dataclass(frozen=True, slots=True)
 class RunOutcomes:
     """What became of every record, and what it cost.
@@ -36,7 +47,7 @@ class RunOutcomes:
     rejected: int
     unfinished: int
     """Records that a stop left undone; they can be made later."""
-    reasons: dict[str, dict[str, Any]]
+    reasons: dict[str, FailureCount]
     """Kind of failure to its count and one example."""
     usage: dict[str, Usage]
     """Model alias to what was asked."""
@@ -48,7 +59,7 @@ class RunOutcomes:
     """Column to what was asked for its cells, and how many of them took the first reply."""
     usd: float | None = None
     """What it cost; None where a model that was asked has no price."""
-    retried: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    retried: dict[str, dict[str, AttemptCount]] = field(default_factory=dict)
     """Model alias to kinds of failed attempts of this run, each with its count and one example."""
 
     def __post_init__(self) -> None:
@@ -84,7 +95,7 @@ def outcomes_of(plan: Plan, totals: Totals, report: RunReport, requested: int | 
     )
 
 
-def _retried(statistics: CallerStatistics) -> dict[str, dict[str, Any]]:
+def _retried(statistics: CallerStatistics) -> dict[str, AttemptCount]:
     return {
         kind: {"count": count, "message": statistics.examples.get(kind, "")}
         for kind, count in statistics.errors.items()
@@ -137,7 +148,7 @@ def top_reasons(outcomes: RunOutcomes) -> list[str]:
     ]
 
 
-def _ranked(kinds: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+def _ranked(kinds: dict[str, Counted]) -> list[tuple[str, Counted]]:
     return sorted(kinds.items(), key=lambda item: -item[1]["count"])[:_MOST_EXAMPLES]
 
 

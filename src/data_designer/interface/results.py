@@ -87,7 +87,7 @@ class ArtifactStorage:
 
     def read_metadata(self) -> dict[str, Any]:
         """Its metadata."""
-        return self.store.read_metadata()
+        return self.store.read_metadata().to_dict()
 
 
 @dataclass(slots=True)

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from data_designer.errors import DataDesignerWorkflowError
+
+if TYPE_CHECKING:
+    from data_designer.interface.results import DatasetCreationResults
 
 
 class SkippedStageStatus(StrEnum):
@@ -24,10 +27,10 @@ class SkippedStageResult:
 class CompositeWorkflowResults:
     """Results of a workflow's stages, by name."""
 
-    def __init__(self, stages: dict[str, Any]) -> None:
+    def __init__(self, stages: "dict[str, DatasetCreationResults | SkippedStageResult]") -> None:
         self._stages = stages
 
-    def __getitem__(self, stage: str) -> Any:
+    def __getitem__(self, stage: str) -> "DatasetCreationResults | SkippedStageResult":
         return self._stages[stage]
 
 
@@ -37,6 +40,6 @@ class CompositeWorkflow:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def add_stage(self, name: str, config_builder: Any, **options: Any) -> Self:  # noqa: ARG002
+    def add_stage(self, name: str, config_builder: object, **options: object) -> Self:  # noqa: ARG002
         """Refuse: workflows cannot be run by this version."""
         raise DataDesignerWorkflowError("composite workflows are not supported by this version; chain `create` calls")

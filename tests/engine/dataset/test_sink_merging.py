@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.plans import metadata_of
 from tests.properties import examples
 
 import data_designer.config as dd
@@ -89,7 +90,7 @@ class Desk:
         try:
             written = Sink(PLAN, self.files, lock.number).write(*job(kept, rejected or {}, **options))
             placed = self.store.publish(written)
-            self.store.write_metadata({"run": lock.number})
+            self.store.write_metadata(metadata_of(lock.number))
             return placed
         finally:
             lock.release()

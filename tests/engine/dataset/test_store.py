@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import pytest
+from tests.plans import metadata_of
 
 from data_designer.engine.dataset import receipts
 from data_designer.engine.dataset.files import LocalFiles, stage
@@ -391,10 +392,10 @@ def test_a_run_that_was_taken_over_removes_nothing(tmp_path: Path) -> None:
 def test_a_run_that_was_taken_over_describes_nothing(tmp_path: Path) -> None:
     """The metadata are those of the newer run, whatever the older one still wants to say."""
     older, newer = taken_over(tmp_path)
-    newer.write_metadata({"run": newer.run})
+    newer.write_metadata(metadata_of(newer.run))
     with suppress(DatasetInUseError):
-        older.write_metadata({"run": older.run})
-    assert newer.read_metadata()["run"] == newer.run
+        older.write_metadata(metadata_of(older.run))
+    assert newer.read_metadata().run == newer.run
 
 
 def test_a_batch_whose_files_are_gone_is_not_published(store: Store) -> None:
@@ -410,7 +411,7 @@ def test_runs_are_counted_on_from_the_metadata(tmp_path: Path) -> None:
     """A run's number is above that of every run before it, so that its segments and receipts tell it from them."""
     first = Store.at(tmp_path)
     lock = first.take()
-    first.write_metadata({"run": 7})
+    first.write_metadata(metadata_of(7))
     lock.release()
     assert first.take().number == 8
 
@@ -422,7 +423,7 @@ def test_only_what_no_commit_needs_is_removed(store: Store) -> None:
     """Files never put into place, files without a receipt, journals of what is there; nothing else, whosever it is."""
     store.publish(staged(store, {PARQUET: b"0"}, batch=0))
     store.publish(staged(store, {PARQUET: b"1"}, batch=1, unfinished=((4, 5),), kept=((5, 8),), generated=3))
-    store.write_metadata({"run": 1})
+    store.write_metadata(metadata_of(1))
     users = {
         "dataset.jsonl", ".hidden", f"{PARQUET}/README.md", f"{PARQUET}/.cache", f"{REJECTS}/seen_00000.txt",
         "images/batch_00000/1.png", "images/.1.png.tmp", f"{JOURNAL}/notes.txt", f"{RECEIPTS}/README.md",

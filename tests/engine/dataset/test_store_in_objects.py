@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.engine.dataset.test_store import ELSEWHERE, NEW, OLD, new, old, staged
 from tests.object_server import Bucket, FaultyWay
+from tests.plans import metadata_of
 
 from data_designer.engine.dataset import receipts
 from data_designer.engine.dataset.files import Files, LocalFiles, is_temporary
@@ -275,7 +276,7 @@ def test_a_run_that_was_taken_over_publishes_nothing(objects: Files, bucket: Buc
     written = staged(older, NEW)
     newer.take(at_once)
     before = bucket.contents("d")
-    for act in (lambda: older.publish(written), lambda: older.write_metadata({"run": 1}), older.tidy):
+    for act in (lambda: older.publish(written), lambda: older.write_metadata(metadata_of(1)), older.tidy):
         with pytest.raises(DatasetInUseError, match="taken this dataset over"):
             act()
     assert bucket.contents("d") == before

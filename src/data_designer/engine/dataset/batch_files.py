@@ -50,7 +50,7 @@ def merged(
     """
     old_rows, new_rows = indices(before.kept), indices(receipt.kept)
     together: dict[str, pa.Table] = {}
-    old = {file.path.rpartition("/")[0]: read_table(files, file) for file in before.files}
+    old = {file.folder: read_table(files, file) for file in before.files}
     for folder in dict.fromkeys([*old, *contents]):
         if folder in (REJECTS, NULLED):
             failures = merged_failures(old.get(folder), contents.get(folder), new_rows)

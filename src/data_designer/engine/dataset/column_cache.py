@@ -75,7 +75,7 @@ class ColumnCache:
         rows = indices(receipt.kept).tolist()
         cells: dict[str, list[object]] = {}
         for file in receipt.files:
-            if file.path.startswith((f"{PARQUET}/", f"{DROPPED}/")):
+            if file.folder in (PARQUET, DROPPED):
                 cells.update(_columns(read_table(self.files, file)))
         there = cells.keys() - set(receipt.inexact)
         taken: set[str] = set()

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from data_designer.engine.dataset.encoding import cleaned
+from data_designer.engine.protocol.receipt import FailureCount
 from data_designer.engine.protocol.rows import Rows
 from data_designer.values import Reason
 
@@ -89,9 +89,9 @@ def merged_failures(old: pa.Table | None, new: pa.Table | None, made: Rows) -> p
     return failures_table(left) if left else None
 
 
-def count_kinds(failures: Iterable[Failure]) -> dict[str, dict[str, Any]]:
+def count_kinds(failures: Iterable[Failure]) -> dict[str, FailureCount]:
     """Kind of failure to its count, and one example."""
-    counted: dict[str, dict[str, Any]] = {}
+    counted: dict[str, FailureCount] = {}
     for one in failures:
         known = counted.get(one.reason.kind)
         if known is not None:

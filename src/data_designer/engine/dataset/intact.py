@@ -66,7 +66,7 @@ def refuse_damage(
     """
     found = _found(store, folders)
     if but_for_holes:
-        holes = {one.batch for one in found if one.size is None and one.file.path.startswith(f"{PARQUET}/")}
+        holes = {one.batch for one in found if one.size is None and one.file.folder == PARQUET}
         found = [one for one in found if one.batch not in holes]
     wrong = [_Wrong(one.batch, _difference(one)) for one in found if one.size != one.file.bytes]
     if isinstance(store.path, Path):

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.layout import LOCK
@@ -196,7 +196,7 @@ def _holder(files: Files, number: int) -> tuple[bytes | None, Process | None, in
     except FileNotFoundError:
         return None, None, None
     try:
-        content: dict[str, Any] = unseal(text)
+        content = unseal(text)
         return text, Process(**content["process"]), content.get("take")
     except (DamagedError, KeyError, TypeError):
         return text, None, None

@@ -16,6 +16,7 @@ from data_designer.engine.dataset.arrow_types import as_json, unified_schema, wi
 from data_designer.engine.dataset.batch_files import read_table, schema_digest, stage_table
 from data_designer.engine.dataset.layout import NULLED, PARQUET, REJECTS
 from data_designer.engine.dataset.store import Store, located
+from data_designer.engine.dataset.totals import Examples
 from data_designer.engine.protocol.receipt import BatchFile, Receipt
 
 logger = logging.getLogger(__name__)
@@ -24,14 +25,18 @@ _OF_ONE_FORM = frozenset({REJECTS, NULLED})
 """Folders whose files always have the same types."""
 
 
-def promote(store: Store) -> int:
+def promote(store: Store, examples: Examples) -> int:
     """Give the files of each folder one schema; gives how many were written again.
+
+    Args:
+        store: the dataset.
+        examples: folder to a file of each schema in it, as the totals of its receipts have them.
 
     Raises:
         OSError: the disk refuses; what was visible before still is.
         ArtifactStorageError: a file or receipt is damaged, or another run has taken over.
     """
-    found = {folder: some for folder, some in _schemas(store).items() if len(some) > 1}
+    found = {folder: some for folder, some in _schemas(store, examples).items() if len(some) > 1}
     if not found:
         return 0
     wanted = {folder: unified_schema(some.values()) for folder, some in found.items()}
@@ -52,7 +57,8 @@ def schema_of(store: Store, folder: str = PARQUET) -> pa.Schema:
         ArtifactStorageError: a receipt is damaged.
         OSError: a file cannot be read.
     """
-    contents = (store.files.read(located(store.files, file)) for file in _examples(store).get(folder, {}).values())
+    examples = {file.schema: file for file in store.batch_files(folder)}
+    contents = (store.files.read(located(store.files, file)) for file in examples.values())
     return unified_schema(pq.read_schema(pa.BufferReader(content)) for content in contents)
 
 
@@ -60,23 +66,13 @@ Schemas = Mapping[str, pa.Schema]
 """Digest, as files name it, or folder, to a schema."""
 
 
-def _schemas(store: Store) -> dict[str, dict[str, pa.Schema]]:
+def _schemas(store: Store, examples: Examples) -> dict[str, dict[str, pa.Schema]]:
     """Folder to the schemas of its files. Those without a digest are of an earlier version, which wrote them alike."""
     return {
         folder: {digest: read_table(store.files, file).schema for digest, file in files.items()}
-        for folder, files in _examples(store).items()
-        if len(files) > 1
+        for folder, files in examples.items()
+        if len(files) > 1 and folder not in _OF_ONE_FORM
     }
-
-
-def _examples(store: Store) -> dict[str, dict[str, BatchFile]]:
-    """Folder to a file of each schema in it."""
-    found: dict[str, dict[str, BatchFile]] = {}
-    for receipt in store.receipts():
-        for file in receipt.files:
-            if _folder(file) not in _OF_ONE_FORM:
-                found.setdefault(_folder(file), {}).setdefault(file.schema, file)
-    return found
 
 
 def _write_again(store: Store, found: Mapping[str, Schemas], wanted: Schemas) -> int:
@@ -84,11 +80,11 @@ def _write_again(store: Store, found: Mapping[str, Schemas], wanted: Schemas) ->
     seen = {(folder, name): schema_digest(one) for folder, some in found.items() for name, one in some.items()}
 
     def is_right(file: BatchFile) -> bool:
-        return seen.get((_folder(file), file.schema)) == right[_folder(file)]
+        return seen.get((file.folder, file.schema)) == right[file.folder]
 
     written = 0
     for receipt in store.receipts():
-        narrow = [file for file in receipt.files if _folder(file) in wanted and not is_right(file)]
+        narrow = [file for file in receipt.files if file.folder in wanted and not is_right(file)]
         if narrow:
             store.publish(_wider(store, receipt, narrow, wanted))
             written += len(narrow)
@@ -99,13 +95,9 @@ def _wider(store: Store, receipt: Receipt, narrow: list[BatchFile], wanted: Sche
     """The receipt with some of its files in the wanted schema, written under names that nobody reads."""
     files, profile = {file.path: file for file in receipt.files}, dict(receipt.profile)
     for file in narrow:
-        schema = wanted[_folder(file)]
+        schema = wanted[file.folder]
         files[file.path] = stage_table(store.files, file.path, widened(read_table(store.files, file), schema))
-        if _folder(file) == PARQUET:
+        if file.folder == PARQUET:
             types = {field.name: str(field.type) for field in schema}
             profile = {name: {**one, "arrow_type": types.get(name, one["arrow_type"])} for name, one in profile.items()}
     return replace(receipt, files=tuple(files.values()), profile=profile)
-
-
-def _folder(file: BatchFile) -> str:
-    return file.path.rpartition("/")[0]

@@ -135,5 +135,5 @@ def receipt_of(plan: Plan, job: CommitJob, block: Block, accounts: Accounts) -> 
     )
 
 
-def _columns(block: Block, names: Sequence[str]) -> dict[str, list[Any]]:
+def _columns(block: Block, names: Sequence[str]) -> dict[str, list[object]]:
     return {name: block.columns.get(name) or [None] * len(block) for name in names}

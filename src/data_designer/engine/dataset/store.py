@@ -9,13 +9,14 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
 
 from data_designer.config.folder_names import unusable
 from data_designer.engine.dataset import receipts
@@ -38,7 +39,9 @@ from data_designer.engine.dataset.layout import (
     receipt_name,
 )
 from data_designer.engine.dataset.lock import Lock, Process, acquire
-from data_designer.engine.dataset.sealed import DamagedError, seal, unseal
+from data_designer.engine.dataset.metadata import Metadata
+from data_designer.engine.dataset.metadata import run_of as run_of_metadata
+from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import Rows
@@ -127,8 +130,8 @@ class Store:
 
     def _last_run(self) -> int:
         try:
-            return int(unseal(self.files.read(METADATA)).get("run", 0))
-        except (FileNotFoundError, DamagedError, ValueError, TypeError):
+            return run_of_metadata(self.files.read(METADATA))
+        except FileNotFoundError:
             return 0
 
     @property
@@ -200,10 +203,10 @@ class Store:
             raise DamagedError(f"{self.path / BUILDER_CONFIG} is damaged or was edited; restore it from a copy")
         return text
 
-    def write_metadata(self, metadata: Mapping[str, Any]) -> None:
+    def write_metadata(self, metadata: Metadata) -> None:
         """Replace the dataset's metadata. Raises DatasetInUseError if another run has taken over."""
         self._check_lock()
-        self.files.put(METADATA, seal(metadata, readable=True))
+        self.files.put(METADATA, metadata.written())
 
     def tidy(self) -> None:
         """Remove what no commit needs: files that were never put into place, journals of committed batches.
@@ -241,7 +244,7 @@ class Store:
                 self.files.remove(receipt_name(batch))
                 continue
             for file in receipt.files:
-                found.get(_folder(file.path), set()).discard(_last(file.path))
+                found.get(file.folder, set()).discard(_last(file.path))
         for folder, unknown in found.items():
             for name in unknown:
                 if batch_number(name) is not None:
@@ -249,7 +252,7 @@ class Store:
         self.tidy()
 
     def _is_a_hole(self, receipt: Receipt, found: Collection[str]) -> bool:
-        rows = (file for file in receipt.files if _folder(file.path) == PARQUET)
+        rows = (file for file in receipt.files if file.folder == PARQUET)
         return any(_last(file.path) not in found and not self.files.exists(file.path) for file in rows)
 
     def _data_folders(self) -> list[str]:
@@ -315,23 +318,26 @@ class Store:
 
     def batch_files(self, folder: str = PARQUET) -> list[BatchFile]:
         """Files of committed batches in one of the dataset's folders, in order of batch."""
-        return [file for receipt in self.receipts() for file in receipt.files if _folder(file.path) == folder]
+        return [file for receipt in self.receipts() for file in receipt.files if file.folder == folder]
 
-    def read_metadata(self) -> dict[str, Any]:
+    def read_metadata(self) -> Metadata:
         """The dataset's metadata.
 
         Raises:
-            ArtifactStorageError: there is none, or it is damaged.
+            ArtifactStorageError: there is none, or it is damaged or of another version.
         """
         path = self.path / METADATA
         try:
-            return unseal(self.files.read(METADATA))
+            return Metadata.read(self.files.read(METADATA))
         except FileNotFoundError as error:
             raise ArtifactStorageError(f"there is no dataset at {self.path}: {METADATA} is missing") from error
         except OSError as error:
             raise ArtifactStorageError(f"{path} cannot be read: {error}") from error
         except DamagedError as error:
             raise ArtifactStorageError(f"{path} is damaged or was edited: {error}; restore it from a copy") from error
+        except ValidationError as error:
+            where = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+            raise ArtifactStorageError(f"{path} is of another version of this program: {where}") from error
 
     def resume_point(self, geometry: Geometry) -> ResumePoint:
         """What is there already, as the scheduler wants to know it.
@@ -378,7 +384,7 @@ def fits(receipt: Receipt, geometry: Geometry) -> bool:
 class _Marked:
     """A set of batch numbers in a byte each, since there may be a million."""
 
-    def __init__(self, marks: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+    def __init__(self, marks: npt.NDArray[np.bool_]) -> None:
         self._marks = marks
 
     def __contains__(self, batch: object) -> bool:
@@ -388,10 +394,6 @@ class _Marked:
 def located(files: Files, file: BatchFile) -> str:
     """Where the content of a file is: under its own name, unless it is only about to be put into place."""
     return file.staged if file.staged and files.exists(file.staged) else file.path
-
-
-def _folder(name: str) -> str:
-    return name.rpartition("/")[0]
 
 
 def _last(name: str) -> str:

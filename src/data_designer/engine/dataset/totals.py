@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from data_designer.engine.dataset.profile import Profile, merge_profiles
-from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.protocol.receipt import BatchFile, FailureCount, Receipt
 from data_designer.engine.protocol.spending import Spending, summed
 from data_designer.errors import ArtifactStorageError
+
+Examples = dict[str, dict[str, BatchFile]]
+"""Folder to a file of each schema that its files have, by the schema's digest."""
 
 
 @dataclass(slots=True)
@@ -20,13 +22,12 @@ class Totals:
     """Batches of which no row was left unfinished."""
     files: dict[str, list[str]] = field(default_factory=dict)
     """Folder, relative to the dataset directory, to its files in order of batch."""
+    examples: Examples = field(default_factory=dict)
     null_filled: int = 0
     """Of those generated."""
-    unfinished: int = 0
-    """Records of batches that are there in part."""
     spent: dict[str, Spending] = field(default_factory=dict)
     """Column to what its cells cost."""
-    reasons: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reasons: dict[str, FailureCount] = field(default_factory=dict)
     """Kind of rejection to its count, and the first example."""
     profile: dict[str, Profile] = field(default_factory=dict)
     """Statistics of each column."""
@@ -40,22 +41,22 @@ def total(receipts: Iterable[Receipt]) -> Totals:
         totals.rejected += receipt.rejected
         totals.complete += receipt.complete
         totals.null_filled += receipt.null_filled
-        totals.unfinished += _balanced(receipt)
+        _refuse_imbalance(receipt)
         for file in receipt.files:
-            totals.files.setdefault(file.path.rpartition("/")[0], []).append(file.path)
+            totals.files.setdefault(file.folder, []).append(file.path)
+            totals.examples.setdefault(file.folder, {}).setdefault(file.schema, file)
         totals.spent = summed((totals.spent, receipt.spent))
         for kind, found in receipt.reasons.items():
-            totals.reasons.setdefault(kind, {**found, "count": 0})["count"] += found["count"]
+            if kind in totals.reasons:
+                totals.reasons[kind]["count"] += found["count"]
+            else:
+                totals.reasons[kind] = found.copy()
         totals.profile = merge_profiles((totals.profile, receipt.profile))
     return totals
 
 
-def _balanced(receipt: Receipt) -> int:
-    """Records of a batch that are unfinished.
-
-    Raises:
-        ArtifactStorageError: a record of it is neither generated nor rejected nor unfinished, or more than one.
-    """
+def _refuse_imbalance(receipt: Receipt) -> None:
+    """Raise ArtifactStorageError where a record is neither generated nor rejected nor unfinished, or more than one."""
     unfinished = sum(stop - start for start, stop in receipt.unfinished)
     found = receipt.generated + receipt.rejected + unfinished
     if found != receipt.requested or receipt.null_filled > receipt.generated:
@@ -63,4 +64,3 @@ def _balanced(receipt: Receipt) -> int:
             f"batch {receipt.batch} does not add up: of {receipt.requested} records {receipt.generated} are generated, "
             f"{receipt.rejected} rejected and {unfinished} unfinished; please report this"
         )
-    return unfinished

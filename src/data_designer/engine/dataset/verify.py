@@ -45,7 +45,7 @@ class Verdict:
     """Files of a batch that a run has not committed, or not yet; a resume clears them away."""
 
 
-def verify(store: Store, geometry: Geometry, builder_config_sha256: str) -> Verdict:
+def verify(store: Store, geometry: Geometry, builder_config_sha256: str | None) -> Verdict:
     """Read every file of a dataset and compare it with what was committed."""
     verdict = Verdict()
     try:
@@ -95,9 +95,9 @@ def _problems(files: Files, receipt: Receipt, geometry: Geometry) -> Iterator[st
     if receipt.generated + receipt.rejected + len(indices(receipt.unfinished)) != len(records):
         yield "the records of its receipt do not sum up"
     for file in receipt.files:
-        expected = receipt.rejected if file.path.startswith(f"{REJECTS}/") else receipt.generated
+        expected = receipt.rejected if file.folder == REJECTS else receipt.generated
         yield from _file_problems(files, file, expected)
-    if receipt.generated and not any(file.path.startswith(f"{PARQUET}/") for file in receipt.files):
+    if receipt.generated and not any(file.folder == PARQUET for file in receipt.files):
         yield "its receipt names no file of rows"
 
 
@@ -114,7 +114,7 @@ def _file_problems(files: Files, file: BatchFile, expected: int) -> Iterator[str
         yield f"{file.path} does not match its checksum"
         return
     rows = pq.ParquetFile(pa.BufferReader(content)).metadata.num_rows
-    if rows != file.rows or (rows != expected and file.path.startswith((PARQUET, DROPPED, REJECTS))):
+    if rows != file.rows or (rows != expected and file.folder in (PARQUET, DROPPED, REJECTS)):
         yield f"{file.path} holds {rows} rows instead of {expected}"
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -44,10 +44,24 @@ class BatchFile:
     schema: str = ""
     """Digest of its Arrow schema; empty where an earlier version wrote it."""
 
+    @property
+    def folder(self) -> str:
+        """Where in the dataset directory it is."""
+        return self.path.rpartition("/")[0]
+
 
 def is_content(content: bytes, file: BatchFile) -> bool:
     """Whether some content is what was written into a file, by its checksum."""
     return hashlib.sha256(content).hexdigest() == file.sha256
+
+
+class FailureCount(TypedDict):
+    """How many cells failed in one way, and where the first did."""
+
+    count: int
+    column: str
+    record: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +82,8 @@ class Receipt:
     """Column to what its cells cost, each reply once."""
     null_filled: int = 0
     """Of those generated, records in which a cell failed and is null."""
-    reasons: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Kind of rejection to its count, and one example of column, record and message."""
+    reasons: dict[str, FailureCount] = field(default_factory=dict)
+    """Kind of rejection to its count, and one example."""
     profile: dict[str, Any] = field(default_factory=dict)
     """Mergeable statistics of the batch's columns."""
     inexact: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from data_designer.engine.dataset.intact import refuse_damage
 from data_designer.engine.dataset.journal import Recorder, Replay, read_replay, request_digest, segment_writer
 from data_designer.engine.dataset.layout import PARQUET, REJECTS
 from data_designer.engine.dataset.lock import Process
+from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.store import Store, located
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, ranges
 from data_designer.engine.protocol.resume_point import ResumePoint
@@ -171,7 +172,16 @@ class SimulatedDataset:
         """Take the lock over and find out what is there."""
         elsewhere = Process("simulated", "another machine", 1, "now")
         self.store.take(lambda _: None, elsewhere)
-        self.store.write_metadata({"run": self.store.run})
+        geometry = self.shape.geometry
+        metadata = Metadata(
+            target_num_records=geometry.num_records,
+            requested_num_records=geometry.num_records,
+            buffer_size=geometry.buffer_size,
+            earlier_geometry=geometry.earlier,
+            seed=0,
+            run=self.store.run,
+        )
+        self.store.write_metadata(metadata)
         refuse_damage(self.store)  # A crash is no damage.
         self.store.recover()
         return self.store.resume_point(self.shape.geometry)

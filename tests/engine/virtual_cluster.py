@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.fault_injection.files import FaultyFiles
+
 import data_designer.config as dd
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.execution.budget import budget_allocator_of
@@ -22,7 +24,6 @@ from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
-from data_designer.engine.simulation.simulated_files import SimulatedFiles
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.compile import compile_plan
@@ -208,7 +209,7 @@ class Site:
     """Of each alias; None for as many as the product would start."""
     lost_after: float | None = None
     """Seconds after which the first replica cannot be reached any more."""
-    store: Store = field(default_factory=lambda: Store(Path("d"), SimulatedFiles(random.Random(0))))
+    store: Store = field(default_factory=lambda: Store(Path("d"), FaultyFiles(random.Random(0))))
 
     @property
     def generated(self) -> int:

@@ -1,4 +1,4 @@
-"""Instances of JSON schemas: valid for whatever a schema asks, the same for the same chance, and always ending."""
+"""Instances of JSON schemas: valid for whatever a schema asks, the same for the same generator, and always ending."""
 
 import re
 from typing import Any
@@ -76,7 +76,7 @@ CASES: dict[str, Any] = {
 @given(seed=st.binary(min_size=1, max_size=8))
 @examples(30)
 def test_every_keyword_is_heeded(name: str, seed: bytes) -> None:
-    """Instances satisfy each keyword, alone and with others, and depend on nothing but the chance."""
+    """Instances satisfy each keyword, alone and with others, and depend on nothing but the seed."""
     made = instance(CASES[name], SeededRng(seed))
     jsonschema.Draft202012Validator(CASES[name]).validate(made)
     assert made == instance(CASES[name], SeededRng(seed))

@@ -51,8 +51,8 @@ SCHEMAS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("number", range(len(SCHEMAS)))
 @given(seed=st.binary(min_size=1, max_size=8))
-def test_instances_are_valid_whatever_the_chance(number: int, seed: bytes) -> None:
-    """Every instance satisfies its schema, and the same chance gives the same one."""
+def test_instances_are_valid_whatever_the_seed(number: int, seed: bytes) -> None:
+    """Every instance satisfies its schema, and the same seed gives the same one."""
     schema = SCHEMAS[number]
     made = instance(schema, SeededRng(seed))
     jsonschema.validate(made, schema)
@@ -93,7 +93,7 @@ def test_the_openai_client_can_talk_to_it_in_its_own_process() -> None:
 
 @pytest.mark.usefixtures("sockets")
 def test_misbehaviour_follows_the_rates_and_the_ordinal() -> None:
-    """Half of the prompts fail; asked again, each has another chance; the server counts it all."""
+    """Half of the prompts fail; asked again, each is drawn anew; the server counts it all."""
     import aiohttp
 
     async def scenario() -> tuple[list[int], list[int], dict[str, Any]]:

@@ -21,7 +21,7 @@ from data_designer.simulated_model.counts import Allowance, Counted, Counts, Tal
 from data_designer.simulated_model.faults import RequestFaults
 from data_designer.simulated_model.replies import Reply, prompt_of, reply_text, reply_to
 from data_designer.simulated_model.settings import READERS, SimulatedModel
-from data_designer.simulated_model.wires import ChatCompletions, Messages, Usage, Wire
+from data_designer.simulated_model.wires import AnthropicWire, OpenAIWire, Usage, Wire
 
 __all__ = ["SimulatedModel", "SimulatedServer", "SimulatedServerProcess", "reply_text", "serve", "start_simulated"]
 
@@ -211,16 +211,16 @@ class _Visit:
         return _json(self.wire.refusal(status, message), status, headers)
 
 
-_CHAT = ChatCompletions()
-_MESSAGES = Messages()
+_OPENAI = OpenAIWire()
+_ANTHROPIC = AnthropicWire()
 
 
 async def _chat(request: web.Request) -> web.StreamResponse:
-    return await _visited(request, _CHAT)
+    return await _visited(request, _OPENAI)
 
 
 async def _messages(request: web.Request) -> web.StreamResponse:
-    return await _visited(request, _MESSAGES)
+    return await _visited(request, _ANTHROPIC)
 
 
 async def _visited(request: web.Request, wire: Wire) -> web.StreamResponse:

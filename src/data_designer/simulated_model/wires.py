@@ -49,7 +49,7 @@ class Wire(Protocol):
         ...
 
 
-class ChatCompletions:
+class OpenAIWire:
     """OpenAI's."""
 
     def read(self, content: bytes, _: Mapping[str, str]) -> dict[str, object]:
@@ -85,7 +85,7 @@ class ChatCompletions:
         return found
 
 
-class Messages:
+class AnthropicWire:
     """Anthropic's."""
 
     def read(self, content: bytes, headers: Mapping[str, str]) -> dict[str, object]:

@@ -9,9 +9,9 @@ from data_designer.engine.scheduling import events as ev
 from data_designer.engine.simulation.timeline import Report
 from data_designer.engine.simulation.virtual_time import Simulation
 from data_designer.engine.simulation.world import World
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import LOCAL, Geometry
 
-SAMPLERS = ev.StageShape("local", whole_batch=True, upstream=(), depth=0)
+SAMPLERS = ev.StageShape(LOCAL, whole_batch=True, upstream=(), depth=0)
 FAST, SLOW = ev.StageShape("fast", False, (0,), 1), ev.StageShape("slow", False, (1,), 2)
 SECONDS = {"fast": 0.5, "slow": 1.0}
 WORLD = World(latency=lambda _, pool: SECONDS[pool])

@@ -268,7 +268,7 @@ def test_a_refused_row_is_reported_with_its_reason_and_what_it_cost() -> None:
 
 
 def test_what_was_skipped_upstream_is_skipped_here() -> None:
-    """A row whose gate says so asks nothing for that column, and tells whoever comes after."""
+    """A row whose skip condition says so asks nothing for that column, and tells whoever comes after."""
 
     async def scenario() -> None:
         line = FakeLine()

@@ -293,16 +293,3 @@ def _tightest(schema: Schema, inclusive: str, exclusive: str, sign: int) -> tupl
         return None, False
     bound, is_out = max(given)
     return sign * bound, is_out
-
-
-def instance(schema: object, rng: SeededRng) -> object:
-    """A valid instance of a JSON schema that is used once.
-
-    Args:
-        schema: the schema; `$ref`s point into itself.
-        rng: decides between what is allowed.
-
-    Raises:
-        ValueError: the schema allows none, or refers to what it does not hold.
-    """
-    return Instances(schema).make(rng)

@@ -77,13 +77,10 @@ def prompt_of(body: Mapping[str, object]) -> Prompt:
     return Prompt(system, user)
 
 
-def reply_text(body: Mapping[str, object], seed: int, output_tokens: int) -> str:
-    """The reply to a request, in the form it asks for: prose, a JSON instance of a schema, or code."""
-    return _text(body, prompt_of(body), SimulatedModel(seed=seed, output_tokens=output_tokens))
-
-
 def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, faults: RequestFaults) -> Reply:
-    """The reply to a request, with what goes wrong with it, of which there is one thing at most.
+    """The reply to a request, in the form it asks for: prose, a JSON instance of a schema, or code.
+
+    One thing at most is wrong with it.
 
     Raises:
         ValueError: the request asks for an instance of a schema that makes no sense.

@@ -119,12 +119,12 @@ class Heights:
         if not isinstance(schema, Mapping) or "const" in schema or "enum" in schema:
             return 0
         least = [self._targets.get(schema["$ref"], math.inf)] if "$ref" in schema else []
-        least.extend(self.of(part) for part in schema.get("allOf", ()))
+        least.extend(self.of(part) for part in list_of(schema.get("allOf", [])))
         least.extend(min(map(self.of, list_of(schema[key])), default=0) for key in ("anyOf", "oneOf") if key in schema)
         kinds = schema.get("type")
         if not isinstance(kinds, list) or set(kinds) <= {"object", "array"}:
-            properties = schema.get("properties", {})
-            least.extend(1 + self.of(properties.get(key)) for key in schema.get("required", ()))
+            properties = object_of(schema.get("properties", {}))
+            least.extend(1 + self.of(properties.get(str(key))) for key in list_of(schema.get("required", [])))
             if fewest_of(schema, "minItems") > 0:
                 least.append(1 + self.of(schema.get("items")))
         return max(least, default=0)

@@ -19,11 +19,11 @@ from aiohttp import web
 
 from data_designer.simulated_model.counts import Allowance, Counted, Counts, Tally, allowances
 from data_designer.simulated_model.faults import RequestFaults
-from data_designer.simulated_model.replies import Reply, prompt_of, reply_text, reply_to
+from data_designer.simulated_model.replies import Reply, prompt_of, reply_to
 from data_designer.simulated_model.settings import READERS, SimulatedModel
 from data_designer.simulated_model.wires import AnthropicWire, OpenAIWire, Usage, Wire
 
-__all__ = ["SimulatedModel", "SimulatedServer", "SimulatedServerProcess", "reply_text", "serve", "start_simulated"]
+__all__ = ["SimulatedModel", "SimulatedServer", "SimulatedServerProcess", "serve", "start_simulated"]
 
 _REMEMBERED = 200_000
 """Prompts whose number of askings is remembered."""

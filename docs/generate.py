@@ -81,7 +81,8 @@ def imports() -> dict[str, set[str]]:
     for module in sorted(graph.modules - {"data_designer"}):
         room = room_of(module)
         if room in below:
-            below[room] |= {room_of(one) for one in graph.find_modules_directly_imported_by(module)} - {room}
+            ones = {room_of(one) for one in graph.find_modules_directly_imported_by(module)}
+            below[room] |= ones & below.keys() - {room}
     reached: dict[str, set[str]] = {}
     for room in reversed(below):  # Imports point down.
         reached[room] = below[room].union(*(reached[one] for one in below[room]))

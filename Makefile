@@ -39,9 +39,9 @@ docs: $(STAMP)  ## Generate the generated parts of the documentation.
 bench: $(STAMP)  ## Compare with a bare client, side by side.
 	$(PY) tests/benchmarks/bench.py
 
-chaos: $(STAMP)  ## Disasters: a hundred thousand in virtual time, every crash point, and a cluster under fire.
-	$(PY) -m data_designer.engine.simulation.rehearsal points
-	$(PY) -m data_designer.engine.simulation.rehearsal 0:100000
+chaos: $(STAMP)  ## Faults: every crash point and a hundred thousand runs in virtual time, and a cluster under fire.
+	$(PY) -m tests.fault_injection.runs points
+	$(PY) -m tests.fault_injection.runs 0:100000
 	$(PY) tests/chaos/chaos.py
 
 clean:

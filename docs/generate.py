@@ -3,12 +3,23 @@
 import ast
 import inspect
 import itertools
+import re
+import tomllib
+from functools import cache
 from pathlib import Path
+
+import grimp
 
 from data_designer.config import run_config
 from data_designer.config.run_config import RunConfig
 
-TARGET = Path(__file__).parent / "reference" / "run-config.md"
+DOCS = Path(__file__).parent
+PACKAGE = DOCS.parent / "src" / "data_designer"
+RUN_CONFIG = DOCS / "reference" / "run-config.md"
+ROOMS = DOCS / "explanation" / "rooms.md"
+LOWEST = "config"
+"""What lies below this room are single modules, drawn as one."""
+GROUND = "ground"
 
 
 def described() -> dict[str, str]:
@@ -23,7 +34,7 @@ def described() -> dict[str, str]:
     return texts
 
 
-def page() -> str:
+def run_settings() -> str:
     """The reference page of the run settings."""
     lines = [
         "# Run settings",
@@ -41,5 +52,81 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+@cache
+def layers() -> list[list[str]]:
+    """The rooms, top down, as the import contracts in `pyproject.toml` say; the engine is its sub-rooms."""
+    pyproject = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = [one for one in pyproject["tool"]["importlinter"]["contracts"] if one["type"] == "layers"]
+    house, engine = ([layer.split(" | ") for layer in contract["layers"]] for contract in contracts)
+    found: list[list[str]] = []
+    for layer in house:
+        rooms = [room.removeprefix("data_designer.") for room in layer]
+        found.extend([[f"engine.{room}" for room in one] for one in engine] if rooms == ["engine"] else [rooms])
+        if rooms == [LOWEST]:
+            break
+    return found
+
+
+def room_of(module: str) -> str:
+    """The room in which a module lies. Aliases of the engine, which only re-export, lie in the engine itself."""
+    parts = module.split(".")[1:]
+    rooms = [room for layer in layers() for room in layer]
+    whole, part = ".".join(parts[:1]), ".".join(parts[:2])
+    return part if part in rooms else whole if whole in rooms or whole == "engine" else GROUND
+
+
+def imports() -> dict[str, set[str]]:
+    """Room to the rooms that it imports, but for those that are reached by way of another."""
+    graph = grimp.build_graph("data_designer", cache_dir=None)
+    below: dict[str, set[str]] = {room: set() for layer in layers() for room in layer} | {GROUND: set()}
+    for module in sorted(graph.modules - {"data_designer"}):
+        room = room_of(module)
+        if room in below:
+            ones = {room_of(one) for one in graph.find_modules_directly_imported_by(module)}
+            below[room] |= ones & below.keys() - {room}
+    reached: dict[str, set[str]] = {}
+    for room in reversed(below):  # Imports point down.
+        reached[room] = below[room].union(*(reached[one] for one in below[room]))
+    return {
+        room: {one for one in ones if not any(one in reached[other] for other in ones)} for room, ones in below.items()
+    }
+
+
+def rooms() -> str:
+    """The graph of the rooms, and what is in them."""
+    names = [room for layer in layers() for room in layer]
+    engine = [room for room in names if room.startswith("engine.")]
+    graph = ["```mermaid", "graph TD", '  subgraph engine["engine"]']
+    graph += [f'    {_id(room)}["{room.removeprefix("engine.")}"]' for room in engine]
+    graph += ["  end"]
+    graph += [
+        f"  {_id(room)} --> {_id(one)}"
+        for room, ones in imports().items()
+        for one in sorted(ones, key=[*names, GROUND].index)
+    ]
+    table = ["| room | what it is | files | lines |", "|---|---|---|---|"]
+    for room in names:
+        files = sorted((PACKAGE / room.replace(".", "/")).rglob("*.py"))
+        said = ast.get_docstring(ast.parse(files[0].read_text(encoding="utf-8"))) or ""
+        lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+        table.append(f"| `{room.replace('.', '/')}/` | {said.splitlines()[0]} | {len(files)} | {round(lines, -2):,} |")
+    return "\n".join([*graph, "```", "", *table])
+
+
+def _id(room: str) -> str:
+    return room.replace(".", "_")
+
+
+def with_rooms(page: str) -> str:
+    """The page of the rooms with its generated part."""
+    return re.sub(r"(?<=<!-- rooms -->).*(?=<!-- end -->)", lambda _: f"\n\n{rooms()}\n\n", page, flags=re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    """Every page that is generated, or has a part that is."""
+    return {RUN_CONFIG: run_settings(), ROOMS: with_rooms(ROOMS.read_text(encoding="utf-8"))}
+
+
 if __name__ == "__main__":
-    TARGET.write_text(page(), encoding="utf-8")
+    for path, content in pages().items():
+        path.write_text(content, encoding="utf-8")

@@ -64,12 +64,12 @@ class Scenario:
     def ideal_seconds(self) -> float:
         """What an engine needs that keeps every allowed slot full while there is work, and is told of no limit.
 
-        A try holds a slot for the latency, or for the alias's timeout where it hangs, and succeeds with the chance
-        that nothing goes wrong, so a cell holds one for (seconds a try) / (chance of success) on average; the cells
-        share the slots evenly. Latencies are taken as their mean, and the last requests as if the others' slots were
-        still in use. Where the key is revoked the ideal ends with the last answer. Where the endpoint slows down, the
-        tries after that point hold their slots so much longer. An outage that begins before the end is waited for;
-        what it cuts off is not counted, nor is any back-off.
+        A try holds a slot for the latency, or for the alias's timeout where it hangs, and succeeds with the
+        probability p that nothing goes wrong, so a cell holds one for (seconds a try) / p on average; the cells share
+        the slots evenly. Latencies are taken as their mean, and the last requests as if the others' slots were still
+        in use. Where the key is revoked the ideal ends with the last answer. Where the endpoint slows down, the tries
+        after that point hold their slots so much longer. An outage that begins before the end is waited for; what it
+        cuts off is not counted, nor is any back-off.
         """
         model = self.model
         try_seconds = model.hang_rate * self.timeout + (1 - model.hang_rate) * model.latency

@@ -38,7 +38,7 @@ def _builder(args: argparse.Namespace) -> dd.DataDesignerConfigBuilder:
     builder = dd.DataDesignerConfigBuilder(model_configs=[model])
     builder.add_column(name="topic", column_type="sampler", sampler_type="category", params={"values": _TOPICS})
     builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    # No two rows ask the same, so chance is another for each.
+    # No two rows ask the same, so each is drawn by itself.
     column = {"name": CELL, "model_alias": "writer", "prompt": "Write one record about {{ topic }} for order {{ id }}."}
     if args.kind == "structured":
         builder.add_column(column_type="llm-structured", output_format=_SCHEMA, **column)

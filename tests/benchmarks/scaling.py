@@ -24,7 +24,8 @@ import data_designer.config as dd
 from data_designer.engine.execution.observation import Heard
 from data_designer.engine.execution.replica import LINGER, linger_of
 from data_designer.engine.scheduling import events as ev
-from data_designer.engine.simulation.virtual_time import Simulation, World
+from data_designer.engine.simulation.virtual_time import Simulation
+from data_designer.engine.simulation.world import World
 from data_designer.interface import DataDesigner
 from data_designer.interface import run as running
 from data_designer.plan.model import Geometry
@@ -110,14 +111,14 @@ def measure_nodes(nodes: int, seconds: float, linger: float) -> Figures:
         stages, {"m": nodes * SLOTS}, geometry=Geometry(records, 10_000), workers=max(4, nodes), replicas={"m": nodes}
     )
     world = World(replicas=nodes, latency=lambda rng, _: rng.uniform(0.5, 1.5), linger=linger)
-    simulation = Simulation(shape, world, random.Random(1), check=False, record=False)
-    simulation.stopwatch = time.process_time
+    simulation = Simulation(shape, world, random.Random(1))
+    simulation.timeline.stopwatch = time.process_time
     report = simulation.run()
     return {
         "nodes": nodes,
         "linger ms": linger * 1000,
         "cells": report.executions,
-        "slots busy": report.busy["m"] / (report.seconds * nodes * SLOTS),
+        "slots busy": report.slot_use("m", nodes * SLOTS),
         "cells/s": report.executions / report.seconds,
         "events/s": report.events / report.seconds,
         "us a cell": report.deciding / report.executions * 1e6,

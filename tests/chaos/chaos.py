@@ -50,7 +50,7 @@ _RECOVERED = 0.9
 
 @dataclass(slots=True)
 class Kill:
-    """One disaster."""
+    """One thing that is killed or filled."""
 
     kind: str
     at: float
@@ -370,7 +370,7 @@ def left_in_ray(nodes: Nodes) -> Iterator[str]:
         yield f"object store memory left behind: {there - free:.0f} bytes"
 
 
-def rehearse(args: argparse.Namespace) -> Outcome:
+def survive(args: argparse.Namespace) -> Outcome:
     """Run, kill, check."""
     with ExitStack() as exits:
         plain = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="calm-")))
@@ -430,7 +430,7 @@ def main() -> None:
     args.log.unlink(missing_ok=True)
     if not own_network():
         print("no network namespace can be made here: this runs on the machine's own network", file=sys.stderr)
-    outcome = rehearse(args)
+    outcome = survive(args)
     say(outcome)
     if args.json is not None:
         args.json.write_text(json.dumps(asdict(outcome), indent=2))

@@ -1,4 +1,4 @@
-"""Disasters on real clusters: the short form of `chaos.py`, and the scripts as they are."""
+"""Faults on real clusters: the short form of `chaos.py`, and the scripts as they are."""
 
 import subprocess
 import sys

@@ -17,7 +17,7 @@ import pytest
 from tests.cli.commands import GOOD, INLINE, SEEDED, name_provider, run
 from tests.counting import Endpoint, Reply
 from tests.fakes import NOWHERE, USUAL, designer
-from tests.interface.going_on import data_files
+from tests.interface.resuming import data_files
 
 import data_designer.config as dd
 from data_designer.interface import DataDesigner

@@ -10,42 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.distributed.chain import declared
 
 import data_designer.config as dd
 from data_designer.interface import DataDesigner
-
-SLOTS = 12
-
-
-def declared() -> dd.DataDesignerConfigBuilder:
-    """Samplers, a function of this script, two models in a chain, and an expression."""
-
-    @dd.custom_column_generator(required_columns=["kind"])
-    def doubled(row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "doubled": row["kind"] * 2}
-
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=SLOTS)
-    models = [
-        dd.ModelConfig(
-            alias=alias, model=f"{alias}?latency=0.1&jitter=0.5", provider="simulated", inference_parameters=params
-        )
-        for alias in ("one", "two")
-    ]
-    built = dd.DataDesignerConfigBuilder(model_configs=models)
-    built.add_column(name="kind", column_type="sampler", sampler_type="category", params={"values": ["x", "y"]})
-    built.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    built.add_column(dd.CustomColumnConfig(name="doubled", generator_function=doubled))
-    built.add_column(name="text", column_type="llm-text", prompt="About {{ doubled }} {{ id }}", model_alias="one")
-    built.add_column(name="more", column_type="llm-text", prompt="On {{ text }}", model_alias="two")
-    built.add_column(name="label", column_type="expression", expr="{{ kind }}: {{ more }}")
-    return built
 
 
 def make(path: Path, records: int, **run: Any) -> None:
     """The dataset, by the simulated model that this process serves."""
     designer = DataDesigner(path)
     designer.set_run_config(dd.RunConfig(seed=11, buffer_size=20, otel_metrics_port=None, **run))
-    designer.create(declared(), num_records=records, dataset_name="d")
+    designer.create(declared("simulated", "?latency=0.1&jitter=0.5"), num_records=records, dataset_name="d")
 
 
 def count(peaks: dict[str, int]) -> None:

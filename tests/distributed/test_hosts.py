@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.distributed import hosts_drive
+from tests.distributed.chain import SLOTS
 from tests.distributed.driving import batches
 from tests.distributed.head import PATIENCE, until
 from tests.distributed.hosts import hosts, why_not
@@ -49,4 +50,4 @@ def test_a_host_that_is_cut_off_and_comes_back_costs_no_row(tmp_path: Path) -> N
         network.bring_back(1)
         assert driver.wait(PATIENCE) == 0, network.words()
     pd.testing.assert_frame_equal(rows(tmp_path / "ray"), rows(tmp_path / "inline"))
-    assert [peak <= hosts_drive.SLOTS for peak in peaks(tmp_path)] == [True, True]
+    assert [peak <= SLOTS for peak in peaks(tmp_path)] == [True, True]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.distributed.chain import SLOTS, declared
 from tests.distributed.driving import Driven, batches, meanwhile
 from tests.distributed.head import Head
 from tests.distributed.pacing import Pacing
@@ -23,39 +24,18 @@ from data_designer.interface import DataDesigner
 
 Endpoint = Callable[..., Any]
 
-RECORDS, SLOTS, BATCH = 160, 12, 20
+RECORDS, BATCH = 160, 20
 SOON = 2 * (2 * BATCH + SLOTS)
 """Requests after which a batch is sure to be complete."""
 WIDE = 260
 """Slots of a model that has two replicas where there are CPUs for them."""
 
 
-def declared() -> dd.DataDesignerConfigBuilder:
-    """Samplers, a function of this module, two models in a chain, and an expression."""
-
-    @dd.custom_column_generator(required_columns=["kind"])
-    def doubled(row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "doubled": row["kind"] * 2}
-
-    params = dd.ChatCompletionInferenceParams(max_parallel_requests=SLOTS)
-    models = [
-        dd.ModelConfig(alias=name, model=name, provider="mine", inference_parameters=params) for name in ("one", "two")
-    ]
-    built = dd.DataDesignerConfigBuilder(model_configs=models)
-    built.add_column(name="kind", column_type="sampler", sampler_type="category", params={"values": ["x", "y"]})
-    built.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    built.add_column(dd.CustomColumnConfig(name="doubled", generator_function=doubled))
-    built.add_column(name="text", column_type="llm-text", prompt="About {{ doubled }} {{ id }}", model_alias="one")
-    built.add_column(name="more", column_type="llm-text", prompt="On {{ text }}", model_alias="two")
-    built.add_column(name="label", column_type="expression", expr="{{ kind }}: {{ more }}")
-    return built
-
-
 def make(url: str, path: Path, **run: Any) -> pd.DataFrame:
     """The dataset."""
     designer = DataDesigner(path, model_providers=[dd.ModelProvider(name="mine", endpoint=url)])
     designer.set_run_config(dd.RunConfig(seed=11, buffer_size=BATCH, otel_metrics_port=None, **run))
-    return designer.create(declared(), num_records=RECORDS, dataset_name="d").load_dataset()
+    return designer.create(declared("mine"), num_records=RECORDS, dataset_name="d").load_dataset()
 
 
 @pytest.fixture(scope="module")

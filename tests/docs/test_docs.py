@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "data_designer"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
 
@@ -30,11 +31,23 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert link.startswith("http") or (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_the_generated_reference_is_current() -> None:
+def test_modules_that_pages_name_exist() -> None:
+    """Paths of Python files start at the package, at the repository or at the plugin of an example."""
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        text = page.read_text(encoding="utf-8")
+        for path in re.findall(r"`(?!my_columns/)([\w/]+/\w+\.py)", text):
+            assert (PACKAGE / path).exists() or (ROOT / path).exists(), f"{page.name}: {path}"
+        for module in re.findall(r"\b(?:data_designer|tests)(?:\.(?!py\b)[a-z_]+)+", text):
+            found = [ROOT / base / module.replace(".", "/") for base in ("src", ".")]
+            assert any(path.with_suffix(".py").exists() or path.is_dir() for path in found), f"{page.name}: {module}"
+
+
+def test_the_generated_pages_are_current() -> None:
     """`make docs` would change nothing."""
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    assert generate.TARGET.read_text(encoding="utf-8") == generate.page()
+    for path, content in generate.pages().items():
+        assert path.read_text(encoding="utf-8") == content, f"{path.name}: run `make docs`"

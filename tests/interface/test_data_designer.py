@@ -163,7 +163,7 @@ def test_rows_on_which_a_custom_function_raises_are_recorded_and_the_others_kept
 
 
 def test_skipped_cells_cost_nothing_and_propagate(simulated: str, tmp_path: Path) -> None:
-    """A gate writes its value, asks nothing, and what needs the cell is skipped too."""
+    """A skip condition writes its value, asks nothing, and what needs the cell is skipped too."""
     builder = topics()
     builder.add_column(
         name="t", column_type="llm-text", prompt="{{ topic }}", model_alias="m",

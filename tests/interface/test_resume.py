@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from tests.counting import Endpoint
 from tests.fakes import NOWHERE, designer, model, numbered, provider
-from tests.interface.going_on import (
+from tests.interface.resuming import (
     ALWAYS,
     IDEAL,
     IF_POSSIBLE,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tests.counting import Endpoint
 from tests.fakes import designer, model, numbered
-from tests.interface.going_on import (
+from tests.interface.resuming import (
     ALWAYS,
     IDEAL,
     RECORDS,

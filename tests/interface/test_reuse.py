@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from tests import fakes
 from tests.counting import CountingEndpoint, Endpoint, Reply
 from tests.fakes import NOWHERE, model, numbered
-from tests.interface.going_on import ALWAYS, contents
+from tests.interface.resuming import ALWAYS, contents
 
 import data_designer.config as dd
 from data_designer.engine.dataset import receipts
@@ -203,7 +203,7 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def column_cache(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+def reused(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """The story of `RECORDS` records. Nobody who reuses it changes a byte of it."""
     folder = tmp_path_factory.mktemp("reused")
     with endpoint(Moody()) as counted:
@@ -238,14 +238,12 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_pays_for_what_it_changes(endpoint: Endpoint, tmp_path: Path, column_cache: Made, edit: str) -> None:
+def test_an_edit_pays_for_what_it_changes(endpoint: Endpoint, tmp_path: Path, reused: Made, edit: str) -> None:
     """Columns that an edit can change are asked for once a record; all others have the values of before."""
     act, columns = EDITS[edit]
     act(made := story())
     with endpoint(Moody(serials=itertools.count(1000))) as counted:
-        results = designer(counted.url, tmp_path).create(
-            made, num_records=RECORDS, dataset_name="x", reuse=column_cache.path
-        )
+        results = designer(counted.url, tmp_path).create(made, num_records=RECORDS, dataset_name="x", reuse=reused.path)
         assert asked(counted) == times(RECORDS, *columns)
     usage = results.outcomes.usage.values()
     assert sum(spent.requests for spent in usage) == RECORDS * len(columns)
@@ -255,22 +253,20 @@ def test_an_edit_pays_for_what_it_changes(endpoint: Endpoint, tmp_path: Path, co
     kept -= {f"{name}__trace" for name in columns}
     kept &= set(found[0])
     assert [{name: row[name] for name in kept} for row in found] == [
-        {name: row[name] for name in kept} for row in column_cache.rows
+        {name: row[name] for name in kept} for row in reused.rows
     ]
 
 
 @pytest.mark.parametrize("size", [1, 3, BUFFER, RECORDS])
-def test_values_of_every_kind_come_over_equal(
-    endpoint: Endpoint, tmp_path: Path, column_cache: Made, size: int
-) -> None:
+def test_values_of_every_kind_come_over_equal(endpoint: Endpoint, tmp_path: Path, reused: Made, size: int) -> None:
     """Structured, judged and nested values, code, traces and dropped columns, whatever the size of the batches."""
     with endpoint(Moody()) as counted:
         results = designer(counted.url, tmp_path, buffer_size=size).create(
-            story(), num_records=RECORDS, dataset_name="x", reuse=column_cache.path
+            story(), num_records=RECORDS, dataset_name="x", reuse=reused.path
         )
         assert counted.prompts == []
-    assert all_of(results) == column_cache.rows
-    one = column_cache.rows[3]
+    assert all_of(results) == reused.rows
+    one = reused.rows[3]
     assert isinstance(one["facts"]["size"], int)
     assert one["grade"]["style"]["score"] in (0, 1, 2)
     assert one["seal"] == {"of": 3, "parts": [one["stamp"], None, "x"]}
@@ -314,11 +310,11 @@ def test_functions_that_see_whole_batches_are_not_called_for_what_is_there(tmp_p
     assert {row["whole"] for row in here[last:]}.isdisjoint({row["whole"] for row in there})
 
 
-def test_a_chain_of_datasets_hands_on_what_it_has(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_a_chain_of_datasets_hands_on_what_it_has(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """A dataset that was made by reuse can be reused: what it took and what it made itself."""
     with endpoint(Moody()) as counted:
         maker = designer(counted.url, tmp_path)
-        first = maker.create(titled(story()), num_records=RECORDS, dataset_name="x", reuse=column_cache.path)
+        first = maker.create(titled(story()), num_records=RECORDS, dataset_name="x", reuse=reused.path)
         assert asked(counted) == times(RECORDS, "title")
         made = titled(finished(story(), "final {{ n }}"))
         second = maker.create(made, num_records=RECORDS, dataset_name="y", reuse=tmp_path / "x")
@@ -329,25 +325,23 @@ def test_a_chain_of_datasets_hands_on_what_it_has(endpoint: Endpoint, tmp_path: 
 # --- records that are not there --------------------------------------------------------------------------------
 
 
-def test_more_records_than_the_other_has(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_more_records_than_the_other_has(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """Records beyond the other's last are made, in the middle of a batch too; those that are there are as they were."""
     with endpoint(Moody()) as counted:
         results = designer(counted.url, tmp_path).create(
-            story(), num_records=RECORDS + 7, dataset_name="x", reuse=column_cache.path
+            story(), num_records=RECORDS + 7, dataset_name="x", reuse=reused.path
         )
         assert asked(counted) == times(7, "draft", "facts", "code", "grade", "final")
-    assert all_of(results)[:RECORDS] == column_cache.rows
+    assert all_of(results)[:RECORDS] == reused.rows
     assert results.count_records() == RECORDS + 7
 
 
-def test_fewer_records_than_the_other_has(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_fewer_records_than_the_other_has(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """The first records of a larger dataset cost nothing."""
     with endpoint(Moody()) as counted:
-        results = designer(counted.url, tmp_path).create(
-            story(), num_records=5, dataset_name="x", reuse=column_cache.path
-        )
+        results = designer(counted.url, tmp_path).create(story(), num_records=5, dataset_name="x", reuse=reused.path)
         assert counted.prompts == []
-    assert all_of(results) == column_cache.rows[:5]
+    assert all_of(results) == reused.rows[:5]
 
 
 def test_a_dataset_that_has_grown_is_reused_as_a_whole(endpoint: Endpoint, tmp_path: Path) -> None:
@@ -363,12 +357,10 @@ def test_a_dataset_that_has_grown_is_reused_as_a_whole(endpoint: Endpoint, tmp_p
     assert all_of(results)[:RECORDS] == all_of(grown)
 
 
-def test_a_batch_that_is_being_replaced_counts_as_it_will_be(
-    endpoint: Endpoint, tmp_path: Path, column_cache: Made
-) -> None:
+def test_a_batch_that_is_being_replaced_counts_as_it_will_be(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """Where a crash has left a batch between two receipts, what is new counts, though its files have no names yet."""
     folder = tmp_path / "d"
-    shutil.copytree(column_cache.path, folder)
+    shutil.copytree(reused.path, folder)
     receipt = Store.at(folder).receipt(1)
     assert receipt is not None
     files = tuple(replace(file, staged=f"{file.path}.tmp") for file in receipt.files)
@@ -381,7 +373,7 @@ def test_a_batch_that_is_being_replaced_counts_as_it_will_be(
     with endpoint(Moody()) as counted:
         results = designer(counted.url, tmp_path).create(story(), num_records=RECORDS, dataset_name="x", reuse=folder)
         assert counted.prompts == []
-    assert all_of(results) == column_cache.rows
+    assert all_of(results) == reused.rows
 
 
 @pytest.mark.parametrize("size", [BUFFER, 4])
@@ -434,25 +426,25 @@ def committed(folder: Path) -> list[dict[str, Any]]:
 # --- refusals --------------------------------------------------------------------------------------------------
 
 
-def test_another_seed_is_refused_with_the_reason(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_another_seed_is_refused_with_the_reason(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """No record of another seed is the same: refused before anything is asked, and the name stays free."""
     with endpoint(Moody()) as counted:
         with pytest.raises(DataDesignerGenerationError, match="made with seed 1, this one with 2") as caught:
             designer(counted.url, tmp_path, seed=2).create(
-                story(), num_records=RECORDS, dataset_name="x", reuse=column_cache.path
+                story(), num_records=RECORDS, dataset_name="x", reuse=reused.path
             )
         assert isinstance(caught.value.__cause__, DatasetGenerationError)
-        assert str(column_cache.path) in str(caught.value)
+        assert str(reused.path) in str(caught.value)
         assert counted.prompts == []
         results = designer(counted.url, tmp_path, seed=2).create(short(), num_records=2, dataset_name="x")
     assert results.artifact_storage.resolved_dataset_name == "x"
 
 
-def test_without_a_seed_the_others_is_taken(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_without_a_seed_the_others_is_taken(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """Who gives no seed gets the other dataset's, and with it its records."""
     with endpoint(Moody()) as counted:
         results = designer(counted.url, tmp_path, seed=None).create(
-            story(), num_records=RECORDS, dataset_name="x", reuse=column_cache.path
+            story(), num_records=RECORDS, dataset_name="x", reuse=reused.path
         )
         assert counted.prompts == []
     assert results.artifact_storage.read_metadata()["seed"] == 1
@@ -496,11 +488,11 @@ ROWS = ("parquet-files/batch_00001.parquet", "dropped-columns-parquet-files/batc
     ],
 )
 def test_damage_of_the_other_ends_the_run_and_costs_nothing(
-    endpoint: Endpoint, tmp_path: Path, column_cache: Made, name: str, damage: Callable[[bytes], bytes | None]
+    endpoint: Endpoint, tmp_path: Path, reused: Made, name: str, damage: Callable[[bytes], bytes | None]
 ) -> None:
     """A file that is damaged or missing is named, what was made is kept, and once it is restored the run goes on."""
     folder = tmp_path / "d"
-    shutil.copytree(column_cache.path, folder)
+    shutil.copytree(reused.path, folder)
     before = (folder / name).read_bytes()
     (folder / name).unlink()
     if (after := damage(before)) is not None:
@@ -514,30 +506,30 @@ def test_damage_of_the_other_ends_the_run_and_costs_nothing(
         resume = "if_possible" if name == "metadata.json" else "always"
         results = maker.create(titled(story()), num_records=RECORDS, dataset_name="x", resume=resume, reuse=folder)
         assert asked(counted) == times(RECORDS, "title")
-    assert [{name: row[name] for name in column_cache.rows[0]} for row in all_of(results)] == column_cache.rows
+    assert [{name: row[name] for name in reused.rows[0]} for row in all_of(results)] == reused.rows
     assert {path.name for path in tmp_path.iterdir()} == {"d", "x"}
 
 
-def test_a_batch_without_a_receipt_is_asked_for(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_a_batch_without_a_receipt_is_asked_for(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """A receipt makes a batch: where it is gone, so are the batch's records, and they are made."""
     folder = tmp_path / "d"
-    shutil.copytree(column_cache.path, folder)
+    shutil.copytree(reused.path, folder)
     (folder / "receipts/batch_00001.json").unlink()
     with endpoint(Moody()) as counted:
         results = designer(counted.url, tmp_path).create(story(), num_records=RECORDS, dataset_name="x", reuse=folder)
         assert asked(counted) == times(BUFFER, "draft", "facts", "code", "grade", "final")
     found = all_of(results)
-    assert found[:BUFFER] + found[2 * BUFFER :] == column_cache.rows[:BUFFER] + column_cache.rows[2 * BUFFER :]
+    assert found[:BUFFER] + found[2 * BUFFER :] == reused.rows[:BUFFER] + reused.rows[2 * BUFFER :]
 
 
 # --- going on --------------------------------------------------------------------------------------------------
 
 
 def test_a_resume_goes_on_reusing_without_being_told(
-    endpoint: Endpoint, tmp_path: Path, column_cache: Made, monkeypatch: pytest.MonkeyPatch
+    endpoint: Endpoint, tmp_path: Path, reused: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped half way and resumed elsewhere, then extended: nothing that the other dataset has is ever asked for."""
-    monkeypatch.chdir(column_cache.path.parent)
+    monkeypatch.chdir(reused.path.parent)
     with endpoint(Moody()) as counted:
         maker = designer(counted.url, tmp_path, budget=dd.Budget(requests=5))
         with suppress(DataDesignerGenerationError):
@@ -550,22 +542,22 @@ def test_a_resume_goes_on_reusing_without_being_told(
         assert asked(counted) == times(8 - 5, "title")
         results = maker.create(titled(story()), num_records=RECORDS, dataset_name="x", resume=ALWAYS)
         assert asked(counted) == times(RECORDS - 8, "title")
-    assert [{name: row[name] for name in column_cache.rows[0]} for row in all_of(results)] == column_cache.rows
-    assert results.artifact_storage.read_metadata()["reuse"] == str(column_cache.path)
+    assert [{name: row[name] for name in reused.rows[0]} for row in all_of(results)] == reused.rows
+    assert results.artifact_storage.read_metadata()["reuse"] == str(reused.path)
 
 
-def test_a_dataset_that_is_there_may_begin_to_reuse(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_a_dataset_that_is_there_may_begin_to_reuse(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """A resume can be told of a dataset to reuse: what it makes from then on is taken from there."""
     with endpoint(Moody()) as counted:
         maker = designer(counted.url, tmp_path)
         before = all_of(maker.create(story(), num_records=3, dataset_name="x"))
         asked(counted)
-        results = maker.create(story(), num_records=RECORDS, dataset_name="x", resume=ALWAYS, reuse=column_cache.path)
+        results = maker.create(story(), num_records=RECORDS, dataset_name="x", resume=ALWAYS, reuse=reused.path)
         assert counted.prompts == []
-    assert all_of(results) == before + column_cache.rows[3:]
+    assert all_of(results) == before + reused.rows[3:]
 
 
-# --- gates -----------------------------------------------------------------------------------------------------
+# --- skip conditions -------------------------------------------------------------------------------------------
 
 
 def gated() -> Builder:
@@ -600,8 +592,8 @@ def test_what_was_skipped_is_skipped_again(endpoint: Endpoint, tmp_path: Path) -
     assert after["title"].isna().tolist() == calm.tolist()
 
 
-def test_another_gate_is_another_column(endpoint: Endpoint, tmp_path: Path) -> None:
-    """Where a gate changes, the column is asked for wherever it is not skipped now, and what needs it too."""
+def test_another_skip_condition_makes_another_column(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Where a skip condition changes, the column is asked for wherever it is not skipped now, and what needs it too."""
     with endpoint(Moody()) as counted:
         maker = designer(counted.url, tmp_path)
         before = maker.create(gated(), num_records=RECORDS, dataset_name="d").load_dataset()
@@ -707,9 +699,7 @@ def test_values_that_no_file_holds_as_they_are_are_made_again(tmp_path: Path) ->
     assert list(results.load_dataset()["year"]) == [2000, 2001, 2002]
 
 
-def test_rejected_records_are_retried_with_what_the_other_has(
-    endpoint: Endpoint, tmp_path: Path, column_cache: Made
-) -> None:
+def test_rejected_records_are_retried_with_what_the_other_has(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """`retry_failed` of a dataset that was made by reuse asks for what failed, not for what came from elsewhere."""
     moody = Moody()
     with endpoint(moody) as counted:
@@ -718,30 +708,30 @@ def test_rejected_records_are_retried_with_what_the_other_has(
             name="title", column_type="llm-text", model_alias="a", prompt="title {{ n }} {{ final }}"
         )
         moody.refused = ("title 3 ",)
-        maker.create(made, num_records=RECORDS, dataset_name="x", reuse=column_cache.path)
+        maker.create(made, num_records=RECORDS, dataset_name="x", reuse=reused.path)
         asked(counted)
         moody.refused = ()
         results = maker.retry_failed(made, dataset_name="x")
         assert asked(counted) == times(1, "title")
-    assert [row["grade"] for row in all_of(results)] == [row["grade"] for row in column_cache.rows]
+    assert [row["grade"] for row in all_of(results)] == [row["grade"] for row in reused.rows]
 
 
-def test_a_dataset_outlives_the_one_it_was_made_from(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_a_dataset_outlives_the_one_it_was_made_from(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """Once all of it is made, a resume needs nothing of the other dataset, which may be gone."""
-    shutil.copytree(column_cache.path, tmp_path / "d")
+    shutil.copytree(reused.path, tmp_path / "d")
     with endpoint(Moody()) as counted:
         maker = designer(counted.url, tmp_path)
         maker.create(story(), num_records=RECORDS, dataset_name="x", reuse=tmp_path / "d")
         shutil.rmtree(tmp_path / "d")
         results = maker.create(story(), num_records=RECORDS, dataset_name="x", resume=ALWAYS)
         assert counted.prompts == []
-    assert all_of(results) == column_cache.rows
+    assert all_of(results) == reused.rows
 
 
-def test_the_dataset_whose_file_is_damaged_is_named(endpoint: Endpoint, tmp_path: Path, column_cache: Made) -> None:
+def test_the_dataset_whose_file_is_damaged_is_named(endpoint: Endpoint, tmp_path: Path, reused: Made) -> None:
     """Two datasets have a file of that name: the message says of which it speaks."""
     folder = tmp_path / "d"
-    shutil.copytree(column_cache.path, folder)
+    shutil.copytree(reused.path, folder)
     (folder / "parquet-files/batch_00001.parquet").write_bytes(b"")
     with endpoint(Moody()) as counted, pytest.raises(ArtifactStorageError, match=str(folder)):
         designer(counted.url, tmp_path).create(story(), num_records=RECORDS, dataset_name="x", reuse=folder)

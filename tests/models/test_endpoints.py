@@ -51,7 +51,7 @@ def test_well_endpoints_are_never_more_than_one_apart_while_requests_only_come(
     number: int, asks: list[bool], seed: int
 ) -> None:
     """Whatever was answered before, the next request goes to one with the least outstanding."""
-    endpoints, chance = Endpoints(number), random.Random(seed)
+    endpoints, rng = Endpoints(number), random.Random(seed)
     outstanding = [0] * number
     for ask in asks:
         if ask or not any(outstanding):
@@ -59,7 +59,7 @@ def test_well_endpoints_are_never_more_than_one_apart_while_requests_only_come(
             assert outstanding[chosen] == min(outstanding)
             outstanding[chosen] += 1
         else:
-            chosen = chance.choice([one for one in range(number) if outstanding[one]])
+            chosen = rng.choice([one for one in range(number) if outstanding[one]])
             endpoints.answered(chosen)
             outstanding[chosen] -= 1
 

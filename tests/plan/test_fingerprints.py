@@ -186,7 +186,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
         ),
         FROM_N,
     ),
-    "a gate": (
+    "a skip condition": (
         lambda made: text(made, "aside", "about {{ size }}", skip=dd.SkipConfig(when="{{ mood == 'calm' }}")),
         {"aside"},
     ),

@@ -171,7 +171,7 @@ def test_an_outage_ends_what_hangs() -> None:
     assert (counted["hangs"], counted["outages"]) == (1, 1)
 
 
-def test_an_outage_takes_no_part_in_chance() -> None:
+def test_an_outage_changes_nothing_that_is_drawn() -> None:
     """What is refused at once does not count as asked before, so the replies after an outage are those without one."""
 
     async def all_of_them(one: Asker) -> list[int]:

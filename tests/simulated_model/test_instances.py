@@ -1,4 +1,4 @@
-"""Instances of JSON schemas: valid for whatever a schema asks, the same for the same chance, and always ending."""
+"""Instances of JSON schemas: valid for whatever a schema asks, the same for the same generator, and always ending."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import examples
 
-from data_designer.simulated_model.instances import instance
+from data_designer.simulated_model.instances import Instances
 from data_designer.simulated_model.patterns import matching
 from data_designer.simulated_model.schemas import Heights, both, merged
 from data_designer.simulated_model.seeded_rng import SeededRng
@@ -76,10 +76,10 @@ CASES: dict[str, Any] = {
 @given(seed=st.binary(min_size=1, max_size=8))
 @examples(30)
 def test_every_keyword_is_heeded(name: str, seed: bytes) -> None:
-    """Instances satisfy each keyword, alone and with others, and depend on nothing but the chance."""
-    made = instance(CASES[name], SeededRng(seed))
+    """Instances satisfy each keyword, alone and with others, and depend on nothing but the seed."""
+    made = Instances(CASES[name]).make(SeededRng(seed))
     jsonschema.Draft202012Validator(CASES[name]).validate(made)
-    assert made == instance(CASES[name], SeededRng(seed))
+    assert made == Instances(CASES[name]).make(SeededRng(seed))
 
 
 def numbers(kind: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -141,7 +141,7 @@ SCHEMAS = st.recursive(
 @given(schema=SCHEMAS, seed=st.binary(min_size=1, max_size=4))
 def test_any_schema_gets_a_valid_instance(schema: dict[str, Any], seed: bytes) -> None:
     """Schemas put together at random get instances that satisfy them."""
-    jsonschema.Draft202012Validator(schema).validate(instance(schema, SeededRng(seed)))
+    jsonschema.Draft202012Validator(schema).validate(Instances(schema).make(SeededRng(seed)))
 
 
 PATTERNS = [
@@ -177,6 +177,9 @@ def test_a_pattern_of_another_dialect_gets_words() -> None:
         ({"$ref": "https://example.com/s.json"}, "into itself"),
         ({"$ref": "#"}, "refers to itself"),
         ({"enum": []}, "no value"),
+        ({"type": "array", "minItems": "two"}, "'two' where a number belongs"),
+        ({"required": True}, "True where a list belongs"),
+        ({"properties": ["a"], "type": "object"}, "where an object belongs"),
         ({"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2}, "no number"),
         ({"allOf": [{"type": "string"}, {"type": "integer"}]}, "at once"),
     ],
@@ -184,7 +187,7 @@ def test_a_pattern_of_another_dialect_gets_words() -> None:
 def test_a_schema_that_nothing_satisfies_is_refused(schema: dict[str, Any], said: str) -> None:
     """Contradictions and loose ends are named instead of looping or giving something invalid."""
     with pytest.raises(ValueError, match=said):
-        instance(schema, SeededRng(b"0"))
+        Instances(schema).make(SeededRng(b"0"))
 
 
 def test_heights_tell_what_ends() -> None:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from data_designer.columns.structured.parsing import parse_code, parse_json
-from data_designer.simulated_model.instances import instance
+from data_designer.simulated_model.faults import RequestFaults
+from data_designer.simulated_model.instances import Instances
+from data_designer.simulated_model.replies import prompt_of, reply_to
 from data_designer.simulated_model.seeded_rng import SeededRng
-from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess, reply_text, start_simulated
+from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess, start_simulated
 
 
 class Inner(BaseModel):
@@ -51,12 +53,12 @@ SCHEMAS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("number", range(len(SCHEMAS)))
 @given(seed=st.binary(min_size=1, max_size=8))
-def test_instances_are_valid_whatever_the_chance(number: int, seed: bytes) -> None:
-    """Every instance satisfies its schema, and the same chance gives the same one."""
+def test_instances_are_valid_whatever_the_seed(number: int, seed: bytes) -> None:
+    """Every instance satisfies its schema, and the same seed gives the same one."""
     schema = SCHEMAS[number]
-    made = instance(schema, SeededRng(seed))
+    made = Instances(schema).make(SeededRng(seed))
     jsonschema.validate(made, schema)
-    assert made == instance(schema, SeededRng(seed))
+    assert made == Instances(schema).make(SeededRng(seed))
 
 
 def asked(user: str) -> dict[str, Any]:
@@ -64,16 +66,20 @@ def asked(user: str) -> dict[str, Any]:
     return {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": user}]}]}
 
 
+def reply_text(user: str) -> str:
+    """What the model says to one message."""
+    body, model = asked(user), SimulatedModel()
+    return reply_to(body, prompt_of(body), model, RequestFaults(model, b"", 0)).text
+
+
 def test_replies_have_the_form_that_is_asked_for() -> None:
     """A schema gets a fenced instance, code gets a fence in its language, all else prose."""
     schema = orjson.dumps(Inner.model_json_schema()).decode()
-    fenced = reply_text(
-        asked(f"Do it in <response_schema> tags.\n<response_schema>\n{schema}\n</response_schema>"), 0, 40
-    )
+    fenced = reply_text(f"Do it in <response_schema> tags.\n<response_schema>\n{schema}\n</response_schema>")
     Inner.model_validate(parse_json(fenced))
-    code = reply_text(asked("Put the code into a Markdown code fence tagged `python`, opened by ```python"), 0, 40)
+    code = reply_text("Put the code into a Markdown code fence tagged `python`, opened by ```python")
     compile(parse_code(code, "python"), "reply", "exec")
-    assert "gardens" in reply_text(asked("gardens"), 0, 40)
+    assert "gardens" in reply_text("gardens")
 
 
 @pytest.mark.usefixtures("processes")
@@ -93,7 +99,7 @@ def test_the_openai_client_can_talk_to_it_in_its_own_process() -> None:
 
 @pytest.mark.usefixtures("sockets")
 def test_misbehaviour_follows_the_rates_and_the_ordinal() -> None:
-    """Half of the prompts fail; asked again, each has another chance; the server counts it all."""
+    """Half of the prompts fail; asked again, each is drawn anew; the server counts it all."""
     import aiohttp
 
     async def scenario() -> tuple[list[int], list[int], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The simulated model's settings: read from a name or a command line, and what chance makes of them."""
+"""The simulated model's settings: read from a name or a command line, and what is drawn by them."""
 
 import itertools
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_designer.simulated_model.faults import Draw, Fault
+from data_designer.simulated_model.faults import Fault, RequestFaults
 from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 from data_designer.simulated_model.settings import READERS
 
@@ -87,40 +87,44 @@ def test_a_program_says_which_setting_it_cannot_read() -> None:
 
 
 @given(seed=st.integers(), prompt=st.binary(max_size=16), ordinal=st.integers(0, 1 << 40))
-def test_chance_depends_on_seed_prompt_and_ordinal_only(seed: int, prompt: bytes, ordinal: int) -> None:
+def test_what_is_drawn_depends_on_seed_prompt_and_ordinal_only(seed: int, prompt: bytes, ordinal: int) -> None:
     """Whether one thing goes wrong, and how long it takes, is the same whatever else may go wrong."""
-    alone = {fault: Draw(SimulatedModel(seed=seed, **{f"{fault}_rate": 0.5}), prompt, ordinal) for fault in FAULTS}
+    alone = {
+        fault: RequestFaults(SimulatedModel(seed=seed, **{f"{fault}_rate": 0.5}), prompt, ordinal) for fault in FAULTS
+    }
     rates = {f"{fault}_rate": 0.5 for fault in FAULTS}
-    together = Draw(SimulatedModel(seed=seed, latency=1.0, jitter=0.5, **rates), prompt, ordinal)
-    assert [draw.has(fault) for fault, draw in alone.items()] == [together.has(fault) for fault in FAULTS]
-    assert together.latency == Draw(SimulatedModel(seed=seed, latency=1.0, jitter=0.5), prompt, ordinal).latency
+    together = RequestFaults(SimulatedModel(seed=seed, latency=1.0, jitter=0.5, **rates), prompt, ordinal)
+    assert [one.has(fault) for fault, one in alone.items()] == [together.has(fault) for fault in FAULTS]
+    assert (
+        together.latency == RequestFaults(SimulatedModel(seed=seed, latency=1.0, jitter=0.5), prompt, ordinal).latency
+    )
     assert not any(alone["reset"].has(fault) for fault in FAULTS if fault != "reset")
 
 
 def test_things_go_wrong_independently_and_as_often_as_told() -> None:
-    """Over many prompts each share is the rate, and two of them meet as often as by chance."""
+    """Over many prompts each share is the rate, and two of them meet as often as independent ones do."""
     model = SimulatedModel(seed=3, **{f"{fault}_rate": 0.5 for fault in FAULTS})
-    draws = [Draw(model, str(number).encode(), 0) for number in range(4000)]
-    hits = {fault: [draw.has(fault) for draw in draws] for fault in FAULTS}
-    assert all(abs(sum(hit) / len(draws) - 0.5) < 0.04 for hit in hits.values())
+    drawn = [RequestFaults(model, str(number).encode(), 0) for number in range(4000)]
+    hits = {fault: [one.has(fault) for one in drawn] for fault in FAULTS}
+    assert all(abs(sum(hit) / len(drawn) - 0.5) < 0.04 for hit in hits.values())
     for one, other in itertools.combinations(FAULTS, 2):
         both = sum(a and b for a, b in zip(hits[one], hits[other], strict=True))
-        assert abs(both / len(draws) - 0.25) < 0.04, (one, other)
+        assert abs(both / len(drawn) - 0.25) < 0.04, (one, other)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_never_and_always_are_exact(rate: float) -> None:
-    """A rate of none or all leaves nothing to chance."""
+    """A rate of none or all leaves nothing to be drawn."""
     model = SimulatedModel(**{f"{fault}_rate": rate for fault in FAULTS})
-    draws = [Draw(model, str(number).encode(), number) for number in range(200)]
-    assert {draw.has(fault) for draw in draws for fault in FAULTS} == {bool(rate)}
+    drawn = [RequestFaults(model, str(number).encode(), number) for number in range(200)]
+    assert {one.has(fault) for one in drawn for fault in FAULTS} == {bool(rate)}
 
 
 @pytest.mark.parametrize("kind", ["uniform", "lognormal"])
 def test_latencies_have_the_mean_that_is_asked_for(kind: str) -> None:
     """Whatever the spread, the mean over many prompts is the latency."""
     model = SimulatedModel(latency=0.2, jitter=0.5, jitter_kind=kind)
-    drawn = [Draw(model, str(number).encode(), 0).latency for number in range(4000)]
+    drawn = [RequestFaults(model, str(number).encode(), 0).latency for number in range(4000)]
     assert abs(sum(drawn) / len(drawn) - 0.2) < 0.01
     assert min(drawn) > 0
     assert len(set(drawn)) > 3900

@@ -1,10 +1,10 @@
 """What the simulated model counts: its requests, how they went, and how many came within a minute."""
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from data_designer.simulated_model.settings import SimulatedModel
 
@@ -75,16 +75,8 @@ class Counts:
     """Of answered requests."""
     requests: int = 0
     ok: int = 0
-    errors: int = 0
-    malformed: int = 0
-    resets: int = 0
-    rate_limited: int = 0
-    hangs: int = 0
-    outages: int = 0
-    unauthorized: int = 0
-    truncated: int = 0
-    refusals: int = 0
-    empty: int = 0
+    others: Counter[Counted] = field(default_factory=Counter)
+    """What became of requests besides good replies."""
     in_flight: int = 0
     peak_in_flight: int = 0
     first_at: float | None = None
@@ -109,20 +101,26 @@ class Counts:
         self.in_flight += by
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, float | None]:
         """JSON form, with the mean number in flight between the first request and the last reply."""
         span = self.last_at - (self.first_at or 0.0)
         return {
-            **{name: getattr(self, name) for name in _PLAIN},
+            "requests": self.requests,
+            "ok": self.ok,
+            **{what: self.others[what] for what in get_args(Counted)},
+            "in_flight": self.in_flight,
+            "peak_in_flight": self.peak_in_flight,
+            "first_at": self.first_at,
+            "last_at": self.last_at,
+            "area": self.area,
+            "changed_at": self.changed_at,
+            "lateness": self.lateness,
             "mean_in_flight": self.area / span if span > 0 else 0.0,
             "mean_lateness": self.lateness / self.ok if self.ok else 0.0,
             "span": span,
             "peak_requests_in_window": self.arrived.peak,
             "peak_tokens_in_window": self.tokens.peak,
         }
-
-
-_PLAIN = [field.name for field in fields(Counts) if field.type is not Window]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ class Tally:
     def count(self, what: Counted) -> None:
         """This became of a request."""
         for counts in (self.own, self.total):
-            setattr(counts, what, getattr(counts, what) + 1)
+            counts.others[what] += 1
 
     def answered(self, now: float, tokens: int, lateness: float) -> None:
         """A request got a reply."""

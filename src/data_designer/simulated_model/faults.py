@@ -1,7 +1,8 @@
-"""The chance of one request to the simulated model: what goes wrong with it, and how long it takes."""
+"""What goes wrong with one request to the simulated model, and how long it takes."""
 
 import hashlib
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from data_designer.simulated_model.settings import SimulatedModel
@@ -12,11 +13,19 @@ Fault = Literal["reset", "error", "malformed", "hang", "truncated", "refusal", "
 _KINDS = ("reset", "error", "malformed", "latency", "angle", "hang", "truncated", "refusal", "empty")
 _BYTES = 6
 _PLACES = {kind: slice(start * _BYTES, (start + 1) * _BYTES) for start, kind in enumerate(_KINDS)}
-"""Kind of chance to its own bytes of the digest; a new kind goes to the end, so that the others stay as they are."""
-_RATES = {kind: f"{kind}_rate" for kind in _KINDS}
+"""What is drawn to its own bytes of the digest; a new kind goes to the end, so that the others stay as they are."""
+_RATES: dict[Fault, Callable[[SimulatedModel], float]] = {
+    "reset": lambda model: model.reset_rate,
+    "error": lambda model: model.error_rate,
+    "malformed": lambda model: model.malformed_rate,
+    "hang": lambda model: model.hang_rate,
+    "truncated": lambda model: model.truncated_rate,
+    "refusal": lambda model: model.refusal_rate,
+    "empty": lambda model: model.empty_rate,
+}
 
 
-class Draw:
+class RequestFaults:
     """Depends only on the model's seed, the prompt and how often it was asked before."""
 
     __slots__ = ("_digest", "_model", "_ordinal", "_prompt")
@@ -29,7 +38,7 @@ class Draw:
 
     def has(self, fault: Fault) -> bool:
         """Whether this goes wrong."""
-        rate: float = getattr(self._model, _RATES[fault])
+        rate = _RATES[fault](self._model)
         return rate > 0 and self._share(fault) < rate
 
     @property

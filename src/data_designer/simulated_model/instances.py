@@ -1,4 +1,4 @@
-"""Makes valid instances of a JSON schema, the same one for the same chance.
+"""Makes valid instances of a JSON schema, the same one for the same generator.
 
 No maintained library does this deterministically and fast, so the simulated model brings its own: what models are
 asked to fill in is right by construction; where a schema also says what must not be, several are tried.
@@ -14,7 +14,18 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import Draft202012Validator, validator_for
 
 from data_designer.simulated_model.patterns import matching
-from data_designer.simulated_model.schemas import Heights, Schema, both, merged, parts_of
+from data_designer.simulated_model.schemas import (
+    Heights,
+    Schema,
+    both,
+    fewest_of,
+    list_of,
+    merged,
+    most_of,
+    number_of,
+    object_of,
+    parts_of,
+)
 from data_designer.simulated_model.seeded_rng import SeededRng
 
 _DEEPEST = 6
@@ -59,26 +70,27 @@ _KINDS = {
 class Instances:
     """The instances of one JSON schema. Raises ValueError for one that refers to what it does not hold."""
 
-    def __init__(self, schema: Any) -> None:
+    def __init__(self, schema: object) -> None:
         self.schema = schema
         self.heights = Heights(schema)
-        checked = any(part.keys() & _CHECKED for part in parts_of(schema))
-        self._validator: Validator | None = validator_for(schema, Draft202012Validator)(schema) if checked else None
+        self._validator: Validator | None = None
+        if isinstance(schema, Mapping) and any(part.keys() & _CHECKED for part in parts_of(schema)):
+            self._validator = validator_for(schema, Draft202012Validator)(schema)
 
-    def make(self, chance: SeededRng) -> Any:
+    def make(self, rng: SeededRng) -> object:
         """A valid instance.
 
         Args:
-            chance: decides between what is allowed.
+            rng: decides between what is allowed.
 
         Raises:
             ValueError: the schema allows none.
         """
-        made = _Maker(self, chance).make(self.schema, 0, "")
+        made = _Maker(self, rng).make(self.schema, 0, "")
         for _ in range(_TRIES):
             if self._is_valid(made):
                 break
-            made = _Maker(self, chance).make(self.schema, 0, "")
+            made = _Maker(self, rng).make(self.schema, 0, "")
         return made
 
     def _is_valid(self, made: Any) -> bool:
@@ -89,38 +101,39 @@ class Instances:
 
 
 class _Maker:
-    def __init__(self, instances: Instances, chance: SeededRng) -> None:
+    def __init__(self, instances: Instances, rng: SeededRng) -> None:
         self._instances = instances
-        self._chance = chance
+        self._rng = rng
         self._made = 0
 
-    def make(self, schema: Any, depth: int, name: str) -> Any:
+    def make(self, schema: object, depth: int, name: str) -> object:
         self._made += 1
         if not isinstance(schema, Mapping):
-            return self._chance.words(2)
+            return self._rng.words(2)
         schema = merged(self._instances.schema, schema)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
-            if not schema["enum"]:
+            values = list_of(schema["enum"])
+            if not values:
                 raise ValueError(f"the schema allows no value for '{name}'")
-            return self._chance.choice(schema["enum"])
+            return self._rng.choice(values)
         for key in ("anyOf", "oneOf"):
             if key in schema:
                 rest = {k: v for k, v in schema.items() if k != key}
-                return self.make(both(rest, self._option(schema[key], depth)), depth, name)
+                return self.make(both(rest, self._option(list_of(schema[key]), depth)), depth, name)
         return self._by_kind(schema, depth, name)
 
     def _ending(self, depth: int) -> bool:
         return depth >= _DEEPEST or self._made > _LARGEST
 
-    def _option(self, options: Sequence[Any], depth: int) -> Any:
+    def _option(self, options: Sequence[object], depth: int) -> object:
         if self._ending(depth):
             return min(options, key=self._instances.heights.of)
         something = [o for o in options if o is not False and not (isinstance(o, Mapping) and o.get("type") == "null")]
-        return self._chance.choice(something or options)
+        return self._rng.choice(something or options)
 
-    def _by_kind(self, schema: Schema, depth: int, name: str) -> Any:
+    def _by_kind(self, schema: Schema, depth: int, name: str) -> object:
         match self._kind(schema, depth):
             case "object":
                 return self._object(schema, depth)
@@ -131,7 +144,7 @@ class _Maker:
             case "number":
                 return self._number(schema)
             case "boolean":
-                return bool(self._chance.below(2))
+                return bool(self._rng.below(2))
             case "null":
                 return None
             case _:
@@ -143,21 +156,22 @@ class _Maker:
             return next((kind for kind, words in _KINDS.items() if any(w in schema for w in words)), "string")
         if isinstance(kinds, str):
             return kinds
+        names = [str(kind) for kind in list_of(kinds)]
         if self._ending(depth):
-            return str(min(kinds, key=lambda kind: (kind in ("object", "array"), kind != "null")))
-        return next((kind for kind in kinds if kind != "null"), "null")
+            return min(names, key=lambda kind: (kind in ("object", "array"), kind != "null"))
+        return next((kind for kind in names if kind != "null"), "null")
 
     # --- objects and arrays ------------------------------------------------------------------------------
 
-    def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
-        properties: Schema = schema.get("properties", {})
+    def _object(self, schema: Schema, depth: int) -> dict[str, object]:
+        properties = object_of(schema.get("properties", {}))
         additional = schema.get("additionalProperties")
         undeclared = additional if isinstance(additional, Mapping) else {}
         chosen = self._chosen(schema, depth)
         made = {key: self.make(properties[key], depth + 1, key) for key in properties if key in chosen}
         made.update({key: self.make(undeclared, depth + 1, key) for key in chosen if key not in properties})
-        fewest, most = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
-        patterns: Schema = schema.get("patternProperties", {})
+        fewest, most = fewest_of(schema, "minProperties"), most_of(schema, "maxProperties")
+        patterns = object_of(schema.get("patternProperties", {}))
         if isinstance(additional, Mapping) and not self._ending(depth):
             fewest = min(most, max(fewest, len(made) + 2))
         if additional is False and not patterns:
@@ -165,7 +179,7 @@ class _Maker:
         for _ in range(20 * fewest):
             if len(made) >= fewest:
                 break
-            pattern = self._chance.choice(list(patterns)) if patterns else None
+            pattern = self._rng.choice(list(patterns)) if patterns else None
             key = self._key(schema, pattern, depth, len(made))
             if key not in made:
                 made[key] = self.make(patterns[pattern] if pattern else undeclared, depth + 1, key)
@@ -173,37 +187,38 @@ class _Maker:
 
     def _chosen(self, schema: Schema, depth: int) -> list[str]:
         """Names of the members that are made: the required ones, and some of the others."""
-        chosen = dict.fromkeys(schema.get("required", ()))
-        optional = [key for key, member in schema.get("properties", {}).items() if member is not False]
-        most = schema.get("maxProperties", math.inf)
-        fewest = min(most, schema.get("minProperties", 0))
-        wanted = [key for key in optional if key not in chosen and not self._ending(depth) and self._chance.below(4)]
+        chosen = dict.fromkeys(map(str, list_of(schema.get("required", []))))
+        optional = [key for key, member in object_of(schema.get("properties", {})).items() if member is not False]
+        most = most_of(schema, "maxProperties")
+        fewest = min(most, fewest_of(schema, "minProperties"))
+        wanted = [key for key in optional if key not in chosen and not self._ending(depth) and self._rng.below(4)]
         for key in [*wanted, *optional]:
             if len(chosen) < (most if key in wanted else fewest):
                 chosen[key] = None
-        dependents = schema.get("dependentRequired", {})
+        dependents = object_of(schema.get("dependentRequired", {}))
         for _ in dependents:
-            chosen.update(dict.fromkeys(need for key, needs in dependents.items() if key in chosen for need in needs))
+            needs = [str(need) for key, ones in dependents.items() if key in chosen for need in list_of(ones)]
+            chosen.update(dict.fromkeys(needs))
         return list(chosen)
 
     def _key(self, schema: Schema, pattern: str | None, depth: int, number: int) -> str:
         if pattern is not None:
-            return matching(pattern, self._chance)
+            return matching(pattern, self._rng)
         if "propertyNames" in schema:
             return str(self.make(both({"type": "string"}, schema["propertyNames"]), depth + 1, ""))
-        return f"{self._chance.words(1)}_{number}"
+        return f"{self._rng.words(1)}_{number}"
 
-    def _array(self, schema: Schema, depth: int, name: str) -> list[Any]:
-        most = schema.get("maxItems", math.inf)
-        fewest = schema.get("minItems", 0)
-        first = [self.make(item, depth + 1, name) for item in schema.get("prefixItems", ())]
+    def _array(self, schema: Schema, depth: int, name: str) -> list[object]:
+        most, fewest = most_of(schema, "maxItems"), fewest_of(schema, "minItems")
+        first = [self.make(item, depth + 1, name) for item in list_of(schema.get("prefixItems", []))]
         if "contains" in schema:
-            first.extend(self.make(schema["contains"], depth + 1, name) for _ in range(schema.get("minContains", 1)))
-        first = first[: len(first) if math.isinf(most) else most]
+            must = fewest_of({"minContains": 1, **schema}, "minContains")
+            first.extend(self.make(schema["contains"], depth + 1, name) for _ in range(must))
+        first = first[:most]
         items = schema.get("items", {})
         if items is False:
             return first
-        wanted = fewest if self._ending(depth) else min(most, max(fewest, 1 + self._chance.below(3)))
+        wanted = fewest if self._ending(depth) else min(most, max(fewest, 1 + self._rng.below(3)))
         for _ in range(50 * (wanted + 1)):
             if len(first) >= wanted:
                 break
@@ -226,7 +241,7 @@ class _Maker:
             for _ in range(_OPTIONS_CHECKED):
                 value = float(self._multiple(schema, Fraction(str(multiple))))
                 # Validators divide floats: 8.6 is no multiple of 0.1 to them.
-                if (value / multiple).is_integer():
+                if (value / number_of(multiple)).is_integer():
                     break
             return value
         low, _, high, _ = _bounds(schema, 100)
@@ -234,7 +249,7 @@ class _Maker:
             return float(low)
         # Neither end is drawn, so that it may be an exclusive one.
         digits = 3 - math.floor(math.log10(high - low))
-        return round(float(low + (high - low) * Fraction(1 + self._chance.below(999), 1000)), digits)
+        return round(float(low + (high - low) * Fraction(1 + self._rng.below(999), 1000)), digits)
 
     def _multiple(self, schema: Schema, step: Fraction) -> Fraction:
         low, low_is_out, high, high_is_out = _bounds(schema, 100 * step)
@@ -243,19 +258,19 @@ class _Maker:
         last -= high_is_out and last * step == high
         if last < first:
             raise ValueError(f"the schema allows no number from {float(low):g} to {float(high):g}")
-        return (first + self._chance.below(last - first + 1)) * step
+        return (first + self._rng.below(last - first + 1)) * step
 
     def _string(self, schema: Schema, name: str) -> str:
-        fewest, most = schema.get("minLength", 0), schema.get("maxLength")
+        fewest, most = fewest_of(schema, "minLength"), most_of(schema, "maxLength")
         pattern = schema.get("pattern")
         if pattern is not None:
-            return matching(pattern, self._chance, shortest=fewest, longest=most)
-        form = _FORMATS.get(schema.get("format", ""))
+            return matching(str(pattern), self._rng, shortest=fewest, longest=most)
+        form = _FORMATS.get(str(schema.get("format", "")))
         if form is not None:
-            return form.format(1 + self._chance.below(28))
-        text = f"{name.replace('_', ' ')} {self._chance.words(2 + self._chance.below(3))}".strip()
+            return form.format(1 + self._rng.below(28))
+        text = f"{name.replace('_', ' ')} {self._rng.words(2 + self._rng.below(3))}".strip()
         while len(text) < fewest:
-            text += f" {self._chance.words(1)}"
+            text += f" {self._rng.words(1)}"
         return text[:most]
 
 
@@ -278,16 +293,3 @@ def _tightest(schema: Schema, inclusive: str, exclusive: str, sign: int) -> tupl
         return None, False
     bound, is_out = max(given)
     return sign * bound, is_out
-
-
-def instance(schema: Any, chance: SeededRng) -> Any:
-    """A valid instance of a JSON schema that is used once.
-
-    Args:
-        schema: the schema; `$ref`s point into itself.
-        chance: decides between what is allowed.
-
-    Raises:
-        ValueError: the schema allows none, or refers to what it does not hold.
-    """
-    return Instances(schema).make(chance)

@@ -3,6 +3,7 @@
 import re
 import re._parser as parser
 import string
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,12 +24,12 @@ _CATEGORIES: dict[str, Callable[[str], bool]] = {
 }
 
 
-def matching(pattern: str, chance: SeededRng, *, shortest: int = 0, longest: int | None = None) -> str:
+def matching(pattern: str, rng: SeededRng, *, shortest: int = 0, longest: int = sys.maxsize) -> str:
     """A text in which the pattern is found.
 
     Args:
         pattern: the regular expression; one that Python cannot read is answered with words.
-        chance: decides between what matches.
+        rng: decides between what matches.
         shortest: characters it must have.
         longest: characters it may have.
     """
@@ -36,19 +37,19 @@ def matching(pattern: str, chance: SeededRng, *, shortest: int = 0, longest: int
         parts = parser.parse(pattern)
         found = re.compile(pattern).search
     except re.error:
-        return chance.words(2)
+        return rng.words(2)
     text = ""
     for attempt in range(_TRIES):
         spread = (_SPREAD, 0, shortest, shortest)[attempt % 4]
-        text = _Builder(chance, spread, full=attempt % 4 == 3).build(parts)
-        if found(text) and shortest <= len(text) and (longest is None or len(text) <= longest):
+        text = _Builder(rng, spread, full=attempt % 4 == 3).build(parts)
+        if found(text) and shortest <= len(text) <= longest:
             return text
     return text
 
 
 class _Builder:
-    def __init__(self, chance: SeededRng, spread: int, *, full: bool) -> None:
-        self._chance = chance
+    def __init__(self, rng: SeededRng, spread: int, *, full: bool) -> None:
+        self._rng = rng
         self._spread = spread
         self._full = full
         self._groups: dict[int, str] = {}
@@ -61,11 +62,11 @@ class _Builder:
             case "LITERAL":
                 return chr(argument)
             case "NOT_LITERAL":
-                return str(self._chance.choice([c for c in _ALPHABET if ord(c) != argument]))
+                return self._rng.choice([c for c in _ALPHABET if ord(c) != argument])
             case "IN":
                 return self._member(argument)
             case "ANY":
-                return str(self._chance.choice(string.ascii_lowercase))
+                return self._rng.choice(string.ascii_lowercase)
             case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
                 return self._repeated(*argument)
             case "SUBPATTERN":
@@ -74,7 +75,7 @@ class _Builder:
                     self._groups[argument[0]] = text
                 return text
             case "BRANCH":
-                return self.build(self._chance.choice(argument[1]))
+                return self.build(self._rng.choice(argument[1]))
             case "GROUPREF":
                 return self._groups.get(argument, "")
             case _:
@@ -83,7 +84,7 @@ class _Builder:
 
     def _repeated(self, fewest: int, most: int, inner: Any) -> str:
         more = min(int(most) - fewest, self._spread)
-        count = fewest + (more if self._full else self._chance.below(more + 1))
+        count = fewest + (more if self._full else self._rng.below(more + 1))
         return "".join(self.build(inner) for _ in range(count))
 
     def _member(self, members: Any) -> str:
@@ -91,19 +92,19 @@ class _Builder:
         rules = members[1:] if negated else members
         allowed = [c for c in _ALPHABET if any(_fits(c, *rule) for rule in rules) != negated]
         if allowed:
-            return str(self._chance.choice(allowed))
+            return self._rng.choice(allowed)
         # Characters that are not in the alphabet, such as a range of another script.
-        operation, argument = self._chance.choice(rules)
+        operation, argument = self._rng.choice(rules)
         match str(operation):
             case "RANGE":
-                return chr(argument[0] + self._chance.below(argument[1] - argument[0] + 1))
+                return chr(argument[0] + self._rng.below(argument[1] - argument[0] + 1))
             case "LITERAL":
                 return chr(argument)
             case _:
                 return ""
 
 
-def _fits(character: str, operation: Any, argument: Any) -> bool:
+def _fits(character: str, operation: object, argument: Any) -> bool:
     match str(operation):
         case "RANGE":
             return bool(argument[0] <= ord(character) <= argument[1])

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 
 from data_designer.simulated_model.counts import Counted
-from data_designer.simulated_model.faults import Draw
+from data_designer.simulated_model.faults import RequestFaults
 from data_designer.simulated_model.instances import Instances
 from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.settings import SimulatedModel
@@ -59,10 +60,16 @@ class Reply(NamedTuple):
         return _tokens(len(self.text))
 
 
-def prompt_of(body: dict[str, Any]) -> Prompt:
+def messages_of(body: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    """The messages of a chat completion request."""
+    messages = body.get("messages")
+    return messages if isinstance(messages, list) else ()
+
+
+def prompt_of(body: Mapping[str, object]) -> Prompt:
     """The prompt of a chat completion request."""
     system, user = "", ""
-    for message in body.get("messages", ()):
+    for message in messages_of(body):
         if message.get("role") == "system" and not system:
             system = _content(message)
         elif message.get("role") == "user" and not user:
@@ -70,57 +77,55 @@ def prompt_of(body: dict[str, Any]) -> Prompt:
     return Prompt(system, user)
 
 
-def reply_text(body: dict[str, Any], seed: int, output_tokens: int) -> str:
-    """The reply to a request, in the form it asks for: prose, a JSON instance of a schema, or code."""
-    return _text(body, prompt_of(body), SimulatedModel(seed=seed, output_tokens=output_tokens))
+def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, faults: RequestFaults) -> Reply:
+    """The reply to a request, in the form it asks for: prose, a JSON instance of a schema, or code.
 
-
-def reply_to(body: dict[str, Any], prompt: Prompt, model: SimulatedModel, draw: Draw) -> Reply:
-    """The reply to a request, with what chance makes wrong with it, of which there is one thing at most.
+    One thing at most is wrong with it.
 
     Raises:
         ValueError: the request asks for an instance of a schema that makes no sense.
     """
-    if draw.has("refusal"):
+    if faults.has("refusal"):
         return Reply(REFUSAL, "refusal", "refusals")
-    if draw.has("empty"):
+    if faults.has("empty"):
         return Reply("", "stop", "empty")
     text = _text(body, prompt, model)
-    if draw.has("malformed"):
+    if faults.has("malformed"):
         return Reply(_broken(text), "stop", "malformed")
-    if draw.has("truncated"):
+    if faults.has("truncated"):
         return Reply(text[: len(text) // 2], "length", "truncated")
     return Reply(text, "stop", None)
 
 
-def _content(message: dict[str, Any]) -> str:
+def _content(message: Mapping[str, object]) -> str:
     content = message.get("content")
     if isinstance(content, str):
         return content
-    return "\n".join(str(block.get("text", "")) for block in content or () if isinstance(block, dict))
+    blocks = content if isinstance(content, list) else ()
+    return "\n".join(str(block.get("text", "")) for block in blocks if isinstance(block, dict))
 
 
 def _tokens(characters: int) -> int:
     return -(-characters // 4)
 
 
-def _text(body: dict[str, Any], prompt: Prompt, model: SimulatedModel) -> str:
+def _text(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel) -> str:
     system, user = prompt.system, prompt.user
-    chance = SeededRng(hashlib.blake2b(f"{model.seed}\0{system}\0{user}".encode()).digest())
+    rng = SeededRng(hashlib.blake2b(f"{model.seed}\0{system}\0{user}".encode()).digest())
     honoured = _honoured(body, model)
     if honoured is not None:
-        return orjson.dumps(_instances(honoured).make(chance)).decode()
+        return orjson.dumps(_instances(honoured).make(rng)).decode()
     asked = _schema(user)
     if asked is not None:
-        made = asked.make(chance)
+        made = asked.make(rng)
         return f"```json\n{orjson.dumps(made, option=orjson.OPT_INDENT_2).decode()}\n```"
     language = _LANGUAGE.search(user)
     if language:
-        return f"```{language.group(1)}\n{_code(language.group(1), chance)}\n```"
-    return "Hello! How can I help?" if user == "Hello!" else _prose(user, chance, model.output_tokens)
+        return f"```{language.group(1)}\n{_code(language.group(1), rng)}\n```"
+    return "Hello! How can I help?" if user == "Hello!" else _prose(user, rng, model.output_tokens)
 
 
-def _honoured(body: dict[str, Any], model: SimulatedModel) -> bytes | None:
+def _honoured(body: Mapping[str, object], model: SimulatedModel) -> bytes | None:
     """The schema that a request gives outside its prompt, where this model heeds it."""
     wanted = body.get("response_format")
     if model.native and isinstance(wanted, dict) and wanted.get("type") == "json_schema":
@@ -132,7 +137,7 @@ def _honoured(body: dict[str, Any], model: SimulatedModel) -> bytes | None:
     return guide.encode() if isinstance(guide, str) else orjson.dumps(guide)
 
 
-def _at(body: Any, path: tuple[str, ...]) -> Any:
+def _at(body: object, path: tuple[str, ...]) -> object:
     """What stands at a path of a nested object; None where nothing does."""
     for name in path:
         if not isinstance(body, dict):
@@ -158,25 +163,25 @@ def _schema(user: str) -> Instances | None:
         return None
 
 
-def _code(language: str, chance: SeededRng) -> str:
-    name = "_".join(chance.words(2).split())
+def _code(language: str, rng: SeededRng) -> str:
+    name = "_".join(rng.words(2).split())
     if language == "python":
         return (
             f'def {name}(value: int) -> int:\n    """Return a multiple of the value."""\n'
-            f"    return value * {chance.below(90) + 2}"
+            f"    return value * {rng.below(90) + 2}"
         )
     if language == "sql":
-        return f"SELECT id, name FROM {name} WHERE id > {chance.below(100)}"  # noqa: S608 - it is a reply, not a query
-    return f"// {name}\n{name}({chance.below(100)});"
+        return f"SELECT id, name FROM {name} WHERE id > {rng.below(100)}"  # noqa: S608 - it is a reply, not a query
+    return f"// {name}\n{name}({rng.below(100)});"
 
 
-def _prose(user: str, chance: SeededRng, output_tokens: int) -> str:
+def _prose(user: str, rng: SeededRng, output_tokens: int) -> str:
     about = re.findall(r"[A-Za-z]{6,}", user[:2000])[:40] or ["this"]
     sentences = []
     length = 0
     while length < output_tokens * 4:
-        verb = chance.choice(("brings", "keeps", "shows", "holds"))
-        sentence = f"The {chance.words(2)} of {chance.choice(about)} {verb} {chance.words(4)}."
+        verb = rng.choice(("brings", "keeps", "shows", "holds"))
+        sentence = f"The {rng.words(2)} of {rng.choice(about)} {verb} {rng.words(4)}."
         sentences.append(sentence)
         length += len(sentence) + 1
     return " ".join(sentences)

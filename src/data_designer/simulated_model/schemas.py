@@ -1,16 +1,48 @@
 """What several JSON schemas ask for together, and which of them can be satisfied with the least nesting."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import reduce
-from typing import Any
+from typing import TypeAlias
 from urllib.parse import unquote
 
-Schema = Mapping[str, Any]
+Schema: TypeAlias = Mapping[str, object]
 
 
-def both(one: Schema, other: Any) -> dict[str, Any]:
+def number_of(value: object) -> int | float:
+    """A number of a schema. Raises ValueError for anything else."""
+    if isinstance(value, int | float):
+        return value
+    raise ValueError(f"the schema has {value!r} where a number belongs")
+
+
+def list_of(value: object) -> list[object]:
+    """A list of a schema. Raises ValueError for anything else."""
+    if isinstance(value, list):
+        return value
+    raise ValueError(f"the schema has {value!r} where a list belongs")
+
+
+def object_of(value: object) -> Schema:
+    """An object of a schema. Raises ValueError for anything else."""
+    if isinstance(value, Mapping):
+        return value
+    raise ValueError(f"the schema has {value!r} where an object belongs")
+
+
+def fewest_of(schema: Schema, keyword: str) -> int:
+    """A least number of things."""
+    return int(number_of(schema.get(keyword, 0)))
+
+
+def most_of(schema: Schema, keyword: str) -> int:
+    """A greatest number of things."""
+    return int(number_of(schema.get(keyword, sys.maxsize)))
+
+
+def both(one: Schema, other: object) -> dict[str, object]:
     """A schema that asks for what either asks for.
 
     Args:
@@ -27,23 +59,23 @@ def both(one: Schema, other: Any) -> dict[str, Any]:
     return joined
 
 
-def resolved(root: Any, reference: str) -> Schema:
+def resolved(root: object, reference: object) -> Schema:
     """What a `$ref` into the same document points at. Raises ValueError where there is nothing."""
-    if reference != "#" and not reference.startswith("#/"):
+    if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
         raise ValueError(f"the schema refers to '{reference}'; only references into itself (#/...) are followed")
     found = root
     for part in unquote(reference.removeprefix("#")).split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         try:
-            found = found[int(key) if isinstance(found, list) else key]
-        except (LookupError, ValueError, TypeError):
+            found = found[int(key)] if isinstance(found, list) else object_of(found)[key]
+        except (LookupError, ValueError):
             raise ValueError(f"the schema refers to '{reference}', which it does not define") from None
     return found if isinstance(found, Mapping) else {}
 
 
-def merged(root: Any, schema: Schema) -> Schema:
+def merged(root: object, schema: Schema) -> Schema:
     """The schema with its `$ref` and `allOf` worked in. Raises ValueError where they go in a circle."""
-    followed: set[str] = set()
+    followed: set[object] = set()
     while "$ref" in schema:
         reference = schema["$ref"]
         if reference in followed:
@@ -52,11 +84,11 @@ def merged(root: Any, schema: Schema) -> Schema:
         schema = both(resolved(root, reference), {k: v for k, v in schema.items() if k != "$ref"})
     if "allOf" not in schema:
         return schema
-    parts = [merged(root, part) for part in schema["allOf"] if isinstance(part, Mapping)]
+    parts = [merged(root, part) for part in list_of(schema["allOf"]) if isinstance(part, Mapping)]
     return reduce(both, parts, {k: v for k, v in schema.items() if k != "allOf"})
 
 
-def parts_of(schema: Any) -> Iterator[Schema]:
+def parts_of(schema: object) -> Iterator[Schema]:
     """Every object in a schema, itself included."""
     if isinstance(schema, Mapping):
         yield schema
@@ -70,7 +102,7 @@ def parts_of(schema: Any) -> Iterator[Schema]:
 class Heights:
     """How deep the flattest instance of a schema is; infinite for one that never ends."""
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: object) -> None:
         targets = {
             part["$ref"]: resolved(root, part["$ref"]) for part in parts_of(root) if isinstance(part.get("$ref"), str)
         }
@@ -82,18 +114,18 @@ class Heights:
                 break
             self._targets = found
 
-    def of(self, schema: Any) -> float:
+    def of(self, schema: object) -> float:
         """The height of an instance of this schema."""
         if not isinstance(schema, Mapping) or "const" in schema or "enum" in schema:
             return 0
         least = [self._targets.get(schema["$ref"], math.inf)] if "$ref" in schema else []
-        least.extend(self.of(part) for part in schema.get("allOf", ()))
-        least.extend(min(map(self.of, schema[key]), default=0) for key in ("anyOf", "oneOf") if key in schema)
+        least.extend(self.of(part) for part in list_of(schema.get("allOf", [])))
+        least.extend(min(map(self.of, list_of(schema[key])), default=0) for key in ("anyOf", "oneOf") if key in schema)
         kinds = schema.get("type")
         if not isinstance(kinds, list) or set(kinds) <= {"object", "array"}:
-            properties = schema.get("properties", {})
-            least.extend(1 + self.of(properties.get(key)) for key in schema.get("required", ()))
-            if schema.get("minItems", 0) > 0:
+            properties = object_of(schema.get("properties", {}))
+            least.extend(1 + self.of(properties.get(str(key))) for key in list_of(schema.get("required", [])))
+            if fewest_of(schema, "minItems") > 0:
                 least.append(1 + self.of(schema.get("items")))
         return max(least, default=0)
 
@@ -101,7 +133,7 @@ class Heights:
 # --- joining keyword by keyword ----------------------------------------------------------------------------
 
 
-def _all_of(one: Any, other: Any) -> Any:
+def _all_of(one: object, other: object) -> object:
     if one is False or other is False:
         return False
     if not isinstance(one, Mapping) or one == other:
@@ -109,14 +141,23 @@ def _all_of(one: Any, other: Any) -> Any:
     return {"allOf": [one, other]} if isinstance(other, Mapping) else one
 
 
-def _each(one: Schema, other: Schema) -> dict[str, Any]:
-    shared = {key: _all_of(one[key], other[key]) for key in one if key in other}
-    return {**one, **other, **shared}
+def _each(one: object, other: object) -> object:
+    first, second = object_of(one), object_of(other)
+    shared = {key: _all_of(first[key], second[key]) for key in first if key in second}
+    return {**first, **second, **shared}
 
 
-def _types(one: Any, other: Any) -> Any:
+def _larger(one: object, other: object) -> object:
+    return max(number_of(one), number_of(other))
+
+
+def _smaller(one: object, other: object) -> object:
+    return min(number_of(one), number_of(other))
+
+
+def _types(one: object, other: object) -> object:
     """The types that both allow; an integer is a number."""
-    first, second = ([kinds] if isinstance(kinds, str) else kinds for kinds in (one, other))
+    first, second = ([kinds] if isinstance(kinds, str) else list_of(kinds) for kinds in (one, other))
     common = [kind for kind in first if kind in second or (kind == "integer" and "number" in second)]
     if "integer" in second and "number" in first:
         common.append("integer")
@@ -125,26 +166,35 @@ def _types(one: Any, other: Any) -> Any:
     return common[0] if len(common) == 1 else common
 
 
-def _combinations(one: list[Any], other: list[Any]) -> list[Any]:
-    return [_all_of(first, second) for first in one for second in other]
+def _combinations(one: object, other: object) -> object:
+    return [_all_of(first, second) for first in list_of(one) for second in list_of(other)]
 
 
-def _common_multiple(one: float, other: float) -> float:
+def _values(one: object, other: object) -> object:
+    others = list_of(other)
+    return [value for value in list_of(one) if value in others]
+
+
+def _names(one: object, other: object) -> object:
+    return list(dict.fromkeys([*list_of(one), *list_of(other)]))
+
+
+def _common_multiple(one: object, other: object) -> object:
     first, second = Fraction(str(one)), Fraction(str(other))
     common = Fraction(math.lcm(first.numerator, second.numerator), math.gcd(first.denominator, second.denominator))
     return common.numerator if common.denominator == 1 else float(common)
 
 
-_JOINS: dict[str, Callable[[Any, Any], Any]] = {
-    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"), max),
-    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"), min),
+_JOINS: dict[str, Callable[[object, object], object]] = {
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"), _larger),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"), _smaller),
     **dict.fromkeys(("items", "additionalProperties", "propertyNames", "contains"), _all_of),
     **dict.fromkeys(("properties", "patternProperties"), _each),
     **dict.fromkeys(("anyOf", "oneOf"), _combinations),
-    "allOf": lambda one, other: [*one, *other],
-    "enum": lambda one, other: [value for value in one if value in other],
+    "allOf": lambda one, other: [*list_of(one), *list_of(other)],
+    "enum": _values,
     "multipleOf": _common_multiple,
-    "required": lambda one, other: [*one, *(name for name in other if name not in one)],
+    "required": _names,
     "type": _types,
     "uniqueItems": lambda one, other: one or other,
 }

@@ -1,8 +1,10 @@
-"""Chance that depends only on its seed, so that whoever asks again gets the same."""
+"""Random numbers that depend only on their seed, so that whoever asks again gets the same."""
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 # fmt: off
 _WORDS = (
@@ -30,7 +32,7 @@ class SeededRng:
         drawn, self._buffer = int.from_bytes(self._buffer[:4]), self._buffer[4:]
         return drawn % max(1, limit)
 
-    def choice(self, options: Sequence[Any]) -> Any:
+    def choice(self, options: Sequence[Value]) -> Value:
         """One of some values."""
         return options[self.below(len(options))]
 

@@ -1,7 +1,7 @@
 """The simulated model: an OpenAI-compatible server on the loopback that answers without a model.
 
 It is the demo's model, the tests' model and the user's dry run. The same prompt gets the same reply, whoever
-asks and whenever; it misbehaves as told, by chance that depends only on its seed, the prompt and how often
+asks and whenever; it misbehaves as told, at random but by its seed, the prompt and how often
 that prompt was asked before. It also answers Anthropic's messages.
 """
 
@@ -12,18 +12,18 @@ import sys
 import time
 from collections import OrderedDict, deque
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import orjson
 from aiohttp import web
 
 from data_designer.simulated_model.counts import Allowance, Counted, Counts, Tally, allowances
-from data_designer.simulated_model.faults import Draw
-from data_designer.simulated_model.replies import Reply, prompt_of, reply_text, reply_to
+from data_designer.simulated_model.faults import RequestFaults
+from data_designer.simulated_model.replies import Reply, prompt_of, reply_to
 from data_designer.simulated_model.settings import READERS, SimulatedModel
-from data_designer.simulated_model.wires import ChatCompletions, Messages, Usage, Wire
+from data_designer.simulated_model.wires import AnthropicWire, OpenAIWire, Usage, Wire
 
-__all__ = ["SimulatedModel", "SimulatedServer", "SimulatedServerProcess", "reply_text", "serve", "start_simulated"]
+__all__ = ["SimulatedModel", "SimulatedServer", "SimulatedServerProcess", "serve", "start_simulated"]
 
 _REMEMBERED = 200_000
 """Prompts whose number of askings is remembered."""
@@ -39,7 +39,7 @@ _REVOKED = "Incorrect API key provided: ***. This key was revoked."
 @dataclass(slots=True)
 class _State:
     model: SimulatedModel
-    log: deque[dict[str, Any]] | None
+    log: deque[dict[str, object]] | None
     total: Counts
     by_model: dict[str, Tally] = field(default_factory=dict)
     asked: "OrderedDict[bytes, int]" = field(default_factory=OrderedDict)
@@ -87,7 +87,7 @@ class _Visit:
     request: web.Request
     state: _State
     wire: Wire
-    body: dict[str, Any]
+    body: dict[str, object]
     name: str
     model: SimulatedModel
     tally: Tally
@@ -101,17 +101,17 @@ class _Visit:
             return refusal
         prompt = prompt_of(self.body)
         digest = prompt.digest(self.name)
-        draw = Draw(self.model, digest, self.state.ordinal(digest))
-        seconds = self._seconds(draw)
+        faults = RequestFaults(self.model, digest, self.state.ordinal(digest))
+        seconds = self._seconds(faults)
         if self.model.may_leave_waiting:
-            await self._pass(seconds, draw)
+            await self._pass(seconds, faults)
         elif seconds:
             await asyncio.sleep(seconds)
-        refusal = self._refused_at_last(draw)
+        refusal = self._refused_at_last(faults)
         if refusal is not None:
             return refusal
         try:
-            reply = reply_to(self.body, prompt, self.model, draw)
+            reply = reply_to(self.body, prompt, self.model, faults)
         except ValueError as error:
             return self._refusal(400, str(error))
         usage = self._usage(prompt.tokens, reply)
@@ -123,7 +123,7 @@ class _Visit:
         return _json(sent, headers=self.wire.headers(self._left(now)) if self.model.has_limits else None)
 
     def _refused_at_once(self, now: float) -> web.Response | None:
-        """The refusal that takes no time and no chance."""
+        """The refusal that takes no time and is not drawn."""
         model, own = self.model, self.tally.own
         if model.outage_after is not None and model.is_out(self._age(now)):
             self._abort("outages")
@@ -147,25 +147,25 @@ class _Visit:
     def _left(self, now: float) -> list[Allowance]:
         return list(allowances(self.model, self.tally.own, now))
 
-    def _refused_at_last(self, draw: Draw) -> web.Response | None:
+    def _refused_at_last(self, faults: RequestFaults) -> web.Response | None:
         """What comes of a request instead of a reply, after the time that this takes."""
-        if draw.has("reset"):
+        if faults.has("reset"):
             self._abort("resets")
-        if draw.has("error"):
+        if faults.has("error"):
             self.tally.count("errors")
             return self._refusal(500, "simulated internal error")
         if self.model.revoked_after is not None and self.tally.own.ok >= self.model.revoked_after:
             return self._unauthorized()
         return None
 
-    def _seconds(self, draw: Draw) -> float:
+    def _seconds(self, faults: RequestFaults) -> float:
         model = self.model
         is_slow = model.slow_after is not None and self.tally.own.requests > model.slow_after
-        return draw.latency * (model.slow_factor if is_slow else 1)
+        return faults.latency * (model.slow_factor if is_slow else 1)
 
-    async def _pass(self, seconds: float, draw: Draw) -> None:
+    async def _pass(self, seconds: float, faults: RequestFaults) -> None:
         """Let time pass: to the reply, until the client has given up, or until an outage cuts the connection."""
-        if draw.has("hang"):
+        if faults.has("hang"):
             self.tally.count("hangs")
             await self._hang()
         if self.model.outage_after is None:
@@ -211,16 +211,16 @@ class _Visit:
         return _json(self.wire.refusal(status, message), status, headers)
 
 
-_CHAT = ChatCompletions()
-_MESSAGES = Messages()
+_OPENAI = OpenAIWire()
+_ANTHROPIC = AnthropicWire()
 
 
 async def _chat(request: web.Request) -> web.StreamResponse:
-    return await _visited(request, _CHAT)
+    return await _visited(request, _OPENAI)
 
 
 async def _messages(request: web.Request) -> web.StreamResponse:
-    return await _visited(request, _MESSAGES)
+    return await _visited(request, _ANTHROPIC)
 
 
 async def _visited(request: web.Request, wire: Wire) -> web.StreamResponse:
@@ -255,7 +255,7 @@ async def _content_of(request: web.Request) -> bytes:
         return b""
 
 
-def _logged(request: web.Request, body: dict[str, Any], content: bytes) -> dict[str, Any]:
+def _logged(request: web.Request, body: dict[str, object], content: bytes) -> dict[str, object]:
     """What is logged of a request: the beginning of its prompt, and all of it as it came."""
     return {
         "user": prompt_of(body).user[:200],
@@ -264,7 +264,7 @@ def _logged(request: web.Request, body: dict[str, Any], content: bytes) -> dict[
     }
 
 
-def _json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def _json(data: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(body=orjson.dumps(data), status=status, content_type="application/json", headers=headers)
 
 

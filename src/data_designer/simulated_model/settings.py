@@ -116,7 +116,7 @@ def float_or_none(text: str) -> float | None:
     return None if text.lower() == "none" else float(text)
 
 
-_READER_OF: dict[Any, Callable[[str], Any]] = {
+_READER_OF: dict[object, Callable[[str], float | str | None]] = {
     int: int,
     float: float,
     str: str,

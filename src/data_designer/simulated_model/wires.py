@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
 from data_designer.simulated_model.counts import Allowance
-from data_designer.simulated_model.replies import Reply
+from data_designer.simulated_model.replies import Reply, messages_of
 
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "refusal": "refusal"}
 _ERROR_TYPES = {
@@ -32,15 +32,15 @@ class Usage(NamedTuple):
 class Wire(Protocol):
     """A way to talk."""
 
-    def read(self, content: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    def read(self, content: bytes, headers: Mapping[str, str]) -> dict[str, object]:
         """A request in the form of a chat completion's. Raises ValueError for one that is none."""
         ...
 
-    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, Any]:
+    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, object]:
         """A reply's JSON."""
         ...
 
-    def refusal(self, status: int, message: str) -> dict[str, Any]:
+    def refusal(self, status: int, message: str) -> dict[str, object]:
         """An error's JSON."""
         ...
 
@@ -49,16 +49,16 @@ class Wire(Protocol):
         ...
 
 
-class ChatCompletions:
+class OpenAIWire:
     """OpenAI's."""
 
-    def read(self, content: bytes, _: Mapping[str, str]) -> dict[str, Any]:
+    def read(self, content: bytes, _: Mapping[str, str]) -> dict[str, object]:
         """A request. Raises ValueError for one that is none."""
         return _object_with_messages(content)
 
-    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, Any]:
+    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, object]:
         """A reply's JSON."""
-        message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+        message: dict[str, object] = {"role": "assistant", "content": reply.text}
         if reply.ending == "refusal":
             message |= {"content": None, "refusal": reply.text}
         finish = "length" if reply.ending == "length" else "stop"
@@ -71,7 +71,7 @@ class ChatCompletions:
             "usage": _usage(usage),
         }
 
-    def refusal(self, _: int, message: str) -> dict[str, Any]:
+    def refusal(self, _: int, message: str) -> dict[str, object]:
         """An error's JSON."""
         return {"error": {"message": message}}
 
@@ -85,19 +85,20 @@ class ChatCompletions:
         return found
 
 
-class Messages:
+class AnthropicWire:
     """Anthropic's."""
 
-    def read(self, content: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    def read(self, content: bytes, headers: Mapping[str, str]) -> dict[str, object]:
         """A request in the form of a chat completion's. Raises ValueError for one that is none."""
         if not headers.get("anthropic-version"):
             raise ValueError("anthropic-version: header is required")
         body = _object_with_messages(content)
         if body.get("max_tokens") is None:
             raise ValueError("max_tokens: Field required")
-        return {**body, "messages": [{"role": "system", "content": body.get("system")}, *body["messages"]]}
+        system = {"role": "system", "content": body.get("system")}
+        return {**body, "messages": [system, *messages_of(body)]}
 
-    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, Any]:
+    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, object]:
         """A reply's JSON; one without text has no block of content."""
         return {
             "id": "msg_simulated",
@@ -115,7 +116,7 @@ class Messages:
             },
         }
 
-    def refusal(self, status: int, message: str) -> dict[str, Any]:
+    def refusal(self, status: int, message: str) -> dict[str, object]:
         """An error's JSON."""
         return {"type": "error", "error": {"type": _ERROR_TYPES[status], "message": message}}
 
@@ -130,7 +131,7 @@ class Messages:
         return found
 
 
-def _object_with_messages(content: bytes) -> dict[str, Any]:
+def _object_with_messages(content: bytes) -> dict[str, object]:
     body = orjson.loads(content)
     if isinstance(body, dict):
         messages = body.get("messages")
@@ -139,8 +140,8 @@ def _object_with_messages(content: bytes) -> dict[str, Any]:
     raise ValueError("the body must be an object with a list of messages")
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _usage(usage: Usage) -> dict[str, object]:
+    found: dict[str, object] = {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,

@@ -119,7 +119,7 @@ def test_failures_skip_with_one_warning_and_a_count(when: str, caplog: pytest.Lo
     )
 )
 def test_rows_are_decided_as_their_records_are(when: str | None, propagate: bool, rows: list[Any]) -> None:
-    """Of a block the gate reads no more than it names, and decides, fails and counts as for whole records."""
+    """Of a block the condition reads no more than it names, and decides, fails and counts as for whole records."""
     together, singly = (SkipCondition(step(when, propagate=propagate)) for _ in range(2))
     columns = {"a": [1] * len(rows), "g": [g for g, _, _ in rows], "other": [object()] * len(rows)}
     skipped = [upstream for _, upstream, _ in rows]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.engine.virtual_cluster import MINUTE, Server, Site, busiest
+from tests.engine.execution.virtual_cluster import MINUTE, Server, Site, busiest
 from tests.models.fakes import REPLY, request
 
 import data_designer.config as dd

@@ -1,4 +1,4 @@
-"""The budget_allocator: what a budget allows is granted before it is spent, and what nobody needed is granted again."""
+"""The budget allocator: what a budget allows is granted before it is spent, and what nobody needed is granted again."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -45,7 +45,7 @@ def wants(wanted: float, least: float = 1.0) -> BudgetReport:
 
 
 def of_requests(number: float, spent: float = 0.0) -> BudgetAllocator:
-    """A treasury that limits requests alone."""
+    """A budget allocator that limits requests alone."""
     return BudgetAllocator(Amount(math.inf, math.inf, number), requests(spent))
 
 
@@ -215,7 +215,7 @@ class Holder:
 
 @dataclass
 class World:
-    """A treasury with replicas that come and go."""
+    """A budget allocator with replicas that come and go."""
 
     budget_allocator: BudgetAllocator
     holders: dict[Incarnation, Holder] = field(default_factory=dict)
@@ -352,13 +352,13 @@ def test_no_reply_counts_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("budget", [None, dd.Budget(seconds=1.0)])
-def test_where_nothing_but_time_is_limited_there_is_no_treasury(budget: dd.Budget | None) -> None:
+def test_where_nothing_but_time_is_limited_there_is_no_budget_allocator(budget: dd.Budget | None) -> None:
     """Replicas then ask nobody before they send."""
     assert budget_allocator_of(plan(budget), None, ResumePoint()) is None
 
 
 def test_a_run_begins_with_what_its_dataset_has_left(tmp_path: Path) -> None:
-    """The treasury of a resumed run knows what was spent."""
+    """The budget allocator of a resumed run knows what was spent."""
     budget = dd.Budget(requests=5, usd=10.0)
     there = store(tmp_path, receipt(0, x=Spending("a", A_MILLION)))
     budget_allocator = budget_allocator_of(plan(budget), there, ResumePoint(committed=frozenset({0})))

@@ -1,4 +1,4 @@
-"""The driver, with hands that only take notes, and with hands that fail on demand."""
+"""The driver, with an executor that only takes notes, and with one that fails on demand."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.engine.failing_executor import Desk, FailingExecutor, Fault, chain
+from tests.engine.execution.failing_executor import FailingExecutor, FailingReplica, Fault, chain
 from tests.fakes import model
 from tests.plans import compiled, texts
 
@@ -111,7 +111,7 @@ def test_a_run_that_is_stopped_takes_every_slot_back() -> None:
     assert asyncio.run(scenario()) == [4, 0]
 
 
-# --- hands that fail on demand ---------------------------------------------------------------------------------
+# --- an executor that fails on demand ---------------------------------------------------------------------------------
 
 
 def first_gone(_: Sequence[Values]) -> Exception:
@@ -192,15 +192,15 @@ class Unreachable(FailingExecutor):
     granted_at = float("inf")
     """When slots went to its successor."""
 
-    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:
+    def finished(self, replica: FailingReplica, parcel: Parcel, made: Values) -> None:
         """Lose touch with the first one."""
-        if desk.epoch == 1:
+        if replica.epoch == 1:
             self.lost_at = asyncio.get_running_loop().time()
-            desk.reports.put_nowait(ReplicaDiedError("no route to host", silent=False))
+            replica.reports.put_nowait(ReplicaDiedError("no route to host", silent=False))
         else:
-            assert self.desks[0].looks >= (self.seen_gone_at or 0)
+            assert self.replicas[0].looks >= (self.seen_gone_at or 0)
             self.granted_at = min(self.granted_at, asyncio.get_running_loop().time())
-            super().finished(desk, parcel, made)
+            super().finished(replica, parcel, made)
 
 
 @pytest.mark.parametrize("look", [1, 3])
@@ -210,7 +210,7 @@ def test_slots_of_a_replica_that_is_seen_to_be_gone_go_on(look: int, in_virtual_
     async def scenario() -> None:
         executor = Unreachable(chain(), seen_gone_at=look)
         assert (await executor.run()).stop_reason is None
-        assert [(desk.number, desk.epoch, desk.slots, desk.looks) for desk in executor.desks] == [
+        assert [(replica.number, replica.epoch, replica.slots, replica.looks) for replica in executor.replicas] == [
             (0, 1, [4], look),
             (0, 2, [4], 0),
         ]
@@ -225,7 +225,7 @@ def test_slots_of_a_replica_that_is_never_seen_again_go_on_after_its_lease(in_vi
     async def scenario() -> None:
         executor = Unreachable(chain())
         assert (await executor.run()).stop_reason is None
-        assert [desk.slots for desk in executor.desks] == [[4], [4]]
+        assert [replica.slots for replica in executor.replicas] == [[4], [4]]
         assert executor.granted_at - executor.lost_at > LEASE_SECONDS
         executor.check()
 
@@ -235,9 +235,9 @@ def test_slots_of_a_replica_that_is_never_seen_again_go_on_after_its_lease(in_vi
 class Broken(FailingExecutor):
     """Its replicas' reports break."""
 
-    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:  # noqa: ARG002 - the hands' own
+    def finished(self, replica: FailingReplica, parcel: Parcel, made: Values) -> None:  # noqa: ARG002 - the executor's own
         """Say nothing that can be understood."""
-        desk.reports.put_nowait(ValueError("this report breaks"))
+        replica.reports.put_nowait(ValueError("this report breaks"))
 
 
 def test_a_replica_whose_reports_break_is_not_waited_for(in_virtual_time: InVirtualTime) -> None:
@@ -286,16 +286,16 @@ class Drained(FailingExecutor):
 
     kept: int = 0
 
-    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:
+    def finished(self, replica: FailingReplica, parcel: Parcel, made: Values) -> None:
         """Say that the machine goes."""
-        if desk.epoch > 1:
-            super().finished(desk, parcel, made)
+        if replica.epoch > 1:
+            super().finished(replica, parcel, made)
             return
         [(stage, block)] = made.items()
         first = np.arange(len(block)) == 0
-        self.there = Nodes({}, frozenset({desk.node}))
+        self.there = Nodes({}, frozenset({replica.node}))
         self.kept += len(block) - 1
-        desk.reports.put_nowait({stage: part(block, first)})
+        replica.reports.put_nowait({stage: part(block, first)})
 
 
 def test_a_replica_whose_machine_goes_ends_first_and_goes_on_elsewhere(in_virtual_time: InVirtualTime) -> None:
@@ -304,7 +304,7 @@ def test_a_replica_whose_machine_goes_ends_first_and_goes_on_elsewhere(in_virtua
     async def scenario() -> None:
         executor = Drained(chain())
         assert (await executor.run()).stop_reason is None
-        assert [(desk.number, desk.epoch, desk.slots, desk.left) for desk in executor.desks] == [
+        assert [(replica.number, replica.epoch, replica.slots, replica.left) for replica in executor.replicas] == [
             (0, 1, [4, 0], True),
             (0, 2, [4], False),
         ]
@@ -318,15 +318,15 @@ def test_a_replica_whose_machine_goes_ends_first_and_goes_on_elsewhere(in_virtua
 class Growing(FailingExecutor):
     """Machines join once the first record is reported; the others are reported half a minute later."""
 
-    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:
+    def finished(self, replica: FailingReplica, parcel: Parcel, made: Values) -> None:
         """Report, most of it later."""
         first, loop = parcel.rows == 0, asyncio.get_running_loop()
         [(stage, block)] = made.items()
         if first.any():
-            desk.reports.put_nowait({stage: part(block, first)})
+            replica.reports.put_nowait({stage: part(block, first)})
             self.there = Nodes({"large": 9})
         if not first.all():
-            loop.call_later(30.0, desk.reports.put_nowait, {stage: part(block, ~first)})
+            loop.call_later(30.0, replica.reports.put_nowait, {stage: part(block, ~first)})
 
 
 def wide() -> Plan:
@@ -345,8 +345,8 @@ def test_machines_that_join_get_replicas_where_these_are_short_of_cpus(
     async def scenario() -> None:
         executor = Growing(wide(), there=Nodes({"small": 1}), need=need)
         assert (await executor.run()).stop_reason is None
-        assert sorted(desk.number for desk in executor.desks) == list(range(replicas))
-        assert sum(desk.slots[-1] for desk in executor.desks) == 700
+        assert sorted(replica.number for replica in executor.replicas) == list(range(replicas))
+        assert sum(replica.slots[-1] for replica in executor.replicas) == 700
         executor.check()
 
     in_virtual_time(scenario())
@@ -357,43 +357,43 @@ class Late(FailingExecutor):
 
     late: Values | None = None
     """What comes late."""
-    last: tuple[Desk, Values] | None = None
+    last: tuple[FailingReplica, Values] | None = None
     """The last row and who has done it. It is reported when the late report is there."""
     given = False
     again = 0
     """Rows that were reported since."""
 
-    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:
+    def finished(self, replica: FailingReplica, parcel: Parcel, made: Values) -> None:
         """Hold back what is to come late, and the row that is to come last."""
         if self.late is None:
             self.late = made
-            self.taken_back(desk)
+            self.taken_back(replica)
             return
         [(stage, block)] = made.items()
         is_last = parcel.rows == self.plan.geometry.num_records - 1
         if is_last.any():
-            self.last = desk, {stage: part(block, is_last)}
+            self.last = replica, {stage: part(block, is_last)}
         if not is_last.all():
             self.again += int((~is_last).sum())
-            desk.reports.put_nowait({stage: part(block, ~is_last)})
+            replica.reports.put_nowait({stage: part(block, ~is_last)})
         if self.again == self.plan.geometry.num_records - 1 and self.last is not None:
-            self.desks[0].reports.put_nowait(self.late)
+            self.replicas[0].reports.put_nowait(self.late)
             self.given = True
 
-    def taken_back(self, desk: Desk) -> None:
+    def taken_back(self, replica: FailingReplica) -> None:
         """Make sure that the rows of the late report are taken back."""
         raise NotImplementedError
 
-    def collected(self, desk: Desk) -> None:
+    def collected(self, replica: FailingReplica) -> None:
         """Once the late report was taken, report the last row."""
-        if self.given and desk is self.desks[0] and desk.reports.empty():
+        if self.given and replica is self.replicas[0] and replica.reports.empty():
             self.report_last()
 
     def report_last(self) -> None:
         """Let the batch be complete."""
         assert self.last is not None
-        desk, row = self.last
-        desk.reports.put_nowait(row)
+        replica, row = self.last
+        replica.reports.put_nowait(row)
         self.given = False
 
     def check(self) -> None:
@@ -409,21 +409,21 @@ class Late(FailingExecutor):
 class LateFromTheDead(Late):
     """Its replica cannot be given any more rows, so that another gets them, and says something all the same."""
 
-    def taken_back(self, desk: Desk) -> None:
+    def taken_back(self, replica: FailingReplica) -> None:
         """The next rows do not get through."""
-        desk.broken = ReplicaDiedError("connection reset")
+        replica.broken = ReplicaDiedError("connection reset")
 
-    def collected(self, desk: Desk) -> None:
+    def collected(self, replica: FailingReplica) -> None:
         """After its last words there is an end."""
-        if self.given and desk is self.desks[0] and desk.reports.empty():
-            desk.reports.put_nowait(ReplicaDiedError("connection reset"))
+        if self.given and replica is self.replicas[0] and replica.reports.empty():
+            replica.reports.put_nowait(ReplicaDiedError("connection reset"))
             self.report_last()
 
 
 class LateOfWhatIsGone(Late):
     """What its rows were made of was lost and made again."""
 
-    def taken_back(self, desk: Desk) -> None:  # noqa: ARG002 - for the other kind
+    def taken_back(self, replica: FailingReplica) -> None:  # noqa: ARG002 - for the other kind
         """Whoever looks next finds the samplers' values gone."""
         self.faults["submit"] = [first_gone]
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.fakes import model
+from tests.fault_injection.files import FaultyFiles
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
@@ -21,7 +22,6 @@ from data_designer.engine.execution.replica import LINGER, LeaseEndedError, Repl
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
 from data_designer.engine.protocol.rows import Replays
-from data_designer.engine.simulation.simulated_files import SimulatedFiles
 from data_designer.errors import ModelBadRequestError, Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetReport
 from data_designer.models.admission.slots import SlotStatistics
@@ -148,7 +148,7 @@ class Place:
     """A disk, and the replicas that come and go beside it."""
 
     plan: Plan = field(default_factory=plan)
-    files: SimulatedFiles = field(default_factory=lambda: SimulatedFiles(random.Random(0)))
+    files: FaultyFiles = field(default_factory=lambda: FaultyFiles(random.Random(0)))
     epochs: int = 0
 
     @asynccontextmanager
@@ -268,7 +268,7 @@ def test_a_refused_row_is_reported_with_its_reason_and_what_it_cost() -> None:
 
 
 def test_what_was_skipped_upstream_is_skipped_here() -> None:
-    """A row whose gate says so asks nothing for that column, and tells whoever comes after."""
+    """A row whose skip condition says so asks nothing for that column, and tells whoever comes after."""
 
     async def scenario() -> None:
         line = FakeLine()
@@ -484,7 +484,7 @@ def test_one_that_leaves_reports_what_is_done_and_lets_go_of_the_rest() -> None:
 # --- the journal -----------------------------------------------------------------------------------------------
 
 
-class SlowFiles(SimulatedFiles):
+class SlowFiles(FaultyFiles):
     """A disk that takes its time to append."""
 
     def __init__(self) -> None:
@@ -635,7 +635,7 @@ def test_a_reply_that_has_just_come_is_not_asked_for_again() -> None:
     asyncio.run(scenario())
 
 
-class RefusingFiles(SimulatedFiles):
+class RefusingFiles(FaultyFiles):
     """A disk that refuses to append so many times, after a part of what it was to write."""
 
     def __init__(self, refusals: int) -> None:
@@ -679,7 +679,7 @@ def test_a_disk_that_never_recovers_ends_the_replica(in_virtual_time: InVirtualT
 
 def test_what_is_known_of_many_batches_is_found_again() -> None:
     """Rows of many small batches in one message, then rows of the first of them: known both times."""
-    files = SimulatedFiles(random.Random(0))
+    files = FaultyFiles(random.Random(0))
     remembered = Remembered(Dataset(files, run=1), Geometry(100, 1))
     rows = np.arange(100, dtype=np.int64)
     assert len(remembered.known(tuple((row, 1) for row in range(100)), rows)) == 100

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from tests.engine.virtual_cluster import Server, Site
+from tests.engine.execution.virtual_cluster import Server, Site
 
 import data_designer.config as dd
 

@@ -1,13 +1,7 @@
 """Metrics: what is counted of a run, and how it is told."""
 
-import urllib.error
-import urllib.request
-from typing import Any
-
 import numpy as np
-import pytest
 from tests.fakes import model
-from tests.loopback import free_port
 from tests.plans import compiled
 
 import data_designer.config as dd
@@ -17,7 +11,6 @@ from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.engine.scheduling import events as ev
-from data_designer.interface.metrics_server import serving
 from data_designer.models.admission.slots import SlotStatistics
 from data_designer.models.retry import CallerStatistics
 from data_designer.plan.model import Plan
@@ -94,43 +87,3 @@ def test_the_text_form_is_prometheus_s() -> None:
     assert r'data_designer_requests_total{alias="quo\"ted\\",outcome="answered"} 7' in lines
     assert "data_designer_records_target 40" in lines
     assert metrics.exposition().endswith("\n")
-
-
-@pytest.fixture
-def unused_port() -> int:
-    """A port that nobody listens at."""
-    return free_port()
-
-
-def fetched(url: str) -> tuple[int, str]:
-    """Status and text."""
-    try:
-        with urllib.request.urlopen(url) as reply:  # noqa: S310 - the loopback
-            return reply.status, reply.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-@pytest.mark.usefixtures("sockets")
-def test_they_are_served_on_the_loopback_while_a_dataset_is_made(unused_port: int) -> None:
-    """And not a moment longer."""
-    with serving(lambda: "it 1\n", unused_port):
-        assert fetched(f"http://127.0.0.1:{unused_port}/metrics") == (200, "it 1\n")
-        assert fetched(f"http://127.0.0.1:{unused_port}/")[0] == 404
-    with pytest.raises(urllib.error.URLError):
-        fetched(f"http://127.0.0.1:{unused_port}/metrics")
-
-
-@pytest.mark.usefixtures("sockets")
-def test_a_port_that_is_taken_stops_nobody(unused_port: int) -> None:
-    """Two runs at once on one machine."""
-    with serving(lambda: "first\n", unused_port), serving(lambda: "second\n", unused_port):
-        assert fetched(f"http://127.0.0.1:{unused_port}/metrics") == (200, "first\n")
-
-
-def test_no_port_is_no_server() -> None:
-    """`otel_metrics_port=None`."""
-    entered: list[Any] = []
-    with serving(lambda: "", None):
-        entered.append(1)
-    assert entered

@@ -5,7 +5,8 @@ import random
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.scheduling.batch_admission import BatchAdmission
 from data_designer.engine.scheduling.batch_state import OpenBatch
-from data_designer.engine.simulation.virtual_time import Simulation, World
+from data_designer.engine.simulation.virtual_time import Simulation
+from data_designer.engine.simulation.world import World
 from data_designer.plan.model import Geometry
 
 STAGES = (ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1))
@@ -55,13 +56,13 @@ def test_a_run_whose_values_exceed_the_limit_says_so_once_and_finishes() -> None
     said = []
 
     class Listening(Simulation):
-        def _obey(self, command: ev.Command) -> None:
+        def obey(self, command: ev.Command) -> None:
             if isinstance(command, ev.HoldBack):
                 said.append(command)
-            super()._obey(command)
+            super().obey(command)
 
-    tight = Listening(shape(held_bytes=150), World(), random.Random(1)).run()
-    free = Simulation(shape(), World(), random.Random(1)).run()
+    tight = Listening(shape(held_bytes=150), World(), random.Random(1), proving=True).run()
+    free = Simulation(shape(), World(), random.Random(1), proving=True).run()
     assert tight.committed == free.committed == 200
     assert len(said) == 1
     assert said[0].bytes > 0

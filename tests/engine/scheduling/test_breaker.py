@@ -34,7 +34,7 @@ def by_formula(failed: Cells, rate: float = 0.5, window: int = 10) -> list[int |
 
 @pytest.mark.parametrize("share", [0.2, 0.3, 0.4, 0.5, 0.6, 0.9, 1.0])
 @pytest.mark.parametrize(("rate", "window"), [(0.5, 10), (0.9, 10), (1.0, 10), (0.3, 5)])
-def test_it_trips_where_the_rate_and_chance_are_exceeded(share: float, rate: float, window: int) -> None:
+def test_it_trips_where_more_fails_than_is_likely_at_the_rate(share: float, rate: float, window: int) -> None:
     """Cell by cell it comes to what the formula says for the last cells as a whole."""
     runs = falling(share, 5)
     assert [by_record(run, rate, window) for run in runs] == by_formula(runs, rate, window)

@@ -1,16 +1,10 @@
-"""Machines that come and go: what a process needs of a CPU, and when an alias gets further replicas."""
+"""Machines that come and go: when an alias gets further replicas."""
 
-import threading
-import time
-
-import pytest
 from tests.fakes import model
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
-from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.protocol.cpu_time import CpuTime
-from data_designer.engine.protocol.nodes import Nodes
 from data_designer.engine.scheduling.growth import Growth
 from data_designer.engine.scheduling.shape import replica_numbers
 from data_designer.plan.compile import compile_plan
@@ -92,38 +86,3 @@ def test_a_moment_is_no_reason_for_a_replica() -> None:
     assert of.look(4) == {}
     of.hear("large", CpuTime(30.0, 30.0))
     assert of.look(4) == {3: "large", 4: "large"}
-
-
-@pytest.mark.parametrize(
-    ("cpus", "homes", "emptiest"),
-    [
-        ({"a": 1, "b": 1}, ["a"], "b"),
-        ({"a": 1, "b": 1}, ["a", "b", "b"], "a"),
-        ({"a": 8, "b": 1}, ["a", "a", "b"], "a"),
-        ({"a": 0, "b": 1}, ["b", "b"], "b"),
-        ({"a": 0}, [], None),
-    ],
-)
-def test_a_replica_goes_where_the_most_cpu_is_left(
-    cpus: dict[str, int], homes: list[str], emptiest: str | None
-) -> None:
-    """By the replicas for each CPU; never where there is none, as on the head of many clusters."""
-    nodes = Nodes(cpus)
-    assert nodes.emptiest(homes) == emptiest
-    assert nodes.all_cpus == sum(cpus.values())
-
-
-def test_a_process_that_computes_needs_a_cpu_and_one_that_waits_does_not() -> None:
-    """By what it got and what it stood in line for; what went by is what the caller's clock says."""
-    meter = CpuMeter()
-    assert meter.take(10.0) is None
-    until = time.process_time() + 0.5
-    while time.process_time() < until:
-        pass
-    busy = meter.take(14.0)
-    threading.Event().wait(0.05)
-    idle = meter.take(15.0)
-    assert busy is not None
-    assert idle is not None
-    assert (busy.passed, idle.passed) == (4.0, 1.0)
-    assert busy.needed >= 0.5 > idle.needed

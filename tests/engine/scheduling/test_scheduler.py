@@ -2,7 +2,6 @@
 
 import itertools
 import random
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +9,9 @@ from tests.properties import cases
 
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.scheduling.scheduler import Scheduler
-from data_designer.engine.simulation.virtual_time import Report, Simulation, World
+from data_designer.engine.simulation.timeline import Report
+from data_designer.engine.simulation.virtual_time import Simulation
+from data_designer.engine.simulation.world import Faults, World
 from data_designer.plan.model import Geometry
 
 
@@ -47,7 +48,7 @@ def random_geometry(rng: random.Random) -> Geometry:
     return geometry
 
 
-def random_world(rng: random.Random) -> World:
+def random_world(rng: random.Random) -> tuple[World, Faults]:
     """Machines that die, are drained, repeat themselves, lose values and fail to write, each now and then."""
 
     def sometimes(probability: float) -> float:
@@ -55,9 +56,8 @@ def random_world(rng: random.Random) -> World:
 
     salt = rng.random()
     reject_rate = sometimes(0.1)
-    return World(
-        replicas=rng.randint(1, 3),
-        latency=lambda r, pool: r.lognormvariate(-2, 1),  # noqa: ARG005
+    replicas = rng.randint(1, 3)
+    faults = Faults(
         replica_death=sometimes(0.03),
         drain=sometimes(0.05),
         restart_seconds=rng.uniform(0.1, 5),
@@ -66,8 +66,13 @@ def random_world(rng: random.Random) -> World:
         commit_failure=sometimes(0.05),
         repeated_message=sometimes(0.2),
         late_message=sometimes(0.5),
+    )
+    world = World(
+        replicas=replicas,
+        latency=lambda r, pool: r.lognormvariate(-2, 1),  # noqa: ARG005
         rejects=lambda row, stage: random.Random(f"{salt} {row} {stage}").random() < reject_rate,
     )
+    return world, faults
 
 
 def expected_rows(shape: ev.Shape, world: World) -> set[int]:
@@ -87,8 +92,8 @@ def test_every_row_is_committed_exactly_once_under_random_faults(block: int) -> 
     for case in cases(50):
         seed = f"{block}/{case}"
         rng = random.Random(seed)
-        shape, world = random_shape(rng), random_world(rng)
-        report = Simulation(shape, world, rng).run()
+        shape, (world, faults) = random_shape(rng), random_world(rng)
+        report = Simulation(shape, world, rng, faults=faults, proving=True).run()
         rows = committed(report)
         assert len(rows) == len(set(rows)), seed
         if report.stopped is None:
@@ -111,25 +116,11 @@ def test_a_poisonous_row_is_rejected_and_takes_no_neighbour_along() -> None:
     )
     shape = ev.Shape(stages, {"m": 8}, geometry=Geometry(100, 20))
 
-    class Poisoned(World):
-        """Only the model stage dies of the row."""
-
     for seed in cases(20):
-        world = World(replicas=2, poison=frozenset({37}))
-        simulation = Simulation(shape, world, random.Random(seed))
-        # The CPU stages must survive the row: only replicas are poisoned here.
-        simulation._run_task = _harmless(simulation)  # type: ignore[method-assign]
-        report = simulation.run()
+        faults = Faults(poison=frozenset({(1, 37)}))  # CPU stages survive the row.
+        report = Simulation(shape, World(replicas=2), random.Random(seed), faults=faults, proving=True).run()
         assert report.rejected == {37}
         assert committed(report) == [row for row in range(100) if row != 37]
-
-
-def _harmless(simulation: Simulation) -> Callable[[ev.RunTask], None]:
-    def run(command: ev.RunTask) -> None:
-        kept = np.ones(len(command.rows), dtype=np.bool_)
-        simulation._at(0.01, lambda: simulation._tell(ev.TaskDone(command.ticket, kept)))
-
-    return run
 
 
 def test_a_replica_that_is_to_leave_gives_its_slots_back_before_its_rows() -> None:

@@ -1,4 +1,4 @@
-"""What a process may spend: amounts, estimates, and a purse that is never overdrawn."""
+"""What a process may spend: amounts, estimates, and a lease that is never overdrawn."""
 
 import math
 from collections.abc import Callable
@@ -127,7 +127,7 @@ def test_an_estimate_has_a_price() -> None:
     assert estimate.settle(Usage(requests=1, input_tokens=10, output_tokens=2)).usd == pytest.approx(30e-6)
 
 
-def test_a_purse_holds_what_was_put_in() -> None:
+def test_a_lease_holds_what_was_put_in() -> None:
     """It covers an amount up to what is in it, in every part; setting aside takes from it."""
     budget_lease = BudgetLease()
     assert not budget_lease.holds(Amount(requests=1))
@@ -206,7 +206,7 @@ def test_while_requests_are_in_flight_it_only_needs_what_is_missing() -> None:
 
 @pytest.mark.parametrize(("waiting", "returned"), [(0, 7.0), (1, 0.0)])
 def test_what_nothing_needs_is_given_back(waiting: int, returned: float) -> None:
-    """An idle purse returns all it has, unless a request is about to be sent; nothing is wanted."""
+    """An idle lease returns all it has, unless a request is about to be sent; nothing is wanted."""
     budget_lease = BudgetLease()
     budget_lease.fund(Amount(tokens=7))
     budget_lease.waiting = waiting
@@ -277,7 +277,7 @@ def test_no_more_is_ever_spent_than_was_put_in(acts: list[tuple[Callable[[Househ
     assert household.spent + household.back == household.given
 
 
-def test_an_endless_purse_never_runs_out() -> None:
+def test_an_endless_lease_never_runs_out() -> None:
     """A part that is not limited is infinite before and after spending."""
     budget_lease = BudgetLease()
     budget_lease.fund(Amount(math.inf, 10, math.inf))

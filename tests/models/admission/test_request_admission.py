@@ -31,7 +31,7 @@ GOOD = {"choices": [{"message": {"content": "fine"}}]}
 
 @dataclass
 class Door:
-    """A gate in virtual time, and what went through it."""
+    """Request admission in virtual time, and what went through it."""
 
     slots: Slots = field(default_factory=lambda: Slots(4))
     limits: AdmissionLimits = field(default_factory=AdmissionLimits)
@@ -68,7 +68,7 @@ class Door:
 
 
 def with_budget(funds: Amount = NOTHING, slots: int = 4, **limits: Any) -> tuple[Door, BudgetLease]:
-    """A gate with a purse that holds so much; replies are estimated at 36 tokens, requests at 100."""
+    """Request admission with a lease of so much; replies are estimated at 36 tokens, requests at 100."""
     budget_lease = BudgetLease()
     budget_lease.fund(funds)
     given = AdmissionLimits(budget_lease=budget_lease, estimate=Estimate(None, 36 - 2), **limits)
@@ -166,7 +166,7 @@ def test_a_burst_of_refusals_lowers_the_limit_once() -> None:
 
 
 def caller(model: FakeModel, slots: Slots, **limits: Any) -> Caller:
-    """A caller behind a gate in the model's time."""
+    """A caller behind request admission in the model's time."""
     time = model.time
     admission = RequestAdmission(slots, AdmissionLimits(**limits), clock=time.clock, sleep=time.sleep)
     admission.share(1.0)
@@ -419,7 +419,7 @@ def test_whoever_is_cancelled_while_waiting_for_funds_leaves_everything_whole() 
     assert (budget_lease.waiting, door.slots.in_use) == (0, 1)
 
 
-def test_whoever_is_cancelled_while_waiting_for_a_slot_leaves_the_purse_whole() -> None:
+def test_whoever_is_cancelled_while_waiting_for_a_slot_leaves_the_lease_whole() -> None:
     """Nothing was set aside for it yet."""
     door, budget_lease = with_budget(Amount(tokens=200, requests=2), slots=1)
 
@@ -442,7 +442,7 @@ def test_whoever_is_cancelled_while_waiting_for_a_slot_leaves_the_purse_whole() 
     st.integers(1, 4),
     st.lists(st.integers(1, 300), max_size=8),
 )
-def test_whatever_is_cancelled_no_slot_is_lost_and_the_purse_is_never_overdrawn(
+def test_whatever_is_cancelled_no_slot_is_lost_and_the_lease_is_never_overdrawn(
     visits: list[tuple[int, int, int]], slots: int, funds: list[int]
 ) -> None:
     """Requests come, wait, are answered or cancelled, while funds trickle in: at the end all is accounted for."""
@@ -481,7 +481,7 @@ def test_whatever_is_cancelled_no_slot_is_lost_and_the_purse_is_never_overdrawn(
 
 
 def test_a_caller_s_retries_are_paid_for_too() -> None:
-    """Each attempt passes the gate anew: two failures and a reply are three requests of the budget."""
+    """Each attempt is admitted anew: two failures and a reply are three requests of the budget."""
     budget_lease = BudgetLease()
     budget_lease.fund(Amount(tokens=1000, requests=3))
     failures = [ModelInternalServerError("no"), ModelRateLimitError("full")]
@@ -520,7 +520,7 @@ def test_a_rest_that_a_good_reply_asks_for_has_an_end() -> None:
 
 
 def test_whoever_gives_up_waiting_for_funds_wants_none() -> None:
-    """A purse that nobody waits at asks for nothing."""
+    """A lease that nobody waits for asks for nothing."""
 
     async def scenario() -> BudgetReport:
         door, budget_lease = with_budget()

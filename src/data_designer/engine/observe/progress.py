@@ -5,13 +5,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from data_designer.engine.execution.observation import Heard, Observation
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling import events as ev
 from data_designer.values import Usage
+
+if TYPE_CHECKING:  # slow to import, and only for terminals
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +38,7 @@ class Progress:
     usage: Usage = field(default_factory=Usage)
     _started: float = 0.0
     _shown: float = 0.0
-    _bar: Any = None
-    _task: Any = None
+    _bar: "tuple[Bar, TaskID] | None" = None
 
     def __enter__(self) -> Self:
         self._started = self._shown = self.clock()
@@ -45,7 +48,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._bar[0].stop()
         else:
             self._line()
 
@@ -97,15 +100,16 @@ class Progress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        self._bar = Bar(*columns, TimeRemainingColumn(), console=Console(file=self.stream))
-        self._task = self._bar.add_task("records", total=self.target, note="")
-        self._bar.start()
+        bar = Bar(*columns, TimeRemainingColumn(), console=Console(file=self.stream))
+        self._bar = bar, bar.add_task("records", total=self.target, note="")
+        bar.start()
 
     def _update_bar(self) -> None:
         if self._bar is not None:
             elapsed = max(self.clock() - self._started, 1e-9)
             note = f"{self.cells} cells, {self.cells / elapsed:.0f}/s, {self.rejected} rejected"
-            self._bar.update(self._task, completed=self.generated + self.rejected, note=note)
+            bar, task = self._bar
+            bar.update(task, completed=self.generated + self.rejected, note=note)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -1,1 +1,1 @@
-"""The executor in virtual time: proves the scheduler right under faults, and answers what-if questions."""
+"""The executor in virtual time: capacity planning, and proving the scheduler right under faults."""

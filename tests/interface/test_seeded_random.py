@@ -16,8 +16,8 @@ def rows(endpoint: Endpoint, path: Path, **run: Any) -> tuple[list[dict[str, Any
     """The dataset and the prompts that were asked, in order of record."""
     made = dd.DataDesignerConfigBuilder(model_configs=[model("m")]).with_seed_dataset(numbered(40))
     made.add_column(name="e", column_type="expression", expr=TWICE)
-    gate = dd.SkipConfig(when="{{ n >= 0 and [true, false] | random }}", value="-")
-    made.add_column(name="s", column_type="expression", expr="x", skip=gate)
+    skip = dd.SkipConfig(when="{{ n >= 0 and [true, false] | random }}", value="-")
+    made.add_column(name="s", column_type="expression", expr="x", skip=skip)
     made.add_column(name="t", column_type="llm-text", model_alias="m", prompt=f"row {{{{ n }}}} {TWICE}")
     made.add_processor(processor_type="schema_transform", name="p", template={"x": TWICE})
     with endpoint(answer) as counted:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from tests.engine.virtual_cluster import MINUTE, Server, Site, busiest
+from tests.engine.execution.virtual_cluster import MINUTE, Server, Site, busiest
 
 import data_designer.config as dd
 

@@ -54,8 +54,8 @@ Fault = Callable[[Sequence[Values]], Exception]
 
 
 @dataclass
-class Desk:
-    """A handle to a replica that has done everything at once, and reports when it is told to."""
+class FailingReplica:
+    """A replica that has done everything at once, and reports when it is told to."""
 
     executor: "FailingExecutor"
     number: int
@@ -91,7 +91,7 @@ class Desk:
         """There is no budget."""
 
     async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
-        """Do the work, and hand it to the hands, which report it unless a test has other plans."""
+        """Do the work, and hand it to the executor, which reports it unless a test has other plans."""
         if self.broken is not None:
             raise self.broken
         self.executor.fail("submit", values)
@@ -119,7 +119,7 @@ class Desk:
         return Finished(stage, block.rows, np.array(tickets, dtype=np.int64), kept, (), 0)
 
     def is_gone(self) -> bool:
-        """Seen to be gone at the look that the hands say."""
+        """Seen to be gone at the look that the executor says."""
         self.looks += 1
         return self.executor.seen_gone_at is not None and self.looks >= self.executor.seen_gone_at
 
@@ -132,7 +132,7 @@ class FailingExecutor:
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     """`submit`, `run_task`, `write` or `publish` to what goes wrong at its next calls that are given values."""
     seen_gone_at: int | None = None
-    desks: list[Desk] = field(default_factory=list)
+    replicas: list[FailingReplica] = field(default_factory=list)
     jobs: list[CommitJob] = field(default_factory=list)
     """Every try to write."""
     made: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -174,17 +174,17 @@ class FailingExecutor:
         columns: dict[str, list[Any]] = dict.fromkeys(stage.makes, cells)
         return {parcel.stage: Block(parcel.rows, {**columns, "__ticket__": [parcel.ticket] * len(rows)})}
 
-    def finished(self, desk: Desk, parcel: Parcel, made: Values) -> None:  # noqa: ARG002 - for those that wait
+    def finished(self, replica: FailingReplica, parcel: Parcel, made: Values) -> None:  # noqa: ARG002 - for those that wait
         """Rows of a replica are done."""
-        desk.reports.put_nowait(made)
+        replica.reports.put_nowait(made)
 
-    def collected(self, desk: Desk) -> None:
+    def collected(self, replica: FailingReplica) -> None:
         """Somebody waits for a report."""
 
-    async def start_replica(self, number: int, alias: str, epoch: int) -> Desk:  # noqa: ARG002 - the protocol's
+    async def start_replica(self, number: int, alias: str, epoch: int) -> FailingReplica:  # noqa: ARG002 - the protocol's
         """Start one."""
-        self.desks.append(Desk(self, number, epoch))
-        return self.desks[-1]
+        self.replicas.append(FailingReplica(self, number, epoch))
+        return self.replicas[-1]
 
     async def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
         """Do CPU work."""

@@ -1,17 +1,12 @@
-"""What the tests of the engine share: a loop on which nobody waits, and files on a disk and in object storage."""
+"""A loop on which nobody waits."""
 
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.object_server import Bucket
-
-from data_designer.engine.dataset.files import Files, LocalFiles, files_at
-from data_designer.object_storage import ObjectPath
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -73,18 +68,3 @@ def _run(scenario: Coroutine[Any, Any, None]) -> None:
 
     with asyncio.Runner(loop_factory=VirtualTime) as runner:
         runner.run(limited())
-
-
-@pytest.fixture
-def objects(bucket: Bucket) -> Files:
-    """Files in the bucket."""
-    return files_at(ObjectPath(f"{bucket.url}/d"))
-
-
-@pytest.fixture(params=["disk", pytest.param("objects", marks=pytest.mark.needs("processes"))])
-def files(request: pytest.FixtureRequest, tmp_path: Path) -> Files:
-    """Files on a disk, and in object storage."""
-    if request.param == "disk":
-        return LocalFiles(tmp_path)
-    made: Files = request.getfixturevalue("objects")
-    return made

@@ -86,11 +86,11 @@ def test_a_slot_is_held_only_while_a_request_is_in_flight() -> None:
 @given(st.integers(1, 6), st.integers(1, 30), st.integers(0, 2**32))
 def test_every_request_is_answered_and_no_more_are_in_flight_than_slots(slots: int, number: int, seed: int) -> None:
     """Whatever fails along the way, each request gets its reply, and the cap holds at every moment, probes included."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
 
     def verdict(_: Sent) -> Response | ModelError:
         kinds = [ModelInternalServerError, ModelRateLimitError, ModelAPIConnectionError]
-        return chance.choice(kinds)("later") if chance.random() < 0.3 else REPLY
+        return rng.choice(kinds)("later") if rng.random() < 0.3 else REPLY
 
     endpoint = endpoint_that(verdict)
     shared = Slots(slots)

@@ -181,8 +181,8 @@ def test_an_endpoint_that_comes_back_is_waited_for(failure: type[ModelError]) ->
 @pytest.mark.parametrize("requests", [1, 30])
 def test_an_endpoint_that_fails_every_other_time_answers_everything(requests: int) -> None:
     """Alone or among others: chance is not taken for fault."""
-    chance = random.Random(3)
-    endpoint = Endpoint(lambda *_: REPLY if chance.random() < 0.5 else ModelInternalServerError("no"))
+    rng = random.Random(3)
+    endpoint = Endpoint(lambda *_: REPLY if rng.random() < 0.5 else ModelInternalServerError("no"))
     for _ in range(20):
         results = endpoint.ask_all(endpoint.caller(), [GOOD] * requests)
         assert [getattr(result, "text", result) for result in results] == ["fine"] * requests
@@ -214,7 +214,7 @@ def test_a_probe_keeps_to_the_rate() -> None:
 
 
 def test_a_probe_is_paid_from_the_budget() -> None:
-    """What the requests and the probes cost is what the purse has spent."""
+    """What the requests and the probes cost is what the lease has spent."""
     budget_lease = BudgetLease()
     budget_lease.fund(Amount(requests=100, tokens=10**6))
     endpoint = Endpoint(failing(ModelInternalServerError, BAD))

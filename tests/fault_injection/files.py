@@ -15,7 +15,7 @@ class Crash(Exception):  # noqa: N818 - it is no error but the end of a simulate
 
 
 @dataclass(slots=True)
-class SimulatedDisk:
+class FaultyDisk:
     """What survives the simulated process.
 
     Every call that changes something is a point at which the process may end: before the change, in the middle of it
@@ -26,7 +26,7 @@ class SimulatedDisk:
     crash_at: int | None = None
     """Ends the process at the change of this number, counted from 1."""
     refusal: float = 0.0
-    """Chance that a write fails, after a part of it."""
+    """Probability that a write fails, after a part of it."""
     changes: int = 0
     """How many changes there were."""
     _content: dict[str, bytes] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class SimulatedDisk:
 
 
 @dataclass(slots=True)
-class SimulatedFiles(SimulatedDisk):
+class FaultyFiles(FaultyDisk):
     """Files that with `reboot` survive the simulated machine too, as far as they were synced."""
 
     _durable: dict[str, bytes | None] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class SimulatedFiles(SimulatedDisk):
 
 
 @dataclass(slots=True)
-class SimulatedObjects(SimulatedDisk):
+class FaultyObjects(FaultyDisk):
     """Objects: each is there whole or not at all, and what was answered for is kept."""
 
     def files(self) -> Files:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.fault_injection.files import FaultyFiles
 from tests.plans import metadata_of
 
 import data_designer.config as dd
@@ -24,7 +25,6 @@ from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
-from data_designer.engine.simulation.simulated_files import SimulatedFiles
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.compile import compile_plan
@@ -76,7 +76,7 @@ class Server:
     peak: Counter[str] = field(default_factory=Counter)
     """Model to the most requests to it that were in flight at a time."""
     peak_of_all: int = 0
-    _chance: random.Random = field(default_factory=lambda: random.Random(7))
+    _rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     async def answer(self, model: str, by: str, request: Request) -> Response:
         """Answer, or fail."""
@@ -89,17 +89,17 @@ class Server:
         try:
             if sum(one.at > now - MINUTE for one in self.asked) > self.per_minute:
                 raise ModelRateLimitError("too many a minute", 1.0, 429)
-            await asyncio.sleep(self.latency * self._chance.uniform(0.5, 1.5))
+            await asyncio.sleep(self.latency * self._rng.uniform(0.5, 1.5))
             prompt: str = request.messages[-1]["content"][0]["text"]
             is_down = self.down_after <= now < self.up_after
-            if is_down or self._chance.random() < self.error_rate or self.breaks(prompt):
+            if is_down or self._rng.random() < self.error_rate or self.breaks(prompt):
                 raise ModelInternalServerError("out of order")
         except ModelError as error:
             asked.error = str(error)
             raise
         finally:
             self.in_flight[model] -= 1
-        usage = Usage(requests=1, input_tokens=len(prompt) // 3, output_tokens=self._chance.randint(20, 60))
+        usage = Usage(requests=1, input_tokens=len(prompt) // 3, output_tokens=self._rng.randint(20, 60))
         asked.tokens = usage.input_tokens + usage.output_tokens
         return Response(f"reply {len(self.asked)}", usage=usage)
 
@@ -210,7 +210,7 @@ class Site:
     """Of each alias; None for as many as the product would start."""
     lost_after: float | None = None
     """Seconds after which the first replica cannot be reached any more."""
-    store: Store = field(default_factory=lambda: Store(Path("d"), SimulatedFiles(random.Random(0))))
+    store: Store = field(default_factory=lambda: Store(Path("d"), FaultyFiles(random.Random(0))))
 
     @property
     def generated(self) -> int:

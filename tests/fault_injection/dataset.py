@@ -1,4 +1,4 @@
-"""What a simulated run keeps: the real store, lock and journal over a directory that crashes.
+"""What a run in virtual time keeps: the real store, lock and journal over a directory that crashes.
 
 Models and functions of the user are simulated so that nothing can be right by luck: an answer names the stage, the
 row, what it was made of, and how often anything was answered before, so that no two are the same. A row whose columns
@@ -6,13 +6,14 @@ were made of different answers gives itself away.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tests.fault_injection.files import FaultyFiles, FaultyObjects
 
 from data_designer.engine.dataset.batch_files import merged, stage_tables
 from data_designer.engine.dataset.failures import Failure, failures_table
@@ -27,12 +28,9 @@ from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, r
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import Flags, Replays, Rows
 from data_designer.engine.scheduling import events as ev
-from data_designer.engine.simulation.simulated_files import SimulatedFiles, SimulatedObjects
+from data_designer.engine.simulation.dataset import Cell, CellKey
 from data_designer.plan.model import Geometry
 from data_designer.values import Reason, Request, Response, Usage
-
-Cell = tuple[int, int]
-"""(stage, record index)"""
 
 
 @dataclass(slots=True)
@@ -40,18 +38,18 @@ class Account:
     """What was asked over all runs of a dataset. It outlives every simulated process."""
 
     answers: int = 0
-    paid: dict[tuple[Cell, str], int] = field(default_factory=dict)
+    paid: dict[tuple[CellKey, str], int] = field(default_factory=dict)
     """Cell and digest of what was asked to how often it was paid for."""
-    kept: dict[tuple[Cell, str], int] = field(default_factory=dict)
+    kept: dict[tuple[CellKey, str], int] = field(default_factory=dict)
     """Those whose answer a crash of a process cannot take away, with the moment since which that is so."""
     moment: int = 0
     """Counts what happens to journals."""
-    doubtful: set[Cell] = field(default_factory=set)
-    """Cells in the hands of a process that was taken for dead and was not: they may be paid for twice."""
+    doubtful: set[CellKey] = field(default_factory=set)
+    """Cells held by a process that was taken for dead and was not: they may be paid for twice."""
     broken: list[str] = field(default_factory=list)
     """Promises that were not kept."""
 
-    def pay(self, cell: Cell, digest: str, made_of: str, read: int) -> str:
+    def pay(self, cell: CellKey, digest: str, made_of: str, read: int) -> str:
         """Ask for an answer that was not in the journal when that was read, which was at that moment."""
         if self.kept.get((cell, digest), read) < read and cell not in self.doubtful:
             self.broken.append(f"stage {cell[0]} of row {cell[1]} was in the journal and is paid for again")
@@ -71,16 +69,16 @@ class Account:
 
 
 @dataclass(slots=True)
-class Memory:
+class JournalingProcess:
     """The journal as one simulated process sees it."""
 
-    dataset: "SimulatedDataset"
+    dataset: "FaultyDataset"
     recorder: Recorder
     replays: dict[tuple[int, int], Replay] = field(default_factory=dict)
     read: dict[tuple[int, int], int] = field(default_factory=dict)
     """When each of them was read."""
-    unwritten: set[tuple[Cell, str]] = field(default_factory=set)
-    unsynced: set[tuple[Cell, str]] = field(default_factory=set)
+    unwritten: set[tuple[CellKey, str]] = field(default_factory=set)
+    unsynced: set[tuple[CellKey, str]] = field(default_factory=set)
 
     def learn(self, wanted: Replays) -> None:
         """Read what the journal knows of some batches."""
@@ -93,6 +91,14 @@ class Memory:
                 self.replays[key] = read_replay(self.dataset.files, [key[0]])
                 self.read[key] = self.dataset.account.next_moment()
 
+    def cells(self, command: ev.Send) -> list[Cell]:
+        """The cells of rows that were sent, with the values that come along."""
+        known = self.known_since(command.replays)
+        return [
+            Cell(command.stage, row, command.ticket, self.dataset.made_of(command.stage, row), known)
+            for row in command.rows.tolist()
+        ]
+
     def known_since(self, wanted: Replays) -> int:
         """The moment for which the journal is known that was read of some batches.
 
@@ -102,29 +108,31 @@ class Memory:
             return sys.maxsize
         return min((self.read[key] for key in wanted), default=self.dataset.account.next_moment())
 
-    def known(self, cell: Cell, made_of: str) -> str | None:
-        """The answer to a cell, if it was given before."""
-        request = request_of(made_of)
+    def ask(self, cell: Cell) -> tuple[str, bool]:
+        """The answer to a cell from the journal, or else one that is paid for, and whether it is."""
+        request = request_of(cell.made_of)
         for replay in self.replays.values():
-            response = replay.reply((_fingerprint(cell[0]), cell[1], 0), request)
+            response = replay.reply((_fingerprint(cell.stage), cell.row, 0), request)
             if response is not None:
-                return response.text
-        return None
+                return response.text, False
+        key = (cell.stage, cell.row)
+        return self.dataset.account.pay(key, request_digest(request), cell.made_of, cell.known), True
 
-    def note(self, cell: Cell, made_of: str, answer: str) -> None:
+    def note(self, cell: Cell, answer: str) -> None:
         """Write an answer at once, as far as the disk takes it."""
-        request = request_of(made_of)
-        key = (_fingerprint(cell[0]), cell[1], 0)
+        request = request_of(cell.made_of)
+        key = (_fingerprint(cell.stage), cell.row, 0)
         written = self.recorder.write_reply(key, request, Response(answer, usage=Usage(1)))
-        self.unwritten.add((cell, request_digest(request)))
+        self.unwritten.add(((cell.stage, cell.row), request_digest(request)))
         if written:
             self._written()
 
-    def flush(self) -> None:
-        """Write what was noted and is not written. Raises OSError."""
+    def flush(self) -> bool:
+        """Write what was noted and is not written; says whether that is to be synced. Raises OSError."""
         if self.recorder.waiting:
             self.recorder.flush()
             self._written()
+        return bool(self.unsynced)
 
     def _written(self) -> None:
         self.unsynced |= self.unwritten
@@ -145,14 +153,16 @@ class Memory:
 
 
 @dataclass(slots=True)
-class SimulatedDataset:
+class FaultyDataset:
     """A dataset directory and the values of one simulated run."""
 
     shape: ev.Shape
-    disk: SimulatedFiles | SimulatedObjects
+    disk: FaultyFiles | FaultyObjects
     account: Account
+    functions: frozenset[int] = frozenset()
+    """`local` stages that call functions of the user, which never give the same twice."""
     store: Store = field(init=False)
-    values: dict[Cell, str] = field(default_factory=dict)
+    values: dict[CellKey, str] = field(default_factory=dict)
     """What the run's objects hold."""
 
     def __post_init__(self) -> None:
@@ -161,7 +171,7 @@ class SimulatedDataset:
     @property
     def in_objects(self) -> bool:
         """Whether what is written is kept only once it is synced."""
-        return isinstance(self.disk, SimulatedObjects)
+        return isinstance(self.disk, FaultyObjects)
 
     @property
     def files(self) -> Files:
@@ -192,9 +202,33 @@ class SimulatedDataset:
         assert self.store.lock is not None
         self.store.lock.release()
 
-    def memory(self, who: str) -> Memory:
-        """The journal as a new process sees it."""
-        return Memory(self, Recorder(self.disk.files(), self.shape.geometry, segment_writer(self.store.run, who)))
+    def process(self, name: str) -> JournalingProcess:
+        """A process that knows nothing of the journal yet."""
+        writer = segment_writer(self.store.run, name)
+        return JournalingProcess(self, Recorder(self.disk.files(), self.shape.geometry, writer))
+
+    def task(self, command: ev.RunTask) -> Callable[[], list[str]]:
+        """Take the inputs of CPU work; its results are taken when it is done, and a function's are kept then."""
+        stage, rows = command.stage, command.rows.tolist()
+        made_of = [self.made_of(stage, row) for row in rows]
+        if stage in self.functions:
+            return lambda: self._called(command, made_of)
+        return lambda: [f"{stage}.{row}.0({made})" for row, made in zip(rows, made_of, strict=True)]
+
+    def _called(self, command: ev.RunTask, made_of: list[str]) -> list[str]:
+        """What functions of the user give. Raises OSError where that cannot be kept."""
+        process = self.process(f"t{command.ticket:09d}")
+        process.learn(command.replays)
+        answers = []
+        for row, made in zip(command.rows.tolist(), made_of, strict=True):
+            cell = Cell(command.stage, row, command.ticket, made, process.known_since(command.replays))
+            answer, asked = process.ask(cell)
+            if asked:
+                process.note(cell, answer)
+            answers.append(answer)
+        if process.flush():
+            process.sync()
+        return answers
 
     # --- values ------------------------------------------------------------------------------------------
 
@@ -202,16 +236,27 @@ class SimulatedDataset:
         """What a cell is made of: the values upstream."""
         return ",".join(self.values[up, row] for up in self.shape.stages[stage].upstream)
 
-    def place(self, stage: int, rows: Rows, awaited: Flags, answers: Iterable[str]) -> None:
+    def place(self, stage: int, rows: Rows, awaited: Flags, answers: Sequence[str]) -> None:
         """Hold the values of a report's rows that are still awaited."""
         for row, counts, answer in zip(rows.tolist(), awaited.tolist(), answers, strict=True):
             if counts:
                 self.values[stage, row] = answer
 
-    def lose(self, stage: int, rows: Rows) -> None:
-        """Values are gone."""
+    def lose(self, stage: int, rows: Rows, held: Collection[CellKey]) -> None:
+        """Values are gone.
+
+        What is being made of them right now is made once more, of the same, by somebody else; a stage that sees a
+        whole batch makes all of it once more.
+        """
         for row in rows.tolist():
             self.values.pop((stage, row), None)
+        batches = set(self.shape.geometry.batches_of(rows).tolist())
+        lost = {row for batch in batches for row in self.shape.geometry.records(batch)}
+        self.doubt([cell for cell in held if cell[1] in lost])
+
+    def doubt(self, held: Collection[CellKey]) -> None:
+        """Some cells may be paid for twice."""
+        self.account.doubtful.update(held)
 
     def forget(self, batch: int) -> None:
         """Let go of a batch's values."""
@@ -227,7 +272,10 @@ class SimulatedDataset:
         if before is not None and before.current.run == self.store.run:
             self.store.publish(before.current)
             return
-        receipt, contents = self._receipt(command), self._contents(command)
+        try:
+            receipt, contents = self._receipt(command), self._contents(command)
+        except KeyError as error:  # The scheduler knows, and asks anew.
+            raise OSError("some of its values are gone") from error
         if before is not None:
             receipt, contents = merged(self.files, before, receipt, contents)
         written = stage_tables(self.files, command.batch, contents)
@@ -270,7 +318,7 @@ def request_of(made_of: str) -> Request:
     return Request([{"role": "user", "content": [{"type": "text", "text": made_of}]}])
 
 
-def faults(files: Files, shape: ev.Shape) -> list[str]:
+def damage(files: Files, shape: ev.Shape) -> list[str]:
     """What is wrong with a dataset that is said to be finished."""
     store = Store(Path(), files)
     geometry: Geometry = shape.geometry

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from data_designer import lenient_json
 from data_designer.columns.structured.mending import UnmendableError, mended
@@ -199,7 +198,7 @@ def parse_code(reply: str, language: str) -> str:
     return last.text if last.fenced else last.text.rstrip("\r\n")
 
 
-def parse_json(reply: str) -> Any:
+def parse_json(reply: str) -> object:
     """Take the JSON that a reply is, or its last fenced block tagged `json`, mending what models commonly break.
 
     Raises:
@@ -220,7 +219,7 @@ def parse_json(reply: str) -> Any:
     return loads(found.text) if found else _scalar(whole)
 
 
-def parse_bare_json(reply: str) -> Any:
+def parse_bare_json(reply: str) -> object:
     """Take a reply that is JSON itself; one in a fence will do too.
 
     Raises:
@@ -265,7 +264,7 @@ def _answer(reply: str) -> str:
     raise ParserException("The reply holds reasoning and no answer. Answer as asked, after less reasoning.")
 
 
-def loads(text: str) -> Any:
+def loads(text: str) -> object:
     """Decode JSON, strictly if possible and leniently if not.
 
     Raises:
@@ -285,7 +284,7 @@ def loads(text: str) -> Any:
     return found
 
 
-def _scalar(reply: str) -> Any:
+def _scalar(reply: str) -> object:
     """A whole reply that is a text or a number in JSON."""
     try:
         return lenient_json.loads(reply)
@@ -304,7 +303,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _mended(text: str) -> Any:
+def _mended(text: str) -> object:
     try:
         return mended(text)
     except UnmendableError as error:

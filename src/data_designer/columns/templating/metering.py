@@ -36,6 +36,7 @@ MAX_CALLS: Final = 50
 _EACH, _SEEN, _STEP = "each item", "each value", "each step"
 """Filters that only the rewritten syntax applies: their names cannot be written in a template."""
 _NUMBERS = frozenset({int, float})
+_FLAT = frozenset({int, float, bool})
 _SMALL = 1 << 63
 
 
@@ -61,7 +62,7 @@ class Meter:
                 f"(a character is 1 unit, an item or a step {ITEM})"
             )
 
-    def counted(self, items: Iterable[Any], cost: int) -> Iterator[Any]:
+    def counted(self, items: Iterable[object], cost: int) -> Iterator[object]:
         """Give items on, each for its price."""
         for item in items:
             self.charge(cost, "for")
@@ -71,7 +72,7 @@ class Meter:
 class _Context(Context):
     """What a template is rendered in, with its meter."""
 
-    def derived(self, locals: dict[str, Any] | None = None) -> Context:  # noqa: A002 - Jinja's name
+    def derived(self, locals: dict[str, object] | None = None) -> Context:  # noqa: A002 - Jinja's name
         context = super().derived(locals)
         context.__dict__["meter"] = _meter(self)
         return context
@@ -83,27 +84,25 @@ class MeteredEnvironment(SandboxedEnvironment):
     context_class = _Context
     intercepted_binops = frozenset(SandboxedEnvironment.default_binop_table)
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.globals["namespace"] = _Namespace
-
     def meter_all(self) -> None:
         """Meter the filters and tests; to be called when all of them are there."""
+        self.globals["namespace"] = _Namespace
         filters: Any = self.filters
         for name, function in list(filters.items()):
-            self.filters[name] = _metered(name, function, FILTERS.get(name, read_all))
+            filters[name] = _metered(name, function, FILTERS.get(name, read_all))
         tests: Any = self.tests
         for name in _COMPARING & tests.keys():
-            self.tests[name] = _metered(name, tests[name], read_all)
-        self.filters |= {_EACH: _each, _SEEN: _seen, _STEP: _step}
+            tests[name] = _metered(name, tests[name], read_all)
+        filters |= {_EACH: _each, _SEEN: _seen, _STEP: _step}
 
-    def compile(self, source: Any, *args: Any, **options: Any) -> Any:
-        """Compile a text or syntax with what counts in it."""
-        syntax = self.parse(source) if isinstance(source, str) else source
-        if growth := grows(syntax):
-            syntax = (_Steps() if growth == "steps" else _Everything()).visit(syntax)
-            syntax.set_environment(self)
-        return super().compile(syntax, *args, **options)
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        """Write the program of a template, with what counts in it."""
+        if growth := grows(source):
+            source = (_Steps() if growth == "steps" else _Everything()).visit(source)
+            source.set_environment(self)
+        return super()._generate(source, name, filename, defer_init)
 
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
@@ -125,7 +124,7 @@ class MeteredEnvironment(SandboxedEnvironment):
             _meter(context).charge(CALL + OPERATORS[operator](left, right), operator)
         return self.binop_table[operator](left, right)
 
-    def call(__self, __context: Context, __obj: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - Jinja's form
+    def call(__self, __context: Context, __obj: object, /, *args: object, **kwargs: object) -> object:  # noqa: N805 - Jinja's form
         """Call a method or macro whose result is not too large."""
         meter = _meter(__context)
         if not _LASTING.issuperset(map(type, args)):
@@ -331,11 +330,11 @@ class _Everything(_Steps):
         node.body.insert(0, _charge(cost, node.lineno))
 
 
-def _filtered(node: Any, name: str, *args: int) -> nodes.Expr:
+def _filtered(node: nodes.Expr, name: str, *args: int) -> nodes.Expr:
     return node if isinstance(node, nodes.Const) else _applied(node, name, *args)
 
 
-def _applied(node: Any, name: str, *args: int) -> nodes.Filter:
+def _applied(node: nodes.Node, name: str, *args: int) -> nodes.Filter:
     return nodes.Filter(node, name, [nodes.Const(arg) for arg in args], [], None, None, lineno=node.lineno)
 
 
@@ -348,7 +347,7 @@ def _steps(body: Iterable[nodes.Node]) -> int:
 
 
 @pass_context
-def _each(context: Context, items: Any, cost: int) -> Any:
+def _each(context: Context, items: Iterable[object], cost: int) -> Iterable[object]:
     meter = _meter(context)
     if isinstance(items, CONTAINERS) or isinstance(items, str):  # noqa: SIM101 - mypy does not follow one tuple
         meter.charge(len(items) * cost, "for")
@@ -357,13 +356,12 @@ def _each(context: Context, items: Any, cost: int) -> Any:
 
 
 @pass_context
-def _seen(context: Context, value: Any, read: int = 0) -> Any:
+def _seen(context: Context, value: object, read: int = 0) -> object:
     """Charge for a value that is printed, joined or cut, or that is only read or held."""
     shift = READ if read else 0
-    kind = type(value)
-    if kind is str:
+    if type(value) is str:
         cost = ITEM + (len(value) >> shift)
-    elif kind is int or kind is float or kind is bool:
+    elif type(value) in _FLAT:
         cost = ITEM
     else:
         cost = size(value, shift)
@@ -388,12 +386,12 @@ def _meter(context: Context) -> Meter:
     return meter
 
 
-def _metered(name: str, function: Callable[..., Any], estimate: Estimate) -> Callable[..., Any]:
+def _metered(name: str, function: Callable[..., object], estimate: Estimate) -> Callable[..., object]:
     passed = getattr(function, "jinja_pass_arg", None)
     first = _FIRST[passed.name] if passed else _nothing
 
     @pass_context
-    def metered(context: Context, value: Any, *args: Any, **options: Any) -> Any:
+    def metered(context: Context, value: object, *args: object, **options: object) -> object:
         meter = _meter(context)
         value = _listed(meter, value)
         meter.charge(CALL + estimate(value, args, options), name)
@@ -416,12 +414,11 @@ _FIRST: Mapping[str, Callable[[Context], Arguments]] = {
 """What a filter gets before its value, by what it says of itself."""
 
 
-def _listed(meter: Meter, value: Any) -> Any:
+def _listed(meter: Meter, value: object) -> object:
     """Give what can be looked at only once as a list, so that it can be measured."""
-    if type(value) in _LASTING:
+    if type(value) in _LASTING or not isinstance(value, Iterator) or isinstance(value, LoopContext):
         return value
-    once = isinstance(value, Iterator) and not isinstance(value, LoopContext)
-    return list(meter.counted(value, ITEM)) if once else value
+    return list(meter.counted(value, ITEM))
 
 
 _LASTING = frozenset({str, int, float, list, dict})

@@ -257,11 +257,11 @@ def packed(value: object) -> object:
         return {f"{_TAG}dict": inner} if any(key.startswith(_TAG) for key in value) else inner
     if type(value) is list:
         return [packed(item) for item in value]
-    if type(value) is timedelta:
-        return {f"{_TAG}timedelta": [value.days, value.seconds, value.microseconds]}
     kind = type(value)
     if kind not in _TEXTS:
         return value
+    if isinstance(value, timedelta):
+        return {f"{_TAG}timedelta": [value.days, value.seconds, value.microseconds]}
     zone = getattr(getattr(value, "tzinfo", None), "key", None)
     text = as_text(value)
     return {f"{_TAG}{kind.__name__}": text if zone is None else [text, zone]}

@@ -5,7 +5,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes, tests
 from jinja2 import Template as Compiled
 from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.filters import FILTERS
@@ -13,8 +13,9 @@ from jinja2.nativetypes import NativeEnvironment, native_concat
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 from data_designer.columns.templating.costs import MAX_PRECISION, LimitExceededError
+from data_designer.columns.templating.growth import grows
 from data_designer.columns.templating.jsonpath import jsonpath
-from data_designer.columns.templating.metering import MeteredEnvironment, grows
+from data_designer.columns.templating.metering import MeteredEnvironment
 from data_designer.columns.templating.scalar_text import ScalarText, said
 from data_designer.columns.templating.seeded_random import chosen
 from data_designer.config.run_config import JinjaRenderingEngine
@@ -113,8 +114,7 @@ def _called_functions(syntax: nodes.Template, columns: Collection[str]) -> set[s
 
 def _equipped(made: Environment) -> Environment:
     made.filters |= {"jsonpath": jsonpath, "round": _rounded, "random": chosen}
-    tests: Any = made.tests
-    made.tests |= {name: _of_what_is_said(tests[name]) for name in _OF_WHAT_IS_SAID}
+    made.tests |= {name: _of_what_is_said(name) for name in _OF_WHAT_IS_SAID}
     made.tests |= {"even": _is_even, "odd": _is_odd, "divisibleby": _is_divisible}
     # JSON has no number that keeps all digits of a decimal.
     made.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": str}
@@ -132,7 +132,7 @@ class _Lookups(SandboxedEnvironment):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
-    def getitem(self, obj: Any, argument: Any) -> Any:
+    def getitem(self, obj: Any, argument: object) -> object:
         try:
             return obj[argument]
         except (TypeError, LookupError):
@@ -180,7 +180,8 @@ class _Values(MeteredEnvironment, _Lookups, NativeEnvironment):
             return text
 
 
-def _of_what_is_said(test: Callable[..., object]) -> Callable[..., object]:
+def _of_what_is_said(name: str) -> Callable[..., object]:
+    test: Callable[..., object] = getattr(tests, f"test_{name}")
     return lambda value, *args: test(said(value), *args)
 
 
@@ -197,9 +198,10 @@ def _is_divisible(value: object, by: object) -> bool:
 
 
 def _rounded(value: object, precision: object = 0, method: str = "common") -> object:
-    if abs(_number(precision)) > MAX_PRECISION:
+    digits = _number(precision)
+    if abs(digits) > MAX_PRECISION:
         raise LimitExceededError(f"`round` would give more than {MAX_PRECISION} digits")
-    return FILTERS["round"](_number(value), int(_number(precision)), method)
+    return FILTERS["round"](_number(value), int(digits), method)
 
 
 def _number(value: object) -> Any:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment, Undefined, UndefinedError, nodes
 from jinja2 import Template as Compiled
@@ -325,15 +325,25 @@ def _path(node: nodes.Node) -> Path | None:
 def _culprit(paths: Collection[Path], values: Mapping[str, object]) -> str | None:
     """Name the first thing that a template reads and that is not there, null or empty."""
     for path in paths:
-        value: Any = values
+        value: object = values
         for depth, key in enumerate(path):
             try:
-                value = value[key]
-            except (LookupError, TypeError):
+                value = _inner(value, key)
+            except LookupError:
                 return f"`{_dotted(path[: depth + 1])}` is missing in this record"
         if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
             return f"`{_dotted(path)}` is {'null' if value is None else 'empty'} in this record"
     return None
+
+
+def _inner(value: object, key: str | int) -> object:
+    match value, key:
+        case Mapping(), _:
+            return value[key]
+        case Sequence(), int():
+            return value[key]
+        case _:
+            raise LookupError(key)
 
 
 def _dotted(path: Path) -> str:

@@ -9,7 +9,7 @@ from data_designer.columns.patterns import matcher, patterns_of
 from data_designer.columns.structured.parsing import parse_bare_json, parse_json
 from data_designer.columns.structured.pruning import Judge, Pruner
 from data_designer.columns.structured.schema_check import SchemaCheck, Validator, WorkError, limit_work
-from data_designer.columns.structured.schemas import Schema, listed, parts_of, resolved
+from data_designer.columns.structured.schemas import Schema, listed, mismatch, parts_of, resolved
 from data_designer.errors import ParserException
 
 _SHOWN_ERRORS = 5
@@ -58,14 +58,9 @@ class ResponseSchema:
             judged = self._pruner.judged(pruned)
             mismatches = [] if self._check.fits(judged) else _mismatches(self._check.exact, judged)
         except RecursionError as error:
-            raise ParserException(
-                "The JSON doesn't match requested <response_schema>: it is nested too deeply."
-            ) from error
+            raise mismatch("it is nested too deeply.") from error
         except WorkError as error:
-            raise ParserException(
-                "The JSON doesn't match requested <response_schema>: it has too many variants inside one another to be "
-                "checked. Give simpler JSON."
-            ) from error
+            raise mismatch("it has too many variants inside one another to be checked. Give simpler JSON.") from error
         finally:
             limit_work(math.inf)
         if mismatches:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from data_designer.columns.structured.answers import format_instructions
 from data_designer.columns.structured.parsing import parse_bare_json, parse_json
+from data_designer.columns.structured.schemas import mismatch, shown
 from data_designer.config.column_configs import Score
-from data_designer.errors import ParserException
 
 Option = int | str
 
@@ -17,12 +17,6 @@ class Scored(TypedDict):
 
     reasoning: str
     score: Option
-
-
-_SHOWN: Final = 100
-"""Characters of a value that are shown."""
-
-_MISMATCH: Final = "The JSON doesn't match requested <response_schema>: "
 
 
 class JudgeSchema:
@@ -53,7 +47,7 @@ class JudgeSchema:
         """
         value = self._read(reply)
         if not isinstance(value, dict):
-            raise ParserException(f"{_MISMATCH}it has to be an object with the properties {_listed(self._scales)}.")
+            raise mismatch(f"it has to be an object with the properties {_listed(self._scales)}.")
         return {name: scale.read(value.get(name)) for name, scale in self._scales.items()}
 
 
@@ -106,8 +100,8 @@ class _Scale:
             case {"reasoning": str() as reasoning, "score": value}:
                 return {"reasoning": reasoning, "score": self._option(value)}
             case _:
-                raise ParserException(
-                    f"{_MISMATCH}`{self._name}` has to be an object with `reasoning` (a string) "
+                raise mismatch(
+                    f"`{self._name}` has to be an object with `reasoning` (a string) "
                     f"and `score` (one of {_listed(self._options)})."
                 )
 
@@ -119,10 +113,7 @@ class _Scale:
             matching = self._loose.get(loose, [])
             if len(matching) == 1:
                 return matching[0]
-        raise ParserException(
-            f"{_MISMATCH}`score` of `{self._name}` is {repr(value)[:_SHOWN]} "
-            f"and has to be one of {_listed(self._options)}"
-        )
+        raise mismatch(f"`score` of `{self._name}` is {shown(value)} and has to be one of {_listed(self._options)}")
 
 
 def _loosely(value: object) -> str | None:

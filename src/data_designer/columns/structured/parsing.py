@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from data_designer import lenient_json
 from data_designer.columns.structured.mending import UnmendableError, mended
+from data_designer.columns.structured.schemas import mismatch
 from data_designer.errors import ParserException
 
 _LIST_MARKER = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$)[ \t]*")
@@ -311,9 +312,7 @@ def _mended(text: str) -> object:
 
 
 def _unreadable(error: ValueError) -> ParserException:
-    return ParserException(
-        f"The JSON doesn't match requested <response_schema>: it cannot be read ({error}). Give simpler JSON."
-    )
+    return mismatch(f"it cannot be read ({error}). Give simpler JSON.")
 
 
 def _columns(prefix: str) -> int:

@@ -8,16 +8,13 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Final
 
 from data_designer.columns.patterns import Search, matcher
-from data_designer.columns.structured.schemas import Schema, listed, named, resolved
-from data_designer.errors import ParserException
+from data_designer.columns.structured.schemas import Schema, listed, mismatch, named, resolved, shown
 
 _STRUCTURE: Final = frozenset(
     {"$ref", "allOf", "properties", "patternProperties", "additionalProperties", "if", "then", "else"}
 )
 """Keywords beside which `anyOf` and `oneOf` add to an object instead of offering a choice."""
 _ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples", "deprecated", "$comment"})
-_SHOWN: Final = 100
-"""Characters of a value that are shown."""
 _MAX_HOPS: Final = 16
 """References followed in a row; a schema that only refers to itself ends here."""
 _PLACES: Final = re.compile(r"\\\.\??\\d\{0,(\d+)\}")
@@ -255,9 +252,8 @@ def _variant(node: _Node, value: dict[str, object]) -> _Node:
     tag = value.get(node.tag)
     # A list or an object is no key of a dict, so it is told apart before the look-up.
     if not isinstance(tag, str | int | None) or tag not in node.tagged:
-        raise ParserException(
-            "The JSON doesn't match requested <response_schema>: "
-            f"property `{node.tag}` is {repr(tag)[:_SHOWN]} and has to be one of {', '.join(map(repr, node.tagged))}."
+        raise mismatch(
+            f"property `{node.tag}` is {shown(tag)} and has to be one of {', '.join(map(repr, node.tagged))}."
         )
     return node.tagged[tag]
 

@@ -1,7 +1,10 @@
 """What a JSON Schema is made of: its keywords, its parts, and what its references point to."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 from urllib.parse import unquote
+
+from data_designer.errors import ParserException
 
 Schema = Mapping[str, object]
 
@@ -49,3 +52,17 @@ def listed(schema: Schema, keyword: str) -> Sequence[object]:
     """What a keyword such as `anyOf` lists; nothing where the schema is without it."""
     found = schema.get(keyword)
     return found if isinstance(found, list) else ()
+
+
+_SHOWN: Final = 100
+"""Characters of a value that are shown."""
+
+
+def mismatch(why: str) -> ParserException:
+    """What an answer fails with that does not fit; the model is told it."""
+    return ParserException(f"The JSON doesn't match requested <response_schema>: {why}")
+
+
+def shown(value: object) -> str:
+    """The beginning of a value that does not fit."""
+    return repr(value)[:_SHOWN]

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from typing import Any, Final
+from typing import Final
 
 _ESCAPES: Final = re.compile(
     r"\\(?:(u[dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|(u[dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -17,7 +17,7 @@ class UnholdableError(ValueError):
     """It may be JSON, but has a number or a depth that nothing here can hold."""
 
 
-def loads(text: str) -> Any:
+def loads(text: str) -> object:
     """Decode JSON text.
 
     NaN, infinities, control characters inside strings and a byte order mark are read. Integers are exact. Half a

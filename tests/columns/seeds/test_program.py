@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data_designer.columns.arrow_types import field_of
 from data_designer.columns.seeds.program import SeedProgram, read_seed
 from data_designer.config.seed import IndexRange, PartitionBlock, SeedConfig
 from data_designer.config.seed_source import DirectorySeedSource, HuggingFaceSeedSource, LocalFileSeedSource
@@ -180,6 +181,14 @@ def test_a_data_frame_is_read_without_its_index() -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "t": pd.to_datetime(["2024-01-01", None])}, index=[5, 6])
     made = values_of(read_seed(SeedConfig(source=DataFrameSeedSource(df=frame))))
     assert made == {"a": [1, 2], "b": ["x", None], "t": [datetime(2024, 1, 1), None]}  # noqa: DTZ001 - as in the frame
+
+
+def test_a_file_of_a_dataset_is_read_as_what_stands_in_it(tmp_path: Path) -> None:
+    """A column that holds values as JSON text is a column of text to others."""
+    written = pa.table({"a": ['"x"', "1"]}, schema=pa.schema([field_of("a", None)]))
+    pq.write_table(written, tmp_path / "rows.parquet")
+    made = values_of(read_seed(SeedConfig(source=LocalFileSeedSource(path=str(tmp_path / "rows.parquet")))))
+    assert made == {"a": ['"x"', "1"]}
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,22 @@ def test_what_is_no_decimal_is_refused(price: Any) -> None:
         fit(PRICE, {"price": price})
 
 
+def test_decimals_decide_between_variants_and_stay_exact() -> None:
+    """Of variants that hold decimals the one that fits is chosen, and no digit is lost to a float."""
+    price = PRICE["properties"]["price"]
+    variants = [{"properties": {"price": price}}, {"properties": {"price": price, "tax": price}, "required": ["tax"]}]
+    found = fit({"anyOf": variants}, {"price": "12345678901234567.885", "tax": 1, "more": 2})
+    assert found == {"price": Decimal("12345678901234567.89"), "tax": Decimal("1.00")}
+
+
+@pytest.mark.parametrize("answer", [1, None, True, "a", ["a"]])
+def test_what_is_no_object_is_refused_where_properties_go_by_patterns(answer: Any) -> None:
+    """It is a mismatch and no crash."""
+    schema = {"type": "object", "patternProperties": {"^a": {}}, "additionalProperties": False}
+    with pytest.raises(ParserException, match="not of type 'object'"):
+        fit(schema, answer)
+
+
 @pytest.mark.parametrize("kind", ["cow", None, ["cat"]])
 def test_an_unknown_variant_is_named(kind: Any) -> None:
     """The error lists the variants there are."""

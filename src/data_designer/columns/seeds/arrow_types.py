@@ -4,22 +4,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from data_designer.columns.arrow_types import ENCODING, field_of, is_json
 from data_designer.errors import SeedReaderError
 
-FORM = b"data_designer.seed"
-"""Field metadata key that says how values are to be read off a column, where that does not follow from its type."""
-JSON_TEXT = b"json"
-"""Text that is JSON: values that have no Arrow type in common."""
-WHOLE = b"whole"
-"""Floats of a file that wrote whole numbers without a point."""
-
+_WHOLE = b"whole"
+"""Encoding of floats of a file that wrote whole numbers without a point."""
 _MOST_WHOLE = 10**15
 """Whole numbers below are exact as floats."""
 _SMALL = (pa.float16(), pa.float32())
@@ -62,26 +57,26 @@ def kept(table: pa.Table, where: str) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
-def stored_type(field: pa.Field) -> pa.DataType | None:
-    """The type in which a seed column is written; None where its values have no type in common."""
-    return None if _form(field) == JSON_TEXT else field.type
+def whole_floats(name: str, arrow: pa.DataType) -> pa.Field:
+    """A column of floats, of which some were written as whole numbers."""
+    return pa.field(name, arrow, metadata={ENCODING: _WHOLE})
 
 
-def values_of(column: pa.ChunkedArray, field: pa.Field) -> list[Any]:
+def values_of(column: pa.ChunkedArray, field: pa.Field) -> list[object]:
     """A column's values as Python has them; a short float is the shortest decimal that stands for it, as it prints."""
-    values: list[Any] = column.to_pylist()
-    form = _form(field)
-    if form == JSON_TEXT:
-        return [None if text is None else json.loads(text) for text in values]
-    if form == WHOLE:
-        return [int(v) if v is not None and abs(v) < _MOST_WHOLE and v.is_integer() else v for v in values]
-    if field.type in _SMALL:
+    values = column.to_pylist()
+    found: list[object] = values
+    if is_json(field):
+        found = [None if text is None else json.loads(text) for text in values]
+    elif (field.metadata or {}).get(ENCODING) == _WHOLE:
+        found = [int(v) if v is not None and abs(v) < _MOST_WHOLE and v.is_integer() else v for v in values]
+    elif field.type in _SMALL:
         small = field.type.to_pandas_dtype()
-        return [None if value is None else float(str(small(value))) for value in values]
-    return values
+        found = [None if value is None else float(str(small(value))) for value in values]
+    return found
 
 
-def column_of(name: str, values: Sequence[Any], array: Any = None) -> tuple[pa.Field, pa.Array]:
+def column_of(name: str, values: Sequence[object], array: "pa.Array | None" = None) -> tuple[pa.Field, pa.Array]:
     """A column of values that no schema declares, such that `values_of` gives them back.
 
     Args:
@@ -111,7 +106,7 @@ def makes_alike(arrow: pa.DataType) -> bool:
     return bool(types.is_nested(arrow) or types.is_floating(arrow) or getattr(arrow, "tz", None))
 
 
-def _is_exact(values: Sequence[Any], array: pa.Array) -> bool:
+def _is_exact(values: Sequence[object], array: pa.Array) -> bool:
     """Whether values come out of an array as they were."""
     try:
         kept_type(array.type)
@@ -135,20 +130,20 @@ def kept_type(arrow: pa.DataType) -> pa.DataType:
     return arrow
 
 
-def _extension(arrow: Any) -> pa.DataType:
+def _extension(arrow: pa.BaseExtensionType) -> pa.DataType:
     if arrow.extension_name not in _EXTENSIONS:
         raise RefusedError(f"is of the type {arrow}, which datasets do not hold; cast it to its storage type")
     return _EXTENSIONS[arrow.extension_name] or arrow
 
 
-def _list(arrow: Any) -> pa.DataType:
+def _list(arrow: pa.DataType) -> pa.DataType:
     inner = arrow.value_field.with_type(kept_type(arrow.value_type))
     if types.is_fixed_size_list(arrow):
         return pa.list_(inner, arrow.list_size)
     return pa.large_list(inner) if str(arrow).startswith("large_list") else pa.list_(inner)
 
 
-def _struct(arrow: Any) -> pa.DataType:
+def _struct(arrow: pa.StructType) -> pa.DataType:
     fields = [arrow.field(place) for place in range(arrow.num_fields)]
     names = [field.name for field in fields]
     if not fields or len(set(names)) < len(names):
@@ -156,13 +151,13 @@ def _struct(arrow: Any) -> pa.DataType:
     return pa.struct([field.with_type(kept_type(field.type)) for field in fields])
 
 
-def _map(arrow: Any) -> pa.DataType:
+def _map(arrow: pa.MapType) -> pa.DataType:
     return pa.map_(
         arrow.key_field.with_type(kept_type(arrow.key_type)), arrow.item_field.with_type(kept_type(arrow.item_type))
     )
 
 
-def _decimal(arrow: Any) -> pa.DataType:
+def _decimal(arrow: pa.DataType) -> pa.DataType:
     if arrow.scale < 0:
         raise RefusedError(f"is of the type {arrow}, which Parquet does not hold; give it a scale of 0")
     return pa.decimal128(arrow.precision, arrow.scale) if arrow.bit_width < 128 else arrow
@@ -172,12 +167,12 @@ def _refuse(arrow: pa.DataType) -> pa.DataType:
     raise RefusedError(f"is of the type {arrow}, which Parquet does not hold; cast it to another")
 
 
-def _is_list(arrow: Any) -> bool:
+def _is_list(arrow: pa.DataType) -> bool:
     # Views are lists of another layout.
     return str(arrow).startswith(("list", "large_list", "fixed_size_list"))
 
 
-_FORMS: Sequence[tuple[Callable[[Any], bool], Callable[[Any], pa.DataType]]] = (
+_FORMS: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], pa.DataType]]] = (
     (lambda arrow: isinstance(arrow, pa.BaseExtensionType), _extension),
     (types.is_dictionary, lambda arrow: kept_type(arrow.value_type)),
     (types.is_run_end_encoded, lambda arrow: kept_type(arrow.value_type)),
@@ -196,11 +191,6 @@ _FORMS: Sequence[tuple[Callable[[Any], bool], Callable[[Any], pa.DataType]]] = (
 
 
 # --- values ----------------------------------------------------------------------------------------------
-
-
-def _form(field: pa.Field) -> bytes | None:
-    form: bytes | None = (field.metadata or {}).get(FORM)
-    return form
 
 
 def _cast(column: pa.ChunkedArray, arrow: pa.DataType) -> pa.ChunkedArray:
@@ -237,7 +227,7 @@ def _check_values(column: pa.ChunkedArray) -> None:
                 ) from error
 
 
-def _leaves(array: Any) -> Iterator[pa.Array]:
+def _leaves(array: pa.Array) -> Iterator[pa.Array]:
     arrow = array.type
     if types.is_map(arrow):
         parts = [array.keys, array.items]
@@ -252,7 +242,7 @@ def _leaves(array: Any) -> Iterator[pa.Array]:
         yield from _leaves(part)
 
 
-def _same(one: Any, other: Any, depth: int) -> bool:
+def _same(one: object, other: object, depth: int) -> bool:
     if not depth:
         return False
     if isinstance(one, np.ndarray | tuple):
@@ -269,15 +259,15 @@ def _same(one: Any, other: Any, depth: int) -> bool:
     return whole and bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN
 
 
-def _floats(name: str, values: Sequence[Any], array: pa.Array) -> tuple[pa.Field, pa.Array]:
+def _floats(name: str, values: Sequence[object], array: pa.Array) -> tuple[pa.Field, pa.Array]:
     if not any(isinstance(value, int | np.integer) for value in values):
         return pa.field(name, array.type), array
     if any(isinstance(value, float) and value.is_integer() for value in values):
         return _as_json(name, values)
-    return pa.field(name, array.type, metadata={FORM: WHOLE}), array
+    return whole_floats(name, array.type), array
 
 
-def _long_numbers(values: Sequence[Any]) -> pa.Array | None:
+def _long_numbers(values: Sequence[object]) -> pa.Array | None:
     """Numbers of more digits than 64 bits hold."""
     kinds = {type(value) for value in values} - {type(None)}
     if not kinds <= {int, float, Decimal}:
@@ -294,9 +284,9 @@ def _long_numbers(values: Sequence[Any]) -> pa.Array | None:
         return None
 
 
-def _as_json(name: str, values: Sequence[Any]) -> tuple[pa.Field, pa.Array]:
+def _as_json(name: str, values: Sequence[object]) -> tuple[pa.Field, pa.Array]:
     try:
         texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
-        return pa.field(name, pa.string(), metadata={FORM: JSON_TEXT}), pa.array(texts, pa.string())
+        return field_of(name, None), pa.array(texts, pa.string())
     except (TypeError, ValueError, RecursionError) as error:
         raise RefusedError(f"holds values of several kinds that cannot be kept: {error}; give it one type") from error

@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +15,7 @@ from data_designer.columns.seeds.csv_dialect import SPACES, Dialect, dialect_of
 from data_designer.columns.seeds.csv_types import QUOTED
 from data_designer.config.seed_source import ReadOptions
 from data_designer.errors import SeedReaderError
+from data_designer.object_storage import Location
 
 _SAMPLE = 1 << 17
 """Bytes from which the dialect is told."""
@@ -55,7 +55,7 @@ def encoding_marked(start: bytes) -> str | None:
     return next((encoding for mark, encoding in _MARKS if start.startswith(mark)), None)
 
 
-def read_csv(place: Any, content: pa.NativeFile, usual: str, options: ReadOptions) -> CsvTable:
+def read_csv(place: Location, content: pa.NativeFile, usual: str, options: ReadOptions) -> CsvTable:
     """Read a file.
 
     Args:
@@ -89,7 +89,7 @@ def read_csv(place: Any, content: pa.NativeFile, usual: str, options: ReadOption
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    place: Any
+    place: Location
     content: pa.NativeFile
     encoding: str
 
@@ -119,9 +119,9 @@ class _File:
         return text.removeprefix(_MARK), True
 
     def _parse(self, dialect: Dialect) -> pa.Table:
-        ragged: list[Any] = []
+        ragged: list[pa_csv.InvalidRow] = []
 
-        def refuse(row: Any) -> str:
+        def refuse(row: pa_csv.InvalidRow) -> str:
             ragged.append(row)
             return "skip"
 
@@ -150,7 +150,7 @@ class _File:
             )
         return table
 
-    def _complaint(self, row: Any, dialect: Dialect) -> str:
+    def _complaint(self, row: pa_csv.InvalidRow, dialect: Dialect) -> str:
         line = self._line(row.number, dialect)
         shown = "spaces" if dialect.delimiter == SPACES else repr(dialect.delimiter)
         few = row.actual_columns < row.expected_columns
@@ -195,7 +195,7 @@ def _is_empty(column: pa.ChunkedArray) -> bool:
     return column.null_count == len(column) or not pc.any(pc.not_equal(pc.utf8_trim_whitespace(column), "")).as_py()
 
 
-def _decoded(place: Any, content: pa.NativeFile, encoding: str, size: int) -> Iterator[str]:
+def _decoded(place: Location, content: pa.NativeFile, encoding: str, size: int) -> Iterator[str]:
     """The text of a file, so many bytes at a time.
 
     Raises:

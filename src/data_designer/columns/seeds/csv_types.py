@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_designer.columns.seeds.arrow_types import FORM, WHOLE, RefusedError
+from data_designer.columns.seeds.arrow_types import RefusedError, whole_floats
 
 QUOTED = "\U0010fffe"
 """Stands before a number that was quoted in the file; Unicode keeps it for use within programs."""
@@ -39,8 +39,8 @@ def typed(name: str, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray
         return pa.field(name, pa.int64()), column.cast(pa.int64())
     if not kinds or kinds >= {"integer", "whole"}:
         return pa.field(name, pa.string()), column
-    metadata = {FORM: WHOLE} if "integer" in kinds else None
-    return pa.field(name, pa.float64(), metadata=metadata), column.cast(pa.float64())
+    field = whole_floats(name, pa.float64()) if "integer" in kinds else pa.field(name, pa.float64())
+    return field, column.cast(pa.float64())
 
 
 def as_declared(name: str, column: pa.ChunkedArray, kind: str) -> tuple[pa.Field, pa.ChunkedArray]:

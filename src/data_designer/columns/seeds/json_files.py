@@ -3,19 +3,19 @@
 import json
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
 
 from data_designer.columns.seeds.arrow_types import RefusedError, column_of
 from data_designer.columns.seeds.csv_files import encoding_marked
 from data_designer.errors import SeedReaderError
+from data_designer.object_storage import Location
 
 _EXACT_FLOAT = 15
 """Characters of a fraction that a float holds, whatever they are."""
 
 
-def json_rows(place: Any, content: bytes, encoding: str | None) -> list[dict[str, Any]]:
+def json_rows(place: Location, content: bytes, encoding: str | None) -> list[dict[str, object]]:
     """The rows of a file.
 
     Raises:
@@ -23,14 +23,16 @@ def json_rows(place: Any, content: bytes, encoding: str | None) -> list[dict[str
         UnicodeDecodeError: it is not in its encoding.
     """
     text = content.decode(encoding or encoding_marked(content) or "utf-8").removeprefix("\ufeff")
-    rows = _json(place, 1, text) if text.lstrip().startswith("[") else _lines(place, text)
-    for number, row in enumerate(rows, 1):
+    found = _json(place, 1, text) if text.lstrip().startswith("[") else _lines(place, text)
+    rows = []
+    for number, row in enumerate(found if isinstance(found, list) else (), 1):
         if not isinstance(row, dict):
             raise SeedReaderError(f"the seed file {place} is malformed: row {number} is no JSON object")
+        rows.append(row)
     return rows
 
 
-def table_of(rows: Sequence[dict[str, Any]], where: str) -> pa.Table:
+def table_of(rows: Sequence[dict[str, object]], where: str) -> pa.Table:
     """A table of rows; a member that a row lacks is null.
 
     Raises:
@@ -46,7 +48,7 @@ def table_of(rows: Sequence[dict[str, Any]], where: str) -> pa.Table:
     return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
 
 
-def _lines(place: Any, text: str) -> list[Any]:
+def _lines(place: Location, text: str) -> list[object]:
     # Not splitlines, which also splits at characters that JSON allows within texts.
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     try:
@@ -67,7 +69,7 @@ def _is_object(text: str) -> bool:
         return False
 
 
-def _json(place: Any, first_line: int, text: str) -> Any:
+def _json(place: Location, first_line: int, text: str) -> object:
     try:
         return json.loads(text, parse_float=_float)
     except json.JSONDecodeError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from glob import glob
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,12 @@ from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedRe
 from data_designer.object_storage import Location, ObjectPath, Objects, is_url, matching
 from data_designer.values import Block, Made
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 logger = logging.getLogger(__name__)
+
+_Content = TypeVar("_Content")
 
 _MOST_NAMES = 20
 
@@ -108,7 +113,7 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
     return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
 
 
-def _from_frame(frame: Any) -> pa.Table:
+def _from_frame(frame: "pd.DataFrame") -> pa.Table:
     if named := [str(name) for name in frame.index.names if name is not None]:
         logger.warning(
             "the index %s of the seed DataFrame is left out; reset_index() makes it a column", ", ".join(named)
@@ -128,7 +133,7 @@ def _from_frame(frame: Any) -> pa.Table:
     return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
 
 
-def _column_of_frame(name: str, frame: Any) -> tuple[pa.Field, pa.ChunkedArray]:
+def _column_of_frame(name: str, frame: "pd.DataFrame") -> tuple[pa.Field, pa.ChunkedArray]:
     column = frame.iloc[:, 0]
     try:
         array = pa.Table.from_pandas(frame, preserve_index=False).column(0)
@@ -142,7 +147,7 @@ def _column_of_frame(name: str, frame: Any) -> tuple[pa.Field, pa.ChunkedArray]:
     return pa.field(name, array.type), array
 
 
-def _objects(column: Any) -> list[Any]:
+def _objects(column: "pd.Series") -> list[object]:
     return [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
 
 
@@ -150,10 +155,7 @@ def _name(config: SeedConfig) -> str:
     return str(getattr(config.source, "path", "DataFrame"))
 
 
-Read = Callable[[Location, pa.NativeFile], Any]
-
-
-def _read_file(place: Location, read: Read) -> Any:
+def _read_file(place: Location, read: Callable[[Location, pa.NativeFile], _Content]) -> _Content:
     try:
         content = _content(place)
         if content.size() == 0:
@@ -181,14 +183,17 @@ def _plainly(error: OSError) -> str:
 
 
 def _read_parquet(place: Location, content: pa.NativeFile) -> pa.Table:
-    return kept(pq.ParquetFile(content, pre_buffer=False).read(use_threads=False), str(place))
+    table = pq.ParquetFile(content, pre_buffer=False).read(use_threads=False)
+    # What whoever wrote it noted about a column is not about how seed columns are read.
+    plain = pa.schema([field.remove_metadata() for field in table.schema])
+    return kept(pa.Table.from_arrays(table.columns, schema=plain), str(place))
 
 
-def _read_json(place: Location, content: pa.NativeFile, *, encoding: str | None) -> list[dict[str, Any]]:
+def _read_json(place: Location, content: pa.NativeFile, *, encoding: str | None) -> list[dict[str, object]]:
     return json_rows(place, content.read(), encoding)
 
 
-def _divided(usual: str, options: ReadOptions) -> Read:
+def _divided(usual: str, options: ReadOptions) -> Callable[[Location, pa.NativeFile], CsvTable]:
     return partial(read_csv, usual=usual, options=options)
 
 

@@ -3,18 +3,14 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any
 
 from data_designer.columns.patterns import matcher, patterns_of
 from data_designer.columns.structured.parsing import parse_bare_json, parse_json
-from data_designer.columns.structured.pruning import Judge, Pruner, Schema, resolved
-from data_designer.columns.structured.schema_check import SchemaCheck, WorkError, limit_work
+from data_designer.columns.structured.pruning import Judge, Pruner
+from data_designer.columns.structured.schema_check import SchemaCheck, Validator, WorkError, limit_work
+from data_designer.columns.structured.schemas import Schema, listed, mismatch, parts_of, resolved
 from data_designer.errors import ParserException
-
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
 
 _SHOWN_ERRORS = 5
 _SHOWN_CHARACTERS = 300
@@ -41,9 +37,8 @@ class ResponseSchema:
         self._schema = _relaxed(schema)
         self._check = SchemaCheck(self._schema, self._schema)
         self._pruner = Pruner(self._schema, self._judge_for)
-        self._exact = Pruner(self._schema, self._judge_for, number=_same) if self._pruner.has_decimals else None
 
-    def parse(self, reply: str) -> Any:
+    def parse(self, reply: str) -> object:
         """Take the last JSON block of a reply, without undeclared properties.
 
         Raises:
@@ -51,7 +46,7 @@ class ResponseSchema:
         """
         return self.fitted(self._read(reply))
 
-    def fitted(self, value: Any) -> Any:
+    def fitted(self, value: object) -> object:
         """Give the value without undeclared properties, its decimals as `Decimal`.
 
         Raises:
@@ -60,16 +55,12 @@ class ResponseSchema:
         limit_work()
         try:
             pruned = self._pruner.prune(value)
-            mismatches = [] if self._check.fits(pruned) else _mismatches(self._check.exact, pruned)
+            judged = self._pruner.judged(pruned)
+            mismatches = [] if self._check.fits(judged) else _mismatches(self._check.exact, judged)
         except RecursionError as error:
-            raise ParserException(
-                "The JSON doesn't match requested <response_schema>: it is nested too deeply."
-            ) from error
+            raise mismatch("it is nested too deeply.") from error
         except WorkError as error:
-            raise ParserException(
-                "The JSON doesn't match requested <response_schema>: it has too many variants inside one another to be "
-                "checked. Give simpler JSON."
-            ) from error
+            raise mismatch("it has too many variants inside one another to be checked. Give simpler JSON.") from error
         finally:
             limit_work(math.inf)
         if mismatches:
@@ -78,15 +69,10 @@ class ResponseSchema:
                 + "\n".join(mismatches)
                 + "\nAnswer again with the whole JSON, corrected."
             )
-        # A validator knows no decimals, so that they are floats until it has judged.
-        return pruned if self._exact is None else self._exact.prune(value)
+        return pruned
 
-    def _judge_for(self, schema: Any) -> Judge:
+    def _judge_for(self, schema: object) -> Judge:
         return SchemaCheck(schema, self._schema).fits
-
-
-def _same(number: Decimal) -> Decimal:
-    return number
 
 
 def format_instructions(schema: Schema, *, bare: bool = False) -> str:
@@ -109,13 +95,18 @@ def schema_violations(schema: Schema) -> list[str]:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return [f"output_format is no valid JSON Schema at {error.json_path}: {error.message}"]
-    refs = sorted({ref for ref in _refs(schema) if not _resolves(schema, ref)})
-    unknown = [f"output_format refers to {ref!r}, which is not in the schema" for ref in refs]
+    refs = {ref for part in parts_of(schema) if isinstance(ref := part.get("$ref"), str)}
+    unknown = [
+        f"output_format refers to {ref!r}, which is not in the schema"
+        for ref in sorted(refs)
+        if not _resolves(schema, ref)
+    ]
     return [*unknown, *_unusable_patterns(schema)]
 
 
 def _unusable_patterns(schema: Schema) -> Iterator[str]:
-    if _has_keyword(schema, "patternProperties") and _has_keyword(schema, "unevaluatedProperties"):
+    keywords = {keyword for part in parts_of(schema) for keyword in part}
+    if {"patternProperties", "unevaluatedProperties"} <= keywords:
         yield "output_format has patternProperties and unevaluatedProperties; use additionalProperties instead"
     for pattern in sorted(set(patterns_of(schema))):
         try:
@@ -124,17 +115,7 @@ def _unusable_patterns(schema: Schema) -> Iterator[str]:
             yield f"output_format has a pattern that is not supported: {error}; write it without what only Python has"
 
 
-def _has_keyword(schema: Any, keyword: str) -> bool:
-    match schema:
-        case Mapping():
-            return keyword in schema or any(_has_keyword(value, keyword) for value in schema.values())
-        case list():
-            return any(_has_keyword(value, keyword) for value in schema)
-        case _:
-            return False
-
-
-def _mismatches(validator: "Validator", value: Any) -> list[str]:
+def _mismatches(validator: Validator, value: object) -> list[str]:
     """Say for the first places that do not fit where they are and what is wrong."""
     from jsonschema.exceptions import best_match
 
@@ -148,7 +129,7 @@ def _mismatches(validator: "Validator", value: Any) -> list[str]:
     return lines
 
 
-def _relaxed(schema: Any) -> Any:
+def _relaxed(schema: object) -> object:
     """Copy a schema so that several variants of an object may fit; pruning has decided which one is meant."""
     match schema:
         case Mapping():
@@ -163,27 +144,15 @@ def _relaxed(schema: Any) -> Any:
 
 
 def _offers_objects(schema: Schema) -> bool:
-    branches = schema.get("oneOf")
-    return isinstance(branches, list) and any(
-        isinstance(part, Mapping) and ("$ref" in part or part.get("type") == "object") for part in branches
+    return any(
+        isinstance(part, Mapping) and ("$ref" in part or part.get("type") == "object")
+        for part in listed(schema, "oneOf")
     )
-
-
-def _refs(schema: Any) -> Iterator[str]:
-    match schema:
-        case Mapping():
-            if isinstance(ref := schema.get("$ref"), str):
-                yield ref
-            for value in schema.values():
-                yield from _refs(value)
-        case list():
-            for value in schema:
-                yield from _refs(value)
 
 
 def _resolves(schema: Schema, ref: str) -> bool:
     try:
         resolved(schema, ref)
-    except (LookupError, ValueError, TypeError):
+    except (LookupError, ValueError):
         return False
     return True

@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TypedDict
 
 from data_designer.columns.structured.answers import format_instructions
 from data_designer.columns.structured.parsing import parse_bare_json, parse_json
+from data_designer.columns.structured.schemas import mismatch, shown
 from data_designer.config.column_configs import Score
-from data_designer.errors import ParserException
 
 Option = int | str
 
-_SHOWN: Final = 100
-"""Characters of a value that are shown."""
 
-_MISMATCH: Final = "The JSON doesn't match requested <response_schema>: "
+class Scored(TypedDict):
+    """The answer to one score."""
+
+    reasoning: str
+    score: Option
 
 
 class JudgeSchema:
@@ -37,7 +39,7 @@ class JudgeSchema:
         self._read = parse_bare_json if bare else parse_json
         self._scales = {score.name: _Scale(score) for score in scores}
 
-    def parse(self, reply: str) -> dict[str, dict[str, Any]]:
+    def parse(self, reply: str) -> dict[str, Scored]:
         """Read `{score name: {"reasoning": text, "score": option}}` from the last JSON block of a reply.
 
         Raises:
@@ -45,14 +47,14 @@ class JudgeSchema:
         """
         value = self._read(reply)
         if not isinstance(value, dict):
-            raise ParserException(f"{_MISMATCH}it has to be an object with the properties {_listed(self._scales)}.")
+            raise mismatch(f"it has to be an object with the properties {_listed(self._scales)}.")
         return {name: scale.read(value.get(name)) for name, scale in self._scales.items()}
 
 
-def judge_schema(scores: Sequence[Score]) -> dict[str, Any]:
+def judge_schema(scores: Sequence[Score]) -> dict[str, object]:
     """Describe as JSON Schema the answer that scores ask for."""
     keys = _definition_names(scores)
-    definitions: dict[str, Any] = {}
+    definitions: dict[str, object] = {}
     for key, score in zip(keys, scores, strict=True):
         definitions[key] = {
             "title": score.name,
@@ -87,23 +89,23 @@ class _Scale:
     def __init__(self, score: Score) -> None:
         self._name = score.name
         self._options: tuple[Option, ...] = tuple(score.options)
-        self._exact = {(type(option), option): option for option in self._options}
+        self._exact: dict[tuple[type, object], Option] = {(type(option), option): option for option in self._options}
         self._loose: dict[str, list[Option]] = {}
         for option in self._options:
             self._loose.setdefault(_loosely(option) or "", []).append(option)
 
-    def read(self, answer: Any) -> dict[str, Any]:
+    def read(self, answer: object) -> Scored:
         """Read one score of an answer."""
         match answer:
             case {"reasoning": str() as reasoning, "score": value}:
                 return {"reasoning": reasoning, "score": self._option(value)}
             case _:
-                raise ParserException(
-                    f"{_MISMATCH}`{self._name}` has to be an object with `reasoning` (a string) "
+                raise mismatch(
+                    f"`{self._name}` has to be an object with `reasoning` (a string) "
                     f"and `score` (one of {_listed(self._options)})."
                 )
 
-    def _option(self, value: Any) -> Option:
+    def _option(self, value: object) -> Option:
         loose = _loosely(value)
         if loose is not None:
             if (type(value), value) in self._exact:
@@ -111,13 +113,10 @@ class _Scale:
             matching = self._loose.get(loose, [])
             if len(matching) == 1:
                 return matching[0]
-        raise ParserException(
-            f"{_MISMATCH}`score` of `{self._name}` is {repr(value)[:_SHOWN]} "
-            f"and has to be one of {_listed(self._options)}"
-        )
+        raise mismatch(f"`score` of `{self._name}` is {shown(value)} and has to be one of {_listed(self._options)}")
 
 
-def _loosely(value: Any) -> str | None:
+def _loosely(value: object) -> str | None:
     """Write a score so that spellings of the same option are equal; None for what cannot be one."""
     match value:
         case bool():
@@ -132,7 +131,7 @@ def _loosely(value: Any) -> str | None:
             return None
 
 
-def _enumeration(title: str, options: list[Option]) -> dict[str, Any]:
+def _enumeration(title: str, options: list[Option]) -> dict[str, object]:
     kinds = {"integer" if isinstance(option, int) else "string" for option in options}
     kind = {"type": kinds.pop()} if len(kinds) == 1 else {}
     return {"title": title, "enum": options, **kind}
@@ -156,5 +155,5 @@ def _definition_names(scores: Sequence[Score]) -> list[str]:
     return names
 
 
-def _listed(options: Mapping[str, Any] | Sequence[Option]) -> str:
+def _listed(options: Mapping[str, object] | Sequence[Option]) -> str:
     return ", ".join(repr(option) for option in options)

@@ -1,6 +1,6 @@
 """Mends the JSON that models commonly break, within a bound of work."""
 
-from typing import Any, Final, SupportsIndex
+from typing import Final, SupportsIndex
 
 import json_repair
 
@@ -21,7 +21,7 @@ class UnmendableError(ValueError):
     """It cannot be mended, or not with so much work."""
 
 
-def mended(text: str) -> Any:
+def mended(text: str) -> object:
     """Read what was meant to be JSON; an empty text where there is none.
 
     Raises:

@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from data_designer import lenient_json
 from data_designer.columns.structured.mending import UnmendableError, mended
+from data_designer.columns.structured.schemas import mismatch
 from data_designer.errors import ParserException
 
 _LIST_MARKER = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$)[ \t]*")
@@ -199,7 +199,7 @@ def parse_code(reply: str, language: str) -> str:
     return last.text if last.fenced else last.text.rstrip("\r\n")
 
 
-def parse_json(reply: str) -> Any:
+def parse_json(reply: str) -> object:
     """Take the JSON that a reply is, or its last fenced block tagged `json`, mending what models commonly break.
 
     Raises:
@@ -220,7 +220,7 @@ def parse_json(reply: str) -> Any:
     return loads(found.text) if found else _scalar(whole)
 
 
-def parse_bare_json(reply: str) -> Any:
+def parse_bare_json(reply: str) -> object:
     """Take a reply that is JSON itself; one in a fence will do too.
 
     Raises:
@@ -265,7 +265,7 @@ def _answer(reply: str) -> str:
     raise ParserException("The reply holds reasoning and no answer. Answer as asked, after less reasoning.")
 
 
-def loads(text: str) -> Any:
+def loads(text: str) -> object:
     """Decode JSON, strictly if possible and leniently if not.
 
     Raises:
@@ -285,7 +285,7 @@ def loads(text: str) -> Any:
     return found
 
 
-def _scalar(reply: str) -> Any:
+def _scalar(reply: str) -> object:
     """A whole reply that is a text or a number in JSON."""
     try:
         return lenient_json.loads(reply)
@@ -304,7 +304,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _mended(text: str) -> Any:
+def _mended(text: str) -> object:
     try:
         return mended(text)
     except UnmendableError as error:
@@ -312,9 +312,7 @@ def _mended(text: str) -> Any:
 
 
 def _unreadable(error: ValueError) -> ParserException:
-    return ParserException(
-        f"The JSON doesn't match requested <response_schema>: it cannot be read ({error}). Give simpler JSON."
-    )
+    return mismatch(f"it cannot be read ({error}). Give simpler JSON.")
 
 
 def _columns(prefix: str) -> int:

@@ -7,18 +7,18 @@ itself is imported only where it is needed.
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import jsonschema_rs
 import orjson
 
 from data_designer.columns.patterns import matcher
-from data_designer.columns.structured.pruning import Schema, resolved
+from data_designer.columns.structured.schemas import Schema, named, resolved
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
+    from jsonschema import ValidationError
 
 _PATTERN: Final = "pattern-judged-here"
 """The keyword under which a pattern is handed to jsonschema-rs, which then has `patterns` judge it."""
@@ -68,10 +68,26 @@ def limit_work(work: float = _MOST_WORK) -> None:
     _WORK.left = work
 
 
+class Validator(Protocol):
+    """What is used of a validator of jsonschema, which takes any value."""
+
+    def is_valid(self, instance: object) -> bool:
+        """Whether a value fits."""
+
+    def iter_errors(self, instance: object) -> "Iterator[ValidationError]":
+        """Where a value does not fit."""
+
+    def descend(self, instance: object, schema: object, *, path: str, schema_path: str) -> "Iterator[ValidationError]":
+        """Where a part of a value does not fit."""
+
+    def evolve(self, *, schema: object) -> "Validator":
+        """The same for another schema."""
+
+
 class SchemaCheck:
     """Tells whether values fit a schema, exactly as jsonschema does. Prepared once, used for every answer."""
 
-    def __init__(self, schema: Any, root: Any) -> None:
+    def __init__(self, schema: object, root: object) -> None:
         """Prepare a schema.
 
         Args:
@@ -83,7 +99,7 @@ class SchemaCheck:
         self.quick: Final = _quick(schema, root)
         """The validator of jsonschema-rs; None where it might judge differently."""
 
-    def fits(self, value: Any) -> bool:
+    def fits(self, value: object) -> bool:
         """Tell whether a value fits.
 
         Raises:
@@ -104,17 +120,17 @@ class SchemaCheck:
             raise
 
     @cached_property
-    def exact(self) -> "Validator":
+    def exact(self) -> Validator:
         """The validator of jsonschema, which also finds the words for what does not fit."""
         from referencing import Registry
 
         # An explicit registry keeps the validator from fetching references over the network.
-        whole: Validator = exact_validator()(self._root, registry=Registry())
+        whole = exact_validator()(self._root, registry=Registry())
         return whole if self._schema is self._root else whole.evolve(schema=self._schema)
 
 
 @cache
-def exact_validator() -> "type[Validator]":
+def exact_validator() -> Callable[..., Validator]:
     """The class of jsonschema's validators that judge with our regular expressions."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
@@ -125,11 +141,11 @@ def exact_validator() -> "type[Validator]":
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional,
     }
-    validator: type[Validator] = extend(Draft202012Validator, own)  # type: ignore[no-untyped-call]
+    validator: Callable[..., Validator] = extend(Draft202012Validator, own)  # type: ignore[no-untyped-call]
     return validator
 
 
-def _reference(validator: Any, ref: str, instance: Any, schema: Schema) -> Iterator[Any]:
+def _reference(validator: Validator, ref: str, instance: object, schema: Schema) -> "Iterator[ValidationError]":
     from jsonschema import Draft202012Validator
 
     _WORK.left -= _WORK_OF_JSONSCHEMA
@@ -138,38 +154,39 @@ def _reference(validator: Any, ref: str, instance: Any, schema: Schema) -> Itera
     yield from Draft202012Validator.VALIDATORS["$ref"](validator, ref, instance, schema)
 
 
-def _pattern(validator: Any, pattern: str, instance: Any, _: Schema) -> Iterator[Any]:
+def _pattern(_: Validator, pattern: str, instance: object, __: Schema) -> "Iterator[ValidationError]":
     from jsonschema import ValidationError
 
-    if validator.is_type(instance, "string") and not matcher(pattern)(instance):
+    if isinstance(instance, str) and not matcher(pattern)(instance):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def _pattern_properties(validator: Any, named: Mapping[str, Any], instance: Any, _: Schema) -> Iterator[Any]:
-    if validator.is_type(instance, "object"):
-        for pattern, inner in named.items():
+def _pattern_properties(
+    validator: Validator, patterns: Schema, instance: object, _: Schema
+) -> "Iterator[ValidationError]":
+    if isinstance(instance, dict):
+        for pattern, inner in patterns.items():
             for name in filter(matcher(pattern), instance):
                 yield from validator.descend(instance[name], inner, path=name, schema_path=pattern)
 
 
-def _additional(validator: Any, allowed: Any, instance: Any, schema: Schema) -> Iterator[Any]:
+def _additional(validator: Validator, allowed: object, instance: object, schema: Schema) -> "Iterator[ValidationError]":
     """As jsonschema judges it, where all properties are declared that some pattern is for."""
     from jsonschema import Draft202012Validator
 
-    if patterns := schema.get("patternProperties"):
+    if isinstance(instance, dict) and (patterns := named(schema, "patternProperties")):
         matching = (name for pattern in patterns for name in filter(matcher(pattern), instance))
-        declared = {**schema.get("properties", {}), **dict.fromkeys(matching, True)}
-        schema = {"properties": declared}
+        schema = {"properties": {**named(schema, "properties"), **dict.fromkeys(matching, True)}}
     yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, allowed, instance, schema)
 
 
 class _Pattern:
     """The keyword `pattern` of jsonschema-rs."""
 
-    def __init__(self, parent_schema: Any, value: str, schema_path: Any) -> None:  # noqa: ARG002 - the library's form
+    def __init__(self, parent_schema: object, value: str, schema_path: object) -> None:  # noqa: ARG002 - its form
         self._search = matcher(value)
 
-    def validate(self, instance: Any) -> None:
+    def validate(self, instance: object) -> None:
         """Raise for a string that does not match."""
         if isinstance(instance, str) and not self._search(instance):
             raise ValueError
@@ -178,10 +195,10 @@ class _Pattern:
 class _Watch:
     """The keyword of jsonschema-rs that counts."""
 
-    def __init__(self, parent_schema: Any, value: bool, schema_path: Any) -> None:
+    def __init__(self, parent_schema: object, value: bool, schema_path: object) -> None:
         pass
 
-    def validate(self, _: Any) -> None:
+    def validate(self, _: object) -> None:
         """Raise where there was too much work: then nothing fits any more, and it is over soon."""
         _WORK.left -= 1
         if _WORK.left < 0:
@@ -199,43 +216,43 @@ class _Rewriter:
     `$defs`, since a part of a schema refers to the whole.
     """
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: object) -> None:
         self._root = root
         self._names: dict[tuple[str, int], str] = {}
-        self._targets: dict[str, Any] = {}
+        self._targets: dict[str, object] = {}
         self._recursive: set[str] = set()
 
-    def rewritten(self, schema: Any) -> dict[str, Any]:
+    def rewritten(self, schema: object) -> dict[str, object]:
         """Copy the schema and all that it refers to.
 
         Raises:
             _DoubtfulError: it may be judged differently, or is no schema.
-            LookupError, ValueError, TypeError: a reference leads out of the whole schema, or nowhere.
+            LookupError, ValueError: a reference leads out of the whole schema, or nowhere.
         """
         copy = self._copy(schema, 0)
         return {"allOf": [copy], "$defs": self._targets}
 
-    def _copy(self, schema: Any, level: int) -> Any:
+    def _copy(self, schema: object, level: int) -> object:
         """Copy one schema; so many others around it look at the same value."""
         if isinstance(schema, bool):
             return schema
         if level > _MAX_LEVELS or not isinstance(schema, Mapping) or _is_doubtful(schema):
             raise _DoubtfulError
-        copy = {}
+        copy: dict[str, object] = {}
         for keyword, value in schema.items():
             if keyword in _ALIKE:
                 copy[keyword] = value
             elif keyword == "pattern":
                 copy[_PATTERN] = value
             elif keyword == "$ref":
-                copy[keyword] = f"#/$defs/{self._target(value, level + 1)}"
+                copy[keyword] = f"#/$defs/{self._target(str(value), level + 1)}"
             elif keyword in _SAME_VALUE:
                 copy[keyword] = self._inner(keyword, value, level + 1)
             elif keyword in _INNER_VALUE:
                 copy[keyword] = self._inner(keyword, value, 0)
         return copy
 
-    def _inner(self, keyword: str, value: Any, level: int) -> Any:
+    def _inner(self, keyword: str, value: object, level: int) -> object:
         match value:
             case Mapping() if keyword in _BY_NAME:
                 return {name: self._copy(schema, level) for name, schema in value.items()}
@@ -255,7 +272,7 @@ class _Rewriter:
         return name
 
 
-def _quick(schema: Any, root: Any) -> jsonschema_rs.Validator | None:
+def _quick(schema: object, root: object) -> jsonschema_rs.Validator | None:
     """Make the fast validator of a schema that both libraries judge alike."""
     try:
         copy = _Rewriter(root).rewritten(schema)
@@ -271,7 +288,7 @@ def _quick(schema: Any, root: Any) -> jsonschema_rs.Validator | None:
         return None
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     """Tell whether a value is the same after a way through JSON text.
 
     What is not may be judged differently, or worse: jsonschema-rs takes infinity and NaN for no numbers, refuses

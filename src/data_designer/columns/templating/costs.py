@@ -4,7 +4,7 @@ The unit is a character that is made. See `metering`, which charges for it.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import chain
 from types import BuiltinMethodType
 from typing import Any, Final
@@ -26,16 +26,17 @@ CALL: Final = 4 * ITEM
 """An operator, filter, test or method."""
 READ: Final = 4
 """Reading a character costs 1 / 2**4."""
-CONTAINERS: tuple[type[Any], ...] = (
+CONTAINERS: tuple[type[Collection[object]], ...] = (
     *(list, tuple, dict, set, frozenset, range),
     *(type({}.keys()), type({}.values()), type({}.items())),
 )
 _TEXTS = (str, bytes, bytearray)
-_SIZED: tuple[type[Any], ...] = (*_TEXTS, *CONTAINERS)
+_REPEATED = (*_TEXTS, list, tuple)
+_SIZED: tuple[type[Collection[object]], ...] = (*_TEXTS, *CONTAINERS)
 
-Arguments = tuple[Any, ...]
-Options = Mapping[str, Any]
-Estimate = Callable[[Any, Arguments, Options], int]
+Arguments = tuple[object, ...]
+Options = Mapping[str, object]
+Estimate = Callable[[object, Arguments, Options], int]
 """Value, arguments and options of a filter or method in, what it costs at most out."""
 
 
@@ -43,14 +44,14 @@ class LimitExceededError(Exception):
     """A rendering came to a limit."""
 
 
-def made(value: Any) -> int:
+def made(value: object) -> int:
     """What a result costs by itself; what its items hold was there before."""
     if isinstance(value, _TEXTS):
         return len(value)
     return ITEM * len(value) if isinstance(value, CONTAINERS) else 0
 
 
-def size(value: Any, shift: int = 0) -> int:
+def size(value: object, shift: int = 0) -> int:
     """What a value costs with all that is in it; more than any budget, without looking on, where it is more.
 
     Raises:
@@ -59,7 +60,7 @@ def size(value: Any, shift: int = 0) -> int:
     if type(value) is str:
         return ITEM + (len(value) >> shift)
     cost = 0
-    waiting = [(value, 0)]
+    waiting: list[tuple[object, int]] = [(value, 0)]
     while waiting and cost <= MAX_WORK:
         item, depth = waiting.pop()
         cost += 2 * ITEM
@@ -77,22 +78,22 @@ def size(value: Any, shift: int = 0) -> int:
     return cost
 
 
-def _bits(value: Any) -> int:
+def _bits(value: object) -> int:
     value = said(value)
     return value.bit_length() if isinstance(value, int) else 0
 
 
-def _count(value: Any) -> int:
+def _count(value: object) -> int:
     """Give a width, a number of times or the like, 0 where it is none, no more than no budget allows."""
     value = said(value)
     return int(max(0, min(MAX_WORK + 1, value))) if isinstance(value, int | float) else 0
 
 
-def _length(value: Any) -> int:
+def _length(value: object) -> int:
     return len(value) if isinstance(value, _SIZED) else 0
 
 
-def _argument(args: Arguments, options: Options, place: int, name: str, default: Any = None) -> Any:
+def _argument(args: Arguments, options: Options, place: int, name: str, default: object = None) -> object:
     return args[place] if len(args) > place else options.get(name, default)
 
 
@@ -102,36 +103,35 @@ def _bounded_bits(bits: int) -> int:
     return bits >> 2 if bits > 64 else 0
 
 
-def _sum(left: Any, right: Any) -> int:
-    if isinstance(left, (*_TEXTS, list, tuple)) and not isinstance(left, ScalarText):
+def _sum(left: object, right: object) -> int:
+    if isinstance(left, _REPEATED) and not isinstance(left, ScalarText):
         return made(left) + made(right)
     return _difference(left, right)
 
 
-def _difference(left: Any, right: Any) -> int:
+def _difference(left: object, right: object) -> int:
     return _bounded_bits(max(_bits(left), _bits(right)))
 
 
-def _product(left: Any, right: Any) -> int:
+def _product(left: object, right: object) -> int:
     for value, times in ((said(left), right), (said(right), left)):
-        if isinstance(value, (*_TEXTS, list, tuple)):
+        if isinstance(value, _REPEATED):
             return size(value) * _count(times) if isinstance(value, list | tuple) else made(value) * _count(times)
     return _bounded_bits(_bits(left) + _bits(right))
 
 
-def _power(base: Any, exponent: Any) -> int:
+def _power(base: object, exponent: object) -> int:
     exponent = said(exponent)
-    whole = isinstance(exponent, int) and exponent > 1
-    return _bounded_bits(_bits(base) * exponent if whole else _bits(base))
+    return _bounded_bits(_bits(base) * exponent if isinstance(exponent, int) and exponent > 1 else _bits(base))
 
 
-def _remainder(left: Any, right: Any) -> int:
+def _remainder(left: object, right: object) -> int:
     if isinstance(left, _TEXTS) and not isinstance(left, ScalarText):
         return _formatted(left, right if isinstance(right, tuple) else (right,))
     return _difference(left, right)
 
 
-OPERATORS: Mapping[str, Callable[[Any, Any], int]] = {
+OPERATORS: Mapping[str, Callable[[object, object], int]] = {
     "+": _sum,
     "-": _difference,
     "*": _product,
@@ -177,9 +177,10 @@ def _number(digits: str | None) -> int:
     return MAX_WORK if digits and len(digits) > 9 else int(digits or 0)
 
 
-def _format_method(text: str, args: Arguments, options: Options) -> int:
+def _format_method(value: object, args: Arguments, options: Options) -> int:
     """What `text.format(...)` costs."""
-    fields = str(text).replace("{{", "").replace("}}", "").split("{")[1:]
+    text = str(value)
+    fields = text.replace("{{", "").replace("}}", "").split("{")[1:]
     sizes = size((*args, *options.values()))
     cost = len(text)
     for field in fields:
@@ -190,7 +191,7 @@ def _format_method(text: str, args: Arguments, options: Options) -> int:
     return cost
 
 
-def read_all(value: Any, args: Arguments, options: Options) -> int:
+def read_all(value: object, args: Arguments, options: Options) -> int:
     """Give what it costs to look at everything once."""
     cost = size(value, READ)
     for arg in args:
@@ -200,19 +201,19 @@ def read_all(value: Any, args: Arguments, options: Options) -> int:
     return cost
 
 
-def _print_all(value: Any, args: Arguments, options: Options) -> int:
+def _print_all(value: object, args: Arguments, options: Options) -> int:
     return size((value, *args, *options.values()))
 
 
-def _held(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
+def _held(value: object, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
     return read_all((), args, options)
 
 
-def _look(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
+def _look(value: object, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
     return 0
 
 
-def _each_item(value: Any, args: Arguments, options: Options) -> int:
+def _each_item(value: object, args: Arguments, options: Options) -> int:
     """What does something with every item, and may look up a path in it."""
     return _length(value) * (ITEM + (_lengths(args, options) >> 1))
 
@@ -222,21 +223,21 @@ def _lengths(args: Arguments, options: Options) -> int:
     return sum(len(arg) for arg in (*args, *options.values()) if isinstance(arg, _TEXTS))
 
 
-def _sorted(value: Any, args: Arguments, options: Options) -> int:
+def _sorted(value: object, args: Arguments, options: Options) -> int:
     once = read_all(value, args, options)
     return once + (once * _length(value).bit_length() >> 2) + 2 * _each_item(value, args, options)
 
 
-def _joined(value: Any, args: Arguments, options: Options) -> int:
+def _joined(value: object, args: Arguments, options: Options) -> int:
     separators = _length(value) * size(_argument(args, options, 0, "d", ""))
     return size(value) + separators + _each_item(value, args, options)
 
 
-def _method_joined(text: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
-    return sum(size(arg) + _length(arg) * len(text) for arg in args)
+def _method_joined(text: object, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
+    return sum(size(arg) + _length(arg) * _length(text) for arg in args)
 
 
-def _replaced(value: Any, args: Arguments, options: Options) -> int:
+def _replaced(value: object, args: Arguments, options: Options) -> int:
     text, old = _printed(value), _printed(_argument(args, options, 0, "old", ""))
     new = _printed(_argument(args, options, 1, "new", ""))
     found: int = text.count(old)
@@ -246,64 +247,64 @@ def _replaced(value: Any, args: Arguments, options: Options) -> int:
     return len(text) + found * len(new)
 
 
-def _printed(value: Any) -> Any:
+def _printed(value: object) -> Any:
     """Give a value as it prints, if it may be printed at all."""
     if size(value) > MAX_WORK:
         raise LimitExceededError(f"a value that prints as more than {MAX_WORK:,} characters is taken for a text")
     return value if isinstance(value, bytes | bytearray) else str(value)
 
 
-def _padded(value: Any, args: Arguments, options: Options) -> int:
+def _padded(value: object, args: Arguments, options: Options) -> int:
     return size(value) + _count(_argument(args, options, 0, "width", 80))
 
 
-def _indented(value: Any, args: Arguments, options: Options) -> int:
+def _indented(value: object, args: Arguments, options: Options) -> int:
     width = _argument(args, options, 0, "width", 4)
     lines = 1 + (len(value.splitlines()) if isinstance(value, str) else 0)
     return size(value) + lines * (len(width) if isinstance(width, str) else _count(width))
 
 
-def _expanded(value: Any, args: Arguments, options: Options) -> int:
-    tab = b"\t" if isinstance(value, bytes | bytearray) else "\t"
-    tabs: int = value.count(tab)
+def _expanded(value: object, args: Arguments, options: Options) -> int:
+    tabs = value.count("\t") if isinstance(value, str) else 0
+    tabs += value.count(b"\t") if isinstance(value, bytes | bytearray) else 0
     return _length(value) + tabs * _count(_argument(args, options, 0, "tabsize", 8))
 
 
-def _translated(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
+def _translated(value: object, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
     return _length(value) * (1 + size(args))
 
 
-def _filled(value: Any, args: Arguments, options: Options) -> int:
+def _filled(value: object, args: Arguments, options: Options) -> int:
     return ITEM * (_length(value) + sum(map(_count, (*args[:1], *options.values()))))
 
 
-def _by_word(value: Any, args: Arguments, options: Options) -> int:
+def _by_word(value: object, args: Arguments, options: Options) -> int:
     """What takes the square of a word's length, and repeats an argument for every line or word."""
     text = str(_printed(value))
     longest = max(map(len, text.split()), default=0)
     return len(text) + (len(text) * longest >> 6) + len(text) * _lengths(args, options)
 
 
-def _any_of(value: Any, args: Arguments, options: Options) -> int:
+def _any_of(value: object, args: Arguments, options: Options) -> int:
     """What looks for each character in a text."""
     return read_all(value, args, options) + (_length(value) * _lengths(args, options) >> 8)
 
 
-def _from_behind(value: Any, args: Arguments, options: Options) -> int:
+def _from_behind(value: object, args: Arguments, options: Options) -> int:
     """What looks for a text at each place, since Python is quick only from the front."""
     return read_all(value, args, options) + (_length(value) * _lengths(args, options) >> 5)
 
 
-def _words(value: Any, args: Arguments, options: Options) -> int:
+def _words(value: object, args: Arguments, options: Options) -> int:
     return read_all(value, args, options) + ITEM * _length(value) // 2
 
 
-def _by_tag(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
+def _by_tag(value: object, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
     text = str(_printed(value))
     return len(text) + (len(text) * text.count("<") >> 8)
 
 
-def _encoded(value: Any, args: Arguments, options: Options) -> int:
+def _encoded(value: object, args: Arguments, options: Options) -> int:
     name = str(_argument(args, options, 0, "encoding", "utf-8")).lower().replace("_", "-")
     quick = (
         _lengths(args[1:], {}) == 0
@@ -314,26 +315,27 @@ def _encoded(value: Any, args: Arguments, options: Options) -> int:
     return 4 * _length(value) if quick else _length(value) ** 2 << 4
 
 
-def _bytes_of(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
+def _bytes_of(value: object, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
     return _count(_argument(args, options, 0, "length", 1))
 
 
-def _rounded(value: Any, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
-    if _count(abs(said(_argument(args, options, 0, "precision", 0)))) > MAX_PRECISION:
+def _rounded(value: object, args: Arguments, options: Options) -> int:  # noqa: ARG001 - an estimate
+    precision = said(_argument(args, options, 0, "precision", 0))
+    if isinstance(precision, int | float) and _count(abs(precision)) > MAX_PRECISION:
         raise LimitExceededError(f"a number is rounded to more than {MAX_PRECISION} digits")
     return ITEM
 
 
-def _dumped(value: Any, args: Arguments, options: Options) -> int:
+def _dumped(value: object, args: Arguments, options: Options) -> int:
     indent = _count(_argument(args, options, 0, "indent", 0))
     return size(value) * (1 + indent)
 
 
-def _pretty(value: Any, args: Arguments, options: Options) -> int:
+def _pretty(value: object, args: Arguments, options: Options) -> int:
     return 16 * _print_all(value, args, options)
 
 
-def _added(value: Any, args: Arguments, options: Options) -> int:
+def _added(value: object, args: Arguments, options: Options) -> int:
     start = _argument(args, options, 1, "start", 0)
     once = size(value)
     if isinstance(start, int | float):
@@ -389,7 +391,7 @@ _METHODS: Mapping[str, Estimate] = {
 _OWNERS = (*_TEXTS, list, tuple, dict, int, float)
 
 
-def call_cost(called: Any, args: Arguments, options: Options) -> tuple[str, int]:
+def call_cost(called: object, args: Arguments, options: Options) -> tuple[str, int]:
     """Name what is called, and what that costs at most."""
     # Jinja wraps `format`.
     method = called if type(called) is BuiltinMethodType else getattr(called, "__wrapped__", called)

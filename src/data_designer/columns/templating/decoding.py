@@ -3,16 +3,19 @@
 import json
 import math
 from base64 import b64encode
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data_designer.columns.templating.exact import Exact, numpy_seconds, seconds
 from data_designer.columns.templating.scalar_text import LONGEST, NUMBER, WORDS, ScalarText
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _TEXT = {str}
 _SPACE = " \t\n\r"
@@ -21,7 +24,7 @@ _OPENING = frozenset({*_SPACE, *_CLOSING, *"0123456789", *(word[0] for word in W
 """First characters of JSON texts. What begins with another, as nearly all prose does, is only text."""
 
 
-def decoded(value: Any) -> Any:
+def decoded(value: object) -> object:
     """Give a cell's value as templates see it.
 
     Values that JSON does not know become what it would hold in their place (dates their ISO text, NaN null,
@@ -32,7 +35,7 @@ def decoded(value: Any) -> Any:
     return _foreign(value) if convert is None else convert(value)
 
 
-def decoded_fields(value: Any, fields: Collection[str]) -> Any:
+def decoded_fields(value: object, fields: Collection[str]) -> object:
     """Give a cell's value as templates see it that read nothing of a dict but some keys.
 
     Of a dict, only those keys are there.
@@ -43,7 +46,7 @@ def decoded_fields(value: Any, fields: Collection[str]) -> Any:
     return decoded(value)
 
 
-def decoded_text(text: str) -> Any:
+def decoded_text(text: str) -> object:
     """Give the object or list that a text says if it is one in JSON, else the text itself.
 
     A text that JSON reads as a number, a truth value or null stays a text that can be calculated with. JSON is
@@ -63,14 +66,14 @@ def decoded_text(text: str) -> Any:
     return text
 
 
-def _loaded(text: str) -> Any:
+def _loaded(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
 
 
-def _same(value: Any) -> Any:
+def _same(value: object) -> object:
     return value
 
 
@@ -78,15 +81,15 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+def _mapping(value: Mapping[object, object]) -> dict[str, object]:
     return {_key(key): decoded(item) for key, item in value.items()}
 
 
-def _sequence(value: Any) -> list[Any]:
+def _sequence(value: Iterable[object]) -> list[object]:
     return [decoded(item) for item in value]
 
 
-def _key(key: Any) -> str:
+def _key(key: object) -> str:
     match key:
         case str():
             return key
@@ -96,7 +99,7 @@ def _key(key: Any) -> str:
             return str(key)
 
 
-_CONVERSIONS: Mapping[type, Callable[[Any], Any]] = {
+_CONVERSIONS: Mapping[type, Callable[[Any], object]] = {
     str: decoded_text,
     int: _same,
     bool: _same,
@@ -108,7 +111,7 @@ _CONVERSIONS: Mapping[type, Callable[[Any], Any]] = {
 }
 
 
-def _foreign(value: Any) -> Any:
+def _foreign(value: object) -> object:
     """Convert what is not a plain JSON type."""
     match value:
         case str():
@@ -125,7 +128,7 @@ def _foreign(value: Any) -> Any:
             return _scalar(value)
 
 
-def _numpy(value: "np.ndarray[Any, Any] | np.generic") -> Any:
+def _numpy(value: "npt.NDArray[np.generic] | np.generic") -> object:
     match value:
         case np.datetime64() | np.timedelta64() if np.isnat(value):
             return None
@@ -139,7 +142,7 @@ def _numpy(value: "np.ndarray[Any, Any] | np.generic") -> Any:
             return decoded(value.item())
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: object) -> object:
     """Convert one thing; unknown objects become their text."""
     if _is_missing(value):
         return None
@@ -156,7 +159,7 @@ def _scalar(value: Any) -> Any:
             return str(value)
 
 
-def _bytes(value: bytes) -> Any:
+def _bytes(value: bytes) -> object:
     """Give the text that bytes are, or as JSON and mail show others: base64."""
     try:
         return decoded_text(value.decode())
@@ -164,7 +167,7 @@ def _bytes(value: bytes) -> Any:
         return b64encode(value).decode()
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     """Tell NaN, NaT and NA of whatever class: none of them equals itself."""
     try:
         return bool(value != value)  # noqa: PLR0124 - that is the test

@@ -1,11 +1,11 @@
 """The Jinja environments in which templates are rendered."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from itertools import islice
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes, tests
 from jinja2 import Template as Compiled
 from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.filters import FILTERS
@@ -13,8 +13,9 @@ from jinja2.nativetypes import NativeEnvironment, native_concat
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 
 from data_designer.columns.templating.costs import MAX_PRECISION, LimitExceededError
+from data_designer.columns.templating.growth import grows
 from data_designer.columns.templating.jsonpath import jsonpath
-from data_designer.columns.templating.metering import MeteredEnvironment, grows
+from data_designer.columns.templating.metering import MeteredEnvironment
 from data_designer.columns.templating.scalar_text import ScalarText, said
 from data_designer.columns.templating.seeded_random import chosen
 from data_designer.config.run_config import JinjaRenderingEngine
@@ -31,13 +32,13 @@ _OF_WHAT_IS_SAID = ("boolean", "false", "float", "integer", "none", "number", "s
 
 @cache
 def environment(
-    engine: JinjaRenderingEngine, finalize: Callable[[Any], Any] | None = None, *, metered: bool
+    engine: JinjaRenderingEngine, finalize: Callable[[object], object] | None = None, *, metered: bool
 ) -> Environment:
     """Give the environment for templates that become text.
 
     Args:
         engine: Under the secure one, templates can change nothing.
-        finalize: CpuSlots a value into what is printed; where there is one, `{{ column.items }}` is a key, if there is
+        finalize: Turns a value into what is printed; where there is one, `{{ column.items }}` is a key, if there is
             one, and not a method.
         metered: Whether renderings have a budget. What cannot grow needs none, and is rendered faster without.
     """
@@ -64,7 +65,7 @@ def expression_environment() -> Environment:
 
 
 def environment_for(
-    text: str, engine: JinjaRenderingEngine, finalize: Callable[[Any], Any] | None = None
+    text: str, engine: JinjaRenderingEngine, finalize: Callable[[object], object] | None = None
 ) -> Environment:
     """Give the environment that a text needs.
 
@@ -113,8 +114,7 @@ def _called_functions(syntax: nodes.Template, columns: Collection[str]) -> set[s
 
 def _equipped(made: Environment) -> Environment:
     made.filters |= {"jsonpath": jsonpath, "round": _rounded, "random": chosen}
-    tests: Any = made.tests
-    made.tests |= {name: _of_what_is_said(tests[name]) for name in _OF_WHAT_IS_SAID}
+    made.tests |= {name: _of_what_is_said(name) for name in _OF_WHAT_IS_SAID}
     made.tests |= {"even": _is_even, "odd": _is_odd, "divisibleby": _is_divisible}
     # JSON has no number that keeps all digits of a decimal.
     made.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": str}
@@ -126,13 +126,13 @@ def _equipped(made: Environment) -> Environment:
 class _Lookups(SandboxedEnvironment):
     """An environment in which keys are looked up fast, and a text that says a number as that number too."""
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
+    def getattr(self, obj: object, attribute: str) -> object:
         # As Jinja does, without an exception where a dict has no such attribute; most of what is read are keys.
         if type(obj) is dict and attribute not in _OF_DICTS:
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
-    def getitem(self, obj: Any, argument: Any) -> Any:
+    def getitem(self, obj: Any, argument: object) -> object:
         try:
             return obj[argument]
         except (TypeError, LookupError):
@@ -147,7 +147,7 @@ class _Lookups(SandboxedEnvironment):
 class _KeysWin(SandboxedEnvironment):
     """An environment in which `{{ column.items }}` is the key `items` where there is one."""
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
+    def getattr(self, obj: object, attribute: str) -> object:
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
@@ -161,43 +161,50 @@ class _Values(MeteredEnvironment, _Lookups, NativeEnvironment):
     """A sandbox whose templates give Python values instead of text."""
 
     @staticmethod
-    def concat(parts: Any) -> Any:
+    def concat(parts: Iterable[object]) -> Any:
         parts = iter(parts)
         first = list(islice(parts, 2))
-        if len(first) == 1 and (not isinstance(first[0], str) or isinstance(first[0], ScalarText)):
+        if not first:
+            return None
+        if len(first) > 1:
+            text = MeteredEnvironment.concat(map(str, (*first, *parts)))
+        elif isinstance(first[0], str) and not isinstance(first[0], ScalarText):
+            text = first[0]
+        else:
             return first[0]
-        text = first[0] if len(first) == 1 else MeteredEnvironment.concat(map(str, (*first, *parts)))
         if len(text) > _LONGEST_LITERAL:
             return text
         try:
-            return native_concat([text]) if first else None
+            return native_concat([text])
         except RecursionError:
             return text
 
 
-def _of_what_is_said(test: Callable[..., Any]) -> Callable[..., Any]:
+def _of_what_is_said(name: str) -> Callable[..., object]:
+    test: Callable[..., object] = getattr(tests, f"test_{name}")
     return lambda value, *args: test(said(value), *args)
 
 
-def _is_even(value: Any) -> bool:
+def _is_even(value: object) -> bool:
     return bool(_number(value) % 2 == 0)
 
 
-def _is_odd(value: Any) -> bool:
+def _is_odd(value: object) -> bool:
     return bool(_number(value) % 2 == 1)
 
 
-def _is_divisible(value: Any, by: Any) -> bool:
+def _is_divisible(value: object, by: object) -> bool:
     return bool(_number(value) % _number(by) == 0)
 
 
-def _rounded(value: Any, precision: int = 0, method: str = "common") -> Any:
-    if abs(_number(precision)) > MAX_PRECISION:
+def _rounded(value: object, precision: object = 0, method: str = "common") -> object:
+    digits = _number(precision)
+    if abs(digits) > MAX_PRECISION:
         raise LimitExceededError(f"`round` would give more than {MAX_PRECISION} digits")
-    return FILTERS["round"](_number(value), int(said(precision)), method)
+    return FILTERS["round"](_number(value), int(digits), method)
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> Any:
     """Give what is calculated with; a text that says no number would be formatted or repeated instead."""
     value = said(value)
     if isinstance(value, str | bytes | list | tuple):

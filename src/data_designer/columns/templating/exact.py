@@ -47,15 +47,15 @@ class Exact(Decimal):
         return Exact, (str(self),)
 
 
-def _exact(value: Any) -> Any:
+def _exact(value: object) -> object:
     return Exact(value) if isinstance(value, Decimal) else value
 
 
-def _with_floats(name: str) -> Callable[..., Any]:
+def _with_floats(name: str) -> Callable[..., object]:
     plain = getattr(Decimal, name)
     digits = _QUOTIENT if name in _ENDLESS else _DIGITS
 
-    def operate(self: Exact, *others: Any) -> Any:
+    def operate(self: Exact, *others: object) -> object:
         with localcontext(prec=digits):
             return _exact(plain(self, *(Decimal(repr(one)) if isinstance(one, float) else one for one in others)))
 
@@ -79,7 +79,7 @@ def seconds(span: timedelta) -> float | Exact:
     return _seconds(span // _MICROSECOND * 1000 + getattr(span, "nanoseconds", 0))
 
 
-def numpy_seconds(span: "np.timedelta64[Any]") -> float | Exact | str:
+def numpy_seconds(span: "np.timedelta64") -> float | Exact | str:
     """The same of numpy; months and years are of no certain length, and stay text."""
     unit, count = np.datetime_data(span.dtype)
     amount = int(span.astype(np.int64))

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from data_designer.columns.templating.costs import LimitExceededError
 
-_Step = Callable[[Any], Iterator[Any]]
+_Step = Callable[[object], Iterator[object]]
 
 MAX_MATCHES: Final = 500_000
 """What a path may match over all its steps: a few of them can match a thing more often than it is there."""
@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 _KEY = re.compile(r"-?\d+|'[^']*'|\"[^\"]*\"")
 
 
-def jsonpath(value: Any, path: str) -> list[Any]:
+def jsonpath(value: object, path: str) -> list[object]:
     """List everything in `value` that the path matches.
 
     Raises:
@@ -79,7 +79,7 @@ class _Keys:
     def __init__(self, keys: tuple[str | int, ...]) -> None:
         self._keys = keys
 
-    def __call__(self, value: Any) -> Iterator[Any]:
+    def __call__(self, value: object) -> Iterator[object]:
         for key in self._keys:
             match value, key:
                 case dict(), _ if key in value:
@@ -94,12 +94,12 @@ class _Slice:
     def __init__(self, part: slice) -> None:
         self._part = part
 
-    def __call__(self, value: Any) -> Iterator[Any]:
+    def __call__(self, value: object) -> Iterator[object]:
         if isinstance(value, list):
             yield from value[self._part]
 
 
-def _children(value: Any) -> Iterator[Any]:
+def _children(value: object) -> Iterator[object]:
     match value:
         case dict():
             yield from value.values()
@@ -107,7 +107,7 @@ def _children(value: Any) -> Iterator[Any]:
             yield from value
 
 
-def _descend(value: Any) -> Iterator[Any]:
+def _descend(value: object) -> Iterator[object]:
     """Yield the value itself and everything below it, parents first."""
     yield value
     for child in _children(value):

@@ -30,13 +30,22 @@ from data_designer.columns.templating.costs import (
     read_all,
     size,
 )
+from data_designer.columns.templating.growth import grows
 
 MAX_CALLS: Final = 50
 """Calls of macros, blocks and recursive loops inside each other."""
 _EACH, _SEEN, _STEP = "each item", "each value", "each step"
 """Filters that only the rewritten syntax applies: their names cannot be written in a template."""
 _NUMBERS = frozenset({int, float})
+_FLAT = frozenset({int, float, bool})
 _SMALL = 1 << 63
+_COMPARING = frozenset(
+    {
+        *("in", "eq", "==", "equalto", "ne", "!=", "lower", "upper"),
+        *("lt", "<", "lessthan", "le", "<=", "gt", ">", "greaterthan", "ge", ">="),
+    }
+)
+"""Tests that look at all of a value."""
 
 
 class Meter:
@@ -61,7 +70,7 @@ class Meter:
                 f"(a character is 1 unit, an item or a step {ITEM})"
             )
 
-    def counted(self, items: Iterable[Any], cost: int) -> Iterator[Any]:
+    def counted(self, items: Iterable[object], cost: int) -> Iterator[object]:
         """Give items on, each for its price."""
         for item in items:
             self.charge(cost, "for")
@@ -71,7 +80,7 @@ class Meter:
 class _Context(Context):
     """What a template is rendered in, with its meter."""
 
-    def derived(self, locals: dict[str, Any] | None = None) -> Context:  # noqa: A002 - Jinja's name
+    def derived(self, locals: dict[str, object] | None = None) -> Context:  # noqa: A002 - Jinja's name
         context = super().derived(locals)
         context.__dict__["meter"] = _meter(self)
         return context
@@ -83,27 +92,25 @@ class MeteredEnvironment(SandboxedEnvironment):
     context_class = _Context
     intercepted_binops = frozenset(SandboxedEnvironment.default_binop_table)
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.globals["namespace"] = _Namespace
-
     def meter_all(self) -> None:
         """Meter the filters and tests; to be called when all of them are there."""
+        self.globals["namespace"] = _Namespace
         filters: Any = self.filters
         for name, function in list(filters.items()):
-            self.filters[name] = _metered(name, function, FILTERS.get(name, read_all))
+            filters[name] = _metered(name, function, FILTERS.get(name, read_all))
         tests: Any = self.tests
         for name in _COMPARING & tests.keys():
-            self.tests[name] = _metered(name, tests[name], read_all)
-        self.filters |= {_EACH: _each, _SEEN: _seen, _STEP: _step}
+            tests[name] = _metered(name, tests[name], read_all)
+        filters |= {_EACH: _each, _SEEN: _seen, _STEP: _step}
 
-    def compile(self, source: Any, *args: Any, **options: Any) -> Any:
-        """Compile a text or syntax with what counts in it."""
-        syntax = self.parse(source) if isinstance(source, str) else source
-        if growth := grows(syntax):
-            syntax = (_Steps() if growth == "steps" else _Everything()).visit(syntax)
-            syntax.set_environment(self)
-        return super().compile(syntax, *args, **options)
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        """Write the program of a template, with what counts in it."""
+        if growth := grows(source):
+            source = (_Steps() if growth == "steps" else _Everything()).visit(source)
+            source.set_environment(self)
+        return super()._generate(source, name, filename, defer_init)
 
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
@@ -117,7 +124,7 @@ class MeteredEnvironment(SandboxedEnvironment):
             add(part)
         return "".join(joined)
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> object:
         """Carry out an operator whose result is not too large."""
         numbers = type(left) in _NUMBERS and type(right) in _NUMBERS
         # Nothing of theirs is large, and loops are charged for their steps.
@@ -125,7 +132,7 @@ class MeteredEnvironment(SandboxedEnvironment):
             _meter(context).charge(CALL + OPERATORS[operator](left, right), operator)
         return self.binop_table[operator](left, right)
 
-    def call(__self, __context: Context, __obj: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - Jinja's form
+    def call(__self, __context: Context, __obj: object, /, *args: object, **kwargs: object) -> object:  # noqa: N805 - Jinja's form
         """Call a method or macro whose result is not too large."""
         meter = _meter(__context)
         if not _LASTING.issuperset(map(type, args)):
@@ -147,109 +154,6 @@ class _Namespace(Namespace):
 
     def __repr__(self) -> str:
         return "<Namespace>"
-
-
-# --- which templates need it ---------------------------------------------------------------------------------------
-
-_EVEN = frozenset(
-    {
-        *("abs", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "forceescape"),
-        *("int", "last", "length", "lower", "max", "min", "random", "reverse", "round", "safe"),
-        *("string", "title", "trim", "truncate", "upper", "urlencode"),
-    }
-)
-"""Filters whose results are no larger than some times their input."""
-_READING = frozenset(
-    {
-        *("capitalize", "count", "endswith", "find", "format", "get", "index", "items", "join", "keys", "lower"),
-        *("lstrip", "replace", "rstrip", "split", "splitlines", "startswith", "strip", "title", "upper", "values"),
-    }
-)
-"""Methods that change nothing."""
-_COMPARING = frozenset(
-    {
-        *("in", "eq", "==", "equalto", "ne", "!=", "lower", "upper"),
-        *("lt", "<", "lessthan", "le", "<=", "gt", ">", "greaterthan", "ge", ">="),
-    }
-)
-"""Tests that look at all of a value."""
-_CHEAP = frozenset(
-    {
-        *("boolean", "callable", "defined", "even", "divisibleby", "eq", "equalto", "false", "filter", "float"),
-        *("ge", "gt", "integer", "iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd"),
-        *("sameas", "sequence", "string", "test", "true", "undefined", "upper", "==", "!=", ">", ">=", "<", "<="),
-    }
-)
-"""Tests that take no longer than reading a value once."""
-
-
-def grows(syntax: nodes.Template) -> str:
-    """Tell how what a template makes may grow.
-
-    Returns:
-        "" where it is no more than some times the template's own length and what it names; "steps" where counting the
-        steps of loops, and what operators, filters and methods do, is enough; else "all".
-    """
-    return _largest(_growth(node, chained=0) for node in syntax.body)
-
-
-def _largest(kinds: Iterable[str]) -> str:
-    found = set(kinds)
-    return "all" if "all" in found else "steps" if "steps" in found else ""
-
-
-def _growth(node: nodes.Node, *, chained: int) -> str:
-    match node:
-        case nodes.TemplateData() | nodes.Const() | nodes.Name(ctx="load"):
-            inner: Iterable[nodes.Node] = ()
-        case nodes.Filter() if chained < 2 and _is_even(node):
-            chained += 1
-            inner = node.iter_child_nodes()
-        case nodes.Operand(expr=nodes.List() | nodes.Tuple() as several):
-            inner = several.items
-        case nodes.BinExpr(operator="+" | "-" | "/" | "//") | nodes.Concat() | nodes.Slice():
-            inner = node.iter_child_nodes()
-        case nodes.Compare() | nodes.Operand() | nodes.Getitem() | nodes.Keyword():
-            inner = node.iter_child_nodes()
-        case nodes.Test(name=name) if name in _CHEAP:
-            inner = node.iter_child_nodes()
-        case _ if isinstance(node, _PARTS):
-            inner = node.iter_child_nodes()
-        case _:
-            return "steps" if _is_counted(node) else "all"
-    return _largest(_growth(child, chained=chained) for child in inner)
-
-
-def _is_even(node: nodes.Filter) -> bool:
-    plain = node.name in {"default", "d"} or all(isinstance(arg, nodes.Const) for arg in node.args)
-    return node.name in _EVEN and node.node is not None and plain and not node.kwargs
-
-
-_PARTS = (nodes.Output, nodes.If, nodes.CondExpr, nodes.Getattr, nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Pos)
-"""What has no more to it than its parts."""
-
-
-def _is_counted(node: nodes.Node) -> bool:
-    """Tell whether all that takes time or memory in a part is a step, an operator, a filter or a method."""
-    match node:
-        case nodes.TemplateData() | nodes.Const() | nodes.Name(ctx="load"):
-            return True
-        case nodes.Compare(ops=[nodes.Operand(op="eq" | "ne" | "lt" | "gt" | "lteq" | "gteq", expr=nodes.Const())]):
-            return _is_counted(node.expr)
-        case nodes.Test(name=name) if name in _CHEAP:
-            return all(map(_is_counted, node.iter_child_nodes()))
-        case nodes.For(recursive=False):
-            return all(map(_is_counted, node.iter_child_nodes(exclude=("target",))))
-        case nodes.Call(node=nodes.Getattr(attr=name)) if name in _READING:
-            return all(map(_is_counted, node.iter_child_nodes()))
-        case nodes.Filter() if node.node is not None:
-            return all(map(_is_counted, node.iter_child_nodes()))
-        case nodes.Getitem(arg=nodes.Const() | nodes.Name()):
-            return _is_counted(node.node)
-        case _ if isinstance(node, (*_PARTS, nodes.BinExpr, nodes.Keyword)):
-            return all(map(_is_counted, node.iter_child_nodes()))
-        case _:
-            return False
 
 
 # --- rewriting: what counts is put into the syntax -----------------------------------------------------------------
@@ -331,11 +235,11 @@ class _Everything(_Steps):
         node.body.insert(0, _charge(cost, node.lineno))
 
 
-def _filtered(node: Any, name: str, *args: int) -> nodes.Expr:
+def _filtered(node: nodes.Expr, name: str, *args: int) -> nodes.Expr:
     return node if isinstance(node, nodes.Const) else _applied(node, name, *args)
 
 
-def _applied(node: Any, name: str, *args: int) -> nodes.Filter:
+def _applied(node: nodes.Node, name: str, *args: int) -> nodes.Filter:
     return nodes.Filter(node, name, [nodes.Const(arg) for arg in args], [], None, None, lineno=node.lineno)
 
 
@@ -348,7 +252,7 @@ def _steps(body: Iterable[nodes.Node]) -> int:
 
 
 @pass_context
-def _each(context: Context, items: Any, cost: int) -> Any:
+def _each(context: Context, items: Iterable[object], cost: int) -> Iterable[object]:
     meter = _meter(context)
     if isinstance(items, CONTAINERS) or isinstance(items, str):  # noqa: SIM101 - mypy does not follow one tuple
         meter.charge(len(items) * cost, "for")
@@ -357,13 +261,12 @@ def _each(context: Context, items: Any, cost: int) -> Any:
 
 
 @pass_context
-def _seen(context: Context, value: Any, read: int = 0) -> Any:
+def _seen(context: Context, value: object, read: int = 0) -> object:
     """Charge for a value that is printed, joined or cut, or that is only read or held."""
     shift = READ if read else 0
-    kind = type(value)
-    if kind is str:
+    if type(value) is str:
         cost = ITEM + (len(value) >> shift)
-    elif kind is int or kind is float or kind is bool:
+    elif type(value) in _FLAT:
         cost = ITEM
     else:
         cost = size(value, shift)
@@ -388,12 +291,12 @@ def _meter(context: Context) -> Meter:
     return meter
 
 
-def _metered(name: str, function: Callable[..., Any], estimate: Estimate) -> Callable[..., Any]:
+def _metered(name: str, function: Callable[..., object], estimate: Estimate) -> Callable[..., object]:
     passed = getattr(function, "jinja_pass_arg", None)
     first = _FIRST[passed.name] if passed else _nothing
 
     @pass_context
-    def metered(context: Context, value: Any, *args: Any, **options: Any) -> Any:
+    def metered(context: Context, value: object, *args: object, **options: object) -> object:
         meter = _meter(context)
         value = _listed(meter, value)
         meter.charge(CALL + estimate(value, args, options), name)
@@ -416,12 +319,11 @@ _FIRST: Mapping[str, Callable[[Context], Arguments]] = {
 """What a filter gets before its value, by what it says of itself."""
 
 
-def _listed(meter: Meter, value: Any) -> Any:
+def _listed(meter: Meter, value: object) -> object:
     """Give what can be looked at only once as a list, so that it can be measured."""
-    if type(value) in _LASTING:
+    if type(value) in _LASTING or not isinstance(value, Iterator) or isinstance(value, LoopContext):
         return value
-    once = isinstance(value, Iterator) and not isinstance(value, LoopContext)
-    return list(meter.counted(value, ITEM)) if once else value
+    return list(meter.counted(value, ITEM))
 
 
 _LASTING = frozenset({str, int, float, list, dict})

@@ -4,7 +4,7 @@ import json
 import operator
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, TypeGuard
 
 NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 WORDS: Final = frozenset({"true", "false", "null", "NaN", "Infinity", "-Infinity"})
@@ -31,86 +31,23 @@ class ScalarText(str):
 
     __hash__ = str.__hash__
 
-    def __lt__(self, other: Any) -> bool:
-        return _ordered(operator.lt, self, other)
-
-    def __le__(self, other: Any) -> bool:
-        return _ordered(operator.le, self, other)
-
-    def __gt__(self, other: Any) -> bool:
-        return _ordered(operator.gt, self, other)
-
-    def __ge__(self, other: Any) -> bool:
-        return _ordered(operator.ge, self, other)
-
-    def __add__(self, other: Any) -> Any:
-        return str.__add__(self, other) if _is_plain(other) else said(self) + said(other)
-
-    def __radd__(self, other: Any) -> Any:
-        return str.__add__(other, self) if _is_plain(other) else other + said(self)
-
-    def __sub__(self, other: Any) -> Any:
-        return said(self) - said(other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return other - said(self)
-
-    def __mul__(self, other: Any) -> Any:
-        return said(self) * said(other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return other * said(self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return said(self) / said(other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return other / said(self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return said(self) // said(other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return other // said(self)
-
-    def __mod__(self, other: Any) -> Any:
-        return said(self) % said(other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return str.__mod__(other, self) if _is_plain(other) else other % said(self)
-
-    def __pow__(self, other: Any) -> Any:
-        return said(self) ** said(other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return other ** said(self)
-
-    def __neg__(self) -> Any:
-        return -said(self)
-
-    def __pos__(self) -> Any:
-        return +said(self)
-
-    def __abs__(self) -> Any:
-        return abs(said(self))
-
-    def __round__(self, digits: int | None = None) -> Any:
-        return round(said(self), digits)
+    def __round__(self, digits: int | None = None) -> object:
+        return round(json.loads(self), digits)
 
     def __int__(self) -> int:
-        return int(said(self))
+        return int(json.loads(self))
 
     def __float__(self) -> float:
-        return float(said(self))
+        return float(json.loads(self))
 
     def __index__(self) -> int:
-        return operator.index(said(self))
+        return operator.index(json.loads(self))
 
     def __bool__(self) -> bool:
-        return bool(said(self))
+        return bool(json.loads(self))
 
     def __format__(self, spec: str) -> str:
-        return str.__format__(self, spec) if _TEXT_FORMAT.fullmatch(spec) else format(said(self), spec)
+        return str.__format__(self, spec) if _TEXT_FORMAT.fullmatch(spec) else format(json.loads(self), spec)
 
     def lower(self) -> str:
         """Give the text in lower case, still one that calculates: sorting and searching extremes look at it."""
@@ -118,17 +55,60 @@ class ScalarText(str):
         return ScalarText(text) if NUMBER.fullmatch(text.strip()) else text
 
 
-def said(value: Any) -> Any:
+def said(value: object) -> object:
     """Give what a text says, and everything else as it is."""
     return json.loads(value) if isinstance(value, ScalarText) else value
 
 
-def _is_plain(value: Any) -> bool:
+# --- operators ---------------------------------------------------------------------------------------------
+
+_OfTexts = Callable[[str, str], str]
+"""What an operator is where the other is a text that says nothing; None where such a text calculates too."""
+_Operator = Callable[[ScalarText, object], object]
+
+
+def _is_plain(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and not isinstance(value, ScalarText)
 
 
-def _ordered(compare: Callable[[Any, Any], bool], one: ScalarText, other: Any) -> bool:
+def _forth(operate: Callable[[object, object], object], of_texts: _OfTexts | None) -> _Operator:
+    def method(text: ScalarText, other: object) -> object:
+        if of_texts is not None and _is_plain(other):
+            return of_texts(text, other)
+        return operate(json.loads(text), said(other))
+
+    return method
+
+
+def _back(operate: Callable[[object, object], object], of_texts: _OfTexts | None) -> _Operator:
+    def method(text: ScalarText, other: object) -> object:
+        if of_texts is not None and _is_plain(other):
+            return of_texts(other, text)
+        return operate(other, json.loads(text))
+
+    return method
+
+
+def _alone(operate: Callable[[object], object]) -> Callable[[ScalarText], object]:
+    return lambda text: operate(json.loads(text))
+
+
+def _ordering(compare: Callable[[object, object], bool]) -> _Operator:
     """Compare as numbers, unless one of them is a text that says no number."""
-    left, right = said(one), said(other)
-    texts = isinstance(other, str) and not (isinstance(left, int | float) and isinstance(right, int | float))
-    return compare(str(one), str(other)) if texts else compare(left, right)
+
+    def method(text: ScalarText, other: object) -> bool:
+        left, right = json.loads(text), said(other)
+        texts = isinstance(other, str) and not (isinstance(left, int | float) and isinstance(right, int | float))
+        return compare(str(text), str(other)) if texts else compare(left, right)
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    _operate = getattr(operator, _name)
+    setattr(ScalarText, f"__{_name}__", _forth(_operate, str.__add__ if _name == "add" else None))
+    setattr(ScalarText, f"__r{_name}__", _back(_operate, {"add": str.__add__, "mod": str.__mod__}.get(_name)))
+for _name in ("neg", "pos", "abs"):
+    setattr(ScalarText, f"__{_name}__", _alone(getattr(operator, _name)))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(ScalarText, f"__{_name}__", _ordering(getattr(operator, _name)))

@@ -7,9 +7,8 @@ then is drawn from that record's own stream.
 import random
 import threading
 from collections.abc import Sequence
-from typing import Any
 
-from jinja2 import Undefined, pass_environment
+from jinja2 import pass_environment
 from jinja2.environment import Environment
 
 
@@ -35,7 +34,7 @@ def draw_for(stream: int, record: int) -> None:
 
 
 @pass_environment
-def chosen(environment: Environment, items: Sequence[Any]) -> "Any | Undefined":
+def chosen(environment: Environment, items: Sequence[object]) -> object:
     """One of some items: the filter `random`."""
     if _drawing.stream is None:
         stream, record = _drawing.of

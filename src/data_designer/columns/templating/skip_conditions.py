@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from data_designer.columns.templating.decoding import decoded
 from data_designer.columns.templating.environments import compiled, condition_environment
@@ -35,7 +34,7 @@ class SkipCondition:
         self._condition = None if step.skip is None else _Condition(step.skip.when)
         self._name = step.name
         value = None if step.skip is None else step.skip.value
-        self.values: tuple[Any, ...] = (value, *(None for _ in step.makes[1:]))
+        self.values: tuple[object, ...] = (value, *(None for _ in step.makes[1:]))
         self.failures = 0
 
     def decide(self, record: Record, skipped: Collection[str]) -> bool:
@@ -50,7 +49,7 @@ class SkipCondition:
         return self._condition is not None and self._holds(self._condition, record)
 
     def decisions(
-        self, columns: Mapping[str, Sequence[Any]], skipped: Sequence[Collection[str] | None], places: Iterable[int]
+        self, columns: Mapping[str, Sequence[object]], skipped: Sequence[Collection[str] | None], places: Iterable[int]
     ) -> Iterator[bool]:
         """Tell for each of some rows whether to skip its cell.
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment, Undefined, UndefinedError, nodes
 from jinja2 import Template as Compiled
@@ -96,7 +96,9 @@ class Template:
         """
         return self._nonempty(self._seen(record))
 
-    def render_rows(self, columns: Mapping[str, Sequence[Any]], rows: int) -> Iterator[str | PromptTemplateRenderError]:
+    def render_rows(
+        self, columns: Mapping[str, Sequence[object]], rows: int
+    ) -> Iterator[str | PromptTemplateRenderError]:
         """Render for each of some rows: what `render` returns for its record, or raises."""
         names = [name for name in self.names if name in columns]
         seen = [map(self._decoders[name], columns[name]) for name in names]
@@ -114,20 +116,20 @@ class Template:
         """
         return self._text(self._seen(record))
 
-    def _seen(self, record: Record) -> dict[str, Any]:
+    def _seen(self, record: Record) -> dict[str, object]:
         return {name: decode(record[name]) for name, decode in self._decoders.items() if name in record}
 
-    def _nonempty(self, values: dict[str, Any]) -> str:
+    def _nonempty(self, values: dict[str, object]) -> str:
         text = self._text(values)
         if self._secure and not text.strip():
             why = _culprit(self._paths, values) or "none of its conditions holds for this record"
             raise PromptTemplateRenderError(f"the template renders to empty text: {why}")
         return text
 
-    def _text(self, values: dict[str, Any]) -> str:
+    def _text(self, values: dict[str, object]) -> str:
         return self._rendered(values) if self._constant is None else self._constant
 
-    def _rendered(self, values: dict[str, Any]) -> str:
+    def _rendered(self, values: dict[str, object]) -> str:
         try:
             text = self._render(values)
         except UndefinedError as error:
@@ -266,7 +268,7 @@ def _is_constant(syntax: nodes.Template) -> bool:
 
 def _joined(
     syntax: nodes.Template, names: Sequence[str], environment: Environment
-) -> Callable[[dict[str, Any]], str] | None:
+) -> Callable[[dict[str, object]], str] | None:
     """Give a way to render a template that only sets values between texts; None where Jinja has to do it.
 
     Jinja prints a value as `str` does, and one that is not there as nothing.
@@ -288,7 +290,7 @@ def _joined(
     return lambda values: pattern % (values if len(values) == len(nothing) else nothing | values)
 
 
-def _decoder(name: str, paths: Collection[Path]) -> Callable[[Any], Any]:
+def _decoder(name: str, paths: Collection[Path]) -> Callable[[object], object]:
     """Give a way to decode a column, or only those keys of it that are read."""
     keys = [path[1] if len(path) > 1 else None for path in paths if path[0] == name]
     fields = frozenset(key for key in keys if isinstance(key, str) and not hasattr(dict, key))
@@ -320,25 +322,35 @@ def _path(node: nodes.Node) -> Path | None:
             return None
 
 
-def _culprit(paths: Collection[Path], values: Mapping[str, Any]) -> str | None:
+def _culprit(paths: Collection[Path], values: Mapping[str, object]) -> str | None:
     """Name the first thing that a template reads and that is not there, null or empty."""
     for path in paths:
-        value: Any = values
+        value: object = values
         for depth, key in enumerate(path):
             try:
-                value = value[key]
-            except (LookupError, TypeError):
+                value = _inner(value, key)
+            except LookupError:
                 return f"`{_dotted(path[: depth + 1])}` is missing in this record"
         if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
             return f"`{_dotted(path)}` is {'null' if value is None else 'empty'} in this record"
     return None
 
 
+def _inner(value: object, key: str | int) -> object:
+    match value, key:
+        case Mapping(), _:
+            return value[key]
+        case Sequence(), int():
+            return value[key]
+        case _:
+            raise LookupError(key)
+
+
 def _dotted(path: Path) -> str:
     return ".".join(str(key) for key in path)
 
 
-def _json_text(value: Any) -> Any:
+def _json_text(value: object) -> object:
     match value:
         case str() | Undefined():
             return value

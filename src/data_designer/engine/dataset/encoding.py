@@ -9,13 +9,13 @@ is what is stored. See decision 0025 for the whole table.
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,11 @@ import numpy as np
 import orjson
 
 from data_designer.columns.frames import cells
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+    from _typeshed import SupportsRichComparison
 
 MAX_LEVELS: Final = 200
 """Lists and dicts inside one another; templates and readers of JSON walk them by recursion."""
@@ -40,7 +45,7 @@ class UnstorableValueError(ValueError):
     """A value of a kind that no cell holds."""
 
 
-def kept(value: Any) -> Any:
+def kept(value: object) -> object:
     """A value from outside as a cell holds it; most are kept as they are.
 
     Arrays, tuples and sets become lists, enumerations what they stand for,
@@ -50,12 +55,11 @@ def kept(value: Any) -> Any:
         UnstorableValueError: it is of another kind, too deep, too large, an integer of more than 4,300 digits, or text
             that no UTF-8 holds. (What comes from an endpoint is mended before: see `lenient_json`.)
     """
-    kind = type(value)
-    if kind is str:
+    if type(value) is str:
         return value if value.isascii() else _encodable(value)
-    if kind in _PLAIN:
+    if type(value) in _PLAIN:
         return value
-    if kind is int:
+    if type(value) is int:
         return _bounded(value)
     return _Keeping().keep(value, 0)
 
@@ -85,7 +89,7 @@ class _Keeping:
     def __init__(self) -> None:
         self._left = MAX_ITEMS
 
-    def keep(self, value: Any, level: int) -> Any:
+    def keep(self, value: object, level: int) -> object:
         """A part of the value, inside so many lists and dicts."""
         match value:
             case None | bool():
@@ -105,7 +109,7 @@ class _Keeping:
             case _:
                 return self._other(value, level)
 
-    def _other(self, value: Any, level: int) -> Any:
+    def _other(self, value: object, level: int) -> object:
         match value:
             case set() | frozenset():
                 return self._list(_ordered(value), level)
@@ -117,16 +121,16 @@ class _Keeping:
                 return str(value)
             case _ if is_dataclass(value) and not isinstance(value, type):
                 return self._dict({one.name: getattr(value, one.name) for one in fields(value)}, level)
-            case _ if callable(getattr(type(value), "model_dump", None)):
-                return self.keep(value.model_dump(), level)
+            case _ if callable(dump := getattr(type(value), "model_dump", None)):
+                return self.keep(dump(value), level)
             case _:
                 return _moment_or_number(value)
 
-    def _list(self, items: list[Any], level: int) -> list[Any]:
+    def _list(self, items: list[object], level: int) -> list[object]:
         self._enter(len(items), level)
         return [self.keep(item, level + 1) for item in items]
 
-    def _dict(self, value: Mapping[Any, Any], level: int) -> dict[str, Any]:
+    def _dict(self, value: Mapping[object, object], level: int) -> dict[str, object]:
         self._enter(len(value), level)
         made = {_key(key): self.keep(item, level + 1) for key, item in value.items()}
         if len(made) != len(value):
@@ -147,15 +151,15 @@ def _bounded(value: int) -> int:
     return value
 
 
-def _ordered(items: "set[Any] | frozenset[Any]") -> list[Any]:
+def _ordered(items: "Collection[SupportsRichComparison]") -> list[object]:
     """The same order in every process, where the items have one."""
     try:
-        return sorted(items)
+        return [*sorted(items)]
     except TypeError:
-        return sorted(items, key=repr)
+        return [*sorted(items, key=repr)]
 
 
-def _of_numpy(value: "np.ndarray[Any, Any] | np.generic") -> Any:
+def _of_numpy(value: "npt.NDArray[np.generic] | np.generic") -> object:
     if value.dtype.kind == "M":
         value = value.astype("datetime64[us]")
     elif value.dtype.kind == "m":
@@ -163,7 +167,7 @@ def _of_numpy(value: "np.ndarray[Any, Any] | np.generic") -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value.item()
 
 
-def _moment_or_number(value: Any) -> Any:
+def _moment_or_number(value: object) -> object:
     match value:
         case _ if type(value).__name__ in ("NAType", "NaTType"):
             return None
@@ -178,7 +182,7 @@ def _moment_or_number(value: Any) -> Any:
             return value
         case Decimal() if value.is_finite():
             return value
-        case _ if type(value).__name__ == "Series" and type(value).__module__.startswith("pandas"):
+        case _ if _is_series(value):
             return kept(cells(value))
         case _:
             raise UnstorableValueError(
@@ -186,7 +190,11 @@ def _moment_or_number(value: Any) -> Any:
             )
 
 
-def _key(key: Any) -> str:
+def _is_series(value: object) -> "TypeGuard[pd.Series]":
+    return type(value).__name__ == "Series" and type(value).__module__.startswith("pandas")
+
+
+def _key(key: object) -> str:
     match key:
         case Enum():
             return _key(key.value)
@@ -203,12 +211,12 @@ def _key(key: Any) -> str:
 # --- as JSON text ----------------------------------------------------------------------------------------
 
 
-def encode_json(value: Any) -> str | None:
+def encode_json(value: object) -> str | None:
     """A cell as JSON text; None stays None. See `json_text`."""
     return None if value is None else json_text(value)
 
 
-def json_text(value: Any) -> str:
+def json_text(value: object) -> str:
     """A value as JSON text.
 
     Integers of any size, NaN and Infinity are written as Python writes them. What JSON lacks is text: moments in ISO
@@ -224,7 +232,7 @@ def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=as_text, separators=(",", ":"))
 
 
-def decode_json(text: str | None) -> Any:
+def decode_json(text: str | None) -> object:
     """Undo `encode_json`. Raises ValueError where it is no JSON."""
     if text is None:
         return None
@@ -242,25 +250,25 @@ _TAG: Final = "$"
 """Begins the one key of a dict that stands for what JSON lacks; a user's dict with such a key is wrapped in one."""
 
 
-def packed(value: Any) -> Any:
+def packed(value: object) -> object:
     """A cell as what JSON text holds exactly, moments, decimals and bytes included; see `unpacked`."""
-    kind = type(value)
-    if kind is dict:
+    if type(value) is dict:
         inner = {key: packed(item) for key, item in value.items()}
         return {f"{_TAG}dict": inner} if any(key.startswith(_TAG) for key in value) else inner
-    if kind is list:
+    if type(value) is list:
         return [packed(item) for item in value]
+    kind = type(value)
     if kind not in _TEXTS:
         return value
-    if kind is timedelta:
+    if isinstance(value, timedelta):
         return {f"{_TAG}timedelta": [value.days, value.seconds, value.microseconds]}
     zone = getattr(getattr(value, "tzinfo", None), "key", None)
-    text = _TEXTS[kind](value)
+    text = as_text(value)
     return {f"{_TAG}{kind.__name__}": text if zone is None else [text, zone]}
 
 
-def unpacked(value: Any) -> Any:
-    """Undo `packed`. Raises ValueError, TypeError or KeyError where it was not made by it."""
+def unpacked(value: object) -> object:
+    """Undo `packed`. Raises ValueError, KeyError or ArithmeticError where it was not made by it."""
     if isinstance(value, list):
         return [unpacked(item) for item in value]
     if not isinstance(value, dict):
@@ -268,34 +276,37 @@ def unpacked(value: Any) -> Any:
     [key, content] = next(iter(value.items())) if len(value) == 1 else ("", None)
     if not key.startswith(_TAG):
         return {key: unpacked(item) for key, item in value.items()}
-    return _READ[key.removeprefix(_TAG)](content)
+    kind = key.removeprefix(_TAG)
+    if isinstance(content, str):
+        return _READ[kind](content)
+    match kind, content:
+        case "dict", dict():
+            return {key: unpacked(item) for key, item in content.items()}
+        case "timedelta", [int(days), int(seconds), int(microseconds)]:
+            return timedelta(days, seconds, microseconds)
+        case "datetime", [str(moment), str(zone)]:
+            return datetime.fromisoformat(moment).astimezone(ZoneInfo(zone))
+        case _:
+            raise ValueError(f"{key} is of no kind that is packed")
 
 
-def _moment(content: Any) -> datetime:
-    text, zone = content if isinstance(content, list) else (content, None)
-    moment = datetime.fromisoformat(text)
-    return moment if zone is None else moment.astimezone(ZoneInfo(zone))
-
-
-_READ: Mapping[str, Callable[[Any], Any]] = {
-    "dict": lambda content: {key: unpacked(item) for key, item in content.items()},
+_READ: Mapping[str, Callable[[str], object]] = {
     "bytes": base64.b64decode,
     "Decimal": Decimal,
-    "datetime": _moment,
+    "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
     "time": time.fromisoformat,
-    "timedelta": lambda content: timedelta(*content),
 }
 
 
-def is_same(one: Any, other: Any) -> bool:
+def is_same(one: object, other: object) -> bool:
     """Whether two cells are equal and of one kind at every depth: true is not 1, and 1 is not 1.0."""
     if type(one) is not type(other):
         return False
     match one:
-        case dict():
+        case dict() if isinstance(other, dict):
             return list(one) == list(other) and all(is_same(one[key], other[key]) for key in one)
-        case list():
+        case list() if isinstance(other, list):
             return len(one) == len(other) and all(map(is_same, one, other))
         case float():
             return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is no other than itself here
@@ -303,7 +314,7 @@ def is_same(one: Any, other: Any) -> bool:
             return bool(one == other)
 
 
-def lacks_json(value: Any) -> bool:
+def lacks_json(value: object) -> bool:
     """Whether JSON text says something else than a cell that is kept: a moment, a decimal, bytes."""
     match value:
         case dict():
@@ -314,17 +325,14 @@ def lacks_json(value: Any) -> bool:
             return type(value) in _TEXTS
 
 
-_TEXTS: Mapping[type, Callable[[Any], str]] = {
-    bytes: lambda value: base64.b64encode(value).decode(),
-    Decimal: str,
-    datetime: datetime.isoformat,
-    date: date.isoformat,
-    time: time.isoformat,
-    timedelta: str,
-}
+_TEXTS: Final = frozenset({bytes, Decimal, datetime, date, time, timedelta})
+"""Kinds of cells that are text in JSON."""
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """What JSON has no form for; a value that was never a cell, such as one of a seed row, becomes its text."""
-    write = _TEXTS.get(type(value))
-    return str(value) if write is None else write(value)
+    if type(value) is bytes:
+        return base64.b64encode(value).decode()
+    if type(value) is datetime or type(value) is date or type(value) is time:
+        return value.isoformat()
+    return str(value)

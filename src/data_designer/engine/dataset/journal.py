@@ -232,10 +232,11 @@ def _entry(line: bytes) -> tuple[str, int, int, str, Any] | None:
     try:
         if int(line[:8], 16) != zlib.crc32(line[9:]):
             return None
-        fingerprint, record, ordinal, digest, said = decode_json(line[9:].decode())
-        if not _is_usable(ordinal, said):
-            return None
-        return fingerprint, record, ordinal, digest, unpacked(said) if ordinal == _RESULT else said
+        match decode_json(line[9:].decode()):
+            case [str(fingerprint), int(record), int(ordinal), str(digest), said] if _is_usable(ordinal, said):
+                return fingerprint, record, ordinal, digest, unpacked(said) if ordinal == _RESULT else said
+            case _:
+                return None
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
         return None
 

@@ -1,8 +1,8 @@
 """The Arrow types of a dataset's columns: by declaration where it fixes them, else by their values.
 
 What no declaration fixes (objects of the user's functions, free-form maps, members that may be absent) gets the type
-that its values have so far, and JSON text where they have none in common; see `engine.arrow_types`. Files that came out
-with different types read as one once `engine.promotion` has widened them.
+that its values have so far, and JSON text where they have none in common; see `columns.arrow_types`. Files that came
+out with different types read as one once `engine.dataset.promotion` has widened them.
 """
 
 import logging
@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from data_designer.columns.seeds.arrow_types import stored_type
+from data_designer.columns.arrow_types import Type, field_of, fits, inferred, type_of, unified
 from data_designer.columns.structured.pruning import decimal_places
-from data_designer.engine.dataset.arrow_types import Type, array_of, field_of, fits, inferred, unified
+from data_designer.engine.dataset.arrow_types import array_of
 from data_designer.engine.dataset.encoding import lacks_json
 from data_designer.plan.model import SAMPLERS, SEED, Plan, Step
 
@@ -64,7 +64,7 @@ def declared_types(plan: Plan, seed_schema: "pa.Schema | None" = None) -> dict[s
     for step in plan.steps:
         found.update((name, pa.string()) for name in step.makes if name.endswith("__reasoning_content"))
     if seed_schema is not None:
-        found.update({field.name: stored_type(field) for field in seed_schema})
+        found.update({field.name: type_of(field) for field in seed_schema})
     return {name: arrow for name, arrow in found.items() if arrow is not None}
 
 

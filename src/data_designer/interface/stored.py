@@ -68,7 +68,7 @@ class StoredDataset:
                 return True
         return False
 
-    def _declared(self) -> JsonValue:
+    def _declared(self) -> dict[str, JsonValue]:
         try:
             text = Store.at(self.path).declaration(self.metadata.builder_config_sha256)
         except OSError as error:
@@ -76,7 +76,7 @@ class StoredDataset:
             raise ArtifactStorageError(f"{path} cannot be read: {error}; restore it from a copy") from error
         except DamagedError as error:
             raise ArtifactStorageError(str(error)) from error
-        declared: JsonValue = json.loads(text)
+        declared: dict[str, JsonValue] = json.loads(text)
         return declared
 
     def builder(self) -> DataDesignerConfigBuilder:

@@ -19,7 +19,7 @@ from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
 from data_designer.plan.constraints import constraint
-from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
+from data_designer.values import REFUSED, ChatRequest, ChatResponse, Drop, Exchange, Message, Ok, Reason, Record
 
 KEPT_REPLY: Final = 2000
 """Characters of the last reply that are stored with a rejected row."""
@@ -84,7 +84,7 @@ class _Turn:
     """A reply and the conversation it answers."""
 
     asked: Sequence[Message]
-    response: Response
+    response: ChatResponse
 
     @property
     def text(self) -> str:
@@ -163,15 +163,15 @@ class LlmProgram:
             first = self._messages(record)
         except PromptTemplateRenderError as error:
             return Drop(Reason(type(error).__name__, str(error)))
-        problem, turn = "", _Turn(first, Response(""))
+        problem, turn = "", _Turn(first, ChatResponse(""))
         thoughts = _MORE_THOUGHTS if self._limits.restarts or self._limits.corrections else 0
         for _ in range(1 + self._limits.restarts):
             messages = first
             for _ in range(1 + self._limits.corrections):
-                turn = _Turn(messages, (yield Request(messages, self._params)))
+                turn = _Turn(messages, (yield ChatRequest(messages, self._params)))
                 while thoughts and _is_lost_in_thought(turn):
                     thoughts -= 1
-                    turn = _Turn(messages, (yield Request(messages, self._params)))
+                    turn = _Turn(messages, (yield ChatRequest(messages, self._params)))
                 try:
                     value = self._value(turn)
                 except ParserException as error:

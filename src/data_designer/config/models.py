@@ -15,7 +15,6 @@ from data_designer.errors import InvalidConfigError
 
 SIMULATED_PROVIDER = "simulated"
 """Name of the provider that is always there: the embedded simulated model."""
-ANTHROPIC = "anthropic"
 HOW_IT_IS_ASKED = (
     "max_parallel_requests",
     "requests_per_minute",
@@ -26,7 +25,8 @@ HOW_IT_IS_ASKED = (
 """Inference parameters that do not change what the data means."""
 LARGEST_REPLY = 64 * 1024 * 1024
 """Bytes of a reply, where the provider does not say."""
-PROVIDER_TYPES = ("openai", ANTHROPIC, SIMULATED_PROVIDER)
+PROVIDER_TYPES = ("openai", "anthropic", SIMULATED_PROVIDER)
+"""Each has its wire in `models.wires`."""
 
 
 class GenerationType(StrEnum):
@@ -311,6 +311,11 @@ class ModelProvider(ConfigBase):
     """Bytes that a reply may have after it is decompressed; a larger one is none, and is asked for again."""
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether the embedded simulated model answers for it."""
+        return self.provider_type == SIMULATED_PROVIDER
+
+    @property
     def addresses(self) -> list[str]:
         """Base URLs of its servers."""
         return self.endpoints or [self.endpoint]
@@ -333,7 +338,7 @@ class ModelProvider(ConfigBase):
             self.endpoint = endpoint_of(self.backend)
         if self.endpoint and self.endpoints:
             raise ValueError(f"provider '{self.name}' has both endpoint and endpoints; give one of them")
-        if not self.endpoint and not self.endpoints and self.provider_type != SIMULATED_PROVIDER:
+        if not self.endpoint and not self.endpoints and not self.is_simulated:
             raise ValueError(f"provider '{self.name}' needs an endpoint")
         for address in self.addresses:
             _check_address(address, self.name)

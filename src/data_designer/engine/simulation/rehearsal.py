@@ -15,7 +15,7 @@ from data_designer.engine.scheduling import events as ev
 from data_designer.engine.simulation.simulated_dataset import Account, SimulatedDataset, faults
 from data_designer.engine.simulation.simulated_files import Crash, SimulatedFiles, SimulatedObjects
 from data_designer.engine.simulation.virtual_time import Simulation, World
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import LOCAL, Geometry
 
 _MOST_RUNS = 60
 _WITHOUT_DISASTER = 40
@@ -39,11 +39,11 @@ class Rehearsal:
 def random_shape(rng: random.Random) -> ev.Shape:
     """A root stage, then up to four stages with random upstreams, pools and scopes, over some dozens of records."""
     pools = [f"model-{n}" for n in range(rng.randint(1, 2))]
-    stages = [ev.StageShape("local", whole_batch=True, upstream=(), depth=0)]
+    stages = [ev.StageShape(LOCAL, whole_batch=True, upstream=(), depth=0)]
     for _ in range(rng.randint(1, 4)):
         upstream = tuple(sorted(rng.sample(range(len(stages)), rng.randint(1, min(2, len(stages))))))
-        pool = rng.choice(["local", *pools, *pools])
-        whole = pool == "local" and rng.random() < 0.3
+        pool = rng.choice([LOCAL, *pools, *pools])
+        whole = pool == LOCAL and rng.random() < 0.3
         stages.append(ev.StageShape(pool, whole, upstream, 1 + max(stages[up].depth for up in upstream)))
     geometry = Geometry(rng.randint(1, 24), rng.choice([1, 3, 8, 30]))
     if rng.random() < 0.2:
@@ -60,7 +60,7 @@ def random_world(rng: random.Random, shape: ev.Shape) -> World:
 
     salt = rng.random()
     reject_rate = sometimes(0.1)
-    local = [number for number, stage in enumerate(shape.stages) if number and stage.pool == "local"]
+    local = [number for number, stage in enumerate(shape.stages) if number and stage.pool == LOCAL]
     return World(
         replicas=rng.randint(1, 3),
         latency=lambda r, pool: r.lognormvariate(-2, 1),  # noqa: ARG005
@@ -148,9 +148,9 @@ def survive(seed: str, shape: ev.Shape, world: World, rng: random.Random, disast
 
 def small_plans() -> list[tuple[ev.Shape, World]]:
     """A chain of two models; a function of the user between; two batches; a run that is stopped; rows added."""
-    root = ev.StageShape("local", True, (), 0)
+    root = ev.StageShape(LOCAL, True, (), 0)
     chain = (root, ev.StageShape("a", False, (0,), 1), ev.StageShape("b", False, (1,), 2))
-    function = (root, ev.StageShape("local", False, (0,), 1), ev.StageShape("a", False, (1,), 2))
+    function = (root, ev.StageShape(LOCAL, False, (0,), 1), ev.StageShape("a", False, (1,), 2))
     slots = {"a": 2, "b": 2}
     calm = World(latency=lambda rng, pool: rng.uniform(0.1, 0.3))  # noqa: ARG005
     picky = replace(calm, rejects=lambda row, stage: (row, stage) == (1, 1))

@@ -28,7 +28,7 @@ from data_designer.engine.protocol.rows import Flags, Replays, Rows
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.simulation.simulated_files import SimulatedFiles, SimulatedObjects
 from data_designer.plan.model import Geometry
-from data_designer.values import Reason, Request, Response, Usage
+from data_designer.values import ChatRequest, ChatResponse, Reason, Request, Usage
 
 Cell = tuple[int, int]
 """(stage, record index)"""
@@ -114,7 +114,7 @@ class Memory:
         """Write an answer at once, as far as the disk takes it."""
         request = request_of(made_of)
         key = (_fingerprint(cell[0]), cell[1], 0)
-        written = self.recorder.write_reply(key, request, Response(answer, usage=Usage(1)))
+        written = self.recorder.write_reply(key, request, ChatResponse(answer, usage=Usage(1)))
         self.unwritten.add((cell, request_digest(request)))
         if written:
             self._written()
@@ -257,7 +257,7 @@ def _fingerprint(stage: int) -> str:
 
 def request_of(made_of: str) -> Request:
     """What is asked for a cell that is made of some values."""
-    return Request([{"role": "user", "content": [{"type": "text", "text": made_of}]}])
+    return ChatRequest([{"role": "user", "content": [{"type": "text", "text": made_of}]}])
 
 
 def faults(files: Files, shape: ev.Shape) -> list[str]:

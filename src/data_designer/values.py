@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-Record = Mapping[str, Any]
+Record = Mapping[str, object]
 """One row: column name to value."""
 
-Message = dict[str, Any]
+Message = dict[str, object]
 """One chat message in OpenAI form; `content` is always a list of typed blocks."""
 
 
@@ -35,14 +35,14 @@ class Reason:
 class Ok:
     """A cell was computed. `values` are aligned with the step's `makes`."""
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
     """A cell was not computed because its skip condition said so. `values` are aligned with the step's `makes`."""
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)

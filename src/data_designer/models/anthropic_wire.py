@@ -89,13 +89,16 @@ def _translated(params: Mapping[str, object]) -> dict[str, object]:
 
 
 def _texts(message: Message) -> str:
-    return "\n".join(texts_of(message["content"], ("text",), "text"))
+    content = message["content"]
+    return content if isinstance(content, str) else "\n".join(texts_of(content, ("text",), "text"))
 
 
 def _turn(message: Message) -> Message:
     """A turn without empty text, which this API refuses; what is text alone is a string."""
-    blocks = [block for block in message["content"] if block.get("type") != "text" or block.get("text")]
-    return plain_text({"role": message["role"], "content": blocks})
+    content = message["content"]
+    if isinstance(content, list):
+        content = [block for block in content if block.get("type") != "text" or block.get("text")]
+    return plain_text({"role": message["role"], "content": content})
 
 
 def _usage(data: object) -> Usage:

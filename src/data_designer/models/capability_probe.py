@@ -14,7 +14,7 @@ from data_designer.models.parameter_sampling import as_of_no_row
 from data_designer.models.wires import wire_of
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Pool
-from data_designer.values import ChatRequest
+from data_designer.values import ChatRequest, Message
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _ROOM = 256
 """Tokens that the sign fits into, white space that some models add included."""
 _QUIET = 5.0
 """Seconds until it is said what is waited for."""
-_MESSAGES = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
+_MESSAGES: list[Message] = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
 
 Known = MutableMapping[tuple[str, ...], str | None]
 """Addresses and model to the form that works there; None where none does."""

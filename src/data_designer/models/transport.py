@@ -1,7 +1,7 @@
 """Carries JSON to a server and back over HTTP, and names every way in which that can fail."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -69,7 +69,7 @@ class Transport:
         self._secrets = _secrets(self._headers, self._url, proxy or "")
         return self
 
-    async def post(self, body: bytes) -> tuple[Any, Mapping[str, str]]:
+    async def post(self, body: bytes) -> tuple[object, Mapping[str, str]]:
         """Post JSON; gives the JSON that came back, and its headers.
 
         Raises:

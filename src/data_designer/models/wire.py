@@ -1,6 +1,6 @@
 """What a wire is, and what several of them need to read replies."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -66,7 +66,7 @@ class Wire(Protocol):
 def plain_text(message: Message) -> Message:
     """A message as it is posted: what is text alone is a string, which every server takes."""
     content = message["content"]
-    if isinstance(content, str):
+    if not isinstance(content, list):
         return message
     if len(content) == 1 and content[0].get("type") == "text":
         return {**message, "content": content[0]["text"]}
@@ -91,9 +91,9 @@ def finish_of(reason: object, error: object = None) -> str | None:
     return finish
 
 
-def texts_of(blocks: Sequence[object], kinds: Collection[str], field: str) -> Iterator[str]:
+def texts_of(blocks: object, kinds: Collection[str], field: str) -> Iterator[str]:
     """A text of each block of some kinds."""
-    for block in blocks:
+    for block in blocks if isinstance(blocks, list) else ():
         if isinstance(block, dict) and block.get("type") in kinds and isinstance(text := block.get(field), str):
             yield text
 

@@ -1,6 +1,6 @@
 """LLM columns: a conversation with a model, written as an exchange that parses, corrects and restarts."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +19,19 @@ from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
 from data_designer.plan.constraints import constraint
-from data_designer.values import REFUSED, ChatRequest, ChatResponse, Drop, Exchange, Message, Ok, Reason, Record
+from data_designer.values import (
+    REFUSED,
+    ChatRequest,
+    ChatResponse,
+    Drop,
+    Exchange,
+    Message,
+    Ok,
+    Reason,
+    Record,
+    Request,
+    Response,
+)
 
 KEPT_REPLY: Final = 2000
 """Characters of the last reply that are stored with a rejected row."""
@@ -168,10 +180,10 @@ class LlmProgram:
         for _ in range(1 + self._limits.restarts):
             messages = first
             for _ in range(1 + self._limits.corrections):
-                turn = _Turn(messages, (yield ChatRequest(messages, self._params)))
+                turn = yield from self._turn(messages)
                 while thoughts and _is_lost_in_thought(turn):
                     thoughts -= 1
-                    turn = _Turn(messages, (yield ChatRequest(messages, self._params)))
+                    turn = yield from self._turn(messages)
                 try:
                     value = self._value(turn)
                 except ParserException as error:
@@ -182,6 +194,11 @@ class LlmProgram:
                 else:
                     return Ok((value, *(extra(turn) for extra in self._extras)))
         return Drop(self._failure(problem, turn))
+
+    def _turn(self, messages: list[Message]) -> Generator[Request, Response, _Turn]:
+        response = yield ChatRequest(messages, self._params)
+        assert isinstance(response, ChatResponse)
+        return _Turn(messages, response)
 
     def _value(self, turn: _Turn) -> Any:
         """What the reply says. Raises ParserException where it says nothing that is wanted."""

@@ -9,8 +9,8 @@ from typing import ClassVar
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
 from data_designer.models.model import GREETING
-from data_designer.models.wire import LIMIT, Common, count, finish_of, is_counted, plain_text, texts_of
-from data_designer.values import ChatRequest, ChatResponse, Message, Usage
+from data_designer.models.wire import LIMIT, Common, chat_of, count, finish_of, is_counted, plain_text, texts_of
+from data_designer.values import ChatResponse, Message, Request, Usage
 
 VERSION = "2023-06-01"
 MAX_TOKENS = 4096
@@ -32,7 +32,7 @@ class AnthropicWire:
     constrains_json: ClassVar[bool] = False
     longest_reply: ClassVar[int | None] = MAX_TOKENS
     usage_field: ClassVar[str] = "usage"
-    greeting: ClassVar[ChatRequest] = GREETING
+    greeting: ClassVar[Request] = GREETING
 
     def __init__(self, common: Common) -> None:
         self._fixed = {"model": common.model, LIMIT: MAX_TOKENS, **_translated(common.options)}
@@ -48,11 +48,12 @@ class AnthropicWire:
         """Headers that carry the key and the version of the API."""
         return {"anthropic-version": VERSION, **({"x-api-key": api_key} if api_key else {})}
 
-    def body(self, request: ChatRequest) -> dict[str, object]:
+    def body(self, request: Request) -> dict[str, object]:
         """The JSON that is posted; parameters that the request gives itself count before the alias's."""
-        given = _translated({name: value for name, value in request.params.items() if value is not None})
-        system = "\n\n".join(_texts(message) for message in request.messages if message["role"] == "system")
-        turns = [_turn(message) for message in request.messages if message["role"] != "system"]
+        chat = chat_of(request)
+        given = _translated({name: value for name, value in chat.params.items() if value is not None})
+        system = "\n\n".join(_texts(message) for message in chat.messages if message["role"] == "system")
+        turns = [_turn(message) for message in chat.messages if message["role"] != "system"]
         # Neither does it take a turn of nothing, which an empty reply is; users' turns may follow each other.
         turns = [turn for turn in turns if turn["content"]]
         about = {"system": system} if system else {}

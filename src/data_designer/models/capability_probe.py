@@ -14,7 +14,7 @@ from data_designer.models.parameter_sampling import as_of_no_row
 from data_designer.models.wires import wire_of
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Pool
-from data_designer.values import ChatRequest, Message
+from data_designer.values import ChatRequest, ChatResponse, Message
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) ->
                     break
             else:
                 heard, answers = True, answers + 1
-                if _is_sign(response.text):
+                if isinstance(response, ChatResponse) and _is_sign(response.text):
                     return form, True
         is_sure = is_sure and heard
     if trouble is not None and not answers:

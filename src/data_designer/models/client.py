@@ -87,6 +87,8 @@ class ModelClient:
     def _encode(self, request: Request) -> bytes:
         try:
             return orjson.dumps(self._wire.body(request))
+        except errors.ModelUnsupportedCapabilityError as error:
+            raise self._transports[0].error(type(error), str(error)) from None
         except orjson.JSONEncodeError as error:
             text = f"the request cannot be written as JSON: {error}"
             raise self._transports[0].error(errors.ModelBadRequestError, text) from error

@@ -6,8 +6,8 @@ from typing import ClassVar
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
 from data_designer.models.model import GREETING
-from data_designer.models.wire import LIMIT, Common, count, finish_of, is_counted, plain_text, texts_of
-from data_designer.values import REFUSED, ChatRequest, ChatResponse, Usage
+from data_designer.models.wire import LIMIT, Common, chat_of, count, finish_of, is_counted, plain_text, texts_of
+from data_designer.values import REFUSED, ChatResponse, Request, Usage
 
 PATH = "/chat/completions"
 NEWER_LIMIT = "max_completion_tokens"
@@ -24,7 +24,7 @@ class OpenAIWire:
     constrains_json: ClassVar[bool] = True
     longest_reply: ClassVar[int | None] = None
     usage_field: ClassVar[str] = "usage"
-    greeting: ClassVar[ChatRequest] = GREETING
+    greeting: ClassVar[Request] = GREETING
 
     def __init__(self, common: Common) -> None:
         self._extra = {name: value for name, value in common.extra.items() if name != "n"}
@@ -42,10 +42,11 @@ class OpenAIWire:
         """Headers that carry the key."""
         return {"authorization": f"Bearer {api_key}"} if api_key else {}
 
-    def body(self, request: ChatRequest) -> dict[str, object]:
+    def body(self, request: Request) -> dict[str, object]:
         """The JSON that is posted; parameters that the request gives itself count before the alias's."""
-        given = self._named(request.params) if request.params else {}
-        messages = [plain_text(message) for message in request.messages]
+        chat = chat_of(request)
+        given = self._named(chat.params) if chat.params else {}
+        messages = [plain_text(message) for message in chat.messages]
         return {**self._fixed, "messages": messages, **given, **self._extra}
 
     def _named(self, params: Mapping[str, object]) -> dict[str, object]:

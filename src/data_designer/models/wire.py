@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+from data_designer.errors import ModelUnsupportedCapabilityError
 from data_designer.models.error_mapping import ErrorInReplyError
-from data_designer.values import Message, Request, Response, Usage
+from data_designer.values import ChatRequest, Message, Request, Response, Usage
 
 LIMIT = "max_tokens"
 """The longest reply, as parameters and most endpoints call it."""
@@ -55,12 +56,19 @@ class Wire(Protocol):
         ...
 
     def body(self, request: Request) -> dict[str, object]:
-        """The JSON that is posted."""
+        """The JSON that is posted. Raises ModelUnsupportedCapabilityError for a request of another kind."""
         ...
 
     def parse(self, data: object) -> Response:
         """Read a reply. Raises UnreadableError for what is none."""
         ...
+
+
+def chat_of(request: Request) -> ChatRequest:
+    """A request that is one to a chat model. Raises ModelUnsupportedCapabilityError for one of another kind."""
+    if not isinstance(request, ChatRequest):
+        raise ModelUnsupportedCapabilityError("this provider type is asked for chat completions only")
+    return request
 
 
 def plain_text(message: Message) -> Message:

@@ -106,7 +106,7 @@ class Memory:
         request = request_of(made_of)
         for replay in self.replays.values():
             response = replay.reply((_fingerprint(cell[0]), cell[1], 0), request)
-            if response is not None:
+            if isinstance(response, ChatResponse):
                 return response.text
         return None
 

@@ -214,7 +214,7 @@ def test_a_probe_keeps_to_the_rate() -> None:
 
 
 def test_a_probe_is_paid_from_the_budget() -> None:
-    """What the requests and the probes cost is what the purse has spent."""
+    """What the requests and the probes cost is what the lease has spent."""
     budget_lease = BudgetLease()
     budget_lease.fund(Amount(requests=100, tokens=10**6))
     endpoint = Endpoint(failing(ModelInternalServerError, BAD))

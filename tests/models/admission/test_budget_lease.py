@@ -1,4 +1,4 @@
-"""What a process may spend: amounts, estimates, and a purse that is never overdrawn."""
+"""What a process may spend: amounts, estimates, and a lease that is never overdrawn."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,6 @@ from tests.properties import examples
 from data_designer.config.models import Price
 from data_designer.models.admission.budget_lease import (
     NOTHING,
-    UNLIMITED,
     Amount,
     BudgetLease,
     Estimate,
@@ -22,6 +21,7 @@ from data_designer.models.admission.budget_lease import (
 )
 from data_designer.values import ChatRequest, Usage
 
+UNLIMITED = Amount(math.inf, math.inf, math.inf)
 parts = st.integers(0, 10_000)
 amounts = st.builds(Amount, parts.map(float), parts.map(float), parts.map(float))
 FRAME = 64
@@ -206,7 +206,7 @@ def test_while_requests_are_in_flight_it_only_needs_what_is_missing() -> None:
 
 @pytest.mark.parametrize(("waiting", "returned"), [(0, 7.0), (1, 0.0)])
 def test_what_nothing_needs_is_given_back(waiting: int, returned: float) -> None:
-    """An idle purse returns all it has, unless a request is about to be sent; nothing is wanted."""
+    """An idle lease returns all it has, unless a request is about to be sent; nothing is wanted."""
     budget_lease = BudgetLease()
     budget_lease.fund(Amount(tokens=7))
     budget_lease.waiting = waiting

@@ -1,4 +1,4 @@
-"""The pace: no minute holds more than it may, and hardly less where there is enough to send."""
+"""The token bucket: no minute holds more than it may, and hardly less where there is enough to send."""
 
 import math
 import random
@@ -17,7 +17,7 @@ MINUTE = 60.0
 
 @dataclass
 class Sender:
-    """Sends what the pace lets it, as early as that is, on a clock of its own."""
+    """Sends what the bucket lets it, as early as that is, on a clock of its own."""
 
     pace: TokenBucket
     now: float = 0.0

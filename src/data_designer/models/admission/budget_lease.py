@@ -1,6 +1,5 @@
 """What a process may still spend of a run's budget: reserved before a request is sent, settled when it is answered."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,7 +39,6 @@ class Amount:
 
 
 NOTHING = Amount()
-UNLIMITED = Amount(math.inf, math.inf, math.inf)
 
 
 def cost(usage: Usage, price: Price | None) -> float:

@@ -1,17 +1,20 @@
 """The values that travel between rooms: outcomes, requests, replies, blocks of rows."""
 
-from collections.abc import Collection, Generator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import orjson
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-Record = Mapping[str, Any]
+Record = Mapping[str, object]
 """One row: column name to value."""
 
-Message = dict[str, Any]
+Message = dict[str, object]
 """One chat message in OpenAI form; `content` is always a list of typed blocks."""
 
 
@@ -32,14 +35,14 @@ class Reason:
 class Ok:
     """A cell was computed. `values` are aligned with the step's `makes`."""
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
     """A cell was not computed because its skip condition said so. `values` are aligned with the step's `makes`."""
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,15 @@ class Usage:
         )
 
     @classmethod
+    def of(cls, numbers: object) -> "Usage":
+        """The usage that has these `numbers`. Raises ValueError where they are none."""
+        match numbers:
+            case [int(), int(), int(), int(), int(), int()]:
+                return cls(*numbers)
+            case _:
+                raise ValueError("these are no numbers of a usage")
+
+    @classmethod
     def total(cls, usages: Collection["Usage"]) -> "Usage":
         """All of them together."""
         return cls(
@@ -95,32 +107,144 @@ class Usage:
         )
 
 
+class BaseRequest(ABC):
+    """What admission, retries, the journal, the budget and the accounts know of a request, of whatever kind."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def content(self) -> object:
+        """All that tells it from another request, as JSON data."""
+
+    @property
+    @abstractmethod
+    def most_tokens(self) -> int:
+        """Tokens of input that it cannot exceed."""
+
+    @property
+    @abstractmethod
+    def longest_reply(self) -> int | None:
+        """Tokens to which it limits its reply; None where it does not, 0 where replies of its kind have none."""
+
+    @abstractmethod
+    def with_params(self, params: Mapping[str, object]) -> Self:
+        """The same with further fields; those that it has itself count first."""
+
+
 @dataclass(frozen=True, slots=True)
-class Request:
+class ChatRequest(BaseRequest):
     """One chat completion to ask for. Parameters the alias already fixes are not repeated here."""
 
     messages: list[Message]
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
     """Fields for this request only; they override the alias's own."""
+
+    @property
+    def content(self) -> object:
+        """Messages and fields."""
+        return [self.messages, self.params]
+
+    @property
+    def most_tokens(self) -> int:
+        """No text has more tokens than bytes; a schema travels beside the prompt."""
+        schemas = (orjson.dumps(value) for value in self.params.values() if isinstance(value, dict))
+        return sum(_FRAME + _bytes_of(message) for message in self.messages) + sum(map(len, schemas))
+
+    @property
+    def longest_reply(self) -> int | None:
+        """What it says itself."""
+        given = self.params.get("max_tokens")
+        return int(given) if isinstance(given, int | float | str) and given else None
+
+    def with_params(self, params: Mapping[str, object]) -> Self:
+        """The same with further fields; those that it has itself count first."""
+        return replace(self, params={**params, **self.params})
+
+
+_FRAME = 64
+"""Tokens around each message that a chat template may add."""
+
+
+def _bytes_of(message: Message) -> int:
+    content = message["content"]
+    if isinstance(content, str):
+        return len(content.encode())
+    blocks = content if isinstance(content, list) else []
+    return sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))
+
+
+Request: TypeAlias = ChatRequest
+"""One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
 REFUSED = "refusal"
 """Finish reason of a reply in which the model, or the provider's filter, declines to answer; the text may say why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One reply: choice 0 of a chat completion, normalised."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseResponse(ABC):
+    """What is known of a reply of whatever kind."""
 
-    text: str
-    reasoning: str | None = None
-    finish_reason: str | None = None
-    tool_calls: tuple[dict[str, Any], ...] = ()
     usage: Usage = Usage()
     counted: bool = field(default=True, compare=False)
     """Whether the endpoint said, believably, how many tokens it came to."""
     pause: float | None = None
     """Seconds until the endpoint has room for another request, where it says that it has none now."""
+
+    @property
+    @abstractmethod
+    def content(self) -> list[object]:
+        """What it says, as the journal keeps it: JSON data that `response_of` reads."""
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Characters that whoever asked has to read."""
+
+    @property
+    @abstractmethod
+    def says_nothing(self) -> bool:
+        """Whether it shows no sign of a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatResponse(BaseResponse):
+    """Choice 0 of a chat completion, normalised."""
+
+    text: str
+    reasoning: str | None = None
+    finish_reason: str | None = None
+    tool_calls: tuple[dict[str, object], ...] = ()
+
+    @property
+    def content(self) -> list[object]:
+        """Its own fields, in order."""
+        return [self.text, self.reasoning, self.finish_reason, self.tool_calls]
+
+    @property
+    def length(self) -> int:
+        """That of its text."""
+        return len(self.text)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is neither text nor thought."""
+        return not (self.text.strip() or self.reasoning)
+
+
+Response: TypeAlias = ChatResponse
+"""One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
+
+
+def response_of(content: Sequence[object], usage: Usage) -> Response:
+    """The reply whose `content` was kept. Raises ValueError where it is that of no kind."""
+    match content:
+        case [str(text), str() | None as reasoning, str() | None as finish_reason, [*calls]]:
+            known = tuple(call for call in calls if isinstance(call, dict))
+            return ChatResponse(text, reasoning, finish_reason, known, usage=usage)
+        case _:
+            raise ValueError("these are no parts of a reply")
 
 
 Exchange = Generator[Request, Response, Outcome]

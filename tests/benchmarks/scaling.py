@@ -28,7 +28,7 @@ from data_designer.engine.simulation.virtual_time import Simulation
 from data_designer.engine.simulation.world import World
 from data_designer.interface import DataDesigner
 from data_designer.interface import run as running
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import LOCAL, Geometry
 from data_designer.simulated_model.server import SimulatedModel, SimulatedServerProcess
 
 SLOTS = 256
@@ -103,7 +103,7 @@ def measure_nodes(nodes: int, seconds: float, linger: float) -> Figures:
     """A chain of two columns of one model, for about so many seconds at full slots."""
     records = int(nodes * SLOTS * seconds / 2)
     stages = (
-        ev.StageShape("local", False, (), 0),
+        ev.StageShape(LOCAL, False, (), 0),
         ev.StageShape("m", False, (0,), 1),
         ev.StageShape("m", False, (1,), 2),
     )

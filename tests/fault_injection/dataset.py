@@ -30,7 +30,7 @@ from data_designer.engine.protocol.rows import Flags, Replays, Rows
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.simulation.dataset import Cell, CellKey
 from data_designer.plan.model import Geometry
-from data_designer.values import Reason, Request, Response, Usage
+from data_designer.values import ChatRequest, ChatResponse, Reason, Request, Usage
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ class JournalingProcess:
         request = request_of(cell.made_of)
         for replay in self.replays.values():
             response = replay.reply((_fingerprint(cell.stage), cell.row, 0), request)
-            if response is not None:
+            if isinstance(response, ChatResponse):
                 return response.text, False
         key = (cell.stage, cell.row)
         return self.dataset.account.pay(key, request_digest(request), cell.made_of, cell.known), True
@@ -122,7 +122,7 @@ class JournalingProcess:
         """Write an answer at once, as far as the disk takes it."""
         request = request_of(cell.made_of)
         key = (_fingerprint(cell.stage), cell.row, 0)
-        written = self.recorder.write_reply(key, request, Response(answer, usage=Usage(1)))
+        written = self.recorder.write_reply(key, request, ChatResponse(answer, usage=Usage(1)))
         self.unwritten.add(((cell.stage, cell.row), request_digest(request)))
         if written:
             self._written()
@@ -315,7 +315,7 @@ def _fingerprint(stage: int) -> str:
 
 def request_of(made_of: str) -> Request:
     """What is asked for a cell that is made of some values."""
-    return Request([{"role": "user", "content": [{"type": "text", "text": made_of}]}])
+    return ChatRequest([{"role": "user", "content": [{"type": "text", "text": made_of}]}])
 
 
 def damage(files: Files, shape: ev.Shape) -> list[str]:

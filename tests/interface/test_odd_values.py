@@ -409,19 +409,34 @@ def test_exports_hold_what_the_dataset_holds(sockets: None, tmp_path: Path) -> N
     assert text == ["1", "a", '[1,{"b":null}]', '{"c":0.30000000000000004}', "1" + "0" * 20, "nan"]
 
 
-def test_a_journal_entry_of_another_shape_is_left_out(endpoint: Endpoint, tmp_path: Path) -> None:
+def test_a_journal_entry_of_another_shape_is_left_out(tmp_path: Path) -> None:
     """What cannot be used is asked for again, and said; it ends no resume."""
     from zlib import crc32
 
     import orjson
 
-    from data_designer.engine.dataset.journal import _entry
+    from data_designer.engine.dataset.files import LocalFiles
+    from data_designer.engine.dataset.journal import read_replay
+    from data_designer.engine.dataset.layout import journal_folder
 
-    for said in (None, 7, [1, 2], ["a", None, None, [], [1, 2]], ["a", None, None, [], [1] * 5 + ["x"]], {"a": 1}):
-        text = orjson.dumps(["f", 0, 0, "d", said])
-        assert _entry(b"%08x %b" % (crc32(text), text)) is None
-    good = orjson.dumps(["f", 0, 0, "d", ["a", None, "stop", [], [1, 0, 3, 2, 0, 0]]])
-    assert _entry(b"%08x %b" % (crc32(good), good)) is not None
+    spent = [1, 0, 3, 2, 0, 0]
+    odd = [None, 7, [], [1, 2], ["a", None, None, [], [1, 2]], ["a", None, None, [], [1] * 5 + ["x"]], {"a": 1}]
+    odd += [
+        [7, None, None, [], spent],
+        ["a", 7, None, [], spent],
+        ["a", None, 7, [], spent],
+        ["a", None, None, 7, spent],
+    ]
+    entries = [["f", record, 0, "d", said] for record, said in enumerate(odd)]
+    entries += [["f", 30, -1, "", said] for said in (None, 7, {"a": 1}, [{"$date": 7}])]
+    good = [["f", 40, 0, "d", ["a", None, "stop", [], spent]], ["f", 41, -1, "", ["a"]]]
+    (tmp_path / journal_folder(0)).mkdir(parents=True)
+    with (tmp_path / journal_folder(0) / "000001-w.log").open("wb") as segment:
+        for text in map(orjson.dumps, entries + good):
+            segment.write(b"%08x %b\n" % (crc32(text), text))
+    replay = read_replay(LocalFiles(tmp_path), [0])
+    assert (replay.damaged, len(replay)) == (len(entries), len(good))
+    assert replay.result("f", 41) == ["a"]
 
 
 def test_a_csv_export_is_read_back_as_what_it_was(sockets: None, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What the tests of models share: a clock that nobody waits for, a model at its seam, requests and aliases."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ from aiohttp import web
 import data_designer.config as dd
 from data_designer.errors import ModelError, ModelRateLimitError
 from data_designer.plan.model import Pool
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ChatRequest, ChatResponse, Request, Response, Usage
 
 Result = TypeVar("Result")
 
-REPLY = Response("fine", usage=Usage(requests=1, input_tokens=3, output_tokens=2))
+REPLY = ChatResponse("fine", usage=Usage(requests=1, input_tokens=3, output_tokens=2))
 
 _TURNS = 20
 """Rounds of the loop after which whoever can go on has gone on."""
@@ -27,7 +26,7 @@ _STUCK = 50
 
 def request(text: str = "hi", **params: Any) -> Request:
     """One user message."""
-    return Request([{"role": "user", "content": [{"type": "text", "text": text}]}], params)
+    return ChatRequest([{"role": "user", "content": [{"type": "text", "text": text}]}], params)
 
 
 def pool(
@@ -147,7 +146,7 @@ class FakeModel:
         """When each attempt was sent."""
         return [one.at for one in self.asked]
 
-    async def ask(self, request: Request, _rng: random.Random) -> Response:
+    async def ask(self, request: Request) -> Response:
         """Answer, or fail."""
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)

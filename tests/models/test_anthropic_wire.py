@@ -1,7 +1,6 @@
 """Anthropic's Messages API: what is posted, and how its replies and errors are read."""
 
 import asyncio
-import random
 from typing import Any
 
 import aiohttp
@@ -12,8 +11,9 @@ from data_designer import errors
 from data_designer.models.anthropic_wire import MAX_TOKENS, VERSION, AnthropicWire
 from data_designer.models.client import ModelClient
 from data_designer.models.error_mapping import UnreadableError
+from data_designer.models.wire import Common
 from data_designer.simulated_model.server import SimulatedModel, start_simulated
-from data_designer.values import REFUSED, Message, Request, Response, Usage
+from data_designer.values import REFUSED, ChatRequest, Message, Request, Response, Usage
 
 KEY = "sk-ant-0123456789"
 GOOD: dict[str, Any] = {
@@ -36,15 +36,15 @@ def message(role: str, *texts: str) -> Message:
 
 def body_of(*messages: Message, options: Any = None, extra: Any = None, **params: Any) -> dict[str, Any]:
     """What is posted for a conversation."""
-    form = AnthropicWire("claude", options or {}, extra or {})
-    return form.body(Request(list(messages), params), {})
+    wire = AnthropicWire(Common("claude", options or {}, extra or {}))
+    return wire.body(ChatRequest(list(messages), params))
 
 
 async def ask(url: str, one: Request, *, key: str | None = KEY, provider: Any = None, **params: Any) -> Response:
     """Ask an alias of an Anthropic provider at an address."""
     alias = pool(url, provider={"provider_type": "anthropic", **(provider or {})}, **params)
     async with aiohttp.ClientSession() as session:
-        return await ModelClient(alias, key, session).ask(one, random.Random(0))
+        return await ModelClient(alias, key, session).ask(one)
 
 
 def asked(answer: Answer | None = None, one: Request | None = None, **how: Any) -> tuple[Response, FakeServer]:
@@ -76,7 +76,7 @@ def simulated(model: SimulatedModel, one: Request, **how: Any) -> Response:
 @pytest.mark.usefixtures("sockets")
 def test_the_request_is_written_as_the_api_has_it() -> None:
     """Path, key, version, the alias's parameters, and the system message apart from the turns."""
-    one = Request([message("system", "Be brief."), message("user", "hi")], {"stop": ["x"]})
+    one = ChatRequest([message("system", "Be brief."), message("user", "hi")], {"stop": ["x"]})
     _, server = asked(one=one, temperature=0.5, top_p=0.9, max_tokens=7)
     assert server.paths == ["/v1/messages"]
     assert server.bodies == [
@@ -141,17 +141,19 @@ def test_parameters_of_the_other_api_are_left_out(where: str) -> None:
 
 def test_a_parameter_that_is_drawn_gives_way_to_the_request_s_own() -> None:
     """What was drawn stands over the alias's, what the request says over that, extra_body over all."""
-    form = AnthropicWire("claude", {"temperature": 0.1, "top_p": 0.1}, {"top_k": 3})
-    drawn = {"temperature": 0.2, "top_p": 0.2, "top_k": 2}
-    body = form.body(Request([message("user", "hi")], {"top_p": 0.3, "top_k": 1}), drawn)
+    wire = AnthropicWire(Common("claude", {"temperature": 0.1, "top_p": 0.1}, {"top_k": 3}))
+    one = ChatRequest([message("user", "hi")], {"top_p": 0.3, "top_k": 1})
+    body = wire.body(one.with_params({"temperature": 0.2, "top_p": 0.2, "top_k": 2}))
     assert (body["temperature"], body["top_p"], body["top_k"]) == (0.2, 0.3, 3)
 
 
 @pytest.mark.usefixtures("sockets")
-def test_a_distribution_is_a_number_on_the_wire() -> None:
-    """A temperature that is a distribution is drawn for each request."""
-    _, server = asked(temperature={"params": {"low": 0.2, "high": 0.9}})
-    assert 0.2 <= server.bodies[0]["temperature"] <= 0.9
+def test_a_distribution_is_no_parameter_of_the_alias_s_own() -> None:
+    """A temperature that is a distribution is what was drawn for the request, and drawn nowhere else."""
+    drawn = {"temperature": {"params": {"low": 0.2, "high": 0.9}}, "top_p": 0.5}
+    for one, expected in ((request(), None), (request(temperature=0.3), 0.3)):
+        _, server = asked(one=one, **drawn)
+        assert (server.bodies[0].get("temperature"), server.bodies[0]["top_p"]) == (expected, 0.5)
 
 
 def test_system_messages_are_one_text() -> None:
@@ -170,9 +172,9 @@ def test_a_conversation_keeps_its_turns_without_empty_text() -> None:
 
 def test_a_request_is_not_changed_by_writing_it() -> None:
     """The same messages are sent again in a correction round, to whatever API."""
-    one = Request([message("system", "s"), message("user", "a", "")], {"stop": ["x"]})
-    AnthropicWire("claude", {}, {}).body(one, {})
-    assert one == Request([message("system", "s"), message("user", "a", "")], {"stop": ["x"]})
+    one = ChatRequest([message("system", "s"), message("user", "a", "")], {"stop": ["x"]})
+    AnthropicWire(Common("claude")).body(one)
+    assert one == ChatRequest([message("system", "s"), message("user", "a", "")], {"stop": ["x"]})
 
 
 # --- what comes back -------------------------------------------------------------------------------------
@@ -304,7 +306,7 @@ def test_what_is_left_is_heard_before_anything_is_refused() -> None:
 def test_the_simulated_model_answers_over_either_api_alike() -> None:
     """The same prompt gets the same reply, and the same tokens are counted."""
     model = SimulatedModel(cached_share=0.5)
-    one = Request([message("system", "Be brief."), message("user", "gardens")])
+    one = ChatRequest([message("system", "Be brief."), message("user", "gardens")])
     over_messages = simulated(model, one)
     assert over_messages.finish_reason == "stop"
     assert over_messages.usage.cached_tokens > 0

@@ -199,7 +199,7 @@ class Servers:
         failed = 0
         for _ in range(times):
             try:
-                await self.client.ask(request(), random.Random(0))
+                await self.client.ask(request())
             except ModelError:
                 failed += 1
         return failed
@@ -273,7 +273,7 @@ def test_a_refusal_says_whether_there_is_room_elsewhere() -> None:
             found = []
             for _ in range(2):
                 with pytest.raises(ModelRateLimitError) as caught:
-                    await servers.client.ask(request(), random.Random(0))
+                    await servers.client.ask(request())
                 found.append((caught.value.elsewhere, caught.value.retry_after))
                 servers.time.now += 0.25
             assert found == [(True, 0.0), (False, 0.75)]
@@ -307,7 +307,7 @@ def test_a_request_that_is_withdrawn_is_outstanding_no_more() -> None:
 
     async def scenario() -> None:
         async with serving(200, 200) as servers:
-            asking = asyncio.create_task(servers.client.ask(request(), random.Random(0)))
+            asking = asyncio.create_task(servers.client.ask(request()))
             await asyncio.sleep(0)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
@@ -324,7 +324,7 @@ def test_the_failure_of_one_server_is_the_caller_s_to_try_again() -> None:
     async def scenario() -> None:
         async with serving(500, 200) as servers:
             with pytest.raises(ModelInternalServerError, match=server_of(servers.running[0].url)):
-                await servers.client.ask(request(), random.Random(0))
+                await servers.client.ask(request())
             assert servers.asked == [1, 0]
 
     asyncio.run(scenario())

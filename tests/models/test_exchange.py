@@ -8,7 +8,7 @@ import pytest
 
 from data_designer.errors import DataDesignerRuntimeError, ModelError, ModelTimeoutError, Outage
 from data_designer.models.exchange import drive, run_without_model
-from data_designer.values import Drop, Exchange, Ok, Outcome, Reason, Request, Response
+from data_designer.values import ChatRequest, ChatResponse, Drop, Exchange, Ok, Outcome, Reason, Request, Response
 
 
 class Talk:
@@ -23,7 +23,7 @@ class Talk:
         heard = []
         try:
             for turn in range(self.turns):
-                reply = yield Request([{"role": "user", "content": str(turn)}])
+                reply = yield ChatRequest([{"role": "user", "content": str(turn)}])
                 heard.append(reply.text)
             return Ok((" ".join(heard),))
         finally:
@@ -32,7 +32,7 @@ class Talk:
 
 async def echo(request: Request) -> Response:
     """Answer with what was asked."""
-    return Response(f"re {request.messages[0]['content']}")
+    return ChatResponse(f"re {request.messages[0]['content']}")
 
 
 def test_replies_reach_the_exchange_in_order() -> None:
@@ -88,12 +88,12 @@ def test_a_long_reply_is_read_beside_the_event_loop(turns: int) -> None:
 
     def exchange() -> Generator[Request, Response, Outcome]:
         for _ in range(turns):
-            yield Request([])
+            yield ChatRequest([])
             readers.add(threading.current_thread())
         return Ok((turns,))
 
     async def long(_: Request) -> Response:
-        return Response("x" * 100_000)
+        return ChatResponse("x" * 100_000)
 
     assert asyncio.run(drive(exchange(), long)) == Ok((turns,))
     assert threading.main_thread() not in readers
@@ -104,13 +104,13 @@ def test_whoever_is_cancelled_while_a_long_reply_is_read_waits_for_nothing() -> 
     reading, go_on = threading.Event(), threading.Event()
 
     def exchange() -> Generator[Request, Response, Outcome]:
-        yield Request([])
+        yield ChatRequest([])
         reading.set()
         go_on.wait(60)
         return Ok(())
 
     async def long(_: Request) -> Response:
-        return Response("x" * 100_000)
+        return ChatResponse("x" * 100_000)
 
     async def scenario() -> None:
         task = asyncio.create_task(drive(exchange(), long))

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self
@@ -61,7 +60,7 @@ def asked(status: int, headers: Mapping[str, str], body: bytes) -> Response:
     """Ask an endpoint that answers so."""
     alias = pool("http://h/v1", provider={"max_reply_bytes": LARGEST})
     session: Any = FakeSession(status, headers, body)
-    return asyncio.run(ModelClient(alias, None, session).ask(request(), random.Random(0)))
+    return asyncio.run(ModelClient(alias, None, session).ask(request()))
 
 
 def test_the_corpus_is_large() -> None:
@@ -110,7 +109,7 @@ def test_a_usage_that_cannot_be_true_is_told_of_once(caplog: pytest.LogCaptureFi
         client = ModelClient(alias, None, FakeSession(200, {}, b""))  # type: ignore[arg-type]
         for body in bodies:
             client._transports[0]._session = FakeSession(200, {}, body)  # type: ignore[assignment]
-            await client.ask(request(), random.Random(0))
+            await client.ask(request())
 
     with caplog.at_level(logging.WARNING, "data_designer"):
         asyncio.run(
@@ -158,7 +157,7 @@ def kind_over_the_wire(broken: Broken, patience: float = 5.0) -> str:
             client = ModelClient(pool(url, provider={"max_reply_bytes": LARGEST}), None, session)
             client._transports[0]._timeout = aiohttp.ClientTimeout(total=patience)
             try:
-                await client.ask(request(), random.Random(0))
+                await client.ask(request())
             except errors.ModelError as error:
                 return type(error).__name__
             finally:

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import ipaddress
-import random
 import re
 import socket
 import ssl
@@ -87,7 +86,7 @@ def test_the_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) 
         async with served(says(GOOD)) as proxy, open_session() as session:
             monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
             monkeypatch.setenv("no_proxy", "")
-            await ModelClient(pool(HOST), None, session).ask(request(), random.Random(0))
+            await ModelClient(pool(HOST), None, session).ask(request())
             await check_pools([(pool(HOST), None)])
             return proxy.paths
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import random
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ import data_designer.config as dd
 from data_designer import errors
 from data_designer.models.client import ModelClient
 from data_designer.plan.model import Pool
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ChatRequest, ChatResponse, Request, Response, Usage
 
-REQUEST = Request([{"role": "user", "content": [{"type": "text", "text": "hi"}]}])
+REQUEST = ChatRequest([{"role": "user", "content": [{"type": "text", "text": "hi"}]}])
 GOOD: dict[str, Any] = {"choices": [{"message": {"content": "fine"}, "finish_reason": "stop"}]}
 Answer = Callable[[web.Request], web.StreamResponse]
 
@@ -45,7 +44,7 @@ class Asking:
     async def at(self, port: int) -> Response:
         """Ask whatever listens at a port."""
         async with aiohttp.ClientSession() as session:
-            return await ModelClient(self.pool(port), self.key, session).ask(self.request, random.Random(0))
+            return await ModelClient(self.pool(port), self.key, session).ask(self.request)
 
     def of(self, answer: Answer) -> Response:
         """Ask a server that answers as told."""
@@ -85,19 +84,19 @@ def message(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (message(content="a"), Response("a", usage=Usage(1))),
-        (message(content=None), Response("", usage=Usage(1))),
+        (message(content="a"), ChatResponse("a", usage=Usage(1))),
+        (message(content=None), ChatResponse("", usage=Usage(1))),
         (
             message(content=[{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]),
-            Response("a\nb", usage=Usage(1)),
+            ChatResponse("a\nb", usage=Usage(1)),
         ),
-        (message(content="a", reasoning="r"), Response("a", "r", usage=Usage(1))),
-        (message(content="a", reasoning_content="r"), Response("a", "r", usage=Usage(1))),
-        (message(content="a", tool_calls=[{"id": "c"}]), Response("a", tool_calls=({"id": "c"},), usage=Usage(1))),
-        (message(content="a", tool_calls="?", reasoning=7), Response("a", usage=Usage(1))),
+        (message(content="a", reasoning="r"), ChatResponse("a", "r", usage=Usage(1))),
+        (message(content="a", reasoning_content="r"), ChatResponse("a", "r", usage=Usage(1))),
+        (message(content="a", tool_calls=[{"id": "c"}]), ChatResponse("a", tool_calls=({"id": "c"},), usage=Usage(1))),
+        (message(content="a", tool_calls="?", reasoning=7), ChatResponse("a", usage=Usage(1))),
         (
             {**GOOD, "usage": {"prompt_tokens": 3, "completion_tokens": 4, "reasoning_tokens": 2}},
-            Response("fine", finish_reason="stop", usage=Usage(1, 0, 3, 4, 2)),
+            ChatResponse("fine", finish_reason="stop", usage=Usage(1, 0, 3, 4, 2)),
         ),
         (
             {
@@ -108,13 +107,13 @@ def message(**fields: Any) -> dict[str, Any]:
                     "output_tokens_details": {"reasoning_tokens": 2},
                 },
             },
-            Response("fine", finish_reason="stop", usage=Usage(1, 0, 3, 4, 2)),
+            ChatResponse("fine", finish_reason="stop", usage=Usage(1, 0, 3, 4, 2)),
         ),
         (
             {**GOOD, "usage": {"prompt_tokens": "many", "completion_tokens_details": []}, "error": None},
-            Response("fine", finish_reason="stop", usage=Usage(1)),
+            ChatResponse("fine", finish_reason="stop", usage=Usage(1)),
         ),
-        ({**GOOD, "usage": 7}, Response("fine", finish_reason="stop", usage=Usage(1))),
+        ({**GOOD, "usage": 7}, ChatResponse("fine", finish_reason="stop", usage=Usage(1))),
     ],
 )
 def test_replies_of_every_make_come_to_one_form(reply: Any, expected: Response) -> None:
@@ -182,7 +181,7 @@ def test_a_provider_s_own_authorization_takes_the_place_of_the_key() -> None:
 def test_a_request_s_parameters_override_the_alias_s() -> None:
     """The alias's parameters, then the request's, then extra_body; what is None is left out."""
     params = {"temperature": 0.1, "max_tokens": 5, "extra_body": {"max_tokens": 7}}
-    request = Request(REQUEST.messages, {"temperature": 0.9, "stop": ["x"], "seed": None})
+    request = ChatRequest(REQUEST.messages, {"temperature": 0.9, "stop": ["x"], "seed": None})
     asking = Asking(params=params, request=request)
     asking.of(says(GOOD))
     assert asking.bodies[0] == {
@@ -270,7 +269,7 @@ def test_an_endpoint_that_is_no_address_is_named_without_its_password(endpoint: 
         provider = dd.ModelProvider(name="p", endpoint=endpoint)
         async with aiohttp.ClientSession() as session:
             pool = Pool("m", 4, dd.ModelConfig(alias="m", model="org/x", provider="p"), provider)
-            await ModelClient(pool, None, session).ask(REQUEST, random.Random(0))
+            await ModelClient(pool, None, session).ask(REQUEST)
 
     with pytest.raises(errors.ModelAPIError, match="http://host:port/v1") as raised:
         asyncio.run(scenario())
@@ -301,7 +300,7 @@ def test_a_reply_that_breaks_off_may_be_asked_for_again() -> None:
 def test_a_request_that_is_no_json_is_a_bad_request(unwritable: Any) -> None:
     """A record's text that no JSON can carry rejects the row instead of breaking the run."""
     with pytest.raises(errors.ModelBadRequestError, match="cannot be written as JSON"):
-        asyncio.run(Asking(request=Request(REQUEST.messages, {"x": unwritable})).at(1))
+        asyncio.run(Asking(request=ChatRequest(REQUEST.messages, {"x": unwritable})).at(1))
 
 
 def test_every_model_error_survives_the_way_between_processes() -> None:

@@ -1,17 +1,15 @@
 """The JSON of a chat request: text as strings, parts where there are media, and the name of the longest reply."""
 
-import asyncio
-import random
 from typing import Any
 
-import aiohttp
 import pytest
 from tests.models.fakes import pool, request
 
 from data_designer.models.anthropic_wire import AnthropicWire
-from data_designer.models.client import ModelClient
 from data_designer.models.openai_wire import OpenAIWire
-from data_designer.values import Request
+from data_designer.models.wire import Common
+from data_designer.models.wires import wire_to
+from data_designer.values import ChatRequest
 
 HI = {"type": "text", "text": "hi"}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
@@ -19,8 +17,8 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}
 
 def body(*content: Any, role: str = "user") -> Any:
     """What a message of such a content becomes."""
-    one = Request([{"role": role, "content": list(content)}])
-    return OpenAIWire("m", {}, {}).body(one, {})["messages"]
+    one = ChatRequest([{"role": role, "content": list(content)}])
+    return OpenAIWire(Common("m")).body(one)["messages"]
 
 
 @pytest.mark.parametrize("role", ["system", "user", "assistant"])
@@ -38,8 +36,8 @@ def test_media_are_parts_beside_their_text() -> None:
 
 def test_other_fields_of_a_message_stay_and_the_request_is_not_changed() -> None:
     """A conversation is sent again with each correction."""
-    one = Request([{"role": "assistant", "content": [HI], "name": "a"}, {"role": "user", "content": "as it is"}])
-    assert OpenAIWire("m", {}, {}).body(one, {})["messages"] == [
+    one = ChatRequest([{"role": "assistant", "content": [HI], "name": "a"}, {"role": "user", "content": "as it is"}])
+    assert OpenAIWire(Common("m")).body(one)["messages"] == [
         {"role": "assistant", "content": "hi", "name": "a"},
         {"role": "user", "content": "as it is"},
     ]
@@ -48,8 +46,8 @@ def test_other_fields_of_a_message_stay_and_the_request_is_not_changed() -> None
 
 def test_media_of_the_other_api_are_parts_too() -> None:
     """Text alone is a string there as well."""
-    one = Request([{"role": "user", "content": [HI, IMAGE]}, {"role": "assistant", "content": [HI]}])
-    assert AnthropicWire("m", {}, {}).body(one, {})["messages"] == [
+    one = ChatRequest([{"role": "user", "content": [HI, IMAGE]}, {"role": "assistant", "content": [HI]}])
+    assert AnthropicWire(Common("m")).body(one)["messages"] == [
         {"role": "user", "content": [HI, IMAGE]},
         {"role": "assistant", "content": "hi"},
     ]
@@ -57,13 +55,8 @@ def test_media_of_the_other_api_are_parts_too() -> None:
 
 def posted(url: str, params: dict[str, Any] | None = None, **provider: Any) -> dict[str, Any]:
     """The limits in the body of a request to an endpoint, with a longest reply of 9."""
-
-    async def scenario() -> dict[str, Any]:
-        async with aiohttp.ClientSession() as session:
-            client = ModelClient(pool(url, provider=provider, max_tokens=9), None, session)
-            return client.body(request("hi", **(params or {})), random.Random(0))
-
-    return {name: value for name, value in asyncio.run(scenario()).items() if name.startswith("max_")}
+    body = wire_to(pool(url, provider=provider, max_tokens=9)).body(request("hi", **(params or {})))
+    return {name: value for name, value in body.items() if name.startswith("max_")}
 
 
 def test_the_longest_reply_has_the_name_that_the_backend_knows() -> None:

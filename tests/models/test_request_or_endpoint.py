@@ -43,7 +43,7 @@ class Endpoint:
     in_flight: int = 0
     peak: int = 0
 
-    async def ask(self, request: Request, _: random.Random) -> Response:
+    async def ask(self, request: Request) -> Response:
         """Answer, or fail."""
         self.asked.append(request)
         self.in_flight += 1

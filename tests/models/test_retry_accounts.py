@@ -21,7 +21,7 @@ from data_designer.errors import (
 from data_designer.models.admission.request_admission import RequestAdmission
 from data_designer.models.admission.slots import Slots
 from data_designer.models.retry import Caller, CallerOptions
-from data_designer.values import Response, Usage
+from data_designer.values import ChatResponse, Response, Usage
 
 REVOKED = ModelAuthenticationError("Incorrect API key provided: ***. This key was revoked.", None, 401)
 EMPTY = ModelQuotaExceededError("You are out of credits", None, 402)
@@ -64,7 +64,7 @@ def test_a_single_refusal_of_an_account_that_worked_is_tried_again(refusal: Mode
     """Some gateways err once: the request is answered after a pause, and the refusal counts as a failed attempt."""
     model = FakeModel(verdict=scripted(REPLY, refusal))
     _, reply = ask(model, caller(model), 2)
-    assert reply == Response("fine", usage=Usage(1, 1, 3, 2))
+    assert reply == ChatResponse("fine", usage=Usage(1, 1, 3, 2))
     assert model.sent[2] > model.sent[1]
 
 

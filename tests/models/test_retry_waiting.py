@@ -12,7 +12,7 @@ from data_designer.models.admission.request_admission import AdmissionLimits, Ho
 from data_designer.models.admission.slots import Slots
 from data_designer.models.model import GREETING
 from data_designer.models.retry import Caller, CallerOptions
-from data_designer.values import Response
+from data_designer.values import ChatResponse
 
 
 def caller(model: FakeModel, limits: AdmissionLimits | None = None, **options: Any) -> Caller:
@@ -69,7 +69,7 @@ def test_a_refusal_that_says_for_how_long_is_worth_a_line_at_once() -> None:
 
 def test_a_pause_that_a_good_reply_asks_for_is_said() -> None:
     """By its headers; that is no trouble."""
-    model = FakeModel(verdict=scripted(Response("fine", usage=REPLY.usage, pause=30.0)), latency=0.5)
+    model = FakeModel(verdict=scripted(ChatResponse("fine", usage=REPLY.usage, pause=30.0)), latency=0.5)
     (hold,) = holds(model, caller(model), 10.5, requests=3)
     assert text(hold) == "it wants to be left alone for 20 s more"
     assert hold is not None

@@ -293,6 +293,7 @@ def test_something_else_that_listens_there_is_named() -> None:
         ({"authorization": f"Bearer {KEY}"}, f"bad header Bearer {KEY}"),
         ({"authorization": "Bearer short"}, "bad key short"),
         ({"x-api-key": "short"}, "bad key short"),
+        ({"x-goog-api-key": "short"}, "bad key short"),
         ({"x-team-token": "tok-12345678"}, "bad tok-12345678"),
         ({"x-api-key": KEY, "x-other": f"{KEY}-and-more"}, f"bad {KEY}-and-more"),
     ],

@@ -20,7 +20,7 @@ from data_designer.models.openai_wire import OpenAIWire
 from data_designer.models.retry import Caller, CallerOptions
 from data_designer.simulated_model.replies import REFUSAL
 from data_designer.simulated_model.server import SimulatedModel, start_simulated
-from data_designer.values import REFUSED, Drop, Ok, Outcome, Response
+from data_designer.values import REFUSED, ChatResponse, Drop, Ok, Outcome
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 TEXT = LLMTextColumnConfig(name="x", model_alias="m", prompt="About {{ topic }}")
@@ -118,7 +118,7 @@ def test_a_good_reply_is_a_value(api: str) -> None:
 
 def test_a_model_that_declined_is_told_so_and_may_change_its_mind() -> None:
     """A correction round quotes the refusal; the reply after it counts."""
-    model = FakeModel(verdict=scripted(Response("I would rather not.", finish_reason=REFUSED)))
+    model = FakeModel(verdict=scripted(ChatResponse("I would rather not.", finish_reason=REFUSED)))
     assert asyncio.run(cell(model, TEXT, corrections=1)) == Ok(("fine",))
     again = model.asked[1].request.messages[-1]
     assert "You declined to answer: 'I would rather not.'" in again["content"][0]["text"]

@@ -12,7 +12,7 @@ from data_designer.columns.program import CellProgram
 from data_designer.plan.compile import compile_plan, with_native
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Geometry, Plan
-from data_designer.values import Ok, Request, Response
+from data_designer.values import ChatResponse, Ok, Request
 
 CLOSED: dict[str, Any] = {
     "type": "object",
@@ -200,7 +200,7 @@ def test_constrained_replies_are_the_json_itself() -> None:
     exchange = program(of, "verdict").exchange({"id": "7"}, 0)
     next(exchange)
     with pytest.raises(StopIteration) as ended:
-        exchange.send(Response('{"label": "fine", "score": 3}'))
+        exchange.send(ChatResponse('{"label": "fine", "score": 3}'))
     assert ended.value.value == Ok(({"label": "fine", "score": 3},))
 
 

@@ -1,6 +1,6 @@
 """LLM columns: a conversation with a model, written as an exchange that parses, corrects and restarts."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +19,19 @@ from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
 from data_designer.plan.constraints import constraint
-from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
+from data_designer.values import (
+    REFUSED,
+    ChatRequest,
+    ChatResponse,
+    Drop,
+    Exchange,
+    Message,
+    Ok,
+    Reason,
+    Record,
+    Request,
+    Response,
+)
 
 KEPT_REPLY: Final = 2000
 """Characters of the last reply that are stored with a rejected row."""
@@ -84,7 +96,7 @@ class _Turn:
     """A reply and the conversation it answers."""
 
     asked: Sequence[Message]
-    response: Response
+    response: ChatResponse
 
     @property
     def text(self) -> str:
@@ -163,15 +175,15 @@ class LlmProgram:
             first = self._messages(record)
         except PromptTemplateRenderError as error:
             return Drop(Reason(type(error).__name__, str(error)))
-        problem, turn = "", _Turn(first, Response(""))
+        problem, turn = "", _Turn(first, ChatResponse(""))
         thoughts = _MORE_THOUGHTS if self._limits.restarts or self._limits.corrections else 0
         for _ in range(1 + self._limits.restarts):
             messages = first
             for _ in range(1 + self._limits.corrections):
-                turn = _Turn(messages, (yield Request(messages, self._params)))
+                turn = yield from self._turn(messages)
                 while thoughts and _is_lost_in_thought(turn):
                     thoughts -= 1
-                    turn = _Turn(messages, (yield Request(messages, self._params)))
+                    turn = yield from self._turn(messages)
                 try:
                     value = self._value(turn)
                 except ParserException as error:
@@ -182,6 +194,11 @@ class LlmProgram:
                 else:
                     return Ok((value, *(extra(turn) for extra in self._extras)))
         return Drop(self._failure(problem, turn))
+
+    def _turn(self, messages: list[Message]) -> Generator[Request, Response, _Turn]:
+        response = yield ChatRequest(messages, self._params)
+        assert isinstance(response, ChatResponse)
+        return _Turn(messages, response)
 
     def _value(self, turn: _Turn) -> Any:
         """What the reply says. Raises ParserException where it says nothing that is wanted."""

@@ -34,7 +34,7 @@ class Information:
                 self._print("Models", ("alias", "model", "provider", "inference parameters"), rows)
             case InfoType.MODEL_PROVIDERS if self.providers is not None:
                 shown = [
-                    (p.name, ", ".join(without_credentials(p.addresses)) or "embedded", _masked(p.api_key))
+                    (p.name, ", ".join(map(without_credentials, p.addresses)) or "embedded", _masked(p.api_key))
                     for p in self.providers
                 ]
                 self._print("Providers", ("name", "endpoint", "key"), shown)

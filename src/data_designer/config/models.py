@@ -15,7 +15,6 @@ from data_designer.errors import InvalidConfigError
 
 SIMULATED_PROVIDER = "simulated"
 """Name of the provider that is always there: the embedded simulated model."""
-ANTHROPIC = "anthropic"
 HOW_IT_IS_ASKED = (
     "max_parallel_requests",
     "requests_per_minute",
@@ -26,7 +25,8 @@ HOW_IT_IS_ASKED = (
 """Inference parameters that do not change what the data means."""
 LARGEST_REPLY = 64 * 1024 * 1024
 """Bytes of a reply, where the provider does not say."""
-PROVIDER_TYPES = ("openai", ANTHROPIC, SIMULATED_PROVIDER)
+PROVIDER_TYPES = ("openai", "anthropic", SIMULATED_PROVIDER)
+"""Each has its wire in `models.wires`."""
 
 
 class GenerationType(StrEnum):
@@ -40,7 +40,7 @@ class GenerationType(StrEnum):
 # --- distributions of request parameters -------------------------------------------------------------------
 
 
-def normalised(weights: Sequence[float] | None, values: Sequence[Any]) -> list[float] | None:
+def normalised(weights: Sequence[float] | None, values: Sequence[object]) -> list[float] | None:
     """Weights that sum to one, as a new list; checks that they fit the values."""
     if weights is None:
         return None
@@ -109,14 +109,15 @@ class UniformDistribution(ConfigBase):
         return self.params.low, self.params.high
 
 
-def _distribution_kind(value: Any) -> str | None:
+def _distribution_kind(value: object) -> str | None:
     if isinstance(value, ManualDistribution | UniformDistribution):
         return value.distribution_type
     if not isinstance(value, dict):
         return None
     params = value.get("params")
     by_shape = "uniform" if isinstance(params, dict) and "low" in params else "manual"
-    return value.get("distribution_type") or by_shape
+    named = value.get("distribution_type")
+    return named if named and isinstance(named, str) else by_shape
 
 
 Distribution = Annotated[
@@ -148,7 +149,7 @@ class BaseInferenceParams(ConfigBase):
         given = {"timeout": self.timeout, "extra_body": self.extra_body or None}
         return {name: value for name, value in {**self._options(), **given}.items() if value is not None}
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self) -> dict[str, object]:
         return {}
 
     def get_formatted_params(self) -> list[str]:
@@ -161,22 +162,24 @@ class BaseInferenceParams(ConfigBase):
         return ", ".join(self.get_formatted_params()) or "(none)"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, ManualDistribution | UniformDistribution):
         return "dist"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 StructuredOutput = Literal["prompt", "native", "auto"]
+Drawable = float | Distribution | None
+"""A parameter: unset, fixed, or drawn for each request."""
 
 
 class ChatCompletionInferenceParams(BaseInferenceParams):
     """How a chat model is asked."""
 
     generation_type: Literal["chat-completion"] = "chat-completion"
-    temperature: float | Distribution | None = None
+    temperature: Drawable = None
     """0 to 2, or a distribution drawn for each request."""
-    top_p: float | Distribution | None = None
+    top_p: Drawable = None
     """0 to 1, or a distribution drawn for each request."""
     max_tokens: int | None = Field(default=None, ge=1)
     structured_output: StructuredOutput = "prompt"
@@ -185,20 +188,19 @@ class ChatCompletionInferenceParams(BaseInferenceParams):
 
     @field_validator("temperature")
     @classmethod
-    def _temperature_in_range(cls, value: Any) -> Any:
+    def _temperature_in_range(cls, value: Drawable) -> Drawable:
         return _in_range("temperature", value, 2.0)
 
     @field_validator("top_p")
     @classmethod
-    def _top_p_in_range(cls, value: Any) -> Any:
+    def _top_p_in_range(cls, value: Drawable) -> Drawable:
         return _in_range("top_p", value, 1.0)
 
-    def _options(self) -> dict[str, Any]:
-        drawn = {name: _drawn(getattr(self, name)) for name in ("temperature", "top_p")}
-        return {**drawn, "max_tokens": self.max_tokens}
+    def _options(self) -> dict[str, object]:
+        return {"temperature": _drawn(self.temperature), "top_p": _drawn(self.top_p), "max_tokens": self.max_tokens}
 
 
-def _in_range(name: str, value: Any, highest: float) -> Any:
+def _in_range(name: str, value: Drawable, highest: float) -> Drawable:
     if value is None:
         return value
     low, high = (value, value) if isinstance(value, int | float) else value.bounds
@@ -207,7 +209,7 @@ def _in_range(name: str, value: Any, highest: float) -> Any:
     return value
 
 
-def _drawn(value: Any) -> Any:
+def _drawn(value: Drawable) -> float | None:
     return value.sample() if isinstance(value, ManualDistribution | UniformDistribution) else value
 
 
@@ -218,7 +220,7 @@ class EmbeddingInferenceParams(BaseInferenceParams):
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self) -> dict[str, object]:
         return {"encoding_format": self.encoding_format, "dimensions": self.dimensions}
 
 
@@ -228,15 +230,16 @@ class ImageInferenceParams(BaseInferenceParams):
     generation_type: Literal["image"] = "image"
 
 
-def _inference_kind(value: Any) -> str:
-    if not isinstance(value, dict):
-        return str(getattr(value, "generation_type", "chat-completion"))
-    kind = value.get("generation_type")
-    if kind == "image":
-        return "image"
-    if kind == "embedding" or "encoding_format" in value or "dimensions" in value:
-        return "embedding"
-    return "chat-completion"
+def _inference_kind(value: object) -> str:
+    match value:
+        case EmbeddingInferenceParams() | {"generation_type": "embedding"}:
+            return "embedding"
+        case ImageInferenceParams() | {"generation_type": "image"}:
+            return "image"
+        case {"encoding_format": _} | {"dimensions": _}:
+            return "embedding"
+        case _:
+            return "chat-completion"
 
 
 InferenceParams = Annotated[
@@ -311,14 +314,25 @@ class ModelProvider(ConfigBase):
     """Bytes that a reply may have after it is decompressed; a larger one is none, and is asked for again."""
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether the embedded simulated model answers for it."""
+        return self.provider_type == SIMULATED_PROVIDER
+
+    @property
     def addresses(self) -> list[str]:
         """Base URLs of its servers."""
         return self.endpoints or [self.endpoint]
 
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+    def __repr_args__(self) -> Iterable[tuple[str | None, object]]:
         """Fields that are shown; addresses without the user and password that they may hold."""
         for name, value in super().__repr_args__():
-            yield name, without_credentials(value) if name in ("endpoint", "endpoints") else value
+            match name, value:
+                case "endpoint", str():
+                    yield name, without_credentials(value)
+                case "endpoints", list():
+                    yield name, [without_credentials(one) for one in value]
+                case _:
+                    yield name, value
 
     @field_validator("provider_type")
     @classmethod
@@ -333,7 +347,7 @@ class ModelProvider(ConfigBase):
             self.endpoint = endpoint_of(self.backend)
         if self.endpoint and self.endpoints:
             raise ValueError(f"provider '{self.name}' has both endpoint and endpoints; give one of them")
-        if not self.endpoint and not self.endpoints and self.provider_type != SIMULATED_PROVIDER:
+        if not self.endpoint and not self.endpoints and not self.is_simulated:
             raise ValueError(f"provider '{self.name}' needs an endpoint")
         for address in self.addresses:
             _check_address(address, self.name)
@@ -356,11 +370,9 @@ def _check_address(address: str, provider: str) -> None:
 _IN_QUERY = re.compile(r"([?&][^=&#]*(?:key|token|secret|sig|pass|auth|code|credential)[^=&#]*=)[^&#]*", re.IGNORECASE)
 
 
-def without_credentials(value: Any) -> Any:
-    """An address, or several, without user, password and keys in the query."""
-    if isinstance(value, list):
-        return [without_credentials(one) for one in value]
-    return _IN_QUERY.sub(r"\1***", re.sub(r"//[^/@]*@", "//***@", value)) if isinstance(value, str) else value
+def without_credentials(address: str) -> str:
+    """An address without user, password and keys in the query."""
+    return _IN_QUERY.sub(r"\1***", re.sub(r"//[^/@]*@", "//***@", address))
 
 
 def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[ModelConfig]:

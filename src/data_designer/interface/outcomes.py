@@ -79,7 +79,7 @@ def outcomes_of(plan: Plan, totals: Totals, report: RunReport, requested: int | 
     """
     drawn = plan.geometry.num_records
     requested = drawn if requested is None else requested
-    priced = all(plan.pools[one.alias].model.price is not None for one in totals.spent.values())
+    priced = all(plan.pools[one.alias].price is not None for one in totals.spent.values())
     return RunOutcomes(
         requested=requested,
         generated=totals.generated - totals.null_filled,

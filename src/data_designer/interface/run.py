@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from data_designer.config.models import SIMULATED_PROVIDER
 from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import DRAIN_SECONDS, Driver, RunReport
 from data_designer.engine.execution.in_process import InProcessExecutor
@@ -56,7 +55,7 @@ def with_simulated_models(plan: Plan, host: str = "127.0.0.1") -> Iterator[Plan]
         plan: the plan.
         host: the address of this machine at which it is asked.
     """
-    simulated = [alias for alias, pool in plan.pools.items() if pool.provider.provider_type == SIMULATED_PROVIDER]
+    simulated = [alias for alias, pool in plan.pools.items() if pool.provider.is_simulated]
     if not any(not plan.pools[alias].provider.endpoint for alias in simulated):
         yield plan
         return
@@ -90,7 +89,7 @@ def _ready(prepared: Prepared, known: Known, host: str = "127.0.0.1") -> Iterato
     """The plan with an address for every model, and with the form in which each constrains its replies."""
     with with_simulated_models(prepared.plan, host) as plan:
         in_json = {step.pool for step in plan.steps if step.kind in ("llm-structured", "llm-judge")}
-        pools = [plan.pools[alias] for alias in sorted(in_json) if plan.pools[alias].structured_output != "prompt"]
+        pools = [plan.pools[alias] for alias in sorted(in_json) if plan.pools[alias].chat.structured_output != "prompt"]
         if pools:
             asked = [(pool, prepared.keys[pool.alias]) for pool in pools]
             forms = on_own_loop(lambda _: find_forms(asked, known))
@@ -190,7 +189,7 @@ def check_models(prepared: Prepared) -> None:
 async def _check_models(plan: Plan, prepared: Prepared) -> None:
     if os.environ.get(SKIP_HEALTH_CHECKS) == "1":
         return
-    pools = [(pool, prepared.keys[alias]) for alias, pool in plan.pools.items() if not pool.model.skip_health_check]
+    pools = [(pool, prepared.keys[alias]) for alias, pool in plan.pools.items() if pool.is_greeted]
     if pools:
         await check_pools(pools)
 

@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 _ROUTES = ("/chat/completions", "/completions", "/responses", "/embeddings", "/images/generations", "/messages")
 """What users copy along with an endpoint; longer ones first."""
-_SECRET = re.compile(r"key|token|secret|sig|pass|auth|code|credential", re.IGNORECASE)
-"""Names in a query that carry a secret."""
+SECRET = re.compile(r"key|token|secret|sig|pass|auth|code|credential", re.IGNORECASE)
+"""Names of headers, and in a query, that carry a secret."""
 
 
 def base_of(url: str) -> str:
@@ -54,5 +54,5 @@ def secrets_of(url: str) -> Iterator[str]:
         yield from (parts.password, unquote(parts.password))
     for pair in parts.query.split("&"):
         name, _, value = pair.partition("=")
-        if _SECRET.search(name):
+        if SECRET.search(name):
             yield from (value, *(meant for _, meant in parse_qsl(pair)))

@@ -4,13 +4,13 @@ Source: Anthropic's API reference, version 2023-06-01.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
-from data_designer.models import openai_wire as chat
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
-from data_designer.models.openai_wire import count, finish_of, is_counted, texts_of
-from data_designer.values import Message, Request, Response, Usage
+from data_designer.models.model import GREETING
+from data_designer.models.wire import LIMIT, Common, chat_of, count, finish_of, is_counted, plain_text, texts_of
+from data_designer.values import ChatResponse, Message, Request, Usage
 
 VERSION = "2023-06-01"
 MAX_TOKENS = 4096
@@ -26,14 +26,17 @@ class AnthropicWire:
     """Writes requests and reads replies as Anthropic's API has them.
 
     Args:
-        model: the provider's name of the model.
-        options: parameters that are the same for every request.
-        extra: further fields of the body, which count before everything else.
+        common: what all requests of an alias have in common.
     """
 
-    def __init__(self, model: str, options: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
-        self._fixed = {"model": model, "max_tokens": MAX_TOKENS, **_translated(options)}
-        self._extra = _translated(extra)
+    constrains_json: ClassVar[bool] = False
+    longest_reply: ClassVar[int | None] = MAX_TOKENS
+    usage_field: ClassVar[str] = "usage"
+    greeting: ClassVar[Request] = GREETING
+
+    def __init__(self, common: Common) -> None:
+        self._fixed = {"model": common.model, LIMIT: MAX_TOKENS, **_translated(common.options)}
+        self._extra = _translated(common.extra)
 
     @staticmethod
     def url(endpoint: str) -> str:
@@ -45,33 +48,30 @@ class AnthropicWire:
         """Headers that carry the key and the version of the API."""
         return {"anthropic-version": VERSION, **({"x-api-key": api_key} if api_key else {})}
 
-    def body(self, request: Request, drawn: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON that is posted.
-
-        Args:
-            request: what to ask.
-            drawn: parameters that were drawn for it; those that it gives itself count first.
-        """
-        given = _translated({name: value for name, value in request.params.items() if value is not None})
-        system = "\n\n".join(_texts(message) for message in request.messages if message["role"] == "system")
-        turns = [_turn(message) for message in request.messages if message["role"] != "system"]
+    def body(self, request: Request) -> dict[str, object]:
+        """The JSON that is posted; parameters that the request gives itself count before the alias's."""
+        chat = chat_of(request)
+        given = _translated({name: value for name, value in chat.params.items() if value is not None})
+        system = "\n\n".join(_texts(message) for message in chat.messages if message["role"] == "system")
+        turns = [_turn(message) for message in chat.messages if message["role"] != "system"]
         # Neither does it take a turn of nothing, which an empty reply is; users' turns may follow each other.
         turns = [turn for turn in turns if turn["content"]]
         about = {"system": system} if system else {}
-        return {**self._fixed, **drawn, **about, "messages": turns, **given, **self._extra}
+        return {**self._fixed, **about, "messages": turns, **given, **self._extra}
 
     @staticmethod
-    def parse(data: Any) -> Response:
+    def parse(data: object) -> ChatResponse:
         """Read a reply. Raises UnreadableError for what is none."""
         if (error := error_of(data)) is not None:
             raise ErrorInReplyError(error)
-        match data:
+        reply: Mapping[str, object] = data if isinstance(data, dict) else {}
+        match reply:
             case {"error": {}}:
                 raise UnreadableError("the reply holds an error without words")
             case {"content": list(blocks)}:
-                stop, usage = finish_of(data.get("stop_reason")), _usage(data.get("usage"))
+                stop, usage = finish_of(reply.get("stop_reason")), _usage(reply.get("usage"))
                 text = "\n".join(texts_of(blocks, ("text",), "text"))
-                return Response(
+                return ChatResponse(
                     text=text,
                     reasoning="\n".join(texts_of(blocks, ("thinking",), "thinking")) or None,
                     finish_reason=None if stop is None else _FINISHES.get(stop, stop),
@@ -82,7 +82,7 @@ class AnthropicWire:
                 raise UnreadableError("the reply holds no message")
 
 
-def _translated(params: Mapping[str, Any]) -> dict[str, Any]:
+def _translated(params: Mapping[str, object]) -> dict[str, object]:
     named = {_RENAMED.get(name, name): value for name, value in params.items() if name not in _UNKNOWN}
     if isinstance(named.get("stop_sequences"), str):
         named["stop_sequences"] = [named["stop_sequences"]]
@@ -90,16 +90,19 @@ def _translated(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(message: Message) -> str:
-    return "\n".join(texts_of(message["content"], ("text",), "text"))
+    content = message["content"]
+    return content if isinstance(content, str) else "\n".join(texts_of(content, ("text",), "text"))
 
 
 def _turn(message: Message) -> Message:
     """A turn without empty text, which this API refuses; what is text alone is a string."""
-    blocks = [block for block in message["content"] if block.get("type") != "text" or block.get("text")]
-    return chat.turn({"role": message["role"], "content": blocks})
+    content = message["content"]
+    if isinstance(content, list):
+        content = [block for block in content if block.get("type") != "text" or block.get("text")]
+    return plain_text({"role": message["role"], "content": content})
 
 
-def _usage(data: Any) -> Usage:
+def _usage(data: object) -> Usage:
     """Tokens; what was read from a cache or written to it counts as input too, as with the other API."""
     if not isinstance(data, dict):
         return Usage(requests=1)

@@ -1,7 +1,6 @@
 """Reads the bodies of replies, which are as large and as odd as whoever sent them likes."""
 
 import json
-from typing import Any
 
 import aiohttp
 import orjson
@@ -44,7 +43,7 @@ async def content_of(reply: aiohttp.ClientResponse, most: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def decoded(content: bytes) -> Any:
+def decoded(content: bytes) -> object:
     """The JSON of a body: by the fast reader, and where that refuses, as leniently as clients read.
 
     Raises:
@@ -56,7 +55,7 @@ def decoded(content: bytes) -> Any:
         return loads(_text(content))
 
 
-def shown(data: Any) -> str:
+def shown(data: object) -> str:
     """JSON as text, for messages."""
     try:
         return orjson.dumps(data).decode()

@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import MutableMapping, Sequence
 
 import aiohttp
 import orjson
 
-from data_designer.config.models import ANTHROPIC
 from data_designer.errors import ModelError, ModelStructuredOutputError
 from data_designer.models.client import ModelClient
 from data_designer.models.http_sessions import open_session
+from data_designer.models.parameter_sampling import as_of_no_row
+from data_designer.models.wires import wire_of
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Pool
-from data_designer.values import Request
+from data_designer.values import ChatRequest, ChatResponse, Message
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _ROOM = 256
 """Tokens that the sign fits into, white space that some models add included."""
 _QUIET = 5.0
 """Seconds until it is said what is waited for."""
-_MESSAGES = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
+_MESSAGES: list[Message] = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
 
 Known = MutableMapping[tuple[str, ...], str | None]
 """Addresses and model to the form that works there; None where none does."""
@@ -62,18 +62,18 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     for pool, _ in pools:
         if found[pool.alias] is None and _insists(pool):
             raise ModelStructuredOutputError(
-                f"model '{pool.model.model}' (alias '{pool.alias}') asks for structured_output='native', but its "
+                f"{pool.subject} asks for structured_output='native', but its "
                 f"endpoint constrains nothing, in none of the forms {', '.join(FORMS)}; use 'auto' or 'prompt'"
             )
     return found
 
 
 def _where(pool: Pool) -> tuple[str, ...]:
-    return (*pool.provider.addresses, pool.model.model)
+    return (*pool.provider.addresses, pool.model_name)
 
 
 def _insists(pool: Pool) -> bool:
-    return pool.structured_output == "native"
+    return pool.chat.structured_output == "native"
 
 
 async def _form(pool: Pool, key: str | None, session: aiohttp.ClientSession, known: Known) -> str | None:
@@ -94,18 +94,19 @@ async def _form(pool: Pool, key: str | None, session: aiohttp.ClientSession, kno
 
 async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) -> tuple[str | None, bool]:
     """The first form that works, and whether another try would find the same. Raises ModelError without any answer."""
-    if pool.provider.provider_type == ANTHROPIC:
+    if not wire_of(pool.provider).constrains_json:
         return None, True
-    client, rng, answers = ModelClient(pool, key, session), random.Random(0), 0
+    client, answers = ModelClient(pool, key, session), 0
     # An alias whose replies are short by its own wish must not cut the probe's.
-    room = {"max_tokens": _ROOM} if getattr(pool.model.inference_parameters, "max_tokens", None) else {}
+    room = {"max_tokens": _ROOM} if pool.chat.max_tokens else {}
     trouble: ModelError | None = None
     is_sure = True
     for form in FORMS:
+        request = as_of_no_row(ChatRequest(_MESSAGES, {**constraint(form, "probe", _SCHEMA), **room}), pool)
         heard = False
         for _ in range(_TRIES):
             try:
-                response = await client.ask(Request(_MESSAGES, {**constraint(form, "probe", _SCHEMA), **room}), rng)
+                response = await client.ask(request)
             except ModelError as error:
                 trouble = error
                 if not error.retryable:
@@ -113,7 +114,7 @@ async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) ->
                     break
             else:
                 heard, answers = True, answers + 1
-                if _is_sign(response.text):
+                if isinstance(response, ChatResponse) and _is_sign(response.text):
                     return form, True
         is_sure = is_sure and heard
     if trouble is not None and not answers:

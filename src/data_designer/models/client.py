@@ -1,28 +1,22 @@
-"""An alias's model: requests are written in its provider's form and go to one of its endpoints."""
+"""A pool's model: requests are written in its provider's form and go to one of its endpoints."""
 
 import logging
 import os
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
 
 import aiohttp
 import orjson
 
 from data_designer import errors
-from data_designer.config.backends import backend_of
-from data_designer.config.models import ANTHROPIC, SIMULATED_PROVIDER
-from data_designer.models.anthropic_wire import MAX_TOKENS, AnthropicWire
 from data_designer.models.bodies import shown
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, quoted
-from data_designer.models.openai_wire import LIMIT, OpenAIWire
-from data_designer.models.parameter_sampling import distributions
 from data_designer.models.proxies import proxy_for
 from data_designer.models.rate_limit_headers import pause, retry_after
 from data_designer.models.transport import Transport
+from data_designer.models.wires import wire_to
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response
 
@@ -42,29 +36,8 @@ _SHOWN_USAGE = 200
 """Characters of a usage that are shown."""
 
 
-def longest_reply(pool: Pool) -> int | None:
-    """Tokens to which an alias's replies are limited; None where nothing says."""
-    params, provider = pool.model.inference_parameters, pool.provider
-    body = {**(params.extra_body or {}), **(provider.extra_body or {})}
-    said = [body.get(name) for name in ("max_completion_tokens", "max_tokens")] + [getattr(params, "max_tokens", None)]
-    given = next((one for one in said if isinstance(one, int)), None)
-    return MAX_TOKENS if given is None and provider.provider_type == ANTHROPIC else given
-
-
-class Form(Protocol):
-    """How a provider wants requests written, and how its replies are read."""
-
-    def body(self, request: Request, drawn: dict[str, Any]) -> dict[str, Any]:
-        """The JSON that is posted."""
-        ...
-
-    def parse(self, data: Any) -> Response:
-        """Read a reply. Raises UnreadableError for what is none."""
-        ...
-
-
 class ModelClient:
-    """Asks one alias's model over HTTP. It is the `Model` of every provider there is."""
+    """Asks one pool's model over HTTP. It is the `Model` of every provider there is."""
 
     def __init__(
         self,
@@ -73,47 +46,28 @@ class ModelClient:
         session: aiohttp.ClientSession,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        params, provider = pool.model.inference_parameters, pool.provider
-        self._drawn = distributions(pool)
-        given = params.model_dump(include={"temperature", "top_p", "max_tokens"}, exclude_none=True)
-        fixed = {name: value for name, value in given.items() if name not in self._drawn}
-        extra = {**(params.extra_body or {}), **(provider.extra_body or {})}
-        form: AnthropicWire | OpenAIWire
-        if provider.provider_type == ANTHROPIC:
-            form = AnthropicWire(pool.model.model, fixed, extra)
-        else:
-            backend = backend_of(provider)
-            form = OpenAIWire(pool.model.model, fixed, extra, LIMIT if backend is None else backend.limit)
-        self._form: Form = form
+        provider = pool.provider
+        self._wire = wire = wire_to(pool)
+        self._subject = pool.subject
         # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
         own = {name.lower(): value for name, value in (provider.extra_headers or {}).items()}
-        headers = {"content-type": "application/json", **form.headers(api_key), **own}
-        subject = f"model '{pool.model.model}' (alias '{pool.alias}')"
-        timeout = float(params.timeout or DEFAULT_TIMEOUT)
+        headers = {"content-type": "application/json", **wire.headers(api_key), **own}
+        timeout = float(pool.params.timeout or DEFAULT_TIMEOUT)
         # Our own server of simulated models is nobody's to lead to.
-        around = {} if provider.provider_type == SIMULATED_PROVIDER else os.environ
+        around = {} if provider.is_simulated else os.environ
         self._transports = [
-            Transport(form.url(one), headers, subject, session, timeout, provider.max_reply_bytes).through(
+            Transport(wire.url(one), headers, pool.subject, session, timeout, provider.max_reply_bytes).through(
                 proxy_for(one, around)
             )
             for one in provider.addresses
         ]
-        self._subject = subject
         self._told_of_usage = False
         self._endpoints = Endpoints(len(self._transports))
         self._clock = clock
 
-    async def ask(self, request: Request, rng: random.Random) -> Response:
-        """Get one completion.
-
-        Args:
-            request: what to ask.
-            rng: draws the parameters that are distributions and that the request does not give.
-
-        Raises:
-            ModelError: the endpoint refused or failed, named by kind.
-        """
-        body = self._encode(self.body(request, rng))
+    async def ask(self, request: Request) -> Response:
+        """Get one reply. Raises ModelError where the endpoint refused or failed, named by kind."""
+        body = self._encode(request)
         number = self._endpoints.choose(self._clock())
         transport = self._transports[number]
         try:
@@ -130,13 +84,11 @@ class ModelClient:
         self._endpoints.asked_to_wait(number, self._clock() + min(wait, _LONGEST_PAUSE))
         return response
 
-    def body(self, request: Request, rng: random.Random) -> dict[str, Any]:
-        """The JSON that is posted."""
-        return self._form.body(request, {name: one.sample(rng) for name, one in self._drawn.items()})
-
-    def _encode(self, body: dict[str, Any]) -> bytes:
+    def _encode(self, request: Request) -> bytes:
         try:
-            return orjson.dumps(body)
+            return orjson.dumps(self._wire.body(request))
+        except errors.ModelUnsupportedCapabilityError as error:
+            raise self._transports[0].error(type(error), str(error)) from None
         except orjson.JSONEncodeError as error:
             text = f"the request cannot be written as JSON: {error}"
             raise self._transports[0].error(errors.ModelBadRequestError, text) from error
@@ -153,9 +105,9 @@ class ModelClient:
             what = f"the reply cannot be read ({type(error).__name__}: {error})"
             raise transport.error(errors.ModelInvalidReplyError, what) from error
 
-    def _parse(self, transport: Transport, data: Any, headers: Mapping[str, str]) -> Response:
+    def _parse(self, transport: Transport, data: object, headers: Mapping[str, str]) -> Response:
         try:
-            response = self._form.parse(data)
+            response = self._wire.parse(data)
         except UnreadableError as error:
             wait = None if error.status is None else retry_after(error.status, headers)
             what = str(error) if isinstance(error, ErrorInReplyError) else f"{error}: {quoted(shown(data))}"
@@ -164,9 +116,9 @@ class ModelClient:
             self._tell_of_usage(data)
         return response
 
-    def _tell_of_usage(self, data: dict[str, Any]) -> None:
+    def _tell_of_usage(self, data: object) -> None:
         """Say once what is odd about the counts, where there are some."""
-        usage = data.get("usage")
+        usage = data.get(self._wire.usage_field) if isinstance(data, dict) else None
         if usage is not None:
             self._told_of_usage = True
             said = quoted(shown(usage))[:_SHOWN_USAGE]

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from data_designer import errors
 from data_designer.models.bodies import decoded, shown
@@ -123,7 +122,7 @@ class UnreadableError(ValueError):
 class ErrorInReplyError(UnreadableError):
     """The HTTP status is good, and the reply holds an error or ended with one, which counts as one with a status."""
 
-    def __init__(self, error: Any) -> None:
+    def __init__(self, error: object) -> None:
         data = {"error": error}
         said = (_said(data) or shown(error))[:_LONGEST_SAID]
         super().__init__(f"HTTP 200 with an error: {quoted(said)}")
@@ -135,7 +134,7 @@ class ErrorInReplyError(UnreadableError):
         self.kind = kind if is_clear else errors.ModelInvalidReplyError
 
 
-def error_of(data: Any) -> Any:
+def error_of(data: object) -> object:
     """What a body holds instead of a reply, in any of the forms that are in use; None where it holds none."""
     match data:
         case {"error": error} if error:
@@ -144,20 +143,22 @@ def error_of(data: Any) -> Any:
             return data
         case [{"error": error}, *_] if error:  # Google's
             return error
-        case {"errors": [error, *_]} if not data.keys() & {"choices", "content"}:
+        case {"choices": _} | {"content": _}:
+            return None
+        case {"errors": [error, *_]}:
             return error
         case _:
             return None
 
 
-def _status(code: Any) -> int | None:
+def _status(code: object) -> int | None:
     """The HTTP status of an error that a code stands for."""
     if isinstance(code, str):
         code = _STATUS_OF.get(code.lower()) or (int(code) if re.fullmatch("[45][0-9][0-9]", code) else None)
     return code if isinstance(code, int) and 400 <= code <= 599 else None
 
 
-def _codes(data: Any) -> Iterator[Any]:
+def _codes(data: object) -> Iterator[object]:
     """What error objects call themselves."""
     if isinstance(data, dict):
         for place in (data.get("error"), data):
@@ -165,7 +166,7 @@ def _codes(data: Any) -> Iterator[Any]:
                 yield from (place.get(name) for name in ("code", "status", "type"))
 
 
-def _read(content: bytes) -> Any:
+def _read(content: bytes) -> object:
     try:
         return decoded(content)
     except ValueError:
@@ -176,7 +177,7 @@ def _raw(content: bytes) -> str:
     return content[: 4 * _LONGEST_SAID].decode("utf-8", "replace")
 
 
-def _said(data: Any) -> str | None:
+def _said(data: object) -> str | None:
     if not isinstance(data, dict):
         return data if isinstance(data, str) else None
     for key in ("error", "message", "detail"):
@@ -190,7 +191,7 @@ def _said(data: Any) -> str | None:
     return None
 
 
-def _item(item: Any) -> str:
+def _item(item: object) -> str:
     """One of several errors."""
     said = item.get("msg", item.get("message")) if isinstance(item, dict) else item
     return said if isinstance(said, str) else shown(item)

@@ -28,7 +28,7 @@ async def drive(exchange: Exchange, ask: Callable[[Request], Awaitable[Response]
                 raise
             except ModelError as error:
                 return Drop(Reason(type(error).__name__, str(error)))
-            if len(response.text) > _LONG:
+            if response.length > _LONG:
                 step = await asyncio.to_thread(_step, exchange, response)
                 if not isinstance(step, Request):
                     return step

@@ -1,25 +1,25 @@
-"""Request parameters that are distributions: the same request of a dataset always draws the same."""
+"""Request parameters: those that an alias fixes, and those that are drawn, alike for the same request of a dataset."""
 
 import random
-from typing import Any
 
 from data_designer.config.models import ManualDistribution, UniformDistribution
 from data_designer.plan.model import Pool
-
-DRAWN = ("temperature", "top_p")
+from data_designer.values import Request
 
 
 class ParameterSampling:
-    """Draws an alias's parameters for each request, keyed by the dataset's seed and by which request it is."""
+    """Draws a pool's parameters for each request, keyed by the dataset's seed and by which request it is."""
 
     def __init__(self, pool: Pool, seed: int) -> None:
         self._seed = seed
-        self._distributions = distributions(pool)
+        self._distributions = {
+            name: value for name, value in _declared(pool).items() if not isinstance(value, int | float)
+        }
 
     def __bool__(self) -> bool:
         return bool(self._distributions)
 
-    def params(self, column: str, record: int, ordinal: int) -> dict[str, Any]:
+    def params(self, column: str, record: int, ordinal: int) -> dict[str, float]:
         """Parameters of one request.
 
         Args:
@@ -31,11 +31,17 @@ class ParameterSampling:
         return {name: distribution.sample(rng) for name, distribution in self._distributions.items()}
 
 
-def distributions(pool: Pool) -> dict[str, ManualDistribution | UniformDistribution]:
-    """Parameters of an alias that are drawn for each request."""
-    params = pool.model.inference_parameters
-    return {
-        name: value
-        for name in DRAWN
-        if isinstance(value := getattr(params, name, None), ManualDistribution | UniformDistribution)
-    }
+def fixed_params(pool: Pool) -> dict[str, float]:
+    """Parameters that are the same for every request of a pool."""
+    return {name: value for name, value in _declared(pool).items() if isinstance(value, int | float)}
+
+
+def as_of_no_row(request: Request, pool: Pool) -> Request:
+    """A request that is asked for the pool's own sake, with all that those of rows have."""
+    return request.with_params(ParameterSampling(pool, 0).params("", 0, 0))
+
+
+def _declared(pool: Pool) -> dict[str, float | ManualDistribution | UniformDistribution]:
+    chat = pool.chat
+    named = {"temperature": chat.temperature, "top_p": chat.top_p, "max_tokens": chat.max_tokens}
+    return {name: value for name, value in named.items() if value is not None}

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
 from data_designer.models.addresses import server_of
 from data_designer.models.client import ModelClient
 from data_designer.models.http_sessions import open_session
-from data_designer.models.model import GREETING
+from data_designer.models.wires import greeting
 from data_designer.plan.model import Pool
 
 logger = logging.getLogger(__name__)
@@ -102,11 +101,11 @@ def _only(pool: Pool, address: str) -> Pool:
 
 
 async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
-    attempt, loading = 0, False
+    attempt, loading, request = 0, False, greeting(pool)
     while True:
         try:
-            response = await client.ask(GREETING, random.Random(0))
-            if response.text.strip() or response.reasoning:
+            response = await client.ask(request)
+            if not response.says_nothing:
                 return
             failure, may_pass, asked = _silence_of(pool), True, 0.0
         except ModelError as error:
@@ -128,7 +127,7 @@ async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Await
 
 def _silence_of(pool: Pool) -> ModelError:
     return ModelAPIError(
-        f"model '{pool.model.model}' (alias '{pool.alias}') at {server_of(pool.provider.endpoint)} answered "
+        f"{pool.subject} at {server_of(pool.provider.endpoint)} answered "
         "a greeting with nothing; check the model's name and raise max_tokens if it is small"
     )
 

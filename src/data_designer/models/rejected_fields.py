@@ -1,7 +1,6 @@
 """Which fields of a request an endpoint complains of."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from data_designer.models.bodies import decoded
 
@@ -36,7 +35,7 @@ def fields_of(content: bytes) -> str:
     return f" (field{'s' if len(found) > 1 else ''}: {shown})" if shown else ""
 
 
-def _fields(data: Any, depth: int) -> Iterator[str]:
+def _fields(data: object, depth: int) -> Iterator[str]:
     if isinstance(data, list):
         for item in data[: 2 * _MOST]:
             yield from _fields(item, depth)
@@ -47,7 +46,7 @@ def _fields(data: Any, depth: int) -> Iterator[str]:
                 yield from _fields(data.get(name), depth - 1)
 
 
-def _named(place: Any) -> str:
+def _named(place: object) -> str:
     """A field as one writes it: `messages[0].content`."""
     if isinstance(place, str):
         return place

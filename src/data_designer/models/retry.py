@@ -51,6 +51,7 @@ class CallerOptions:
     greets: bool = True
     """Whether the model takes a greeting, by which it is known to answer; otherwise a request that it answered before
     is asked again, and a greeting only where there is none."""
+    greeting: Request = GREETING
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -229,7 +230,7 @@ class Caller:
             if self._answers > tries.answers or self._probed_at > min(tries.sent_at, late_at):
                 return
             self._probed_at = self._clock()
-            request = GREETING if self._options.greets or self._known is None else self._known
+            request = self._options.greeting if self._options.greets or self._known is None else self._known
             try:
                 response = await self._attempt(request, _Tries(0, 0, attempts=1), None)
             except ModelError:
@@ -252,7 +253,7 @@ class Caller:
             self._busy_since = attempt.sent_at
         self._in_flight += 1
         try:
-            response = await self._model.ask(request, self._rng)
+            response = await self._model.ask(request)
         except ModelError as error:
             self._admission.failed(attempt, error, self._longest_wait())
             self._failed(error, attempt.sent_at)

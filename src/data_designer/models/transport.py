@@ -1,14 +1,14 @@
 """Carries JSON to a server and back over HTTP, and names every way in which that can fail."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
 from data_designer import errors
 from data_designer.config.models import LARGEST_REPLY
-from data_designer.models.addresses import base_of, secrets_of, server_of, shown
+from data_designer.models.addresses import SECRET, base_of, secrets_of, server_of, shown
 from data_designer.models.bodies import LargeBodyError, content_of, decoded
 from data_designer.models.error_mapping import CURES, kind_of, quoted, signs_of, words_of
 from data_designer.models.rate_limit_headers import retry_after
@@ -18,8 +18,6 @@ _LONGEST_QUOTE = 500
 _SHORTEST_SECRET = 8
 _SHORTEST_KEY = 4
 _SHORTEST_PASSWORD = 4
-_KEYS = ("authorization", "x-api-key")
-_PUBLIC = ("content-type", "anthropic-version")
 _EVENTS = "text/event-stream"
 _STREAMED = (
     "the reply is a stream of server-sent events, which nobody asked for: take `stream` out of extra_body, or use an "
@@ -69,7 +67,7 @@ class Transport:
         self._secrets = _secrets(self._headers, self._url, proxy or "")
         return self
 
-    async def post(self, body: bytes) -> tuple[Any, Mapping[str, str]]:
+    async def post(self, body: bytes) -> tuple[object, Mapping[str, str]]:
         """Post JSON; gives the JSON that came back, and its headers.
 
         Raises:
@@ -164,8 +162,9 @@ def is_streamed(content: bytes, headers: Mapping[str, str]) -> bool:
 
 def _secrets(headers: Mapping[str, str], *urls: str) -> tuple[str, ...]:
     """What no message may repeat: keys, passwords, headers long enough to be one; a longer one before its parts."""
-    found = {value for name, value in headers.items() if name not in _PUBLIC and len(value) >= _SHORTEST_SECRET}
-    keys = {headers[name].removeprefix("Bearer ") for name in _KEYS if name in headers}
+    private = {name: value for name, value in headers.items() if not name.endswith(("-type", "-version"))}
+    found = {value for value in private.values() if len(value) >= _SHORTEST_SECRET}
+    keys = {value.removeprefix("Bearer ") for name, value in private.items() if SECRET.search(name)}
     # What is shorter, as local servers take it, is no secret and part of many words.
     found |= {key for key in keys if len(key) >= _SHORTEST_KEY}
     found |= {one for url in urls for one in secrets_of(url) if len(one) >= _SHORTEST_PASSWORD}

@@ -68,11 +68,8 @@ def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
         raise ConfigCompilationError(
             f"no column uses a model alias '{unknown[0]}'; there are {', '.join(plan.pools) or 'none'}"
         )
-    pools = {
-        alias: replace(pool, model=pool.model.model_copy(update={"model": models.get(alias, pool.model.model)}))
-        for alias, pool in plan.pools.items()
-    }
-    changed = {alias: name for alias, name in models.items() if name != plan.pools[alias].model.model}
+    pools = {alias: pool.with_model(models[alias]) if alias in models else pool for alias, pool in plan.pools.items()}
+    changed = {alias: name for alias, name in models.items() if name != plan.pools[alias].model_name}
     prints = dict(plan.fingerprints)
     others: set[str] = set()
     for step in plan.steps:

@@ -1,7 +1,7 @@
 """The Plan and its parts: frozen, picklable, printable values."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,12 +9,18 @@ import numpy.typing as npt
 
 from data_designer.config.base import SingleColumnConfig, SkipConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
-from data_designer.config.models import ModelConfig, ModelProvider
+from data_designer.config.models import (
+    BaseInferenceParams,
+    ChatCompletionInferenceParams,
+    ModelConfig,
+    ModelProvider,
+    Price,
+)
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.user_code import UserCode
 
-LOCAL = "local"
-"""The pool of CPU work."""
+LOCAL = ""
+"""The pool of CPU work, `local`: its key is no alias, whatever users call theirs."""
 
 SEED = "seed"
 SAMPLERS = "samplers"
@@ -40,7 +46,7 @@ class Step:
     scope: Scope
     """`cell`: any rows, at any time. `batch`: all live rows of a batch together."""
     pool: str
-    """A model alias, or `local`."""
+    """A model alias, or `LOCAL`."""
     required: tuple[str, ...] = ()
     """The part of `needs` through which a skip propagates."""
     skip: SkipConfig | None = None
@@ -85,21 +91,55 @@ class Stage:
         return tuple(name for step in self.steps for name in step.makes)
 
 
+_NO_MODEL, _NO_CHAT_MODEL = BaseInferenceParams(), ChatCompletionInferenceParams()
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Where the steps of one model alias run. `slots` bound its requests in flight, everywhere together."""
+    """An endpoint and a cap: `slots` bound the requests in flight there, everywhere together."""
 
     alias: str
+    """What the steps that ask it call it."""
     slots: int
-    model: ModelConfig
+    model: ModelConfig | None
+    """None where what answers is no model. Ask the pool, which knows what holds then."""
     provider: ModelProvider
     native: str | None = None
     """How its endpoint is asked to constrain replies in JSON, one of `plan.constraints.FORMS`; None: by the prompt."""
 
     @property
-    def structured_output(self) -> str:
-        """How replies in JSON are asked for: `prompt`, `native` or `auto`."""
-        return str(getattr(self.model.inference_parameters, "structured_output", "prompt"))
+    def params(self) -> BaseInferenceParams:
+        """How it is asked."""
+        return _NO_MODEL if self.model is None else self.model.inference_parameters
+
+    @property
+    def chat(self) -> ChatCompletionInferenceParams:
+        """How a chat model is asked; nothing is set where it is another one, or none."""
+        return params if isinstance(params := self.params, ChatCompletionInferenceParams) else _NO_CHAT_MODEL
+
+    @property
+    def model_name(self) -> str:
+        """The provider's name of its model; empty where there is none."""
+        return "" if self.model is None else self.model.model
+
+    @property
+    def price(self) -> Price | None:
+        """What tokens cost."""
+        return None if self.model is None else self.model.price
+
+    @property
+    def is_greeted(self) -> bool:
+        """Whether a greeting may show that it answers."""
+        return self.model is not None and not self.model.skip_health_check
+
+    @property
+    def subject(self) -> str:
+        """Its name in messages."""
+        return f"'{self.alias}'" if self.model is None else f"model '{self.model.model}' (alias '{self.alias}')"
+
+    def with_model(self, name: str) -> "Pool":
+        """The same with another model of its provider, where it has one."""
+        return self if self.model is None else replace(self, model=self.model.model_copy(update={"model": name}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from data_designer.interface import DataDesigner, DatasetCreationResults
 from data_designer.interface.stored import StoredDataset
 from data_designer.models.retry import Keep
 from data_designer.plan.model import Plan
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ChatResponse, Request, Response, Usage
 
 RECORDS, BUFFER = 12, 4
 INTERRUPTED = 1
@@ -146,7 +146,7 @@ def interrupt(path: Path, plan: Plan, made: list[Row]) -> None:
     runner = StageRunner(plan, plan.stage_of("poem"))
 
     async def ask(request: Request, keep: Keep) -> Response:
-        response = Response(answer(request.messages[-1]["content"][0]["text"]), usage=Usage(1, 0, 3, 2))
+        response = ChatResponse(answer(request.messages[-1]["content"][0]["text"]), usage=Usage(1, 0, 3, 2))
         await keep(response)
         return response
 

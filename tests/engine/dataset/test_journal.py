@@ -27,7 +27,7 @@ from data_designer.engine.dataset.journal import (
 from data_designer.engine.dataset.layout import JOURNAL, journal_folder
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.plan.model import Geometry
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ChatRequest, ChatResponse, Request, Usage
 
 GEOMETRY = Geometry(100, 10)
 NOTHING = np.empty(0, dtype=np.int64)
@@ -35,7 +35,7 @@ NOTHING = np.empty(0, dtype=np.int64)
 
 def request(text: str = "Say it", **params: Any) -> Request:
     """Something to ask."""
-    return Request([{"role": "user", "content": [{"type": "text", "text": text}]}], params)
+    return ChatRequest([{"role": "user", "content": [{"type": "text", "text": text}]}], params)
 
 
 def recorder(path: Path, writer: str = "000001-r000-001", geometry: Geometry = GEOMETRY) -> Recorder:
@@ -47,7 +47,7 @@ def noted(path: Path, said: dict[int, str], writer: str = "000001-r000-001") -> 
     """Write what was said of some records of batch 0; gives the segment."""
     one = recorder(path, writer)
     for record, text in said.items():
-        assert one.write_reply(("f", record, 0), request(), Response(text))
+        assert one.write_reply(("f", record, 0), request(), ChatResponse(text))
     return path / journal_folder(0) / f"{writer}.log"
 
 
@@ -91,15 +91,15 @@ class Refusing(LocalFiles):
 def test_a_reply_comes_back_with_all_that_it_was(tmp_path: Path) -> None:
     """Text, reasoning, finish reason, tool calls and tokens are read as they were; requests that failed are not."""
     calls = ({"id": "1", "function": {"name": "f", "arguments": '{"a": [1, null]}'}}, {"id": "2"})
-    given_back = Response("Tea\n\0 \u2028 🫖 \x85", "Because\r\n", "tool_calls", calls, Usage(1, 0, 12, 5, 3))
+    given_back = ChatResponse("Tea\n\0 \u2028 🫖 \x85", "Because\r\n", "tool_calls", calls, usage=Usage(1, 0, 12, 5, 3))
     one = recorder(tmp_path)
     assert one.write_reply(("f", 7, 2), request(), given_back)
-    assert one.write_reply(("f", 8, 0), request(), Response(""))
+    assert one.write_reply(("f", 8, 0), request(), ChatResponse(""))
     assert not one.waiting
     replay = read_replay(LocalFiles(tmp_path), [0])
     assert (len(replay), replay.damaged) == (2, 0)
     assert replay.reply(("f", 7, 2), request()) == given_back
-    assert replay.reply(("f", 8, 0), request()) == Response("")
+    assert replay.reply(("f", 8, 0), request()) == ChatResponse("")
 
 
 @given(text=st.text(), reasoning=st.none() | st.text(), tokens=st.integers(0, 1 << 60))
@@ -108,7 +108,7 @@ def test_whatever_a_model_says_comes_back(
 ) -> None:
     """Any text that JSON can hold survives, whatever line breaks and control characters are in it."""
     path = tmp_path_factory.mktemp("journal")
-    response = Response(text, reasoning, usage=Usage(1, output_tokens=tokens))
+    response = ChatResponse(text, reasoning, usage=Usage(1, output_tokens=tokens))
     assert recorder(path).write_reply(("f", 0, 0), request(), response)
     assert read_replay(LocalFiles(path), [0]).reply(("f", 0, 0), request()) == response
 
@@ -135,8 +135,8 @@ def test_results_of_functions_come_back(tmp_path: Path) -> None:
     [
         request("Say something else"),
         request(temperature=0.5),
-        Request([*request().messages, {"role": "assistant", "content": []}]),
-        Request([]),
+        ChatRequest([*request().messages, {"role": "assistant", "content": []}]),
+        ChatRequest([]),
     ],
 )
 def test_another_request_is_not_answered(tmp_path: Path, other: Request) -> None:
@@ -145,6 +145,17 @@ def test_another_request_is_not_answered(tmp_path: Path, other: Request) -> None
     replay = read_replay(LocalFiles(tmp_path), [0])
     assert replay.reply(("f", 1, 0), request()) is not None
     assert replay.reply(("f", 1, 0), other) is None
+
+
+def test_a_line_is_what_it_always_was(tmp_path: Path) -> None:
+    """Journals of earlier versions answer the same requests."""
+    one = recorder(tmp_path)
+    spent = Usage(1, 2, 3, 4, 5, 6)
+    said = ChatResponse("tea", "why", "stop", ({"id": "c"},), usage=spent, counted=False, pause=3.0)
+    one.write_reply(("f", 7, 2), request("hi", top_p=0.5, stop=["x"]), said)
+    [segment] = tmp_path.rglob("*.log")
+    line = b'["f",7,2,"e9c44ba70f337987",["tea","why","stop",[{"id":"c"}],[1,2,3,4,5,6]]]'
+    assert segment.read_bytes() == b"d0b2a4ee %b\n" % line
 
 
 @pytest.mark.parametrize("key", [("g", 1, 0), ("f", 2, 0), ("f", 1, 1)])
@@ -197,7 +208,7 @@ def test_each_batch_has_a_folder_of_its_own(tmp_path: Path) -> None:
     """What is noted of records of several batches is found batch by batch, and nowhere else."""
     one = recorder(tmp_path)
     for record in (5, 10, 19, 99):
-        one.write_reply(("f", record, 0), request(), Response(str(record)))
+        one.write_reply(("f", record, 0), request(), ChatResponse(str(record)))
     one.flush()
     assert journaled_batches(LocalFiles(tmp_path)) == [0, 1, 9]
     assert said(tmp_path, range(100), 1) == {10: "10", 19: "19"}
@@ -210,7 +221,7 @@ def test_records_that_were_added_have_the_folders_of_their_batches(tmp_path: Pat
     geometry = Geometry(10, 4).extended(15, 2).extended(30, 10)
     one = recorder(tmp_path, geometry=geometry)
     for record in range(30):
-        one.write_reply(("f", record, 0), request(), Response(str(record)))
+        one.write_reply(("f", record, 0), request(), ChatResponse(str(record)))
     one.flush()
     assert journaled_batches(LocalFiles(tmp_path)) == list(geometry.batches())
     for batch in geometry.batches():
@@ -223,7 +234,7 @@ def test_what_is_forgotten_is_gone(tmp_path: Path) -> None:
     for run in (1, 2):
         noted(tmp_path, {run: str(run)}, segment_writer(run, "t000000001"))
     one = recorder(tmp_path)
-    one.write_reply(("f", 11, 0), request(), Response("other"))
+    one.write_reply(("f", 11, 0), request(), ChatResponse("other"))
     one.flush()
     assert journaled_batches(files) == [0, 1]
     forget_batch(files, 0)
@@ -305,15 +316,15 @@ def test_an_append_that_fails_in_the_middle_loses_nothing(tmp_path: Path, share:
     """
     files = Refusing(tmp_path, lambda number, size: size * share // 100 if number <= 2 else None)
     one = Recorder(files, GEOMETRY, "w")
-    assert not one.write_reply(("f", 1, 0), request(), Response("one"))
-    assert not one.write_reply(("f", 2, 0), request(), Response("two"))
+    assert not one.write_reply(("f", 1, 0), request(), ChatResponse("one"))
+    assert not one.write_reply(("f", 2, 0), request(), ChatResponse("two"))
     with pytest.raises(OSError, match="No space"):
         one.flush()
     assert one.waiting
-    assert not one.write_reply(("f", 3, 0), request(), Response("three"))
+    assert not one.write_reply(("f", 3, 0), request(), ChatResponse("three"))
     one.flush()
     assert not one.waiting
-    assert one.write_reply(("f", 4, 0), request(), Response("four"))
+    assert one.write_reply(("f", 4, 0), request(), ChatResponse("four"))
     assert said(tmp_path) == {1: "one", 2: "two", 3: "three", 4: "four"}
 
 
@@ -321,9 +332,9 @@ def test_a_reply_that_is_refused_in_the_middle_spoils_none_after_it(tmp_path: Pa
     """The next line begins on a line of its own, also in a segment of which another thread knows nothing yet."""
     files = Refusing(tmp_path, lambda number, size: size // 2 if number == 1 else None)
     one = Recorder(files, GEOMETRY, "w")
-    assert not one.write_reply(("f", 1, 0), request(), Response("one"))
+    assert not one.write_reply(("f", 1, 0), request(), ChatResponse("one"))
     one.flush()
-    assert one.write_reply(("f", 2, 0), request(), Response("two"))
+    assert one.write_reply(("f", 2, 0), request(), ChatResponse("two"))
     assert said(tmp_path) == {1: "one", 2: "two"}
     assert read_replay(files, [0]).damaged == 1
 
@@ -336,7 +347,7 @@ def test_replies_of_many_batches_hold_few_files_open(tmp_path: Path) -> None:
 
     one = recorder(tmp_path, geometry=Geometry(300, 1))
     for record in [*range(300), *range(300)]:
-        assert one.write_reply(("f", record, 0), request(), Response(str(record)))
+        assert one.write_reply(("f", record, 0), request(), ChatResponse(str(record)))
         assert record % 30 or open_files() <= 64
     assert open_files() > 0
     one.sync()
@@ -384,7 +395,7 @@ def test_segments_of_committed_batches_need_not_be_durable(tmp_path: Path) -> No
     files.synced = []
     one = Recorder(files, GEOMETRY, "w")
     for record in (1, 11):
-        assert one.write_reply(("f", record, 0), request(), Response("one"))
+        assert one.write_reply(("f", record, 0), request(), ChatResponse("one"))
     forget_batch(files, 1)
     with pytest.raises(OSError, match="Input/output"):
         one.sync()
@@ -406,7 +417,7 @@ def test_what_is_noted_while_another_thread_writes_is_written(tmp_path: Path) ->
     writer = threading.Thread(target=write)
     writer.start()
     for record in range(count):
-        one.write_reply(("f", record, 0), request(), Response(text))
+        one.write_reply(("f", record, 0), request(), ChatResponse(text))
     over.set()
     writer.join()
     one.flush()
@@ -423,7 +434,7 @@ def recording(files: LocalFiles) -> Recording:
 
 def keep(mine: Recording, record: int, text: str) -> Coroutine[Any, Any, None]:
     """Keep what was said of a record."""
-    return mine.keep(("f", record, 0), request(), Response(text))
+    return mine.keep(("f", record, 0), request(), ChatResponse(text))
 
 
 def test_a_reply_is_on_the_disk_before_anybody_else_has_a_turn(tmp_path: Path) -> None:
@@ -502,7 +513,7 @@ def test_a_replica_knows_its_own_replies_and_those_of_earlier_runs(tmp_path: Pat
         await keep(mine, 2, "own")
         assert await mine.known((), NOTHING) == []
         [known] = await mine.known(((0, 1),), NOTHING)
-        assert sorted(record for (_, record, _), _ in known.entries) == [1, 2]
+        assert sorted(record for (_, record, _), _ in known.replies) == [1, 2]
         await mine.close()
 
     asyncio.run(scenario())

@@ -16,7 +16,7 @@ from tests.object_server import DENIED, Bucket, FaultyWay
 from data_designer.engine.dataset.files import Files, is_temporary, stage
 from data_designer.engine.dataset.journal import Recorder, journaled_batches, read_replay
 from data_designer.engine.dataset.object_files import ObjectFiles
-from data_designer.values import Request, Response
+from data_designer.values import ChatRequest, ChatResponse
 
 LIMIT = 60.0
 ADDED = 20_000
@@ -108,13 +108,13 @@ def recorder(files: Files, writer: str = "000001-r000-000") -> Recorder:
 
 def note(one: Recorder, record: int, text: str) -> None:
     """Note a reply, and write it."""
-    one.write_reply(("f", record, 0), Request("a", ()), Response(text))
+    one.write_reply(("f", record, 0), ChatRequest("a", ()), ChatResponse(text))
     one.flush()
 
 
 def known(files: Files, batch: int = 0) -> dict[int, str]:
     """What the journal of a batch says, by record."""
-    return {key[0][1]: said[0] for key, said in read_replay(files, [batch]).entries.items()}
+    return {record: said.text for ((_, record, _), _), said in read_replay(files, [batch]).replies.items()}
 
 
 def test_what_was_synced_is_read_by_others(files: Files) -> None:

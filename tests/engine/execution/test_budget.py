@@ -21,9 +21,9 @@ from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.spending import Spending
 from data_designer.engine.scheduling.budget_allocator import BudgetAllocator
 from data_designer.engine.scheduling.slot_allocator import Incarnation
-from data_designer.models.admission.budget_lease import NOTHING, UNLIMITED, Amount, BudgetReport
+from data_designer.models.admission.budget_lease import NOTHING, Amount, BudgetReport
 from data_designer.plan.model import Plan
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ChatRequest, ChatResponse, Usage
 
 ONE, OTHER = (0, 1), (1, 1)
 """Two replicas."""
@@ -195,7 +195,7 @@ def test_what_is_spent_is_said_in_the_units_that_are_limited() -> None:
 def test_a_budget_limits_what_it_names() -> None:
     """Every other part is infinite."""
     assert limit_of(dd.Budget(tokens=1000)) == Amount(math.inf, 1000, math.inf)
-    assert limit_of(dd.Budget(seconds=3.0)) == UNLIMITED
+    assert limit_of(dd.Budget(seconds=3.0)) == Amount(math.inf, math.inf, math.inf)
 
 
 # --- whatever happens --------------------------------------------------------------------------------------------
@@ -313,8 +313,8 @@ def journal(made: Store, of: Plan, *replies: tuple[str, int, Usage]) -> None:
     """Replies, each with its column and record, that a run has journaled."""
     recorder = Recorder(made.files, of.geometry, "0001-r000-001")
     for column, record, usage in replies:
-        request = Request([{"role": "user", "content": [{"type": "text", "text": f"{column} {record}"}]}])
-        recorder.write_reply((of.fingerprints[column], record, 0), request, Response("fine", usage=usage))
+        request = ChatRequest([{"role": "user", "content": [{"type": "text", "text": f"{column} {record}"}]}])
+        recorder.write_reply((of.fingerprints[column], record, 0), request, ChatResponse("fine", usage=usage))
     recorder.flush()
 
 

@@ -27,7 +27,7 @@ from data_designer.models.admission.budget_lease import Amount, BudgetReport
 from data_designer.models.admission.slots import SlotStatistics
 from data_designer.models.retry import CallerStatistics, Keep
 from data_designer.plan.model import Geometry, Plan
-from data_designer.values import Block, Request, Response, Usage
+from data_designer.values import Block, ChatResponse, Request, Response, Usage
 
 InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -97,7 +97,7 @@ class FakeLine:
         self.asked.append(request)
         self.in_flight += 1
         try:
-            response = Response(await self.answer(prompt_of(request)), usage=USAGE)
+            response = ChatResponse(await self.answer(prompt_of(request)), usage=USAGE)
             await keep(response)
             return response
         finally:
@@ -524,7 +524,7 @@ def test_a_reply_is_in_the_journal_before_its_row_is_reported() -> None:
                 column = prompt_of(request).split()[0]
                 record = 1 if "id1" in prompt_of(request) else BATCH + 1
                 reply = place.journal(record // BATCH).reply((place.plan.fingerprints[column], record, 0), request)
-                assert reply == Response(row[column], usage=USAGE)
+                assert reply == ChatResponse(row[column], usage=USAGE)
 
     asyncio.run(scenario())
 
@@ -543,7 +543,7 @@ def test_a_reply_to_a_row_that_is_never_finished_is_kept_when_the_replica_closes
             await replica.submit(*parcel([0]))
             await held.arrived.wait()
         assert held.done.is_set()
-        assert [key[:2] for key, _ in place.journal(0).entries] == [(place.plan.fingerprints["draft"], 0)]
+        assert [key[:2] for key, _ in place.journal(0).replies] == [(place.plan.fingerprints["draft"], 0)]
 
     asyncio.run(scenario())
 

@@ -29,7 +29,7 @@ from data_designer.errors import ModelError, ModelInternalServerError, ModelRate
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ChatResponse, Request, Response, Usage
 
 MINUTE = 60.0
 _BATCH = 20
@@ -101,7 +101,7 @@ class Server:
             self.in_flight[model] -= 1
         usage = Usage(requests=1, input_tokens=len(prompt) // 3, output_tokens=self._rng.randint(20, 60))
         asked.tokens = usage.input_tokens + usage.output_tokens
-        return Response(f"reply {len(self.asked)}", usage=usage)
+        return ChatResponse(f"reply {len(self.asked)}", usage=usage)
 
     def of(self, model: str) -> list[Asked]:
         """What was asked of one model, in order."""
@@ -129,7 +129,7 @@ class _Way:
     model: str
     by: str
 
-    async def ask(self, request: Request, _rng: random.Random) -> Response:
+    async def ask(self, request: Request) -> Response:
         """Ask the server."""
         return await self.server.answer(self.model, self.by, request)
 

@@ -51,6 +51,16 @@ def test_cells_are_counted_by_column_and_outcome() -> None:
     assert told(metrics, CELLS) == {("a", "text", "ok"): 12, ("a", "text", "failed"): 3}
 
 
+def test_cells_that_no_model_makes_are_counted_as_local() -> None:
+    """Work of this machine's CPUs has no alias."""
+    made = dd.DataDesignerConfigBuilder(model_configs=[])
+    made.add_column(name="twice", column_type="expression", expr="2")
+    metrics = Metrics(compiled(made, 40, 10))
+    nothing = np.empty(0, dtype=np.int64)
+    metrics(ev.TaskDone(0, nothing.astype(bool), 0, (CellCount("twice", 5, 0),)))
+    assert told(metrics, CELLS) == {("local", "twice", "ok"): 5}
+
+
 def test_tokens_are_counted_by_kind() -> None:
     """Reports of one alias add up."""
     metrics = Metrics(plan())

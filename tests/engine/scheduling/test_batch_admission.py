@@ -7,9 +7,9 @@ from data_designer.engine.scheduling.batch_admission import BatchAdmission
 from data_designer.engine.scheduling.batch_state import OpenBatch
 from data_designer.engine.simulation.virtual_time import Simulation
 from data_designer.engine.simulation.world import World
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import LOCAL, Geometry
 
-STAGES = (ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1))
+STAGES = (ev.StageShape(LOCAL, True, (), 0), ev.StageShape("m", False, (0,), 1))
 
 
 def shape(**options: int) -> ev.Shape:

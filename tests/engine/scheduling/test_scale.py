@@ -12,10 +12,10 @@ import random, resource, sys
 from data_designer.engine.scheduling.events import Shape, StageShape
 from data_designer.engine.simulation.virtual_time import Simulation
 from data_designer.engine.simulation.world import World
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import LOCAL, Geometry
 
 records = int(sys.argv[1])
-stages = (StageShape("local", False, (), 0), StageShape("m", False, (0,), 1))
+stages = (StageShape(LOCAL, False, (), 0), StageShape("m", False, (0,), 1))
 shape = Shape(stages, {"m": 1024}, geometry=Geometry(records, 1000))
 world = World(replicas=4, latency=lambda rng, pool: 0.2)
 report = Simulation(shape, world, random.Random(1)).run()

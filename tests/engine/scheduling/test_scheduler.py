@@ -12,19 +12,19 @@ from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.simulation.timeline import Report
 from data_designer.engine.simulation.virtual_time import Simulation
 from data_designer.engine.simulation.world import Faults, World
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import LOCAL, Geometry
 
 
 def random_shape(rng: random.Random) -> ev.Shape:
     """A plan's shape: a root stage, then up to six stages with random upstreams, pools and scopes."""
     pools = [f"model-{n}" for n in range(rng.randint(0, 3))]
-    stages = [ev.StageShape("local", whole_batch=True, upstream=(), depth=0)]
+    stages = [ev.StageShape(LOCAL, whole_batch=True, upstream=(), depth=0)]
     for _ in range(rng.randint(0, 6)):
         count = rng.randint(1, min(3, len(stages)))
         upstream = tuple(sorted(rng.sample(range(len(stages)), count)))
         depth = 1 + max(stages[up].depth for up in upstream)
-        pool = rng.choice(["local", *pools, *pools])
-        whole = pool == "local" and rng.random() < 0.4
+        pool = rng.choice([LOCAL, *pools, *pools])
+        whole = pool == LOCAL and rng.random() < 0.4
         stages.append(ev.StageShape(pool, whole, upstream, depth))
     return ev.Shape(
         stages=tuple(stages),
@@ -110,9 +110,9 @@ def test_every_row_is_committed_exactly_once_under_random_faults(block: int) -> 
 def test_a_poisonous_row_is_rejected_and_takes_no_neighbour_along() -> None:
     """A row that kills whatever runs it is lost three times, the last time alone; all others are kept."""
     stages = (
-        ev.StageShape("local", whole_batch=True, upstream=(), depth=0),
+        ev.StageShape(LOCAL, whole_batch=True, upstream=(), depth=0),
         ev.StageShape("m", whole_batch=False, upstream=(0,), depth=1),
-        ev.StageShape("local", whole_batch=False, upstream=(1,), depth=2),
+        ev.StageShape(LOCAL, whole_batch=False, upstream=(1,), depth=2),
     )
     shape = ev.Shape(stages, {"m": 8}, geometry=Geometry(100, 20))
 
@@ -126,7 +126,7 @@ def test_a_poisonous_row_is_rejected_and_takes_no_neighbour_along() -> None:
 def test_a_replica_that_is_to_leave_gives_its_slots_back_before_its_rows() -> None:
     """It is sent nothing more, loses its slots, is dismissed when they are free, and no row is blamed for it."""
     shape = ev.Shape(
-        stages=(ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1)),
+        stages=(ev.StageShape(LOCAL, True, (), 0), ev.StageShape("m", False, (0,), 1)),
         slots={"m": 4},
         geometry=Geometry(12, 12),
     )
@@ -158,7 +158,7 @@ def test_a_replica_without_slots_may_leave_at_once() -> None:
 
 def test_slots_are_kept_for_replicas_that_are_still_coming_and_not_for_ever() -> None:
     """The first of two gets half of the slots, and the others' when these have not come for some seconds."""
-    stages = (ev.StageShape("local", False, (), 0), ev.StageShape("m", False, (0,), 1))
+    stages = (ev.StageShape(LOCAL, False, (), 0), ev.StageShape("m", False, (0,), 1))
     scheduler = Scheduler(ev.Shape(stages, {"m": 8}, Geometry(10, 10), replicas={"m": 2}))
     scheduler.handle(ev.Started())
     assert scheduler.handle(ev.ReplicaUp(0, 1, "m")) == [ev.Regrant(0, 1, 4)]
@@ -182,7 +182,7 @@ def test_a_replica_that_is_told_of_slots_when_it_is_to_leave_acknowledges_them_f
 def test_a_replica_holds_more_the_more_it_reports() -> None:
     """The rows that a replica holds follow what it finishes between reports, up at once and down slowly."""
     shape = ev.Shape(
-        stages=(ev.StageShape("local", True, (), 0), ev.StageShape("m", False, (0,), 1)),
+        stages=(ev.StageShape(LOCAL, True, (), 0), ev.StageShape("m", False, (0,), 1)),
         slots={"m": 4},
         geometry=Geometry(10_000, 10_000),
     )

@@ -13,15 +13,15 @@ from tests.properties import examples
 from data_designer.config.models import Price
 from data_designer.models.admission.budget_lease import (
     NOTHING,
-    UNLIMITED,
     Amount,
     BudgetLease,
     Estimate,
     amount_of,
     cost,
 )
-from data_designer.values import Request, Usage
+from data_designer.values import ChatRequest, Usage
 
+UNLIMITED = Amount(math.inf, math.inf, math.inf)
 parts = st.integers(0, 10_000)
 amounts = st.builds(Amount, parts.map(float), parts.map(float), parts.map(float))
 FRAME = 64
@@ -116,7 +116,7 @@ def test_a_prompt_is_taken_for_as_many_tokens_as_it_has_bytes(text: str, most: i
 def test_every_message_and_every_block_counts() -> None:
     """The whole conversation is sent, so all of it is paid for; what is no text has no bytes here."""
     blocks = [{"type": "text", "text": "abc"}, {"type": "image"}, {"type": "text", "text": "de"}]
-    asked = Request([{"role": "system", "content": blocks}, {"role": "user", "content": blocks}])
+    asked = ChatRequest([{"role": "system", "content": blocks}, {"role": "user", "content": blocks}])
     assert Estimate(None, 1).of(asked).tokens == 2 * (FRAME + 5) + 1
 
 

@@ -20,7 +20,7 @@ from data_designer.models.admission.request_admission import AdmissionLimits, At
 from data_designer.models.admission.slots import Slots
 from data_designer.models.client import ModelClient
 from data_designer.models.retry import Caller, CallerOptions
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ChatResponse, Request, Response, Usage
 
 FRAME = 64
 """Tokens that a chat template may add around a message."""
@@ -142,7 +142,7 @@ def test_a_reply_that_says_that_nothing_is_left_keeps_everybody_out_until_there_
 
     async def answered() -> None:
         attempt = await door.enter("last")
-        door.admission.answered(attempt, Response("fine", pause=20.0))
+        door.admission.answered(attempt, ChatResponse("fine", pause=20.0))
         door.admission.leave(attempt)
 
     door.run(answered(), door.visit("next"))
@@ -225,7 +225,7 @@ def test_tokens_keep_their_rate() -> None:
     """Six thousand a minute at a hundred a request is one a second, where replies come to what was expected."""
     limits = AdmissionLimits(tokens_per_minute=6000, estimate=Estimate(None, 34))
     door = Door(limits=limits)
-    whole = Response("fine", usage=Usage(requests=1, input_tokens=66, output_tokens=34))
+    whole = ChatResponse("fine", usage=Usage(requests=1, input_tokens=66, output_tokens=34))
 
     async def visit(number: int) -> None:
         attempt = await door.enter(str(number))
@@ -248,7 +248,7 @@ def test_what_a_reply_did_not_come_to_may_be_used_by_the_next(answered: bool) ->
         async def scenario() -> None:
             attempt = await door.enter("first")
             if usage is not None:
-                door.admission.answered(attempt, Response("fine", usage=usage))
+                door.admission.answered(attempt, ChatResponse("fine", usage=usage))
             else:
                 door.admission.failed(attempt, ModelInternalServerError("no"), 60.0)
             door.admission.leave(attempt)

@@ -43,7 +43,7 @@ class _Bookkeeping:
     def __init__(self, plan: Plan, values: Sequence[Values]) -> None:
         self._values = values
         self._alias = {step.name: step.pool for step in plan.steps}
-        self._prices = {alias: pool.model.price for alias, pool in plan.pools.items()}
+        self._prices = {alias: pool.price for alias, pool in plan.pools.items()}
         seeds = [stage for stage in plan.stages if stage.steps[0].kind == SEED]
         self._seed_stage = seeds[0].number if seeds else None
         # Others of the same stage are computed from them.

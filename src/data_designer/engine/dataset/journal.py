@@ -12,7 +12,6 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
@@ -21,7 +20,7 @@ from data_designer.engine.dataset.encoding import decode_json, json_text, packed
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.layout import JOURNAL, batch_number, journal_folder
 from data_designer.plan.model import Geometry
-from data_designer.values import Request, Response, Usage
+from data_designer.values import Request, Response, Usage, response_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ Key = tuple[str, int, int]
 
 def request_digest(request: Request) -> str:
     """Tells requests apart: a reply answers no other request than its own."""
-    content = orjson.dumps([request.messages, request.params], default=str, option=orjson.OPT_NON_STR_KEYS)
+    content = orjson.dumps(request.content, default=str, option=orjson.OPT_NON_STR_KEYS)
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
@@ -68,7 +67,7 @@ class Recorder:
 
     def write_reply(self, key: Key, request: Request, response: Response) -> bool:
         """Write a reply at once, without waiting for any device; says whether that is done, else `flush` does it."""
-        reply = [response.text, response.reasoning, response.finish_reason, response.tool_calls, response.usage.numbers]
+        reply = [*response.content, response.usage.numbers]
         try:
             line = _entry_line(orjson.dumps([*key, request_digest(request), reply]))
         except (TypeError, ValueError) as error:
@@ -80,7 +79,7 @@ class Recorder:
             self._wait(batch, line)
         return written
 
-    def note_result(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
+    def note_result(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
         """Remember what a function of the user made of a record."""
         text = json_text([fingerprint, record, _RESULT, "", packed(list(values))])
         self._wait(self.geometry.batch_of(record), _entry_line(text.encode()))
@@ -151,43 +150,39 @@ def _entry_line(text: bytes) -> bytes:
 class Replay:
     """What a journal knows of some batches."""
 
-    entries: dict[tuple[Key, str], Any] = field(default_factory=dict)
-    """Key and digest of what was asked to what was said: one cell may have been asked of different inputs."""
+    replies: dict[tuple[Key, str], Response] = field(default_factory=dict)
+    """By key and digest of what was asked: one cell may have been asked of different inputs."""
+    results: dict[tuple[str, int], list[object]] = field(default_factory=dict)
+    """By fingerprint of the column and record: what functions of the user made."""
     damaged: int = 0
     """Lines that did not add up."""
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.replies) + len(self.results)
 
     def reply(self, key: Key, request: Request) -> Response | None:
         """The reply to a request, if it was given before."""
-        said = self.entries.get((key, request_digest(request)))
-        if said is None:
-            return None
-        text, reasoning, finish_reason, tool_calls, spent = said
-        return Response(text, reasoning, finish_reason, tuple(tool_calls), Usage(*spent))
+        return self.replies.get((key, request_digest(request)))
 
     def usages(self) -> Iterator[tuple[str, int, Usage]]:
         """Fingerprint of the column, record and usage of every reply."""
-        for ((fingerprint, record, ordinal), _), said in self.entries.items():
-            if ordinal != _RESULT:
-                yield fingerprint, record, Usage(*said[-1])
+        for ((fingerprint, record, _), _), response in self.replies.items():
+            yield fingerprint, record, response.usage
 
-    def put_result(self, fingerprint: str, record: int, values: list[Any]) -> None:
+    def put_result(self, fingerprint: str, record: int, values: list[object]) -> None:
         """Hold what a cell came to."""
-        self.entries[(fingerprint, record, _RESULT), ""] = values
+        self.results[fingerprint, record] = values
 
     def drop_results(self, fingerprints: Collection[str]) -> None:
         """Hold nothing of some columns."""
-        self.entries = {key: said for key, said in self.entries.items() if key[0][0] not in fingerprints}
+        self.results = {key: values for key, values in self.results.items() if key[0] not in fingerprints}
 
-    def result(self, fingerprint: str, record: int) -> list[Any] | None:
+    def result(self, fingerprint: str, record: int) -> list[object] | None:
         """What a cell came to before."""
-        values: list[Any] | None = self.entries.get(((fingerprint, record, _RESULT), ""))
-        return values
+        return self.results.get((fingerprint, record))
 
 
-def known_result(replays: Iterable[Replay], fingerprint: str, record: int) -> list[Any] | None:
+def known_result(replays: Iterable[Replay], fingerprint: str, record: int) -> list[object] | None:
     """What a cell came to before, by the first that knows it."""
     found = (replay.result(fingerprint, record) for replay in replays)
     return next((values for values in found if values is not None), None)
@@ -220,40 +215,23 @@ def _read_segment(content: bytes, replay: Replay) -> None:
     for line in content.split(b"\n"):
         if not line:
             continue
-        entry = _entry(line)
-        if entry is None:
+        try:
+            _read_entry(line, replay)
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
             replay.damaged += 1
-        else:
-            fingerprint, record, ordinal, digest, said = entry
-            replay.entries[(fingerprint, record, ordinal), digest] = said
 
 
-def _entry(line: bytes) -> tuple[str, int, int, str, Any] | None:
-    try:
-        if int(line[:8], 16) != zlib.crc32(line[9:]):
-            return None
-        match decode_json(line[9:].decode()):
-            case [str(fingerprint), int(record), int(ordinal), str(digest), said] if _is_usable(ordinal, said):
-                return fingerprint, record, ordinal, digest, unpacked(said) if ordinal == _RESULT else said
-            case _:
-                return None
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
-        return None
-
-
-def _is_usable(ordinal: Any, said: Any) -> bool:
-    """Whether an entry holds what its kind holds: a result's values, or the parts of a reply."""
-    if ordinal == _RESULT:
-        return isinstance(said, list)
-    text, reasoning, finish_reason, tool_calls, spent = said
-    return (
-        isinstance(text, str)
-        and isinstance(reasoning, str | None)
-        and isinstance(finish_reason, str | None)
-        and isinstance(tool_calls, list)
-        and len(spent) == len(Usage().numbers)
-        and all(isinstance(number, int) for number in spent)
-    )
+def _read_entry(line: bytes, replay: Replay) -> None:
+    """Add what a line holds. Raises ValueError, TypeError, KeyError, AttributeError or ArithmeticError if damaged."""
+    if int(line[:8], 16) != zlib.crc32(line[9:]):
+        raise ValueError("the checksum is another one")
+    match decode_json(line[9:].decode()):
+        case [str(fingerprint), int(record), int(ordinal), str(), list(values)] if ordinal == _RESULT:
+            replay.results[fingerprint, record] = [unpacked(value) for value in values]
+        case [str(fingerprint), int(record), int(ordinal), str(digest), [*content, spent]]:
+            replay.replies[(fingerprint, record, ordinal), digest] = response_of(content, Usage.of(spent))
+        case _:
+            raise ValueError("it holds neither a result nor a reply")
 
 
 def journaled_batches(files: Files) -> list[int]:

@@ -22,7 +22,7 @@ def spent_before(plan: Plan, store: Store, resume_point: ResumePoint) -> Amount:
     spent = NOTHING
     for receipt in store.receipts():
         for one in receipt.spent.values():
-            spent += amount_of(one.usage, plan.pools[one.alias].model.price)
+            spent += amount_of(one.usage, plan.pools[one.alias].price)
     alias = {fingerprint: plan.stage_of(column).pool for column, fingerprint in plan.fingerprints.items()}
     for batch in store.journaled():
         wanted = resume_point.partial.get(batch)
@@ -32,7 +32,7 @@ def spent_before(plan: Plan, store: Store, resume_point: ResumePoint) -> Amount:
         for fingerprint, record, usage in read_replay(store.files, [batch]).usages():
             pool = plan.pools.get(alias.get(fingerprint, ""))
             if pool is not None and (rows is None or record in rows):
-                spent += amount_of(usage, pool.model.price)
+                spent += amount_of(usage, pool.price)
     return spent
 
 

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, BudgetReport, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, Hold, RequestAdmission
 from data_designer.models.admission.slots import Slots, SlotStatistics
-from data_designer.models.client import DEFAULT_TIMEOUT, ModelClient, longest_reply
+from data_designer.models.client import DEFAULT_TIMEOUT, ModelClient
 from data_designer.models.http_sessions import open_session
 from data_designer.models.model import Model
 from data_designer.models.retry import Caller, CallerOptions, CallerStatistics, Keep
+from data_designer.models.wires import greeting, longest_reply
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Request, Response
 
@@ -76,13 +77,13 @@ class ModelLine:
 
 def line_to(model: Model, plan: Plan, pool: Pool, clock: Callable[[], float] = time.monotonic) -> ModelLine:
     """The way to an alias's model, with no slots yet."""
-    slots, params, run = Slots(0), pool.model.inference_parameters, plan.run
+    slots, params, run = Slots(0), pool.params, plan.run
     budget_lease = BudgetLease() if run.budget is not None and run.budget.limits_spending else None
     limits = AdmissionLimits(
         run.request_admission,
         params.requests_per_minute,
         params.tokens_per_minute,
-        Estimate(pool.model.price, longest_reply(pool)),
+        Estimate(pool.price, longest_reply(pool)),
         budget_lease,
     )
     admission = RequestAdmission(slots, limits, clock=clock)
@@ -90,7 +91,8 @@ def line_to(model: Model, plan: Plan, pool: Pool, clock: Callable[[], float] = t
         patience=run.outage_patience,
         stops_for_account=not run.disable_early_shutdown,
         timeout=float(params.timeout or DEFAULT_TIMEOUT),
-        greets=not pool.model.skip_health_check,
+        greets=pool.is_greeted,
+        greeting=greeting(pool),
     )
     caller = Caller(model, admission, options, rng=random.Random(plan.seed), clock=clock)
     whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -243,7 +243,7 @@ class RowAsks:
             ordinal += 1
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
-                request = replace(request, params={**params, **request.params})
+                request = request.with_params(params)
             key = (fingerprint, self.record, ordinal)
             response = self._known(key, request)
             if response is None:

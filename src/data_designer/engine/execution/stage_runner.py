@@ -192,7 +192,7 @@ class StageRunner:
                 case Drop(reason) if self._nulls:
                     failed = (*failed, replace(reason, column=step.name))
                     skipped = (skipped or frozenset()) | {step.name}
-                    made = (None,) * len(step.makes)
+                    made: tuple[object, ...] = (None,) * len(step.makes)
                 case Drop(reason):
                     return RowResult(values, skipped, replace(reason, column=step.name))
                 case Skip(made):

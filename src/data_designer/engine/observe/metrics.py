@@ -70,7 +70,7 @@ class Metrics:
                 self._loads.pop(replica, None)
             case ev.RowsDone(cells=cells) | ev.TaskDone(cells=cells):
                 for cell in cells:
-                    alias = self.plan.stage_of(cell.column).pool
+                    alias = self.plan.stage_of(cell.column).pool or "local"
                     self._count(CELLS, cell.finished - cell.failed, alias, cell.column, "ok")
                     self._count(CELLS, cell.failed, alias, cell.column, "failed")
             case Receipt():

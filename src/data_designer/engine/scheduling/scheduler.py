@@ -17,8 +17,8 @@ from data_designer.engine.scheduling.breaker import ErrorRate
 from data_designer.engine.scheduling.liveness import Waiting
 from data_designer.engine.scheduling.ready_queue import ReadyRows
 from data_designer.engine.scheduling.slot_allocator import SlotAllocator, Told
+from data_designer.plan.model import LOCAL
 
-LOCAL = "local"
 _SMALLEST_HEADROOM = 8
 _AWAITED_SECONDS = 10.0
 """How long the slots of replicas that have not come up are kept for them, from when the first has."""

@@ -1,10 +1,7 @@
 """What a process may still spend of a run's budget: reserved before a request is sent, settled when it is answered."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import orjson
 
 from data_designer.config.models import Price
 from data_designer.values import Request, Usage
@@ -12,10 +9,6 @@ from data_designer.values import Request, Usage
 _MILLION = 1_000_000
 _FIRST_REPLY = 1000
 """Tokens that a reply may have, where neither the alias says nor any reply was seen."""
-_TOKENS_A_BYTE = 1.0
-"""The most tokens that text can come to."""
-_FRAME = 64
-"""Tokens around each message that a chat template may add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,6 @@ class Amount:
 
 
 NOTHING = Amount()
-UNLIMITED = Amount(math.inf, math.inf, math.inf)
 
 
 def cost(usage: Usage, price: Price | None) -> float:
@@ -100,12 +92,9 @@ class Estimate:
 
     def of(self, request: Request) -> Amount:
         """The most that one attempt at a request may come to."""
-        size = sum(_FRAME + _bytes_of(message) for message in request.messages)
-        # A schema travels beside the prompt.
-        size += sum(len(orjson.dumps(value)) for value in request.params.values() if isinstance(value, dict))
-        given = request.params.get("max_tokens") or self._max_tokens
-        out = int(given) if given else self._largest_reply or _FIRST_REPLY
-        usage = Usage(requests=1, input_tokens=int(size * _TOKENS_A_BYTE), output_tokens=out)
+        limit = request.longest_reply
+        out = (self._max_tokens or self._largest_reply or _FIRST_REPLY) if limit is None else limit
+        usage = Usage(requests=1, input_tokens=request.most_tokens, output_tokens=out)
         return amount_of(usage, self._price)
 
     def settle(self, usage: Usage) -> Amount:
@@ -177,11 +166,3 @@ class BudgetLease:
 
 def _nobody() -> None:
     """Nobody is told."""
-
-
-def _bytes_of(message: dict[str, object]) -> int:
-    content = message["content"]
-    if isinstance(content, str):
-        return len(content.encode())
-    blocks = content if isinstance(content, list) else []
-    return sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))

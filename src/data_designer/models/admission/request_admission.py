@@ -88,9 +88,9 @@ class RequestAdmission:
 
     def share(self, part: float) -> None:
         """From now on this process has a part, from 0 to 1, of the alias's rates."""
-        for pace in (self._requests, self._tokens):
-            if pace is not None:
-                pace.share(part, self._clock())
+        for bucket in (self._requests, self._tokens):
+            if bucket is not None:
+                bucket.share(part, self._clock())
         self._changed.set()
 
     def fund(self, amount: Amount) -> None:
@@ -198,8 +198,8 @@ class RequestAdmission:
             return Hold(f"it wants to be left alone for {rest:.0f} s more", worth_saying_after=max(0.0, 5.0 - rest))
         if self._queue is None or not self._queue.locked():
             return None
-        for name, pace in (("requests_per_minute", self._requests), ("tokens_per_minute", self._tokens)):
-            wait = 0.0 if pace is None else pace.wait(self._clock(), 1.0)
+        for name, bucket in (("requests_per_minute", self._requests), ("tokens_per_minute", self._tokens)):
+            wait = 0.0 if bucket is None else bucket.wait(self._clock(), 1.0)
             if wait > 0:
                 return Hold(f"its {name} allow the next request in {wait:.0f} s")
         return None

@@ -2,13 +2,16 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from data_designer.columns.foreign_calls import is_end_of_process, said_by
 from data_designer.columns.frames import cells, in_order, to_frame
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.errors import CustomColumnGenerationError, ModelError
+from data_designer.plan.kinds import ColumnKind, Functions
+from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.violation import Violation
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
 logger = logging.getLogger(__name__)
@@ -223,6 +226,12 @@ def custom_violations(config: CustomColumnConfig) -> list[str]:
     return found
 
 
+def custom_program(config: CustomColumnConfig, makes: Sequence[str]) -> CustomCellProgram | CustomColumnProgram:
+    """The program that the column's strategy asks for."""
+    whole = config.generation_strategy == GenerationStrategy.FULL_COLUMN
+    return CustomColumnProgram(config, makes) if whole else CustomCellProgram(config, makes)
+
+
 def _parameters(function: Callable[..., Any]) -> list[str]:
     parameters = inspect.signature(function).parameters.values()
     return [parameter.name for parameter in parameters if parameter.kind in _POSITIONAL]
@@ -248,3 +257,52 @@ def _run_to_end(coroutine: Any) -> Any:
         return stop.value
     coroutine.close()
     raise RuntimeError("the function awaits something, so it has to be run on an event loop")
+
+
+# --- the kind --------------------------------------------------------------------------------------------
+
+
+def _build(step: Step, _plan: Plan, _seed_table: object) -> CustomCellProgram | CustomColumnProgram:
+    [column] = step.of(CustomColumnConfig)
+    return custom_program(column, step.makes)
+
+
+def _check(column: CustomColumnConfig) -> Iterator[Violation]:
+    for message in custom_violations(column):
+        yield Violation("invalid_function", column.name, message)
+    if column.model_aliases:
+        message = "custom columns that ask models are not supported by this version"
+        yield Violation("unsupported", column.name, message)
+
+
+def _scope(column: CustomColumnConfig) -> Scope:
+    return scope_of(column.generation_strategy)
+
+
+def scope_of(strategy: str) -> Scope:
+    """Functions of the user that see several rows must see the same ones however a run is divided."""
+    return "batch" if strategy == GenerationStrategy.FULL_COLUMN else "cell"
+
+
+def _functions(column: CustomColumnConfig) -> Functions:
+    return {"generator_function": column.generator_function}
+
+
+def _classes(column: CustomColumnConfig) -> Functions:
+    return classes_of(column.generator_params)
+
+
+def classes_of(params: object) -> Functions:
+    """The class of what a function is given as `generator_params`."""
+    return {} if params is None else {"class of generator_params": type(params)}
+
+
+CUSTOM = ColumnKind(
+    config=CustomColumnConfig,
+    build=_build,
+    scope=_scope,
+    check=_check,
+    functions=_functions,
+    classes=_classes,
+    any_value=True,
+)

@@ -3,14 +3,27 @@
 from collections.abc import Iterator
 from typing import Any
 
+from data_designer.columns.custom import (
+    CustomCellProgram,
+    CustomColumnProgram,
+    classes_of,
+    custom_program,
+    scope_of,
+)
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.config.column_types import COLUMN_PLUGINS
 from data_designer.config.custom_column import custom_column_generator
 from data_designer.errors import PluginLoadError
+from data_designer.plan.kinds import ColumnKind, Functions, named_statistics
+from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.violation import Violation
 
 _OWED = ("get_generation_strategy", "carried_out_by")
 """What the base classes give."""
+
+_TEMPLATES = ("prompt", "system_prompt", "expr")
+"""Fields that hold templates where a plugin's configuration has them."""
 
 
 def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
@@ -54,6 +67,52 @@ def as_custom(column: SingleColumnConfig) -> CustomColumnConfig:
         generator_function=_function(column, generator, strategy),
         generation_strategy=strategy,
     )
+
+
+def plugin_kinds() -> Iterator[ColumnKind[SingleColumnConfig]]:
+    """The kinds that installed plugins add."""
+    for plugin in COLUMN_PLUGINS.values():
+        yield ColumnKind(
+            config=plugin.config_cls,
+            build=_build,
+            scope=_scope,
+            templates=tuple(name for name in _TEMPLATES if name in plugin.config_cls.model_fields),
+            check=_check,
+            functions=_functions,
+            classes=_classes,
+            any_value=True,
+            statistics=named_statistics,
+        )
+
+
+def plugin_packages() -> set[str]:
+    """Top-level packages that installed plugins consist of."""
+    plugins = COLUMN_PLUGINS.values()
+    names = {name for one in plugins for name in (one.config_qualified_name, one.impl_qualified_name)}
+    return {name.partition(".")[0] for name in names}
+
+
+def _build(step: Step, _plan: Plan, _seed_table: object) -> CustomCellProgram | CustomColumnProgram:
+    [column] = step.configs
+    return custom_program(as_custom(column), step.makes)
+
+
+def _scope(column: SingleColumnConfig) -> Scope:
+    return scope_of(COLUMN_PLUGINS[column.column_type].impl_cls.get_generation_strategy())
+
+
+def _check(column: SingleColumnConfig) -> Iterator[Violation]:
+    for message in plugin_violations(column):
+        yield Violation("invalid_plugin", column.name, message)
+
+
+def _functions(column: SingleColumnConfig) -> Functions:
+    return {"plugin": COLUMN_PLUGINS[column.column_type].impl_cls}
+
+
+def _classes(column: SingleColumnConfig) -> Functions:
+    given = classes_of(getattr(column, "generator_params", None))
+    return {**given, "configuration of the plugin": type(column)}
 
 
 def _function(column: SingleColumnConfig, generator: Any, strategy: GenerationStrategy) -> Any:

@@ -1,8 +1,7 @@
-"""Processors of finished batches: which columns to drop, and rows in another form."""
+"""Processors of finished batches: rows in another form."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from data_designer.columns.random_streams import key
@@ -13,17 +12,6 @@ from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.values import Block, Record
 
 logger = logging.getLogger(__name__)
-
-
-def drop_columns(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Name the columns that a drop processor removes, in the order of `names`."""
-    wanted = list(patterns)
-    return [name for name in names if any(_matches(pattern, name) for pattern in wanted)]
-
-
-def unmatched_patterns(patterns: Iterable[str], names: Collection[str]) -> list[str]:
-    """Name the patterns that no column matches; they deserve a warning."""
-    return [pattern for pattern in patterns if not any(_matches(pattern, name) for name in names)]
 
 
 class SchemaTransform:
@@ -85,10 +73,6 @@ def transform_violations(
         for where, text in _texts(config.template, "template")
         for violation in template_violations(text, engine, known)
     ]
-
-
-def _matches(pattern: str, name: str) -> bool:
-    return fnmatchcase(name, pattern) if "*" in pattern else name == pattern
 
 
 def _compiled(form: Any, engine: JinjaRenderingEngine, known: Collection[str]) -> Any:

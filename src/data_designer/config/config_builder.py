@@ -1,6 +1,5 @@
 """The builder: a declaration put together step by step."""
 
-import fnmatch
 import html
 import json
 import logging
@@ -27,6 +26,7 @@ from data_designer.config.processors import (
     DropColumnsProcessorConfig,
     ProcessorType,
     SchemaTransformProcessorConfig,
+    meant_by,
 )
 from data_designer.config.sampler_constraints import (
     ColumnInequalityConstraint,
@@ -266,8 +266,8 @@ class DataDesignerConfigBuilder:
         return self
 
     def _mark_dropped(self, processor: Any, *, drop: bool) -> None:
-        for pattern in getattr(processor, "column_names", ()):
-            for name in fnmatch.filter(self._columns, pattern) if "*" in pattern else {pattern} & set(self._columns):
+        for pattern in processor.column_names if isinstance(processor, DropColumnsProcessorConfig) else ():
+            for name in meant_by(pattern, self._columns):
                 self._columns[name] = self._columns[name].model_copy(update={"drop": drop})
 
     def add_profiler(self, profiler_config: JudgeScoreProfilerConfig) -> Self:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from data_designer.columns.registry import KINDS
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
@@ -74,8 +75,9 @@ from data_designer.logging import configure_logging, is_logging_configured
 from data_designer.models.capability_probe import Known
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
+from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Geometry, Plan
-from data_designer.plan.violations import Violation
+from data_designer.plan.violation import Violation
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +245,7 @@ class DataDesigner:
         refuse_empty(report, outcomes)
         return PreviewResults(
             config_builder=config_builder,
-            dataset_metadata=DatasetMetadata(_seed_names(plan)),
+            dataset_metadata=DatasetMetadata(seed_columns(plan.config.columns, KINDS)),
             analysis=analyse(plan, totals),
             dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
             processor_artifacts=kept.processed,
@@ -528,10 +530,6 @@ def _resume_mode(word: "ResumeMode | str") -> ResumeMode:
         return ResumeMode(word)
     except ValueError as error:
         raise DataDesignerGenerationError(f"resume must be one of {', '.join(ResumeMode)}; not {word!r}") from error
-
-
-def _seed_names(plan: Plan) -> list[str]:
-    return [column.name for column in plan.config.columns if column.column_type == "seed-dataset"]
 
 
 def _counts_of(store: Store, batches: Collection[int]) -> dict[int, tuple[int, int]]:

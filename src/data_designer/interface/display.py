@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from data_designer.errors import DatasetSampleDisplayError
+from data_designer.plan.kinds import Group
 from data_designer.terminal import as_it_is, console, visible
 
 _LONGEST_LIST = 8
@@ -21,10 +22,11 @@ _LONGEST_NUMBER = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which kind each column is of."""
+    """Where each column is shown."""
 
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    code_languages: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    languages: Mapping[str, str] = field(default_factory=dict)
+    """Of the columns of code, which are shown as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class SampleDisplay:
             traces = groups["trace"].items()
             parts.extend(Panel(as_it_is(_text(value)), title=as_it_is(f"Trace: {name}")) for name, value in traces)
         for name, value in groups["code"].items():
-            language = self._layout.code_languages.get(name, "").partition(":")[0]
+            language = self._layout.languages[name].partition(":")[0]
             text = visible(_text(value)) if _is_there(value) else ""
             code = Syntax(text, language or "text", theme=look.syntax_highlighting_theme, word_wrap=True)
             parts.append(Panel(code, title=as_it_is(name)))
@@ -114,16 +116,9 @@ class SampleDisplay:
         groups: dict[str, dict[str, Any]] = {
             name: {} for name in ("seed", "generated", "trace", "code", "validation", "judge")
         }
-        by_kind = {
-            "seed-dataset": "seed",
-            "llm-code": "code",
-            "validation": "validation",
-            "llm-judge": "judge",
-        }
         for name, value in record.items():
-            kind = self._layout.kinds.get(name)
-            group = "trace" if kind is None and name.endswith("__trace") else by_kind.get(kind or "", "generated")
-            groups[group][name] = value
+            group = self._layout.groups.get(name, "trace" if name.endswith("__trace") else "generated")
+            groups["code" if name in self._layout.languages else group][name] = value
         return groups
 
 

@@ -8,6 +8,7 @@ from tests.fakes import model
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.protocol.cpu_time import CpuTime
 from data_designer.engine.protocol.nodes import Nodes
@@ -79,7 +80,7 @@ def test_a_dataset_that_asks_no_model_gets_no_replica() -> None:
     """CPUs that join are for its CPU tasks."""
     made = dd.DataDesignerConfigBuilder()
     made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    of = growth(compile_plan(made.build(), {}, dd.RunConfig(), Geometry(10, 10), seed=1), 1)
+    of = growth(compile_plan(made.build(), {}, dd.RunConfig(), Geometry(10, 10), seed=1, kinds=KINDS), 1)
     assert of.look(64) == {}
 
 

@@ -5,25 +5,16 @@ field metadata says so; readers here turn it back.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from itertools import chain
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import pyarrow as pa
 
+from data_designer.columns.arrow_types import EXACT, Type, inferred
 from data_designer.engine.dataset.encoding import decode_json, encode_json
 
 ENCODING: Final = b"data_designer.encoding"
 JSON: Final = b"json"
 """Field metadata key and value that mark a string column as JSON text."""
-
-Type: TypeAlias = "pa.DataType | None"
-"""Of a column; None for JSON text."""
-
-_EXACT: Final = 1 << 53
-"""Integers up to it are the same as floats."""
-_UNFIT: Final = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 
 
 def field_of(name: str, arrow: Type) -> pa.Field:
@@ -48,75 +39,6 @@ def type_text(arrow: pa.DataType) -> str:
     if pa.types.is_struct(arrow):
         return f"struct<{', '.join(f'{member.name!r}: {type_text(member.type)}' for member in arrow)}>"
     return str(arrow)
-
-
-# --- from values -----------------------------------------------------------------------------------------
-
-
-def inferred(values: Iterable[Any]) -> Type:
-    """The type that holds all of some cells without loss; null where there is nothing but nulls."""
-    present = [value for value in values if value is not None]
-    kinds = set(map(type, present))
-    if not kinds:
-        return pa.null()
-    if kinds == {int, float}:
-        return pa.float64() if all(abs(v) <= _EXACT for v in present if type(v) is int) else None
-    if len(kinds) > 1:
-        return None
-    infer = _BY_KIND.get(kinds.pop())
-    return None if infer is None else infer(present)
-
-
-def _integers(values: Sequence[int]) -> Type:
-    least, most = min(values), max(values)
-    if least >= -(1 << 63) and most < 1 << 63:
-        return pa.int64()
-    return pa.uint64() if least >= 0 and most < 1 << 64 else None
-
-
-def _decimals(values: Sequence[Decimal]) -> Type:
-    try:
-        return pa.infer_type(values)
-    except _UNFIT:
-        return None
-
-
-def _datetimes(values: Sequence[datetime]) -> Type:
-    zones = {str(pa.scalar(value).type.tz) for value in values}
-    return pa.infer_type(values[:1]) if len(zones) == 1 else None
-
-
-def _times(values: Sequence[time]) -> Type:
-    return pa.time64("us") if all(value.tzinfo is None for value in values) else None
-
-
-def _lists(values: Sequence[list[Any]]) -> Type:
-    item = inferred(chain.from_iterable(values))
-    return None if item is None else pa.list_(item)
-
-
-def _dicts(values: Sequence[dict[str, Any]]) -> Type:
-    names = values[0].keys()
-    if not names or any(value.keys() != names for value in values):
-        return None  # A struct cannot tell an absent member from a null one.
-    members = [(name, inferred(value[name] for value in values)) for name in names]
-    return None if any(member is None for _, member in members) else pa.struct(members)
-
-
-_BY_KIND: Mapping[type, Callable[[Any], Type]] = {
-    str: lambda _: pa.string(),
-    bool: lambda _: pa.bool_(),
-    int: _integers,
-    float: lambda _: pa.float64(),
-    bytes: lambda _: pa.binary(),
-    Decimal: _decimals,
-    date: lambda _: pa.date32(),
-    datetime: _datetimes,
-    time: _times,
-    timedelta: lambda _: pa.duration("us"),
-    list: _lists,
-    dict: _dicts,
-}
 
 
 # --- of several files ------------------------------------------------------------------------------------
@@ -239,7 +161,7 @@ def fits(arrow: pa.DataType) -> Callable[[Any], bool]:
     if pa.types.is_int64(arrow):
         return lambda value: value is None or (type(value) is int and -(1 << 63) <= value < 1 << 63)
     if pa.types.is_float64(arrow):
-        return lambda value: value is None or type(value) is float or (type(value) is int and abs(value) <= _EXACT)
+        return lambda value: value is None or type(value) is float or (type(value) is int and abs(value) <= EXACT)
     if pa.types.is_boolean(arrow):
         return lambda value: value is None or type(value) is bool
     if pa.types.is_list(arrow):

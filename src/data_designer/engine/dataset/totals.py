@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_designer.engine.dataset.profile import Profile, merge_profiles
+from data_designer.engine.dataset.profile import merge_profiles
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.spending import Spending, summed
 from data_designer.errors import ArtifactStorageError
+from data_designer.plan.profile import Profile
 
 
 @dataclass(slots=True)

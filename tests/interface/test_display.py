@@ -36,7 +36,7 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_is_shown_as_it_is(text: str) -> None:
     """No markup, no emoji codes, no colours: in values, names of columns, titles, traces, code and verdicts."""
-    layout = Layout({f"v {text}": "validation", f"j {text}": "judge"}, {"c": "python"})
+    layout = Layout({f"v {text}": "verdict", f"j {text}": "judge"}, {"c": "python"})
     record = {
         text: text,
         "c": text,
@@ -97,7 +97,7 @@ ODD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("what", ODD)
-@pytest.mark.parametrize("group", ["generated", "code", "validation", "judge"])
+@pytest.mark.parametrize("group", ["generated", "code", "verdict", "judge"])
 def test_no_value_hides_its_record(what: str, group: Any) -> None:
     """Whatever a value is, it and the others are shown."""
     value, expected = ODD[what]

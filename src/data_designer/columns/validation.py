@@ -274,5 +274,5 @@ VALIDATION = ColumnKind(
     functions=_functions,
     arrow_type=_arrow_type,
     statistics=_statistics,
-    group="validation",
+    group="verdict",
 )

@@ -103,7 +103,7 @@ class SampleDisplay:
             text = visible(_text(value)) if _is_there(value) else ""
             code = Syntax(text, language or "text", theme=look.syntax_highlighting_theme, word_wrap=True)
             parts.append(Panel(code, title=as_it_is(name)))
-        parts.extend(_table(f"Validation: {name}", _members(value)) for name, value in groups["validation"].items())
+        parts.extend(_table(f"Validation: {name}", _members(value)) for name, value in groups["verdict"].items())
         for name, value in groups["judge"].items():
             parts.append(_table(f"LLM-as-a-Judge: {name}", _members(value)))
         for name, rows in self._processed.items():
@@ -114,7 +114,7 @@ class SampleDisplay:
 
     def _grouped(self, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         groups: dict[str, dict[str, Any]] = {
-            name: {} for name in ("seed", "generated", "trace", "code", "validation", "judge")
+            name: {} for name in ("seed", "generated", "trace", "code", "verdict", "judge")
         }
         for name, value in record.items():
             group = self._layout.groups.get(name, "trace" if name.endswith("__trace") else "generated")

@@ -21,7 +21,7 @@ def text(_: object) -> pa.DataType:
     return pa.string()
 
 
-def inferred(values: Iterable[Any]) -> Type:
+def inferred(values: Iterable[object]) -> Type:
     """The type that holds all of some cells without loss; null where there is nothing but nulls."""
     present = [value for value in values if value is not None]
     kinds = set(map(type, present))
@@ -58,12 +58,12 @@ def _times(values: Sequence[time]) -> Type:
     return pa.time64("us") if all(value.tzinfo is None for value in values) else None
 
 
-def _lists(values: Sequence[list[Any]]) -> Type:
+def _lists(values: Sequence[list[object]]) -> Type:
     item = inferred(chain.from_iterable(values))
     return None if item is None else pa.list_(item)
 
 
-def _dicts(values: Sequence[dict[str, Any]]) -> Type:
+def _dicts(values: Sequence[dict[str, object]]) -> Type:
     names = values[0].keys()
     if not names or any(value.keys() != names for value in values):
         return None  # A struct cannot tell an absent member from a null one.

@@ -2,8 +2,8 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from data_designer.columns.foreign_calls import is_end_of_process, said_by
 from data_designer.columns.frames import cells, in_order, to_frame
@@ -16,6 +16,8 @@ from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reaso
 
 logger = logging.getLogger(__name__)
 
+Given = TypeVar("Given")
+
 _FIRST_PARAMETER: Final = {GenerationStrategy.CELL_BY_CELL: "row", GenerationStrategy.FULL_COLUMN: "df"}
 _LATER_PARAMETERS: Final = ("generator_params", "models")
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -24,17 +26,17 @@ _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSIT
 class _Call:
     """How one column's function is called, and what it owes."""
 
-    def __init__(self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, Any]) -> None:
+    def __init__(self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object]) -> None:
         if violations := custom_violations(config):
             raise CustomColumnGenerationError("; ".join(violations))
-        self.function: Callable[..., Any] = config.generator_function
+        self.function: Callable[..., object] = config.generator_function
         self.name = f"function {_name(self.function)!r} of custom column {config.name!r}"
         self.required = tuple(config.required_columns)
         self.makes = tuple(makes)
         self._later = (config.generator_params, dict(models))[: len(_parameters(self.function)) - 1]
         self._warned = False
 
-    def __call__(self, first: Any) -> Any:
+    def __call__(self, first: object) -> object:
         return self.function(first, *self._later)
 
     def check_required(self, present: Collection[str]) -> None:
@@ -45,13 +47,14 @@ class _Call:
                 "Correct its `required_columns`."
             )
 
-    def check_type(self, result: Any, wanted: type, where: str) -> None:
-        """Check that a result is of the kind that was given."""
+    def checked(self, result: object, wanted: type[Given], where: str) -> Given:
+        """The result, which has to be of the kind that was given."""
         if not isinstance(result, wanted):
             raise CustomColumnGenerationError(
                 f"{self.name} returned {type(result).__name__}{where}. It has to return what it was given, "
                 f"a {wanted.__name__}."
             )
+        return result
 
     def check_result(self, before: Collection[str], after: Collection[str], where: str) -> None:
         """Check what a result holds, and warn once of what nobody declared."""
@@ -94,7 +97,7 @@ class CustomCellProgram:
     """
 
     def __init__(
-        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, Any] | None = None
+        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object] | None = None
     ) -> None:
         """Prepare the call.
 
@@ -129,15 +132,15 @@ class CustomCellProgram:
         self._call.check_required(record)
         return self._call(dict(record))
 
-    def finish(self, record: Record, result: Any, index: int) -> Outcome:
+    def finish(self, record: Record, result: object, index: int) -> Outcome:
         """Judge what the function returned for a record."""
         where = f" for record {index}"
         try:
-            self._call.check_type(result, dict, where)
-            self._call.check_result(record, result, where)
+            made = self._call.checked(result, dict, where)
+            self._call.check_result(record, made, where)
         except CustomColumnGenerationError as error:
             return self.failed(error, index)
-        return Ok(tuple(result[name] for name in self._call.makes))
+        return Ok(tuple(made[name] for name in self._call.makes))
 
     def failed(self, error: BaseException, index: int) -> Outcome:
         """Judge what the function raised for a record.
@@ -155,7 +158,7 @@ class CustomColumnProgram:
     """Computes the cells of a custom column with the strategy `full_column`."""
 
     def __init__(
-        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, Any] | None = None
+        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object] | None = None
     ) -> None:
         """Prepare the call; the arguments are those of `CustomCellProgram`.
 
@@ -184,11 +187,10 @@ class CustomColumnProgram:
                 dict.fromkeys(range(len(block)), reason),
             )
 
-    def _columns(self, block: Block) -> dict[str, list[Any]]:
+    def _columns(self, block: Block) -> dict[str, list[object]]:
         import pandas as pd
 
-        result = self._call(to_frame(block.columns, len(block)))
-        self._call.check_type(result, pd.DataFrame, "")
+        result = self._call.checked(self._call(to_frame(block.columns, len(block))), pd.DataFrame, "")
         if len(result) != len(block):
             raise CustomColumnGenerationError(
                 f"{self._call.name} returned {len(result)} rows for {len(block)}. "
@@ -232,12 +234,12 @@ def custom_program(config: CustomColumnConfig, makes: Sequence[str]) -> CustomCe
     return CustomColumnProgram(config, makes) if whole else CustomCellProgram(config, makes)
 
 
-def _parameters(function: Callable[..., Any]) -> list[str]:
+def _parameters(function: Callable[..., object]) -> list[str]:
     parameters = inspect.signature(function).parameters.values()
     return [parameter.name for parameter in parameters if parameter.kind in _POSITIONAL]
 
 
-def _name(function: Callable[..., Any]) -> str:
+def _name(function: Callable[..., object]) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
@@ -245,7 +247,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _run_to_end(coroutine: Any) -> Any:
+def _run_to_end(coroutine: Coroutine[object, None, object]) -> object:
     """Run a coroutine that waits for nothing.
 
     Raises:

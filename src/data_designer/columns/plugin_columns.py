@@ -1,7 +1,7 @@
 """Columns of installed plugins: carried out as custom columns are, by a method of the plugin's class."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from data_designer.columns.custom import (
     CustomCellProgram,
@@ -24,6 +24,16 @@ _OWED = ("get_generation_strategy", "carried_out_by")
 
 _TEMPLATES = ("prompt", "system_prompt", "expr")
 """Fields that hold templates where a plugin's configuration has them."""
+
+
+class _Generator(Protocol):
+    """What carries out a plugin's column: see `engine.column_generators.generators.base`."""
+
+    def generate(self, data: object) -> object: ...
+
+    async def agenerate(self, data: object) -> object: ...
+
+    def carried_out_by(self) -> Callable[..., object]: ...
 
 
 def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
@@ -115,17 +125,17 @@ def _classes(column: SingleColumnConfig) -> Functions:
     return {**given, "configuration of the plugin": type(column)}
 
 
-def _function(column: SingleColumnConfig, generator: Any, strategy: GenerationStrategy) -> Any:
-    def whole(df: Any) -> Any:
+def _function(column: SingleColumnConfig, generator: _Generator, strategy: GenerationStrategy) -> Callable[..., object]:
+    def whole(df: object) -> object:
         return generator.generate(df)
 
-    def cell(row: dict[str, Any]) -> Any:
+    def cell(row: object) -> object:
         return generator.generate(row)
 
-    async def awaited(row: dict[str, Any]) -> Any:
+    async def awaited(row: object) -> object:
         return await generator.agenerate(row)
 
-    is_async = generator.carried_out_by().__name__ == "agenerate"
-    function: Any = whole if strategy == GenerationStrategy.FULL_COLUMN else awaited if is_async else cell
+    one: Callable[[object], object] = awaited if generator.carried_out_by().__name__ == "agenerate" else cell
+    function = whole if strategy == GenerationStrategy.FULL_COLUMN else one
     function.__name__ = type(generator).__name__
     return custom_column_generator(column.required_columns, column.side_effect_columns)(function)

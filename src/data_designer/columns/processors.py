@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from data_designer.columns.random_streams import key
 from data_designer.columns.templating.seeded_random import draw_for
@@ -35,9 +34,9 @@ class SchemaTransform:
             PromptTemplateRenderError: a text of the template breaks a rule of the engine.
         """
         self._name = config.name
-        self._form = _compiled(config.template, engine, known)
+        self._form = {key: _compiled(form, engine, known) for key, form in config.template.items()}
 
-    def apply(self, block: Block, seed: int = 0) -> list[dict[str, Any]]:
+    def apply(self, block: Block, seed: int = 0) -> list[dict[str, object]]:
         """Transform every row, in the order of the block; one that cannot be rendered is all null, which is said.
 
         Args:
@@ -47,11 +46,11 @@ class SchemaTransform:
         stream = key(seed, "processor", self._name)
         return [self._transformed(block, place, stream) for place in range(len(block))]
 
-    def _transformed(self, block: Block, place: int, stream: int) -> dict[str, Any]:
+    def _transformed(self, block: Block, place: int, stream: int) -> dict[str, object]:
         draw_for(stream, int(block.rows[place]))
         record = {name: values[place] for name, values in block.columns.items()}
         try:
-            row: dict[str, Any] = _filled(self._form, record)
+            return {key: _filled(form, record) for key, form in self._form.items()}
         except Exception as error:  # noqa: BLE001 - a template is the user's program; what is paid for is kept
             logger.warning(
                 "processor=%s record=%d is null there: %s: %s",
@@ -61,7 +60,6 @@ class SchemaTransform:
                 error,
             )
             return dict.fromkeys(self._form)
-        return row
 
 
 def transform_violations(
@@ -75,7 +73,7 @@ def transform_violations(
     ]
 
 
-def _compiled(form: Any, engine: JinjaRenderingEngine, known: Collection[str]) -> Any:
+def _compiled(form: object, engine: JinjaRenderingEngine, known: Collection[str]) -> object:
     match form:
         case str():
             return compile_json_template(form, engine, known)
@@ -87,7 +85,7 @@ def _compiled(form: Any, engine: JinjaRenderingEngine, known: Collection[str]) -
             return form
 
 
-def _filled(form: Any, record: Record) -> Any:
+def _filled(form: object, record: Record) -> object:
     match form:
         case Template():
             return form.text(record)
@@ -99,7 +97,7 @@ def _filled(form: Any, record: Record) -> Any:
             return form
 
 
-def _texts(form: Any, where: str) -> Iterator[tuple[str, str]]:
+def _texts(form: object, where: str) -> Iterator[tuple[str, str]]:
     match form:
         case str():
             yield where, form

@@ -88,18 +88,18 @@ class _CodeValidator:
         self._targets = tuple(targets)
         self._linter = linter
 
-    def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
+    def validate(self, block: Block) -> tuple[list[object], dict[int, Reason]]:
         """Give a verdict for each row, and the reasons of rows rejected by their place."""
         rows = len(block)
         codes = [_code(value) for target in self._targets for value in block.columns[target]]
         verdicts = self._linter.verdicts(codes)
         if len(self._targets) == 1:
-            return verdicts, {}
+            return [*verdicts], {}
         by_target = {target: verdicts[n * rows : (n + 1) * rows] for n, target in enumerate(self._targets)}
         return [{target: by_target[target][row] for target in self._targets} for row in range(rows)], {}
 
 
-def _schema_validator(schema: Mapping[str, Any]) -> "Validator":
+def _schema_validator(schema: Mapping[str, object]) -> "Validator":
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
@@ -113,13 +113,13 @@ class _LocalValidator:
     def __init__(self, config: ValidationColumnConfig, params: LocalCallableValidatorParams) -> None:
         self._targets = tuple(config.target_columns)
         self._size = config.batch_size
-        self._function: Callable[[pd.DataFrame], Any] = params.validation_function
+        self._function: Callable[[pd.DataFrame], object] = params.validation_function
         self._name = getattr(params.validation_function, "__name__", "validation_function")
         self._schema = None if params.output_schema is None else _schema_validator(params.output_schema)
 
-    def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
+    def validate(self, block: Block) -> tuple[list[object], dict[int, Reason]]:
         """Give a verdict for each row, and the reasons of rows rejected by their place."""
-        values: list[Any] = [None] * len(block)
+        values: list[object] = [None] * len(block)
         drops: dict[int, Reason] = {}
         order = np.argsort(block.rows, kind="stable").tolist()
         for start in range(0, len(order), self._size):
@@ -135,7 +135,7 @@ class _LocalValidator:
                 drops |= dict.fromkeys(places, self._reason(error))
         return values, drops
 
-    def _verdicts(self, rows: Mapping[str, list[Any]]) -> list[Verdict]:
+    def _verdicts(self, rows: Mapping[str, list[object]]) -> list[Verdict]:
         given = to_frame(rows, len(next(iter(rows.values()), ())))
         result = self._function(given.copy())
         if not isinstance(result, type(given)):
@@ -154,7 +154,8 @@ class _LocalValidator:
     def _check_schema(self, verdicts: list[Verdict]) -> None:
         if self._schema is None:
             return
-        error = next(self._schema.iter_errors({"data": verdicts}), None)
+        result: Any = {"data": verdicts}  # The stubs know only JSON; a cell that is none fits no schema.
+        error = next(self._schema.iter_errors(result), None)
         if error is not None:
             raise LocalCallableValidationError(
                 f"its result doesn't match output_schema at {error.json_path}: {error.message}"
@@ -172,7 +173,7 @@ def _records(frame: "pd.DataFrame") -> list[Verdict]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _truth(value: Any) -> bool | None:
+def _truth(value: object) -> bool | None:
     if value is None or value != value:  # noqa: PLR0124 - NaN is how pandas writes a missing one
         return None
     if value in (True, False):
@@ -180,7 +181,7 @@ def _truth(value: Any) -> bool | None:
     raise LocalCallableValidationError(f"`is_valid` has to be true, false or null and is {value!r}")
 
 
-def _code(value: Any) -> str | None:
+def _code(value: object) -> str | None:
     match value:
         case None:
             return None

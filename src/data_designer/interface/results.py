@@ -102,7 +102,7 @@ class DatasetCreationResults:
     outcomes: RunOutcomes
     early_shutdown: str | None = None
     """Why the run ended before its last batch, if it did."""
-    task_traces: list[Any] = field(default_factory=list, repr=False)
+    task_traces: list[object] = field(default_factory=list, repr=False)
     _display: SampleDisplay | None = field(default=None, repr=False)
 
     @property
@@ -175,8 +175,8 @@ class PreviewResults:
     dataset_metadata: DatasetMetadata | None = None
     analysis: DatasetProfilerResults | None = None
     dataset: pd.DataFrame | None = None
-    processor_artifacts: dict[str, list[dict[str, Any]]] | None = None
-    task_traces: list[Any] | None = None
+    processor_artifacts: dict[str, list[dict[str, object]]] | None = None
+    task_traces: list[object] | None = None
     plan: Plan | None = field(default=None, repr=False)
     outcomes: RunOutcomes | None = None
     _display: SampleDisplay | None = field(default=None, repr=False)

@@ -1,7 +1,6 @@
 """Which steps a declaration comes to, what each needs and makes, and in which order they can run."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.errors import DAGCircularDependencyError
@@ -70,14 +69,14 @@ def ordered_steps(columns: Sequence[SingleColumnConfig], kinds: Kinds) -> tuple[
     return tuple(steps)
 
 
-def _joint(kind: ColumnKind[Any], columns: Sequence[SingleColumnConfig]) -> Iterator[Step]:
+def _joint(kind: ColumnKind[SingleColumnConfig], columns: Sequence[SingleColumnConfig]) -> Iterator[Step]:
     mine = tuple(column for column in columns if column.column_type == kind.name)
     if kind.joint is not None and mine:
         made = tuple(column.name for column in mine)
         yield Step(kind.joint.step, mine, needs=(), makes=made, scope="batch", pool=LOCAL, joint=True)
 
 
-def _step(column: SingleColumnConfig, kind: ColumnKind[Any], known: Mapping[str, str]) -> Step:
+def _step(column: SingleColumnConfig, kind: ColumnKind[SingleColumnConfig], known: Mapping[str, str]) -> Step:
     aliases = [alias for alias in column.get_model_aliases() if alias]
     return Step(
         name=column.name,

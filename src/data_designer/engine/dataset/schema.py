@@ -7,7 +7,6 @@ out with different types read as one once `engine.dataset.promotion` has widened
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -62,7 +61,7 @@ class Tables:
         self._found: dict[str, Type] = {}
         self._warned: set[str] = set()
 
-    def table(self, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    def table(self, columns: Mapping[str, Sequence[object]]) -> pa.Table:
         """Rows as a table with the columns in their order. Every value that was kept (see `encoding`) has a form."""
         fields, arrays = [], []
         for name, values in columns.items():
@@ -74,7 +73,7 @@ class Tables:
             arrays.append(array)
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
-    def _column(self, name: str, values: Sequence[Any], arrow: Type) -> tuple[pa.Field, pa.Array]:
+    def _column(self, name: str, values: Sequence[object], arrow: Type) -> tuple[pa.Field, pa.Array]:
         if arrow is not None:
             field = field_of(name, arrow)
             try:

@@ -71,7 +71,7 @@ class Sink:
         written = stage_tables(self._files, job.batch, contents)
         return replace(receipt, files=written, run=self._run, seconds=clock() - started)
 
-    def processed(self, block: Block) -> dict[str, list[dict[str, Any]]]:
+    def processed(self, block: Block) -> dict[str, list[dict[str, object]]]:
         """What the schema-transform processors make of the rows, by processor name."""
         return {name: transform.apply(block, self._plan.seed) for name, transform in self._transforms.items()}
 

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from data_designer.engine.dataset.arrow_types import cells_of, concatenated, fits, inferred, unified
+from data_designer.columns.arrow_types import inferred
+from data_designer.engine.dataset.arrow_types import cells_of, concatenated, fits, unified
 from data_designer.engine.dataset.schema import Tables
 
 STRUCT = pa.struct([("a", pa.int64()), ("b", pa.string())])

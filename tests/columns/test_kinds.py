@@ -19,6 +19,7 @@ SOURCE = Path(data_designer.__file__).parent
 KNOWING = ("columns", "config")
 """Rooms that know kinds of columns by name."""
 TYPES = frozenset(dd.DataDesignerColumnType)
+CLASSES = {"DataDesignerColumnType", *(cls.__name__ for cls in COLUMN_CLASSES.values())}
 
 
 def told_apart(tree: ast.AST) -> Iterator[ast.expr]:
@@ -41,9 +42,20 @@ def told_apart(tree: ast.AST) -> Iterator[ast.expr]:
 
 
 def compared(code: str) -> list[str]:
-    """The column types that code tells apart by."""
-    found = told_apart(ast.parse(code))
-    return [node.value for node in found if isinstance(node, ast.Constant) and node.value in TYPES]
+    """The column types, and classes of columns, that code tells apart by."""
+    tree = ast.parse(code)
+    types = [node.value for node in told_apart(tree) if isinstance(node, ast.Constant) and node.value in TYPES]
+    return types + [name for name in classes_told_apart(tree) if name in CLASSES]
+
+
+def classes_told_apart(tree: ast.AST) -> Iterator[str]:
+    """The classes that code asks for, and members of enumerations that it names."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, classes]):
+                yield from (name.id for name in ast.walk(classes) if isinstance(name, ast.Name))
+            case ast.MatchClass(cls=ast.Name(id=name)) | ast.Attribute(value=ast.Name(id=name)):
+                yield name
 
 
 @pytest.mark.parametrize(
@@ -57,6 +69,9 @@ def compared(code: str) -> list[str]:
         'NAMES = {"expression": 1}',
         'TABLE["validation"]',
         'a if "embedding" != kind else b',
+        "isinstance(column, Other | ImageColumnConfig)",
+        "match column:\n    case SamplerColumnConfig(name=name): pass",
+        "kind == DataDesignerColumnType.CUSTOM",
     ],
 )
 def test_a_comparison_with_a_column_type_is_found(code: str) -> None:

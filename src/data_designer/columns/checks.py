@@ -41,8 +41,7 @@ def violations_of(
 def _together(config: DataDesignerConfig) -> Iterator[Violation]:
     for kind in KINDS.values():
         if kind.joint is not None:
-            mine = [column for column in config.columns if column.column_type == kind.name]
-            yield from kind.joint.check(mine, config)
+            yield from kind.joint.check(kind.among(config.columns), config)
 
 
 def _column(column: SingleColumnConfig, engine: JinjaRenderingEngine, known: Mapping[str, str]) -> Iterator[Violation]:

@@ -6,7 +6,9 @@ Kinds of them differ in the `Form` in which they want the answer.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
+
+import pyarrow as pa
 
 from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
@@ -22,9 +24,6 @@ from data_designer.plan.model import Plan, Step
 from data_designer.plan.profile import Profile, stddev
 from data_designer.plan.violation import Violation
 from data_designer.values import REFUSED, Drop, Exchange, Message, Ok, Reason, Record, Request, Response
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 KEPT_REPLY: Final = 2000
 """Characters of the last reply that are stored with a rejected row."""
@@ -320,6 +319,11 @@ def unsupported(column: LLMTextColumnConfig) -> Iterator[Violation]:
         yield Violation("unsupported", column.name, "multi_modal_context is not supported by this version")
     if column.tool_alias is not None:
         yield Violation("unsupported", column.name, "tool_alias is not supported by this version")
+
+
+def text(_: LLMTextColumnConfig) -> pa.DataType:
+    """The type of columns that hold text."""
+    return pa.string()
 
 
 def _statistics(column: LLMTextColumnConfig, profile: Profile) -> Statistics:

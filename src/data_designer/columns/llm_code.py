@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from data_designer.columns.arrow_types import text
-from data_designer.columns.llm import Form, written
+from data_designer.columns.llm import Form, text, written
 from data_designer.columns.structured.parsing import parse_code
 from data_designer.config.column_configs import LLMCodeColumnConfig
 from data_designer.config.utils.code_lang import CodeLang

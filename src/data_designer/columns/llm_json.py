@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from data_designer.columns.llm import Form, unsupported, written
 from data_designer.columns.structured.answers import ResponseSchema, schema_violations
-from data_designer.columns.structured.arrow import json_schema_type
+from data_designer.columns.structured.arrow_types import arrow_type
 from data_designer.columns.structured.judge import JudgeSchema
 from data_designer.config.column_configs import LLMJudgeColumnConfig, LLMStructuredColumnConfig
 from data_designer.plan.constraints import constraint
@@ -38,7 +38,7 @@ def _check(column: LLMStructuredColumnConfig) -> Iterator[Violation]:
 
 
 def _arrow_type(column: LLMStructuredColumnConfig) -> "pa.DataType | None":
-    return json_schema_type(column.output_format)
+    return arrow_type(column.output_format)
 
 
 LLM_STRUCTURED = replace(

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.dataset.arrow_types import cells_of, concatenated, is_json, widened
+from data_designer.columns.arrow_types import is_json
+from data_designer.engine.dataset.arrow_types import cells_of, concatenated, widened
 from data_designer.engine.dataset.encoding import as_text, json_text
 from data_designer.engine.dataset.promotion import schema_of
 from data_designer.engine.dataset.store import Store

@@ -70,8 +70,7 @@ def ordered_steps(columns: Sequence[SingleColumnConfig], kinds: Kinds) -> tuple[
 
 
 def _joint(kind: ColumnKind[SingleColumnConfig], columns: Sequence[SingleColumnConfig]) -> Iterator[Step]:
-    mine = tuple(column for column in columns if column.column_type == kind.name)
-    if kind.joint is not None and mine:
+    if kind.joint is not None and (mine := kind.among(columns)):
         made = tuple(column.name for column in mine)
         yield Step(kind.joint.step, mine, needs=(), makes=made, scope="batch", pool=LOCAL, joint=True)
 

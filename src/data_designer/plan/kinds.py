@@ -122,6 +122,11 @@ class ColumnKind(Generic[Config]):
         """The `column_type` of its columns."""
         return str(self.config.model_fields["column_type"].default)
 
+    def among(self, columns: Iterable[SingleColumnConfig]) -> tuple[Config, ...]:
+        """Those of some columns that are of this kind."""
+        name = self.name
+        return tuple(one for one in columns if isinstance(one, self.config) and one.column_type == name)
+
 
 Kinds: TypeAlias = Mapping[str, ColumnKind[Any]]
 """Column type to its kind."""

@@ -1,35 +1,11 @@
-"""Arrow types of columns that no declaration fixes: from the values, then so wide that all files read as one.
+"""The columns of a dataset's files: cells as Arrow arrays, and tables whose types differ as one."""
 
-A column has a type if all its values fit one and come back as they were. Else it is JSON text in a string column whose
-field metadata says so; readers here turn it back.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from data_designer.columns.arrow_types import EXACT, Type, inferred
+from data_designer.columns.arrow_types import Type, field_of, is_json, type_of, unified
 from data_designer.engine.dataset.encoding import decode_json, encode_json
-
-ENCODING: Final = b"data_designer.encoding"
-JSON: Final = b"json"
-"""Field metadata key and value that mark a string column as JSON text."""
-
-
-def field_of(name: str, arrow: Type) -> pa.Field:
-    """A column of a type."""
-    return pa.field(name, pa.string(), metadata={ENCODING: JSON}) if arrow is None else pa.field(name, arrow)
-
-
-def type_of(field: pa.Field) -> Type:
-    """The type of a column in a file."""
-    return None if is_json(field) else field.type
-
-
-def is_json(field: pa.Field) -> bool:
-    """Whether a column holds JSON text that stands for values."""
-    return (field.metadata or {}).get(ENCODING) == JSON
 
 
 def type_text(arrow: pa.DataType) -> str:
@@ -41,53 +17,19 @@ def type_text(arrow: pa.DataType) -> str:
     return str(arrow)
 
 
-# --- of several files ------------------------------------------------------------------------------------
-
-
-def unified(one: Type, other: Type) -> Type:
-    """The type that holds what either holds; None where only JSON text does."""
-    if one is None or other is None:
-        return None
-    if one == other or pa.types.is_null(other):
-        return one
-    if pa.types.is_null(one):
-        return other
-    if pa.types.is_list(one) and pa.types.is_list(other):
-        item = unified(one.value_type, other.value_type)
-        return None if item is None else pa.list_(item)
-    if pa.types.is_struct(one) and pa.types.is_struct(other):
-        return _unified_structs(one, other)
-    return _unified_numbers(one, other)
-
-
-def _unified_structs(one: pa.StructType, other: pa.StructType) -> Type:
-    theirs = {member.name: member.type for member in other}
-    if theirs.keys() != {member.name for member in one}:
-        return None
-    members = [(member.name, unified(member.type, theirs[member.name])) for member in one]
-    return None if any(arrow is None for _, arrow in members) else pa.struct(members)
-
-
-def _unified_numbers(one: pa.DataType, other: pa.DataType) -> Type:
-    if pa.types.is_decimal(one) and pa.types.is_decimal(other):
-        scale = max(one.scale, other.scale)
-        digits = max(one.precision - one.scale, other.precision - other.scale) + scale
-        return None if digits > 76 else (pa.decimal128 if digits <= 38 else pa.decimal256)(digits, scale)
-    numbers = {one, other}
-    return pa.float64() if pa.float64() in numbers and numbers <= {pa.float64(), pa.int64(), pa.uint64()} else None
-
-
-def array_of(values: Sequence[Any], field: pa.Field) -> pa.Array:
+def array_of(values: Sequence[object], field: pa.Field) -> pa.Array:
     """Cells as a column. Raises ArrowInvalid, ArrowTypeError or OverflowError where one does not fit."""
     if is_json(field):
         return pa.array([encode_json(value) for value in values], pa.string())
     return pa.array(values, field.type)
 
 
-def cells_of(column: "pa.Array | pa.ChunkedArray", field: pa.Field) -> list[Any]:
+def cells_of(column: "pa.Array | pa.ChunkedArray", field: pa.Field) -> list[object]:
     """A column as cells."""
-    values: list[Any] = column.to_pylist()
-    return [decode_json(text) for text in values] if is_json(field) else values
+    if is_json(field):
+        return [decode_json(text) for text in column.to_pylist()]
+    values: list[object] = column.to_pylist()
+    return values
 
 
 def widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -149,35 +91,3 @@ def plain(table: pa.Table) -> pa.Table:
     """A table without what readers of files note in its schema."""
     schema = pa.schema([field_of(field.name, type_of(field)) for field in table.schema])
     return pa.Table.from_arrays(table.columns, schema=schema)
-
-
-# --- whether a value fits --------------------------------------------------------------------------------
-
-
-def fits(arrow: pa.DataType) -> Callable[[Any], bool]:
-    """Tells whether a cell fits a type and comes back as it was; None always does. Made once a step."""
-    if pa.types.is_string(arrow):
-        return lambda value: value is None or type(value) is str
-    if pa.types.is_int64(arrow):
-        return lambda value: value is None or (type(value) is int and -(1 << 63) <= value < 1 << 63)
-    if pa.types.is_float64(arrow):
-        return lambda value: value is None or type(value) is float or (type(value) is int and abs(value) <= EXACT)
-    if pa.types.is_boolean(arrow):
-        return lambda value: value is None or type(value) is bool
-    if pa.types.is_list(arrow):
-        item = fits(arrow.value_type)
-        return lambda value: value is None or (type(value) is list and all(map(item, value)))
-    if pa.types.is_struct(arrow):
-        return _fits_struct({member.name: fits(member.type) for member in arrow})
-    return lambda value: value is None or unified(arrow, inferred([value])) == arrow
-
-
-def _fits_struct(members: Mapping[str, Callable[[Any], bool]]) -> Callable[[Any], bool]:
-    def holds(value: Any) -> bool:
-        if value is None:
-            return True
-        if type(value) is not dict or value.keys() != members.keys():
-            return False
-        return all(member(value[name]) for name, member in members.items())
-
-    return holds

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_designer.engine.dataset.arrow_types import concatenated, is_json, type_text
+from data_designer.columns.arrow_types import is_json
+from data_designer.engine.dataset.arrow_types import concatenated, type_text
 from data_designer.engine.dataset.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.dataset.files import Files, stage
 from data_designer.engine.dataset.layout import NULLED, REJECTS, batch_name

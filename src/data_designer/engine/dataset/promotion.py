@@ -1,6 +1,6 @@
 """Files of one dataset read as one: where their types came out different, the narrower files are written again.
 
-Types that no declaration fixes follow from the values of each batch (`engine.arrow_types`), so that a later batch may
+Types that no declaration fixes follow from the values of each batch (`columns.arrow_types`), so that a later batch may
 need a wider one. At the end of a run each folder gets one schema. A file is replaced as a batch is: its receipt names
 both until the new file is in place, so that a crash is mended by going on.
 """

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
-from data_designer.columns.arrow_types import Type, inferred
+from data_designer.columns.arrow_types import Type, field_of, fits, inferred, unified
 from data_designer.columns.registry import KINDS
 from data_designer.columns.seeds.arrow_types import stored_type
 from data_designer.config.base import SingleColumnConfig
-from data_designer.engine.dataset.arrow_types import array_of, field_of, fits, unified
+from data_designer.engine.dataset.arrow_types import array_of
 from data_designer.engine.dataset.encoding import lacks_json
 from data_designer.plan.model import Plan, Step
 

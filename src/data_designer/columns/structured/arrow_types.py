@@ -8,7 +8,7 @@ from data_designer.columns.arrow_types import inferred
 from data_designer.columns.structured.pruning import Schema, decimal_places
 
 
-def json_schema_type(schema: Schema) -> "pa.DataType | None":
+def arrow_type(schema: Schema) -> "pa.DataType | None":
     """The Arrow type that holds every instance of a JSON schema without loss; None where there is none."""
     try:
         return _schema_type(schema, schema.get("$defs", {}), ())

@@ -22,8 +22,8 @@ def producers(columns: Iterable[SingleColumnConfig]) -> dict[str, str]:
 
 def needs(column: SingleColumnConfig) -> tuple[str, ...]:
     """Names the column reads, those of its skip condition included, sorted."""
-    gate = column.skip.columns if column.skip is not None else ()
-    return tuple(sorted({*column.required_columns, *gate} - {*makes(column)}))
+    condition = column.skip.columns if column.skip is not None else ()
+    return tuple(sorted({*column.required_columns, *condition} - {*makes(column)}))
 
 
 def find_cycle(columns: Sequence[SingleColumnConfig]) -> list[str] | None:

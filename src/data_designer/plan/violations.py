@@ -9,7 +9,7 @@ from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.folder_names import unusable
 from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvider
-from data_designer.config.processors import DropColumnsProcessorConfig, meant_by
+from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.columns import find_cycle, producers
 from data_designer.plan.compile import dropped_columns, output_order
@@ -184,7 +184,7 @@ def _drops(config: DataDesignerConfig, kinds: Kinds, known: Mapping[str, str]) -
 
 def _processor_names(config: DataDesignerConfig) -> Iterator[Violation]:
     for processor in config.processors or ():
-        if processor.processor_type == "schema_transform" and (why := unusable(processor.name)):
+        if isinstance(processor, SchemaTransformProcessorConfig) and (why := unusable(processor.name)):
             message = f"the name of the processor '{processor.name}', which its folder is to have, {why}"
             yield Violation("processor_name", None, message)
 

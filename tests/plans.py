@@ -6,6 +6,7 @@ from typing import Any
 from tests.fakes import NOWHERE, provider
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.engine.dataset.metadata import Metadata
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
@@ -26,7 +27,7 @@ def texts(models: Iterable[dd.ModelConfig], **columns: Text) -> dd.DataDesignerC
 def compiled(made: dd.DataDesignerConfigBuilder, records: int, buffer_size: int | None = None, **run: Any) -> Plan:
     """The plan of so many records, in one batch unless told otherwise, of models of the provider `p`."""
     geometry = Geometry(records, buffer_size or records)
-    return compile_plan(made.build(), {"p": provider(NOWHERE)}, dd.RunConfig(**run), geometry, seed=1)
+    return compile_plan(made.build(), {"p": provider(NOWHERE)}, dd.RunConfig(**run), geometry, seed=1, kinds=KINDS)
 
 
 def metadata_of(run: int) -> Metadata:

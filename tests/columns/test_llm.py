@@ -10,6 +10,9 @@ from tests.hostile import CONTENTS
 
 from data_designer import errors
 from data_designer.columns.llm import ConversationLimits, LlmProgram, unsupported
+from data_designer.columns.llm_code import code_form
+from data_designer.columns.llm_json import judge_form, structured_form
+from data_designer.columns.llm_text import text_form
 from data_designer.config.column_configs import (
     LLMCodeColumnConfig,
     LLMJudgeColumnConfig,
@@ -24,6 +27,12 @@ from data_designer.values import REFUSED, Drop, Message, Ok, Outcome, Response
 
 ONCE = ConversationLimits(restarts=0, corrections=0)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+FORMS: dict[type, Any] = {
+    LLMTextColumnConfig: text_form,
+    LLMCodeColumnConfig: code_form,
+    LLMStructuredColumnConfig: structured_form,
+    LLMJudgeColumnConfig: judge_form,
+}
 GOOD = '```json\n{"a": 1}\n```'
 
 
@@ -47,7 +56,9 @@ def converse(
     makes: tuple[str, ...] = ("x",),
 ) -> tuple[Outcome, list[list[Message]]]:
     """Run one cell against scripted replies, the last one repeated; give the outcome and what was asked."""
-    program = LlmProgram(config, limits, JinjaRenderingEngine.SECURE, ["topic"], makes)
+    program = LlmProgram(
+        config, FORMS[type(config)](config, None), limits, JinjaRenderingEngine.SECURE, ["topic"], makes
+    )
     exchange = program.exchange({"topic": "tea"} if record is None else record, 0)
     asked: list[list[Message]] = []
     script = [reply if isinstance(reply, Response) else Response(reply) for reply in replies]
@@ -261,8 +272,10 @@ def test_a_judge_cell_has_reasoning_and_score() -> None:
 
 def test_what_is_not_supported_is_listed() -> None:
     """The plan can refuse it before anything runs."""
-    assert unsupported(text_column()) == []
-    assert unsupported(text_column(tool_alias="t")) == ["tool_alias is not supported by this version"]
+    assert not list(unsupported(text_column()))
+    assert [found.message for found in unsupported(text_column(tool_alias="t"))] == [
+        "tool_alias is not supported by this version"
+    ]
 
 
 THINKING = f"<think>\nA draft:\n{GOOD}\nNo, it has to be"
@@ -337,7 +350,7 @@ def test_what_a_parser_did_not_foresee_ends_one_reply_only(monkeypatch: pytest.M
     def broken(_: str) -> None:
         raise ZeroDivisionError("no idea")
 
-    monkeypatch.setattr("data_designer.columns.llm.parse_text", broken)
+    monkeypatch.setattr("data_designer.columns.llm_text.parse_text", broken)
     outcome, asked = converse(text_column(), ["x"], ConversationLimits(restarts=1, corrections=0))
     assert isinstance(outcome, Drop)
     assert len(asked) == 2

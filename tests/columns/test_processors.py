@@ -6,13 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_designer.columns.processors import (
-    SchemaTransform,
-    drop_columns,
-    transform_violations,
-    unmatched_patterns,
-)
-from data_designer.config.processors import SchemaTransformProcessorConfig
+from data_designer.columns.processors import SchemaTransform, transform_violations
+from data_designer.config.processors import SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError
 from data_designer.values import Block
@@ -22,25 +17,21 @@ NAMES = ["topic", "topic__trace", "Topic", "answer[1]", "a?"]
 
 
 @pytest.mark.parametrize(
-    ("patterns", "dropped"),
+    ("pattern", "dropped"),
     [
-        (["topic"], ["topic"]),
-        (["topic*"], ["topic", "topic__trace"]),
-        (["*__trace", "topic"], ["topic", "topic__trace"]),
-        (["answer[1]"], ["answer[1]"]),
-        (["a?"], ["a?"]),
-        (["none", "x*"], []),
-        (["*"], NAMES),
+        ("topic", ["topic"]),
+        ("topic*", ["topic", "topic__trace"]),
+        ("*__trace", ["topic__trace"]),
+        ("answer[1]", ["answer[1]"]),
+        ("a?", ["a?"]),
+        ("none", []),
+        ("x*", []),
+        ("*", NAMES),
     ],
 )
-def test_columns_are_dropped_by_name_or_pattern(patterns: list[str], dropped: list[str]) -> None:
+def test_columns_are_dropped_by_name_or_pattern(pattern: str, dropped: list[str]) -> None:
     """Only a star makes a pattern; letters keep their case, columns their order."""
-    assert drop_columns(patterns, NAMES) == dropped
-
-
-def test_patterns_without_a_column_are_named() -> None:
-    """They are worth a warning."""
-    assert unmatched_patterns(["topic", "none", "x*", "*__trace"], NAMES) == ["none", "x*"]
+    assert meant_by(pattern, NAMES) == dropped
 
 
 def block(**columns: list[Any]) -> Block:

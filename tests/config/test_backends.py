@@ -13,7 +13,7 @@ from data_designer.config.run_config import RunConfig
 from data_designer.errors import InvalidConfigError
 from data_designer.interface import DataDesigner
 from data_designer.interface.compile import CompileContext, check
-from data_designer.plan.violations import Violation
+from data_designer.plan.violation import Violation
 
 MINE = "http://gpu.example:8000/v1"
 

@@ -14,6 +14,7 @@ import pytest
 from jinja2.utils import urlize
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.distributed.code_transport import pack
 from data_designer.errors import CodeDoesNotTravelError
 from data_designer.plan.compile import compile_plan
@@ -53,7 +54,7 @@ def plan_of(*functions: Callable[..., Any]) -> Plan:
     for number, function in enumerate(functions):
         made = dd.custom_column_generator(required_columns=["n"])(function)
         built.add_column(dd.CustomColumnConfig(name=f"x{number}", generator_function=made))
-    return compile_plan(built.build(), {}, dd.RunConfig(), Geometry(4, 4), seed=1)
+    return compile_plan(built.build(), {}, dd.RunConfig(), Geometry(4, 4), seed=1, kinds=KINDS)
 
 
 def elsewhere(code: str, *arguments: Path, cwd: Path) -> str:
@@ -101,11 +102,12 @@ def test_code_is_the_same_where_it_arrives(processes: None, tmp_path: Path) -> N
         import sys
         from pathlib import Path
         from ray import cloudpickle
+        from data_designer.columns.registry import KINDS
         from data_designer.plan.fingerprints import code_of
 
         plan = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
         print(*plan.code["x0"].parts, sep=", ")
-        print(plan.code["x0"] == code_of(next(column for column in plan.config.columns if column.name == "x0")))
+        print(plan.code["x0"] == code_of(next(column for column in plan.config.columns if column.name == "x0"), KINDS))
         """,
         tmp_path / "plan",
         cwd=tmp_path,
@@ -172,7 +174,7 @@ def test_a_validator_s_method_travels_with_its_object_or_not_at_all() -> None:
         validator_type="local_callable",
         validator_params=checks,
     )
-    plan = compile_plan(built.build(), {}, dd.RunConfig(), Geometry(4, 4), seed=1)
+    plan = compile_plan(built.build(), {}, dd.RunConfig(), Geometry(4, 4), seed=1, kinds=KINDS)
     with pytest.raises(
         CodeDoesNotTravelError, match=r"Client.fetch captures 'connection', a _thread.lock, through self"
     ):

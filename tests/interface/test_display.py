@@ -36,8 +36,7 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_is_shown_as_it_is(text: str) -> None:
     """No markup, no emoji codes, no colours: in values, names of columns, titles, traces, code and verdicts."""
-    kinds = {"c": "llm-code", f"v {text}": "validation", f"j {text}": "llm-judge"}
-    layout = Layout(kinds, {"c": "python"})
+    layout = Layout({f"v {text}": "verdict", f"j {text}": "judge"}, {"c": "python"})
     record = {
         text: text,
         "c": text,
@@ -54,7 +53,7 @@ def test_text_is_shown_as_it_is(text: str) -> None:
 
 def test_nothing_that_is_shown_steers_the_terminal() -> None:
     """Control characters, overrides and halves of emoji are escapes."""
-    said = shown({"a\x1b[2J": "\x1b[31m\u202e\x9b \ud83d", "c": "\x1b[2J"}, Layout({"c": "llm-code"}))
+    said = shown({"a\x1b[2J": "\x1b[31m\u202e\x9b \ud83d", "c": "\x1b[2J"}, Layout(languages={"c": "python"}))
     assert r"\x1b[31m\u202e\x9b \ud83d" in said
     assert said.count(r"\x1b[2J") == 2
     assert not {"\x1b", "\u202e", "\x9b"} & set(said)
@@ -98,13 +97,14 @@ ODD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("what", ODD)
-@pytest.mark.parametrize("kind", ["expression", "llm-code", "validation", "llm-judge"])
-def test_no_value_hides_its_record(what: str, kind: str) -> None:
+@pytest.mark.parametrize("group", ["generated", "code", "verdict", "judge"])
+def test_no_value_hides_its_record(what: str, group: Any) -> None:
     """Whatever a value is, it and the others are shown."""
     value, expected = ODD[what]
-    said = shown({"odd": value, "other": "tea"}, Layout({"odd": kind}))
+    layout = Layout(languages={"odd": "python"}) if group == "code" else Layout({"odd": group})
+    said = shown({"odd": value, "other": "tea"}, layout)
     assert "tea" in said
-    if kind == "expression":
+    if group == "generated":
         assert expected in said
 
 

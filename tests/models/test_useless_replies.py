@@ -9,6 +9,8 @@ import pytest
 from tests.models.fakes import FakeModel, pool, scripted
 
 from data_designer.columns.llm import ConversationLimits, LlmProgram
+from data_designer.columns.llm_json import structured_form
+from data_designer.columns.llm_text import text_form
 from data_designer.config.column_configs import LLMStructuredColumnConfig, LLMTextColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.models.admission.request_admission import RequestAdmission
@@ -64,7 +66,8 @@ def test_cached_tokens_of_a_chat_completion_are_counted() -> None:
 async def cell(model: Model, config: LLMTextColumnConfig, corrections: int = 0) -> Outcome:
     """Compute one cell with a model."""
     limits = ConversationLimits(restarts=0, corrections=corrections)
-    program = LlmProgram(config, limits, JinjaRenderingEngine.SECURE, ["topic"], ("x",))
+    form = structured_form if config is STRUCTURED else text_form
+    program = LlmProgram(config, form(config, None), limits, JinjaRenderingEngine.SECURE, ["topic"], ("x",))
     asking = Caller(model, RequestAdmission(Slots(1)), CallerOptions(), rng=random.Random(0))
     return await drive(program.exchange({"topic": "gardens"}, 0), asking.ask)
 

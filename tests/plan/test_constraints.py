@@ -7,11 +7,11 @@ import pytest
 from pydantic import BaseModel
 
 import data_designer.config as dd
-from data_designer.columns.build import build
-from data_designer.columns.program import CellProgram
+from data_designer.columns.registry import KINDS
 from data_designer.plan.compile import compile_plan, with_native
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.program import CellProgram
 from data_designer.values import ChatResponse, Ok, Request
 
 CLOSED: dict[str, Any] = {
@@ -150,13 +150,13 @@ def plan() -> Plan:
         scores=[dd.Score(name="taste", description="how good", options={1: "bad", 2: "good"})],
     )
     providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    return compile_plan(made.build(), providers, dd.RunConfig(), Geometry(4, 4), seed=1)
+    return compile_plan(made.build(), providers, dd.RunConfig(), Geometry(4, 4), seed=1, kinds=KINDS)
 
 
 def program(of: Plan, column: str) -> CellProgram:
     """What computes a column."""
     step = next(step for step in of.steps if step.name == column)
-    return cast(CellProgram, build(step, of, None))
+    return cast(CellProgram, KINDS[step.kind].build(step, of, None))
 
 
 def asked(of: Plan, column: str) -> Request:

@@ -14,6 +14,7 @@ from tests.fakes import model
 from tests.properties import examples
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.columns.samplers.program import SamplersProgram
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.compile import compile_plan, with_models
@@ -141,7 +142,7 @@ def limited(made: Builder, rhs: float = 5.0) -> Builder:
 def compiled(made: Builder, seed: int = 1, seed_data: str = "rows", endpoint: str = "http://here") -> Plan:
     """Compile a declaration."""
     providers = {name: dd.ModelProvider(name=name, endpoint=endpoint) for name in "pq"}
-    return compile_plan(made.build(), providers, RunConfig(), Geometry(10, 5), seed, seed_data=seed_data)
+    return compile_plan(made.build(), providers, RunConfig(), Geometry(10, 5), seed, kinds=KINDS, seed_data=seed_data)
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:

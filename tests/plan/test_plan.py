@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.errors import DAGCircularDependencyError
 from data_designer.plan.columns import ordered_steps
 from data_designer.plan.fusion import fuse
@@ -31,12 +32,12 @@ def stages(made: dd.DataDesignerConfigBuilder) -> list[list[str]]:
 
 def fused(made: dd.DataDesignerConfigBuilder) -> tuple[Stage, ...]:
     """The stages."""
-    return fuse(ordered_steps(made.build().columns))
+    return fuse(ordered_steps(made.build().columns, KINDS))
 
 
 def test_columns_run_after_what_they_need_whatever_the_order_of_declaration() -> None:
     """A column declared before what it needs is still run after it."""
-    names = [step.name for step in ordered_steps(builder(b1="{{ a1 }}", a1="{{ s }}").build().columns)]
+    names = [step.name for step in ordered_steps(builder(b1="{{ a1 }}", a1="{{ s }}").build().columns, KINDS)]
     assert names == ["samplers", "a1", "b1"]
 
 
@@ -70,8 +71,8 @@ def test_a_circle_is_named() -> None:
     """Columns that need each other are refused with the way around."""
     made = builder(a1="{{ b1 }}", b1="{{ a1 }}")
     with pytest.raises(DAGCircularDependencyError, match="a1 -> b1 -> a1|b1 -> a1 -> b1"):
-        ordered_steps(made.build().columns)
-    assert [v.type for v in violations(made.build())] == ["cycle"]
+        ordered_steps(made.build().columns, KINDS)
+    assert [v.type for v in violations(made.build(), KINDS)] == ["cycle"]
 
 
 def test_all_violations_are_reported_together() -> None:
@@ -79,7 +80,7 @@ def test_all_violations_are_reported_together() -> None:
     made = builder(a1="{{ nope }}", b1="plain", c1="{s}")
     made.add_column(name="e", column_type="expression", expr="{{ gone }}")
     made.add_processor(processor_type="drop_columns", name="d", column_names=["absent", "x*"])
-    found = {(v.type, v.column, v.level) for v in violations(made.build())}
+    found = {(v.type, v.column, v.level) for v in violations(made.build(), KINDS)}
     assert found >= {
         ("invalid_reference", "a1", "ERROR"),
         ("prompt_without_references", "b1", "WARNING"),
@@ -97,9 +98,9 @@ def test_a_side_effect_named_as_a_column_is_refused() -> None:
         name="a", column_type="llm-text", prompt="x {{ b }}", model_alias="m", with_trace=dd.TraceType.ALL_MESSAGES
     )
     made.add_column(name="b", column_type="expression", expr="1")
-    assert violations(made.build()) == []
+    assert violations(made.build(), KINDS) == []
     made.add_column(name="a__trace", column_type="expression", expr="1")
-    assert [(found.type, found.column, found.level) for found in violations(made.build())] == [
+    assert [(found.type, found.column, found.level) for found in violations(made.build(), KINDS)] == [
         ("duplicate_side_effect", "a", "ERROR")
     ]
 
@@ -109,7 +110,7 @@ def test_a_processor_that_cannot_have_a_folder_is_refused(name: str) -> None:
     """Its name is that of the folder of what it writes."""
     made = builder()
     made.add_processor(processor_type="schema_transform", name=name, template={"k": "{{ s }}"})
-    assert [found.type for found in violations(made.build())] == ["processor_name"]
+    assert [found.type for found in violations(made.build(), KINDS)] == ["processor_name"]
 
 
 def test_geometry_covers_every_record_once() -> None:

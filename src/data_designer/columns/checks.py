@@ -1,76 +1,65 @@
-"""Static checks that only those who compute a column can make."""
+"""Static checks: everything that is wrong with a configuration, at once, before any token is paid for."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from data_designer.columns.custom import custom_violations
-from data_designer.columns.llm import unsupported
-from data_designer.columns.plugin_columns import plugin_violations
 from data_designer.columns.processors import transform_violations
-from data_designer.columns.samplers.checks import check_samplers
-from data_designer.columns.structured.answers import schema_violations
+from data_designer.columns.registry import KINDS
 from data_designer.columns.templating.templates import template_violations
-from data_designer.columns.validation import unavailable
-from data_designer.config.column_types import COLUMN_PLUGINS
+from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.models import ModelProvider
+from data_designer.config.processors import SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine, RunConfig
 from data_designer.plan.columns import producers
-from data_designer.plan.violations import Violation
+from data_designer.plan.violation import Violation
+from data_designer.plan.violations import model_violations, run_violations, violations
 
-_NOT_YET = frozenset({"embedding", "image"})
 
+def violations_of(
+    config: DataDesignerConfig, run: RunConfig, providers: Mapping[str, ModelProvider], environment: Mapping[str, str]
+) -> list[Violation]:
+    """Everything that is wrong with a configuration whose seed columns are resolved.
 
-def step_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation]:
-    """What is wrong with samplers, templates, schemas, functions and processors."""
+    Args:
+        config: the configuration.
+        run: the run settings.
+        providers: model providers by name.
+        environment: where providers find their keys.
+    """
     known = producers(config.columns)
     engine = JinjaRenderingEngine(run.jinja_rendering_engine)
-    samplers: list[Any] = [column for column in config.columns if column.column_type == "sampler"]
-    found = [
-        Violation("invalid_sampler", column, message)
-        for column, message in check_samplers(samplers, config.constraints or [])
+    return [
+        *violations(config, KINDS),
+        *model_violations(config, providers, environment),
+        *run_violations(config, run),
+        *_together(config),
+        *(found for column in config.columns for found in _column(column, engine, known)),
+        *_transforms(config, engine, known),
     ]
-    for column in config.columns:
-        found.extend(Violation(kind, column.name, message) for kind, message in _column(column, engine, known))
-    for processor in config.processors or ():
-        if processor.processor_type == "schema_transform":
-            messages = transform_violations(processor, engine, known)
-            found.extend(Violation("invalid_reference", None, f"processor '{processor.name}': {m}") for m in messages)
-    return found
 
 
-def _column(column: Any, engine: JinjaRenderingEngine, known: dict[str, str]) -> Iterator[tuple[str, str]]:
-    yield from _templates(column, engine, known)
-    yield from _by_kind(column)
+def _together(config: DataDesignerConfig) -> Iterator[Violation]:
+    for kind in KINDS.values():
+        if kind.joint is not None:
+            yield from kind.joint.check(kind.among(config.columns), config)
 
 
-def _templates(column: Any, engine: JinjaRenderingEngine, known: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _column(column: SingleColumnConfig, engine: JinjaRenderingEngine, known: Mapping[str, str]) -> Iterator[Violation]:
+    kind = KINDS[column.column_type]
     names = {*known, *column.required_columns, *(column.skip.columns if column.skip else ())}
-    for template in filter(None, (getattr(column, field, None) for field in ("prompt", "system_prompt", "expr"))):
+    for template in filter(None, (getattr(column, field) for field in kind.templates)):
         for message in template_violations(template, engine, names):
-            yield "invalid_template", message
+            yield Violation("invalid_template", column.name, message)
     if column.skip is not None:
         for message in template_violations(column.skip.when, JinjaRenderingEngine.NATIVE, names):
-            yield "invalid_template", f"skip.when: {message}"
+            yield Violation("invalid_template", column.name, f"skip.when: {message}")
+    yield from kind.check(column)
 
 
-def _by_kind(column: Any) -> Iterator[tuple[str, str]]:
-    match column.column_type:
-        case "llm-text" | "llm-code" | "llm-judge":
-            yield from (("unsupported", message) for message in unsupported(column))
-        case "llm-structured":
-            yield from (("unsupported", message) for message in unsupported(column))
-            yield from (("invalid_schema", message) for message in schema_violations(column.output_format))
-        case "custom":
-            yield from (("invalid_function", message) for message in custom_violations(column))
-            if column.model_aliases:
-                yield "unsupported", "custom columns that ask models are not supported by this version"
-        case "validation":
-            missing = unavailable(column)
-            if missing:
-                yield "unsupported", missing
-        case kind if kind in _NOT_YET:
-            yield "unsupported", f"{kind} columns are not supported by this version"
-        case kind if kind in COLUMN_PLUGINS:
-            yield from (("invalid_plugin", message) for message in plugin_violations(column))
-        case _:
-            pass
+def _transforms(
+    config: DataDesignerConfig, engine: JinjaRenderingEngine, known: Mapping[str, str]
+) -> Iterator[Violation]:
+    for processor in config.processors or ():
+        if isinstance(processor, SchemaTransformProcessorConfig):
+            for message in transform_violations(processor, engine, known):
+                yield Violation("invalid_reference", None, f"processor '{processor.name}': {message}")

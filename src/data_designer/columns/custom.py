@@ -2,16 +2,21 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from data_designer.columns.foreign_calls import is_end_of_process, said_by
 from data_designer.columns.frames import cells, in_order, to_frame
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.errors import CustomColumnGenerationError, ModelError
+from data_designer.plan.kinds import ColumnKind, Functions
+from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.violation import Violation
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
 logger = logging.getLogger(__name__)
+
+Given = TypeVar("Given")
 
 _FIRST_PARAMETER: Final = {GenerationStrategy.CELL_BY_CELL: "row", GenerationStrategy.FULL_COLUMN: "df"}
 _LATER_PARAMETERS: Final = ("generator_params", "models")
@@ -21,17 +26,17 @@ _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSIT
 class _Call:
     """How one column's function is called, and what it owes."""
 
-    def __init__(self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, Any]) -> None:
+    def __init__(self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object]) -> None:
         if violations := custom_violations(config):
             raise CustomColumnGenerationError("; ".join(violations))
-        self.function: Callable[..., Any] = config.generator_function
+        self.function: Callable[..., object] = config.generator_function
         self.name = f"function {_name(self.function)!r} of custom column {config.name!r}"
         self.required = tuple(config.required_columns)
         self.makes = tuple(makes)
         self._later = (config.generator_params, dict(models))[: len(_parameters(self.function)) - 1]
         self._warned = False
 
-    def __call__(self, first: Any) -> Any:
+    def __call__(self, first: object) -> object:
         return self.function(first, *self._later)
 
     def check_required(self, present: Collection[str]) -> None:
@@ -42,13 +47,14 @@ class _Call:
                 "Correct its `required_columns`."
             )
 
-    def check_type(self, result: Any, wanted: type, where: str) -> None:
-        """Check that a result is of the kind that was given."""
+    def checked(self, result: object, wanted: type[Given], where: str) -> Given:
+        """The result, which has to be of the kind that was given."""
         if not isinstance(result, wanted):
             raise CustomColumnGenerationError(
                 f"{self.name} returned {type(result).__name__}{where}. It has to return what it was given, "
                 f"a {wanted.__name__}."
             )
+        return result
 
     def check_result(self, before: Collection[str], after: Collection[str], where: str) -> None:
         """Check what a result holds, and warn once of what nobody declared."""
@@ -91,7 +97,7 @@ class CustomCellProgram:
     """
 
     def __init__(
-        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, Any] | None = None
+        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object] | None = None
     ) -> None:
         """Prepare the call.
 
@@ -126,15 +132,15 @@ class CustomCellProgram:
         self._call.check_required(record)
         return self._call(dict(record))
 
-    def finish(self, record: Record, result: Any, index: int) -> Outcome:
+    def finish(self, record: Record, result: object, index: int) -> Outcome:
         """Judge what the function returned for a record."""
         where = f" for record {index}"
         try:
-            self._call.check_type(result, dict, where)
-            self._call.check_result(record, result, where)
+            made = self._call.checked(result, dict, where)
+            self._call.check_result(record, made, where)
         except CustomColumnGenerationError as error:
             return self.failed(error, index)
-        return Ok(tuple(result[name] for name in self._call.makes))
+        return Ok(tuple(made[name] for name in self._call.makes))
 
     def failed(self, error: BaseException, index: int) -> Outcome:
         """Judge what the function raised for a record.
@@ -152,7 +158,7 @@ class CustomColumnProgram:
     """Computes the cells of a custom column with the strategy `full_column`."""
 
     def __init__(
-        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, Any] | None = None
+        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object] | None = None
     ) -> None:
         """Prepare the call; the arguments are those of `CustomCellProgram`.
 
@@ -181,11 +187,10 @@ class CustomColumnProgram:
                 dict.fromkeys(range(len(block)), reason),
             )
 
-    def _columns(self, block: Block) -> dict[str, list[Any]]:
+    def _columns(self, block: Block) -> dict[str, list[object]]:
         import pandas as pd
 
-        result = self._call(to_frame(block.columns, len(block)))
-        self._call.check_type(result, pd.DataFrame, "")
+        result = self._call.checked(self._call(to_frame(block.columns, len(block))), pd.DataFrame, "")
         if len(result) != len(block):
             raise CustomColumnGenerationError(
                 f"{self._call.name} returned {len(result)} rows for {len(block)}. "
@@ -223,12 +228,18 @@ def custom_violations(config: CustomColumnConfig) -> list[str]:
     return found
 
 
-def _parameters(function: Callable[..., Any]) -> list[str]:
+def custom_program(config: CustomColumnConfig, makes: Sequence[str]) -> CustomCellProgram | CustomColumnProgram:
+    """The program that the column's strategy asks for."""
+    whole = config.generation_strategy == GenerationStrategy.FULL_COLUMN
+    return CustomColumnProgram(config, makes) if whole else CustomCellProgram(config, makes)
+
+
+def _parameters(function: Callable[..., object]) -> list[str]:
     parameters = inspect.signature(function).parameters.values()
     return [parameter.name for parameter in parameters if parameter.kind in _POSITIONAL]
 
 
-def _name(function: Callable[..., Any]) -> str:
+def _name(function: Callable[..., object]) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
@@ -236,7 +247,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _run_to_end(coroutine: Any) -> Any:
+def _run_to_end(coroutine: Coroutine[object, None, object]) -> object:
     """Run a coroutine that waits for nothing.
 
     Raises:
@@ -248,3 +259,52 @@ def _run_to_end(coroutine: Any) -> Any:
         return stop.value
     coroutine.close()
     raise RuntimeError("the function awaits something, so it has to be run on an event loop")
+
+
+# --- the kind --------------------------------------------------------------------------------------------
+
+
+def _build(step: Step, _plan: Plan, _seed_table: object) -> CustomCellProgram | CustomColumnProgram:
+    [column] = step.of(CustomColumnConfig)
+    return custom_program(column, step.makes)
+
+
+def _check(column: CustomColumnConfig) -> Iterator[Violation]:
+    for message in custom_violations(column):
+        yield Violation("invalid_function", column.name, message)
+    if column.model_aliases:
+        message = "custom columns that ask models are not supported by this version"
+        yield Violation("unsupported", column.name, message)
+
+
+def _scope(column: CustomColumnConfig) -> Scope:
+    return scope_of(column.generation_strategy)
+
+
+def scope_of(strategy: str) -> Scope:
+    """Functions of the user that see several rows must see the same ones however a run is divided."""
+    return "batch" if strategy == GenerationStrategy.FULL_COLUMN else "cell"
+
+
+def _functions(column: CustomColumnConfig) -> Functions:
+    return {"generator_function": column.generator_function}
+
+
+def _classes(column: CustomColumnConfig) -> Functions:
+    return classes_of(column.generator_params)
+
+
+def classes_of(params: object) -> Functions:
+    """The class of what a function is given as `generator_params`."""
+    return {} if params is None else {"class of generator_params": type(params)}
+
+
+CUSTOM = ColumnKind(
+    config=CustomColumnConfig,
+    build=_build,
+    scope=_scope,
+    check=_check,
+    functions=_functions,
+    classes=_classes,
+    any_value=True,
+)

@@ -3,14 +3,22 @@
 import math
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
+import pyarrow as pa
+
+from data_designer.columns.random_streams import key
 from data_designer.columns.templating.seeded_random import draw_for
 from data_designer.columns.templating.templates import compile_template
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError
+from data_designer.plan.columns import producers
+from data_designer.plan.kinds import ColumnKind, named_statistics
+from data_designer.plan.model import Plan, Step
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
+
+_Cell = str | float | Reason | None
+"""A value, why there is none, or nothing."""
 
 _FAILED = "ExpressionTemplateRenderError"
 
@@ -43,31 +51,33 @@ class ExpressionProgram:
 
     def compute(self, record: Record, index: int = 0) -> Outcome:
         """Compute the cell of a record."""
-        draw_for(self._stream, index)
-        try:
-            rendered: str | PromptTemplateRenderError = self._template.render(record)
-        except PromptTemplateRenderError as error:
-            rendered = error
-        cell = self._cell(rendered)
+        cell = self._drawn(record, index)
         return Drop(cell) if isinstance(cell, Reason) else Ok((cell,))
 
     def run(self, block: Block) -> Made:
         """Compute the cell of every row."""
         rendered = self._template.render_rows(block.columns, len(block))
-        cells = self._drawn(block) if self._draws else [self._cell(text) for text in rendered]
+        if self._draws:
+            cells = [
+                self._drawn({name: values[place] for name, values in block.columns.items()}, index)
+                for place, index in enumerate(block.rows.tolist())
+            ]
+        else:
+            cells = [self._cell(text) for text in rendered]
         drops = {place: cell for place, cell in enumerate(cells) if isinstance(cell, Reason)}
         for place in drops:
             cells[place] = None
         return Made({self._name: cells}, drops)
 
-    def _drawn(self, block: Block) -> list[Any]:
-        cells: list[Any] = []
-        for place, index in enumerate(block.rows.tolist()):
-            outcome = self.compute({name: values[place] for name, values in block.columns.items()}, index)
-            cells.append(outcome.reason if isinstance(outcome, Drop) else outcome.values[0])
-        return cells
+    def _drawn(self, record: Record, index: int) -> _Cell:
+        draw_for(self._stream, index)
+        try:
+            rendered: str | PromptTemplateRenderError = self._template.render(record)
+        except PromptTemplateRenderError as error:
+            rendered = error
+        return self._cell(rendered)
 
-    def _cell(self, rendered: str | PromptTemplateRenderError) -> Any:
+    def _cell(self, rendered: str | PromptTemplateRenderError) -> _Cell:
         """Cast what the template came to; gives a Reason where that is no value."""
         if isinstance(rendered, PromptTemplateRenderError):
             return Reason(_FAILED, str(rendered))
@@ -144,4 +154,26 @@ def _shown(text: str) -> str:
 _MOST = 2**63 - 1
 _DIGITS = 19
 """Digits of an integer of 64 bits."""
-_CASTS: Mapping[str, Callable[[str], Any]] = {"str": str, "int": as_int, "float": as_float, "bool": as_bool}
+_CASTS: Mapping[str, Callable[[str], str | float]] = {"str": str, "int": as_int, "float": as_float, "bool": as_bool}
+_TYPES: Mapping[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+
+
+def _build(step: Step, plan: Plan, _: "pa.Table | None") -> ExpressionProgram:
+    [column] = step.of(ExpressionColumnConfig)
+    engine = JinjaRenderingEngine(plan.run.jinja_rendering_engine)
+    return ExpressionProgram(column, engine, producers(plan.config.columns), key(plan.seed, step.name))
+
+
+def _arrow_type(column: ExpressionColumnConfig) -> pa.DataType:
+    return _TYPES[column.dtype]
+
+
+EXPRESSION = ColumnKind(
+    config=ExpressionColumnConfig,
+    build=_build,
+    cheap=True,
+    templates=("expr",),
+    missing_reference="expression_reference_missing",
+    arrow_type=_arrow_type,
+    statistics=named_statistics,
+)

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def to_frame(columns: Mapping[str, Sequence[Any]], rows: int) -> "pd.DataFrame":
+def to_frame(columns: Mapping[str, Sequence[object]], rows: int) -> "pd.DataFrame":
     """Make a DataFrame of columns, its rows numbered from zero; so many, also where there is no column."""
     import pandas as pd
 
@@ -21,9 +21,9 @@ def in_order(frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame if index == places or sorted(index, key=str) != sorted(places, key=str) else frame.loc[places]
 
 
-def cells(series: "pd.Series[Any]") -> list[Any]:
+def cells(series: "pd.Series[Any]") -> list[object]:
     """Give a column's values, with None for what pandas marks as missing; NaN among floats stays a number."""
-    values: list[Any] = series.tolist()
+    values: list[object] = series.tolist()
     if series.dtype.kind == "f":
         return values
     missing = series.isna().tolist()

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypedDict
 
 from data_designer.errors import DataDesignerRuntimeError
 
@@ -50,7 +50,29 @@ _ONE_THREAD: Final = {"RAYON_NUM_THREADS": "1"}
 _FAMILY: Final = re.compile(r"[A-Z]+")
 _BARE_DECIMAL: Final = re.compile(r"\bDECIMAL\s*\(\s*\d+\s*\)", re.IGNORECASE)
 
-Verdict = dict[str, Any]
+Verdict = dict[str, object]
+
+
+class _Place(TypedDict):
+    row: int
+    column: int
+
+
+class _Finding(TypedDict):
+    """What ruff says of a piece."""
+
+    filename: str
+    code: str | None
+    location: _Place
+    message: str
+
+
+class _Message(TypedDict):
+    type: str
+    symbol: str
+    line: int
+    column: int
+    message: str
 
 
 class Linter(Protocol):
@@ -149,7 +171,7 @@ def _folder_of(codes: Mapping[int, str]) -> Iterator[str]:
         yield folder
 
 
-def _ruff(codes: Mapping[int, str]) -> dict[int, list[Mapping[str, Any]]]:
+def _ruff(codes: Mapping[int, str]) -> dict[int, list[_Finding]]:
     """Lint pieces of code; gives ruff's findings by the piece's key."""
     if not codes:
         return {}
@@ -169,15 +191,15 @@ def _ruff(codes: Mapping[int, str]) -> dict[int, list[Mapping[str, Any]]]:
             f"ruff, which judges Python code, ended with status {done.returncode}: "
             f"{done.stderr.decode(errors='replace').strip()[:500]}"
         )
-    found: dict[int, list[Mapping[str, Any]]] = {}
+    found: dict[int, list[_Finding]] = {}
     for finding in json.loads(done.stdout):
         place = int(Path(finding["filename"]).stem.removeprefix("code_"))
         found.setdefault(place, []).append(finding)
     return found
 
 
-def _python_verdict(code: str, findings: Sequence[Mapping[str, Any]]) -> Verdict:
-    messages = [
+def _python_verdict(code: str, findings: Sequence[_Finding]) -> Verdict:
+    messages: list[_Message] = [
         {
             "type": _message_type(finding["code"]),
             "symbol": finding["code"] or "invalid-syntax",
@@ -204,7 +226,7 @@ def _message_type(rule: str | None) -> str:
     return _TYPES.get(family.group(), "warning") if family else "warning"
 
 
-def _score(code: str, messages: Sequence[Mapping[str, Any]]) -> float:
+def _score(code: str, messages: Sequence[_Message]) -> float:
     """Give 10 less the weight of the messages per statement, never below 0."""
     count = Counter(message["type"] for message in messages)
     weight = 5 * count["error"] + count["warning"] + count["refactor"] + count["convention"]
@@ -224,7 +246,7 @@ def _statements(code: str) -> int:
 def _count(statements: list[ast.stmt]) -> int:
     """Count statements and those inside them; expressions, most of a tree, hold none and are not looked into."""
     count = 0
-    waiting: list[Any] = [*statements]
+    waiting: list[ast.AST] = [*statements]
     while waiting:
         node = waiting.pop()
         count += isinstance(node, ast.stmt)

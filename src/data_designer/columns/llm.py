@@ -1,24 +1,28 @@
-"""LLM columns: a conversation with a model, written as an exchange that parses, corrects and restarts."""
+"""What columns that a model writes share: a conversation that parses, corrects and restarts; checks and statistics.
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+Kinds of them differ in the `Form` in which they want the answer.
+"""
+
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Final, TypeVar
 
-from data_designer.columns.structured.answers import ResponseSchema
-from data_designer.columns.structured.judge import JudgeSchema
-from data_designer.columns.structured.parsing import is_thinking, is_whole, parse_code, parse_text, unindented
+import pyarrow as pa
+
+from data_designer.columns.prompts import prompt_violations
+from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
 from data_designer.columns.templating.templates import compile_template
-from data_designer.config.column_configs import (
-    LLMCodeColumnConfig,
-    LLMJudgeColumnConfig,
-    LLMStructuredColumnConfig,
-    LLMTextColumnConfig,
-)
+from data_designer.config.analysis.column_statistics import MISSING, LLMColumnStatistics
+from data_designer.config.column_configs import LLMTextColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
 from data_designer.errors import ParserException, PromptTemplateRenderError
-from data_designer.plan.constraints import constraint
+from data_designer.plan.columns import producers
+from data_designer.plan.kinds import ColumnKind, Statistics
+from data_designer.plan.model import Plan, Step
+from data_designer.plan.profile import Profile, stddev
+from data_designer.plan.violation import Violation
 from data_designer.values import (
     REFUSED,
     ChatRequest,
@@ -47,6 +51,8 @@ _MORE_THOUGHTS: Final = 4
 
 _SHOWN: Final = 200
 """Characters of a refusal that the model is shown."""
+
+_CHARACTERS_A_TOKEN: Final = 4
 
 _CALLS: Final = ("tool_calls", "function_call")
 """Finish reasons of replies that call tools."""
@@ -80,12 +86,14 @@ class ConversationLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
-    """The form in which a kind of column wants its answer."""
+class Form:
+    """The form in which a column wants its answer."""
 
-    instructions: str
-    parse: Callable[[str], Any]
-    params: Mapping[str, Any] = field(default_factory=dict)
+    parse: Callable[[str], object]
+    """What a reply says. Raises ParserException with what the model is told where it says nothing that is wanted."""
+    instructions: str = ""
+    """What the prompt ends with."""
+    params: Mapping[str, object] = field(default_factory=dict)
     """Fields of the request."""
     is_whole: Callable[[str], bool] = is_whole
     """Whether a reply that was cut off can be used all the same."""
@@ -131,7 +139,7 @@ class _Turn:
 
 
 class LlmProgram:
-    """Computes a cell of an `llm-text`, `llm-code`, `llm-structured` or `llm-judge` column.
+    """Computes a cell of a column that a model writes.
 
     A reply that the parser rejects is answered with the parser's own words, up to `corrections` times; then
     the conversation starts anew from the same first messages, up to `restarts` times; then the row is
@@ -143,27 +151,25 @@ class LlmProgram:
     def __init__(
         self,
         config: LLMTextColumnConfig,
+        form: Form,
         limits: ConversationLimits,
         engine: JinjaRenderingEngine,
         known: Collection[str],
         makes: Sequence[str],
-        native: str | None = None,
     ) -> None:
         """Prepare everything that is the same for all cells.
 
         Args:
             config: The column.
+            form: How it wants its answer.
             limits: How often the model may try again.
             engine: How templates are rendered.
             known: Columns that templates may name.
             makes: The column and its side effects, in the order in which outcomes list them.
-            native: How the endpoint is asked to constrain replies in JSON (see `plan.constraints`); None where
-                the prompt alone asks.
         """
         self._limits = limits
         self._prompt = compile_template(config.prompt, engine, known)
         self._system = compile_template(config.system_prompt, engine, known) if config.system_prompt else None
-        form = _form(config, native)
         self._params = form.params
         self._suffix = f"\n\n{form.instructions}" if form.instructions else ""
         self._parse, self._is_whole = form.parse, form.is_whole
@@ -200,7 +206,7 @@ class LlmProgram:
         assert isinstance(response, ChatResponse)
         return _Turn(messages, response)
 
-    def _value(self, turn: _Turn) -> Any:
+    def _value(self, turn: _Turn) -> object:
         """What the reply says. Raises ParserException where it says nothing that is wanted."""
         if turn.response.finish_reason == REFUSED:
             raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
@@ -214,7 +220,7 @@ class LlmProgram:
             # What is in a reply is the model's, and no reason for the run to end.
             raise ParserException(f"The reply cannot be read ({type(error).__name__}: {error}).") from error
 
-    def _answer(self, reply: str, cut: tuple[str, str] | None) -> Any:
+    def _answer(self, reply: str, cut: tuple[str, str] | None) -> object:
         """What a reply says, which may have been cut off somewhere."""
         if cut is not None and (is_thinking(reply) or not self._is_whole(reply)):
             raise ParserException(f"The reply is cut off {cut[0]}. Answer again, more briefly.")
@@ -268,52 +274,14 @@ def _named(turn: _Turn) -> tuple[str, str]:
     return "ModelGenerationValidationFailureError", ""
 
 
-def _tools(calls: Sequence[Mapping[str, Any]]) -> str:
+def _tools(calls: Sequence[Mapping[str, object]]) -> str:
     functions = [call.get("function") for call in calls]
     names = [function.get("name") for function in functions if isinstance(function, Mapping)]
     shown = ", ".join(repr(name[:_SHOWN]) for name in names[:3] if isinstance(name, str))
     return f"the tool {shown}" if shown else "tools"
 
 
-def unsupported(config: LLMTextColumnConfig) -> list[str]:
-    """List what the column asks for and this version cannot do."""
-    found = []
-    if config.multi_modal_context:
-        found.append("multi_modal_context is not supported by this version")
-    if config.tool_alias is not None:
-        found.append("tool_alias is not supported by this version")
-    return found
-
-
-def _form(config: LLMTextColumnConfig, native: str | None) -> _Form:
-    match config:
-        case LLMCodeColumnConfig():
-            language = CodeLang.parse_lang(config.code_lang)
-            return _Form(_code_instructions(language), lambda reply: parse_code(reply, language))
-        case LLMStructuredColumnConfig(output_format=dict() as schema):
-            return _json_form(ResponseSchema(schema, bare=native is not None), config.name, native)
-        case LLMJudgeColumnConfig():
-            return _json_form(JudgeSchema(config.scores, bare=native is not None), config.name, native)
-        case _:
-            return _Form("", parse_text, is_whole=lambda _: True)
-
-
-def _json_form(schema: ResponseSchema | JudgeSchema, name: str, native: str | None) -> _Form:
-    params = {} if native is None else constraint(native, name, schema.asked)
-    return _Form(schema.instructions, schema.parse, params)
-
-
-def _code_instructions(language: str) -> str:
-    return (
-        f"* Write the code in {language}.\n"
-        f"* Follow the syntax and the good practice of {language}.\n"
-        f"* Put the code into a Markdown code fence tagged `{language}`, opened by ```{language} "
-        "and closed by ```.\n"
-        "* Give exactly one code fence."
-    )
-
-
-def _side_effect(config: LLMTextColumnConfig, name: str) -> Callable[[_Turn], Any]:
+def _side_effect(config: LLMTextColumnConfig, name: str) -> Callable[[_Turn], object]:
     if name == f"{config.name}__reasoning_content":
         return lambda turn: turn.reasoning
     if name == f"{config.name}__trace":
@@ -323,3 +291,64 @@ def _side_effect(config: LLMTextColumnConfig, name: str) -> Callable[[_Turn], An
 
 def _message(role: str, text: str) -> Message:
     return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+# --- what their kinds have in common ----------------------------------------------------------------------
+
+Config = TypeVar("Config", bound=LLMTextColumnConfig)
+
+
+def written(config: type[Config], form: Callable[[Config, str | None], Form]) -> ColumnKind[Config]:
+    """A kind of column that a model writes.
+
+    Args:
+        config: the class of its columns.
+        form: the form that a column wants, given how the endpoint is asked to constrain replies in JSON (see
+            `plan.constraints`); None where the prompt alone asks. A function of a module, so that it can be pickled.
+    """
+    return ColumnKind(
+        config=config,
+        build=partial(_build, config, form),
+        templates=("prompt", "system_prompt"),
+        lint=prompt_violations,
+        check=unsupported,
+        statistics=_statistics,
+    )
+
+
+def _build(
+    config: type[Config], form: Callable[[Config, str | None], Form], step: Step, plan: Plan, _: "pa.Table | None"
+) -> LlmProgram:
+    [column] = step.of(config)
+    return LlmProgram(
+        column,
+        form(column, plan.pools[step.pool].native),
+        ConversationLimits(plan.run.max_conversation_restarts, plan.run.max_conversation_correction_steps),
+        JinjaRenderingEngine(plan.run.jinja_rendering_engine),
+        producers(plan.config.columns),
+        step.makes,
+    )
+
+
+def unsupported(column: LLMTextColumnConfig) -> Iterator[Violation]:
+    """What the column asks for and this version cannot do."""
+    if column.multi_modal_context:
+        yield Violation("unsupported", column.name, "multi_modal_context is not supported by this version")
+    if column.tool_alias is not None:
+        yield Violation("unsupported", column.name, "tool_alias is not supported by this version")
+
+
+def text(_: LLMTextColumnConfig) -> pa.DataType:
+    """The type of columns that hold text."""
+    return pa.string()
+
+
+def _statistics(column: LLMTextColumnConfig, profile: Profile) -> Statistics:
+    """About four characters a token: no tokenizer has to be fetched."""
+    mean: float | str = MISSING
+    spread: float | str = MISSING
+    if characters := profile.get("characters"):
+        mean = round(characters["mean"] / _CHARACTERS_A_TOKEN, 1)
+        spread = round(stddev(characters) / _CHARACTERS_A_TOKEN, 1)
+    found = {"column_type": column.column_type, "output_tokens_mean": mean, "output_tokens_stddev": spread}
+    return LLMColumnStatistics, found

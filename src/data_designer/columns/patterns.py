@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import jsonschema_rs
 from pydantic_core import SchemaError, SchemaValidator, core_schema
@@ -38,7 +38,7 @@ def matcher(pattern: str) -> Search:
         raise ValueError(f"{pattern!r} is no regular expression that Rust or JavaScript can read") from None
 
 
-def patterns_of(schema: Any) -> Iterator[str]:
+def patterns_of(schema: object) -> Iterator[str]:
     """All regular expressions in a schema."""
     match schema:
         case Mapping():

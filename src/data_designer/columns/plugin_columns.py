@@ -1,16 +1,39 @@
 """Columns of installed plugins: carried out as custom columns are, by a method of the plugin's class."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
+from data_designer.columns.custom import (
+    CustomCellProgram,
+    CustomColumnProgram,
+    classes_of,
+    custom_program,
+    scope_of,
+)
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
-from data_designer.config.column_types import COLUMN_PLUGINS
+from data_designer.config.column_types import COLUMN_CLASSES, COLUMN_PLUGINS
 from data_designer.config.custom_column import custom_column_generator
 from data_designer.errors import PluginLoadError
+from data_designer.plan.kinds import ColumnKind, Functions, named_statistics
+from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.violation import Violation
 
 _OWED = ("get_generation_strategy", "carried_out_by")
 """What the base classes give."""
+
+_TEMPLATES = ("prompt", "system_prompt", "expr")
+"""Fields that hold templates where a plugin's configuration has them."""
+
+
+class _Generator(Protocol):
+    """What carries out a plugin's column: see `engine.column_generators.generators.base`."""
+
+    def generate(self, data: object) -> object: ...
+
+    async def agenerate(self, data: object) -> object: ...
+
+    def carried_out_by(self) -> Callable[..., object]: ...
 
 
 def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
@@ -56,17 +79,64 @@ def as_custom(column: SingleColumnConfig) -> CustomColumnConfig:
     )
 
 
-def _function(column: SingleColumnConfig, generator: Any, strategy: GenerationStrategy) -> Any:
-    def whole(df: Any) -> Any:
+def plugin_kinds() -> Iterator[ColumnKind[SingleColumnConfig]]:
+    """The kinds that installed plugins add."""
+    for column_type in COLUMN_PLUGINS:
+        config = COLUMN_CLASSES[column_type]
+        yield ColumnKind(
+            config=config,
+            build=_build,
+            scope=_scope,
+            templates=tuple(name for name in _TEMPLATES if name in config.model_fields),
+            check=_check,
+            functions=_functions,
+            classes=_classes,
+            any_value=True,
+            statistics=named_statistics,
+        )
+
+
+def plugin_packages() -> set[str]:
+    """Top-level packages that installed plugins consist of."""
+    plugins = COLUMN_PLUGINS.values()
+    names = {name for one in plugins for name in (one.config_qualified_name, one.impl_qualified_name)}
+    return {name.partition(".")[0] for name in names}
+
+
+def _build(step: Step, _plan: Plan, _seed_table: object) -> CustomCellProgram | CustomColumnProgram:
+    [column] = step.configs
+    return custom_program(as_custom(column), step.makes)
+
+
+def _scope(column: SingleColumnConfig) -> Scope:
+    return scope_of(COLUMN_PLUGINS[column.column_type].impl_cls.get_generation_strategy())
+
+
+def _check(column: SingleColumnConfig) -> Iterator[Violation]:
+    for message in plugin_violations(column):
+        yield Violation("invalid_plugin", column.name, message)
+
+
+def _functions(column: SingleColumnConfig) -> Functions:
+    return {"plugin": COLUMN_PLUGINS[column.column_type].impl_cls}
+
+
+def _classes(column: SingleColumnConfig) -> Functions:
+    given = classes_of(getattr(column, "generator_params", None))
+    return {**given, "configuration of the plugin": type(column)}
+
+
+def _function(column: SingleColumnConfig, generator: _Generator, strategy: GenerationStrategy) -> Callable[..., object]:
+    def whole(df: object) -> object:
         return generator.generate(df)
 
-    def cell(row: dict[str, Any]) -> Any:
+    def cell(row: object) -> object:
         return generator.generate(row)
 
-    async def awaited(row: dict[str, Any]) -> Any:
+    async def awaited(row: object) -> object:
         return await generator.agenerate(row)
 
-    is_async = generator.carried_out_by().__name__ == "agenerate"
-    function: Any = whole if strategy == GenerationStrategy.FULL_COLUMN else awaited if is_async else cell
+    one: Callable[[object], object] = awaited if generator.carried_out_by().__name__ == "agenerate" else cell
+    function = whole if strategy == GenerationStrategy.FULL_COLUMN else one
     function.__name__ = type(generator).__name__
     return custom_column_generator(column.required_columns, column.side_effect_columns)(function)

@@ -1,9 +1,7 @@
-"""Processors of finished batches: which columns to drop, and rows in another form."""
+"""Processors of finished batches: rows in another form."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
-from fnmatch import fnmatchcase
-from typing import Any
+from collections.abc import Collection, Iterator
 
 from data_designer.columns.random_streams import key
 from data_designer.columns.templating.seeded_random import draw_for
@@ -13,17 +11,6 @@ from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.values import Block, Record
 
 logger = logging.getLogger(__name__)
-
-
-def drop_columns(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Name the columns that a drop processor removes, in the order of `names`."""
-    wanted = list(patterns)
-    return [name for name in names if any(_matches(pattern, name) for pattern in wanted)]
-
-
-def unmatched_patterns(patterns: Iterable[str], names: Collection[str]) -> list[str]:
-    """Name the patterns that no column matches; they deserve a warning."""
-    return [pattern for pattern in patterns if not any(_matches(pattern, name) for name in names)]
 
 
 class SchemaTransform:
@@ -47,9 +34,9 @@ class SchemaTransform:
             PromptTemplateRenderError: a text of the template breaks a rule of the engine.
         """
         self._name = config.name
-        self._form = _compiled(config.template, engine, known)
+        self._form = {key: _compiled(form, engine, known) for key, form in config.template.items()}
 
-    def apply(self, block: Block, seed: int = 0) -> list[dict[str, Any]]:
+    def apply(self, block: Block, seed: int = 0) -> list[dict[str, object]]:
         """Transform every row, in the order of the block; one that cannot be rendered is all null, which is said.
 
         Args:
@@ -59,11 +46,11 @@ class SchemaTransform:
         stream = key(seed, "processor", self._name)
         return [self._transformed(block, place, stream) for place in range(len(block))]
 
-    def _transformed(self, block: Block, place: int, stream: int) -> dict[str, Any]:
+    def _transformed(self, block: Block, place: int, stream: int) -> dict[str, object]:
         draw_for(stream, int(block.rows[place]))
         record = {name: values[place] for name, values in block.columns.items()}
         try:
-            row: dict[str, Any] = _filled(self._form, record)
+            return {key: _filled(form, record) for key, form in self._form.items()}
         except Exception as error:  # noqa: BLE001 - a template is the user's program; what is paid for is kept
             logger.warning(
                 "processor=%s record=%d is null there: %s: %s",
@@ -73,7 +60,6 @@ class SchemaTransform:
                 error,
             )
             return dict.fromkeys(self._form)
-        return row
 
 
 def transform_violations(
@@ -87,11 +73,7 @@ def transform_violations(
     ]
 
 
-def _matches(pattern: str, name: str) -> bool:
-    return fnmatchcase(name, pattern) if "*" in pattern else name == pattern
-
-
-def _compiled(form: Any, engine: JinjaRenderingEngine, known: Collection[str]) -> Any:
+def _compiled(form: object, engine: JinjaRenderingEngine, known: Collection[str]) -> object:
     match form:
         case str():
             return compile_json_template(form, engine, known)
@@ -103,7 +85,7 @@ def _compiled(form: Any, engine: JinjaRenderingEngine, known: Collection[str]) -
             return form
 
 
-def _filled(form: Any, record: Record) -> Any:
+def _filled(form: object, record: Record) -> object:
     match form:
         case Template():
             return form.text(record)
@@ -115,7 +97,7 @@ def _filled(form: Any, record: Record) -> Any:
             return form
 
 
-def _texts(form: Any, where: str) -> Iterator[tuple[str, str]]:
+def _texts(form: object, where: str) -> Iterator[tuple[str, str]]:
     match form:
         case str():
             yield where, form

@@ -1,14 +1,17 @@
 """Validation columns: code judged by linters, or rows judged by a user's function."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import numpy as np
+import pyarrow as pa
 
 from data_designer.columns.foreign_calls import is_end_of_process, said_by
 from data_designer.columns.frames import cells, in_order, to_frame
 from data_designer.columns.linting import Linter, PythonLinter, SqlLinter, Verdict, ruff_path, sql_is_available
-from data_designer.config.column_configs import ValidationColumnConfig
+from data_designer.config.analysis.column_statistics import ValidationColumnStatistics
+from data_designer.config.base import SingleColumnConfig
+from data_designer.config.column_configs import LLMCodeColumnConfig, ValidationColumnConfig
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.validator_params import (
     CodeValidatorParams,
@@ -16,6 +19,10 @@ from data_designer.config.validator_params import (
     RemoteValidatorParams,
 )
 from data_designer.errors import ConfigCompilationError, LocalCallableValidationError
+from data_designer.plan.kinds import ColumnKind, Functions, Statistics
+from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.profile import Profile
+from data_designer.plan.violation import Violation
 from data_designer.values import Block, Made, Reason
 
 if TYPE_CHECKING:
@@ -81,18 +88,18 @@ class _CodeValidator:
         self._targets = tuple(targets)
         self._linter = linter
 
-    def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
+    def validate(self, block: Block) -> tuple[list[object], dict[int, Reason]]:
         """Give a verdict for each row, and the reasons of rows rejected by their place."""
         rows = len(block)
         codes = [_code(value) for target in self._targets for value in block.columns[target]]
         verdicts = self._linter.verdicts(codes)
         if len(self._targets) == 1:
-            return verdicts, {}
+            return [*verdicts], {}
         by_target = {target: verdicts[n * rows : (n + 1) * rows] for n, target in enumerate(self._targets)}
         return [{target: by_target[target][row] for target in self._targets} for row in range(rows)], {}
 
 
-def _schema_validator(schema: Mapping[str, Any]) -> "Validator":
+def _schema_validator(schema: Mapping[str, object]) -> "Validator":
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
@@ -106,13 +113,13 @@ class _LocalValidator:
     def __init__(self, config: ValidationColumnConfig, params: LocalCallableValidatorParams) -> None:
         self._targets = tuple(config.target_columns)
         self._size = config.batch_size
-        self._function: Callable[[pd.DataFrame], Any] = params.validation_function
+        self._function: Callable[[pd.DataFrame], object] = params.validation_function
         self._name = getattr(params.validation_function, "__name__", "validation_function")
         self._schema = None if params.output_schema is None else _schema_validator(params.output_schema)
 
-    def validate(self, block: Block) -> tuple[list[Any], dict[int, Reason]]:
+    def validate(self, block: Block) -> tuple[list[object], dict[int, Reason]]:
         """Give a verdict for each row, and the reasons of rows rejected by their place."""
-        values: list[Any] = [None] * len(block)
+        values: list[object] = [None] * len(block)
         drops: dict[int, Reason] = {}
         order = np.argsort(block.rows, kind="stable").tolist()
         for start in range(0, len(order), self._size):
@@ -128,7 +135,7 @@ class _LocalValidator:
                 drops |= dict.fromkeys(places, self._reason(error))
         return values, drops
 
-    def _verdicts(self, rows: Mapping[str, list[Any]]) -> list[Verdict]:
+    def _verdicts(self, rows: Mapping[str, list[object]]) -> list[Verdict]:
         given = to_frame(rows, len(next(iter(rows.values()), ())))
         result = self._function(given.copy())
         if not isinstance(result, type(given)):
@@ -147,7 +154,8 @@ class _LocalValidator:
     def _check_schema(self, verdicts: list[Verdict]) -> None:
         if self._schema is None:
             return
-        error = next(self._schema.iter_errors({"data": verdicts}), None)
+        result: Any = {"data": verdicts}  # The stubs know only JSON; a cell that is none fits no schema.
+        error = next(self._schema.iter_errors(result), None)
         if error is not None:
             raise LocalCallableValidationError(
                 f"its result doesn't match output_schema at {error.json_path}: {error.message}"
@@ -165,7 +173,7 @@ def _records(frame: "pd.DataFrame") -> list[Verdict]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _truth(value: Any) -> bool | None:
+def _truth(value: object) -> bool | None:
     if value is None or value != value:  # noqa: PLR0124 - NaN is how pandas writes a missing one
         return None
     if value in (True, False):
@@ -173,7 +181,7 @@ def _truth(value: Any) -> bool | None:
     raise LocalCallableValidationError(f"`is_valid` has to be true, false or null and is {value!r}")
 
 
-def _code(value: Any) -> str | None:
+def _code(value: object) -> str | None:
     match value:
         case None:
             return None
@@ -181,3 +189,91 @@ def _code(value: Any) -> str | None:
             return None
         case _:
             return str(value)
+
+
+# --- the kind --------------------------------------------------------------------------------------------
+
+_MESSAGE: Final = pa.struct(
+    [
+        ("type", pa.string()),
+        ("symbol", pa.string()),
+        ("line", pa.int64()),
+        ("column", pa.int64()),
+        ("message", pa.string()),
+    ]
+)
+_PYTHON_VERDICT: Final = pa.struct(
+    [
+        ("is_valid", pa.bool_()),
+        ("python_linter_score", pa.float64()),
+        ("python_linter_severity", pa.string()),
+        ("python_linter_messages", pa.list_(_MESSAGE)),
+    ]
+)
+_SQL_VERDICT: Final = pa.struct([("is_valid", pa.bool_()), ("error_messages", pa.string())])
+
+
+def _build(step: Step, _plan: Plan, _seed_table: object) -> ValidationProgram:
+    [column] = step.of(ValidationColumnConfig)
+    return ValidationProgram(column)
+
+
+def _scope(column: ValidationColumnConfig) -> Scope:
+    """A function of the user that sees several rows must see the same ones however a run is divided."""
+    return "batch" if _functions(column) else "cell"
+
+
+def _functions(column: ValidationColumnConfig) -> Functions:
+    match column.validator_params:
+        case LocalCallableValidatorParams(validation_function=function):
+            return {"validation_function": function}
+        case _:
+            return {}
+
+
+def _lint(column: ValidationColumnConfig, makers: Mapping[str, SingleColumnConfig]) -> Iterator[Violation]:
+    """Whether what is judged as code is code, in that language."""
+    if not isinstance(column.validator_params, CodeValidatorParams):
+        return
+    lang = column.validator_params.code_lang
+    for target in column.target_columns:
+        judged = makers.get(target)
+        if judged is None or judged.name != target:
+            continue
+        if not isinstance(judged, LLMCodeColumnConfig):
+            message = f"validates '{target}', which is no llm-code column"
+            yield Violation("code_column_not_code", column.name, message, "WARNING")
+        elif judged.code_lang != lang:
+            message = f"validates {lang}, but '{target}' is {judged.code_lang}"
+            yield Violation("code_lang_mismatch", column.name, message)
+
+
+def _check(column: ValidationColumnConfig) -> Iterator[Violation]:
+    if missing := unavailable(column):
+        yield Violation("unsupported", column.name, missing)
+
+
+def _arrow_type(column: ValidationColumnConfig) -> pa.DataType | None:
+    if not isinstance(column.validator_params, CodeValidatorParams) or len(column.target_columns) != 1:
+        return None
+    dialect = CodeLang.parse_dialect(column.validator_params.code_lang)
+    return _PYTHON_VERDICT if dialect is None else _SQL_VERDICT
+
+
+def _statistics(column: ValidationColumnConfig, profile: Profile) -> Statistics:
+    valid = profile.get("valid", 0)
+    return ValidationColumnStatistics, {"column_type": column.column_type, "num_valid_records": valid}
+
+
+VALIDATION = ColumnKind(
+    config=ValidationColumnConfig,
+    build=_build,
+    scope=_scope,
+    missing_reference="code_column_missing",
+    lint=_lint,
+    check=_check,
+    functions=_functions,
+    arrow_type=_arrow_type,
+    statistics=_statistics,
+    group="verdict",
+)

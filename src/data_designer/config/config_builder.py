@@ -1,6 +1,5 @@
 """The builder: a declaration put together step by step."""
 
-import fnmatch
 import html
 import json
 import logging
@@ -27,6 +26,7 @@ from data_designer.config.processors import (
     DropColumnsProcessorConfig,
     ProcessorType,
     SchemaTransformProcessorConfig,
+    meant_by,
 )
 from data_designer.config.run_config import does_nothing
 from data_designer.config.sampler_constraints import (
@@ -277,7 +277,7 @@ class DataDesignerConfigBuilder:
 
     def _mark_dropped(self, processor: AnyProcessor, *, drop: bool) -> None:
         for pattern in processor.column_names if isinstance(processor, DropColumnsProcessorConfig) else ():
-            for name in fnmatch.filter(self._columns, pattern) if "*" in pattern else {pattern} & set(self._columns):
+            for name in meant_by(pattern, self._columns):
                 self._columns[name] = self._columns[name].model_copy(update={"drop": drop})
 
     def add_profiler(self, profiler_config: JudgeScoreProfilerConfig) -> Self:

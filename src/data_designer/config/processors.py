@@ -1,7 +1,9 @@
 """What is done to a batch once all its columns are there."""
 
 import json
+from collections.abc import Iterable
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from pydantic import field_validator
@@ -24,6 +26,11 @@ class DropColumnsProcessorConfig(ProcessorConfig):
     processor_type: Literal["drop_columns"] = "drop_columns"
     column_names: list[str]
     """Names, or patterns with `*`."""
+
+
+def meant_by(pattern: str, names: Iterable[str]) -> list[str]:
+    """The columns among `names` that an entry of `column_names` means."""
+    return [name for name in names if (fnmatchcase(name, pattern) if "*" in pattern else name == pattern)]
 
 
 class SchemaTransformProcessorConfig(ProcessorConfig):

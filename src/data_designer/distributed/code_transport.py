@@ -11,9 +11,10 @@ from typing import Any
 
 from ray import cloudpickle
 
-from data_designer.config.column_types import COLUMN_PLUGINS
+from data_designer.columns.plugin_columns import plugin_packages
+from data_designer.columns.registry import KINDS
+from data_designer.config.base import SingleColumnConfig
 from data_designer.errors import CodeDoesNotTravelError
-from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import Plan
 from data_designer.plan.ownership import is_own_file
 
@@ -44,8 +45,8 @@ def pack(plan: Plan) -> bytes:
         return bytes(cloudpickle.dumps(plan))
 
 
-def _problems(column: Any) -> Iterator[str]:
-    for role, function in user_functions(column).items():
+def _problems(column: SingleColumnConfig) -> Iterator[str]:
+    for role, function in KINDS[column.column_type].functions(column).items():
         error = _refusal(function)
         if error is not None:
             path, held = _culprit(function)
@@ -129,15 +130,8 @@ def _own_modules() -> list[ModuleType]:
     if not outside:
         return []
     # Packages that are being worked on lie outside and are installed all the same; to list them takes a while.
-    installed = {*importlib.metadata.packages_distributions(), *_plugin_packages()}
+    installed = {*importlib.metadata.packages_distributions(), *plugin_packages()}
     return [module for name, module in outside.items() if name.partition(".")[0] not in installed]
-
-
-def _plugin_packages() -> set[str]:
-    """Packages of plugins: an installer that only links one to where it is worked on lists none of its modules."""
-    plugins = COLUMN_PLUGINS.values()
-    names = {name for one in plugins for name in (one.config_qualified_name, one.impl_qualified_name)}
-    return {name.partition(".")[0] for name in names}
 
 
 def _is_outside(module: Any) -> bool:

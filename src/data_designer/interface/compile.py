@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from data_designer.columns.checks import step_violations
+from data_designer.columns.checks import violations_of
+from data_designer.columns.registry import KINDS
 from data_designer.columns.seeds.program import read_seed
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
@@ -21,7 +22,7 @@ from data_designer.models.secrets import SecretResolver, resolve_key
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.contents import Digesting
 from data_designer.plan.model import Geometry, Plan
-from data_designer.plan.violations import Violation, model_violations, run_violations, violations
+from data_designer.plan.violation import Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,7 @@ def check(builder: DataDesignerConfigBuilder, around: CompileContext) -> Checked
     elif around.default_provider is not None:
         config = _with_providers(config, around.default_provider)
     environment = os.environ if around.resolver is None else _Everything()
-    found = [
-        *violations(config),
-        *model_violations(config, around.providers, environment),
-        *run_violations(config, around.run),
-        *step_violations(config, around.run),
-    ]
-    return Checked(config, table, found)
+    return Checked(config, table, violations_of(config, around.run, around.providers, environment))
 
 
 class _Everything(dict[str, str]):
@@ -100,7 +95,7 @@ class _Everything(dict[str, str]):
 
 def _with_seed_columns(config: DataDesignerConfig, names: Sequence[str]) -> DataDesignerConfig:
     declared = {column.name: column for column in config.columns}
-    taken = [name for name in names if name in declared and declared[name].column_type != "seed-dataset"]
+    taken = [name for name in names if name in declared and not KINDS[declared[name].column_type].from_seed]
     if taken:
         raise InvalidConfigError(f"Seed dataset column(s) {', '.join(taken)} are declared as columns too; rename one")
     added = [SeedDatasetColumnConfig(name=name) for name in names if name not in declared]
@@ -149,7 +144,7 @@ def prepare(
     refuse_errors(checked.violations)
     if seed is None:
         seed = around.run.seed if around.run.seed is not None else secrets.randbits(63)
-    plan = compile_plan(checked.config, around.providers, around.run, geometry, seed, seed_data=seed_data)
+    plan = compile_plan(checked.config, around.providers, around.run, geometry, seed, kinds=KINDS, seed_data=seed_data)
     for pool in plan.pools.values():
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)

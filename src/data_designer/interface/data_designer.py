@@ -46,7 +46,7 @@ from data_designer.models.secrets import SecretResolver
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
 from data_designer.plan.model import Geometry
-from data_designer.plan.violations import Violation
+from data_designer.plan.violation import Violation
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from data_designer.errors import DatasetSampleDisplayError
+from data_designer.plan.kinds import Group
 from data_designer.terminal import as_it_is, console, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
 
 _LONGEST_LIST = 8
 _DEEPEST = 100
@@ -19,12 +24,17 @@ _LONGEST_NUMBER = 10_000
 """Bits of a number that is written in digits: Python refuses to do so with many more."""
 
 
+Processed = Mapping[str, Sequence[Mapping[str, object]]]
+"""Processor to the rows that it made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which kind each column is of."""
+    """Where each column is shown."""
 
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    code_languages: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    languages: Mapping[str, str] = field(default_factory=dict)
+    """Of the columns of code, which are shown as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +55,7 @@ class Look:
 class SampleDisplay:
     """Shows records one after another."""
 
-    def __init__(
-        self, frame: pd.DataFrame, layout: Layout, processed: Mapping[str, list[dict[str, Any]]] | None = None
-    ) -> None:
+    def __init__(self, frame: pd.DataFrame, layout: Layout, processed: Processed | None = None) -> None:
         self._frame = frame
         self._layout = layout
         self._processed = processed or {}
@@ -82,13 +90,13 @@ class SampleDisplay:
             raise DatasetSampleDisplayError(f"there is no record {index}; records are 0 to {size - 1}")
         return index
 
-    def _parts(self, number: int, look: Look) -> list[Any]:
+    def _parts(self, number: int, look: Look) -> list["RenderableType"]:
         from rich.panel import Panel
         from rich.syntax import Syntax
 
         record = {str(name): self._frame.iloc[number, place] for place, name in enumerate(self._frame)}
         groups = self._grouped(record)
-        parts: list[Any] = [as_it_is(f"[index: {number}]")]
+        parts: list[RenderableType] = [as_it_is(f"[index: {number}]")]
         if groups["seed"] and not look.hide_seed_columns:
             parts.append(_table("Seed Columns", groups["seed"]))
         if groups["generated"]:
@@ -97,11 +105,11 @@ class SampleDisplay:
             traces = groups["trace"].items()
             parts.extend(Panel(as_it_is(_text(value)), title=as_it_is(f"Trace: {name}")) for name, value in traces)
         for name, value in groups["code"].items():
-            language = self._layout.code_languages.get(name, "").partition(":")[0]
+            language = self._layout.languages[name].partition(":")[0]
             text = visible(_text(value)) if _is_there(value) else ""
             code = Syntax(text, language or "text", theme=look.syntax_highlighting_theme, word_wrap=True)
             parts.append(Panel(code, title=as_it_is(name)))
-        parts.extend(_table(f"Validation: {name}", _members(value)) for name, value in groups["validation"].items())
+        parts.extend(_table(f"Validation: {name}", _members(value)) for name, value in groups["verdict"].items())
         for name, value in groups["judge"].items():
             parts.append(_table(f"LLM-as-a-Judge: {name}", _members(value)))
         for name, rows in self._processed.items():
@@ -110,32 +118,25 @@ class SampleDisplay:
                 parts.append(_table(f"Processor Outputs: {name}", _members(rows[number])))
         return parts
 
-    def _grouped(self, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        groups: dict[str, dict[str, Any]] = {
-            name: {} for name in ("seed", "generated", "trace", "code", "validation", "judge")
-        }
-        by_kind = {
-            "seed-dataset": "seed",
-            "llm-code": "code",
-            "validation": "validation",
-            "llm-judge": "judge",
+    def _grouped(self, record: Mapping[str, object]) -> dict[str, dict[str, object]]:
+        groups: dict[str, dict[str, object]] = {
+            name: {} for name in ("seed", "generated", "trace", "code", "verdict", "judge")
         }
         for name, value in record.items():
-            kind = self._layout.kinds.get(name)
-            group = "trace" if kind is None and name.endswith("__trace") else by_kind.get(kind or "", "generated")
-            groups[group][name] = value
+            group = self._layout.groups.get(name, "trace" if name.endswith("__trace") else "generated")
+            groups["code" if name in self._layout.languages else group][name] = value
         return groups
 
 
-def _is_there(value: Any) -> bool:
+def _is_there(value: object) -> bool:
     return not (value is None or value is pd.NA or (isinstance(value, float) and value != value))  # noqa: PLR0124 - NaN
 
 
-def _members(value: Any) -> Mapping[Any, Any]:
+def _members(value: object) -> Mapping[object, object]:
     return value if isinstance(value, Mapping) else {"": value}
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value as it is shown. Where it cannot be, its type is: a record is never hidden by one of its values."""
     try:
         return _written(_plain(value))
@@ -143,18 +144,18 @@ def _text(value: Any) -> str:
         return f"<{type(value).__name__} that cannot be shown>"
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     if isinstance(value, list) and len(value) > _LONGEST_LIST and all(isinstance(v, int | float) for v in value):
         return f"[{', '.join(map(str, value[:_LONGEST_LIST]))}, ... {len(value)} numbers]"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def _plain(value: object, depth: int = 0) -> object:
     """A value as JSON data, as far as it is any."""
     if depth > _DEEPEST:
         return "…"
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    if callable(listed := getattr(value, "tolist", None)):
+        value = listed()
     if isinstance(value, Mapping):
         return {str(key): _plain(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -164,7 +165,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return value if _is_there(value) else None
 
 
-def _table(title: str, rows: Mapping[Any, Any]) -> Any:
+def _table(title: str, rows: Mapping[str, object] | Mapping[object, object]) -> "Table":
     from rich.table import Table
 
     table = Table("name", "value", title=as_it_is(title, "table.title"), show_lines=True, expand=True)
@@ -173,7 +174,7 @@ def _table(title: str, rows: Mapping[Any, Any]) -> Any:
     return table
 
 
-def _save(console: Any, path: Path, theme: str) -> None:
+def _save(console: "Console", path: Path, theme: str) -> None:
     if path.suffix == ".svg":
         console.save_svg(str(path), title="record")
         return

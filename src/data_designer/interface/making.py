@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from data_designer.columns.registry import KINDS
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
@@ -38,6 +39,7 @@ from data_designer.interface.outcomes import (
 )
 from data_designer.interface.results import ArtifactStorage, DatasetCreationResults, DatasetMetadata, PreviewResults
 from data_designer.models.capability_probe import Known
+from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ def make_preview(prepared: Prepared, builder: DataDesignerConfigBuilder, known: 
     refuse_empty(report, outcomes)
     return PreviewResults(
         config_builder=builder,
-        dataset_metadata=DatasetMetadata(_seed_names(plan)),
+        dataset_metadata=DatasetMetadata(seed_columns(plan.config.columns, KINDS)),
         analysis=analyse(plan, totals),
         dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
         processor_artifacts=kept.processed,
@@ -92,10 +94,6 @@ class _Kept:
         receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))
         self.receipts.append(receipt)
         return receipt
-
-
-def _seed_names(plan: Plan) -> list[str]:
-    return [column.name for column in plan.config.columns if column.column_type == "seed-dataset"]
 
 
 # --- on disk ---------------------------------------------------------------------------------------------

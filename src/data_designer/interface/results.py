@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from data_designer.columns.registry import KINDS
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
@@ -20,6 +21,7 @@ from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.loading import export, load, to_frame
 from data_designer.interface.outcomes import RunOutcomes
 from data_designer.object_storage import Location
+from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
 
 
@@ -100,13 +102,13 @@ class DatasetCreationResults:
     outcomes: RunOutcomes
     early_shutdown: str | None = None
     """Why the run ended before its last batch, if it did."""
-    task_traces: list[Any] = field(default_factory=list, repr=False)
+    task_traces: list[object] = field(default_factory=list, repr=False)
     _display: SampleDisplay | None = field(default=None, repr=False)
 
     @property
     def dataset_metadata(self) -> DatasetMetadata:
         """What is known of its columns."""
-        return DatasetMetadata(_seed_columns(self.plan))
+        return DatasetMetadata(seed_columns(self.plan.config.columns, KINDS))
 
     def load_dataset(self) -> pd.DataFrame:
         """All rows, in order of record index."""
@@ -173,8 +175,8 @@ class PreviewResults:
     dataset_metadata: DatasetMetadata | None = None
     analysis: DatasetProfilerResults | None = None
     dataset: pd.DataFrame | None = None
-    processor_artifacts: dict[str, list[dict[str, Any]]] | None = None
-    task_traces: list[Any] | None = None
+    processor_artifacts: dict[str, list[dict[str, object]]] | None = None
+    task_traces: list[object] | None = None
     plan: Plan | None = field(default=None, repr=False)
     outcomes: RunOutcomes | None = None
     _display: SampleDisplay | None = field(default=None, repr=False)
@@ -194,14 +196,12 @@ class PreviewResults:
         self._display.show(index, **options)
 
 
-def _seed_columns(plan: Plan) -> list[str]:
-    return [column.name for column in plan.config.columns if column.column_type == "seed-dataset"]
-
-
 def _layout(plan: Plan) -> Layout:
-    kinds = {column.name: column.column_type for column in plan.config.columns}
-    code = {c.name: str(getattr(c, "code_lang", "")) for c in plan.config.columns if c.column_type == "llm-code"}
-    return Layout(kinds, code)
+    kinds = [(column, KINDS[column.column_type]) for column in plan.config.columns]
+    languages = {column.name: kind.language(column) for column, kind in kinds}
+    return Layout(
+        {column.name: kind.group for column, kind in kinds}, {name: lang for name, lang in languages.items() if lang}
+    )
 
 
 def _seeded(

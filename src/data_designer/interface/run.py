@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from data_designer.columns.registry import KINDS
 from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import DRAIN_SECONDS, Driver, RunReport
 from data_designer.engine.execution.in_process import InProcessExecutor
@@ -88,7 +89,7 @@ def wants_ray(plan: Plan) -> bool:
 def _ready(prepared: Prepared, known: Known, host: str = "127.0.0.1") -> Iterator[Plan]:
     """The plan with an address for every model, and with the form in which each constrains its replies."""
     with with_simulated_models(prepared.plan, host) as plan:
-        in_json = {step.pool for step in plan.steps if step.kind in ("llm-structured", "llm-judge")}
+        in_json = {step.pool for step in plan.steps if KINDS[step.kind].in_json}
         pools = [plan.pools[alias] for alias in sorted(in_json) if plan.pools[alias].chat.structured_output != "prompt"]
         if pools:
             asked = [(pool, prepared.keys[pool.alias]) for pool in pools]

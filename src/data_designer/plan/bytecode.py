@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 _SILENT = frozenset({"EXTENDED_ARG", "NOP", "CACHE"})
 _CONSTANT = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
@@ -50,7 +50,7 @@ class Write:
     root: Root
     name: str
     how: Literal["name", "attribute", "item", "method"]
-    key: Any = None
+    key: object = None
     """The attribute that is changed, or that holds what is changed; the item, where the code says which."""
 
 
@@ -77,7 +77,7 @@ class Uses:
 # --- what it does ----------------------------------------------------------------------------------------------
 
 
-def canonical(code: CodeType) -> list[Any]:
+def canonical(code: CodeType) -> list[object]:
     """Its instructions as plain data: without line numbers, file names, docstrings, and traces of the layout."""
     arguments = code.co_argcount + code.co_kwonlyargcount
     arguments += bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
@@ -112,7 +112,7 @@ class _Places:
         return bisect_left(self._offsets, offset)
 
 
-def _plain(code: CodeType, number: int, shown: Sequence[Instruction], places: _Places) -> tuple[str, Any]:
+def _plain(code: CodeType, number: int, shown: Sequence[Instruction], places: _Places) -> tuple[str, object]:
     one = shown[number]
     if _jumps(one):
         return _jump(number, shown, places)
@@ -282,7 +282,7 @@ def _start_of_expression(shown: Sequence[Instruction], place: int) -> int | None
 
 def _what_is_changed(
     shown: Sequence[Instruction], start: int, place: int
-) -> tuple[Literal["attribute", "item", "method"], Any]:
+) -> tuple[Literal["attribute", "item", "method"], object]:
     """How a change that begins with a name reaches into what the name stands for: by which attribute or item."""
     after, one = shown[start + 1], shown[place]
     if after.opname in _ATTRIBUTE and start + 1 < place:

@@ -1,14 +1,11 @@
 """Which steps a declaration comes to, what each needs and makes, and in which order they can run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from data_designer.config.base import SingleColumnConfig
-from data_designer.config.column_types import COLUMN_PLUGINS
 from data_designer.errors import DAGCircularDependencyError
-from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Scope, Step
-
-SEED_TYPE = "seed-dataset"
-SAMPLER_TYPE = "sampler"
+from data_designer.plan.kinds import ColumnKind, Kinds
+from data_designer.plan.model import LOCAL, Step
 
 
 def makes(column: SingleColumnConfig) -> tuple[str, ...]:
@@ -25,8 +22,8 @@ def producers(columns: Iterable[SingleColumnConfig]) -> dict[str, str]:
 
 def needs(column: SingleColumnConfig) -> tuple[str, ...]:
     """Names the column reads, those of its skip condition included, sorted."""
-    gate = column.skip.columns if column.skip is not None else ()
-    return tuple(sorted({*column.required_columns, *gate} - {*makes(column)}))
+    condition = column.skip.columns if column.skip is not None else ()
+    return tuple(sorted({*column.required_columns, *condition} - {*makes(column)}))
 
 
 def find_cycle(columns: Sequence[SingleColumnConfig]) -> list[str] | None:
@@ -51,19 +48,16 @@ def find_cycle(columns: Sequence[SingleColumnConfig]) -> list[str] | None:
     return None
 
 
-def ordered_steps(columns: Sequence[SingleColumnConfig]) -> tuple[Step, ...]:
-    """All steps, each after those it needs, else in the order of declaration.
+def ordered_steps(columns: Sequence[SingleColumnConfig], kinds: Kinds) -> tuple[Step, ...]:
+    """All steps, each after those it needs, else in the order of declaration; joint ones first.
 
     Raises:
         DAGCircularDependencyError: columns need each other in a circle.
     """
-    seeds = tuple(c for c in columns if c.column_type == SEED_TYPE)
-    samplers = tuple(c for c in columns if c.column_type == SAMPLER_TYPE)
-    groups = [_group(SEED, seeds), _group(SAMPLERS, samplers)]
-    steps = [step for step in groups if step is not None]
+    steps = [step for kind in kinds.values() for step in _joint(kind, columns)]
     available = {name for step in steps for name in step.makes}
     known = producers(columns)
-    waiting = [_step(c, known) for c in columns if c not in seeds and c not in samplers]
+    waiting = [_step(c, kinds[c.column_type], known) for c in columns if kinds[c.column_type].joint is None]
     while waiting:
         runnable = next((s for s in waiting if available.issuperset(n for n in s.needs if n in known)), None)
         if runnable is None:
@@ -75,34 +69,23 @@ def ordered_steps(columns: Sequence[SingleColumnConfig]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _group(kind: str, columns: tuple[SingleColumnConfig, ...]) -> Step | None:
-    if not columns:
-        return None
-    names = tuple(c.name for c in columns)
-    return Step(kind, kind, columns, needs=(), makes=names, scope="batch", pool=LOCAL)
+def _joint(kind: ColumnKind[SingleColumnConfig], columns: Sequence[SingleColumnConfig]) -> Iterator[Step]:
+    if kind.joint is not None and (mine := kind.among(columns)):
+        made = tuple(column.name for column in mine)
+        yield Step(kind.joint.step, mine, needs=(), makes=made, scope="batch", pool=LOCAL, joint=True)
 
 
-def _step(column: SingleColumnConfig, known: Mapping[str, str]) -> Step:
+def _step(column: SingleColumnConfig, kind: ColumnKind[SingleColumnConfig], known: Mapping[str, str]) -> Step:
     aliases = [alias for alias in column.get_model_aliases() if alias]
     return Step(
         name=column.name,
-        # What an installed plugin makes is carried out as what a function of the user makes.
-        kind="custom" if column.column_type in COLUMN_PLUGINS else column.column_type,
         configs=(column,),
         needs=tuple(name for name in needs(column) if name in known),
         makes=makes(column),
-        scope=_scope(column),
+        scope=kind.scope(column),
         pool=aliases[0] if aliases else LOCAL,
         required=tuple(known[n] for n in column.required_columns if n in known and known[n] != column.name),
         skip=column.skip,
         propagate_skip=column.propagate_skip,
+        cheap=kind.cheap,
     )
-
-
-def _scope(column: SingleColumnConfig) -> Scope:
-    """Functions of the user that see several rows must see the same ones however a run is divided."""
-    plugin = COLUMN_PLUGINS.get(column.column_type)
-    strategy = plugin.impl_cls.get_generation_strategy() if plugin else getattr(column, "generation_strategy", None)
-    whole_column = strategy == "full_column"
-    local_callable = getattr(column, "validator_type", None) == "local_callable"
-    return "batch" if whole_column or local_callable else "cell"

@@ -1,26 +1,28 @@
 """From a declaration to a Plan."""
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import ModelProvider
+from data_designer.config.processors import DropColumnsProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import ConfigCompilationError
 from data_designer.plan.columns import makes, ordered_steps
 from data_designer.plan.fingerprints import code_of, column_fingerprints, digest
 from data_designer.plan.fusion import fuse
+from data_designer.plan.kinds import Kinds, seed_columns
 from data_designer.plan.model import LOCAL, Geometry, Plan, Pool, Step
 
 
-def compile_plan(
+def compile_plan(  # noqa: PLR0913 - all that decides a plan, named where it is compiled
     config: DataDesignerConfig,
     providers: Mapping[str, ModelProvider],
     run: RunConfig,
     geometry: Geometry,
     seed: int,
     *,
+    kinds: Kinds,
     seed_data: str = "",
 ) -> Plan:
     """Compile a configuration whose seed columns are resolved and which `violations` found nothing wrong with.
@@ -31,16 +33,17 @@ def compile_plan(
         run: the run settings.
         geometry: how many records, cut how.
         seed: key of every random stream.
+        kinds: those of the columns.
         seed_data: a digest of the seed dataset's rows, where fingerprints matter.
 
     Raises:
         ConfigCompilationError: a column names an alias or provider that is not there.
         DAGCircularDependencyError: columns need each other in a circle.
     """
-    steps = ordered_steps(config.columns)
-    dropped = dropped_columns(config)
-    made = output_order(config)
-    code = {column.name: found for column in config.columns if (found := code_of(column)).parts}
+    steps = ordered_steps(config.columns, kinds)
+    made = output_order(config, kinds)
+    dropped = dropped_columns(config, made)
+    code = {column.name: found for column in config.columns if (found := code_of(column, kinds)).parts}
     return Plan(
         config=config,
         steps=steps,
@@ -50,7 +53,7 @@ def compile_plan(
         run=run,
         seed=seed,
         fingerprint=str(config.fingerprint()["config_hash"]),
-        fingerprints=column_fingerprints(config, steps, code, seed, seed_data),
+        fingerprints=column_fingerprints(config, steps, kinds, code, seed, seed_data),
         code=code,
         output_columns=tuple(name for name in made if name not in dropped),
         dropped_columns=tuple(name for name in made if name in dropped),
@@ -85,20 +88,18 @@ def with_native(plan: Plan, forms: Mapping[str, str | None]) -> Plan:
     return replace(plan, pools=pools)
 
 
-def output_order(config: DataDesignerConfig) -> tuple[str, ...]:
+def output_order(config: DataDesignerConfig, kinds: Kinds) -> tuple[str, ...]:
     """Every column that is made: seed columns first, then as declared, side effects after their producer."""
-    seeds = [c for c in config.columns if c.column_type == "seed-dataset"]
-    others = [c for c in config.columns if c.column_type != "seed-dataset"]
-    return tuple(dict.fromkeys(name for column in [*seeds, *others] for name in makes(column)))
+    seeds = seed_columns(config.columns, kinds)
+    return tuple(dict.fromkeys([*seeds, *(name for column in config.columns for name in makes(column))]))
 
 
-def dropped_columns(config: DataDesignerConfig) -> frozenset[str]:
-    """Columns that stay out of the final dataset, by `drop=True` or by a drop-columns processor."""
-    names = output_order(config)
+def dropped_columns(config: DataDesignerConfig, names: Sequence[str]) -> frozenset[str]:
+    """Those of the columns `names` that stay out of the dataset, by `drop=True` or by a drop-columns processor."""
     dropped = {column.name for column in config.columns if column.drop}
     for processor in config.processors or ():
-        for pattern in getattr(processor, "column_names", ()) if processor.processor_type == "drop_columns" else ():
-            dropped.update(fnmatch.filter(names, pattern) if "*" in pattern else {pattern} & set(names))
+        if isinstance(processor, DropColumnsProcessorConfig):
+            dropped.update(name for pattern in processor.column_names for name in meant_by(pattern, names))
     return frozenset(dropped)
 
 

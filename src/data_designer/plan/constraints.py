@@ -6,12 +6,11 @@ Sources: OpenAI's structured outputs (`response_format`), which vLLM, SGLang, ll
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
-Schema = Mapping[str, Any]
+Schema = Mapping[str, object]
 
 
-def constraint(form: str, name: str, schema: Schema) -> dict[str, Any]:
+def constraint(form: str, name: str, schema: Schema) -> dict[str, object]:
     """Fields of a request that constrain its reply.
 
     Args:
@@ -22,13 +21,13 @@ def constraint(form: str, name: str, schema: Schema) -> dict[str, Any]:
     return FORMS[form](name, schema)
 
 
-def _response_format(name: str, schema: Schema) -> dict[str, Any]:
+def _response_format(name: str, schema: Schema) -> dict[str, object]:
     named = {"name": re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "reply", "schema": schema}
     strict = {"strict": True} if _closed(schema) else {}
     return {"response_format": {"type": "json_schema", "json_schema": {**named, **strict}}}
 
 
-def _closed(schema: Any) -> bool:
+def _closed(schema: object) -> bool:
     """Whether every object says all of its members, and demands them, as OpenAI's strict mode wants it."""
     if isinstance(schema, list):
         return all(map(_closed, schema))
@@ -41,7 +40,7 @@ def _closed(schema: Any) -> bool:
     return all(map(_closed, schema.values()))
 
 
-FORMS: dict[str, Callable[[str, Schema], dict[str, Any]]] = {
+FORMS: dict[str, Callable[[str, Schema], dict[str, object]]] = {
     "response_format": _response_format,
     "structured_outputs": lambda _, schema: {"structured_outputs": {"json": schema}},
     "guided_json": lambda _, schema: {"guided_json": schema},

@@ -8,18 +8,23 @@ import datetime as dt
 import hashlib
 import re
 import sys
+from array import array
 from collections import deque
 from collections.abc import Callable
 from pathlib import PurePath
 from types import EllipsisType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_BYTES = 1 << 26
 """Bytes of an array or table that are looked at; of a larger one only so many, and its shape."""
 
 _SIZE = 16
 
-Describe = Callable[[Any], bytes]
+Describe = Callable[[object], bytes]
+Some = TypeVar("Some")
 
 _STANDARD = frozenset(
     {
@@ -47,31 +52,36 @@ def text(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
-def scalar(value: Any) -> bytes | None:
+def is_a(value: object, cls: type[Some]) -> TypeGuard[Some]:
+    """Whether a value is of a class; `isinstance` would also believe what the value says of itself."""
+    return issubclass(type(value), cls)
+
+
+def scalar(value: object) -> bytes | None:
     """A number, a text, bytes, or one of Python's constants."""
-    kind = type(value)
-    if kind is str:
+    if type(value) is str:
         return b"s" + text(value)
-    if kind is int:
+    if type(value) is int:
         return b"i" + hex(value).encode()
-    if kind in (bool, float, complex, type(None), EllipsisType, type(NotImplemented)):
+    if type(value) in (bool, float, complex, type(None), EllipsisType, type(NotImplemented)):
         return b"c" + repr(value).encode()
-    return b"b" + kind.__name__.encode() + value if kind in (bytes, bytearray) else None
+    if type(value) is bytes or type(value) is bytearray:
+        return b"b" + type(value).__name__.encode() + value
+    return None
 
 
-def plain(value: Any) -> bytes | None:
+def plain(value: object) -> bytes | None:
     """A scalar in a class of its own, without that class: what it is as a text or a number."""
-    kind = type(value)
-    if issubclass(kind, str):
+    if is_a(value, str):
         return b"s" + str.encode(value, "utf-8", "surrogatepass")
-    if issubclass(kind, int):
+    if is_a(value, int):
         return b"i" + hex(int.__index__(value)).encode()
-    if issubclass(kind, float):
+    if is_a(value, float):
         return b"c" + float.__repr__(value).encode()
-    return b"b" + bytes.__add__(value, b"") if issubclass(kind, bytes) else None
+    return b"b" + bytes.__add__(value, b"") if is_a(value, bytes) else None
 
 
-def standard(value: Any, describe: Describe) -> bytes | None:
+def standard(value: object, describe: Describe) -> bytes | None:
     """A value of a class of Python itself, of numpy, pandas or Arrow."""
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
@@ -81,11 +91,11 @@ def standard(value: Any, describe: Describe) -> bytes | None:
         return node(name, text(repr(value)))
     if issubclass(kind, PurePath) and kind.__module__.partition(".")[0] == "pathlib":
         return node("path", text(str(value)))
-    if kind is re.Pattern:
+    if is_a(value, re.Pattern):
         return node("pattern", describe(value.pattern), describe(value.flags))
-    if kind is memoryview:
+    if type(value) is memoryview:
         return node(name, describe(value.shape), hashlib.blake2b(value[:MOST_BYTES].tobytes()).digest())
-    if kind is range or kind is slice:
+    if type(value) is range or type(value) is slice:
         return node(name, *map(describe, (value.start, value.stop, value.step)))
     return _table(value, describe)
 
@@ -97,7 +107,7 @@ def _is_of(kind: type, package: str) -> bool:
 # --- arrays and tables -----------------------------------------------------------------------------------------
 
 
-def _table(value: Any, describe: Describe) -> bytes | None:
+def _table(value: object, describe: Describe) -> bytes | None:
     """What holds many values; None for other things. Packages that are not loaded made none of it."""
     kind = type(value)
     if _is_of(kind, "numpy"):
@@ -105,13 +115,13 @@ def _table(value: Any, describe: Describe) -> bytes | None:
         return _array(value, describe) if issubclass(kind, numpy.ndarray | numpy.generic) else None
     if _is_of(kind, "pandas"):
         return _frame(value, describe)
-    if _is_of(kind, "array") and hasattr(value, "typecode"):
+    if type(value) is array:
         return node("array", text(value.typecode), hashlib.blake2b(value).digest())
     is_table = _is_of(kind, "pyarrow") or hasattr(kind, "__arrow_c_stream__")
     return _arrow(value) if is_table else None
 
 
-def _array(value: Any, describe: Describe) -> bytes:
+def _array(value: object, describe: Describe) -> bytes:
     """An array of numpy, or one number of it."""
     import numpy as np
 
@@ -125,7 +135,7 @@ def _array(value: Any, describe: Describe) -> bytes:
     return node("array", *hidden, *head, describe(str(value.dtype)), hashlib.blake2b(content).digest())
 
 
-def _frame(value: Any, describe: Describe) -> bytes | None:
+def _frame(value: object, describe: Describe) -> bytes | None:
     """A frame, a series or an index of pandas."""
     import pandas as pd
 
@@ -138,7 +148,7 @@ def _frame(value: Any, describe: Describe) -> bytes | None:
     return node("index", _index(value, describe)) if isinstance(value, pd.Index) else None
 
 
-def _index(index: Any, describe: Describe) -> bytes:
+def _index(index: "pd.Index[Any]", describe: Describe) -> bytes:
     import pandas as pd
 
     names = describe(list(index.names))
@@ -150,7 +160,7 @@ def _index(index: Any, describe: Describe) -> bytes:
     return node("values", names, _values(index, describe))
 
 
-def _values(column: Any, describe: Describe) -> bytes:
+def _values(column: "pd.Index[Any] | pd.Series[Any]", describe: Describe) -> bytes:
     import numpy as np
 
     kind = describe(str(column.dtype))
@@ -163,7 +173,7 @@ def _values(column: Any, describe: Describe) -> bytes:
     return node("column", kind, _arrow(pa.array(column.array, from_pandas=True)) or b"")
 
 
-def _arrow(value: Any) -> bytes | None:
+def _arrow(value: object) -> bytes | None:
     """What Arrow holds, or gives as Arrow's stream; however it is cut into chunks."""
     import pyarrow as pa
 
@@ -211,7 +221,7 @@ _CONTAINERS: tuple[tuple[type, str], ...] = (
 )  # fmt: skip
 
 
-def items_of(value: Any) -> tuple[str, list[Any]] | None:
+def items_of(value: object) -> tuple[str, list[object]] | None:
     """Which kind of container a value is, and what is in it, as the kind itself keeps it; None where it is none."""
     for kind, name in _CONTAINERS:
         if issubclass(type(value), kind):
@@ -219,7 +229,7 @@ def items_of(value: Any) -> tuple[str, list[Any]] | None:
     return None
 
 
-def constant(value: Any) -> bytes:
+def constant(value: object) -> bytes:
     """What a compiler makes: scalars in lists, tuples and frozen sets."""
     simple = scalar(value)
     if simple is not None:

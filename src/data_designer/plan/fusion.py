@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Stage, Step
-
-_CHEAP = "expression"
-"""Computed wherever the row already is, whichever pool that is."""
+from data_designer.plan.model import LOCAL, Stage, Step
 
 
 @dataclass(slots=True)
@@ -16,7 +13,7 @@ class _Draft:
 
     @property
     def is_root_group(self) -> bool:
-        return self.steps[0].kind in (SEED, SAMPLERS)
+        return self.steps[0].joint
 
     @property
     def makes(self) -> set[str]:
@@ -26,7 +23,7 @@ class _Draft:
 def fuse(steps: Sequence[Step]) -> tuple[Stage, ...]:
     """Stages for steps that are given in an order in which they can run.
 
-    A step joins a stage that makes something it needs when it lives in the same pool (or is a cheap expression)
+    A step joins a stage that makes something it needs when it lives in the same pool (or is cheap)
     and needs nothing from outside that the stage does not already wait for, so that no step waits for an
     unrelated one. A model step joins only if nobody else is waiting for what is there already.
     """
@@ -51,7 +48,7 @@ def fuse(steps: Sequence[Step]) -> tuple[Stage, ...]:
 
 
 def _home(step: Step, upstream: set[int], drafts: list[_Draft], steps: Sequence[Step]) -> int | None:
-    if step.kind in (SEED, SAMPLERS, _CHEAP) and not upstream:
+    if (step.joint or step.cheap) and not upstream:
         return 0 if drafts and drafts[0].is_root_group else None
     if step.scope == "batch" or not upstream:
         return None
@@ -59,7 +56,7 @@ def _home(step: Step, upstream: set[int], drafts: list[_Draft], steps: Sequence[
     draft = drafts[home]
     if not upstream - {home} <= draft.upstream:
         return None
-    if step.kind == _CHEAP:
+    if step.cheap:
         return home
     if draft.steps[0].scope == "batch" or step.pool != draft.steps[0].pool:
         return None
@@ -77,7 +74,7 @@ def _others_wait(step: Step, draft: _Draft, steps: Sequence[Step]) -> bool:
     inside = {inner.name for inner in draft.steps} | {step.name}
     return any(
         other.name not in inside
-        and other.kind != _CHEAP
+        and not other.cheap
         and draft.makes.intersection(other.needs)
         and not after.intersection(other.needs)
         for other in steps

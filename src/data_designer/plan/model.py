@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,8 @@ from data_designer.plan.user_code import UserCode
 LOCAL = ""
 """The pool of CPU work, `local`: its key is no alias, whatever users call theirs."""
 
-SEED = "seed"
-SAMPLERS = "samplers"
-"""Step kinds that stand for a group of columns; every other kind is the column type of one column."""
-
 Scope = Literal["cell", "batch"]
+Config = TypeVar("Config", bound=SingleColumnConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +31,9 @@ class Step:
     """Makes columns from columns."""
 
     name: str
-    """The column's name; for groups `seed` or `samplers`."""
-    kind: str
-    """`seed`, `samplers`, or the `column_type` of its one column."""
+    """The column's name, or what the kind calls its joint step."""
     configs: tuple[SingleColumnConfig, ...]
-    """The one column's config; for a group, all of the group's."""
+    """The one column's config; of a joint step, all that are of its kind."""
     needs: tuple[str, ...]
     """Columns that must exist before a cell can be computed, those of its skip condition included."""
     makes: tuple[str, ...]
@@ -51,6 +46,19 @@ class Step:
     """The part of `needs` through which a skip propagates."""
     skip: SkipConfig | None = None
     propagate_skip: bool = True
+    joint: bool = False
+    """Whether it makes all columns of its kind, from no other column."""
+    cheap: bool = False
+    """Whether it may be computed in any pool."""
+
+    @property
+    def kind(self) -> str:
+        """The `column_type` of what it makes."""
+        return self.configs[0].column_type
+
+    def of(self, config: type[Config]) -> tuple[Config, ...]:
+        """Its configs, which are of the class of its kind."""
+        return tuple(one for one in self.configs if isinstance(one, config))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ import enum
 import functools
 import gc
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import (
     BuiltinFunctionType,
+    CellType,
     CodeType,
     FunctionType,
     MappingProxyType,
@@ -17,10 +18,10 @@ from types import (
     MethodWrapperType,
     ModuleType,
 )
-from typing import Any, Protocol, get_args, get_origin
+from typing import Protocol, get_args, get_origin
 
 from data_designer.plan.bytecode import canonical
-from data_designer.plan.contents import constant, items_of, node, plain, scalar, standard, text
+from data_designer.plan.contents import constant, is_a, items_of, node, plain, scalar, standard, text
 from data_designer.plan.ownership import ENGINE, package_of
 
 _DEEPEST = 60
@@ -42,7 +43,7 @@ _DECLARED = (
 )
 """What a field of a dataclass, of pydantic or of attrs declares."""
 _DATA = (dict, list, tuple, set, frozenset)
-_FACTORY: Any = vars(defaultdict)["default_factory"]
+_FACTORY: MemberDescriptorType = vars(defaultdict)["default_factory"]
 _OF_ATTRS = "<attrs generated"
 """The beginning of the file names of methods that attrs writes: they hold hashes, which differ between processes."""
 _INTERNED = frozenset(["re", "datetime", "decimal", "pathlib", "uuid", "zoneinfo"])
@@ -67,14 +68,14 @@ _HELD: dict[type, tuple[str, ...]] = {
 class Changes:
     """What code changes while it runs: that is no part of what it is made of."""
 
-    names: set[Any] = field(default_factory=set)
+    names: set[object] = field(default_factory=set)
     """Cells by identity, and names with the identity of the namespace they are in."""
-    inside: set[tuple[int, Any]] = field(default_factory=set)
+    inside: set[tuple[int, object]] = field(default_factory=set)
     """Identity of an object or of its class, and the attribute or item; None for all that is in it."""
     called: set[str] = field(default_factory=set)
     """Attributes that it reads of anything: methods of these names run."""
 
-    def touch(self, owner: Any, key: Any = None) -> bool:
+    def touch(self, owner: object, key: object = None) -> bool:
         """Whether code changes something in an object, or all of it."""
         return (id(owner), key) in self.inside
 
@@ -82,7 +83,7 @@ class Changes:
 class Walk(Protocol):
     """What is to be done about functions and modules that an object leads to."""
 
-    def owns(self, names: Mapping[str, Any]) -> bool:
+    def owns(self, names: Mapping[str, object]) -> bool:
         """Whether a namespace is of the code that is looked into."""
 
     def owns_class(self, cls: type) -> bool:
@@ -109,14 +110,14 @@ class Objects:
 
     def __init__(self, walk: Walk, changes: Changes, budget: "Budget") -> None:
         self._walk, self._changes, self._budget = walk, changes, budget
-        self._seen: dict[int, tuple[int, Any]] = {}
+        self._seen: dict[int, tuple[int, object]] = {}
         self._depth = 0
         self.plain = True
         """Whether everything so far was data: neither functions nor classes, nor what they have made."""
         self._method_of: tuple[type | None, bool] = None, True
         """The class whose entry is described, and whether that one runs."""
 
-    def describe(self, value: Any) -> bytes:
+    def describe(self, value: object) -> bytes:
         """A digest of a value. No code of the user is run for it."""
         simple = scalar(value)
         if simple is not None:
@@ -138,22 +139,22 @@ class Objects:
         """Whether one of some objects was among what was described."""
         return not self._seen.keys().isdisjoint(identities)
 
-    def _described(self, value: Any) -> bytes:
+    def _described(self, value: object) -> bytes:
         kind = type(value)
         if kind in _DATA:
             return node("state") if self._changes.touch(value) else node("container", self._content(value))
         self.plain = False
-        if issubclass(kind, type):
+        if is_a(value, type):
             return self._class(value)
-        if kind is FunctionType:
+        if is_a(value, FunctionType):
             return self._function(value)
-        if kind is MethodType:
+        if is_a(value, MethodType):
             return self._bound(value)
-        return self._module(value) if issubclass(kind, ModuleType) else self._instance(value)
+        return self._module(value) if is_a(value, ModuleType) else self._instance(value)
 
-    def _instance(self, value: Any) -> bytes:
+    def _instance(self, value: object) -> bytes:
         kind = type(value)
-        if issubclass(kind, enum.Enum):
+        if is_a(value, enum.Enum):
             return node("member", self.describe(kind), text(value._name_), self.describe(value._value_))
         if self._changes.touch(value):
             return node("state")
@@ -168,8 +169,8 @@ class Objects:
 
     # --- containers ------------------------------------------------------------------------------------------
 
-    def _content(self, value: Any) -> bytes:
-        if issubclass(type(value), dict):
+    def _content(self, value: object) -> bytes:
+        if is_a(value, dict):
             return self._dict(value)
         kind, items = items_of(value) or ("", [])
         if not self._budget.allows(len(items)):
@@ -178,14 +179,14 @@ class Objects:
             return node(kind, *map(self.describe, items))
         return node(kind, *sorted(scalar(one) or self._apart(one) for one in items))
 
-    def _dict(self, value: dict[Any, Any]) -> bytes:
+    def _dict(self, value: dict[object, object]) -> bytes:
         items = dict.items(value)
         if not self._budget.allows(len(items)):
             return node("dict", str(len(items)).encode())
         kept = [(key, one) for key, one in items if type(key) is not str or not self._changes.touch(value, key)]
         return node("dict", *(part for pair in kept for part in map(self.describe, pair)))
 
-    def _apart(self, value: Any) -> bytes:
+    def _apart(self, value: object) -> bytes:
         """A value as if nothing had been seen before it: those of a set come in any order."""
         seen, self._seen = self._seen, {}
         try:
@@ -193,7 +194,7 @@ class Objects:
         finally:
             self._seen = seen
 
-    def _beside(self, value: Any) -> list[bytes]:
+    def _beside(self, value: object) -> list[bytes]:
         """What is told of a container beside its content: its class, and what an object of the user's has besides."""
         kind = type(value)
         factory = _FACTORY.__get__(value) if issubclass(kind, defaultdict) else None
@@ -223,10 +224,10 @@ class Objects:
 
     def _bound(self, method: MethodType) -> bytes:
         holder = method.__self__
-        cls: Any = holder if issubclass(type(holder), type) else type(holder)
+        cls = holder if is_a(holder, type) else type(holder)
         return node("method", self._as_method_of(cls, True, method.__func__), self.describe(holder))
 
-    def _as_method_of(self, cls: type, runs: bool, value: Any) -> bytes:
+    def _as_method_of(self, cls: type, runs: bool, value: object) -> bytes:
         around, self._method_of = self._method_of, (cls, runs)
         try:
             return self.describe(value)
@@ -240,7 +241,7 @@ class Objects:
     def _cells(self, function: FunctionType) -> list[bytes]:
         return [self._cell(cell) for cell in function.__closure__ or ()]
 
-    def _cell(self, cell: Any) -> bytes:
+    def _cell(self, cell: CellType) -> bytes:
         if id(cell) in self._changes.names:
             return node("state")
         try:
@@ -266,13 +267,13 @@ class Objects:
     def _changed(self, cls: type, name: str) -> bool:
         return any(self._changes.touch(one, name) for one in cls.__mro__)
 
-    def _entry(self, cls: type, name: str, value: Any) -> bytes:
+    def _entry(self, cls: type, name: str, value: object) -> bytes:
         if type(value) is MemberDescriptorType:
             return node("slot", text(name))
         runs = name in self._changes.called or (_is_special(name) and name not in _CONSTRUCTORS | _WRITERS)
         return node("entry", text(name), self._as_method_of(cls, runs, value))
 
-    def _field(self, declared: Any) -> bytes:
+    def _field(self, declared: object) -> bytes:
         return node("field", *(self.describe(getattr(declared, name, None)) for name in _DECLARED))
 
     def _module(self, module: ModuleType) -> bytes:
@@ -284,12 +285,12 @@ class Objects:
 
     # --- objects ---------------------------------------------------------------------------------------------
 
-    def _object(self, value: Any) -> bytes:
+    def _object(self, value: object) -> bytes:
         if not self._budget.allows(1):
             return node("object", self._name(type(value)))
         return node("object", self.describe(type(value)), self._state(value), plain(value) or b"")
 
-    def _state(self, value: Any) -> bytes:
+    def _state(self, value: object) -> bytes:
         kind = type(value)
         found = dict(_state(value))
         kept = {
@@ -299,7 +300,7 @@ class Objects:
         }
         return self._named(kept)
 
-    def _foreign(self, value: Any) -> bytes:
+    def _foreign(self, value: object) -> bytes:
         kind = type(value)
         name = self._name(kind)
         simple = plain(value)
@@ -307,7 +308,7 @@ class Objects:
             return node("plain", name, simple)
         if kind.__module__ in ("types", "typing") and get_origin(value) is not None:
             return node("type", self.describe(get_origin(value)), self.describe(get_args(value)))
-        if issubclass(kind, BuiltinFunctionType | MethodWrapperType):
+        if is_a(value, BuiltinFunctionType) or is_a(value, MethodWrapperType):
             holder = value.__self__
             held = [] if holder is None or type(holder) is ModuleType else [self.describe(holder)]
             return node("builtin", text(value.__qualname__), *held)
@@ -316,7 +317,7 @@ class Objects:
         found = standard(value, self.describe)
         return node("value", name, found) if found is not None else node("held", name, self._what_it_holds(value))
 
-    def _what_it_holds(self, value: Any) -> bytes:
+    def _what_it_holds(self, value: object) -> bytes:
         """Of an object of a package: declared fields, and what of the user's own it holds; nothing else."""
         kind = type(value)
         if kind in _HELD:
@@ -326,25 +327,24 @@ class Objects:
         declared = {*_names(kind, "__dataclass_fields__"), *_names(kind, "__pydantic_fields__")}
         return self._named({name: one for name, one in _state(value) if name in declared or self._is_users(one)})
 
-    def _is_users(self, value: Any) -> bool:
-        kind = type(value)
-        if kind is functools.partial:
+    def _is_users(self, value: object) -> bool:
+        if type(value) is functools.partial:
             return self._is_users(value.func)
-        if kind is MethodType:
+        if is_a(value, MethodType):
             return self._is_users(value.__func__)
-        if kind is FunctionType:
+        if is_a(value, FunctionType):
             return self._walk.owns(_undecorated(value)[0].__globals__)
-        return self._walk.owns_class(value if issubclass(kind, type) else kind)
+        return self._walk.owns_class(value if is_a(value, type) else type(value))
 
     # --- names -----------------------------------------------------------------------------------------------
 
-    def _named(self, found: Mapping[str, Any]) -> bytes:
+    def _named(self, found: Mapping[str, object]) -> bytes:
         return node("named", *(part for name in sorted(found) for part in (text(name), self.describe(found[name]))))
 
     def _name(self, cls: type) -> bytes:
         return self._called(cls.__module__, cls.__qualname__)
 
-    def _called(self, module: Any, name: str) -> bytes:
+    def _called(self, module: object, name: str) -> bytes:
         """A thing of a package by that and its own name: where inside of it things lie changes with its version."""
         package = package_of(str(module or ""))
         self._walk.meet(package)
@@ -370,7 +370,7 @@ def _code(code: CodeType) -> bytes:
     return constant(canonical(code))
 
 
-def _undecorated(function: FunctionType) -> tuple[FunctionType, dict[str, Any]]:
+def _undecorated(function: FunctionType) -> tuple[FunctionType, dict[str, object]]:
     """The function inside the decorator of this engine, with attributes that were given to either."""
     attributes = dict(vars(function))
     inner = function
@@ -387,7 +387,7 @@ def _is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
 
-def _counts(name: str, value: Any) -> bool:
+def _counts(name: str, value: object) -> bool:
     """Whether an entry of a class is what somebody wrote, not what Python or a library keeps there."""
     if type(value) is FunctionType:
         return not value.__code__.co_filename.startswith(_OF_ATTRS)
@@ -398,18 +398,18 @@ def _counts(name: str, value: Any) -> bool:
     )
 
 
-def _listed(fields: Any) -> list[Any]:
+def _listed(fields: Mapping[str, object] | Iterable[object] | None) -> list[object]:
     """Fields as a class keeps them: by name, or in a row."""
     if fields is None:
         return []
-    return list(fields.values() if isinstance(fields, dict) else fields)
+    return list(fields.values() if isinstance(fields, Mapping) else fields)
 
 
 def _names(kind: type, fields: str) -> list[str]:
     return [name for cls in kind.__mro__ for name in vars(cls).get(fields, ())]
 
 
-def _state(value: Any) -> Iterator[tuple[str, Any]]:
+def _state(value: object) -> Iterator[tuple[str, object]]:
     """What an object keeps, in its namespace and in slots."""
     with suppress(AttributeError):
         yield from object.__getattribute__(value, "__dict__").items()

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import TypeGuard
 
 from data_designer.plan.bytecode import Import, Read, Root, Write, canonical, uses
-from data_designer.plan.contents import constant, items_of, node
+from data_designer.plan.contents import constant, is_a, items_of, node
 from data_designer.plan.objects import Budget, Changes, Objects
 from data_designer.plan.ownership import (
     ENGINE,
@@ -43,7 +43,7 @@ class UserCode:
     """Python and the packages that are used, which are not looked into, with their versions."""
 
 
-def user_code(roots: Mapping[str, Any]) -> UserCode:
+def user_code(roots: Mapping[str, object]) -> UserCode:
     """Look into functions, and into all that is the user's own of what they use.
 
     The user's own is what lies neither in a folder of libraries nor in this package. What the functions change while
@@ -79,7 +79,7 @@ def changed_parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
 class _Walk:
     """Follows names from function to function; whatever leads in circles, each name is followed once."""
 
-    def __init__(self, roots: Mapping[str, Any], changes: Changes, data: dict[int, tuple[Objects, bytes]]) -> None:
+    def __init__(self, roots: Mapping[str, object], changes: Changes, data: dict[int, tuple[Objects, bytes]]) -> None:
         self.parts: dict[str, bytes] = {}
         self.packages: set[str] = set()
         self.found = Changes()
@@ -88,7 +88,7 @@ class _Walk:
         self._data = data
         """Values that are data only, by identity, as an earlier walk has described them: they may be large."""
         self._touched = {identity for identity, _ in changes.inside}
-        self._reached: set[Any] = set()
+        self._reached: set[object] = set()
         self._classes: dict[str, list[type]] = {}
         self._waiting: deque[Callable[[], None]] = deque()
         first = next(iter(roots.values()))
@@ -102,7 +102,7 @@ class _Walk:
         while self._waiting and len(self.parts) < _MOST_PARTS:
             self._waiting.popleft()()
 
-    def _put(self, label: str, value: Any) -> None:
+    def _put(self, label: str, value: object) -> None:
         objects, digest = self._data.get(id(value), (None, b""))
         if objects is None or objects.holds(self._touched):
             objects = Objects(self, self._changes, self._budget)
@@ -117,7 +117,7 @@ class _Walk:
 
     # --- what objects lead to --------------------------------------------------------------------------------
 
-    def owns(self, names: Mapping[str, Any]) -> bool:
+    def owns(self, names: Mapping[str, object]) -> bool:
         """Whether a namespace is of the user's code, or of the package that the function itself is from."""
         return package_of(str(names.get("__name__"))) in self._also or is_own_namespace(names)
 
@@ -146,7 +146,7 @@ class _Walk:
     def _put_class(self, label: str, cls: type) -> None:
         self._add(label, Objects(self, self._changes, self._budget).class_content(cls))
 
-    def _label(self, name: str, module: str | None) -> str:
+    def _label(self, name: str, module: object) -> str:
         """What a reader calls a name: with its module, unless that is the function's own."""
         return name if module in (None, self._home) else f"{module}.{name}"
 
@@ -174,7 +174,7 @@ class _Walk:
         found = _value(function, read.root, read.name)
         if _is_module(found):
             return self.owns_module(found)
-        return self.owns_class(found) if issubclass(type(found), type) else True
+        return self.owns_class(found) if is_a(found, type) else True
 
     def _read(self, function: FunctionType, read: Read) -> None:
         if read.root == "global":
@@ -182,7 +182,7 @@ class _Walk:
         elif _is_module(held := _value(function, read.root, read.name)):
             self._reach_in(held, read.attributes)
 
-    def _reach(self, names: Mapping[str, Any], name: str, attributes: tuple[str, ...]) -> None:
+    def _reach(self, names: Mapping[str, object], name: str, attributes: tuple[str, ...]) -> None:
         """Follow a name; where it stands for a module of the user's, only the attributes that are read of that."""
         if name not in names or (name.startswith("__") and name.endswith("__")):
             return
@@ -197,7 +197,7 @@ class _Walk:
         label = self._label(name, names.get("__name__"))
         if key in self._changes.names:
             self._add(f"state {label}", b"")
-        elif issubclass(type(value), type) and self.owns_class(value) and _is_at_home(value, name, names):
+        elif is_a(value, type) and self.owns_class(value) and _is_at_home(value, name, names):
             self.refer(value)
         else:
             self._waiting.append(partial(self._put, _called(value, label), value))
@@ -213,7 +213,7 @@ class _Walk:
 
     # --- modules that are imported when a function runs --------------------------------------------------------
 
-    def _import_all(self, imports: tuple[Import, ...], names: Mapping[str, Any]) -> None:
+    def _import_all(self, imports: tuple[Import, ...], names: Mapping[str, object]) -> None:
         for one in imports:
             module = one.module
             if one.level:
@@ -268,7 +268,7 @@ class _Walk:
         if write.name in named:
             self._change(named[write.name], write)
 
-    def _change(self, target: Any, write: Write) -> None:
+    def _change(self, target: object, write: Write) -> None:
         if _is_module(target):
             if write.how == "attribute":
                 self.found.names.add((id(vars(target)), write.key))
@@ -285,13 +285,13 @@ _WRITERS = {"attribute": "__setattr__", "item": "__setitem__", "method": "__seti
 """The method that runs where something in an object of the user's is written."""
 
 
-def _is_at_home(cls: type, name: str, names: Mapping[str, Any]) -> bool:
+def _is_at_home(cls: type, name: str, names: Mapping[str, object]) -> bool:
     """Whether a class is found by its own name, so that the name says nothing more."""
     return (cls.__qualname__, cls.__module__) == (name, names.get("__name__"))
 
 
-def _is_module(value: Any) -> bool:
-    return issubclass(type(value), ModuleType)
+def _is_module(value: object) -> TypeGuard[ModuleType]:
+    return is_a(value, ModuleType)
 
 
 def _cell(function: FunctionType, name: str) -> CellType | None:
@@ -299,7 +299,7 @@ def _cell(function: FunctionType, name: str) -> CellType | None:
     return (function.__closure__ or ())[names.index(name)] if name in names else None
 
 
-def _value(function: FunctionType, root: Root, name: str) -> Any:
+def _value(function: FunctionType, root: Root, name: str) -> object:
     """What a name outside of a function stands for; None where nothing is there."""
     if root == "global":
         return function.__globals__.get(name)
@@ -307,14 +307,14 @@ def _value(function: FunctionType, root: Root, name: str) -> Any:
     return None if cell is None else _held(cell)
 
 
-def _held(cell: CellType) -> Any:
+def _held(cell: CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:
         return None
 
 
-def _inner(root: Any) -> Any:
+def _inner(root: object) -> object:
     """The function at the bottom of what wraps it."""
     for _ in range(_MOST_WRAPPERS):
         further = [getattr(root, name) for name in _WRAPPED.get(type(root), ()) if name in _attributes(root)]
@@ -327,28 +327,28 @@ def _inner(root: Any) -> Any:
 _WRAPPED: dict[type, tuple[str, ...]] = {FunctionType: ("__wrapped__",), MethodType: ("__func__",), partial: ("func",)}
 
 
-def _attributes(root: Any) -> set[str]:
+def _attributes(root: object) -> set[str]:
     return set(vars(root)) if type(root) is FunctionType else {"__func__", "func"}
 
 
-def _module_of(root: Any) -> str:
+def _module_of(root: object) -> str:
     inner = _inner(root)
     if type(inner) is FunctionType:
         return str(inner.__globals__.get("__name__", ""))
     return str((inner if issubclass(type(inner), type) else type(inner)).__module__)
 
 
-def _name(root: Any) -> str | None:
-    return root.__name__ if type(root) is FunctionType or issubclass(type(root), type) else None
+def _name(root: object) -> str | None:
+    return root.__name__ if is_a(root, FunctionType) or is_a(root, type) else None
 
 
-def _also_own(root: Any) -> frozenset[str]:
+def _also_own(root: object) -> frozenset[str]:
     """The package that a column's function, or a plugin, is from: it counts as the user's own code does."""
     package = package_of(_module_of(root))
     return frozenset({package} - sys.stdlib_module_names - {ENGINE})
 
 
-def _called(value: Any, name: str) -> str:
+def _called(value: object, name: str) -> str:
     """What a reader calls it."""
     inner = _inner(value)
     if type(inner) is FunctionType:

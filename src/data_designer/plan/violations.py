@@ -1,53 +1,34 @@
 """Static checks of a declaration: everything that is wrong with it, at once, before any token is paid for."""
 
-import fnmatch
 import math
 import re
-import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
 
 from data_designer.config.backends import backend_of
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.folder_names import unusable
 from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvider
+from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.columns import find_cycle, producers
 from data_designer.plan.compile import dropped_columns, output_order
+from data_designer.plan.kinds import ColumnKind, Kinds
+from data_designer.plan.violation import Violation
 
-Level = Literal["ERROR", "WARNING"]
-
-_PROMPTED = frozenset({"llm-text", "llm-code", "llm-structured", "llm-judge", "image"})
 _ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One thing that is wrong with a declaration."""
-
-    type: str
-    column: str | None
-    message: str
-    level: Level = "ERROR"
-
-    def __str__(self) -> str:
-        where = f"column '{self.column}': " if self.column else ""
-        return f"{self.level} {where}{self.message} [{self.type}]"
-
-
-def violations(config: DataDesignerConfig) -> list[Violation]:
+def violations(config: DataDesignerConfig, kinds: Kinds) -> list[Violation]:
     """Everything that the declaration alone shows to be wrong; seed columns must be resolved already."""
     known = producers(config.columns)
     return [
         *_duplicates(config.columns),
         *_side_effects(config.columns),
-        *(found for column in config.columns for found in _references(column, known)),
-        *(found for column in config.columns for found in _prompt_warnings(column, known)),
-        *(found for column in config.columns for found in _code_validation(column, config.columns)),
+        *(found for column in config.columns for found in _references(column, kinds[column.column_type], known)),
+        *_lint(config.columns, kinds, known),
         *_cycle(config.columns),
-        *_drops(config, known),
+        *_drops(config, kinds, known),
         *_processor_names(config),
     ]
 
@@ -155,11 +136,12 @@ def _side_effects(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
             makers[effect] = column.name
 
 
-def _references(column: SingleColumnConfig, known: Mapping[str, str]) -> Iterator[Violation]:
-    kinds = {"expression": "expression_reference_missing", "validation": "code_column_missing"}
-    kind = kinds.get(column.column_type, "invalid_reference")
+def _references(
+    column: SingleColumnConfig, kind: ColumnKind[SingleColumnConfig], known: Mapping[str, str]
+) -> Iterator[Violation]:
     for name in sorted(set(column.required_columns) - set(known)):
-        yield Violation(kind, column.name, f"refers to '{name}', which no column makes{_closest(name, known)}")
+        message = f"refers to '{name}', which no column makes{_closest(name, known)}"
+        yield Violation(kind.missing_reference, column.name, message)
     for name in sorted(set(column.skip.columns if column.skip else ()) - set(known)):
         message = f"skip.when refers to '{name}', which no column makes{_closest(name, known)}"
         yield Violation("skip_reference_missing", column.name, message)
@@ -167,42 +149,14 @@ def _references(column: SingleColumnConfig, known: Mapping[str, str]) -> Iterato
         yield Violation("self_reference", column.name, "refers to itself")
 
 
-def _prompt_warnings(column: SingleColumnConfig, known: Mapping[str, str]) -> Iterator[Violation]:
-    if column.column_type not in _PROMPTED:
-        return
-    prompt: str = getattr(column, "prompt", "")
-    if not prompt.strip():
-        yield Violation("empty_prompt", column.name, "the prompt is empty")
-    elif not column.required_columns:
-        message = "the prompt refers to no column, so every record gets the same request"
-        yield Violation("prompt_without_references", column.name, message, "WARNING")
-    for name in sorted(_format_fields(prompt) & set(known)):
-        message = f"the prompt contains {{{name}}}, which is not a reference; write {{{{ {name} }}}}"
-        yield Violation("f_string_syntax", column.name, message, "WARNING")
-
-
-def _format_fields(prompt: str) -> set[str]:
-    try:
-        return {field.strip() for _, field, _, _ in string.Formatter().parse(prompt) if field}
-    except ValueError:
-        return set()
-
-
-def _code_validation(column: SingleColumnConfig, columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
-    if column.column_type != "validation" or getattr(column, "validator_type", None) != "code":
-        return
-    params: Any = getattr(column, "validator_params")  # noqa: B009 - the column's class is known by its type
-    by_name: dict[str, Any] = {c.name: c for c in columns}
-    for target in column.required_columns:
-        declared = by_name.get(target)
-        if declared is None:
-            continue
-        if declared.column_type != "llm-code":
-            message = f"validates '{target}', which is no llm-code column"
-            yield Violation("code_column_not_code", column.name, message, "WARNING")
-        elif declared.code_lang != params.code_lang:
-            message = f"validates {params.code_lang}, but '{target}' is {declared.code_lang}"
-            yield Violation("code_lang_mismatch", column.name, message)
+def _lint(columns: Sequence[SingleColumnConfig], kinds: Kinds, known: Mapping[str, str]) -> Iterator[Violation]:
+    """What kinds have against columns beside others, kind of trouble by kind of trouble."""
+    by_name = {column.name: column for column in columns}
+    makers = {name: by_name[maker] for name, maker in known.items()}
+    for lint in dict.fromkeys(kind.lint for kind in kinds.values()):
+        for column in columns:
+            if kinds[column.column_type].lint is lint:
+                yield from lint(column, makers)
 
 
 def _cycle(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
@@ -211,23 +165,26 @@ def _cycle(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
         yield Violation("cycle", circle[0], f"columns need each other in a circle: {' -> '.join(circle)}")
 
 
-def _drops(config: DataDesignerConfig, known: Mapping[str, str]) -> Iterator[Violation]:
-    if not set(output_order(config)) - dropped_columns(config):
+def _drops(config: DataDesignerConfig, kinds: Kinds, known: Mapping[str, str]) -> Iterator[Violation]:
+    made = output_order(config, kinds)
+    if not set(made) - dropped_columns(config, made):
         message = "nothing is left to write: there is no column, or all are dropped"
         yield Violation("all_columns_dropped", None, message)
     for processor in config.processors or ():
-        for pattern in getattr(processor, "column_names", ()):
-            if "*" in pattern and not fnmatch.filter(known, pattern):
+        for pattern in processor.column_names if isinstance(processor, DropColumnsProcessorConfig) else ():
+            if meant_by(pattern, known):
+                continue
+            if "*" in pattern:
                 message = f"processor '{processor.name}': '{pattern}' matches no column"
                 yield Violation("invalid_column", None, message, "WARNING")
-            elif "*" not in pattern and pattern not in known:
+            else:
                 message = f"processor '{processor.name}' drops '{pattern}', which no column makes"
                 yield Violation("invalid_column", None, message)
 
 
 def _processor_names(config: DataDesignerConfig) -> Iterator[Violation]:
     for processor in config.processors or ():
-        if processor.processor_type == "schema_transform" and (why := unusable(processor.name)):
+        if isinstance(processor, SchemaTransformProcessorConfig) and (why := unusable(processor.name)):
             message = f"the name of the processor '{processor.name}', which its folder is to have, {why}"
             yield Violation("processor_name", None, message)
 

@@ -17,7 +17,6 @@ def step(when: str | None = None, *, propagate: bool = True, value: Any = None) 
     """Make a step `x` that requires `a` and `b__trace`."""
     return Step(
         name="x",
-        kind="llm-text",
         configs=(),
         needs=("a", "b__trace", "g"),
         makes=("x", "x__trace"),

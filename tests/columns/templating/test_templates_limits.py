@@ -249,7 +249,7 @@ def test_values_too_deep_to_print_are_named() -> None:
 @pytest.mark.parametrize("when", ["{{ x * n }}", "{{ 'a' in x.center(n) }}", "{% for i in x * n %}{% endfor %}1"])
 def test_a_condition_that_is_a_bomb_skips_its_cell(when: str) -> None:
     """A cell in doubt costs no tokens."""
-    step = Step("y", "llm-text", (), ("x", "n"), ("y",), "cell", "m", (), SkipConfig(when=when))
+    step = Step("y", (), ("x", "n"), ("y",), "cell", "m", (), SkipConfig(when=when))
     skip_condition = SkipCondition(step)
     assert skip_condition.decide({"x": "tea", "n": 1_000_000_000}, ())
     assert skip_condition.failures == 1
@@ -260,7 +260,7 @@ def test_a_condition_that_is_a_bomb_skips_its_cell(when: str) -> None:
 )
 def test_a_condition_is_no_way_to_have_a_text_compiled(text: str) -> None:
     """What is too long to be a value that is false is true as it stands."""
-    step = Step("y", "llm-text", (), ("x",), ("y",), "cell", "m", (), SkipConfig(when="{{ x }}"))
+    step = Step("y", (), ("x",), ("y",), "cell", "m", (), SkipConfig(when="{{ x }}"))
     skip_condition = SkipCondition(step)
     assert skip_condition.decide({"x": text}, ())
 

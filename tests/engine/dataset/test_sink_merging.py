@@ -13,6 +13,7 @@ from tests.plans import metadata_of
 from tests.properties import examples
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.config.run_config import RunConfig
 from data_designer.engine.dataset.files import LocalFiles
 from data_designer.engine.dataset.layout import DROPPED, PARQUET, PROCESSED, REJECTS, batch_name
@@ -47,7 +48,7 @@ def poems() -> Plan:
     made.add_column(name="title", column_type="expression", expr="{{ poem | upper }}")
     made.add_processor(processor_type="schema_transform", name="chat", template={"said": "{{ title }}", "n": 1})
     providers = {"p": dd.ModelProvider(name="p", endpoint="http://localhost:1")}
-    return compile_plan(made.build(), providers, RunConfig(), Geometry(18, SIZE), seed=1)
+    return compile_plan(made.build(), providers, RunConfig(), Geometry(18, SIZE), seed=1, kinds=KINDS)
 
 
 PLAN = poems()

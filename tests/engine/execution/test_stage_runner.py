@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.properties import examples
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.config.run_config import RunConfig
 from data_designer.engine.execution.recording import Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, StageRunner
@@ -43,7 +44,7 @@ def plan() -> Plan:
         skip=dd.SkipConfig(when="{{ b > 5 }}"),
         propagate_skip=False,
     )
-    return compile_plan(made.build(), {}, RunConfig(), Geometry(1, 1), seed=1)
+    return compile_plan(made.build(), {}, RunConfig(), Geometry(1, 1), seed=1, kinds=KINDS)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,7 @@ def test_what_an_awaited_function_raises_rejects_its_row_alone() -> None:
     made = dd.DataDesignerConfigBuilder()
     made.add_column(name="number", column_type="sampler", sampler_type="uuid", params={})
     made.add_column(name="c", column_type="custom", generator_function=awaited)
-    compiled = compile_plan(made.build(), {}, RunConfig(), Geometry(1, 1), seed=1)
+    compiled = compile_plan(made.build(), {}, RunConfig(), Geometry(1, 1), seed=1, kinds=KINDS)
     stage = compiled.stage_of("c")
     alone = StageRunner(compiled, replace(stage, steps=tuple(step for step in stage.steps if step.kind == "custom")))
     rows = alone.run_block(Block(np.arange(10, dtype=np.int64), {"number": list(range(10))}))

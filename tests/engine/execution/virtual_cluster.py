@@ -12,6 +12,7 @@ from tests.fault_injection.files import FaultyFiles
 from tests.plans import metadata_of
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import LEASE_SECONDS, Driver, RunReport
@@ -223,7 +224,7 @@ class Site:
         """Make a dataset, or go on with it."""
         given = dd.RunConfig(buffer_size=_BATCH, replicas_per_model=self.replicas, **run)
         known = {provider.name: provider for provider in providers}
-        plan = compile_plan(declared.build(), known, given, Geometry(records, _BATCH), seed=1)
+        plan = compile_plan(declared.build(), known, given, Geometry(records, _BATCH), seed=1, kinds=KINDS)
         lock = self.store.take()
         resume_point, numbers = self.store.resume_point(plan.geometry), replica_numbers(plan, _CPUS)
         task_worker = TaskWorker(plan, Dataset(self.store.files, lock.number))

@@ -4,6 +4,7 @@ from tests.fakes import model
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.engine.protocol.cpu_time import CpuTime
 from data_designer.engine.scheduling.growth import Growth
 from data_designer.engine.scheduling.shape import replica_numbers
@@ -73,7 +74,7 @@ def test_a_dataset_that_asks_no_model_gets_no_replica() -> None:
     """CPUs that join are for its CPU tasks."""
     made = dd.DataDesignerConfigBuilder()
     made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
-    of = growth(compile_plan(made.build(), {}, dd.RunConfig(), Geometry(10, 10), seed=1), 1)
+    of = growth(compile_plan(made.build(), {}, dd.RunConfig(), Geometry(10, 10), seed=1, kinds=KINDS), 1)
     assert of.look(64) == {}
 
 

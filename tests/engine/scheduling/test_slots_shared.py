@@ -11,6 +11,7 @@ from tests.fakes import NOWHERE, model, provider
 from tests.plans import texts
 
 import data_designer.config as dd
+from data_designer.columns.registry import KINDS
 from data_designer.engine.scheduling.shape import replica_numbers, shape_of
 from data_designer.engine.scheduling.slot_allocator import Incarnation, SlotAllocator, Told
 from data_designer.plan.compile import compile_plan
@@ -302,7 +303,7 @@ def plan(replicas: int | None, caps: Mapping[str, int | None]) -> Plan:
     asked = {f"x_{one.alias}": (one.alias, "{{ id }}") for one in models(caps)}
     providers = {name: provider(NOWHERE, name=name, max_parallel_requests=cap) for name, cap in caps.items()}
     run = dd.RunConfig(replicas_per_model=replicas)
-    return compile_plan(texts(models(caps), **asked).build(), providers, run, Geometry(10, 10), seed=1)
+    return compile_plan(texts(models(caps), **asked).build(), providers, run, Geometry(10, 10), seed=1, kinds=KINDS)
 
 
 def models(caps: Mapping[str, int | None]) -> Iterator[dd.ModelConfig]:

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from data_designer.columns.registry import KINDS
 from data_designer.engine.dataset.encoding import json_text
 from data_designer.engine.dataset.failures import Failure
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values, pick
 from data_designer.engine.protocol.spending import Spending
 from data_designer.models.admission.budget_lease import cost
-from data_designer.plan.model import SEED, Plan
+from data_designer.plan.model import Plan
 from data_designer.values import Reason, Usage
 
 _LOST = Reason("LostWork", "the reason was lost with the machine that held it")
@@ -44,7 +45,7 @@ class _Bookkeeping:
         self._values = values
         self._alias = {step.name: step.pool for step in plan.steps}
         self._prices = {alias: pool.price for alias, pool in plan.pools.items()}
-        seeds = [stage for stage in plan.stages if stage.steps[0].kind == SEED]
+        seeds = [stage for stage in plan.stages if KINDS[stage.steps[0].kind].from_seed]
         self._seed_stage = seeds[0].number if seeds else None
         # Others of the same stage are computed from them.
         self._seed_columns = seeds[0].steps[0].makes if seeds else ()

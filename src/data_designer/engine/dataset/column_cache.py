@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from data_designer.columns.registry import KINDS
 from data_designer.engine.dataset.arrow_types import cells_of
 from data_designer.engine.dataset.batch_files import read_table
 from data_designer.engine.dataset.files import Files
@@ -15,7 +16,6 @@ from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.receipt import Receipt, indices
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location
-from data_designer.plan.fingerprints import user_functions
 from data_designer.plan.model import LOCAL, Geometry, Plan, Step
 
 
@@ -120,4 +120,4 @@ def reusable(plan: Plan, fingerprints: Mapping[str, str]) -> dict[str, Part]:
 
 
 def _costs(step: Step) -> bool:
-    return step.pool != LOCAL or any(user_functions(column) for column in step.configs)
+    return step.pool != LOCAL or any(KINDS[step.kind].functions(column) for column in step.configs)

@@ -5,9 +5,10 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypeGuard
 
 from data_designer.engine.dataset.encoding import json_text
+from data_designer.plan.profile import Moments, Profile
 
 SKETCH_SIZE = 512
 """Smallest hashes kept to estimate the number of distinct values; exact up to this many (error about 4 % above)."""
@@ -18,10 +19,8 @@ _NOTHING = "null"
 """Arrow type of a column without any value."""
 _LARGEST = sys.float_info.max
 
-Profile = dict[str, Any]
 
-
-def profile_columns(columns: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> dict[str, Profile]:
+def profile_columns(columns: Mapping[str, Sequence[object]], types: Mapping[str, str]) -> dict[str, Profile]:
     """Statistics of a batch's columns, JSON-able: rows, nulls, distinct values, numbers, most common texts.
 
     Args:
@@ -36,7 +35,7 @@ def merge_profiles(profiles: Iterable[Mapping[str, Profile]]) -> dict[str, Profi
     merged: dict[str, Profile] = {}
     for profile in profiles:
         for name, other in profile.items():
-            merged[name] = _merge(merged[name], other) if name in merged else dict(other)
+            merged[name] = _merge(merged[name], other) if name in merged else other
     return merged
 
 
@@ -48,28 +47,28 @@ def distinct(profile: Profile) -> int:
     return round((SKETCH_SIZE - 1) * _HASH_SPACE / max(smallest))
 
 
-def _profile(values: Sequence[Any], arrow: str) -> Profile:
+def _profile(values: Sequence[object], arrow: str) -> Profile:
     present = [value for value in values if value is not None]
     texts = [value if isinstance(value, str) else json_text(value) for value in present]
+    counts = Counter(text for text in texts if len(text) <= 100)
     profile: Profile = {
         "rows": len(values),
         "nulls": len(values) - len(present),
         "arrow_type": arrow,
         "smallest_hashes": sorted({_hash(text) for text in texts})[:SKETCH_SIZE],
+        "categories": dict(counts) if len(counts) <= _MOST_CATEGORIES else None,
+        "characters": _moments([float(len(text)) for text in texts]) if texts else None,
     }
     numbers = [float(value) for value in present if _is_number(value)]
     if numbers and len(numbers) == len(present):
         profile["numbers"] = _moments(numbers)
-    counts = Counter(text for text in texts if len(text) <= 100)
-    profile["categories"] = dict(counts) if len(counts) <= _MOST_CATEGORIES else None
     verdicts = [value.get("is_valid") for value in present if isinstance(value, dict) and "is_valid" in value]
     if verdicts:
         profile["valid"] = sum(verdict is True for verdict in verdicts)
-    profile["characters"] = _moments([float(len(text)) for text in texts]) if texts else None
     return profile
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     """Whether it is a number that a float can stand for."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
@@ -78,7 +77,7 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
 
 
-def _moments(numbers: Sequence[float]) -> dict[str, float]:
+def _moments(numbers: Sequence[float]) -> Moments:
     mean = math.fsum(numbers) / len(numbers)
     return {
         "count": len(numbers),
@@ -90,21 +89,21 @@ def _moments(numbers: Sequence[float]) -> dict[str, float]:
 
 
 def _merge(one: Profile, other: Profile) -> Profile:
-    merged = dict(one)
-    if one["arrow_type"] == _NOTHING:
-        merged["arrow_type"] = other["arrow_type"]
-    merged["rows"] = one["rows"] + other["rows"]
-    merged["nulls"] = one["nulls"] + other["nulls"]
-    merged["smallest_hashes"] = sorted({*one["smallest_hashes"], *other["smallest_hashes"]})[:SKETCH_SIZE]
-    for key in ("numbers", "characters"):
-        merged[key] = _merge_moments(one.get(key), other.get(key))
-    merged["categories"] = _merge_categories(one["categories"], other["categories"])
+    merged: Profile = {
+        "rows": one["rows"] + other["rows"],
+        "nulls": one["nulls"] + other["nulls"],
+        "arrow_type": other["arrow_type"] if one["arrow_type"] == _NOTHING else one["arrow_type"],
+        "smallest_hashes": sorted({*one["smallest_hashes"], *other["smallest_hashes"]})[:SKETCH_SIZE],
+        "categories": _merge_categories(one["categories"], other["categories"]),
+        "numbers": _merge_moments(one.get("numbers"), other.get("numbers")),
+        "characters": _merge_moments(one.get("characters"), other.get("characters")),
+    }
     if "valid" in one or "valid" in other:
         merged["valid"] = one.get("valid", 0) + other.get("valid", 0)
     return merged
 
 
-def _merge_moments(one: dict[str, float] | None, other: dict[str, float] | None) -> dict[str, float] | None:
+def _merge_moments(one: Moments | None, other: Moments | None) -> Moments | None:
     """Parallel variance (Chan, Golub, LeVeque 1979)."""
     if not one or not other:
         return one or other

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from data_designer.columns.processors import SchemaTransform
+from data_designer.columns.registry import KINDS
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.engine.dataset.accounts import Accounts, accounts_of
 from data_designer.engine.dataset.arrow_types import cells_of
@@ -18,13 +18,14 @@ from data_designer.engine.dataset.encoding import is_same
 from data_designer.engine.dataset.failures import count_kinds, failures_table
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
-from data_designer.engine.dataset.profile import Profile, profile_columns
+from data_designer.engine.dataset.profile import profile_columns
 from data_designer.engine.dataset.schema import Tables, declared_types
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values, gather
 from data_designer.engine.protocol.receipt import Receipt, indices, ranges
 from data_designer.plan.model import Plan
+from data_designer.plan.profile import Profile
 from data_designer.values import Block
 
 
@@ -69,7 +70,7 @@ class Sink:
         written = stage_tables(self._files, job.batch, contents)
         return replace(receipt, files=written, run=self._run, seconds=clock() - started)
 
-    def processed(self, block: Block) -> dict[str, list[dict[str, Any]]]:
+    def processed(self, block: Block) -> dict[str, list[dict[str, object]]]:
         """What the schema-transform processors make of the rows, by processor name."""
         return {name: transform.apply(block, self._plan.seed) for name, transform in self._transforms.items()}
 
@@ -82,7 +83,7 @@ class Sink:
 
     def _inexact(self, block: Block, contents: Mapping[str, pa.Table]) -> tuple[str, ...]:
         """Columns of the user's functions whose values a reader gets back as others, if equal ones: 1.0 for 1."""
-        custom = {name for step in self._plan.steps if step.kind == "custom" for name in step.makes}
+        custom = {name for step in self._plan.steps if KINDS[step.kind].any_value for name in step.makes}
         found = []
         for folder in (PARQUET, DROPPED):
             for field in contents[folder].schema if folder in contents else ():

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from data_designer.engine.dataset.profile import Profile, merge_profiles
+from data_designer.engine.dataset.profile import merge_profiles
 from data_designer.engine.protocol.receipt import BatchFile, FailureCount, Receipt
 from data_designer.engine.protocol.spending import Spending, summed
 from data_designer.errors import ArtifactStorageError
+from data_designer.plan.profile import Profile
 
 Examples = dict[str, dict[str, BatchFile]]
 """Folder to a file of each schema that its files have, by the schema's digest."""

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from data_designer.columns.build import build
 from data_designer.columns.custom import CustomCellProgram
 from data_designer.columns.foreign_calls import said_by
-from data_designer.columns.program import CellProgram, Program, RowsProgram
 from data_designer.columns.random_streams import key
+from data_designer.columns.registry import KINDS
 from data_designer.columns.templating.seeded_random import draw_for
 from data_designer.columns.templating.skip_conditions import SkipCondition
 from data_designer.engine.dataset.encoding import UnstorableValueError, kept
@@ -23,8 +22,8 @@ from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
 from data_designer.models.exchange import drive, run_without_model
 from data_designer.plan.columns import producers
-from data_designer.plan.fingerprints import user_functions
-from data_designer.plan.model import LOCAL, SAMPLERS, SEED, Plan, Stage, Step
+from data_designer.plan.model import LOCAL, Plan, Stage, Step
+from data_designer.plan.program import CellProgram, Program, RowsProgram
 from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Request, Response, Skip
 
 if TYPE_CHECKING:
@@ -153,11 +152,11 @@ class StageRunner:
         self._steps = [
             _Built(
                 step,
-                build(step, plan, seed_table),
+                KINDS[step.kind].build(step, plan, seed_table),
                 _skip_condition(step, named),
                 step.pool != LOCAL,
                 plan.fingerprints.get(step.name, ""),
-                bool(user_functions(step.configs[0])),
+                bool(KINDS[step.kind].functions(step.configs[0])),
                 declared_fits(step),
                 key(plan.seed, step.name),
             )
@@ -330,7 +329,7 @@ class _Work:
 
     def _fail(self, step: Step, place: int, reason: Reason) -> None:
         """A cell came to nothing: its row is rejected, or the cell is null where that is wanted and it has a name."""
-        if self.nulls and step.kind not in (SEED, SAMPLERS):
+        if self.nulls and not step.joint:
             self._write(step, place, (None,) * len(step.makes))
             self._skip(step, place)
             self.failed[place] = (*(self.failed[place] or ()), reason)
@@ -364,7 +363,7 @@ class _Work:
 
     def _take(self, built: _Built, made: Made, todo: list[int]) -> None:
         step = built.step
-        if step.kind in (SEED, SAMPLERS):  # Made here, and of kinds that cells hold.
+        if step.joint:  # Made here, and of kinds that cells hold.
             for name in step.makes:
                 if len(todo) == len(self.rows):
                     self.columns[name] = made.columns[name]

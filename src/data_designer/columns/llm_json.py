@@ -1,0 +1,47 @@
+"""Columns of JSON that a model writes: to a schema of the user, or as scores."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from data_designer.columns.llm import Form, unsupported, written
+from data_designer.columns.structured.answers import ResponseSchema, schema_violations
+from data_designer.columns.structured.arrow_types import arrow_type
+from data_designer.columns.structured.judge import JudgeSchema
+from data_designer.config.column_configs import LLMJudgeColumnConfig, LLMStructuredColumnConfig
+from data_designer.plan.constraints import constraint
+from data_designer.plan.violation import Violation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def structured_form(column: LLMStructuredColumnConfig, native: str | None) -> Form:
+    """JSON of the column's schema."""
+    return _form(ResponseSchema(column.output_format, bare=native is not None), column.name, native)
+
+
+def judge_form(column: LLMJudgeColumnConfig, native: str | None) -> Form:
+    """JSON with a score and a reason for each thing to be judged."""
+    return _form(JudgeSchema(column.scores, bare=native is not None), column.name, native)
+
+
+def _form(schema: ResponseSchema | JudgeSchema, name: str, native: str | None) -> Form:
+    params = {} if native is None else constraint(native, name, schema.asked)
+    return Form(schema.parse, schema.instructions, params)
+
+
+def _check(column: LLMStructuredColumnConfig) -> Iterator[Violation]:
+    yield from unsupported(column)
+    for message in schema_violations(column.output_format):
+        yield Violation("invalid_schema", column.name, message)
+
+
+def _arrow_type(column: LLMStructuredColumnConfig) -> "pa.DataType | None":
+    return arrow_type(column.output_format)
+
+
+LLM_STRUCTURED = replace(
+    written(LLMStructuredColumnConfig, structured_form), check=_check, arrow_type=_arrow_type, in_json=True
+)
+LLM_JUDGE = replace(written(LLMJudgeColumnConfig, judge_form), in_json=True, group="judge")

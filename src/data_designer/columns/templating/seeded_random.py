@@ -27,7 +27,7 @@ def draw_for(stream: int, record: int) -> None:
     """What is rendered next is of a record.
 
     Args:
-        stream: key of the seed and the column; see `streams.key`.
+        stream: key of the seed and the column; see `random_streams.key`.
         record: its index.
     """
     _drawing.of, _drawing.stream = (stream, record), None

@@ -90,8 +90,8 @@ class Desk:
     async def fund(self, amount: Amount) -> None:
         """There is no budget."""
 
-    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
-        """Do the work, and hand it to the hands, which report it unless a test has other plans."""
+    async def submit(self, parcel: Parcel, *values: Values) -> None:
+        """Do the work, and hand it to the executor, which reports it unless a test has other plans."""
         if self.broken is not None:
             raise self.broken
         self.executor.fail("submit", values)
@@ -119,7 +119,7 @@ class Desk:
         return Finished(stage, block.rows, np.array(tickets, dtype=np.int64), kept, (), 0)
 
     def is_gone(self) -> bool:
-        """Seen to be gone at the look that the hands say."""
+        """Seen to be gone at the look that the executor says."""
         self.looks += 1
         return self.executor.seen_gone_at is not None and self.looks >= self.executor.seen_gone_at
 

@@ -1,10 +1,11 @@
 """Whether every node can do its part, seen before anything is asked: it has the dataset's files, and the code."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import ray
-from ray import cloudpickle
+from ray import ObjectRef, cloudpickle
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -69,7 +70,7 @@ async def check_nodes(dataset: Dataset, packed: bytes) -> None:
         await asyncio.gather(*(_check(node, dataset, plan) for node in nodes))
 
 
-async def _check(node: dict[str, Any], dataset: Dataset, plan: Any) -> None:
+async def _check(node: Mapping[str, str], dataset: Dataset, plan: ObjectRef) -> None:
     there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
     task = _trouble_there.options(scheduling_strategy=there)
     try:

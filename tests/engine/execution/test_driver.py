@@ -57,7 +57,7 @@ class Notes:
     async def fund(self, amount: Amount) -> None:
         """There is no budget."""
 
-    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:  # noqa: ARG002 - the protocol's
+    async def submit(self, parcel: Parcel, *values: Values) -> None:  # noqa: ARG002 - the protocol's
         """Take the rows."""
         self.has_rows.set()
 

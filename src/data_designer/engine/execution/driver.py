@@ -7,10 +7,10 @@ with the number of records. `Executor` is all that differs between one process a
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Generic
 
 from data_designer.engine.execution.locations import Locations, Packing
 from data_designer.engine.execution.observation import Heard, Observation, Observer
@@ -249,7 +249,7 @@ class Driver(Generic[Ref]):
                 self._halted = True
                 self._spawn(self._drain())
 
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.create_task(self._guard(work))
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
@@ -257,7 +257,7 @@ class Driver(Generic[Ref]):
         task.add_done_callback(lambda _: work.close())
         return task
 
-    async def _guard(self, work: Any) -> None:
+    async def _guard(self, work: Awaitable[None]) -> None:
         """Whatever breaks outside a row ends the run; it is raised once what is complete is committed."""
         try:
             await work
@@ -410,7 +410,7 @@ class Driver(Generic[Ref]):
     async def _submit(self, command: ev.Send, live: _Live[Ref], parcel: Parcel, refs: list[Ref]) -> None:
         live.submitting += 1
         try:
-            await live.handle.submit(parcel, refs)
+            await live.handle.submit(parcel, *refs)
         except ReplicaDiedError as death:
             # Its collect loop may not have noticed yet; the rows must not wait for it.
             self._bury(command.replica, command.epoch, silent=death.silent)

@@ -49,8 +49,8 @@ class ReplicaHandle(Protocol[Ref]):
         """Allow so much more to be spent."""
         ...
 
-    async def submit(self, parcel: Parcel, values: Sequence[Ref]) -> None:
-        """Give it rows."""
+    async def submit(self, parcel: Parcel, *values: Ref) -> None:
+        """Give it rows, and the values that they point into."""
         ...
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Ref]:

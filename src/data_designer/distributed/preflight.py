@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import ray
 from ray import ObjectRef, cloudpickle
@@ -50,7 +49,7 @@ def _lacking(packed: bytes) -> str | None:
     return next((message for column in of_plugins for message in plugin_violations(column)), None)
 
 
-_trouble_there: Any = ray.remote(num_cpus=0, max_retries=0)(_trouble)
+_trouble_there = ray.remote(num_cpus=0, max_retries=0)(_trouble)
 
 
 async def check_nodes(dataset: Dataset, packed: bytes) -> None:

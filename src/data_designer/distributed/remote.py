@@ -4,7 +4,6 @@ import asyncio
 import gc
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
 
 import ray
 from ray import ObjectRef, cloudpickle
@@ -139,5 +138,5 @@ def _work(assignment: TaskAssignment, job: Parcel | CommitJob, *values: Values) 
 
 # Ray's decorators are not typed; wrapping here keeps what is wrapped checked.
 # A byte of memory, since Ray places an actor that asks for nothing at random, whatever its strategy is.
-REPLICA_ACTOR: Any = ray.remote(num_cpus=0, memory=1, max_restarts=0, max_task_retries=0)(ReplicaActor)
-work: Any = ray.remote(num_cpus=1, max_retries=0)(_work)
+REPLICA_ACTOR = ray.remote(num_cpus=0, memory=1, max_restarts=0, max_task_retries=0)(ReplicaActor)
+work = ray.remote(num_cpus=1, max_retries=0)(_work)

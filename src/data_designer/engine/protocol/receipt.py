@@ -68,7 +68,7 @@ class Receipt:
     """Column to what its cells cost, each reply once."""
     null_filled: int = 0
     """Of those generated, records in which a cell failed and is null."""
-    reasons: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reasons: dict[str, dict[str, object]] = field(default_factory=dict)
     """Kind of rejection to its count, and one example of column, record and message."""
     profile: dict[str, Any] = field(default_factory=dict)
     """Mergeable statistics of the batch's columns."""

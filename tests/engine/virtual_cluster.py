@@ -13,11 +13,11 @@ import data_designer.config as dd
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.execution.assembly import OpenExecutor, Run, execute
 from data_designer.engine.execution.budget import budget_allocator_of
-from data_designer.engine.execution.driver import LEASE_SECONDS, RunReport
+from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.execution.in_process import InProcessExecutor
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import Replica, linger_of
-from data_designer.engine.protocol.executor import ReplicaDiedError
+from data_designer.engine.protocol.executor import LEASE_SECONDS, ReplicaDiedError
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.scheduling.shape import replica_numbers

@@ -52,9 +52,9 @@ PLACEMENT_SECONDS = 120.0
 class RayReplica:
     """A handle to one replica actor."""
 
-    def __init__(self, actor: ActorHandle, home: ReplicaLocation) -> None:
+    def __init__(self, actor: ActorHandle, location: ReplicaLocation) -> None:
         self.actor = actor
-        self._home = home
+        self._location = location
 
     async def grant(self, slots: int) -> None:
         """Set its slots."""
@@ -91,11 +91,11 @@ class RayReplica:
     @property
     def node(self) -> str:
         """The node on which it lives."""
-        return self._home.node
+        return self._location.node
 
     def is_gone(self) -> bool:
         """Whether its process is one of this machine and has ended."""
-        return self._home.process.lives() is False
+        return self._location.process.lives() is False
 
 
 class RayExecutor:
@@ -150,15 +150,15 @@ class RayExecutor:
             key, dataset = self._run.keys[alias], self._run.dataset
             assignment = ReplicaAssignment(number, epoch, alias, key, dataset, Process.this(), linger)
             ready = actor.start.remote(self._plan, assignment)
-            home: ReplicaLocation = await within(PLACEMENT_SECONDS, _actor_result(ready))
+            location: ReplicaLocation = await within(PLACEMENT_SECONDS, _actor_result(ready))
         except TimeoutError as error:
             raise TimeoutError(
                 f"no replica of model '{alias}' could be placed within {PLACEMENT_SECONDS:.0f} s: "
                 "the cluster has no room for an actor, no node has its replica_resources, or its workers cannot "
                 "import this package"
             ) from error
-        self._homes[number] = home.node
-        return RayReplica(actor, home)
+        self._homes[number] = location.node
+        return RayReplica(actor, location)
 
     def _strategy(self, number: int, epoch: int) -> NodeAffinitySchedulingStrategy | str:
         """Spread, so that they share the nodes' networks and CPUs; as they ask for no CPU, nothing else sees to it.

@@ -10,10 +10,10 @@ from ray import ObjectRef, cloudpickle
 
 from data_designer.distributed.unsendable import without_what_stays
 from data_designer.engine.dataset.lock import Process
-from data_designer.engine.execution.driver import LEASE_SECONDS
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import LINGER, Replica
 from data_designer.engine.execution.task_worker import TaskWorker
+from data_designer.engine.protocol.executor import LEASE_SECONDS
 from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt

@@ -14,8 +14,8 @@ from tests.plans import compiled, texts
 import data_designer.config as dd
 from data_designer.engine.execution import in_process as of_process
 from data_designer.engine.execution.assembly import OpenExecutor, Run, Stoppable, execute
-from data_designer.engine.execution.driver import Observation
 from data_designer.engine.execution.in_process import in_process
+from data_designer.engine.execution.observation import Observation
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values
 from data_designer.engine.protocol.receipt import Receipt

@@ -13,9 +13,9 @@ from tests.engine.failing_executor import Desk, FailingExecutor, Fault, chain
 from tests.fakes import model
 from tests.plans import compiled, texts
 
-from data_designer.engine.execution.driver import DRAIN_SECONDS, LEASE_SECONDS, Driver
+from data_designer.engine.execution.driver import DRAIN_SECONDS, Driver
 from data_designer.engine.protocol.cpu_time import CpuTime
-from data_designer.engine.protocol.executor import ReplicaDiedError, TaskDiedError, ValuesGoneError
+from data_designer.engine.protocol.executor import LEASE_SECONDS, ReplicaDiedError, TaskDiedError, ValuesGoneError
 from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.nodes import Nodes
 from data_designer.engine.protocol.parcels import Parcel, Values

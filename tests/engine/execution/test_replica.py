@@ -16,7 +16,7 @@ from tests.plans import compiled, texts
 
 import data_designer.config as dd
 from data_designer.engine.dataset.journal import JournalError, Replay, read_replay
-from data_designer.engine.execution.recording import Dataset, Recording, Remembered, replica_name
+from data_designer.engine.execution.recording import Dataset, Recording, ReplayCache, replica_name
 from data_designer.engine.execution.replica import LINGER, LeaseEndedError, Replica, linger_of
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
@@ -637,10 +637,10 @@ def test_a_disk_that_never_recovers_ends_the_replica(in_virtual_time: InVirtualT
 def test_what_is_known_of_many_batches_is_found_again() -> None:
     """Rows of many small batches in one message, then rows of the first of them: known both times."""
     files = SimulatedFiles(random.Random(0))
-    remembered = Remembered(Dataset(files, run=1), Geometry(100, 1))
+    cache = ReplayCache(Dataset(files, run=1), Geometry(100, 1))
     rows = np.arange(100, dtype=np.int64)
-    assert len(remembered.known(tuple((row, 1) for row in range(100)), rows)) == 100
-    assert len(remembered.known(((0, 1),), rows[:1])) == 1
+    assert len(cache.known(tuple((row, 1) for row in range(100)), rows)) == 100
+    assert len(cache.known(((0, 1),), rows[:1])) == 1
 
 
 # --- the lease -------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ _PAUSE = 0.5
 _SYNC_TRIES, _SYNC_PAUSE = 120, 1.0
 """How often, and with how many seconds between, a disk is asked to take what functions of the user came to."""
 _BATCHES_KEPT = 64
-_DONATED = -1
+_COLUMN_CACHE = -1
 """Stands as the number of losses for what a column cache has."""
 
 
@@ -72,8 +72,8 @@ def replica_name(number: int, epoch: int) -> str:
 
 
 @dataclass(slots=True)
-class Remembered:
-    """What is known of batches: read once for each time that work of a batch was lost, and once from a column_cache."""
+class ReplayCache:
+    """What is known of batches: read once for each time that work of a batch was lost, and once from a column cache."""
 
     dataset: Dataset
     geometry: Geometry
@@ -88,7 +88,7 @@ class Remembered:
         """
         keys: list[tuple[int, int]] = []
         if self.dataset.column_cache is not None:
-            keys += [(batch, _DONATED) for batch in np.unique(self.geometry.batches_of(rows)).tolist()]
+            keys += [(batch, _COLUMN_CACHE) for batch in np.unique(self.geometry.batches_of(rows)).tolist()]
         # The column cache comes first: what is made of its values is taken from it too.
         keys += wanted
         for key in keys:
@@ -102,7 +102,7 @@ class Remembered:
 
     def _read(self, batch: int, lost: int) -> Replay:
         column_cache = self.dataset.column_cache
-        if lost == _DONATED and column_cache is not None:
+        if lost == _COLUMN_CACHE and column_cache is not None:
             return column_cache.values(self.geometry.records(batch))
         return read_replay(self.dataset.files, [batch])
 
@@ -117,9 +117,9 @@ class Recording:
     """
 
     def __init__(self, dataset: Dataset | None, geometry: Geometry, who: str) -> None:
-        self._remembered = None if dataset is None else Remembered(dataset, geometry)
+        self._replays = None if dataset is None else ReplayCache(dataset, geometry)
         self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
-        self._asks_donor = dataset is not None and dataset.column_cache is not None
+        self._has_column_cache = dataset is not None and dataset.column_cache is not None
         self._thread = ThreadPoolExecutor(1, "data-designer-journal")
         self._flushing = asyncio.Lock()
         self._refused_since: float | None = None
@@ -141,12 +141,12 @@ class Recording:
 
     async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
         """What is known of some rows: by a column cache, and by the journal of some batches, our own included."""
-        if self._remembered is None or not (wanted or self._asks_donor):
+        if self._replays is None or not (wanted or self._has_column_cache):
             return []
         await self.written()
         if wanted and self._recorder is not None:
             await self._in_thread(self._recorder.sync)  # Where files are objects, only then can ours be read.
-        return await self._in_thread(self._remembered.known, wanted, rows)
+        return await self._in_thread(self._replays.known, wanted, rows)
 
     async def written(self) -> None:
         """Return once every reply that was given to `keep` before is written.

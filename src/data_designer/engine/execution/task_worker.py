@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from data_designer.engine.dataset.journal import Recorder
 from data_designer.engine.dataset.sink import Sink
-from data_designer.engine.execution.recording import Dataset, Remembered, Results
+from data_designer.engine.execution.recording import Dataset, ReplayCache, Results
 from data_designer.engine.execution.replica import rough_bytes
 from data_designer.engine.execution.stage_runner import StageRunner
 from data_designer.engine.protocol.messages import CommitJob, TaskSummary
@@ -29,7 +29,7 @@ class TaskWorker:
     seed_table: pa.Table | None = None
     _runners: dict[int, StageRunner] = field(default_factory=dict)
     _sink: Sink | None = None
-    _remembered: Remembered | None = None
+    _replays: ReplayCache | None = None
 
     def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
         """Run a `local` stage over the rows of a parcel."""
@@ -61,7 +61,7 @@ class TaskWorker:
     def _results(self, parcel: Parcel) -> Results | None:
         if self.dataset is None:
             return None
-        if self._remembered is None:
-            self._remembered = Remembered(self.dataset, self.plan.geometry)
+        if self._replays is None:
+            self._replays = ReplayCache(self.dataset, self.plan.geometry)
         recorder = Recorder(self.dataset.files, self.plan.geometry, self.dataset.writer(f"t{parcel.ticket:09d}"))
-        return Results(recorder, self._remembered.known(parcel.replays, parcel.rows))
+        return Results(recorder, self._replays.known(parcel.replays, parcel.rows))

@@ -5,12 +5,12 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 
 import ray
 from ray import ObjectRef
 
-from data_designer.distributed.cluster import connecting, held_bytes_budget, refuse_client
+from data_designer.distributed.cluster import connecting, held_bytes_budget
 from data_designer.distributed.code_transport import pack
 from data_designer.distributed.connection import session
 from data_designer.distributed.executor import RayExecutor
@@ -34,24 +34,20 @@ _GONE = (
 
 
 @asynccontextmanager
-async def on_ray(
-    run: Run, check: Callable[[], Awaitable[None]], cpus: int | None = None
-) -> AsyncIterator[OpenExecutor[ObjectRef]]:
+async def on_ray(run: Run, check: Callable[[], Awaitable[None]]) -> AsyncIterator[OpenExecutor[ObjectRef]]:
     """Run on Ray: connect while the models are checked, and see that every node can do its part.
 
     Args:
         run: what is run.
         check: asks the models for a sign of life.
-        cpus: CPUs there are, where this process is connected already by `connected`.
 
     Raises:
         InvalidConfigError: resources are asked for replicas that there are not, or it would be by Ray Client.
         DataDesignerRuntimeError: Ray was shut down meanwhile.
     """
     _check_resources(run.plan)
-    refuse_client()
     packed = pack(run.plan)
-    with _connecting(run.plan, cpus) as connection:
+    with connecting(run.plan.run.non_inference_max_parallel_workers) as connection:
         cpus = await _connected(connection, check)
         async with while_connected(session):
             # It takes seconds, which a run that goes on has no use for.
@@ -72,14 +68,6 @@ def _check_resources(plan: Plan) -> None:
             f"replica_resources names {', '.join(unknown)}, but the models that this configuration asks are "
             f"{', '.join(plan.pools) or 'none'}"
         )
-
-
-def _connecting(plan: Plan, cpus: int | None) -> AbstractContextManager["Future[int]"]:
-    if cpus is None:
-        return connecting(plan.run.non_inference_max_parallel_workers)
-    there: Future[int] = Future()
-    there.set_result(cpus)
-    return nullcontext(there)
 
 
 async def _connected(connection: "Future[int]", check: Callable[[], Awaitable[None]]) -> int:

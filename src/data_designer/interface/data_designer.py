@@ -420,9 +420,9 @@ class DataDesigner:
         again: Opened | None = replace(opened, prepared=replace(opened.prepared, plan=plan))
         metadata.plan = opened.prepared.plan
         began = time.monotonic()
-        with running.one_ray(plan) as cpus:
+        with running.one_ray(plan):
             while again is not None:
-                report = running.create(again, watched.observers, metadata.publish, self._known, cpus)
+                report = running.create(again, watched.observers, metadata.publish, self._known)
                 metadata.spent = report.spent.or_more(metadata.spent)
                 opened = replace(again, spent=metadata.spent)
                 again = refilled(opened, metadata.write().generated) if report.stop_reason is None else None

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from data_designer.config.models import SIMULATED_PROVIDER
-from data_designer.engine.execution.assembly import Publish, Run, Stoppable, execute
+from data_designer.engine.execution.assembly import Publish, Run, Started, Stoppable, execute
 from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import DRAIN_SECONDS, RunReport
 from data_designer.engine.execution.in_process import in_process
@@ -42,9 +42,6 @@ _FEW_CELLS = 500
 
 _LEAVE_SECONDS = 3.0
 """How long a run that is left may take to close what it has opened."""
-
-HasStarted = Callable[[Stoppable], None]
-"""Is told of a run once it can be stopped."""
 
 
 @contextmanager
@@ -101,23 +98,18 @@ def _ready(prepared: Prepared, known: Known, host: str = "127.0.0.1") -> Iterato
 
 
 @contextmanager
-def one_ray(plan: Plan) -> Iterator[int | None]:
-    """Lets the runs inside share one Ray, where there may be several of them and they run on Ray.
-
-    Yields the number of CPUs there are, for `create`; None where each run sees to itself.
-    """
+def one_ray(plan: Plan) -> Iterator[None]:
+    """Lets the runs inside share one Ray, where there may be several of them and they run on Ray."""
     if plan.run.on_row_failure != "refill" or not wants_ray(plan):
-        yield None
+        yield
         return
     from data_designer.distributed.cluster import connected
 
-    with sigterm_interrupts(), connected(plan.run.non_inference_max_parallel_workers) as cpus:
-        yield cpus
+    with sigterm_interrupts(), connected(plan.run.non_inference_max_parallel_workers):
+        yield
 
 
-def create(
-    opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None = None
-) -> RunReport:
+def create(opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
     """Make what is left of a dataset: run its plan to the end and write its batches.
 
     Args:
@@ -125,19 +117,16 @@ def create(
         observers: are shown what happens.
         publish: makes a written batch visible; called in threads.
         known: what was found out about endpoints before.
-        cpus: what `one_ray` yields.
     """
     try:
         with sigterm_interrupts():
-            return _create(opened, observers, publish, known, cpus)
+            return _create(opened, observers, publish, known)
     except KeyboardInterrupt:
         logger.warning("interrupted; %s", how_to_resume(opened.store.path))
         raise
 
 
-def _create(
-    opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None
-) -> RunReport:
+def _create(opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
     store, prepared, resume_point = opened.store, opened.prepared, opened.resume_point
     with_ray = wants_ray(prepared.plan)
     with _ready(prepared, known, _own_address() if with_ray else "127.0.0.1") as plan:
@@ -155,7 +144,7 @@ def _create(
         if with_ray:
             from data_designer.distributed.run import on_ray
 
-            return on_own_loop(lambda started: execute(run, on_ray(run, check, cpus), started))
+            return on_own_loop(lambda started: execute(run, on_ray(run, check), started))
         return on_own_loop(lambda started: execute(run, in_process(run, check), started))
 
 
@@ -199,7 +188,7 @@ async def _check_models(plan: Plan, keys: Mapping[str, str | None]) -> None:
         await check_pools(pools)
 
 
-def on_own_loop(work: Callable[[HasStarted], Awaitable[Result]]) -> Result:
+def on_own_loop(work: Callable[[Started], Awaitable[Result]]) -> Result:
     """Run a coroutine on a loop in a thread of its own, so that a running loop (a notebook's) does not matter.
 
     The first Ctrl-C or SIGTERM lets what is under way finish and be committed; the second leaves at once, and so does
@@ -226,7 +215,7 @@ def on_own_loop(work: Callable[[HasStarted], Awaitable[Result]]) -> Result:
 class _OwnLoop(Generic[Result]):
     """A coroutine on a loop in a thread of its own."""
 
-    def __init__(self, work: Callable[[HasStarted], Awaitable[Result]]) -> None:
+    def __init__(self, work: Callable[[Started], Awaitable[Result]]) -> None:
         self._work = work
         self._result: Future[Result] = Future()
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[object]] | None = None

@@ -63,9 +63,11 @@ class Stoppable(Protocol):
         ...
 
 
-async def execute(
-    run: Run, opening: AbstractAsyncContextManager[OpenExecutor[Ref]], started: Callable[[Stoppable], None]
-) -> RunReport:
+Started = Callable[[Stoppable], None]
+"""Is told of a run once it can be stopped."""
+
+
+async def execute(run: Run, opening: AbstractAsyncContextManager[OpenExecutor[Ref]], started: Started) -> RunReport:
     """Run a plan to its end.
 
     Args:

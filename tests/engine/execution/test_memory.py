@@ -33,6 +33,7 @@ def system(root: Path, groups: str, limits: dict[str, str]) -> Path:
         (V1, {"memory/job/memory.limit_in_bytes": "3000000"}, 3_000_000),
         (V1, {"memory/memory.limit_in_bytes": "4000000"}, 4_000_000),  # In a container.
         ("0::/a\n", {}, MACHINE),
+        ("\nnothing that is known\n0::somewhere\n", {"somewhere/memory.max": "5000000"}, 5_000_000),
     ],
 )
 def test_the_smallest_limit_counts(tmp_path: Path, groups: str, limits: dict[str, str], expected: int) -> None:

@@ -41,13 +41,13 @@ def _limit_files(root: Path) -> Iterator[Path]:
     except (OSError, ValueError):
         return
     for line in groups:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if not controllers:
             top, name = root / "sys/fs/cgroup", "memory.max"
         elif "memory" in controllers.split(","):
             top, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
         else:
             continue
-        group = Path(path)
+        group = Path("/", path)
         for part in (group, *group.parents):
             yield top / part.relative_to("/") / name

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections import namedtuple
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,11 @@ def test_a_ray_that_does_not_come_up_fails_whoever_awaits_it(monkeypatch: pytest
 # --- a Ray that goes, or keeps a run waiting -------------------------------------------------------------------
 
 
+async def _connected(work: Awaitable[int], session: Callable[[], Any]) -> int:
+    async with while_connected(session):
+        return await work
+
+
 async def _for_ever() -> int:
     await asyncio.get_running_loop().create_future()
     return 0
@@ -263,7 +269,7 @@ def test_work_that_needs_a_ray_which_is_gone_ends_with_a_sentence(monkeypatch: p
     monkeypatch.setattr(of_run, "_LOOK_SECONDS", 0.0)
     sessions = iter([1, 1, 1, 1])
     with pytest.raises(DataDesignerRuntimeError, match=r"Ray is gone: .* a resume makes the rest"):
-        asyncio.run(while_connected(_for_ever(), lambda: next(sessions, None)))
+        asyncio.run(_connected(_for_ever(), lambda: next(sessions, None)))
 
 
 async def _fails() -> int:
@@ -274,16 +280,29 @@ def test_what_breaks_because_ray_is_gone_is_not_what_is_told() -> None:
     """But it is chained to that."""
     sessions = iter([1])
     with pytest.raises(DataDesignerRuntimeError, match="Ray is gone") as told:
-        asyncio.run(while_connected(_fails(), lambda: next(sessions, None)))
+        asyncio.run(_connected(_fails(), lambda: next(sessions, None)))
     assert str(told.value.__cause__) == "what Ray said"
 
 
 @pytest.mark.parametrize("session", [1, 2])
 def test_work_on_a_ray_that_stays_comes_to_what_it_comes_to(session: int) -> None:
     """As if nobody watched."""
-    assert asyncio.run(while_connected(asyncio.sleep(0, 7), lambda: session)) == 7
+    assert asyncio.run(_connected(asyncio.sleep(0, 7), lambda: session)) == 7
     with pytest.raises(ValueError, match="what Ray said"):
-        asyncio.run(while_connected(_fails(), lambda: session))
+        asyncio.run(_connected(_fails(), lambda: session))
+
+
+def test_who_is_left_while_ray_stays_is_cancelled() -> None:
+    """As a second Ctrl-C does."""
+
+    async def scenario() -> None:
+        working = asyncio.create_task(_connected(_for_ever(), lambda: 1))
+        await asyncio.sleep(0)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+
+    asyncio.run(scenario())
 
 
 def test_who_waits_for_ray_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
 
 import ray
 from ray._private import ray_constants
@@ -49,7 +48,7 @@ class _Connection:
         self.runs = 0
         """How many use it."""
         self._workers = workers
-        self._session: Any = None
+        self._session: object = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="data-designer-ray", daemon=True)
         # A process may end while it is in use, left by whoever is to leave it.

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
 
 from ray import cloudpickle
 
@@ -56,7 +55,7 @@ def _problems(column: SingleColumnConfig) -> Iterator[str]:
             yield f"column '{column.name}': {role} {name} {what}".rstrip(",")
 
 
-def _refusal(value: Any) -> Exception | None:
+def _refusal(value: object) -> Exception | None:
     """Why a value cannot be pickled; None where it can."""
     try:
         cloudpickle.dumps(value)
@@ -65,7 +64,7 @@ def _refusal(value: Any) -> Exception | None:
     return None
 
 
-def _culprit(value: Any) -> tuple[tuple[str, ...], Any]:
+def _culprit(value: object) -> tuple[tuple[str, ...], object]:
     """Names that lead from a value to the innermost thing in it that cannot be pickled, and that thing."""
     path: list[str] = []
     while len(path) < _DEEPEST:
@@ -77,7 +76,7 @@ def _culprit(value: Any) -> tuple[tuple[str, ...], Any]:
     return tuple(path), value
 
 
-def _held(value: Any) -> Iterator[tuple[str, Any]]:
+def _held(value: object) -> Iterator[tuple[str, object]]:
     """What a value holds, by name."""
     if isinstance(value, functools.partial):
         yield from ((f"argument {place}", one) for place, one in enumerate(value.args))
@@ -100,7 +99,7 @@ def _held(value: Any) -> Iterator[tuple[str, Any]]:
         yield from vars(value).items()
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
@@ -134,7 +133,7 @@ def _own_modules() -> list[ModuleType]:
     return [module for name, module in outside.items() if name.partition(".")[0] not in installed]
 
 
-def _is_outside(module: Any) -> bool:
+def _is_outside(module: object) -> bool:
     """Whether it lies neither in a library folder nor in this package."""
     file = getattr(module, "__file__", None)
     if not isinstance(module, ModuleType) or not file:

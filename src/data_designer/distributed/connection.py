@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import ray
 from ray._private import auto_init_hook, worker
@@ -13,13 +12,13 @@ _LEAVE_SECONDS = 5.0
 _left = threading.Condition()
 _using = 0
 """How many use it."""
-_ended: Any = None
+_ended: object = None
 """The one that is being shut down, or was last."""
 _disconnect = worker.disconnect
 _anew: bool = auto_init_hook.enable_auto_connect
 
 
-def session() -> Any:
+def session() -> object:
     """What tells this process's connection to Ray from those before and after it; None where it is not connected."""
     there = worker._global_node if ray.is_initialized() else None  # noqa: SLF001
     return None if there is _ended else there
@@ -46,7 +45,7 @@ def in_use() -> Iterator[None]:
             _left.notify_all()
 
 
-def _disconnect_once_left(*arguments: Any, **options: Any) -> None:
+def _disconnect_once_left(*arguments: object, **options: object) -> None:
     global _ended  # noqa: PLW0603 - see above
     _ended = worker._global_node  # noqa: SLF001
     with _left:

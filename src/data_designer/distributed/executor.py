@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
-import pyarrow as pa
 import ray
+from ray import ObjectRef
+from ray.actor import ActorHandle
 from ray.exceptions import (
     ActorUnavailableError,
     LocalRayletDiedError,
@@ -28,7 +29,7 @@ from data_designer.distributed.nodes import look
 from data_designer.distributed.placement import place_of_driver
 from data_designer.distributed.remote import REPLICA_ACTOR, ReplicaAssignment, ReplicaLocation, TaskAssignment, work
 from data_designer.engine.dataset.lock import Process
-from data_designer.engine.execution.recording import Dataset
+from data_designer.engine.execution.assembly import Run
 from data_designer.engine.execution.replica import LeaseEndedError, linger_of
 from data_designer.engine.protocol.executor import ReplicaDiedError, TaskDiedError, ValuesGoneError
 from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
@@ -36,14 +37,10 @@ from data_designer.engine.protocol.nodes import Nodes
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.admission.budget_lease import Amount
-from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-ObjectRef = Any
-"""Ray's reference; what it refers to is known where it is used."""
-
 _TASK_DEATHS = (
     WorkerCrashedError, NodeDiedError, OutOfMemoryError, LocalRayletDiedError, TaskUnschedulableError,
 )  # fmt: skip
@@ -55,9 +52,9 @@ PLACEMENT_SECONDS = 120.0
 class RayReplica:
     """A handle to one replica actor."""
 
-    def __init__(self, actor: Any, home: ReplicaLocation) -> None:
+    def __init__(self, actor: ActorHandle, location: ReplicaLocation) -> None:
         self.actor = actor
-        self._home = home
+        self._location = location
 
     async def grant(self, slots: int) -> None:
         """Set its slots."""
@@ -67,8 +64,8 @@ class RayReplica:
         """Allow so much more to be spent."""
         await _actor_result(self.actor.fund.remote(amount))
 
-    async def submit(self, parcel: Parcel, values: Sequence[ObjectRef]) -> None:
-        """Give it rows."""
+    async def submit(self, parcel: Parcel, *values: ObjectRef) -> None:
+        """Give it rows; the values arrive resolved."""
         await _actor_result(self.actor.submit.remote(parcel, *values), values)
 
     async def collect(self, acknowledged: int) -> tuple[Summary, ObjectRef]:
@@ -94,46 +91,33 @@ class RayReplica:
     @property
     def node(self) -> str:
         """The node on which it lives."""
-        return self._home.node
+        return self._location.node
 
     def is_gone(self) -> bool:
         """Whether its process is one of this machine and has ended."""
-        return self._home.process.lives() is False
+        return self._location.process.lives() is False
 
 
 class RayExecutor:
     """Replicas as actors, CPU work and writes as tasks. Use it as an async context manager."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        dataset: Dataset,
-        keys: Mapping[str, str | None],
-        seed_table: pa.Table | None,
-        packed: bytes,
-        replicas: int,
-    ) -> None:
+    def __init__(self, run: Run, packed: bytes, replicas: int) -> None:
         """Prepare.
 
         Args:
-            plan: the plan.
-            dataset: what was answered before, and where answers are kept.
-            keys: alias to the key of its provider.
-            seed_table: rows of the seed dataset.
+            run: what is run.
             packed: the plan as the workers get it.
             replicas: how many there will be at the start.
         """
         self._session = session()
-        self._keys = keys
-        self._resources = plan.run.replica_resources
+        self._run = run
         self._replicas = replicas
-        self._dataset = dataset
         self._plan = ray.put(packed)
-        self._assignment = TaskAssignment(uuid.uuid4().hex, self._plan, ray.put(seed_table), dataset)
+        self._assignment = TaskAssignment(uuid.uuid4().hex, self._plan, ray.put(run.seed_table), run.dataset)
         place = place_of_driver()
         self._cpus_a_task = place.cpus_a_task
-        self._cpu_slots = CpuSlots(place.most(plan.run.non_inference_max_parallel_workers))
-        self.actors: dict[int, Any] = {}
+        self._cpu_slots = CpuSlots(place.most(run.plan.run.non_inference_max_parallel_workers))
+        self.actors: dict[int, ActorHandle] = {}
         """Replica number to the actor of its current incarnation."""
         self._homes: dict[int, str] = {}
         """Replica number to its node."""
@@ -158,23 +142,25 @@ class RayExecutor:
             with suppress(ValueError, RayActorError):
                 ray.kill(before, no_restart=True)
         strategy = self._strategy(number, epoch)
-        actor = REPLICA_ACTOR.options(scheduling_strategy=strategy, resources=self._resources.get(alias)).remote()
+        resources = self._run.plan.run.replica_resources.get(alias)
+        actor = REPLICA_ACTOR.options(scheduling_strategy=strategy, resources=resources).remote()
         self.actors[number] = actor
         try:
             linger = linger_of(max(self._replicas, number + 1))
-            role = ReplicaAssignment(number, epoch, alias, self._keys[alias], self._dataset, Process.this(), linger)
-            ready = actor.start.remote(self._plan, role)
-            home: ReplicaLocation = await within(PLACEMENT_SECONDS, _actor_result(ready))
+            key, dataset = self._run.keys[alias], self._run.dataset
+            assignment = ReplicaAssignment(number, epoch, alias, key, dataset, Process.this(), linger)
+            ready = actor.start.remote(self._plan, assignment)
+            location: ReplicaLocation = await within(PLACEMENT_SECONDS, _actor_result(ready))
         except TimeoutError as error:
             raise TimeoutError(
                 f"no replica of model '{alias}' could be placed within {PLACEMENT_SECONDS:.0f} s: "
                 "the cluster has no room for an actor, no node has its replica_resources, or its workers cannot "
                 "import this package"
             ) from error
-        self._homes[number] = home.node
-        return RayReplica(actor, home)
+        self._homes[number] = location.node
+        return RayReplica(actor, location)
 
-    def _strategy(self, number: int, epoch: int) -> Any:
+    def _strategy(self, number: int, epoch: int) -> NodeAffinitySchedulingStrategy | str:
         """Spread, so that they share the nodes' networks and CPUs; as they ask for no CPU, nothing else sees to it.
 
         One that is added goes to the CPUs that it is added for. One that was lost does not: the node that has the

@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from ray.job_submission import JobStatus, JobSubmissionClient
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from data_designer.distributed import tokens
 
@@ -15,7 +14,7 @@ NO_ANSWER = 1
 """Exit code of a job that ended without one."""
 
 
-def _client(address: str) -> Any:
+def _client(address: str) -> JobSubmissionClient:
     try:
         return JobSubmissionClient(address)
     except tokens.AuthenticationError:
@@ -40,7 +39,7 @@ class Jobs:
         # What it says of packages and zip files is no user's business.
         logging.getLogger("ray").setLevel(logging.WARNING)
         try:
-            self._client: Any = _client(address)
+            self._client = _client(address)
         except tokens.AuthenticationError as error:
             raise ConnectionError(
                 f"the Ray at {address} asks for a token: give that of the cluster by RAY_AUTH_TOKEN, by a file at "
@@ -91,7 +90,7 @@ class Jobs:
             return int(info.driver_exit_code)
         return 0 if info.status == JobStatus.SUCCEEDED else NO_ANSWER
 
-    def _info(self, job: str) -> Any:
+    def _info(self, job: str) -> JobDetails:
         try:
             return self._client.get_job_info(job)
         except RuntimeError as error:

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray._private import ray_constants, services, worker
@@ -65,7 +64,7 @@ def start_local(cpus: int, wanted: Callable[[], bool]) -> None:
             return
 
 
-def _start(cpus: int, store: dict[str, Any]) -> None:
+def _start(cpus: int, store: dict[str, object]) -> None:
     added = {name: value for name, value in _QUIET.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -124,8 +123,8 @@ def _grouped_apart() -> Iterator[None]:
     # Elsewhere Ray itself makes a group, and ends what is in it when this process is gone.
     apart = {"process_group": 0} if sys.platform == "linux" else {}
 
-    def start(*command: Any, **settings: Any) -> Any:
-        process = popen(*command, **settings, **apart)
+    def start(*command: object, **settings: object) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = popen(*command, **settings, **apart)
         _started.append(process)
         return process
 
@@ -134,7 +133,7 @@ def _grouped_apart() -> Iterator[None]:
 
 
 @contextmanager
-def _replaced(of: Any, name: str, other: Any) -> Iterator[None]:
+def _replaced(of: object, name: str, other: object) -> Iterator[None]:
     before = getattr(of, name)
     setattr(of, name, other)
     try:
@@ -143,7 +142,7 @@ def _replaced(of: Any, name: str, other: Any) -> Iterator[None]:
         setattr(of, name, before)
 
 
-def object_store() -> dict[str, Any]:
+def object_store() -> dict[str, object]:
     """Where values are kept, and how many, where Ray's own choice does not fit: it asks for a third of the memory.
 
     In a container there is little shared memory, 64 MB unless it is given more. Values are kept in files then, since

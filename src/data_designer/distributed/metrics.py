@@ -1,7 +1,5 @@
 """Hands a run's metrics to Ray, which exports them where its cluster is watched."""
 
-from typing import Any
-
 from ray.util import metrics as ray_metrics
 
 from data_designer.engine.execution.observation import Observation
@@ -14,7 +12,7 @@ class RayMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        kinds: dict[str, Any] = {"counter": ray_metrics.Counter, "gauge": ray_metrics.Gauge}
+        kinds = {"counter": ray_metrics.Counter, "gauge": ray_metrics.Gauge}
         self._exported = {one: kinds[one.kind](one.name, description=one.help, tag_keys=one.labels) for one in METRICS}
         self._told: dict[tuple[Metric, Labels], float] = {}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
 
 import ray
 
@@ -48,7 +47,7 @@ def _free() -> float:
 
 def _queued() -> int:
     """How many tasks and actors ask for CPUs that nobody has given them, of whatever run."""
-    usage: Any = ray._private.worker.global_worker.gcs_client.get_all_resource_usage()  # noqa: SLF001
+    usage = ray._private.worker.global_worker.gcs_client.get_all_resource_usage()  # noqa: SLF001
     load = usage.resource_usage_data.resource_load_by_shape.resource_demands
     queued = (
         one.num_ready_requests_queued + one.num_infeasible_requests_queued for one in load if one.shape.get("CPU")

@@ -1,10 +1,10 @@
 """Whether every node can do its part, seen before anything is asked: it has the dataset's files, and the code."""
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping
 
 import ray
-from ray import cloudpickle
+from ray import ObjectRef, cloudpickle
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -49,7 +49,7 @@ def _lacking(packed: bytes) -> str | None:
     return next((message for column in of_plugins for message in plugin_violations(column)), None)
 
 
-_trouble_there: Any = ray.remote(num_cpus=0, max_retries=0)(_trouble)
+_trouble_there = ray.remote(num_cpus=0, max_retries=0)(_trouble)
 
 
 async def check_nodes(dataset: Dataset, packed: bytes) -> None:
@@ -69,7 +69,7 @@ async def check_nodes(dataset: Dataset, packed: bytes) -> None:
         await asyncio.gather(*(_check(node, dataset, plan) for node in nodes))
 
 
-async def _check(node: dict[str, Any], dataset: Dataset, plan: Any) -> None:
+async def _check(node: Mapping[str, str], dataset: Dataset, plan: ObjectRef) -> None:
     there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
     task = _trouble_there.options(scheduling_strategy=there)
     try:

@@ -3,32 +3,30 @@
 import asyncio
 import gc
 from collections import OrderedDict
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import ray
-from ray import cloudpickle
+from ray import ObjectRef, cloudpickle
 
 from data_designer.distributed.unsendable import without_what_stays
 from data_designer.engine.dataset.lock import Process
-from data_designer.engine.execution.driver import LEASE_SECONDS
-from data_designer.engine.execution.line import open_line
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import LINGER, Replica
 from data_designer.engine.execution.task_worker import TaskWorker
+from data_designer.engine.protocol.executor import LEASE_SECONDS
 from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.models.admission.budget_lease import Amount
+from data_designer.models.client import ModelClient
+from data_designer.models.http_sessions import open_session
 from data_designer.plan.model import Plan
 
 _ALLOCATIONS_BEFORE_COLLECTION = 10_000
 
 _LOOK_SECONDS = 0.1
 
-_PLACES_KEPT = 2
-"""Runs whose workplaces a worker process keeps; Ray reuses processes for later runs of the same job."""
+_WORKERS_KEPT = 2
+"""Runs whose task workers a worker process keeps; Ray reuses processes for later runs of the same job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +34,11 @@ class TaskAssignment:
     """What CPU tasks of one run share. The references are resolved once a process, not once a task."""
 
     run_id: str
-    plan: Any
+    plan: ObjectRef
     """Object reference of the packed plan."""
-    seed_table: Any
+    seed_table: ObjectRef
     """Object reference of the seed dataset's table (or of None)."""
-    dataset: Dataset
+    dataset: Dataset | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class ReplicaAssignment:
     epoch: int
     alias: str
     api_key: str | None = field(repr=False)
-    dataset: Dataset
+    dataset: Dataset | None
     driver: Process
     linger: float = LINGER
     """Seconds in which rows may join a report."""
@@ -66,44 +64,28 @@ class ReplicaLocation:
     """In Ray's words."""
 
 
-class ReplicaActor:
+class ReplicaActor(Replica):
     """One incarnation of a replica. It is never restarted by Ray: a new incarnation is a new actor."""
 
     def __init__(self) -> None:
-        self._exits = AsyncExitStack()
-        self._replica: Replica | None = None
-        self._watch: asyncio.Task[None] | None = None
+        """Be nothing yet: what breaks here would only reach the driver as the actor's death."""
 
-    async def start(self, packed: bytes, role: ReplicaAssignment) -> ReplicaLocation:
-        """Open the way to the model, with no slots yet. Gives the place where this is."""
+    async def start(self, packed: bytes, assignment: ReplicaAssignment) -> ReplicaLocation:
+        """Become a replica, with no slots yet. Gives the place where this is."""
         plan: Plan = cloudpickle.loads(packed)
-        line = await self._exits.enter_async_context(open_line(plan, plan.pools[role.alias], role.api_key))
-        recording = Recording(role.dataset, plan.geometry, replica_name(role.number, role.epoch))
-        self._replica = Replica(plan, role.alias, line, recording, role.linger, LEASE_SECONDS)
-        self._watch = asyncio.create_task(self._end_with_driver(self._replica, role.driver))
+        alias, dataset = assignment.alias, assignment.dataset
+        model = ModelClient(plan.pools[alias], assignment.api_key, open_session())
+        recording = Recording(dataset, plan.geometry, replica_name(assignment.number, assignment.epoch))
+        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS)
+        self._ending = asyncio.create_task(self._end_with_driver(assignment.driver))
         _collect_garbage_rarely()
         return ReplicaLocation(Process.this(), ray.get_runtime_context().get_node_id())
 
-    async def _end_with_driver(self, replica: Replica, driver: Process) -> None:
+    async def _end_with_driver(self, driver: Process) -> None:
         """Ray takes seconds to end the actors of a driver that was killed; on its machine there is a quicker way."""
         while driver.lives() is not False:  # noqa: ASYNC110 - nothing tells of the end of another process
             await asyncio.sleep(_LOOK_SECONDS)
-        await replica.close()
-
-    async def grant(self, slots: int) -> None:
-        """Set its slots."""
-        assert self._replica is not None
-        await self._replica.grant(slots)
-
-    async def fund(self, amount: Amount) -> None:
-        """Allow so much more to be spent."""
-        assert self._replica is not None
-        await self._replica.fund(amount)
-
-    async def submit(self, parcel: Parcel, *values: Values) -> None:
-        """Give it rows; the values arrive resolved."""
-        assert self._replica is not None
-        await self._replica.submit(parcel, values)
+        await self.close()
 
     async def collect(self, acknowledged: int, *, only_what_travels: bool = False) -> tuple[Summary, Values]:
         """Wait for finished rows. The values are returned, so that the driver owns them.
@@ -113,17 +95,11 @@ class ReplicaActor:
             only_what_travels: whether to leave out what Ray cannot send; it is looked for where a report did not come
                 through, since looking costs as much as sending.
         """
-        assert self._replica is not None
-        summary, values = await self._replica.collect(acknowledged)
+        summary, values = await super().collect(acknowledged)
         return without_what_stays(summary, values, _travels) if only_what_travels else (summary, values)
 
-    async def leave(self) -> None:
-        """Start nothing more, and say in a last report what is done."""
-        assert self._replica is not None
-        await self._replica.leave()
 
-
-def _travels(thing: Any) -> bool:
+def _travels(thing: object) -> bool:
     try:
         ray._private.worker.global_worker.get_serialization_context().serialize(thing)  # noqa: SLF001
     except Exception:  # noqa: BLE001 - what it holds is foreign, and may raise anything
@@ -138,17 +114,17 @@ def _collect_garbage_rarely() -> None:
     gc.set_threshold(_ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
 
 
-_places: "OrderedDict[str, TaskWorker]" = OrderedDict()
+_workers: "OrderedDict[str, TaskWorker]" = OrderedDict()
 
 
 def _task_worker(assignment: TaskAssignment) -> TaskWorker:
-    place = _places.get(assignment.run_id)
-    if place is None:
+    worker = _workers.get(assignment.run_id)
+    if worker is None:
         packed, table = ray.get([assignment.plan, assignment.seed_table])
-        place = _places[assignment.run_id] = TaskWorker(cloudpickle.loads(packed), assignment.dataset, table)
-        while len(_places) > _PLACES_KEPT:
-            _places.popitem(last=False)
-    return place
+        worker = _workers[assignment.run_id] = TaskWorker(cloudpickle.loads(packed), assignment.dataset, table)
+        while len(_workers) > _WORKERS_KEPT:
+            _workers.popitem(last=False)
+    return worker
 
 
 def _work(assignment: TaskAssignment, job: Parcel | CommitJob, *values: Values) -> tuple[TaskSummary, Values] | Receipt:
@@ -156,11 +132,11 @@ def _work(assignment: TaskAssignment, job: Parcel | CommitJob, *values: Values) 
 
     One function does both, because Ray gives every function processes of its own.
     """
-    place = _task_worker(assignment)
-    return place.write(job, values) if isinstance(job, CommitJob) else place.run_task(job, values)
+    worker = _task_worker(assignment)
+    return worker.write(job, values) if isinstance(job, CommitJob) else worker.run_task(job, values)
 
 
 # Ray's decorators are not typed; wrapping here keeps what is wrapped checked.
 # A byte of memory, since Ray places an actor that asks for nothing at random, whatever its strategy is.
-REPLICA_ACTOR: Any = ray.remote(num_cpus=0, memory=1, max_restarts=0, max_task_retries=0)(ReplicaActor)
-work: Any = ray.remote(num_cpus=1, max_retries=0)(_work)
+REPLICA_ACTOR = ray.remote(num_cpus=0, memory=1, max_restarts=0, max_task_retries=0)(ReplicaActor)
+work = ray.remote(num_cpus=1, max_retries=0)(_work)

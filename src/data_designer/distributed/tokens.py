@@ -9,11 +9,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import ray
 
-_raylet: Any = ray._raylet  # noqa: SLF001 - Ray gives no other access to its tokens
+_raylet = ray._raylet  # noqa: SLF001 - Ray gives no other access to its tokens
 _KNOWS_TOKENS = hasattr(_raylet, "AuthenticationTokenLoader")
 _MODE, _TOKEN, _PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
@@ -110,7 +109,7 @@ def have_one() -> None:
 @contextmanager
 def as_before() -> Iterator[None]:
     """Whatever is decided about tokens inside holds no longer afterwards: the next Ray may be another one."""
-    before: dict[str, Any] = {name: os.environ.get(name) for name in (_MODE, _TOKEN)}
+    before = {name: os.environ.get(name) for name in (_MODE, _TOKEN)}
     try:
         yield
     finally:

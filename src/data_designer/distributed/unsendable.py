@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from data_designer.values import Block, Reason
 
 KIND = "DataConversionError"
 
-Travels = Callable[[Any], bool]
+Travels = Callable[[object], bool]
 
 
 def without_what_stays(summary: Summary, values: Values, travels: Travels) -> tuple[Summary, Values]:

@@ -154,9 +154,9 @@ def _run(
     metrics = Metrics(opened.prepared.plan, progress.replaced)
     opened, began = replace(opened, prepared=replace(opened.prepared, plan=asking)), time.monotonic()
     exposed = serving(metrics.exposition, asking.run.otel_metrics_port)
-    with progress, exposed, running.one_ray(asking) as cpus:
+    with progress, exposed, running.one_ray(asking):
         while True:
-            report = running.create(opened, [progress, writer, metrics], writer.publish, known, cpus)
+            report = running.create(opened, [progress, writer, metrics], writer.publish, known)
             writer.spent = report.spent.or_more(writer.spent)
             opened = replace(opened, spent=writer.spent)
             more = None

@@ -5,26 +5,24 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import Generic, TypeVar
 
 from data_designer.columns.registry import KINDS
+from data_designer.engine.execution.assembly import Publish, Run, Started, Stoppable, execute
 from data_designer.engine.execution.budget import budget_allocator_of
-from data_designer.engine.execution.driver import DRAIN_SECONDS, Driver, RunReport
-from data_designer.engine.execution.in_process import InProcessExecutor
+from data_designer.engine.execution.driver import DRAIN_SECONDS, RunReport
+from data_designer.engine.execution.in_process import in_process
 from data_designer.engine.execution.observation import Observer
 from data_designer.engine.execution.recording import Dataset
-from data_designer.engine.execution.task_worker import TaskWorker
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.resume_point import ResumePoint
-from data_designer.engine.scheduling.budget_allocator import BudgetAllocator
-from data_designer.engine.scheduling.scheduler import Scheduler
-from data_designer.engine.scheduling.shape import replica_numbers, shape_of
 from data_designer.interface.compile import Prepared
 from data_designer.interface.open import Opened
 from data_designer.interface.outcomes import how_to_resume
@@ -44,8 +42,6 @@ _FEW_CELLS = 500
 
 _LEAVE_SECONDS = 3.0
 """How long a run that is left may take to close what it has opened."""
-
-HasStarted = Callable[[Driver[Any]], None]
 
 
 @contextmanager
@@ -102,26 +98,18 @@ def _ready(prepared: Prepared, known: Known, host: str = "127.0.0.1") -> Iterato
 
 
 @contextmanager
-def one_ray(plan: Plan) -> Iterator[int | None]:
-    """Lets the runs inside share one Ray, where there may be several of them and they run on Ray.
-
-    Yields the number of CPUs there are, for `create`; None where each run sees to itself.
-    """
+def one_ray(plan: Plan) -> Iterator[None]:
+    """Lets the runs inside share one Ray, where there may be several of them and they run on Ray."""
     if plan.run.on_row_failure != "refill" or not wants_ray(plan):
-        yield None
+        yield
         return
     from data_designer.distributed.cluster import connected
 
-    with sigterm_interrupts(), connected(plan.run.non_inference_max_parallel_workers) as cpus:
-        yield cpus
+    with sigterm_interrupts(), connected(plan.run.non_inference_max_parallel_workers):
+        yield
 
 
-Publish = Callable[[Receipt], Receipt]
-
-
-def create(
-    opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None = None
-) -> RunReport:
+def create(opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
     """Make what is left of a dataset: run its plan to the end and write its batches.
 
     Args:
@@ -129,32 +117,35 @@ def create(
         observers: are shown what happens.
         publish: makes a written batch visible; called in threads.
         known: what was found out about endpoints before.
-        cpus: what `one_ray` yields.
     """
     try:
         with sigterm_interrupts():
-            return _create(opened, observers, publish, known, cpus)
+            return _create(opened, observers, publish, known)
     except KeyboardInterrupt:
         logger.warning("interrupted; %s", how_to_resume(opened.store.path))
         raise
 
 
-def _create(
-    opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known, cpus: int | None
-) -> RunReport:
+def _create(opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
     store, prepared, resume_point = opened.store, opened.prepared, opened.resume_point
-    on_ray = wants_ray(prepared.plan)
-    with _ready(prepared, known, _own_address() if on_ray else "127.0.0.1") as plan:
-        budget_allocator = budget_allocator_of(plan, store, resume_point, opened.spent)
-        dataset = Dataset(store.files, store.run, opened.column_cache)
-        if on_ray:
-            from data_designer.distributed.run import RayRun
+    with_ray = wants_ray(prepared.plan)
+    with _ready(prepared, known, _own_address() if with_ray else "127.0.0.1") as plan:
+        run = Run(
+            plan,
+            Dataset(store.files, store.run, opened.column_cache),
+            publish,
+            prepared.keys,
+            prepared.seed_table,
+            observers,
+            budget_allocator_of(plan, store, resume_point, opened.spent),
+            resume_point,
+        )
+        check = partial(_check_models, plan, prepared.keys)
+        if with_ray:
+            from data_designer.distributed.run import on_ray
 
-            run = RayRun(plan, dataset, publish, prepared.keys, prepared.seed_table, observers, budget_allocator, cpus)
-            return on_own_loop(lambda started: run.run(resume_point, lambda: _check_models(plan, prepared), started))
-        place = TaskWorker(plan, dataset, prepared.seed_table)
-        ways = _Ways(publish, place.write, budget_allocator)
-        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, resume_point))
+            return on_own_loop(lambda started: execute(run, on_ray(run, check), started))
+        return on_own_loop(lambda started: execute(run, in_process(run, check), started))
 
 
 def _own_address() -> str:
@@ -172,56 +163,32 @@ Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]
 def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep, known: Known) -> RunReport:
     """Run a plan in this process; `keep` takes each batch instead of a disk."""
     with _ready(prepared, known) as plan:
-        place = TaskWorker(plan, None, prepared.seed_table)
-        ways = _Ways(
-            lambda receipt: receipt,
-            lambda job, values: keep(plan, job, values),
-            budget_allocator_of(plan, None, ResumePoint()),
-        )
-        return on_own_loop(lambda started: _inline(plan, prepared, place, ways, observers, started, ResumePoint()))
+        budget_allocator = budget_allocator_of(plan, None, ResumePoint())
+        run = Run(plan, None, _published, prepared.keys, prepared.seed_table, observers, budget_allocator)
+        executor = in_process(run, partial(_check_models, plan, prepared.keys), partial(keep, plan))
+        return on_own_loop(lambda started: execute(run, executor, started))
+
+
+def _published(receipt: Receipt) -> Receipt:
+    """What nobody else reads need not be made visible."""
+    return receipt
 
 
 def check_models(prepared: Prepared) -> None:
     """Ask every model of a plan for a sign of life."""
     with with_simulated_models(prepared.plan) as plan:
-        on_own_loop(lambda _: _check_models(plan, prepared))
+        on_own_loop(lambda _: _check_models(plan, prepared.keys))
 
 
-async def _check_models(plan: Plan, prepared: Prepared) -> None:
+async def _check_models(plan: Plan, keys: Mapping[str, str | None]) -> None:
     if os.environ.get(SKIP_HEALTH_CHECKS) == "1":
         return
-    pools = [(pool, prepared.keys[alias]) for alias, pool in plan.pools.items() if pool.is_greeted]
+    pools = [(pool, keys[alias]) for alias, pool in plan.pools.items() if pool.is_greeted]
     if pools:
         await check_pools(pools)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ways:
-    """Where finished batches go, and what may be spent on them."""
-
-    publish: Callable[[Receipt], Receipt]
-    write: Callable[[CommitJob, Sequence[Values]], Receipt]
-    budget_allocator: BudgetAllocator | None
-
-
-async def _inline(  # noqa: PLR0913 - the parts of one run, named where it is called
-    plan: Plan,
-    prepared: Prepared,
-    place: TaskWorker,
-    ways: _Ways,
-    observers: Sequence[Observer],
-    started: HasStarted,
-    resume_point: ResumePoint,
-) -> RunReport:
-    await _check_models(plan, prepared)
-    async with InProcessExecutor(plan, place, prepared.keys, ways.write) as executor:
-        replicas, scheduler = replica_numbers(plan, 1), Scheduler(shape_of(plan))
-        driver = Driver(plan, scheduler, executor, replicas, ways.publish, observers, ways.budget_allocator)
-        started(driver)
-        return await driver.run(resume_point)
-
-
-def on_own_loop(work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> Result:
+def on_own_loop(work: Callable[[Started], Awaitable[Result]]) -> Result:
     """Run a coroutine on a loop in a thread of its own, so that a running loop (a notebook's) does not matter.
 
     The first Ctrl-C or SIGTERM lets what is under way finish and be committed; the second leaves at once, and so does
@@ -248,11 +215,11 @@ def on_own_loop(work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> Re
 class _OwnLoop(Generic[Result]):
     """A coroutine on a loop in a thread of its own."""
 
-    def __init__(self, work: Callable[[HasStarted], Coroutine[Any, Any, Result]]) -> None:
+    def __init__(self, work: Callable[[Started], Awaitable[Result]]) -> None:
         self._work = work
         self._result: Future[Result] = Future()
-        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
-        self._driver: Driver[Any] | None = None
+        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[object]] | None = None
+        self._driver: Stoppable | None = None
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._target, name="data-designer", daemon=True)
 
@@ -310,5 +277,5 @@ class _OwnLoop(Generic[Result]):
             task.cancel()
         return await self._work(self._started)
 
-    def _started(self, driver: Driver[Any]) -> None:
+    def _started(self, driver: Stoppable) -> None:
         self._driver = driver

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -150,12 +151,14 @@ def interrupt(path: Path, plan: Plan, made: list[Row]) -> None:
         await keep(response)
         return response
 
+    caller = SimpleNamespace(ask=ask)
+
     async def begin() -> None:
         for who, records in ANSWERED.items():
             recording = Recording(Dataset(LocalFiles(path), run=1), plan.geometry, who)
             for record in records:
                 known = {name: made[record][name] for name in ("topic", "id")}
-                await runner.run_row(known, None, RowAsks(ask, record, recording, []), CellCounts())
+                await runner.run_row(known, None, RowAsks(caller, record, recording, []), CellCounts())
             await recording.written()
             await recording.close()
 

@@ -90,7 +90,7 @@ class FailingReplica:
     async def fund(self, amount: Amount) -> None:
         """There is no budget."""
 
-    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
+    async def submit(self, parcel: Parcel, *values: Values) -> None:
         """Do the work, and hand it to the executor, which reports it unless a test has other plans."""
         if self.broken is not None:
             raise self.broken

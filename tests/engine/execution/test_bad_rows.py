@@ -155,7 +155,8 @@ def test_a_request_whose_reply_is_in_the_journal_is_remembered() -> None:
         return REPLY
 
     async def scenario() -> None:
-        row = RowAsks(ask, 0, Recording(None, Geometry(1, 1), "r"), [known], None, remembered.append)
+        caller = SimpleNamespace(ask=ask, remember=remembered.append)
+        row = RowAsks(caller, 0, Recording(None, Geometry(1, 1), "r"), [known])
         for given in (one, other):
             await row.of("t", "fingerprint")(given)
 

@@ -13,9 +13,9 @@ from tests.engine.execution.failing_executor import FailingExecutor, FailingRepl
 from tests.fakes import model
 from tests.plans import compiled, texts
 
-from data_designer.engine.execution.driver import DRAIN_SECONDS, LEASE_SECONDS, Driver
+from data_designer.engine.execution.driver import DRAIN_SECONDS, Driver
 from data_designer.engine.protocol.cpu_time import CpuTime
-from data_designer.engine.protocol.executor import ReplicaDiedError, TaskDiedError, ValuesGoneError
+from data_designer.engine.protocol.executor import LEASE_SECONDS, ReplicaDiedError, TaskDiedError, ValuesGoneError
 from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.nodes import Nodes
 from data_designer.engine.protocol.parcels import Parcel, Values
@@ -57,7 +57,7 @@ class Notes:
     async def fund(self, amount: Amount) -> None:
         """There is no budget."""
 
-    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:  # noqa: ARG002 - the protocol's
+    async def submit(self, parcel: Parcel, *values: Values) -> None:  # noqa: ARG002 - the protocol's
         """Take the rows."""
         self.has_rows.set()
 

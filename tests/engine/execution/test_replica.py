@@ -17,15 +17,12 @@ from tests.plans import compiled, texts
 
 import data_designer.config as dd
 from data_designer.engine.dataset.journal import JournalError, Replay, read_replay
-from data_designer.engine.execution.recording import Dataset, Recording, Remembered, replica_name
+from data_designer.engine.execution.recording import Dataset, Recording, ReplayCache, replica_name
 from data_designer.engine.execution.replica import LINGER, LeaseEndedError, Replica, linger_of
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
 from data_designer.engine.protocol.rows import Replays
 from data_designer.errors import ModelBadRequestError, Outage
-from data_designer.models.admission.budget_lease import Amount, BudgetReport
-from data_designer.models.admission.slots import SlotStatistics
-from data_designer.models.retry import CallerStatistics, Keep
 from data_designer.plan.model import Geometry, Plan
 from data_designer.values import Block, ChatResponse, Request, Response, Usage
 
@@ -76,65 +73,26 @@ class Cancelled:
 
 
 @dataclass
-class FakeLine:
-    """The way to a model that answers as a test tells it to."""
+class FakeModel:
+    """A model that answers as a test tells it to."""
 
     answer: Answer = echo
     asked: list[Request] = field(default_factory=list)
     in_flight: int = 0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a request ends and none is left."""
-    slots: list[int] = field(default_factory=list)
-    """Every number of slots it was given."""
 
     @property
     def prompts(self) -> list[str]:
         """What was asked, in order."""
         return [prompt_of(request) for request in self.asked]
 
-    async def ask(self, request: Request, keep: Keep) -> Response:
+    async def ask(self, request: Request, _: random.Random) -> Response:
         """Answer."""
         self.asked.append(request)
         self.in_flight += 1
         try:
-            response = ChatResponse(await self.answer(prompt_of(request)), usage=USAGE)
-            await keep(response)
-            return response
+            return ChatResponse(await self.answer(prompt_of(request)), usage=USAGE)
         finally:
             self.in_flight -= 1
-            if not self.in_flight:
-                self.idle.set()
-
-    def take_statistics(self) -> CallerStatistics:
-        """Nothing to say."""
-        return CallerStatistics()
-
-    def fund(self, amount: Amount) -> None:
-        """There is no budget."""
-
-    def load(self) -> SlotStatistics:
-        """Nothing is under way."""
-        return SlotStatistics(0, 0, 0, 0)
-
-    def when_stuck(self, stuck: Callable[[], None]) -> None:
-        """Nobody is stuck."""
-
-    def hold(self) -> None:
-        """Nothing keeps anything back."""
-
-    def remember(self, request: Request) -> None:
-        """There is no earlier run."""
-
-    def budget_report(self) -> BudgetReport | None:
-        """There is no budget."""
-        return None
-
-    async def resize(self, slots: int) -> None:
-        """Take note; without slots, wait for what is in flight."""
-        self.slots.append(slots)
-        while not slots and self.in_flight:
-            self.idle.clear()
-            await self.idle.wait()
 
 
 def prompt_of(request: Request) -> str:
@@ -152,14 +110,14 @@ class Place:
     epochs: int = 0
 
     @asynccontextmanager
-    async def replica(self, line: FakeLine, lease: float | None = None) -> AsyncIterator[Replica]:
+    async def replica(self, asked: FakeModel, lease: float | None = None, slots: int = 4) -> AsyncIterator[Replica]:
         """Another incarnation, with slots."""
         self.epochs += 1
         dataset = Dataset(self.files, run=1)
         recording = Recording(dataset, self.plan.geometry, replica_name(0, self.epochs))
-        replica = Replica(self.plan, "m", line, recording, linger=0.0, lease=lease)
+        replica = Replica(self.plan, "m", asked, recording, linger=0.0, lease=lease)
         try:
-            await replica.grant(4)
+            await replica.grant(slots)
             yield replica
         finally:
             await replica.close()
@@ -171,14 +129,14 @@ class Place:
 
 def parcel(
     rows: Sequence[int], ticket: int = 1, replays: Replays = (), skipped: Sequence[frozenset[str] | None] | None = None
-) -> tuple[Parcel, list[Values]]:
+) -> tuple[Parcel, Values]:
     """Rows for the text columns, and the values that travel along."""
     indices = np.array(rows, dtype=np.int64)
     columns: dict[str, list[Any]] = {"id": [f"id{row}" for row in rows]}
     if skipped is not None:
         columns[SKIPPED] = list(skipped)
     source = Source(0, np.zeros(len(rows), dtype=np.int64), np.arange(len(rows)))
-    return Parcel(1, indices, ticket, (source,), replays), [{0: Block(indices, columns)}]
+    return Parcel(1, indices, ticket, (source,), replays), {0: Block(indices, columns)}
 
 
 @dataclass
@@ -213,15 +171,15 @@ def test_rows_run_through_all_steps_of_the_stage() -> None:
     """Each row comes back once with every column of the stage, under its ticket, and with what its replies cost."""
 
     async def scenario() -> None:
-        line = FakeLine()
-        async with Place().replica(line) as replica:
+        asked = FakeModel()
+        async with Place().replica(asked) as replica:
             await replica.submit(*parcel([3, 5], ticket=7))
             found = await Collected().all(replica, 2)
         assert sorted(found.reported) == [(7, 3), (7, 5)]
         assert found.rows[3] == {
             "draft": "<draft id3>", "final": "<final <draft id3>>", SPENT: BOTH,
         }  # fmt: skip
-        assert sorted(line.prompts) == ["draft id3", "draft id5", "final <draft id3>", "final <draft id5>"]
+        assert sorted(asked.prompts) == ["draft id3", "draft id5", "final <draft id3>", "final <draft id5>"]
 
     asyncio.run(scenario())
 
@@ -233,12 +191,12 @@ def test_others_get_a_word_in_while_many_rows_start() -> None:
         started: list[int] = []
 
         async def look() -> None:
-            while len(line.asked) < 200:
-                started.append(len(line.asked))
+            while len(asked.asked) < 200:
+                started.append(len(asked.asked))
                 await asyncio.sleep(0)
 
-        line = FakeLine(stuck)
-        async with Place().replica(line) as replica:
+        asked = FakeModel(stuck)
+        async with Place().replica(asked, slots=200) as replica:
             parcels = [parcel(range(50 * ticket, 50 * ticket + 50), ticket) for ticket in range(4)]
             await asyncio.gather(look(), *(replica.submit(*one) for one in parcels))
         assert max(after - before for before, after in itertools.pairwise(started)) < 50
@@ -255,7 +213,7 @@ def test_a_refused_row_is_reported_with_its_reason_and_what_it_cost() -> None:
         return await echo(prompt)
 
     async def scenario() -> None:
-        async with Place().replica(FakeLine(picky)) as replica:
+        async with Place().replica(FakeModel(picky)) as replica:
             await replica.submit(*parcel([0, 1]))
             found = await Collected().all(replica, 2)
         reason = found.rows[1][REJECTED]
@@ -271,14 +229,14 @@ def test_what_was_skipped_upstream_is_skipped_here() -> None:
     """A row whose skip condition says so asks nothing for that column, and tells whoever comes after."""
 
     async def scenario() -> None:
-        line = FakeLine()
-        admission = dd.SkipConfig(when="{{ id == 'id1' }}", value="-")
-        async with Place(plan(skip=admission)).replica(line) as replica:
+        asked = FakeModel()
+        skip = dd.SkipConfig(when="{{ id == 'id1' }}", value="-")
+        async with Place(plan(skip=skip)).replica(asked) as replica:
             await replica.submit(*parcel([0, 1], skipped=[frozenset({"elsewhere"}), None]))
             found = await Collected().all(replica, 2)
         assert [found.rows[row]["final"] for row in (0, 1)] == ["<final <draft id0>>", "-"]
         assert [found.rows[row][SKIPPED] for row in (0, 1)] == [{"elsewhere"}, {"final"}]
-        assert sorted(line.prompts) == ["draft id0", "draft id1", "final <draft id0>"]
+        assert sorted(asked.prompts) == ["draft id0", "draft id1", "final <draft id0>"]
 
     asyncio.run(scenario())
 
@@ -287,7 +245,7 @@ def test_a_report_is_given_again_until_it_is_acknowledged() -> None:
     """A repeated `collect` gets the same report; the one that acknowledges it gets the next."""
 
     async def scenario() -> None:
-        async with Place().replica(FakeLine()) as replica:
+        async with Place().replica(FakeModel()) as replica:
             await replica.submit(*parcel([0]))
             first, values = await replica.collect(0)
             await replica.submit(*parcel([1], ticket=2))
@@ -311,8 +269,8 @@ def test_rows_that_come_twice_are_run_once() -> None:
             await go_on.wait()
             return await echo(prompt)
 
-        line = FakeLine(later)
-        async with Place().replica(line) as replica:
+        asked = FakeModel(later)
+        async with Place().replica(asked) as replica:
             await replica.submit(*parcel([0, 1]))
             await replica.submit(*parcel([0, 1]))
             await replica.submit(*parcel([1, 2]))
@@ -321,11 +279,11 @@ def test_rows_that_come_twice_are_run_once() -> None:
             await replica.submit(*parcel([0, 1, 2]))
             found = await Collected().all(replica, 3)
             assert sorted(found.reported) == [(1, 0), (1, 1), (1, 2)]
-            assert len(line.asked) == 6
+            assert len(asked.asked) == 6
             await replica.submit(*parcel([0], ticket=2))
             await found.all(replica, 4)
         assert found.reported[3:] == [(2, 0)]
-        assert len(line.asked) == 8
+        assert len(asked.asked) == 8
 
     asyncio.run(scenario())
 
@@ -334,7 +292,7 @@ def test_nothing_to_report_is_said_after_a_silence(in_virtual_time: InVirtualTim
     """Where nothing finishes for seconds an empty report comes, so that both sides know of each other."""
 
     async def scenario() -> None:
-        async with Place().replica(FakeLine(stuck)) as replica:
+        async with Place().replica(FakeModel(stuck)) as replica:
             await replica.submit(*parcel([0]))
             found = Collected()
             await found.take(replica)
@@ -353,7 +311,7 @@ def test_an_outage_is_reported_beside_the_rows(in_virtual_time: InVirtualTime) -
         return await echo(prompt)
 
     async def scenario() -> None:
-        async with Place().replica(FakeLine(down)) as replica:
+        async with Place().replica(FakeModel(down)) as replica:
             await replica.submit(*parcel([0, 1]))
             found = Collected()
             while not (found.reported and found.last.outage):
@@ -371,7 +329,7 @@ def test_what_is_no_rows_fault_reaches_whoever_collects() -> None:
         raise JournalError(prompt)
 
     async def scenario() -> None:
-        async with Place().replica(FakeLine(broken)) as replica:
+        async with Place().replica(FakeModel(broken)) as replica:
             await replica.submit(*parcel([0]))
             for _ in range(2):
                 with pytest.raises(JournalError, match="draft id0"):
@@ -389,7 +347,7 @@ def test_what_nobody_foresaw_ends_its_own_row(caplog: pytest.LogCaptureFixture) 
         return "fine"
 
     async def scenario() -> None:
-        async with Place().replica(FakeLine(broken)) as replica:
+        async with Place().replica(FakeModel(broken)) as replica:
             await replica.submit(*parcel([0, 1, 2]))
             found = await Collected().all(replica, 3)
         rejected = {row: values[REJECTED] for row, values in found.rows.items() if values.get(REJECTED)}
@@ -414,8 +372,8 @@ def test_without_slots_a_replica_says_when_nothing_is_under_way(in_virtual_time:
             await go_on.wait()
             return await echo(prompt)
 
-        line = FakeLine(later)
-        async with Place(plan(skip=dd.SkipConfig(when="{{ id }}"))).replica(line) as replica:
+        asked = FakeModel(later)
+        async with Place(plan(skip=dd.SkipConfig(when="{{ id }}"))).replica(asked) as replica:
             found = Collected()
             await replica.submit(*parcel([0]))
             await arrived.wait()
@@ -430,7 +388,6 @@ def test_without_slots_a_replica_says_when_nothing_is_under_way(in_virtual_time:
             assert found.reported == [(1, 0)]
             await found.take(replica)
             assert not found.last.drained
-        assert line.slots == [4, 0]
 
     in_virtual_time(scenario())
 
@@ -439,7 +396,7 @@ def test_slots_that_come_back_are_no_end() -> None:
     """A replica that was without slots for a moment does not say that it is drained."""
 
     async def scenario() -> None:
-        async with Place().replica(FakeLine()) as replica:
+        async with Place().replica(FakeModel()) as replica:
             await replica.grant(0)
             await replica.grant(2)
             await replica.submit(*parcel([1]))
@@ -461,8 +418,8 @@ def test_one_that_leaves_reports_what_is_done_and_lets_go_of_the_rest() -> None:
                 return await stuck(prompt)
             return await echo(prompt)
 
-        place, line = Place(), FakeLine(half)
-        async with place.replica(line) as replica:
+        place, asked = Place(), FakeModel(half)
+        async with place.replica(asked) as replica:
             found = await Collected().all(replica, 0)
             await replica.submit(*parcel([0, 1]))
             await waits.wait()
@@ -470,8 +427,8 @@ def test_one_that_leaves_reports_what_is_done_and_lets_go_of_the_rest() -> None:
             await found.take(replica)
             assert found.last.last
             assert found.reported == [(1, 0)]
-        assert line.in_flight == 0
-        later = FakeLine()
+        assert asked.in_flight == 0
+        later = FakeModel()
         async with place.replica(later) as replica:
             await replica.submit(*parcel([1], ticket=2, replays=((0, 1),)))
             found = await Collected().all(replica, 1)
@@ -508,9 +465,9 @@ def test_a_reply_is_in_the_journal_before_its_row_is_reported() -> None:
     """`collect` does not return while the disk is busy; when it does, every reply can be read, batch by batch."""
 
     async def scenario() -> None:
-        files, line = SlowFiles(), FakeLine()
+        files, asked = SlowFiles(), FakeModel()
         place = Place(files=files)
-        async with place.replica(line) as replica:
+        async with place.replica(asked) as replica:
             await replica.submit(*parcel([1, BATCH + 1]))
             collecting = asyncio.create_task(Collected().all(replica, 2))
             assert await asyncio.to_thread(files.appending.wait, 60.0)
@@ -519,7 +476,7 @@ def test_a_reply_is_in_the_journal_before_its_row_is_reported() -> None:
             files.go_on.set()
             found = await collecting
             assert len(place.journal(0)) == len(place.journal(1)) == 2
-            for request in line.asked:
+            for request in asked.asked:
                 row = found.rows[1 if "id1" in prompt_of(request) else BATCH + 1]
                 column = prompt_of(request).split()[0]
                 record = 1 if "id1" in prompt_of(request) else BATCH + 1
@@ -539,7 +496,7 @@ def test_a_reply_to_a_row_that_is_never_finished_is_kept_when_the_replica_closes
             return await (held.answer if prompt.startswith("final") else echo)(prompt)
 
         place = Place()
-        async with place.replica(FakeLine(half)) as replica:
+        async with place.replica(FakeModel(half)) as replica:
             await replica.submit(*parcel([0]))
             await held.arrived.wait()
         assert held.done.is_set()
@@ -554,19 +511,19 @@ def test_rows_with_replays_are_answered_by_the_journal(temperature: Any) -> None
 
     async def scenario() -> None:
         place = Place(plan(temperature))
-        async with place.replica(FakeLine()) as replica:
+        async with place.replica(FakeModel()) as replica:
             await replica.submit(*parcel([0, 1, BATCH]))
             before = await Collected().all(replica, 3)
-        line = FakeLine()
-        async with place.replica(line) as replica:
+        asked = FakeModel()
+        async with place.replica(asked) as replica:
             await replica.submit(*parcel([0, 1, 2, BATCH], replays=((0, 1),)))
             after = await Collected().all(replica, 4)
         assert after.rows[0] == before.rows[0]
         assert after.rows[1] == before.rows[1]
         assert after.rows[1][SPENT] == BOTH
         # One was never asked, the other is of a batch of which nothing was lost.
-        assert {prompt.rpartition("id")[2].rstrip(">") for prompt in line.prompts} == {"2", str(BATCH)}
-        assert len(line.prompts) == 4
+        assert {prompt.rpartition("id")[2].rstrip(">") for prompt in asked.prompts} == {"2", str(BATCH)}
+        assert len(asked.prompts) == 4
 
     asyncio.run(scenario())
 
@@ -576,21 +533,21 @@ def test_a_reply_answers_its_own_request_only() -> None:
 
     async def scenario() -> None:
         place = Place()
-        async with place.replica(FakeLine()) as replica:
+        async with place.replica(FakeModel()) as replica:
             await replica.submit(*parcel([0]))
             await Collected().all(replica, 1)
-        line = FakeLine()
-        async with place.replica(line) as replica:
+        asked = FakeModel()
+        async with place.replica(asked) as replica:
             rows, values = parcel([0], replays=((0, 1),))
-            values[0][0].columns["id"][0] = "other"
+            values[0].columns["id"][0] = "other"
             await replica.submit(rows, values)
             found = await Collected().all(replica, 1)
-        assert line.prompts == ["draft other", "final <draft other>"]
-        line = FakeLine()
-        async with place.replica(line) as replica:
+        assert asked.prompts == ["draft other", "final <draft other>"]
+        asked = FakeModel()
+        async with place.replica(asked) as replica:
             await replica.submit(rows, values)
             again = await Collected().all(replica, 1)
-        assert line.prompts == []
+        assert asked.prompts == []
         assert again.rows == found.rows
 
     asyncio.run(scenario())
@@ -600,8 +557,8 @@ def test_a_replica_remembers_its_own_replies() -> None:
     """Rows that come back to the replica that ran them, because what was made of them was lost, are not asked again."""
 
     async def scenario() -> None:
-        line = FakeLine()
-        async with Place().replica(line) as replica:
+        asked = FakeModel()
+        async with Place().replica(asked) as replica:
             await replica.submit(*parcel([0]))
             found = await Collected().all(replica, 1)
             first = dict(found.rows)
@@ -609,7 +566,7 @@ def test_a_replica_remembers_its_own_replies() -> None:
                 await replica.submit(*parcel([0], ticket=1 + lost, replays=((0, lost),)))
                 await found.all(replica, 1 + lost)
                 assert found.rows == first
-        assert len(line.asked) == 2
+        assert len(asked.asked) == 2
 
     asyncio.run(scenario())
 
@@ -623,14 +580,14 @@ def test_a_reply_that_has_just_come_is_not_asked_for_again() -> None:
         async def half(prompt: str) -> str:
             return await (held.answer if prompt.startswith("final") else echo)(prompt)
 
-        line = FakeLine(half)
-        async with Place().replica(line) as replica:
+        asked = FakeModel(half)
+        async with Place().replica(asked) as replica:
             await replica.submit(*parcel([0]))
             await held.arrived.wait()
             held.arrived.clear()
             await replica.submit(*parcel([0], ticket=2, replays=((0, 1),)))
             await held.arrived.wait()
-        assert line.prompts == ["draft id0", "final <draft id0>", "final <draft id0>"]
+        assert asked.prompts == ["draft id0", "final <draft id0>", "final <draft id0>"]
 
     asyncio.run(scenario())
 
@@ -655,12 +612,12 @@ def test_a_disk_that_recovers_costs_time_only(in_virtual_time: InVirtualTime) ->
     """While the disk refuses, rows are not reported; once it recovers they are, and every reply can be read."""
 
     async def scenario() -> None:
-        place, line = Place(files=RefusingFiles(5)), FakeLine()
-        async with place.replica(line) as replica:
+        place, asked = Place(files=RefusingFiles(5)), FakeModel()
+        async with place.replica(asked) as replica:
             await replica.submit(*parcel([0, 1]))
             await Collected().all(replica, 2)
             known = place.journal(0)
-            assert len(known) == len(line.asked) == 4
+            assert len(known) == len(asked.asked) == 4
 
     in_virtual_time(scenario())
 
@@ -669,7 +626,7 @@ def test_a_disk_that_never_recovers_ends_the_replica(in_virtual_time: InVirtualT
     """After two minutes without space `collect` raises what the disk says."""
 
     async def scenario() -> None:
-        async with Place(files=RefusingFiles(1 << 30)).replica(FakeLine()) as replica:
+        async with Place(files=RefusingFiles(1 << 30)).replica(FakeModel()) as replica:
             await replica.submit(*parcel([0]))
             with pytest.raises(OSError, match="No space left"):
                 await Collected().all(replica, 1)
@@ -680,10 +637,10 @@ def test_a_disk_that_never_recovers_ends_the_replica(in_virtual_time: InVirtualT
 def test_what_is_known_of_many_batches_is_found_again() -> None:
     """Rows of many small batches in one message, then rows of the first of them: known both times."""
     files = FaultyFiles(random.Random(0))
-    remembered = Remembered(Dataset(files, run=1), Geometry(100, 1))
+    cache = ReplayCache(Dataset(files, run=1), Geometry(100, 1))
     rows = np.arange(100, dtype=np.int64)
-    assert len(remembered.known(tuple((row, 1) for row in range(100)), rows)) == 100
-    assert len(remembered.known(((0, 1),), rows[:1])) == 1
+    assert len(cache.known(tuple((row, 1) for row in range(100)), rows)) == 100
+    assert len(cache.known(((0, 1),), rows[:1])) == 1
 
 
 # --- the lease -------------------------------------------------------------------------------------------------
@@ -694,15 +651,15 @@ def test_a_replica_from_which_nobody_collects_ends_by_itself(in_virtual_time: In
 
     async def scenario() -> None:
         held = Cancelled()
-        line = FakeLine(held.answer)
-        async with Place().replica(line, lease=0.05) as replica:
+        asked = FakeModel(held.answer)
+        async with Place().replica(asked, lease=0.05) as replica:
             await replica.submit(*parcel([0]))
             await held.done.wait()
-            assert line.in_flight == 0
+            assert asked.in_flight == 0
             for _ in range(2):
                 with pytest.raises(LeaseEndedError, match="nobody has collected"):
                     await replica.collect(0)
-            assert line.slots == [4, 0]
+            assert replica._slots.total == 0
 
     in_virtual_time(scenario())
 
@@ -712,7 +669,7 @@ def test_collecting_renews_the_lease(in_virtual_time: InVirtualTime) -> None:
 
     async def scenario() -> None:
         held = Cancelled()
-        async with Place().replica(FakeLine(held.answer), lease=10.0) as replica:
+        async with Place().replica(FakeModel(held.answer), lease=10.0) as replica:
             await replica.submit(*parcel([0]))
             found = Collected()
             for _ in range(20):
@@ -730,8 +687,8 @@ def test_after_its_lease_a_replica_starts_nothing(in_virtual_time: InVirtualTime
 
     async def scenario() -> None:
         held = Cancelled()
-        line = FakeLine(held.answer)
-        async with Place().replica(line, lease=0.05) as replica:
+        asked = FakeModel(held.answer)
+        async with Place().replica(asked, lease=0.05) as replica:
             await replica.submit(*parcel([0]))
             await held.done.wait()
             held.arrived.clear()

@@ -16,10 +16,9 @@ from data_designer.config.run_config import RunConfig
 from data_designer.engine.execution.recording import Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, StageRunner
 from data_designer.engine.protocol.parcels import REJECTED, SKIPPED
-from data_designer.models.retry import Keep
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
-from data_designer.values import Block, Request, Response
+from data_designer.values import Block
 
 CELLS = st.none() | st.integers(-9, 9) | st.floats() | st.text(max_size=3) | st.sampled_from(["7", '{"k": 1}', "[2]"])
 
@@ -55,14 +54,10 @@ def runner() -> StageRunner:
     return StageRunner(compiled, replace(stage, steps=tuple(step for step in stage.steps if step.kind == "expression")))
 
 
-async def ask(request: Request, _: Keep) -> Response:
-    """No expression asks a model."""
-    raise AssertionError(request)
-
-
 def asks(record: int) -> RowAsks:
-    """A row that keeps nothing."""
-    return RowAsks(ask, record, Recording(None, Geometry(1, 1), ""), [])
+    """A row that keeps nothing; no expression asks a model."""
+    nobody: Any = None
+    return RowAsks(nobody, record, Recording(None, Geometry(1, 1), ""), [])
 
 
 async def one_by_one(runner: StageRunner, columns: dict[str, list[Any]], rows: int) -> list[Any]:

@@ -89,10 +89,10 @@ class StallingReplica(FailingReplica):
             await forever()
         await super().grant(slots)
 
-    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
+    async def submit(self, parcel: Parcel, *values: Values) -> None:
         """Do the work, or forget it."""
         if not self.executor.is_stalled("submit"):
-            await super().submit(parcel, values)
+            await super().submit(parcel, *values)
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
         """Report what is done, and what there is left."""

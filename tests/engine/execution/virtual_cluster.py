@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,20 @@ from tests.plans import metadata_of
 import data_designer.config as dd
 from data_designer.columns.registry import KINDS
 from data_designer.engine.dataset.store import Store
+from data_designer.engine.execution.assembly import OpenExecutor, Run, execute
 from data_designer.engine.execution.budget import budget_allocator_of
-from data_designer.engine.execution.driver import LEASE_SECONDS, Driver, RunReport
-from data_designer.engine.execution.in_process import InProcessExecutor, InProcessReplica
-from data_designer.engine.execution.line import line_to
+from data_designer.engine.execution.driver import RunReport
+from data_designer.engine.execution.in_process import InProcessExecutor
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import Replica, linger_of
-from data_designer.engine.execution.task_worker import TaskWorker
-from data_designer.engine.protocol.executor import ReplicaDiedError
+from data_designer.engine.protocol.executor import LEASE_SECONDS, ReplicaDiedError
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import Parcel, Values
-from data_designer.engine.scheduling.scheduler import Scheduler
-from data_designer.engine.scheduling.shape import replica_numbers, shape_of
+from data_designer.engine.scheduling.shape import replica_numbers
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.compile import compile_plan
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Geometry
 from data_designer.values import ChatResponse, Request, Response, Usage
 
 MINUTE = 60.0
@@ -138,7 +137,7 @@ class _Way:
 # --- the cluster -------------------------------------------------------------------------------------------------
 
 
-class FarReplica(InProcessReplica):
+class FarReplica(Replica):
     """A replica to which every word takes some time, and perhaps none gets through any more."""
 
     lost = False
@@ -155,10 +154,10 @@ class FarReplica(InProcessReplica):
         await super().fund(amount)
         await self._travel()
 
-    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
+    async def submit(self, parcel: Parcel, *values: Values) -> None:
         """Give it rows."""
         await self._travel()
-        await super().submit(parcel, values)
+        await super().submit(parcel, *values)
         await self._travel()
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
@@ -181,8 +180,8 @@ class FarReplica(InProcessReplica):
 class Cluster(InProcessExecutor):
     """An executor whose replicas come up one after the other, and of which some get lost."""
 
-    def __init__(self, plan: Plan, task_worker: TaskWorker, server: Server, lost_after: float | None) -> None:
-        super().__init__(plan, task_worker, {})
+    def __init__(self, run: Run, server: Server, lost_after: float | None) -> None:
+        super().__init__(run)
         self._server = server
         self._lost_after = lost_after
         self._up = 0
@@ -190,16 +189,21 @@ class Cluster(InProcessExecutor):
     async def start_replica(self, number: int, alias: str, epoch: int) -> FarReplica:
         """Start one; the very first gets lost, if any does."""
         await asyncio.sleep(_LATER * (number + 1))
-        loop, pool, name = asyncio.get_running_loop(), self._plan.pools[alias], replica_name(number, epoch)
-        line = line_to(_Way(self._server, pool.model.model, name), self._plan, pool, loop.time)
-        recording = Recording(self._task_worker.dataset, self._plan.geometry, name)
-        replica = Replica(self._plan, alias, line, recording, linger_of(number + 1), LEASE_SECONDS)
-        self._exits.push_async_callback(replica.close)
-        far = FarReplica(replica)
+        plan, name = self._run.plan, replica_name(number, epoch)
+        way = _Way(self._server, plan.pools[alias].model.model, name)
+        recording = Recording(self._run.dataset, plan.geometry, name)
+        far = FarReplica(plan, alias, way, recording, linger_of(number + 1), LEASE_SECONDS)
+        self._exits.push_async_callback(far.close)
         if self._lost_after is not None and not self._up:
-            loop.call_later(self._lost_after, far.lose)
+            asyncio.get_running_loop().call_later(self._lost_after, far.lose)
         self._up += 1
         return far
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[OpenExecutor[Values]]:
+        """Open it, and close it at the end."""
+        async with self:
+            yield OpenExecutor(self, replica_numbers(self._run.plan, _CPUS), held_bytes=1 << 62)
 
 
 @dataclass
@@ -226,14 +230,12 @@ class Site:
         known = {provider.name: provider for provider in providers}
         plan = compile_plan(declared.build(), known, given, Geometry(records, _BATCH), seed=1, kinds=KINDS)
         lock = self.store.take()
-        resume_point, numbers = self.store.resume_point(plan.geometry), replica_numbers(plan, _CPUS)
-        task_worker = TaskWorker(plan, Dataset(self.store.files, lock.number))
-        scheduler = Scheduler(shape_of(plan, replicas=numbers.values()))
-        async with Cluster(plan, task_worker, self.server, self.lost_after) as executor:
-            budget_allocator = budget_allocator_of(plan, self.store, resume_point)
-            driver = Driver(plan, scheduler, executor, numbers, self.store.publish, budget_allocator=budget_allocator)
-            report = await driver.run(resume_point)
-        scheduler.check_invariants()
+        resume_point = self.store.resume_point(plan.geometry)
+        budget_allocator = budget_allocator_of(plan, self.store, resume_point)
+        dataset, drivers = Dataset(self.store.files, lock.number), []
+        run = Run(plan, dataset, self.store.publish, {}, None, (), budget_allocator, resume_point)
+        report = await execute(run, Cluster(run, self.server, self.lost_after).opened(), drivers.append)
+        drivers[0].scheduler.check_invariants()
         self.store.write_metadata(metadata_of(lock.number))
         lock.release()
         return report

@@ -1,13 +1,14 @@
 """The journal as whoever computes sees it: what is known already, and where what is new is kept."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -23,25 +24,26 @@ from data_designer.engine.dataset.journal import (
     segment_writer,
 )
 from data_designer.engine.dataset.lock import lock_name
-from data_designer.engine.execution.stage_runner import Ask
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
 from data_designer.models.parameter_sampling import ParameterSampling
-from data_designer.models.retry import Keep
+from data_designer.models.retry import Caller
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
 
 Result = TypeVar("Result")
-AskAndKeep = Callable[[Request, Keep], Awaitable[Response]]
-"""Asks a model, and has the reply kept before another request may take its slot."""
+Given = TypeVarTuple("Given")
+Ask = Callable[[Request], Awaitable[Response]]
 
 SYNC_SECONDS = 1.0
 """How long a reply may be in the machine's memory only."""
 _PATIENCE = 120.0
 """How long a disk that refuses may take to recover."""
 _PAUSE = 0.5
+_SYNC_TRIES, _SYNC_PAUSE = 120, 1.0
+"""How often, and with how many seconds between, a disk is asked to take what functions of the user came to."""
 _BATCHES_KEPT = 64
-_DONATED = -1
+_COLUMN_CACHE = -1
 """Stands as the number of losses for what a column cache has."""
 
 
@@ -70,8 +72,8 @@ def replica_name(number: int, epoch: int) -> str:
 
 
 @dataclass(slots=True)
-class Remembered:
-    """What is known of batches: read once for each time that work of a batch was lost, and once from a column_cache."""
+class ReplayCache:
+    """What is known of batches: read once for each time that work of a batch was lost, and once from a column cache."""
 
     dataset: Dataset
     geometry: Geometry
@@ -86,7 +88,7 @@ class Remembered:
         """
         keys: list[tuple[int, int]] = []
         if self.dataset.column_cache is not None:
-            keys += [(batch, _DONATED) for batch in np.unique(self.geometry.batches_of(rows)).tolist()]
+            keys += [(batch, _COLUMN_CACHE) for batch in np.unique(self.geometry.batches_of(rows)).tolist()]
         # The column cache comes first: what is made of its values is taken from it too.
         keys += wanted
         for key in keys:
@@ -100,7 +102,7 @@ class Remembered:
 
     def _read(self, batch: int, lost: int) -> Replay:
         column_cache = self.dataset.column_cache
-        if lost == _DONATED and column_cache is not None:
+        if lost == _COLUMN_CACHE and column_cache is not None:
             return column_cache.values(self.geometry.records(batch))
         return read_replay(self.dataset.files, [batch])
 
@@ -115,9 +117,9 @@ class Recording:
     """
 
     def __init__(self, dataset: Dataset | None, geometry: Geometry, who: str) -> None:
-        self._remembered = None if dataset is None else Remembered(dataset, geometry)
+        self._replays = None if dataset is None else ReplayCache(dataset, geometry)
         self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
-        self._asks_donor = dataset is not None and dataset.column_cache is not None
+        self._has_column_cache = dataset is not None and dataset.column_cache is not None
         self._thread = ThreadPoolExecutor(1, "data-designer-journal")
         self._flushing = asyncio.Lock()
         self._refused_since: float | None = None
@@ -139,12 +141,12 @@ class Recording:
 
     async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
         """What is known of some rows: by a column cache, and by the journal of some batches, our own included."""
-        if self._remembered is None or not (wanted or self._asks_donor):
+        if self._replays is None or not (wanted or self._has_column_cache):
             return []
         await self.written()
         if wanted and self._recorder is not None:
             await self._in_thread(self._recorder.sync)  # Where files are objects, only then can ours be read.
-        return await self._in_thread(self._remembered.known, wanted, rows)
+        return await self._in_thread(self._replays.known, wanted, rows)
 
     async def written(self) -> None:
         """Return once every reply that was given to `keep` before is written.
@@ -194,30 +196,58 @@ class Recording:
         with suppress(OSError):  # What cannot be synced now is synced with what comes next.
             await self._in_thread(self._recorder.sync)
 
-    async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
+    async def _in_thread(self, call: Callable[[*Given], Result], *arguments: *Given) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
 
-class RowAsks:
-    """How the steps of one row ask: what was answered before is not asked again, and `remember` is told of it."""
+@dataclass(slots=True)
+class Results:
+    """What functions of the user came to in one CPU task: before, and now."""
 
-    __slots__ = ("_ask", "_draws", "_recording", "_remember", "_replays", "_spent", "record")
+    recorder: Recorder
+    replays: list[Replay]
+
+    def known(self, fingerprint: str, record: int) -> list[object] | None:
+        """What a function made of a record before."""
+        return known_result(self.replays, fingerprint, record)
+
+    def note(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """Keep what a function made of a record."""
+        self.recorder.note_result(fingerprint, record, values)
+
+    def written(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Return once everything is on the disk. Raises OSError where that refuses for too long."""
+        for left in reversed(range(_SYNC_TRIES)):
+            try:
+                self.recorder.flush()
+                self.recorder.sync()
+            except OSError:
+                if not left:
+                    raise
+                sleep(_SYNC_PAUSE)
+            else:
+                return
+
+
+class RowAsks:
+    """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
+
+    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record")
 
     def __init__(
         self,
-        ask: AskAndKeep,
+        caller: Caller,
         record: int,
         recording: Recording,
         replays: Sequence[Replay],
         draws: ParameterSampling | None = None,
-        remember: Callable[[Request], None] | None = None,
     ) -> None:
         self.record = record
-        self._ask = ask
+        """The row's record index."""
+        self._caller = caller
         self._recording = recording
         self._replays = replays
         self._draws = draws
-        self._remember = remember
         self._spent: dict[str, list[Usage]] = {}
 
     @property
@@ -230,7 +260,7 @@ class RowAsks:
             for column, usages in self._spent.items()
         )
 
-    def result(self, fingerprint: str) -> list[Any] | None:
+    def result(self, fingerprint: str) -> list[object] | None:
         """What a step came to before, as a whole."""
         return known_result(self._replays, fingerprint, self.record) if self._replays else None
 
@@ -248,7 +278,7 @@ class RowAsks:
             response = self._known(key, request)
             if response is None:
                 try:
-                    response = await self._ask(request, partial(self._recording.keep, key, request))
+                    response = await self._caller.ask(request, partial(self._recording.keep, key, request))
                 except ModelError as error:
                     self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
                     raise
@@ -264,7 +294,6 @@ class RowAsks:
         for replay in self._replays:
             response = replay.reply(key, request)
             if response is not None:
-                if self._remember is not None:
-                    self._remember(request)
+                self._caller.remember(request)
                 return response
         return None

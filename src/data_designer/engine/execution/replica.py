@@ -6,10 +6,10 @@ what is already here.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+import random
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,13 +19,16 @@ from data_designer.engine.execution.stage_runner import CellCounts, RowResult, S
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.errors import Outage
-from data_designer.models.admission.budget_lease import Amount, BudgetReport
-from data_designer.models.admission.request_admission import Hold
-from data_designer.models.admission.slots import SlotStatistics
+from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
+from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
+from data_designer.models.admission.slots import Slots
+from data_designer.models.client import DEFAULT_TIMEOUT
+from data_designer.models.model import Model
 from data_designer.models.parameter_sampling import ParameterSampling
-from data_designer.models.retry import CallerStatistics, Keep
-from data_designer.plan.model import Plan
-from data_designer.values import Block, Reason, Request, Response
+from data_designer.models.retry import Caller, CallerOptions
+from data_designer.models.wires import greeting, longest_reply
+from data_designer.plan.model import Plan, Pool
+from data_designer.values import Block
 
 LINGER = 0.02
 """Seconds in which further rows may join those that are about to be reported, where there are few replicas."""
@@ -46,50 +49,6 @@ class LeaseEndedError(Exception):
     """Nobody has collected from this replica for so long that its rows and slots count as lost."""
 
 
-class Line(Protocol):
-    """The way to the model: what a replica needs of a caller."""
-
-    async def ask(self, request: Request, keep: Keep) -> Response:
-        """Get a reply that is kept before its slot is free, or raise a ModelError that no retry can mend."""
-        ...
-
-    def take_statistics(self) -> CallerStatistics:
-        """What was asked since the last call."""
-        ...
-
-    async def resize(self, slots: int) -> None:
-        """Allow so many requests in flight; returns once no more than that are."""
-        ...
-
-    def load(self) -> SlotStatistics:
-        """Requests that are and may be in flight."""
-        ...
-
-    def fund(self, amount: Amount) -> None:
-        """Allow so much more to be spent."""
-        ...
-
-    def when_stuck(self, stuck: Callable[[], None]) -> None:
-        """Have a function called when a request begins to wait for funds, or the endpoint to fail."""
-        ...
-
-    def hold(self) -> Hold | None:
-        """What keeps requests back, if anything does."""
-        ...
-
-    def remember(self, request: Request) -> None:
-        """A request was answered in an earlier run."""
-        ...
-
-    def budget_report(self) -> BudgetReport | None:
-        """What was spent since the last report, and what is wanted; None where there is no budget."""
-        ...
-
-
-OpenLine = Callable[[], AbstractAsyncContextManager[Line]]
-"""Opens the way to the alias's model, with no slots yet."""
-
-
 @dataclass(slots=True)
 class _Report:
     """Finished rows of one stage, waiting to be collected."""
@@ -101,31 +60,42 @@ class _Report:
 
 
 class Replica:
-    """Runs rows of one alias's stages next to its model.
+    """Runs rows of one alias's stages next to its model. It is its own handle to a driver on the same event loop.
 
     Args:
         plan: the plan.
         alias: the model's.
-        line: the way to the model.
+        model: is asked.
         recording: what was answered before, and where answers are kept.
         linger: seconds in which rows may join a report.
         lease: seconds after which a replica that nobody collects from ends; None for never.
     """
 
+    node = ""
+    """The machine on which it lives: this one, which has no name."""
+
     def __init__(
         self,
         plan: Plan,
         alias: str,
-        line: Line,
+        model: Model,
         recording: Recording,
         linger: float = LINGER,
         lease: float | None = None,
     ) -> None:
+        pool, clock = plan.pools[alias], asyncio.get_running_loop().time
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
         self._counts = {number: CellCounts() for number in self._runners}
-        self._line = line
+        self._something = asyncio.Event()
+        self._slots = Slots(0)
+        self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
+        """Slots of all replicas of the alias, which share its rates."""
+        self._budget = _budget_lease(plan, self._something.set)
+        self._admission = RequestAdmission(self._slots, _limits(plan, pool, self._budget), clock=clock)
+        self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
+        self._caller.told = self._something.set
         self._recording = recording
-        self._draws = ParameterSampling(plan.pools[alias], plan.seed)
+        self._draws = ParameterSampling(pool, plan.seed)
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -138,12 +108,14 @@ class Replica:
         self._seen: set[tuple[int, int]] = set()
         """(ticket, row) pairs that came and are not yet acknowledged, so that a repeated message is harmless."""
         self._reports: dict[int, _Report] = {}
-        self._something = asyncio.Event()
-        line.when_stuck(self._something.set)
         self._outage: str | None = None
         self._failure: BaseException | None = None
         self._last: tuple[Summary, Values] | None = None
         self._reported = 0
+
+    def is_gone(self) -> bool:
+        """It lives as long as this process."""
+        return False
 
     async def grant(self, slots: int) -> None:
         """Allow so many requests in flight; returns once no more than that are."""
@@ -151,16 +123,21 @@ class Replica:
         if self._watch is None and self._lease is not None:
             self._collected_at = asyncio.get_running_loop().time()
             self._watch = asyncio.create_task(self._end_with_lease(self._lease))
-        await self._line.resize(slots)
+        await self._resize(slots)
         if not slots:
             self._drained = True
             self._something.set()
 
+    async def _resize(self, slots: int) -> None:
+        self._admission.share(min(1.0, slots / self._whole))
+        self._slots.total = slots
+        await self._slots.settled()
+
     async def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""
-        self._line.fund(amount)
+        self._admission.fund(amount)
 
-    async def submit(self, parcel: Parcel, values: Sequence[Values]) -> None:
+    async def submit(self, parcel: Parcel, *values: Values) -> None:
         """Start rows. A row that came before under the same ticket is not started again.
 
         Raises:
@@ -183,7 +160,7 @@ class Replica:
                 self._seen.add((parcel.ticket, index))
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
-                asks = RowAsks(self._line.ask, index, self._recording, known, self._draws, self._line.remember)
+                asks = RowAsks(self._caller, index, self._recording, known, self._draws)
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -230,7 +207,7 @@ class Replica:
         self._something.set()
         for task in list(self._tasks):
             task.cancel()
-        await self._line.resize(0)
+        await self._resize(0)
 
     async def close(self) -> None:
         """Cancel whatever is running; what was answered is kept."""
@@ -244,7 +221,7 @@ class Replica:
     async def _run(
         self,
         runner: StageRunner,
-        record: dict[str, Any],
+        record: dict[str, object],
         skips: frozenset[str] | None,
         asks: RowAsks,
         ticket: int,
@@ -277,39 +254,65 @@ class Replica:
             finished.append(Finished(stage, block.rows, tickets, kept, cells, rough_bytes(block)))
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
-        statistics = self._line.take_statistics()
-        budget_lease = self._line.budget_report()
-        load, cpu = self._line.load(), self._meter.take(asyncio.get_running_loop().time())
-        held, hold = len(self._tasks), self._line.hold()
         summary = Summary(
             self._reported,
             tuple(finished),
-            statistics,
+            self._caller.take_statistics(),
             self._outage,
             self._drained,
-            budget_lease,
-            load,
-            cpu,
+            None if self._budget is None else self._budget.report(self._slots.total),
+            self._slots.statistics(),
+            self._meter.take(asyncio.get_running_loop().time()),
             self._left,
-            held,
-            hold,
+            len(self._tasks),
+            self._caller.hold(),
         )
         self._drained = False
         return summary, values
 
 
+def _budget_lease(plan: Plan, short: Callable[[], None]) -> BudgetLease | None:
+    """What may be spent here; None where spending is not limited. `short` is called when that is not enough."""
+    if plan.run.budget is None or not plan.run.budget.limits_spending:
+        return None
+    lease = BudgetLease()
+    lease.short = short
+    return lease
+
+
+def _limits(plan: Plan, pool: Pool, budget_lease: BudgetLease | None) -> AdmissionLimits:
+    params = pool.params
+    return AdmissionLimits(
+        plan.run.request_admission,
+        params.requests_per_minute,
+        params.tokens_per_minute,
+        Estimate(pool.price, longest_reply(pool)),
+        budget_lease,
+    )
+
+
+def _options(plan: Plan, pool: Pool) -> CallerOptions:
+    return CallerOptions(
+        patience=plan.run.outage_patience,
+        stops_for_account=not plan.run.disable_early_shutdown,
+        timeout=float(pool.params.timeout or DEFAULT_TIMEOUT),
+        greets=pool.is_greeted,
+        greeting=greeting(pool),
+    )
+
+
 def _block(report: _Report, makes: tuple[str, ...]) -> Block:
-    columns: dict[str, list[Any]] = {name: [result.values.get(name) for result in report.results] for name in makes}
-    skipped = [result.skipped for result in report.results]
+    columns: dict[str, list[object]] = {name: [result.values.get(name) for result in report.results] for name in makes}
+    skipped: list[object] = [result.skipped for result in report.results]
     if any(skipped):
         columns[SKIPPED] = skipped
-    rejected: list[Reason | None] = [result.rejected for result in report.results]
+    rejected: list[object] = [result.rejected for result in report.results]
     if any(rejected):
         columns[REJECTED] = rejected
-    failed = [result.failed or None for result in report.results]
+    failed: list[object] = [result.failed or None for result in report.results]
     if any(failed):
         columns[FAILED] = failed
-    columns[SPENT] = report.spent
+    columns[SPENT] = [*report.spent]
     return Block(np.array(report.rows, dtype=np.int64), columns)
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from data_designer.columns.templating.skip_conditions import SkipCondition
 from data_designer.engine.dataset.encoding import UnstorableValueError, kept
 from data_designer.engine.dataset.journal import JournalError
 from data_designer.engine.dataset.schema import declared_fits
+from data_designer.engine.execution.recording import Results, RowAsks
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
@@ -24,42 +25,12 @@ from data_designer.models.exchange import drive, run_without_model
 from data_designer.plan.columns import producers
 from data_designer.plan.model import LOCAL, Plan, Stage, Step
 from data_designer.plan.program import CellProgram, Program, RowsProgram
-from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Request, Response, Skip
+from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Skip
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 logger = logging.getLogger(__name__)
-
-Ask = Callable[[Request], Awaitable[Response]]
-
-
-class Asks(Protocol):
-    """How the steps of one row ask."""
-
-    record: int
-    """The row's record index."""
-
-    def of(self, column: str, fingerprint: str) -> Ask:
-        """How a step asks, given its column and that one's fingerprint."""
-        ...
-
-    def result(self, fingerprint: str) -> list[Any] | None:
-        """What a step came to before, as a whole."""
-        ...
-
-
-class Results(Protocol):
-    """What steps that cannot be computed again for nothing came to: before, and now."""
-
-    def known(self, fingerprint: str, record: int) -> list[Any] | None:
-        """What a step made of a record before."""
-        ...
-
-    def note(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
-        """Keep what a function made of a record."""
-        ...
-
 
 _ASYNC_CALLS_AT_ONCE = 64
 _SHOWN = 200
@@ -90,7 +61,7 @@ class CellCounts:
 class RowResult:
     """What a stage came to for one row."""
 
-    values: dict[str, Any]
+    values: dict[str, object]
     skipped: frozenset[str] | None = None
     rejected: Reason | None = None
     failed: tuple[Reason, ...] = ()
@@ -106,7 +77,7 @@ class _Built:
     fingerprint: str
     users: bool
     """Whether it calls a function of the user, which may not give the same twice."""
-    fits: tuple[Callable[[Any], bool] | None, ...]
+    fits: tuple[Callable[[object], bool] | None, ...]
     """For each column that it makes, whether a value fits the declared type; None where nothing is declared."""
     stream: int = 0
     """What `random` draws from in its templates."""
@@ -137,7 +108,7 @@ class _Built:
             values.append(cell)
         return Ok(tuple(values))
 
-    def known(self, values: list[Any] | None) -> Outcome | None:
+    def known(self, values: list[object] | None) -> Outcome | None:
         """What the cell came to before, where that can still be used."""
         return None if values is None or len(values) != len(self.step.makes) else Ok(tuple(values))
 
@@ -171,10 +142,10 @@ class StageRunner:
     # --- next to a model ---------------------------------------------------------------------------------
 
     async def run_row(
-        self, record: dict[str, Any], skipped: frozenset[str] | None, asks: Asks, counts: CellCounts
+        self, record: dict[str, object], skipped: frozenset[str] | None, asks: RowAsks, counts: CellCounts
     ) -> RowResult:
         """Run the steps for one record, asking a model where they ask. `record` is written to."""
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         failed: tuple[Reason, ...] = ()
         for built in self._steps:
             step = built.step
@@ -202,7 +173,7 @@ class StageRunner:
                 values[name] = record[name] = value
         return RowResult(values, skipped, failed=failed)
 
-    async def _outcome(self, built: _Built, record: dict[str, Any], asks: Asks) -> Outcome:
+    async def _outcome(self, built: _Built, record: dict[str, object], asks: RowAsks) -> Outcome:
         """What a cell comes to; whatever breaks on the way ends it and no other."""
         try:
             exchange = _cell(built.program).exchange(record, asks.record)
@@ -240,7 +211,7 @@ def _unstorable(why: str) -> Drop:
     return Drop(Reason(UnstorableValueError.__name__, why))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     shown = ascii(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
@@ -312,7 +283,7 @@ class _Work:
                 others.append(place)
         return others
 
-    def _write(self, step: Step, place: int, values: tuple[Any, ...]) -> None:
+    def _write(self, step: Step, place: int, values: tuple[object, ...]) -> None:
         for name, value in zip(step.makes, values, strict=True):
             self.columns[name][place] = value
 
@@ -417,7 +388,7 @@ class _Work:
 
     def result(self, makes: tuple[str, ...]) -> Block:
         """What the stage made."""
-        columns: dict[str, list[Any]] = {name: self.columns[name] for name in makes}
+        columns: dict[str, list[object]] = {name: self.columns[name] for name in makes}
         if any(self.skipped):
             columns[SKIPPED] = list(self.skipped)
         if any(reason is not None for reason in self.rejected):

@@ -1,17 +1,15 @@
 """What a process needs to run a plan's stages and to write its batches; built once a process, used many times."""
 
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from data_designer.engine.dataset.journal import Recorder, Replay, known_result
+from data_designer.engine.dataset.journal import Recorder
 from data_designer.engine.dataset.sink import Sink
-from data_designer.engine.execution.recording import Dataset, Remembered
+from data_designer.engine.execution.recording import Dataset, ReplayCache, Results
 from data_designer.engine.execution.replica import rough_bytes
 from data_designer.engine.execution.stage_runner import StageRunner
 from data_designer.engine.protocol.messages import CommitJob, TaskSummary
@@ -19,9 +17,6 @@ from data_designer.engine.protocol.parcels import FAILED, REJECTED, Parcel, Valu
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.plan.model import Plan
-
-_TRIES, _PAUSE = 120, 1.0
-"""How often, and with how many seconds between, a disk is asked to take what functions of the user came to."""
 
 
 @dataclass(slots=True)
@@ -34,7 +29,7 @@ class TaskWorker:
     seed_table: pa.Table | None = None
     _runners: dict[int, StageRunner] = field(default_factory=dict)
     _sink: Sink | None = None
-    _remembered: Remembered | None = None
+    _replays: ReplayCache | None = None
 
     def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
         """Run a `local` stage over the rows of a parcel."""
@@ -63,39 +58,10 @@ class TaskWorker:
             self._sink = Sink(self.plan, self.dataset.files, self.dataset.run, schema)
         return self._sink.write(job, values)
 
-    def _results(self, parcel: Parcel) -> "_Results | None":
+    def _results(self, parcel: Parcel) -> Results | None:
         if self.dataset is None:
             return None
-        if self._remembered is None:
-            self._remembered = Remembered(self.dataset, self.plan.geometry)
+        if self._replays is None:
+            self._replays = ReplayCache(self.dataset, self.plan.geometry)
         recorder = Recorder(self.dataset.files, self.plan.geometry, self.dataset.writer(f"t{parcel.ticket:09d}"))
-        return _Results(recorder, self._remembered.known(parcel.replays, parcel.rows))
-
-
-@dataclass(slots=True)
-class _Results:
-    """What functions of the user came to in one CPU task."""
-
-    recorder: Recorder
-    replays: list[Replay]
-
-    def known(self, fingerprint: str, record: int) -> list[Any] | None:
-        """What a function made of a record before."""
-        return known_result(self.replays, fingerprint, record)
-
-    def note(self, fingerprint: str, record: int, values: Sequence[Any]) -> None:
-        """Keep what a function made of a record."""
-        self.recorder.note_result(fingerprint, record, values)
-
-    def written(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Return once everything is on the disk. Raises OSError where that refuses for too long."""
-        for left in reversed(range(_TRIES)):
-            try:
-                self.recorder.flush()
-                self.recorder.sync()
-            except OSError:
-                if not left:
-                    raise
-                sleep(_PAUSE)
-            else:
-                return
+        return Results(recorder, self._replays.known(parcel.replays, parcel.rows))

@@ -9,6 +9,9 @@ from data_designer.engine.protocol.parcels import Parcel, Ref, Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.admission.budget_lease import Amount
 
+LEASE_SECONDS = 10.0
+"""A replica on another machine that is not collected from for so long ends by itself, whatever it can reach."""
+
 
 class ReplicaDiedError(Exception):
     """The process behind a replica is gone, or cannot be reached any more.
@@ -49,8 +52,8 @@ class ReplicaHandle(Protocol[Ref]):
         """Allow so much more to be spent."""
         ...
 
-    async def submit(self, parcel: Parcel, values: Sequence[Ref]) -> None:
-        """Give it rows."""
+    async def submit(self, parcel: Parcel, *values: Ref) -> None:
+        """Give it rows, and the values that they point into."""
         ...
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Ref]:

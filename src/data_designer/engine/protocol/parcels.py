@@ -5,7 +5,7 @@ A `Parcel` names rows and, for each stage upstream, where in the blocks that tra
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.values import Block
@@ -56,18 +56,18 @@ class Parcel:
 def gather(parcel: Parcel, values: Sequence[Values], names: Iterable[str]) -> Block:
     """Bring the parcel's rows together: one block with the named columns, plus `SKIPPED` where any row has it."""
     wanted = set(names)
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[object]] = {}
     for source in parcel.sources:
         for name in values[int(source.block[0])][source.stage].columns if len(source.block) else ():
             if name in wanted and name not in columns:
                 columns[name] = pick(source, values, name)
     skipped = _skips(parcel, values)
     if skipped is not None:
-        columns[SKIPPED] = skipped
+        columns[SKIPPED] = [*skipped]
     return Block(parcel.rows, columns)
 
 
-def pick(source: Source, values: Sequence[Values], name: str) -> list[Any]:
+def pick(source: Source, values: Sequence[Values], name: str) -> list[object]:
     """One column of a parcel's rows; None where a row's block lacks it."""
     blocks = [value.get(source.stage) for value in values]
     lists = [None if block is None else block.columns.get(name) for block in blocks]
@@ -84,6 +84,6 @@ def _skips(parcel: Parcel, values: Sequence[Values]) -> list[frozenset[str] | No
     found: list[frozenset[str] | None] = [None] * len(parcel)
     for source in parcel.sources:
         for place, names in enumerate(pick(source, values, SKIPPED)):
-            if names:
+            if isinstance(names, frozenset) and names:
                 found[place] = names | (found[place] or frozenset())
     return found

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from tests.engine.failing_executor import Desk, FailingExecutor
+from tests.engine.execution.failing_executor import FailingExecutor, FailingReplica
 from tests.plans import compiled, texts
 
 import data_designer.config as dd
@@ -99,7 +99,7 @@ class Both(FailingExecutor):
         self.parts = {0: FailingExecutor(plan), 1: FailingExecutor(plan)}
         self.is_closed = False
 
-    async def start_replica(self, number: int, alias: str, epoch: int) -> Desk:
+    async def start_replica(self, number: int, alias: str, epoch: int) -> FailingReplica:
         """Ask the one whose it is."""
         return await self.parts[number].start_replica(number, alias, epoch)
 

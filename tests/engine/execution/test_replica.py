@@ -85,7 +85,7 @@ class FakeModel:
         """What was asked, in order."""
         return [prompt_of(request) for request in self.asked]
 
-    async def ask(self, request: Request, _: random.Random) -> Response:
+    async def ask(self, request: Request) -> Response:
         """Answer."""
         self.asked.append(request)
         self.in_flight += 1

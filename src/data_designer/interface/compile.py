@@ -26,7 +26,7 @@ from data_designer.plan.violation import Violation
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedPlan:
     """A plan with what it needs and no plan may hold."""
 
     plan: Plan
@@ -36,7 +36,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedConfig:
     """A configuration with its seed columns resolved, and what is wrong with it."""
 
     config: DataDesignerConfig
@@ -57,7 +57,7 @@ class CompileContext:
     """Let the simulated model stand in for every model."""
 
 
-def check(builder: DataDesignerConfigBuilder, around: CompileContext) -> Checked:
+def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> CheckedConfig:
     """Resolve the seed columns and find everything that is wrong.
 
     Raises:
@@ -78,12 +78,12 @@ def check(builder: DataDesignerConfigBuilder, around: CompileContext) -> Checked
         except SeedReaderConfigError as error:
             raise InvalidConfigError(str(error)) from error
         config = _with_seed_columns(config, table.column_names)
-    if around.simulate:
+    if context.simulate:
         config = _simulated(config)
-    elif around.default_provider is not None:
-        config = _with_providers(config, around.default_provider)
-    environment = os.environ if around.resolver is None else _Everything()
-    return Checked(config, table, violations_of(config, around.run, around.providers, environment))
+    elif context.default_provider is not None:
+        config = _with_providers(config, context.default_provider)
+    environment = os.environ if context.resolver is None else _Everything()
+    return CheckedConfig(config, table, violations_of(config, context.run, context.providers, environment))
 
 
 class _Everything(dict[str, str]):
@@ -126,13 +126,13 @@ def refuse_errors(found: Sequence[Violation]) -> None:
 
 
 def prepare(
-    checked: Checked, around: CompileContext, geometry: Geometry, *, seed: int | None = None, seed_data: str = ""
-) -> Prepared:
+    checked: CheckedConfig, context: CompileContext, geometry: Geometry, *, seed: int | None = None, seed_data: str = ""
+) -> PreparedPlan:
     """Compile a checked configuration.
 
     Args:
         checked: the configuration.
-        around: what it is compiled with.
+        context: what it is compiled with.
         geometry: how many records, cut how.
         seed: key of every random stream; without it that of the run settings, else a fresh one.
         seed_data: a digest of the seed dataset's rows.
@@ -143,13 +143,15 @@ def prepare(
     """
     refuse_errors(checked.violations)
     if seed is None:
-        seed = around.run.seed if around.run.seed is not None else secrets.randbits(63)
-    plan = compile_plan(checked.config, around.providers, around.run, geometry, seed, kinds=KINDS, seed_data=seed_data)
+        seed = context.run.seed if context.run.seed is not None else secrets.randbits(63)
+    plan = compile_plan(
+        checked.config, context.providers, context.run, geometry, seed, kinds=KINDS, seed_data=seed_data
+    )
     for pool in plan.pools.values():
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)
-    keys = {alias: _key(pool.provider.api_key, around.resolver) for alias, pool in plan.pools.items()}
-    return Prepared(plan, checked.seed_table, keys)
+    keys = {alias: _key(pool.provider.api_key, context.resolver) for alias, pool in plan.pools.items()}
+    return PreparedPlan(plan, checked.seed_table, keys)
 
 
 def seed_digest(table: pa.Table | None) -> str:

@@ -25,9 +25,9 @@ from data_designer.errors import (
 )
 from data_designer.interface import run as running
 from data_designer.interface.compile import (
-    Checked,
+    CheckedConfig,
     CompileContext,
-    Prepared,
+    PreparedPlan,
     but_for_keys,
     check,
     prepare,
@@ -328,11 +328,11 @@ class DataDesigner:
             run = run.model_copy(update={"seed": reused.metadata.seed})
         return CompileContext(self._providers, run, self._secret_resolver, self._default_provider, self._simulate)
 
-    def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Prepared:
+    def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> PreparedPlan:
         checked = self._check(config_builder, num_records)
         return prepare(checked, self._context(), Geometry(num_records, num_records))
 
-    def _check(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> Checked:
+    def _check(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> CheckedConfig:
         if isinstance(num_records, bool) or not isinstance(num_records, int) or num_records < 1:
             raise DataDesignerGenerationError(f"num_records must be a positive integer, not {num_records!r}")
         if num_records > _MOST_RECORDS:
@@ -342,7 +342,7 @@ class DataDesigner:
         return checked
 
     def _provenance(
-        self, config_builder: DataDesignerConfigBuilder, checked: Checked, reused: StoredDataset | None = None
+        self, config_builder: DataDesignerConfigBuilder, checked: CheckedConfig, reused: StoredDataset | None = None
     ) -> Provenance:
         declared = config_builder.get_builder_config().to_dict()
         return Provenance(

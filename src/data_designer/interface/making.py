@@ -25,10 +25,10 @@ from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values, gather
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.interface import run as running
-from data_designer.interface.compile import Prepared
+from data_designer.interface.compile import PreparedPlan
 from data_designer.interface.metadata import MetadataWriter, OnBatchComplete
 from data_designer.interface.metrics_server import serving
-from data_designer.interface.open import Opened, refilled, with_time_left
+from data_designer.interface.open import OpenDataset, refilled, with_time_left
 from data_designer.interface.outcomes import (
     RunOutcomes,
     how_to_resume,
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 # --- in memory -------------------------------------------------------------------------------------------
 
 
-def make_preview(prepared: Prepared, builder: DataDesignerConfigBuilder, known: Known) -> PreviewResults:
+def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, known: Known) -> PreviewResults:
     """Make the records of a plan in this process, and keep them in memory.
 
     Args:
@@ -100,7 +100,7 @@ class _Kept:
 
 
 def make_dataset(
-    opened: Opened,
+    opened: OpenDataset,
     builder: DataDesignerConfigBuilder,
     known: Known,
     on_batch: OnBatchComplete | None = None,
@@ -144,8 +144,8 @@ def make_dataset(
 
 
 def _run(
-    opened: Opened, asking: Plan, before: Totals, writer: MetadataWriter, known: Known
-) -> tuple[Opened, RunReport]:
+    opened: OpenDataset, asking: Plan, before: Totals, writer: MetadataWriter, known: Known
+) -> tuple[OpenDataset, RunReport]:
     """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
     writer.plan = opened.prepared.plan
     progress = Progress(opened.prepared.plan.geometry.num_records, asking.run.progress_interval)

@@ -16,7 +16,7 @@ from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
-from data_designer.interface.compile import Checked, CompileContext, Prepared, prepare
+from data_designer.interface.compile import CheckedConfig, CompileContext, PreparedPlan, prepare
 from data_designer.interface.differences import code_differences, differences, other_packages
 from data_designer.interface.metadata import DatasetRequest
 from data_designer.interface.stored import StoredDataset
@@ -30,11 +30,11 @@ _MOST_DIFFERENCES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenDataset:
     """A dataset that this run may write."""
 
     store: Store
-    prepared: Prepared
+    prepared: PreparedPlan
     request: DatasetRequest
     resume_point: ResumePoint = field(default_factory=ResumePoint)
     """What is there already."""
@@ -51,7 +51,7 @@ class Opened:
         return self.resumed and all(batch in self.resume_point.committed for batch in batches)
 
 
-def open_dataset(checked: Checked, context: CompileContext, request: DatasetRequest) -> Opened:
+def open_dataset(checked: CheckedConfig, context: CompileContext, request: DatasetRequest) -> OpenDataset:
     """Take a dataset's lock and compile the plan that goes on with what is there, or begins.
 
     Raises:
@@ -74,19 +74,21 @@ def open_dataset(checked: Checked, context: CompileContext, request: DatasetRequ
     return _begun(store, prepared, request)
 
 
-def _prepared_anew(checked: Checked, context: CompileContext, request: DatasetRequest) -> Prepared:
+def _prepared_anew(checked: CheckedConfig, context: CompileContext, request: DatasetRequest) -> PreparedPlan:
     geometry = Geometry(request.num_records, context.run.buffer_size)
     return prepare(checked, context, geometry, seed_data=request.provenance.seed_data)
 
 
-def _begun(store: Store, prepared: Prepared, request: DatasetRequest) -> Opened:
+def _begun(store: Store, prepared: PreparedPlan, request: DatasetRequest) -> OpenDataset:
     with released_on_error(store):
         store.recover()
         store.write_builder_config(request.provenance.declared)
-    return Opened(store, prepared, request)
+    return OpenDataset(store, prepared, request)
 
 
-def _resume(store: Store, checked: Checked, context: CompileContext, request: DatasetRequest) -> Opened | None:
+def _resume(
+    store: Store, checked: CheckedConfig, context: CompileContext, request: DatasetRequest
+) -> OpenDataset | None:
     """Go on with what is there; None where it does not fit and a new dataset may be made instead."""
     store.take().keep()
     with released_on_error(store):
@@ -111,7 +113,7 @@ def _resume(store: Store, checked: Checked, context: CompileContext, request: Da
     return None
 
 
-def _continued(store: Store, stored: Metadata, prepared: Prepared, request: DatasetRequest) -> Opened:
+def _continued(store: Store, stored: Metadata, prepared: PreparedPlan, request: DatasetRequest) -> OpenDataset:
     """What is there, mended where a crash has left it half done, with the records that are asked for now."""
     plan, provenance = prepared.plan, request.provenance
     geometry = _geometry(stored, request.num_records, plan.run.buffer_size)
@@ -120,7 +122,7 @@ def _continued(store: Store, stored: Metadata, prepared: Prepared, request: Data
     declared = _kept_declaration(store, stored, provenance.declared)
     for line in other_packages(stored, plan):
         logger.warning("dataset=%s: %s", store.path, line)
-    return Opened(
+    return OpenDataset(
         store,
         replace(prepared, plan=replace(plan, geometry=geometry)),
         replace(request, provenance=replace(provenance, declared=declared, reuse=provenance.reuse or stored.reuse)),
@@ -190,7 +192,7 @@ def _kept_declaration(store: Store, stored: Metadata, declared: bytes) -> bytes:
     return declared
 
 
-def with_column_cache(opened: Opened, *, required: bool = False) -> Opened:
+def with_column_cache(opened: OpenDataset, *, required: bool = False) -> OpenDataset:
     """The same dataset, made with what the dataset that it is to reuse has of its columns, if there is one.
 
     Args:
@@ -227,7 +229,7 @@ def with_column_cache(opened: Opened, *, required: bool = False) -> Opened:
     return replace(opened, column_cache=ColumnCache(stored.path, files_at(stored.path), stored.geometry, parts))
 
 
-def refilled(opened: Opened, generated: int) -> Opened | None:
+def refilled(opened: OpenDataset, generated: int) -> OpenDataset | None:
     """The dataset with further records drawn for those that are missing; None where none are, or none may be drawn.
 
     They come at consecutive indices after all others, in batches of their own.
@@ -245,7 +247,7 @@ def refilled(opened: Opened, generated: int) -> Opened | None:
     return replace(opened, prepared=prepared, resume_point=opened.store.resume_point(geometry))
 
 
-def with_time_left(opened: Opened, plan: Plan, elapsed: float) -> Opened:
+def with_time_left(opened: OpenDataset, plan: Plan, elapsed: float) -> OpenDataset:
     """The dataset, to be gone on with in what is left of the seconds that a plan's budget allows."""
     budget = plan.run.budget
     if budget is None or budget.seconds is None:

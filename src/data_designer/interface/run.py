@@ -23,8 +23,8 @@ from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.resume_point import ResumePoint
-from data_designer.interface.compile import Prepared
-from data_designer.interface.open import Opened
+from data_designer.interface.compile import PreparedPlan
+from data_designer.interface.open import OpenDataset
 from data_designer.interface.outcomes import how_to_resume
 from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
 from data_designer.models.capability_probe import Known, find_forms
@@ -82,7 +82,7 @@ def wants_ray(plan: Plan) -> bool:
 
 
 @contextmanager
-def _ready(prepared: Prepared, known: Known, host: str = "127.0.0.1") -> Iterator[Plan]:
+def _ready(prepared: PreparedPlan, known: Known, host: str = "127.0.0.1") -> Iterator[Plan]:
     """The plan with an address for every model, and with the form in which each constrains its replies."""
     with with_simulated_models(prepared.plan, host) as plan:
         in_json = {step.pool for step in plan.steps if KINDS[step.kind].in_json}
@@ -109,7 +109,7 @@ def one_ray(plan: Plan) -> Iterator[None]:
         yield
 
 
-def create(opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
+def create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
     """Make what is left of a dataset: run its plan to the end and write its batches.
 
     Args:
@@ -126,7 +126,7 @@ def create(opened: Opened, observers: Sequence[Observer], publish: Publish, know
         raise
 
 
-def _create(opened: Opened, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
+def _create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
     store, prepared, resume_point = opened.store, opened.prepared, opened.resume_point
     with_ray = wants_ray(prepared.plan)
     with _ready(prepared, known, _own_address() if with_ray else "127.0.0.1") as plan:
@@ -160,7 +160,7 @@ def _own_address() -> str:
 Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]
 
 
-def preview(prepared: Prepared, observers: Sequence[Observer], keep: Keep, known: Known) -> RunReport:
+def preview(prepared: PreparedPlan, observers: Sequence[Observer], keep: Keep, known: Known) -> RunReport:
     """Run a plan in this process; `keep` takes each batch instead of a disk."""
     with _ready(prepared, known) as plan:
         budget_allocator = budget_allocator_of(plan, None, ResumePoint())
@@ -174,7 +174,7 @@ def _published(receipt: Receipt) -> Receipt:
     return receipt
 
 
-def check_models(prepared: Prepared) -> None:
+def check_models(prepared: PreparedPlan) -> None:
     """Ask every model of a plan for a sign of life."""
     with with_simulated_models(prepared.plan) as plan:
         on_own_loop(lambda _: _check_models(plan, prepared.keys))

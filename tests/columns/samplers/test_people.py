@@ -1,5 +1,8 @@
 """People made up by Faker."""
 
+import os
+import subprocess
+import sys
 from datetime import date
 from typing import Any
 
@@ -38,6 +41,21 @@ def test_a_person_follows_from_its_key() -> None:
     people(3)
     assert person(params, 42) == first
     assert person(params, 43) != first
+
+
+@pytest.mark.usefixtures("processes")
+def test_people_are_the_same_in_every_process() -> None:
+    """Also where Faker lists cities in the order of a set."""
+    code = (
+        "from data_designer.columns.samplers.people import person\n"
+        "from data_designer.config.sampler_params import PersonFromFakerSamplerParams\n"
+        "print([person(PersonFromFakerSamplerParams(locale='it_IT'), one) for one in range(20)])"
+    )
+    said = {
+        subprocess.check_output([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
 
 
 @pytest.mark.filterwarnings("ignore:fr_QC locale is deprecated:UserWarning")

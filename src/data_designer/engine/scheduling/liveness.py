@@ -39,7 +39,7 @@ class Computing:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """What a driver has in hand."""
+    """What a driver waits for."""
 
     computes: Mapping[int, Computing] = field(default_factory=dict)
     """Stage to its CPU tasks."""
@@ -84,44 +84,44 @@ class Liveness:
         """Something happened."""
         self._moved_at, self._next = now, 1.0
 
-    def look(self, now: float, waiting: Waiting, hand: UnderWay) -> Notice | None:
+    def look(self, now: float, waiting: Waiting, under_way: UnderWay) -> Notice | None:
         """What is to be said at this moment, if anything."""
         quiet = now - self._moved_at
-        asks = bool(set(waiting.held) - set(hand.empty))
-        hopeless = not (asks or hand.computes or hand.writes or hand.starting)
+        asks = bool(set(waiting.held) - set(under_way.empty))
+        hopeless = not (asks or under_way.computes or under_way.writes or under_way.starting)
         is_end = hopeless and quiet >= STALLED_SECONDS
-        if not is_end and quiet < _patience(hand, asks=asks) * self._next:
+        if not is_end and quiet < _patience(under_way, asks=asks) * self._next:
             return None
         self._next *= 2
-        text = f"nothing has happened for {quiet:.0f} s: waiting for {self._words(waiting, hand)}"
+        text = f"nothing has happened for {quiet:.0f} s: waiting for {self._words(waiting, under_way)}"
         if is_end:
             text += ", which cannot come any more"
         elif hopeless:
             text += f"; if that does not come the run ends in {STALLED_SECONDS - quiet:.0f} s"
-        elif hand.lacks and (hand.computes or hand.writes or hand.starting):
-            text += f"; {hand.lacks}"
+        elif under_way.lacks and (under_way.computes or under_way.writes or under_way.starting):
+            text += f"; {under_way.lacks}"
         return Notice(text, hopeless, is_end)
 
-    def _words(self, waiting: Waiting, hand: UnderWay) -> str:
+    def _words(self, waiting: Waiting, under_way: UnderWay) -> str:
         words = [
-            f"{_counted(number, 'CPU task')} of {self._columns[stage]}{_since(hand.computes.get(stage))}"
+            f"{_counted(number, 'CPU task')} of {self._columns[stage]}{_since(under_way.computes.get(stage))}"
             for stage, number in Counter(waiting.tasks).items()
         ]
         words += [f"batch {batch} to be written" for batch in waiting.batches]
         for replica, rows in waiting.held.items():
-            says = ", which says that it has none" if replica in hand.empty else ""
-            words.append(f"{_counted(rows, 'row')} at replica {replica} of model '{hand.models[replica]}'{says}")
-        starting = Counter(hand.models[replica] for replica in hand.starting)
+            says = ", which says that it has none" if replica in under_way.empty else ""
+            words.append(f"{_counted(rows, 'row')} at replica {replica} of model '{under_way.models[replica]}'{says}")
+        starting = Counter(under_way.models[replica] for replica in under_way.starting)
         words += [f"{_counted(number, 'replica')} of model '{model}' to start" for model, number in starting.items()]
         return "; ".join(words) or waiting.rest
 
 
-def _patience(hand: UnderWay, *, asks: bool) -> float:
+def _patience(under_way: UnderWay, *, asks: bool) -> float:
     """Seconds without anything until it is said."""
-    works = bool(hand.computes) or hand.writes
-    if asks or (hand.writes and not hand.lacks):
+    works = bool(under_way.computes) or under_way.writes
+    if asks or (under_way.writes and not under_way.lacks):
         return BUSY_SECONDS
-    return FUNCTION_SECONDS if works and not hand.lacks else IDLE_SECONDS
+    return FUNCTION_SECONDS if works and not under_way.lacks else IDLE_SECONDS
 
 
 def _since(computing: Computing | None) -> str:

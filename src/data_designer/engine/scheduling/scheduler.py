@@ -84,12 +84,12 @@ class Scheduler:
         self._ready = {pool: ReadyRows(shape.stages) for pool in (LOCAL, *shape.slots)}
         self._suspects: dict[str, list[tuple[int, int]]] = {pool: [] for pool in self._ready}
         """(stage, row) pairs that travel alone, a pool."""
-        self._grants = {
+        self._allocators = {
             pool: SlotAllocator(slots, {pool: slots}, shape.replicas) for pool, slots in shape.slots.items()
         }
         for total, pools in shape.shared:
             together = SlotAllocator(total, {pool: shape.slots[pool] for pool in pools}, shape.replicas)
-            self._grants.update(dict.fromkeys(pools, together))
+            self._allocators.update(dict.fromkeys(pools, together))
         self._replicas: dict[int, _Replica] = {}
         self._tasks: dict[int, _Ticket] = {}
         self._batches: dict[int, OpenBatch] = {}
@@ -171,9 +171,11 @@ class Scheduler:
         """Raise AssertionError where the state contradicts itself."""
         for batch in self._batches.values():
             batch.check_invariants()
-        for pool, grants in self._grants.items():
-            assert grants.granted <= grants.total, f"{pool}: {grants.granted} of {grants.total} slots granted"
-            assert grants.granted_to(pool) <= self.shape.slots[pool], f"{pool} has more slots than its own"
+        for pool, allocator in self._allocators.items():
+            assert allocator.granted <= allocator.total, (
+                f"{pool}: {allocator.granted} of {allocator.total} slots granted"
+            )
+            assert allocator.granted_to(pool) <= self.shape.slots[pool], f"{pool} has more slots than its own"
         for replica in self._replicas.values():
             assert replica.out == sum(len(t.out) for t in replica.tickets.values()), f"{replica} miscounts"
         assert len(self._tasks) <= self.shape.workers, "too many CPU tasks"
@@ -225,8 +227,8 @@ class Scheduler:
         if self._replicas and self._first_up is None:
             self._first_up = now
         if self._first_up is not None and now > self._first_up + _AWAITED_SECONDS:
-            for grants in dict.fromkeys(self._grants.values()):
-                self._grant(grants.await_no_more())
+            for allocator in dict.fromkeys(self._allocators.values()):
+                self._grant(allocator.await_no_more())
 
     def _start(self, event: ev.Started) -> None:
         self._earlier = event
@@ -240,7 +242,7 @@ class Scheduler:
                 return
             self._replica_lost(ev.ReplicaLost(known.number, known.epoch))
         self._replicas[event.replica] = _Replica(event.replica, event.epoch, event.pool)
-        self._grant(self._grants[event.pool].add((event.replica, event.epoch), event.pool))
+        self._grant(self._allocators[event.pool].add((event.replica, event.epoch), event.pool))
 
     def _replica_lost(self, event: ev.ReplicaLost) -> None:
         replica = self._incarnation(event.replica, event.epoch)
@@ -249,8 +251,8 @@ class Scheduler:
                 self._replica_silent(ev.ReplicaSilent(event.replica, event.epoch))
             return
         del self._replicas[event.replica]
-        grants, who = self._grants[replica.pool], (event.replica, event.epoch)
-        self._grant(grants.remove(who) if event.silent else grants.lose(who))
+        allocator, who = self._allocators[replica.pool], (event.replica, event.epoch)
+        self._grant(allocator.remove(who) if event.silent else allocator.lose(who))
         # It starts rows in the order in which they came, so those it can have started come first. Where its node goes,
         # no row is to blame.
         may_have_started = 0 if replica.leaving else max(replica.slots, 1)
@@ -263,18 +265,18 @@ class Scheduler:
         replica = self._incarnation(event.replica, event.epoch)
         if replica is not None:
             replica.leaving = True
-            self._grant(self._grants[replica.pool].leave((event.replica, event.epoch)))
+            self._grant(self._allocators[replica.pool].leave((event.replica, event.epoch)))
             self._dismiss_if_free(replica)
 
     def _dismiss_if_free(self, replica: _Replica) -> None:
         who = (replica.number, replica.epoch)
-        if replica.leaving and not replica.dismissed and self._grants[replica.pool].holds_none(who):
+        if replica.leaving and not replica.dismissed and self._allocators[replica.pool].holds_none(who):
             replica.dismissed = True
             self._commands.append(ev.Dismiss(*who))
 
     def _replica_silent(self, event: ev.ReplicaSilent) -> None:
-        for grants in dict.fromkeys(self._grants.values()):
-            self._grant(grants.remove((event.replica, event.epoch)))
+        for allocator in dict.fromkeys(self._allocators.values()):
+            self._grant(allocator.remove((event.replica, event.epoch)))
 
     def _undelivered(self, event: ev.Undelivered) -> None:
         replica = self._incarnation(event.replica, event.epoch)
@@ -288,7 +290,7 @@ class Scheduler:
         replica = self._incarnation(event.replica, event.epoch)
         if replica is not None:
             replica.slots = event.slots
-            self._grant(self._grants[replica.pool].acknowledge((event.replica, event.epoch), event.slots))
+            self._grant(self._allocators[replica.pool].acknowledge((event.replica, event.epoch), event.slots))
             self._dismiss_if_free(replica)
 
     def _rows_done(self, event: ev.RowsDone) -> None:
@@ -572,7 +574,7 @@ class Scheduler:
             out = {pool: sum(replica.out for replica in self._of(pool)) for pool in pools}
             demand = {pool: out[pool] + self._ready[pool].waiting for pool in pools}
             holders = [(r.number, r.epoch) for pool in pools for r in self._of(pool) if r.out]
-            self._grant(self._grants[pools[0]].want(demand, holders))
+            self._grant(self._allocators[pools[0]].want(demand, holders))
 
     def _of(self, pool: str) -> list[_Replica]:
         return [replica for replica in self._replicas.values() if replica.pool == pool]

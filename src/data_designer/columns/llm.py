@@ -14,6 +14,7 @@ from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
 from data_designer.columns.templating.templates import compile_template
 from data_designer.config.analysis.column_statistics import MISSING, LLMColumnStatistics
+from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMTextColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.trace_type import TraceType
@@ -312,7 +313,7 @@ def written(config: type[Config], form: Callable[[Config, str | None], Form]) ->
         templates=("prompt", "system_prompt"),
         lint=prompt_violations,
         check=unsupported,
-        statistics=_statistics,
+        statistics=statistics,
     )
 
 
@@ -320,12 +321,25 @@ def _build(
     config: type[Config], form: Callable[[Config, str | None], Form], step: Step, plan: Plan, _: "pa.Table | None"
 ) -> LlmProgram:
     [column] = step.of(config)
+    return conversation(column, form(column, plan.pools[step.pool].native), step, plan, producers(plan.config.columns))
+
+
+def conversation(column: LLMTextColumnConfig, form: Form, step: Step, plan: Plan, known: Collection[str]) -> LlmProgram:
+    """The program of a step, as the run settings have it.
+
+    Args:
+        column: what is asked, and what is kept of it.
+        form: how it wants its answer.
+        step: the step.
+        plan: its plan.
+        known: columns that the templates may name.
+    """
     return LlmProgram(
         column,
-        form(column, plan.pools[step.pool].native),
+        form,
         ConversationLimits(plan.run.max_conversation_restarts, plan.run.max_conversation_correction_steps),
         JinjaRenderingEngine(plan.run.jinja_rendering_engine),
-        producers(plan.config.columns),
+        known,
         step.makes,
     )
 
@@ -338,12 +352,12 @@ def unsupported(column: LLMTextColumnConfig) -> Iterator[Violation]:
         yield Violation("unsupported", column.name, "tool_alias is not supported by this version")
 
 
-def text(_: LLMTextColumnConfig) -> pa.DataType:
+def text(_: SingleColumnConfig) -> pa.DataType:
     """The type of columns that hold text."""
     return pa.string()
 
 
-def _statistics(column: LLMTextColumnConfig, profile: Profile) -> Statistics:
+def statistics(column: SingleColumnConfig, profile: Profile) -> Statistics:
     """About four characters a token: no tokenizer has to be fetched."""
     mean: float | str = MISSING
     spread: float | str = MISSING

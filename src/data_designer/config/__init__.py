@@ -5,21 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig as JudgeScoreProfilerConfig
     from data_designer.config.base import SkipConfig as SkipConfig
-    from data_designer.config.column_configs import (
-        CustomColumnConfig as CustomColumnConfig,
-        EmbeddingColumnConfig as EmbeddingColumnConfig,
-        ExpressionColumnConfig as ExpressionColumnConfig,
-        GenerationStrategy as GenerationStrategy,
-        ImageColumnConfig as ImageColumnConfig,
-        LLMCodeColumnConfig as LLMCodeColumnConfig,
-        LLMJudgeColumnConfig as LLMJudgeColumnConfig,
-        LLMStructuredColumnConfig as LLMStructuredColumnConfig,
-        LLMTextColumnConfig as LLMTextColumnConfig,
-        SamplerColumnConfig as SamplerColumnConfig,
-        Score as Score,
-        SeedDatasetColumnConfig as SeedDatasetColumnConfig,
-        ValidationColumnConfig as ValidationColumnConfig,
-    )
+    from data_designer.config.column_configs import *
     from data_designer.config.column_types import DataDesignerColumnType as DataDesignerColumnType
     from data_designer.config.config_builder import DataDesignerConfigBuilder as DataDesignerConfigBuilder
     from data_designer.config.custom_column import custom_column_generator as custom_column_generator
@@ -69,23 +55,7 @@ if TYPE_CHECKING:
         InequalityOperator as InequalityOperator,
         ScalarInequalityConstraint as ScalarInequalityConstraint,
     )
-    from data_designer.config.sampler_params import (
-        BernoulliMixtureSamplerParams as BernoulliMixtureSamplerParams,
-        BernoulliSamplerParams as BernoulliSamplerParams,
-        BinomialSamplerParams as BinomialSamplerParams,
-        CategorySamplerParams as CategorySamplerParams,
-        DatetimeSamplerParams as DatetimeSamplerParams,
-        GaussianSamplerParams as GaussianSamplerParams,
-        PersonFromFakerSamplerParams as PersonFromFakerSamplerParams,
-        PersonSamplerParams as PersonSamplerParams,
-        PoissonSamplerParams as PoissonSamplerParams,
-        SamplerType as SamplerType,
-        ScipySamplerParams as ScipySamplerParams,
-        SubcategorySamplerParams as SubcategorySamplerParams,
-        TimeDeltaSamplerParams as TimeDeltaSamplerParams,
-        UUIDSamplerParams as UUIDSamplerParams,
-        UniformSamplerParams as UniformSamplerParams,
-    )
+    from data_designer.config.sampler_params import *
     from data_designer.config.scheduling import (
         SchedulingMetadata as SchedulingMetadata,
         SchedulingMetadataError as SchedulingMetadataError,

@@ -22,6 +22,23 @@ from data_designer.config.validator_params import (
 )
 from data_designer.errors import InvalidConfigError
 
+__all__ = [
+    "CustomColumnConfig",
+    "EmbeddingColumnConfig",
+    "ExpressionColumnConfig",
+    "GenerationStrategy",
+    "ImageColumnConfig",
+    "LLMCodeColumnConfig",
+    "LLMJudgeColumnConfig",
+    "LLMStructuredColumnConfig",
+    "LLMTextColumnConfig",
+    "SamplerColumnConfig",
+    "Score",
+    "SeedDatasetColumnConfig",
+    "ValidationColumnConfig",
+]
+"""What users find in `data_designer.config`."""
+
 
 class GenerationStrategy(StrEnum):
     """Whether a function makes a cell or a column."""

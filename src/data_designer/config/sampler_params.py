@@ -10,6 +10,25 @@ from data_designer.config.base import ConfigBase
 from data_designer.config.locales import FAKER_LOCALES, MANAGED_LOCALES
 from data_designer.config.models import normalised
 
+__all__ = [
+    "BernoulliMixtureSamplerParams",
+    "BernoulliSamplerParams",
+    "BinomialSamplerParams",
+    "CategorySamplerParams",
+    "DatetimeSamplerParams",
+    "GaussianSamplerParams",
+    "PersonFromFakerSamplerParams",
+    "PersonSamplerParams",
+    "PoissonSamplerParams",
+    "SamplerType",
+    "ScipySamplerParams",
+    "SubcategorySamplerParams",
+    "TimeDeltaSamplerParams",
+    "UUIDSamplerParams",
+    "UniformSamplerParams",
+]
+"""What users find in `data_designer.config`."""
+
 MIN_AGE, MAX_AGE = 0, 114
 
 Scalar = bool | int | float | str

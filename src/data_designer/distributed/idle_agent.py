@@ -1,4 +1,4 @@
-"""Stands in for an agent of Ray's node that nobody has asked for yet. Run as a script, by a Python that imports nothing.
+"""Stands in for an agent of Ray's node that nobody has asked for yet: a script, which imports as little as it can.
 
     idle_agent.py absent NAME[,NAME...] COMMAND...      says that there is none, as Ray's own does without ray[default]
     idle_agent.py asleep NAME COMMAND...                listens in its place, and becomes it when it is asked
@@ -23,10 +23,10 @@ def _option(command: "list[str]", name: str) -> str:
 
 def _tell(command: "list[str]", name: str, port: str) -> None:
     """Tell the raylet a port: by the file that it waits for."""
-    path = os.path.join(_option(command, "session-dir"), f"{name}_{_option(command, 'node-id')}")
-    with open(f"{path}.new", "w", encoding="ascii") as file:
+    path = f"{_option(command, 'session-dir')}/{name}_{_option(command, 'node-id')}"
+    with open(f"{path}.new", "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib is a third of such a process
         file.write(port)
-    os.replace(f"{path}.new", path)
+    os.rename(f"{path}.new", path)  # noqa: PTH104
 
 
 def absent(names: str, command: "list[str]") -> None:
@@ -43,7 +43,7 @@ def asleep(name: str, command: "list[str]") -> None:
     with socket.create_server((_option(command, "node-ip-address"), 0)) as listener:
         port = str(listener.getsockname()[1])
         _tell(command, name, port)
-        while listener not in select.select([listener, 0], [], [])[0]:
+        while listener.fileno() not in select.select([listener.fileno(), 0], [], [])[0]:
             if not os.read(0, 1024):
                 return
     os.execv(command[0], [f"{place}{port}" if part.startswith(place) else part for part in command])  # noqa: S606

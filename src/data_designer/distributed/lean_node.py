@@ -17,6 +17,10 @@ from data_designer.distributed.replaced import replaced
 
 _USAGE = "RAY_USAGE_STATS_ENABLED"
 _HEX_DIGITS_OF_NODE = 56
+_NO_PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
+"""What the dashboard agent tells the raylet, as Ray names it."""
+_PORT = "runtime_env_agent_port"
+"""What the other agent does."""
 _STAND_IN = str(Path(__file__).with_name("idle_agent.py"))
 
 
@@ -51,10 +55,9 @@ def _agents_tell_ports() -> bool:
 
 def _idle_first(start: Callable[..., list[str]]) -> Callable[..., list[str]]:
     """Ray's beginning of a Python process's command, with what stands in for an agent before it."""
-    absent = ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME")
     stand_ins = {
-        ray_constants.PROCESS_TYPE_DASHBOARD_AGENT: ["absent", ",".join(getattr(_raylet, one) for one in absent)],
-        ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT: ["asleep", _raylet.RUNTIME_ENV_AGENT_PORT_NAME],
+        ray_constants.PROCESS_TYPE_DASHBOARD_AGENT: ["absent", ",".join(_NO_PORTS)],
+        ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT: ["asleep", _PORT],
     }
 
     def command(component: str, *settings: object, **named: object) -> list[str]:

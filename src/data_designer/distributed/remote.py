@@ -9,7 +9,7 @@ import ray
 from ray import ObjectRef, cloudpickle
 
 from data_designer.distributed.unsendable import without_what_stays
-from data_designer.distributed.without_pandas import know_pandas, spare_pandas
+from data_designer.distributed.worker_memory import save_memory
 from data_designer.engine.dataset.lock import Process
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import LINGER, Replica
@@ -123,8 +123,7 @@ def _task_worker(assignment: TaskAssignment) -> TaskWorker:
     if worker is None:
         packed, table = ray.get([assignment.plan, assignment.seed_table])
         plan: Plan = cloudpickle.loads(packed)
-        # What the user's functions do with Arrow and pandas they do here as elsewhere.
-        (know_pandas if plan.code else spare_pandas)()
+        save_memory(calls_users=bool(plan.code))
         worker = _workers[assignment.run_id] = TaskWorker(plan, assignment.dataset, table)
         while len(_workers) > _WORKERS_KEPT:
             _workers.popitem(last=False)

@@ -39,6 +39,8 @@ _QUIET = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Workers start when there is work for them, so that none compete with the replicas for the first seconds.
     "RAY_prestart_worker_first_driver": "0",
+    # What was called when is kept for a dashboard, which is not there: up to 100,000 calls at 4 kB.
+    "RAY_task_events_report_interval_ms": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -56,7 +58,7 @@ def start_local(cpus: int, wanted: Callable[[], bool]) -> None:
     store = object_store()
     for left in reversed(range(_TRIES)):
         try:
-            # A Ray that cannot do without what this one can is started as it is.
+            # A Ray that cannot do without what this one can comes up as it would by itself.
             with lean() if left == _TRIES - 1 else nullcontext():
                 _start(cpus, store)
         except Exception as error:
@@ -140,7 +142,8 @@ def object_store() -> dict[str, object]:
     """Where values are kept, and how many, where Ray's own choice does not fit: it asks for a third of the memory.
 
     In a container there is little shared memory, 64 MB unless it is given more. Values are kept in files then, since
-    Ray would not say so.
+    Ray would not say so. Elsewhere it is no more than a limit: a page is held when it is first used, and open batches
+    fill no more than their budget, a quarter.
     """
     if sys.platform != "linux":
         return {}

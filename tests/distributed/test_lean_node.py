@@ -75,11 +75,15 @@ def test_what_reports_usage_is_there_for_who_wants_it(
 
 
 def test_agents_of_another_ray_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that tells ports in another way, or not by files."""
-    monkeypatch.setattr(lean_node._raylet, "get_port_filename", lambda node, name: f"{node}.{name}")
-    assert not lean_node._agents_tell_ports()
-    monkeypatch.delattr(lean_node._raylet, "get_port_filename")
-    assert not lean_node._agents_tell_ports()
+    """One that tells ports in another way or not by files, or that was told not to hold their standard input."""
+    with monkeypatch.context() as otherwise:
+        otherwise.setattr(lean_node._raylet, "get_port_filename", lambda node, name: f"{node}.{name}")
+        assert not lean_node._agents_are_known()
+        otherwise.delattr(lean_node._raylet, "get_port_filename")
+        assert not lean_node._agents_are_known()
+    assert lean_node._agents_are_known() is (sys.platform == "linux")
+    monkeypatch.setenv("RAY_enable_pipe_based_agent_to_parent_health_check", "0")
+    assert not lean_node._agents_are_known()
 
 
 def stand_in(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":

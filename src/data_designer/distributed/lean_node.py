@@ -16,6 +16,8 @@ from ray._private import parameter, ray_constants, services
 from data_designer.distributed.replaced import replaced
 
 _USAGE = "RAY_USAGE_STATS_ENABLED"
+_PIPE = "RAY_enable_pipe_based_agent_to_parent_health_check"
+"""Ray's own setting; without it an agent's standard input is not held by the raylet."""
 _HEX_DIGITS_OF_NODE = 56
 _NO_PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
 """What the dashboard agent tells the raylet, as Ray names it."""
@@ -40,17 +42,19 @@ def lean() -> Iterator[None]:
         stack.enter_context(replaced(parameter, "RayParams", unwatched))
         if os.environ.get(_USAGE) in (None, "0"):
             stack.enter_context(replaced(services, "start_api_server", lambda *_, **__: ("", None)))
-        if _agents_tell_ports():
+        if _agents_are_known():
             name = "_build_python_executable_command_memory_profileable"
             stack.enter_context(replaced(services, name, _idle_first(getattr(services, name))))
         yield
 
 
-def _agents_tell_ports() -> bool:
-    """Whether agents of this Ray tell their ports by files, named as `idle_agent` names them."""
+def _agents_are_known() -> bool:
+    """Whether agents of this Ray tell ports and learn of the raylet's end in the ways that `idle_agent` knows."""
     name_of = getattr(_raylet, "get_port_filename", None)
+    if sys.platform != "linux" or name_of is None or os.environ.get(_PIPE, "1").lower() in ("0", "false"):
+        return False
     node = "0" * _HEX_DIGITS_OF_NODE
-    return sys.platform == "linux" and name_of is not None and name_of(node, "port") == f"port_{node}"
+    return bool(name_of(node, "port") == f"port_{node}")
 
 
 def _idle_first(start: Callable[..., list[str]]) -> Callable[..., list[str]]:

@@ -15,6 +15,8 @@ import psutil
 _V1 = Path("/sys/fs/cgroup/cpuacct")
 _V2 = Path("/sys/fs/cgroup")
 _POLL_SECONDS = 0.1
+_POLLS_A_WALK = 5
+"""The kernel walks all pages of a process to tell its proportional size."""
 RESULT = "RESULT "
 """What a driver prints before its JSON result."""
 
@@ -30,7 +32,9 @@ class Cost:
     seconds: float
     cpu_seconds: float
     peak_bytes: int
-    """Largest sum of resident sizes; pages that processes share are counted in each."""
+    """Largest sum of resident sizes (RSS); pages that processes share, such as libraries, are counted in each."""
+    peak_shared_bytes: int
+    """Largest sum of proportional sizes (PSS): a page that n processes share counts 1/n in each."""
     result: dict[str, Any] = field(default_factory=dict)
     """What the command said of itself."""
 
@@ -111,6 +115,18 @@ def _resident(processes: Sequence[int]) -> int:
     return total
 
 
+def _proportional(processes: Sequence[int]) -> int:
+    """Source: Linux, Documentation/filesystems/proc.rst, `smaps_rollup`."""
+    total = 0
+    for pid in processes:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:  # It has ended, or this is no Linux.
+            continue
+        total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+    return total
+
+
 def run(command: Sequence[str], log: Path, environment: dict[str, str], limit: float = 1800.0) -> Cost:
     """Run a command to its end.
 
@@ -129,9 +145,12 @@ def run(command: Sequence[str], log: Path, environment: dict[str, str], limit: f
         process = subprocess.Popen(
             account.enter(command), stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment | began
         )
-        peak = 0
+        peak = shared = looks = 0
         while process.poll() is None:
             peak = max(peak, _resident(account.processes()))
+            if looks % _POLLS_A_WALK == 0:
+                shared = max(shared, _proportional(account.processes()))
+            looks += 1
             if time.perf_counter() - started > limit:
                 process.kill()
             time.sleep(_POLL_SECONDS)
@@ -143,4 +162,4 @@ def run(command: Sequence[str], log: Path, environment: dict[str, str], limit: f
     if process.returncode:
         raise CommandFailedError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-1000:]}")
     results = [line.removeprefix(RESULT) for line in text.splitlines() if line.startswith(RESULT)]
-    return Cost(seconds, cpu, peak, json.loads(results[-1]) if results else {})
+    return Cost(seconds, cpu, peak, shared, json.loads(results[-1]) if results else {})

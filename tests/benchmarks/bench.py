@@ -154,7 +154,8 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
 def _line(one: Run) -> str:
     options = "".join(f" {name}={value}" for name, value in one.options.items())
     line = f"  {one.workload} {one.side}{options} n={one.records}: {one.cost.seconds:.1f} s, "
-    line += f"CPU {one.cost.cpu_seconds:.2f} s, peak {one.cost.peak_bytes / 1e6:.0f} MB"
+    line += f"CPU {one.cost.cpu_seconds:.2f} s, peak {one.cost.peak_bytes / 1e6:.0f} MB "
+    line += f"({one.cost.peak_shared_bytes / 1e6:.0f} with shared pages counted once)"
     if one.counted is None:
         return line
     return f"{line}, {one.rate:.0f}/s, in flight {one.counted.mean_in_flight:.1f} (peak {one.counted.peak_in_flight})"
@@ -311,6 +312,7 @@ def batch_sizes(bench: Bench, repeats: int) -> dict[str, str]:
 _BATCH_FIGURES: dict[str, Callable[[Run], float]] = {
     "cells/s": lambda one: one.rate,
     "peak MB, all processes": lambda one: one.cost.peak_bytes / 1e6,
+    "peak MB, shared pages counted once": lambda one: one.cost.peak_shared_bytes / 1e6,
     "seconds to the first file": lambda one: one.cost.result["first_file_after"] or 0.0,
 }
 

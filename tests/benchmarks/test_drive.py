@@ -29,6 +29,7 @@ def test_a_workload_in_a_process_of_its_own_is_accounted_for(simulated: str, tmp
     assert cost.result["rows"] == 5
     assert cost.cpu_seconds > 0
     assert cost.peak_bytes > 10_000_000
+    assert cost.peak_shared_bytes == 0 or 1_000_000 < cost.peak_shared_bytes < 2 * cost.peak_bytes
 
 
 def test_processes_that_have_ended_are_counted(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import ray
 from ray._private import ray_constants, services, worker
 
 from data_designer.distributed import tokens
+from data_designer.distributed.lean_node import lean
+from data_designer.distributed.replaced import replaced
 
 _started: "list[subprocess.Popen[bytes]]" = []
 """Processes of the Ray that was started here."""
@@ -37,6 +39,8 @@ _QUIET = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Workers start when there is work for them, so that none compete with the replicas for the first seconds.
     "RAY_prestart_worker_first_driver": "0",
+    # What was called when is kept for a dashboard, which is not there: up to 100,000 calls at 4 kB.
+    "RAY_task_events_report_interval_ms": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -54,7 +58,9 @@ def start_local(cpus: int, wanted: Callable[[], bool]) -> None:
     store = object_store()
     for left in reversed(range(_TRIES)):
         try:
-            _start(cpus, store)
+            # A Ray that cannot do without what this one can comes up as it would by itself.
+            with lean() if left == _TRIES - 1 else nullcontext():
+                _start(cpus, store)
         except Exception as error:
             _clear_away()
             if not left or not wanted() or isinstance(error, ValueError):
@@ -91,8 +97,8 @@ def quiet() -> Iterator[None]:
     It would on standard output, and there is no setting for it. Where there is no standard error, Ray has no place for
     the stack of a process that crashes, and would fail on that.
     """
-    faults = nullcontext() if _has_standard_error() else _replaced(faulthandler, "is_enabled", lambda: True)
-    with faults, _replaced(worker, "listen_error_messages", lambda *_: None):
+    faults = nullcontext() if _has_standard_error() else replaced(faulthandler, "is_enabled", lambda: True)
+    with faults, replaced(worker, "listen_error_messages", lambda *_: None):
         yield
 
 
@@ -109,7 +115,7 @@ def _on_the_loopback() -> Iterator[None]:
 
     A loopback address that Ray is given it replaces by one that others reach.
     """
-    with _replaced(ray_constants, "ENABLE_RAY_CLUSTER", other=False):
+    with replaced(ray_constants, "ENABLE_RAY_CLUSTER", other=False):
         yield
 
 
@@ -128,25 +134,16 @@ def _grouped_apart() -> Iterator[None]:
         _started.append(process)
         return process
 
-    with _replaced(services, "ConsolePopen", start):
+    with replaced(services, "ConsolePopen", start):
         yield
-
-
-@contextmanager
-def _replaced(of: object, name: str, other: object) -> Iterator[None]:
-    before = getattr(of, name)
-    setattr(of, name, other)
-    try:
-        yield
-    finally:
-        setattr(of, name, before)
 
 
 def object_store() -> dict[str, object]:
     """Where values are kept, and how many, where Ray's own choice does not fit: it asks for a third of the memory.
 
     In a container there is little shared memory, 64 MB unless it is given more. Values are kept in files then, since
-    Ray would not say so.
+    Ray would not say so. Elsewhere it is no more than a limit: a page is held when it is first used, and open batches
+    fill no more than their budget, a quarter.
     """
     if sys.platform != "linux":
         return {}

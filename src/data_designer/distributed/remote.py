@@ -9,6 +9,7 @@ import ray
 from ray import ObjectRef, cloudpickle
 
 from data_designer.distributed.unsendable import without_what_stays
+from data_designer.distributed.worker_memory import save_memory
 from data_designer.engine.dataset.lock import Process
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import LINGER, Replica
@@ -121,7 +122,9 @@ def _task_worker(assignment: TaskAssignment) -> TaskWorker:
     worker = _workers.get(assignment.run_id)
     if worker is None:
         packed, table = ray.get([assignment.plan, assignment.seed_table])
-        worker = _workers[assignment.run_id] = TaskWorker(cloudpickle.loads(packed), assignment.dataset, table)
+        plan: Plan = cloudpickle.loads(packed)
+        save_memory(calls_users=bool(plan.code))
+        worker = _workers[assignment.run_id] = TaskWorker(plan, assignment.dataset, table)
         while len(_workers) > _WORKERS_KEPT:
             _workers.popitem(last=False)
     return worker

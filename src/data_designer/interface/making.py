@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from data_designer.columns.registry import KINDS
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.engine.dataset.accounts import accounts_of
@@ -59,6 +57,8 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
     Raises:
         DataDesignerGenerationError: no record could be made.
     """
+    import pandas as pd
+
     kept, plan = _Kept(), prepared.plan
     with Progress(plan.geometry.num_records, plan.run.progress_interval) as progress:
         report = running.preview(prepared, [progress], kept.keep, known)

@@ -1,11 +1,17 @@
 """The columns of a dataset's files: cells as Arrow arrays, and tables whose types differ as one."""
 
 from collections.abc import Iterable, Sequence
+from types import NoneType
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from data_designer.columns.arrow_types import Type, field_of, is_json, type_of, unified
 from data_designer.engine.dataset.encoding import decode_json, encode_json
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def type_text(arrow: pa.DataType) -> str:
@@ -20,8 +26,42 @@ def type_text(arrow: pa.DataType) -> str:
 def array_of(values: Sequence[object], field: pa.Field) -> pa.Array:
     """Cells as a column. Raises ArrowInvalid, ArrowTypeError or OverflowError where one does not fit."""
     if is_json(field):
-        return pa.array([encode_json(value) for value in values], pa.string())
-    return pa.array(values, field.type)
+        return typed([encode_json(value) for value in values], pa.string())
+    return typed(values, field.type)
+
+
+def typed(values: Sequence[object], arrow: pa.DataType) -> pa.Array:
+    """Values as an array of a type. Raises as `array_of` does.
+
+    The plain types are put together here: `pyarrow.array` imports pandas to see whether the values are a Series, which
+    takes longer than a small run.
+    """
+    kinds = set(map(type, values))
+    if kinds <= {NoneType}:
+        return pa.nulls(len(values), arrow)
+    if kinds <= {str, NoneType} and pa.types.is_string(arrow):
+        builder = pa.lib.StringBuilder()
+        builder.append_values(values)
+        return builder.finish()
+    if _NUMBERS.get(arrow) in kinds and len(kinds - {NoneType}) == 1:
+        return _numbers(values, arrow, NoneType in kinds)
+    return pa.array(values, arrow)
+
+
+_NUMBERS = {pa.int64(): int, pa.float64(): float, pa.bool_(): bool}
+
+
+def _numbers(values: Sequence[object], arrow: pa.DataType, some_are_null: bool) -> pa.Array:
+    there = _bits(np.array([value is not None for value in values])) if some_are_null else None
+    given = np.array(
+        [0 if value is None else value for value in values] if some_are_null else values, dtype=arrow.to_pandas_dtype()
+    )
+    buffer = _bits(given) if pa.types.is_boolean(arrow) else pa.py_buffer(given)
+    return pa.Array.from_buffers(arrow, len(values), [there, buffer])
+
+
+def _bits(flags: "npt.NDArray[np.bool_]") -> pa.Buffer:
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
 
 
 def cells_of(column: "pa.Array | pa.ChunkedArray", field: pa.Field) -> list[object]:

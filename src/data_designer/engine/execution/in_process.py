@@ -16,8 +16,6 @@ from data_designer.engine.protocol.messages import CommitJob, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling.shape import replica_numbers
-from data_designer.models.client import ModelClient
-from data_designer.models.http_sessions import open_session
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
 
@@ -75,6 +73,9 @@ class InProcessExecutor:
 
     async def start_replica(self, number: int, alias: str, epoch: int) -> Replica:
         """Start a replica, with no slots."""
+        from data_designer.models.client import ModelClient
+        from data_designer.models.http_sessions import open_session
+
         plan, keys = self._run.plan, self._run.keys
         session = await self._exits.enter_async_context(open_session())
         model = ModelClient(plan.pools[alias], keys[alias], session)

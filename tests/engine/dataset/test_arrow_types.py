@@ -41,6 +41,9 @@ def test_a_column_that_changes_is_stored_all_the_same(caplog: pytest.LogCaptureF
     assert [message for message in caplog.messages if "column=c" in message] == [caplog.messages[0]]
 
 
+CS = pa.list_(pa.struct([("c", pa.bool_())]))
+
+
 @pytest.mark.parametrize(
     ("cells", "arrow"),
     [
@@ -50,7 +53,10 @@ def test_a_column_that_changes_is_stored_all_the_same(caplog: pytest.LogCaptureF
         ([True, None, False] * 7, pa.bool_()),
         ([True] * 8 + [False], pa.bool_()),
         ([1, 2.5], pa.float64()),
-        ([[1], None], pa.list_(pa.int64())),
+        ([[1], None, [], [2, None]], pa.list_(pa.int64())),
+        ([[["a"], None], [[]]], pa.list_(pa.list_(pa.string()))),
+        ([{"a": 1, "b": [{"c": True}]}, None, {"a": None, "b": []}], pa.struct([("a", pa.int64()), ("b", CS)])),
+        ([{"a": dt.date(2024, 1, 5)}], pa.struct([("a", pa.date32())])),
         ([None, None], pa.struct([("a", pa.int64())])),
         ([], pa.int64()),
     ],

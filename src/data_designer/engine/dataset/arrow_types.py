@@ -1,8 +1,10 @@
 """The columns of a dataset's files: cells as Arrow arrays, and tables whose types differ as one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
+from contextlib import suppress
+from itertools import chain
 from types import NoneType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,31 +35,60 @@ def array_of(values: Sequence[object], field: pa.Field) -> pa.Array:
 def typed(values: Sequence[object], arrow: pa.DataType) -> pa.Array:
     """Values as an array of a type. Raises as `array_of` does.
 
-    The plain types are put together here: `pyarrow.array` imports pandas to see whether the values are a Series, which
-    takes longer than a small run.
+    Text, numbers, and lists and structs of them are put together here: `pyarrow.array` imports pandas to see whether
+    the values are a Series, which takes longer than a small run and more memory than its data.
     """
     kinds = set(map(type, values))
     if kinds <= {NoneType}:
         return pa.nulls(len(values), arrow)
-    if kinds <= {str, NoneType} and pa.types.is_string(arrow):
-        builder = pa.lib.StringBuilder()
-        builder.append_values(values)
-        return builder.finish()
-    if _NUMBERS.get(arrow) in kinds and len(kinds - {NoneType}) == 1:
-        return _numbers(values, arrow, NoneType in kinds)
+    if kinds <= {_KINDS.get(arrow.id), NoneType}:
+        with suppress(OverflowError):  # Beyond what fits, Arrow knows a way, or refuses.
+            buffers, children = _parts(values, arrow)
+            present = _bits(np.array([value is not None for value in values])) if NoneType in kinds else None
+            return pa.Array.from_buffers(arrow, len(values), [present, *buffers], children=children)
     return pa.array(values, arrow)
 
 
-_NUMBERS = {pa.int64(): int, pa.float64(): float, pa.bool_(): bool}
+_KINDS = {
+    pa.string().id: str,
+    pa.int64().id: int,
+    pa.float64().id: float,
+    pa.bool_().id: bool,
+    pa.list_(pa.null()).id: list,
+    pa.struct([]).id: dict,
+}
+"""Type of Arrow to the kind of its values."""
 
 
-def _numbers(values: Sequence[object], arrow: pa.DataType, some_are_null: bool) -> pa.Array:
-    there = _bits(np.array([value is not None for value in values])) if some_are_null else None
-    given = np.array(
-        [0 if value is None else value for value in values] if some_are_null else values, dtype=arrow.to_pandas_dtype()
-    )
-    buffer = _bits(given) if pa.types.is_boolean(arrow) else pa.py_buffer(given)
-    return pa.Array.from_buffers(arrow, len(values), [there, buffer])
+def _parts(values: Sequence[Any], arrow: pa.DataType) -> tuple[list[pa.Buffer], list[pa.Array] | None]:
+    """The buffers of an array, that of its nulls apart, and the arrays that it consists of."""
+    if pa.types.is_string(arrow):
+        texts = values if None not in values else [value or "" for value in values]
+        together = "".join(texts)
+        content = together.encode()
+        parts = texts if len(content) == len(together) else [text.encode() for text in texts]
+        return [_ends(parts), pa.py_buffer(content)], None
+    if pa.types.is_struct(arrow):
+        rows = [value or {} for value in values]
+        return [], [typed([row.get(member.name) for row in rows], member.type) for member in arrow]
+    if pa.types.is_list(arrow):
+        rows = [value or () for value in values]
+        return [_ends(rows)], [typed([*chain.from_iterable(rows)], arrow.value_type)]
+    given = np.array([0 if value is None else value for value in values], dtype=arrow.to_pandas_dtype())
+    return [_bits(given) if pa.types.is_boolean(arrow) else pa.py_buffer(given)], None
+
+
+_LARGEST = (1 << 31) - 1
+"""What the parts of a column may come to: bytes of its texts, items of its lists."""
+
+
+def _ends(parts: Sequence[Sized]) -> pa.Buffer:
+    """Where each part ends that stands behind the others; before them, a zero."""
+    ends = np.zeros(len(parts) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)), out=ends[1:])
+    if ends[-1] > _LARGEST:
+        raise OverflowError("too large for 32 bits")
+    return pa.py_buffer(ends.astype(np.int32))
 
 
 def _bits(flags: "npt.NDArray[np.bool_]") -> pa.Buffer:

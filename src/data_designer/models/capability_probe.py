@@ -48,7 +48,7 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     Raises:
         ModelStructuredOutputError: an alias insists on `native`, and no form works.
     """
-    from data_designer.models.http_sessions import open_session
+    from data_designer.models.http_sessions import shared_session
 
     # Aliases that share an endpoint and a model share the probe; one that insists is to hear what went wrong.
     asked = {_where(pool): (pool, key) for pool, key in sorted(pools, key=lambda one: _insists(one[0]))}
@@ -56,7 +56,7 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     words = ("waiting for %s to show in what form replies in JSON can be asked for", aliases)
     late = asyncio.get_running_loop().call_later(_QUIET, logger.info, *words)
     try:
-        async with open_session() as session:
+        async with shared_session() as session:
             forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in asked.values()))
     finally:
         late.cancel()

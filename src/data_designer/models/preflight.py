@@ -51,9 +51,9 @@ async def check_pools(
     """
     if not pools:
         return
-    from data_designer.models.http_sessions import open_session
+    from data_designer.models.http_sessions import shared_session
 
-    async with open_session() as session:
+    async with shared_session() as session:
         checks = {asyncio.create_task(_check(pool, key, session, sleep)): pool.alias for pool, key in pools}
         try:
             late = await _late(checks, deadline)

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.counting import Endpoint, Reply
+
+from data_designer.interface import making
 
 FEATURES = frozenset({
     "faker", "json_repair", "jsonschema", "jsonschema_rs", "obstore", "openai", "pandas", "pyarrow.compute",
@@ -78,3 +81,24 @@ def test_the_help_of_the_command_line_imports_no_library_of_the_engine(tmp_path:
     )
     there = imported(code, tmp_path)
     assert sorted((FEATURES - {"rich", "typer"} | {"aiohttp", "jinja2", "numpy", "pyarrow"}) & there) == []
+
+
+def timers() -> list[threading.Thread]:
+    """Those that run."""
+    return [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+
+
+@pytest.mark.parametrize(("seconds", "is_there"), [(0.0, True), (3600.0, False)])
+def test_a_module_is_imported_while_a_run_waits(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, *, is_there: bool
+) -> None:
+    """In a thread, a moment after its beginning; a run that is over by then leaves no thread."""
+    monkeypatch.setattr(making, "_BEGINNING", seconds)
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with making._imported_meanwhile("colorsys"):
+        for timer in timers() if is_there else ():
+            timer.join()
+    for timer in timers():
+        timer.join(10)
+    assert not timers()
+    assert ("colorsys" in sys.modules) == is_there

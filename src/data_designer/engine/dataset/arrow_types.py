@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence, Sized
 from contextlib import suppress
 from itertools import chain
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
@@ -60,20 +60,20 @@ _KINDS = {
 """Type of Arrow to the kind of its values."""
 
 
-def _parts(values: Sequence[Any], arrow: pa.DataType) -> tuple[list[pa.Buffer], list[pa.Array] | None]:
+def _parts(values: Sequence[object], arrow: pa.DataType) -> tuple[list[pa.Buffer], list[pa.Array] | None]:
     """The buffers of an array, that of its nulls apart, and the arrays that it consists of."""
     if pa.types.is_string(arrow):
-        texts = values if None not in values else [value or "" for value in values]
+        texts = [text or "" for text in cast("Sequence[str | None]", values)]
         together = "".join(texts)
         content = together.encode()
         parts = texts if len(content) == len(together) else [text.encode() for text in texts]
         return [_ends(parts), pa.py_buffer(content)], None
     if pa.types.is_struct(arrow):
-        rows = [value or {} for value in values]
-        return [], [typed([row.get(member.name) for row in rows], member.type) for member in arrow]
+        records = [value or {} for value in cast("Sequence[dict[str, object] | None]", values)]
+        return [], [typed([record.get(member.name) for record in records], member.type) for member in arrow]
     if pa.types.is_list(arrow):
-        rows = [value or () for value in values]
-        return [_ends(rows)], [typed([*chain.from_iterable(rows)], arrow.value_type)]
+        lists = [value or [] for value in cast("Sequence[list[object] | None]", values)]
+        return [_ends(lists)], [typed([*chain.from_iterable(lists)], arrow.value_type)]
     given = np.array([0 if value is None else value for value in values], dtype=arrow.to_pandas_dtype())
     return [_bits(given) if pa.types.is_boolean(arrow) else pa.py_buffer(given)], None
 

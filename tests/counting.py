@@ -34,6 +34,8 @@ class CountingEndpoint:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     spans: list[tuple[str, float, float]] = field(default_factory=list)
     """(prompt, arrival, departure) of each request, on the machine's monotonic clock."""
+    connections: set[int] = field(default_factory=set)
+    """Ports of its clients."""
     in_flight: int = 0
     peak: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer one."""
+        self.endpoint.connections.add(self.client_address[1])
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = next(m for m in body["messages"] if m["role"] == "user")["content"]
         reply = self.endpoint.answered(prompt, body)

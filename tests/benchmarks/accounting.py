@@ -37,6 +37,8 @@ class Cost:
     """Largest sum of proportional sizes (PSS): a page that n processes share counts 1/n in each."""
     result: dict[str, Any] = field(default_factory=dict)
     """What the command said of itself."""
+    began: float = 0.0
+    """When it was started, in seconds since the epoch."""
 
 
 class _Group:
@@ -141,9 +143,12 @@ def run(command: Sequence[str], log: Path, environment: dict[str, str], limit: f
     """
     with _account() as account, log.open("w") as output:
         started = time.perf_counter()
-        began = {"BENCHMARK_BEGAN": repr(time.time())}
+        began = time.time()
         process = subprocess.Popen(
-            account.enter(command), stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment | began
+            account.enter(command),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | environment | {"BENCHMARK_BEGAN": repr(began)},
         )
         peak = shared = looks = 0
         while process.poll() is None:
@@ -162,4 +167,4 @@ def run(command: Sequence[str], log: Path, environment: dict[str, str], limit: f
     if process.returncode:
         raise CommandFailedError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-1000:]}")
     results = [line.removeprefix(RESULT) for line in text.splitlines() if line.startswith(RESULT)]
-    return Cost(seconds, cpu, peak, shared, json.loads(results[-1]) if results else {})
+    return Cost(seconds, cpu, peak, shared, json.loads(results[-1]) if results else {}, began)

@@ -106,19 +106,24 @@ class Bench:
             models.append(self.server.model(workload.second))
         second = ["--model2", models[1]] if len(models) > 1 else []
         if side in PEERS:
-            python = str(HOME / "venvs" / PEERS[side] / "bin" / "python")
-            folder = self.out / "peers" / side
-            folder.mkdir(parents=True, exist_ok=True)
-            kind = _KINDS_OF_PEERS[workload.kind]
-            positional = [kind, str(records), models[0], str(workload.slots)]
-            port = self.server.url.split(":")[2].split("/")[0]
-            script = str(SHARED / "peers" / f"{side}.py")
-            client = ["--opt", "client=aiohttp"] if side == "raw" else []
-            return [python, script, *positional, *second, *client, "--port", port, "--out", str(folder)]
+            return self.peer(side, _KINDS_OF_PEERS[workload.kind], records, models[0], workload.slots, second)
         kind = side if side in ("bare", "plain") else workload.kind
         extra = [part for option, value in options.items() for part in (f"--{option.replace('_', '-')}", value)]
         driver = [sys.executable, str(HERE / "drive.py"), kind, str(records), "--url", self.server.url]
         return [*driver, "--model", models[0], *second, "--slots", str(workload.slots), *extra]
+
+    def peer(
+        self, side: str, kind: str, records: int, model: str, slots: int = 64, second: Sequence[str] = ()
+    ) -> list[str]:
+        """The command that makes a dataset with a peer."""
+        python = str(HOME / "venvs" / PEERS[side] / "bin" / "python")
+        folder = self.out / "peers" / side
+        folder.mkdir(parents=True, exist_ok=True)
+        port = self.server.url.split(":")[2].split("/")[0]
+        script = str(SHARED / "peers" / f"{side}.py")
+        client = ["--opt", "client=aiohttp"] if side == "raw" else []
+        positional = [kind, str(records), model, str(slots)]
+        return [python, script, *positional, *second, *client, "--port", port, "--out", str(folder)]
 
     def save(self) -> None:
         """Write what was measured so far."""
@@ -317,22 +322,44 @@ _BATCH_FIGURES: dict[str, Callable[[Run], float]] = {
 }
 
 
-def startup(bench: Bench, repeats: int) -> dict[str, str]:
-    """S: the first preview row beside importing pandas and pydantic; ten records on a Ray that runs already."""
+_IMPORTS = {
+    "import pandas, pydantic": "import pandas, pydantic",
+    "import pydantic, one model": "import pydantic; type('M', (pydantic.BaseModel,), {})",
+    "import data_designer.config, all names": "import data_designer.config as dd; [getattr(dd, n) for n in dir(dd)]",
+    "import the interface": "from data_designer.interface import DataDesigner",
+}
+_ENDING = "; import json, os, time; print('RESULT', json.dumps({'seconds': time.time() - float(os.environ['%s'])}))"
+_FIRST_REQUEST = "script start to first request at the server"
+
+
+def startup(bench: Bench, sides: Sequence[str], repeats: int) -> dict[str, str]:
+    """S: imports, the first preview row, the first request, and ten records on a Ray that runs already."""
     script = [sys.executable, str(HERE / "drive.py")]
-    asking = ["--url", bench.server.url, "--model", bench.server.model(Behaviour())]
+    name = bench.server.model(Behaviour())
+    asking = ["--url", bench.server.url, "--model", name]
     commands = {
-        "import pandas, pydantic": [sys.executable, "-c", "import pandas, pydantic"],
+        **{label: [sys.executable, "-c", code + _ENDING % "BENCHMARK_BEGAN"] for label, code in _IMPORTS.items()},
         "first preview row": [*script, "first", "1", *asking],
         "create 10 records on a running Ray": [*script, "warm", "10", *asking],
     }
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    commands |= {
+        f"{_FIRST_REQUEST}, {executor}": [*script, "begin", "1000", *asking, "--executor", executor]
+        for executor in ("inline", "auto", "ray")
+    }
+    if "data_designer" in sides:
+        commands[f"{_FIRST_REQUEST}, data_designer"] = bench.peer("data_designer", "text", 1000, name)
+    costs: dict[str, list[Cost]] = {label: [] for label in commands}
+    seconds: dict[str, list[float]] = {label: [] for label in commands}
     for _ in range(repeats):
-        for name, command in commands.items():
+        for label, command in commands.items():
+            bench.server.reset()
             cost = run(command, bench.out / "startup.log", _environment(bench.server.url, bench.out))
-            seconds[name].append(float(cost.result.get("seconds", cost.seconds)))
+            costs[label].append(cost)
+            at_server = bench.server.counted().first_at - cost.began if _FIRST_REQUEST in label else cost.seconds
+            seconds[label].append(float(cost.result.get("seconds", at_server)))
     pairs = zip(seconds["first preview row"], seconds["import pandas, pydantic"], strict=True)
-    table = {f"S seconds, {name}": shown(values) for name, values in seconds.items()}
+    table = {f"S seconds, {label}": shown(values) for label, values in seconds.items()}
+    table |= {f"S CPU seconds, {label}": shown([cost.cpu_seconds for cost in found]) for label, found in costs.items()}
     return table | {"S first preview row above the imports": shown([a - b for a, b in pairs])}
 
 
@@ -377,7 +404,7 @@ def main() -> None:
             "faults": lambda: faults(bench, ["ours", *(peer for peer in peers if peer != "raw")], args.runs),
             "growth": lambda: growing(bench, 100_000, 1_000_000, args.runs),
             "cpu": lambda: processors(bench, args.runs),
-            "startup": lambda: startup(bench, args.runs),
+            "startup": lambda: startup(bench, sides, args.runs),
             "batches": lambda: batch_sizes(bench, args.runs),
         }
         short: dict[str, Callable[[], dict[str, str]]] = {

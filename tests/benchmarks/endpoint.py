@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ class Counted:
     """From the first request to the last reply."""
     mean_in_flight: float
     peak_in_flight: int
+    first_at: float
+    """When the first request came, in seconds since the epoch; of no meaning where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,10 @@ class Endpoint:
         stats = self._ask("/stats", "GET")
         if self.is_mock:
             found = stats["_all"]
-            return Counted(found["req"], found["window"], found["mean_conc"], found["peak"])
+            return Counted(found["req"], found["window"], found["mean_conc"], found["peak"], found["first"])
         found = stats["total"]
-        return Counted(found["requests"], found["span"], found["mean_in_flight"], found["peak_in_flight"])
+        first_at = (found["first_at"] or 0.0) + time.time() - time.monotonic()
+        return Counted(found["requests"], found["span"], found["mean_in_flight"], found["peak_in_flight"], first_at)
 
     def _ask(self, path: str, method: str) -> dict[str, Any]:
         request = urllib.request.Request(f"{self.url.removesuffix('/v1')}{path}", method=method)  # noqa: S310 - loopback

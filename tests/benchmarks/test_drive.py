@@ -16,7 +16,7 @@ def workload(kind: str, url: str) -> list[str]:
     return [kind, "5", "--url", url, "--model", "m", "--model2", "n", "--executor", "inline"]
 
 
-@pytest.mark.parametrize("kind", [*drive.KINDS, "plain", "bare", "first"])
+@pytest.mark.parametrize("kind", [*drive.KINDS, "plain", "bare", "first", "begin"])
 def test_every_workload_makes_its_records(kind: str, simulated: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kind of workload runs and says how many rows it made; so do those that it is compared with."""
     monkeypatch.setenv("BENCHMARK_BEGAN", str(time.time()))

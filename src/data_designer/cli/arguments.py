@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from data_designer.config.run_config import ResumeMode
+from data_designer.config.resume_mode import ResumeMode
 
 Source = Annotated[
     str,

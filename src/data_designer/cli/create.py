@@ -21,7 +21,7 @@ from data_designer.cli.arguments import (
 from data_designer.cli.exits import errors_in_one_line
 from data_designer.cli.loading import designer_for, load_builder, load_run_config, source_of, with_seed
 from data_designer.cli.saying import say, say_what_there_is
-from data_designer.config.run_config import ResumeMode, RunConfig
+from data_designer.config.resume_mode import ResumeMode
 from data_designer.object_storage import location
 
 if TYPE_CHECKING:
@@ -117,13 +117,13 @@ def _browse(results: "PreviewResults", number: int) -> None:
 def validate(source: Source, arguments: Script = None, simulate: Simulate = False, debug: Debug = False) -> None:
     """Check a configuration without asking any model."""
     with errors_in_one_line(debug=debug):
-        designer_for("artifacts", RunConfig(), simulate=simulate).validate(load_builder(source, arguments or []))
+        designer_for("artifacts", None, simulate=simulate).validate(load_builder(source, arguments or []))
         say("the configuration is valid")
 
 
 def check_models(source: Source, arguments: Script = None, simulate: Simulate = False, debug: Debug = False) -> None:
     """Ask every model that a configuration uses for a sign of life."""
     with errors_in_one_line(debug=debug):
-        designer = designer_for("artifacts", RunConfig(), simulate=simulate)
+        designer = designer_for("artifacts", None, simulate=simulate)
         designer.check_models(load_builder(source, arguments or []))
         say("every model answers")

@@ -8,7 +8,6 @@ from typing import NoReturn
 
 import click
 import typer
-from pydantic import ValidationError
 
 from data_designer.cli.saying import say
 from data_designer.errors import DataDesignerError
@@ -49,6 +48,8 @@ def _leave(code: int) -> NoReturn:
 
 
 def _said(error: Exception) -> str:
+    from pydantic import ValidationError
+
     if isinstance(error, ValidationError):
         listed = [f"  - {'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}" for item in error.errors()]
         return "\n".join([f"{error.title} is not valid:", *listed])

@@ -1,8 +1,6 @@
 """The commands that run datasets as jobs of a Ray cluster."""
 
-import asyncio
 import shlex
-import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +10,12 @@ from data_designer.cli.arguments import Debug, Name, Records, Resume, Script, Se
 from data_designer.cli.exits import errors_in_one_line
 from data_designer.cli.loading import load_run_config, with_seed
 from data_designer.cli.saying import say
-from data_designer.cli.staging import HOME, Staged, stage
-from data_designer.config.run_config import ResumeMode
-from data_designer.engine.dataset.store import check_name
+from data_designer.config.resume_mode import ResumeMode
 from data_designer.errors import InvalidConfigError
 from data_designer.object_storage import is_url
 
 if TYPE_CHECKING:
+    from data_designer.cli.staging import Staged
     from data_designer.distributed.jobs import Jobs
 
 Address = Annotated[
@@ -36,7 +33,7 @@ HERE = "http://127.0.0.1:8265"
 job = typer.Typer(help="Watch and stop jobs that `submit` has started.", no_args_is_help=True)
 
 
-def entrypoint(staged: Staged, arguments: list[str], options: list[str]) -> str:
+def entrypoint(staged: "Staged", arguments: list[str], options: list[str]) -> str:
     """The command that the cluster runs."""
     after = ["--", *arguments] if arguments else []
     return shlex.join(["data-designer", "create", staged.config, *options, *after])
@@ -60,6 +57,10 @@ def run_job(
     detach: bool,
 ) -> int:
     """Send a configuration, start its job and, unless detached, follow it. Gives the exit code."""
+    import tempfile
+
+    from data_designer.cli.staging import HOME, stage
+
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         staged = stage(source, arguments, folder)
@@ -85,6 +86,8 @@ def _jobs(address: str) -> "Jobs":
 
 
 def _follow(jobs: "Jobs", name: str, address: str) -> int:
+    import asyncio
+
     try:
         return asyncio.run(jobs.follow(name, lambda text: typer.echo(text, nl=False)))
     except KeyboardInterrupt:
@@ -115,6 +118,8 @@ def submit(  # noqa: PLR0913 - one parameter an option
     debug: Debug = False,
 ) -> None:
     """Make a dataset by a job on a Ray cluster: send the configuration, show what the job says, exit with its code."""
+    from data_designer.engine.dataset.store import check_name
+
     with errors_in_one_line(debug=debug):
         check_name(dataset_name)
         check_shared(artifact_path)

@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_designer.config.config_builder import DataDesignerConfigBuilder
-from data_designer.config.run_config import RunConfig
-from data_designer.config.script_params import DataDesignerScriptParams
-from data_designer.config.yaml_text import read_yaml
 from data_designer.errors import InvalidConfigError
-from data_designer.interface.stored import StoredDataset
-from data_designer.object_storage import Location
 
 if TYPE_CHECKING:
+    from data_designer.config.config_builder import DataDesignerConfigBuilder
+    from data_designer.config.run_config import RunConfig
     from data_designer.interface import DataDesigner
+    from data_designer.interface.stored import StoredDataset
+    from data_designer.object_storage import Location
 
 _FUNCTION = "load_config_builder"
 
@@ -26,12 +24,14 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-def load_builder(source: str, arguments: Sequence[str] = ()) -> DataDesignerConfigBuilder:
+def load_builder(source: str, arguments: Sequence[str] = ()) -> "DataDesignerConfigBuilder":
     """The builder that a YAML or JSON file, its URL, or a Python file describes.
 
     Raises:
         InvalidConfigError: the file is not there, does not parse, or does not do what it must.
     """
+    from data_designer.config.config_builder import DataDesignerConfigBuilder
+
     if source.endswith(".py"):
         return _from_script(Path(source), arguments)
     if arguments:
@@ -41,7 +41,9 @@ def load_builder(source: str, arguments: Sequence[str] = ()) -> DataDesignerConf
     return DataDesignerConfigBuilder.from_config(source)
 
 
-def _from_script(path: Path, arguments: Sequence[str]) -> DataDesignerConfigBuilder:
+def _from_script(path: Path, arguments: Sequence[str]) -> "DataDesignerConfigBuilder":
+    from data_designer.config.config_builder import DataDesignerConfigBuilder
+
     if not path.is_file():
         raise InvalidConfigError(f"there is no configuration script {str(path)!r}")
     sys.path.insert(0, str(path.parent.absolute()))
@@ -64,6 +66,8 @@ def _from_script(path: Path, arguments: Sequence[str]) -> DataDesignerConfigBuil
 
 
 def _call(path: Path, function: Callable[..., object], arguments: Sequence[str]) -> object:
+    from data_designer.config.script_params import DataDesignerScriptParams
+
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters:
         if arguments:
@@ -80,6 +84,8 @@ def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, obje
     Raises:
         InvalidConfigError: the file is not there or no mapping, or a setting has no value.
     """
+    from data_designer.config.yaml_text import read_yaml
+
     given: dict[str, object] = {}
     if path is not None:
         try:
@@ -98,13 +104,15 @@ def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, obje
     return given
 
 
-def load_run_config(path: Path | None, settings: Sequence[str]) -> RunConfig:
+def load_run_config(path: Path | None, settings: Sequence[str]) -> "RunConfig":
     """Run settings from a YAML file, overridden by `name=value` settings.
 
     Raises:
         InvalidConfigError: the file is not there or no mapping, or a setting has no value.
         pydantic.ValidationError: a setting is unknown or its value does not fit.
     """
+    from data_designer.config.run_config import RunConfig
+
     return RunConfig.model_validate(parse_settings(path, settings))
 
 
@@ -119,17 +127,22 @@ def source_of(source: str, arguments: Sequence[str]) -> dict[str, object]:
 
 
 def designer_for(
-    artifact_path: str | Location, run: RunConfig, *, simulate: bool, source: Mapping[str, object] | None = None
+    artifact_path: "str | Location",
+    run: "RunConfig | None",
+    *,
+    simulate: bool,
+    source: Mapping[str, object] | None = None,
 ) -> "DataDesigner":
-    """A designer with run settings."""
+    """A designer with run settings, or with the usual ones."""
     from data_designer.interface import DataDesigner
 
     designer = DataDesigner(artifact_path, simulate=simulate, source=source)
-    designer.set_run_config(run)
+    if run is not None:
+        designer.set_run_config(run)
     return designer
 
 
-def reload_builder(stored: StoredDataset) -> DataDesignerConfigBuilder:
+def reload_builder(stored: "StoredDataset") -> "DataDesignerConfigBuilder":
     """The builder that a dataset was made with.
 
     Raises:

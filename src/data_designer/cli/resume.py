@@ -10,10 +10,10 @@ from data_designer.cli.arguments import Dataset, Debug, Setting, Settings
 from data_designer.cli.exits import errors_in_one_line
 from data_designer.cli.loading import designer_for, load_builder, parse_settings, reload_builder, source_of
 from data_designer.cli.saying import say, say_what_there_is
-from data_designer.interface.stored import StoredDataset
 
 if TYPE_CHECKING:
     from data_designer.interface import DataDesigner
+    from data_designer.interface.stored import StoredDataset
 
 
 def resume(
@@ -55,6 +55,8 @@ def extend(
 
 def _widen(dataset: str, config: str, num_records: int | None, changes: Mapping[str, object]) -> None:
     """Make a dataset with further columns beside one that is there, which stays as it is."""
+    from data_designer.interface.stored import StoredDataset
+
     stored = StoredDataset.at(dataset)
     designer = _designer_of(stored, changes, source_of(config, []))
     say_what_there_is(
@@ -68,8 +70,10 @@ def _widen(dataset: str, config: str, num_records: int | None, changes: Mapping[
     )
 
 
-def _stored(dataset: str) -> StoredDataset:
+def _stored(dataset: str) -> "StoredDataset":
     """A dataset, with this process where it was made: relative paths of its configuration start from there."""
+    from data_designer.interface.stored import StoredDataset
+
     stored = StoredDataset.at(dataset)
     if stored.directory is not None:
         os.chdir(stored.directory)
@@ -77,7 +81,7 @@ def _stored(dataset: str) -> StoredDataset:
 
 
 def _designer_of(
-    stored: StoredDataset, changes: Mapping[str, object], source: Mapping[str, object] | None
+    stored: "StoredDataset", changes: Mapping[str, object], source: Mapping[str, object] | None
 ) -> "DataDesigner":
     """A designer for what belongs to a dataset: its folder, its run settings but for some changes, its models."""
     return designer_for(stored.path.parent, stored.run_config(changes), simulate=stored.simulated, source=source)
@@ -125,6 +129,8 @@ def _models(given: Sequence[str]) -> dict[str, str]:
 
 def check(dataset: Dataset, debug: Debug = False) -> None:
     """Read every file of a dataset and compare it with what was committed."""
+    from data_designer.interface.stored import StoredDataset
+
     with errors_in_one_line(debug=debug):
         stored = StoredDataset.at(dataset)
         verdict = stored.verify()

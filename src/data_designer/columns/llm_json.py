@@ -5,9 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_designer.columns.llm import Form, unsupported, written
-from data_designer.columns.structured.answers import ResponseSchema, schema_violations
-from data_designer.columns.structured.arrow_types import arrow_type
-from data_designer.columns.structured.judge import JudgeSchema
 from data_designer.config.column_configs import LLMJudgeColumnConfig, LLMStructuredColumnConfig
 from data_designer.plan.constraints import constraint
 from data_designer.plan.violation import Violation
@@ -15,29 +12,40 @@ from data_designer.plan.violation import Violation
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from data_designer.columns.structured.answers import ResponseSchema
+    from data_designer.columns.structured.judge import JudgeSchema
+
 
 def structured_form(column: LLMStructuredColumnConfig, native: str | None) -> Form:
     """JSON of the column's schema."""
+    from data_designer.columns.structured.answers import ResponseSchema
+
     return _form(ResponseSchema(column.output_format, bare=native is not None), column.name, native)
 
 
 def judge_form(column: LLMJudgeColumnConfig, native: str | None) -> Form:
     """JSON with a score and a reason for each thing to be judged."""
+    from data_designer.columns.structured.judge import JudgeSchema
+
     return _form(JudgeSchema(column.scores, bare=native is not None), column.name, native)
 
 
-def _form(schema: ResponseSchema | JudgeSchema, name: str, native: str | None) -> Form:
+def _form(schema: "ResponseSchema | JudgeSchema", name: str, native: str | None) -> Form:
     params = {} if native is None else constraint(native, name, schema.asked)
     return Form(schema.parse, schema.instructions, params)
 
 
 def _check(column: LLMStructuredColumnConfig) -> Iterator[Violation]:
+    from data_designer.columns.structured.answers import schema_violations
+
     yield from unsupported(column)
     for message in schema_violations(column.output_format):
         yield Violation("invalid_schema", column.name, message)
 
 
 def _arrow_type(column: LLMStructuredColumnConfig) -> "pa.DataType | None":
+    from data_designer.columns.structured.arrow_types import arrow_type
+
     return arrow_type(column.output_format)
 
 

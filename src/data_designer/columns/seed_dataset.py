@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from data_designer.columns.seeds.program import SeedProgram
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.errors import ConfigCompilationError
@@ -14,10 +13,14 @@ from data_designer.plan.model import Plan, Step
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from data_designer.columns.seeds.program import SeedProgram
+
 _STEP = "seed"
 
 
-def _build(step: Step, plan: Plan, seed_table: "pa.Table | None") -> SeedProgram:
+def _build(step: Step, plan: Plan, seed_table: "pa.Table | None") -> "SeedProgram":
+    from data_designer.columns.seeds.program import SeedProgram
+
     seed = plan.config.seed_config
     if seed is None or seed_table is None:
         raise ConfigCompilationError("there are seed columns, but no seed dataset to take them from")

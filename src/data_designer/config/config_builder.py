@@ -16,7 +16,6 @@ from data_designer.config.column_types import (
     as_column_type,
     get_column_config_from_kwargs,
 )
-from data_designer.config.config_files import read_config
 from data_designer.config.data_designer_config import AnyProcessor, DataDesignerConfig, Exportable, repeated
 from data_designer.config.defaults import default_models
 from data_designer.config.info import Information
@@ -107,6 +106,8 @@ class DataDesignerConfigBuilder:
         Raises:
             FileNotFoundError, ValueError, InvalidConfigError, pydantic.ValidationError: it describes none.
         """
+        from data_designer.config.config_files import read_config
+
         parsed = config if isinstance(config, BuilderConfig) else BuilderConfig.model_validate(read_config(config))
         declared = parsed.data_designer
         builder = cls(declared.model_configs or None, declared.tool_configs)

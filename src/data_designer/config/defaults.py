@@ -9,7 +9,6 @@ from data_designer.config.models import (
     ModelConfig,
     ModelProvider,
 )
-from data_designer.config.yaml_text import read_yaml
 from data_designer.errors import InvalidConfigError
 
 PROVIDERS_FILE = "model_providers.yaml"
@@ -86,6 +85,8 @@ def _read(name: str, key: str) -> list[object] | None:
     path = home() / name
     if not path.is_file():
         return None
+    from data_designer.config.yaml_text import read_yaml
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Discriminator, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag, model_validator
 
 from data_designer.config.utils.media_helpers import AudioFormat, ImageFormat, VideoFormat
 
@@ -26,6 +26,8 @@ class ModalityDataType(StrEnum):
 
 class ModalityContext(BaseModel):
     """Base of media contexts; unknown keys are ignored."""
+
+    model_config = ConfigDict(defer_build=True)
 
     modality: Modality
     column_name: str

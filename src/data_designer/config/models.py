@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from data_designer.config.base import ConfigBase
-from data_designer.config.yaml_text import read_yaml
 from data_designer.errors import InvalidConfigError
 
 SIMULATED_PROVIDER = "simulated"
@@ -383,6 +382,8 @@ def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[
     """
     if isinstance(model_configs, list):
         return model_configs
+    from data_designer.config.yaml_text import read_yaml
+
     path = Path(model_configs)
     is_file = isinstance(model_configs, Path) or (len(str(model_configs)) < 4096 and path.is_file())
     text = path.read_text(encoding="utf-8") if is_file else str(model_configs)

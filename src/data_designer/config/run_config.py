@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from data_designer.config.base import ConfigBase
+from data_designer.config.resume_mode import ResumeMode as ResumeMode  # noqa: PLC0414 - users import it from here too
 
 
 class JinjaRenderingEngine(StrEnum):
@@ -15,14 +16,6 @@ class JinjaRenderingEngine(StrEnum):
 
     NATIVE = "native"
     SECURE = "secure"
-
-
-class ResumeMode(StrEnum):
-    """What to do with a dataset that is there already."""
-
-    NEVER = "never"
-    ALWAYS = "always"
-    IF_POSSIBLE = "if_possible"
 
 
 _LARGEST = (1 << 63) - 1

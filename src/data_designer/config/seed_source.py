@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import (
     BaseModel,
+    ConfigDict,
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
@@ -33,6 +34,8 @@ Kind = Literal["str", "int", "float", "bool"]
 
 class SeedSource(BaseModel):
     """Base of seed sources; unknown keys are ignored."""
+
+    model_config = ConfigDict(defer_build=True)
 
     seed_type: str
 

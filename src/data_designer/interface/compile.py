@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from data_designer.columns.checks import violations_of
 from data_designer.columns.registry import KINDS
-from data_designer.columns.seeds.program import read_seed
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
@@ -73,6 +72,8 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
     config = builder.build()
     table = None
     if config.seed_config is not None:
+        from data_designer.columns.seeds.program import read_seed
+
         try:
             table = read_seed(config.seed_config)
         except SeedReaderConfigError as error:

@@ -1,20 +1,18 @@
 """The public entry: declare with a builder, then create, preview or validate."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import ResumeMode, RunConfig, does_nothing
-from data_designer.engine.dataset.store import check_name
 from data_designer.errors import (
     ArtifactStorageError,
     DataDesignerError,
@@ -23,7 +21,6 @@ from data_designer.errors import (
     NoModelProvidersError,
     UnknownProviderError,
 )
-from data_designer.interface import run as running
 from data_designer.interface.compile import (
     CheckedConfig,
     CompileContext,
@@ -34,19 +31,19 @@ from data_designer.interface.compile import (
     refuse_errors,
     seed_digest,
 )
-from data_designer.interface.making import make_dataset, make_preview
-from data_designer.interface.metadata import DatasetRequest, OnBatchComplete, Provenance
-from data_designer.interface.open import open_dataset, released_on_error, with_column_cache
-from data_designer.interface.results import DatasetCreationResults, PreviewResults
-from data_designer.interface.stored import StoredDataset
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
-from data_designer.models.capability_probe import Known
 from data_designer.models.secrets import SecretResolver
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
 from data_designer.plan.model import Geometry
 from data_designer.plan.violation import Violation
+
+if TYPE_CHECKING:
+    from data_designer.interface.metadata import OnBatchComplete, Provenance
+    from data_designer.interface.results import DatasetCreationResults, PreviewResults
+    from data_designer.interface.stored import StoredDataset
+    from data_designer.models.capability_probe import Known
 
 logger = logging.getLogger(__name__)
 
@@ -223,14 +220,18 @@ class DataDesigner:
             max_attempts=None if max_attempts == 1 else max_attempts,
             retry_backoff_seconds=retry_backoff_seconds or None,
         )
-        running.check_models(self._prepare(config_builder, 1))
+        from data_designer.interface.run import check_models
 
-    def preview(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10) -> PreviewResults:
+        check_models(self._prepare(config_builder, 1))
+
+    def preview(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10) -> "PreviewResults":
         """Make a few records in memory, in this process.
 
         Raises:
             DataDesignerGenerationError: the configuration is wrong or no record could be made; the cause is chained.
         """
+        from data_designer.interface.making import make_preview
+
         with _wrapped():
             return make_preview(self._prepare(config_builder, num_records), config_builder, self._known)
 
@@ -242,9 +243,9 @@ class DataDesigner:
         dataset_name: str = "dataset",
         resume: "ResumeMode | str" = ResumeMode.NEVER,
         artifact_path: "str | Location | None" = None,
-        on_batch_complete: OnBatchComplete | None = None,
+        on_batch_complete: "OnBatchComplete | None" = None,
         reuse: "str | Location | None" = None,
-    ) -> DatasetCreationResults:
+    ) -> "DatasetCreationResults":
         """Make a dataset on disk.
 
         Args:
@@ -265,6 +266,12 @@ class DataDesigner:
             ArtifactStorageError: the dataset's folder cannot be written, another run writes it, or `resume` is
                 `always` and there is nothing to resume.
         """
+        from data_designer.engine.dataset.store import check_name
+        from data_designer.interface.making import make_dataset
+        from data_designer.interface.metadata import DatasetRequest
+        from data_designer.interface.open import open_dataset, released_on_error, with_column_cache
+        from data_designer.interface.stored import StoredDataset
+
         root = location(artifact_path) if artifact_path is not None else self._artifact_path
         with _wrapped():
             check_name(dataset_name)
@@ -287,7 +294,7 @@ class DataDesigner:
         dataset_name: str = "dataset",
         models: Mapping[str, str] | None = None,
         artifact_path: "str | Location | None" = None,
-    ) -> DatasetCreationResults:
+    ) -> "DatasetCreationResults":
         """Make the rejected records of a dataset again and put those that come out into their places.
 
         Args:
@@ -300,6 +307,12 @@ class DataDesigner:
             DataDesignerGenerationError: the dataset was made with another configuration; the cause is chained.
             ArtifactStorageError: there is no such dataset, it cannot be written, or another run writes it.
         """
+        from data_designer.engine.dataset.store import check_name
+        from data_designer.interface.making import make_dataset
+        from data_designer.interface.metadata import DatasetRequest
+        from data_designer.interface.open import open_dataset, released_on_error, with_column_cache
+        from data_designer.interface.stored import StoredDataset
+
         root = location(artifact_path) if artifact_path is not None else self._artifact_path
         with _wrapped():
             check_name(dataset_name)
@@ -316,13 +329,15 @@ class DataDesigner:
                 opened = with_column_cache(opened)
             return make_dataset(opened, config_builder, self._known, asking=plan)
 
-    async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> DatasetCreationResults:
+    async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> "DatasetCreationResults":
         """`create` in a thread, for callers with an event loop of their own."""
+        import asyncio
+
         return await asyncio.to_thread(lambda: self.create(config_builder, **options))
 
     # --- parts -------------------------------------------------------------------------------------------
 
-    def _context(self, reused: StoredDataset | None = None) -> CompileContext:
+    def _context(self, reused: "StoredDataset | None" = None) -> CompileContext:
         run = self._run_config
         if reused is not None and run.seed is None:
             run = run.model_copy(update={"seed": reused.metadata.seed})
@@ -342,8 +357,10 @@ class DataDesigner:
         return checked
 
     def _provenance(
-        self, config_builder: DataDesignerConfigBuilder, checked: CheckedConfig, reused: StoredDataset | None = None
-    ) -> Provenance:
+        self, config_builder: DataDesignerConfigBuilder, checked: CheckedConfig, reused: "StoredDataset | None" = None
+    ) -> "Provenance":
+        from data_designer.interface.metadata import Provenance
+
         declared = config_builder.get_builder_config().to_dict()
         return Provenance(
             declared=json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode(),

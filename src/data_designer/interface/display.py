@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from data_designer.errors import DatasetSampleDisplayError
 from data_designer.plan.kinds import Group
 from data_designer.terminal import as_it_is, console, visible
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console, RenderableType
     from rich.table import Table
 
@@ -55,7 +54,7 @@ class Look:
 class SampleDisplay:
     """Shows records one after another."""
 
-    def __init__(self, frame: pd.DataFrame, layout: Layout, processed: Processed | None = None) -> None:
+    def __init__(self, frame: "pd.DataFrame", layout: Layout, processed: Processed | None = None) -> None:
         self._frame = frame
         self._layout = layout
         self._processed = processed or {}
@@ -129,7 +128,7 @@ class SampleDisplay:
 
 
 def _is_there(value: object) -> bool:
-    return not (value is None or value is pd.NA or (isinstance(value, float) and value != value))  # noqa: PLR0124 - NaN
+    return not (value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value))  # noqa: PLR0124 - NaN
 
 
 def _members(value: object) -> Mapping[object, object]:

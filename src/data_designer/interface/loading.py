@@ -4,10 +4,9 @@ import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_designer.columns.arrow_types import is_json
 from data_designer.engine.dataset.arrow_types import cells_of, concatenated, widened
@@ -17,6 +16,9 @@ from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, InvalidFileFormatError
 from data_designer.object_storage import Location, Objects, location
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FORMATS = ("jsonl", "csv", "parquet")
 
 _IN_QUOTES = re.compile(
@@ -25,16 +27,20 @@ _IN_QUOTES = re.compile(
 """Text of CSV that readers would split, trim, or take for something else."""
 
 
-def load(contents: Iterable[bytes]) -> pd.DataFrame:
+def load(contents: Iterable[bytes]) -> "pd.DataFrame":
     """All rows of some Parquet files of one schema, given by their contents; JSON columns decoded."""
     tables = [_table(content) for content in contents]
     if not tables:
+        import pandas as pd
+
         return pd.DataFrame()
     return to_frame(concatenated(tables))
 
 
-def to_frame(table: pa.Table) -> pd.DataFrame:
+def to_frame(table: pa.Table) -> "pd.DataFrame":
     """A table as a DataFrame with Arrow types; columns of JSON text become the values they stand for."""
+    import pandas as pd
+
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype, use_threads=False)
     for field in table.schema:
         if is_json(field):
@@ -44,6 +50,8 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def _table(content: bytes) -> pa.Table:
+    import pyarrow.parquet as pq
+
     # In this thread: a pool of Arrow's that is busy when the process ends would abort it.
     return pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
 
@@ -96,6 +104,8 @@ def export_format(target: Location, form: str | None) -> str:
 
 
 def _to_parquet(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> None:
+    import pyarrow.parquet as pq
+
     with pq.ParquetWriter(target, schema) as writer:
         for table in tables:
             writer.write_table(table)

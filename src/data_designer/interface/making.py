@@ -1,13 +1,13 @@
 """Makes records: a few in memory, or what is left of a dataset that is open."""
 
+import importlib
 import logging
+import threading
 import time
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
 
 from data_designer.columns.registry import KINDS
 from data_designer.config.config_builder import DataDesignerConfigBuilder
@@ -44,6 +44,9 @@ from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
 
+_BEGINNING = 0.2
+"""Seconds in which a run has asked its first models."""
+
 
 # --- in memory -------------------------------------------------------------------------------------------
 
@@ -60,8 +63,11 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
         DataDesignerGenerationError: no record could be made.
     """
     kept, plan = _Kept(), prepared.plan
-    with Progress(plan.geometry.num_records, plan.run.progress_interval) as progress:
+    # Models take their time, and the frame is made after it.
+    with _imported_meanwhile("pandas"), Progress(plan.geometry.num_records, plan.run.progress_interval) as progress:
         report = running.preview(prepared, [progress], kept.keep, known)
+    import pandas as pd
+
     totals = total(kept.receipts)
     outcomes = outcomes_of(plan, totals, report)
     refuse_empty(report, outcomes)
@@ -75,6 +81,17 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
         plan=plan,
         outcomes=outcomes,
     )
+
+
+@contextmanager
+def _imported_meanwhile(module: str) -> Iterator[None]:
+    """Have a module that is needed afterwards imported in a thread, once what is inside has had time to begin."""
+    importing = threading.Timer(_BEGINNING, importlib.import_module, (module,))
+    importing.start()
+    try:
+        yield
+    finally:
+        importing.cancel()
 
 
 class _Kept:

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from data_designer.columns.registry import KINDS
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
@@ -23,6 +21,9 @@ from data_designer.interface.outcomes import RunOutcomes
 from data_designer.object_storage import Location
 from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,14 @@ class ArtifactStorage:
         """Its metadata."""
         return self.store.path / "metadata.json"
 
-    def load_dataset(self) -> pd.DataFrame:
+    def load_dataset(self) -> "pd.DataFrame":
         """All rows."""
         return load(self.store.contents())
 
-    def load_dataset_with_dropped_columns(self) -> pd.DataFrame:
+    def load_dataset_with_dropped_columns(self) -> "pd.DataFrame":
         """All rows, dropped columns beside the others."""
+        import pandas as pd
+
         return pd.concat([load(self.store.contents()), load(self.store.contents(DROPPED))], axis=1)
 
     def read_metadata(self) -> dict[str, Any]:
@@ -110,11 +113,11 @@ class DatasetCreationResults:
         """What is known of its columns."""
         return DatasetMetadata(seed_columns(self.plan.config.columns, KINDS))
 
-    def load_dataset(self) -> pd.DataFrame:
+    def load_dataset(self) -> "pd.DataFrame":
         """All rows, in order of record index."""
         return self.artifact_storage.load_dataset()
 
-    def load_rejected(self) -> pd.DataFrame:
+    def load_rejected(self) -> "pd.DataFrame":
         """Every rejected record, and why.
 
         Columns: record_index, column, kind, message, last_reply, attempts (requests sent for the record), usd (what
@@ -122,11 +125,11 @@ class DatasetCreationResults:
         """
         return self._failures(REJECTS)
 
-    def load_null_filled(self) -> pd.DataFrame:
+    def load_null_filled(self) -> "pd.DataFrame":
         """Every cell that failed and is null instead, in the same form."""
         return self._failures(NULLED)
 
-    def _failures(self, folder: str) -> pd.DataFrame:
+    def _failures(self, folder: str) -> "pd.DataFrame":
         contents = list(self.artifact_storage.store.contents(folder))
         return load(contents) if contents else to_frame(failures_table([]))
 
@@ -138,7 +141,7 @@ class DatasetCreationResults:
         """How many rows there are."""
         return sum(file.rows for file in self.artifact_storage.store.batch_files())
 
-    def load_processor_dataset(self, processor_name: str) -> pd.DataFrame:
+    def load_processor_dataset(self, processor_name: str) -> "pd.DataFrame":
         """What a processor made. Raises ArtifactStorageError where it made nothing."""
         folder = f"{PROCESSED}/{processor_name}"
         if not self.artifact_storage.store.batch_files(folder):
@@ -174,7 +177,7 @@ class PreviewResults:
     config_builder: DataDesignerConfigBuilder = field(repr=False)
     dataset_metadata: DatasetMetadata | None = None
     analysis: DatasetProfilerResults | None = None
-    dataset: pd.DataFrame | None = None
+    dataset: "pd.DataFrame | None" = None
     processor_artifacts: dict[str, list[dict[str, object]]] | None = None
     task_traces: list[object] | None = None
     plan: Plan | None = field(default=None, repr=False)
@@ -190,6 +193,8 @@ class PreviewResults:
     def display_sample_record(self, index: int | None = None, **options: Any) -> None:
         """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
         if self._display is None:
+            import pandas as pd
+
             frame = pd.DataFrame() if self.dataset is None else self.dataset
             layout = Layout() if self.plan is None else _layout(self.plan)
             self._display = SampleDisplay(frame, layout, self.processor_artifacts or {})
@@ -205,7 +210,7 @@ def _layout(plan: Plan) -> Layout:
 
 
 def _seeded(
-    builder: DataDesignerConfigBuilder, frame: pd.DataFrame, columns: Sequence[str] | None
+    builder: DataDesignerConfigBuilder, frame: "pd.DataFrame", columns: Sequence[str] | None
 ) -> DataDesignerConfigBuilder:
     chosen = frame if columns is None else frame[list(columns)]
     fresh = DataDesignerConfigBuilder(builder.model_configs, builder.tool_configs)

@@ -1,11 +1,14 @@
 """Reads the bodies of replies, which are as large and as odd as whoever sent them likes."""
 
 import json
+from typing import TYPE_CHECKING
 
-import aiohttp
 import orjson
 
 from data_designer.lenient_json import loads
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _MOST_OF_A_REFUSAL = 64 * 1024
 """Bytes of a body whose status is an error that are read: its words stand at the beginning."""
@@ -15,7 +18,7 @@ class LargeBodyError(Exception):
     """A body is larger than it may be."""
 
 
-async def content_of(reply: aiohttp.ClientResponse, most: int) -> bytes:
+async def content_of(reply: "aiohttp.ClientResponse", most: int) -> bytes:
     """The body, decompressed. Of a refusal it is the beginning.
 
     Args:

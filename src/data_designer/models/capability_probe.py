@@ -3,18 +3,19 @@
 import asyncio
 import logging
 from collections.abc import MutableMapping, Sequence
+from typing import TYPE_CHECKING
 
-import aiohttp
 import orjson
 
 from data_designer.errors import ModelError, ModelStructuredOutputError
-from data_designer.models.client import ModelClient
-from data_designer.models.http_sessions import open_session
 from data_designer.models.parameter_sampling import as_of_no_row
 from data_designer.models.wires import wire_of
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Pool
 from data_designer.values import ChatRequest, ChatResponse, Message
+
+if TYPE_CHECKING:
+    import aiohttp
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +48,15 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     Raises:
         ModelStructuredOutputError: an alias insists on `native`, and no form works.
     """
+    from data_designer.models.http_sessions import shared_session
+
     # Aliases that share an endpoint and a model share the probe; one that insists is to hear what went wrong.
     asked = {_where(pool): (pool, key) for pool, key in sorted(pools, key=lambda one: _insists(one[0]))}
     aliases = ", ".join(f"'{pool.alias}'" for pool, _ in asked.values())
     words = ("waiting for %s to show in what form replies in JSON can be asked for", aliases)
     late = asyncio.get_running_loop().call_later(_QUIET, logger.info, *words)
     try:
-        async with open_session() as session:
+        async with shared_session() as session:
             forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in asked.values()))
     finally:
         late.cancel()
@@ -76,7 +79,7 @@ def _insists(pool: Pool) -> bool:
     return pool.chat.structured_output == "native"
 
 
-async def _form(pool: Pool, key: str | None, session: aiohttp.ClientSession, known: Known) -> str | None:
+async def _form(pool: Pool, key: str | None, session: "aiohttp.ClientSession", known: Known) -> str | None:
     where = _where(pool)
     if where in known:
         return known[where]
@@ -92,8 +95,10 @@ async def _form(pool: Pool, key: str | None, session: aiohttp.ClientSession, kno
     return form
 
 
-async def _probe(pool: Pool, key: str | None, session: aiohttp.ClientSession) -> tuple[str | None, bool]:
+async def _probe(pool: Pool, key: str | None, session: "aiohttp.ClientSession") -> tuple[str | None, bool]:
     """The first form that works, and whether another try would find the same. Raises ModelError without any answer."""
+    from data_designer.models.client import ModelClient
+
     if not wire_of(pool.provider).constrains_json:
         return None, True
     client, answers = ModelClient(pool, key, session), 0

@@ -5,14 +5,15 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import aiohttp
 import orjson
 
 from data_designer import errors
 from data_designer.models.bodies import shown
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, quoted
+from data_designer.models.model import DEFAULT_TIMEOUT
 from data_designer.models.proxies import proxy_for
 from data_designer.models.rate_limit_headers import pause, retry_after
 from data_designer.models.transport import Transport
@@ -20,11 +21,10 @@ from data_designer.models.wires import wire_to
 from data_designer.plan.model import Pool
 from data_designer.values import Request, Response
 
+if TYPE_CHECKING:
+    import aiohttp
+
 logger = logging.getLogger(__name__)
-
-DEFAULT_TIMEOUT = 60.0
-"""Seconds until a request is given up, where the alias does not say."""
-
 
 _COOLDOWN = 1.0
 """Seconds for which one of several endpoints is left alone that refuses without saying for how long."""
@@ -43,7 +43,7 @@ class ModelClient:
         self,
         pool: Pool,
         api_key: str | None,
-        session: aiohttp.ClientSession,
+        session: "aiohttp.ClientSession",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         provider = pool.provider

@@ -1,13 +1,18 @@
 """The connections of a process to the servers of its models, and which certificates they trust."""
 
+import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-import aiohttp
+if TYPE_CHECKING:
+    import aiohttp
 
 logger = logging.getLogger(__name__)
 
@@ -16,8 +21,44 @@ _FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _FOLDER = "SSL_CERT_DIR"
 
 
-def open_session() -> aiohttp.ClientSession:
+class _Connections:
+    """Those of one event loop, and how many use them."""
+
+    def __init__(self) -> None:
+        self.session: aiohttp.ClientSession | None = None
+        self.users = 0
+
+
+_of_loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Connections]" = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def kept_open() -> AsyncIterator[_Connections]:
+    """Inside, connections that this event loop opens stay open for who comes next."""
+    connections = _of_loops.setdefault(asyncio.get_running_loop(), _Connections())
+    connections.users += 1
+    try:
+        yield connections
+    finally:
+        connections.users -= 1
+        if not connections.users and connections.session is not None:
+            session, connections.session = connections.session, None
+            await session.close()
+
+
+@asynccontextmanager
+async def shared_session() -> "AsyncIterator[aiohttp.ClientSession]":
+    """The connections of this event loop, which the last who uses them closes."""
+    async with kept_open() as connections:
+        if connections.session is None:
+            connections.session = open_session()
+        yield connections.session
+
+
+def open_session() -> "aiohttp.ClientSession":
     """Connections without a limit of their own: how many requests are in flight is decided elsewhere."""
+    import aiohttp
+
     context = trusted(os.environ)
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=True if context is None else context)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())

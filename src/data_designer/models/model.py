@@ -8,6 +8,10 @@ GREETING = ChatRequest([{"role": "user", "content": [{"type": "text", "text": "H
 """What a chat model answers, if it answers anything; no system message, which some models do not take."""
 
 
+DEFAULT_TIMEOUT = 60.0
+"""Seconds until a request is given up, where the alias does not say."""
+
+
 class Model(Protocol):
     """Sends one request."""
 

@@ -5,15 +5,17 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
 from data_designer.models.addresses import server_of
-from data_designer.models.client import ModelClient
-from data_designer.models.http_sessions import open_session
 from data_designer.models.wires import greeting
 from data_designer.plan.model import Pool
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from data_designer.models.client import ModelClient
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,9 @@ async def check_pools(
     """
     if not pools:
         return
-    async with open_session() as session:
+    from data_designer.models.http_sessions import shared_session
+
+    async with shared_session() as session:
         checks = {asyncio.create_task(_check(pool, key, session, sleep)): pool.alias for pool, key in pools}
         try:
             late = await _late(checks, deadline)
@@ -82,8 +86,10 @@ def _named(checks: Checks, some: Collection[asyncio.Task[None]]) -> str:
 
 
 async def _check(
-    pool: Pool, key: str | None, session: aiohttp.ClientSession, sleep: Callable[[float], Awaitable[None]]
+    pool: Pool, key: str | None, session: "aiohttp.ClientSession", sleep: Callable[[float], Awaitable[None]]
 ) -> None:
+    from data_designer.models.client import ModelClient
+
     addresses = pool.provider.addresses
     there = [_only(pool, address) for address in addresses]
     greetings = (_greet(ModelClient(one, key, session), one, sleep) for one in there)
@@ -100,7 +106,7 @@ def _only(pool: Pool, address: str) -> Pool:
     return replace(pool, provider=pool.provider.model_copy(update={"endpoint": address, "endpoints": None}))
 
 
-async def _greet(client: ModelClient, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _greet(client: "ModelClient", pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
     attempt, loading, request = 0, False, greeting(pool)
     while True:
         try:

@@ -27,7 +27,7 @@ class PluginType(StrEnum):
 class Plugin(BaseModel):
     """A plugin: a configuration class and the class that carries it out, both by dotted name."""
 
-    model_config = ConfigDict(ignored_types=(cached_property,))
+    model_config = ConfigDict(ignored_types=(cached_property,), defer_build=True)
 
     impl_qualified_name: str
     config_qualified_name: str

@@ -15,7 +15,8 @@ from data_designer.columns.templating.templates import compile_json_template, co
 from data_designer.config.base import SkipConfig
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.config.templates import MAX_DEPTH, references
+from data_designer.config.template_syntax import MAX_DEPTH
+from data_designer.config.templates import references
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
 from data_designer.plan.model import Step
 from data_designer.values import Drop, Ok

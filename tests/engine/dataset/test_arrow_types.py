@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from data_designer.engine.dataset.arrow_types import cells_of, concatenated
+from data_designer.engine.dataset.arrow_types import cells_of, concatenated, typed
 from data_designer.engine.dataset.schema import Tables
 
 
@@ -39,3 +39,38 @@ def test_a_column_that_changes_is_stored_all_the_same(caplog: pytest.LogCaptureF
     tables.table({"n": [1], "c": [dt.date(2024, 1, 5)]})
     tables.table({"n": [1], "c": [dt.date(2024, 1, 5)]})
     assert [message for message in caplog.messages if "column=c" in message] == [caplog.messages[0]]
+
+
+CS = pa.list_(pa.struct([("c", pa.bool_())]))
+
+
+@pytest.mark.parametrize(
+    ("cells", "arrow"),
+    [
+        (["a", None, "é\U0001f600", ""], pa.string()),
+        ([1, -(2**63), None, 2**63 - 1], pa.int64()),
+        ([1.5, None, -0.0, float("inf")], pa.float64()),
+        ([True, None, False] * 7, pa.bool_()),
+        ([True] * 8 + [False], pa.bool_()),
+        ([1, 2.5], pa.float64()),
+        ([[1], None, [], [2, None]], pa.list_(pa.int64())),
+        ([[["a"], None], [[]]], pa.list_(pa.list_(pa.string()))),
+        ([{"a": 1, "b": [{"c": True}]}, None, {"a": None, "b": []}], pa.struct([("a", pa.int64()), ("b", CS)])),
+        ([{"a": dt.date(2024, 1, 5)}], pa.struct([("a", pa.date32())])),
+        ([None, None], pa.struct([("a", pa.int64())])),
+        ([], pa.int64()),
+    ],
+)
+def test_an_array_is_the_one_that_arrow_makes(cells: list[Any], arrow: pa.DataType) -> None:
+    """Whatever puts it together: same type, same values, same nulls."""
+    made, known = typed(cells, arrow), pa.array(cells, arrow)
+    made.validate(full=True)
+    assert (made.type, made.to_pylist(), made.null_count) == (known.type, known.to_pylist(), known.null_count)
+    assert list(map(repr, made.to_pylist())) == list(map(repr, known.to_pylist()))
+
+
+@pytest.mark.parametrize(("cells", "arrow"), [([2**63], pa.int64()), ([1], pa.string()), (["a"], pa.int64())])
+def test_what_does_not_fit_a_type_is_refused(cells: list[Any], arrow: pa.DataType) -> None:
+    """As Arrow refuses it, so that the column becomes JSON text."""
+    with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)):
+        typed(cells, arrow)

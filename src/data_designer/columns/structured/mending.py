@@ -2,8 +2,6 @@
 
 from typing import Final, SupportsIndex
 
-import json_repair
-
 from data_designer.lenient_json import holds_huge_numbers, whole_characters
 
 _LOOKS_A_CHARACTER: Final = 12
@@ -31,6 +29,8 @@ def mended(text: str) -> object:
         raise UnmendableError(f"it is broken, and longer than {_LONGEST:,} characters")
     if holds_huge_numbers(text):
         raise UnmendableError("it is broken, and a number in it is too large")
+    import json_repair
+
     looks = min(_FEWEST_LOOKS + _LOOKS_A_CHARACTER * len(text), _MOST_LOOKS)
     try:
         return json_repair.loads(_Watched.of(whole_characters(text), [looks]), skip_json_loads=True)

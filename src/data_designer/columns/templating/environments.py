@@ -19,7 +19,8 @@ from data_designer.columns.templating.metering import MeteredEnvironment
 from data_designer.columns.templating.scalar_text import ScalarText, said
 from data_designer.columns.templating.seeded_random import chosen
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.config.templates import parsed, references
+from data_designer.config.template_syntax import parsed
+from data_designer.config.templates import references
 from data_designer.errors import PromptTemplateRenderError
 
 _FUNCTION = "__function"

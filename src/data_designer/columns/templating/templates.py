@@ -14,7 +14,8 @@ from data_designer.columns.templating.costs import LimitExceededError
 from data_designer.columns.templating.decoding import decoded, decoded_fields
 from data_designer.columns.templating.environments import compiled, environment, environment_for
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.config.templates import parsed, references
+from data_designer.config.template_syntax import parsed
+from data_designer.config.templates import references
 from data_designer.errors import PromptTemplateRenderError, UserJinjaTemplateSyntaxError
 from data_designer.values import Record
 

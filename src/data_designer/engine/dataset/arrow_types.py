@@ -1,11 +1,19 @@
 """The columns of a dataset's files: cells as Arrow arrays, and tables whose types differ as one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
+from contextlib import suppress
+from itertools import chain
+from types import NoneType
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pyarrow as pa
 
 from data_designer.columns.arrow_types import Type, field_of, is_json, type_of, unified
 from data_designer.engine.dataset.encoding import decode_json, encode_json
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def type_text(arrow: pa.DataType) -> str:
@@ -20,8 +28,71 @@ def type_text(arrow: pa.DataType) -> str:
 def array_of(values: Sequence[object], field: pa.Field) -> pa.Array:
     """Cells as a column. Raises ArrowInvalid, ArrowTypeError or OverflowError where one does not fit."""
     if is_json(field):
-        return pa.array([encode_json(value) for value in values], pa.string())
-    return pa.array(values, field.type)
+        return typed([encode_json(value) for value in values], pa.string())
+    return typed(values, field.type)
+
+
+def typed(values: Sequence[object], arrow: pa.DataType) -> pa.Array:
+    """Values as an array of a type. Raises as `array_of` does.
+
+    Text, numbers, and lists and structs of them are put together here: `pyarrow.array` imports pandas to see whether
+    the values are a Series, which takes longer than a small run and more memory than its data.
+    """
+    kinds = set(map(type, values))
+    if kinds <= {NoneType}:
+        return pa.nulls(len(values), arrow)
+    if kinds <= {_KINDS.get(arrow.id), NoneType}:
+        with suppress(OverflowError):  # Beyond what fits, Arrow knows a way, or refuses.
+            buffers, children = _parts(values, arrow)
+            present = _bits(np.array([value is not None for value in values])) if NoneType in kinds else None
+            return pa.Array.from_buffers(arrow, len(values), [present, *buffers], children=children)
+    return pa.array(values, arrow)
+
+
+_KINDS = {
+    pa.string().id: str,
+    pa.int64().id: int,
+    pa.float64().id: float,
+    pa.bool_().id: bool,
+    pa.list_(pa.null()).id: list,
+    pa.struct([]).id: dict,
+}
+"""Type of Arrow to the kind of its values."""
+
+
+def _parts(values: Sequence[object], arrow: pa.DataType) -> tuple[list[pa.Buffer], list[pa.Array] | None]:
+    """The buffers of an array, that of its nulls apart, and the arrays that it consists of."""
+    if pa.types.is_string(arrow):
+        texts = [text or "" for text in cast("Sequence[str | None]", values)]
+        together = "".join(texts)
+        content = together.encode()
+        parts = texts if len(content) == len(together) else [text.encode() for text in texts]
+        return [_ends(parts), pa.py_buffer(content)], None
+    if pa.types.is_struct(arrow):
+        records = [value or {} for value in cast("Sequence[dict[str, object] | None]", values)]
+        return [], [typed([record.get(member.name) for record in records], member.type) for member in arrow]
+    if pa.types.is_list(arrow):
+        lists = [value or [] for value in cast("Sequence[list[object] | None]", values)]
+        return [_ends(lists)], [typed([*chain.from_iterable(lists)], arrow.value_type)]
+    given = np.array([0 if value is None else value for value in values], dtype=arrow.to_pandas_dtype())
+    return [_bits(given) if pa.types.is_boolean(arrow) else pa.py_buffer(given)], None
+
+
+_LARGEST = (1 << 31) - 1
+"""What the parts of a column may come to: bytes of its texts, items of its lists."""
+
+
+def _ends(parts: Sequence[Sized]) -> pa.Buffer:
+    """Where each part ends that stands behind the others; before them, a zero."""
+    ends = np.zeros(len(parts) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)), out=ends[1:])
+    if ends[-1] > _LARGEST:
+        raise OverflowError("too large for 32 bits")
+    return pa.py_buffer(ends.astype(np.int32))
+
+
+def _bits(flags: "npt.NDArray[np.bool_]") -> pa.Buffer:
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
 
 
 def cells_of(column: "pa.Array | pa.ChunkedArray", field: pa.Field) -> list[object]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_designer.columns.arrow_types import is_json
 from data_designer.engine.dataset.arrow_types import concatenated, type_text
@@ -34,6 +33,8 @@ def read_table(files: Files, file: BatchFile) -> pa.Table:
         raise ArtifactStorageError(f"{file.path} is missing; restore it from a copy") from error
     if not is_content(content, file):
         raise ArtifactStorageError(f"{file.path} is damaged: it does not match its checksum; restore it from a copy")
+    import pyarrow.parquet as pq
+
     # One thread: these files are small, and a pool that is busy when the process ends would abort it.
     return pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
 
@@ -79,6 +80,8 @@ def merged(
 
 def stage_table(files: Files, path: str, table: pa.Table) -> BatchFile:
     """Write a file of a batch under a name that nobody reads. Raises OSError."""
+    import pyarrow.parquet as pq
+
     out = pa.BufferOutputStream()
     pq.write_table(table, out, compression="zstd")
     content = out.getvalue().to_pybytes()

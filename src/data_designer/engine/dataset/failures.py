@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from data_designer.engine.dataset.arrow_types import typed
 from data_designer.engine.dataset.encoding import cleaned
 from data_designer.engine.protocol.receipt import FailureCount
 from data_designer.engine.protocol.rows import Rows
@@ -56,7 +57,7 @@ def failures_table(failures: Iterable[Failure]) -> pa.Table:
         for one in sorted(failures, key=lambda one: one.record)
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
+    arrays = [typed(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=_SCHEMA)
 
 

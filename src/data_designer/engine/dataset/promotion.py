@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_designer.engine.dataset.arrow_types import as_json, unified_schema, widened
 from data_designer.engine.dataset.batch_files import read_table, schema_digest, stage_table
@@ -57,6 +56,8 @@ def schema_of(store: Store, folder: str = PARQUET) -> pa.Schema:
         ArtifactStorageError: a receipt is damaged.
         OSError: a file cannot be read.
     """
+    import pyarrow.parquet as pq
+
     examples = {file.schema: file for file in store.batch_files(folder)}
     contents = (store.files.read(located(store.files, file)) for file in examples.values())
     return unified_schema(pq.read_schema(pa.BufferReader(content)) for content in contents)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_designer.engine.dataset.files import Files, is_temporary
 from data_designer.engine.dataset.journal import journaled_batches, read_replay
@@ -113,6 +112,8 @@ def _file_problems(files: Files, file: BatchFile, expected: int) -> Iterator[str
     if not is_content(content, file):
         yield f"{file.path} does not match its checksum"
         return
+    import pyarrow.parquet as pq
+
     rows = pq.ParquetFile(pa.BufferReader(content)).metadata.num_rows
     if rows != file.rows or (rows != expected and file.folder in (PARQUET, DROPPED, REJECTS)):
         yield f"{file.path} holds {rows} rows instead of {expected}"

@@ -16,8 +16,7 @@ from data_designer.engine.protocol.messages import CommitJob, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling.shape import replica_numbers
-from data_designer.models.client import ModelClient
-from data_designer.models.http_sessions import open_session
+from data_designer.models.http_sessions import kept_open, shared_session
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
 
@@ -38,9 +37,10 @@ async def in_process(
         check: asks the models for a sign of life.
         write: takes a batch instead of a disk.
     """
-    await check()
-    async with InProcessExecutor(run, write) as executor:
-        yield OpenExecutor(executor, replica_numbers(run.plan, cpus=1), held_bytes_limit())
+    async with kept_open():  # Connections that are there from the check take the first requests.
+        await check()
+        async with InProcessExecutor(run, write) as executor:
+            yield OpenExecutor(executor, replica_numbers(run.plan, cpus=1), held_bytes_limit())
 
 
 def held_bytes_limit() -> int:
@@ -75,8 +75,10 @@ class InProcessExecutor:
 
     async def start_replica(self, number: int, alias: str, epoch: int) -> Replica:
         """Start a replica, with no slots."""
+        from data_designer.models.client import ModelClient
+
         plan, keys = self._run.plan, self._run.keys
-        session = await self._exits.enter_async_context(open_session())
+        session = await self._exits.enter_async_context(shared_session())
         model = ModelClient(plan.pools[alias], keys[alias], session)
         recording = Recording(self._run.dataset, plan.geometry, replica_name(number, epoch))
         replica = Replica(plan, alias, model, recording, _LINGER)

@@ -22,8 +22,7 @@ from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slots import Slots
-from data_designer.models.client import DEFAULT_TIMEOUT
-from data_designer.models.model import Model
+from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller, CallerOptions
 from data_designer.models.wires import greeting, longest_reply

@@ -3,7 +3,7 @@
 import json
 import math
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _TEXT = {str}
+_FLOAT = {float}
+_AS_THEY_ARE = frozenset({int, bool, type(None)})
 _SPACE = " \t\n\r"
 _CLOSING = {"{": "}", "[": "]"}
 _OPENING = frozenset({*_SPACE, *_CLOSING, *"0123456789", *(word[0] for word in WORDS), "-"})
@@ -44,6 +46,18 @@ def decoded_fields(value: object, fields: Collection[str]) -> object:
     if type(value) is dict and set(map(type, value)) <= _TEXT:
         return {key: decoded(value[key]) for key in fields if key in value}
     return decoded(value)
+
+
+def decoded_column(values: Sequence[object], decode: Callable[[object], object]) -> Sequence[object]:
+    """Give a column's cells as templates see them, each as `decode` gives it: `decoded`, or some fields of it."""
+    kinds = set(map(type, values))
+    if kinds <= _AS_THEY_ARE:
+        return values
+    if kinds == _TEXT and _OPENING.isdisjoint([text[:1] for text in values if isinstance(text, str)]):
+        return values
+    if kinds == _FLOAT and not any(value != value for value in values):  # noqa: PLR0124 - NaN is no other
+        return values
+    return [*map(decode, values)]
 
 
 def decoded_text(text: str) -> object:

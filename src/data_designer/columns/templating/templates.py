@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Final
@@ -11,7 +11,13 @@ from jinja2 import Environment, Undefined, UndefinedError, nodes
 from jinja2 import Template as Compiled
 
 from data_designer.columns.templating.costs import LimitExceededError
-from data_designer.columns.templating.decoding import decoded, decoded_column, decoded_fields
+from data_designer.columns.templating.decoding import (
+    OPENING,
+    OPENING_CONTAINERS,
+    decoded,
+    decoded_column,
+    decoded_fields,
+)
 from data_designer.columns.templating.environments import compiled, environment, environment_for
 from data_designer.columns.templating.substitution import substitution
 from data_designer.config.run_config import JinjaRenderingEngine
@@ -127,33 +133,42 @@ class Template:
         self, columns: Mapping[str, Sequence[object]], rows: int
     ) -> Sequence[str | PromptTemplateRenderError]:
         """Render for each of some rows: what `render` returns for its record, or raises."""
-        if self._constant is not None:
-            return self._each_row({}, rows, self._render)
-        seen = {name: decoded_column(columns[name], self._decoders[name]) for name in self.names if name in columns}
+        opening = OPENING if self._substitution is None else OPENING_CONTAINERS
+        decoders = {name: decode for name, decode in self._decoders.items() if name in columns}
+        seen = {name: decoded_column(columns[name], decode, opening) for name, decode in decoders.items()}
         if self._substitution is not None and seen:
             texts = self._substitution.render_rows(seen, MAX_CHARACTERS)
-            if texts is not None and (not self._secure or _are_sound(texts)):
+            if texts is not None and (not self._secure or all(map(_is_sound, texts))):
                 return texts
-        return self._each_row(seen, rows, self._next_row() if self._keeps_nothing else self._render)
+        return [
+            text if text is not None and (not self._secure or _is_sound(text)) else self._or_error(record)
+            for text, record in self._each_row([dict(zip(seen, row, strict=True)) for row in _rows_of(seen, rows)])
+        ]
 
-    def _each_row(
-        self, seen: Mapping[str, Sequence[object]], rows: int, render: Callable[[dict[str, object]], str]
-    ) -> list[str | PromptTemplateRenderError]:
-        rendered: list[str | PromptTemplateRenderError] = []
-        for values in zip(*seen.values(), strict=True) if seen else repeat((), rows):
+    def _each_row(self, records: Sequence[dict[str, object]]) -> Iterator[tuple[str | None, dict[str, object]]]:
+        """Render records that have the same columns; None is what fails."""
+        render = self._next_row()
+        for record in records:
             try:
-                rendered.append(self._nonempty(dict(zip(seen, values, strict=True)), render))
-            except PromptTemplateRenderError as error:
-                rendered.append(error)
-        return rendered
+                yield render(record), record
+            except Exception:  # noqa: BLE001 - what it is, is found out when it is rendered alone
+                yield None, record
+
+    def _or_error(self, values: dict[str, object]) -> str | PromptTemplateRenderError:
+        try:
+            return self._nonempty(values)
+        except PromptTemplateRenderError as error:
+            return error
 
     def _next_row(self) -> Callable[[dict[str, object]], str]:
         """Give a way to render rows one after the other, each with the same columns, in one context.
 
         Making a context takes Jinja longer than rendering most templates.
         """
-        if self._substitution is not None:
-            return self._substitution.render
+        if (constant := self._constant) is not None:
+            return lambda _: constant
+        if self._substitution is not None or not self._keeps_nothing:
+            return self._render
         root, concat = self._compiled.root_render_func, self._compiled.environment.concat
         context = self._compiled.new_context()
         values, inner = context.parent, context.__dict__
@@ -177,16 +192,16 @@ class Template:
     def _seen(self, record: Record) -> dict[str, object]:
         return {name: decode(record[name]) for name, decode in self._decoders.items() if name in record}
 
-    def _nonempty(self, values: dict[str, object], render: Callable[[dict[str, object]], str] | None = None) -> str:
-        text = self._rendered(values, render) if self._constant is None else self._constant
+    def _nonempty(self, values: dict[str, object]) -> str:
+        text = self._rendered(values) if self._constant is None else self._constant
         if self._secure and not text.strip():
             why = _culprit(self._paths, values) or "none of its conditions holds for this record"
             raise PromptTemplateRenderError(f"the template renders to empty text: {why}")
         return text
 
-    def _rendered(self, values: dict[str, object], render: Callable[[dict[str, object]], str] | None = None) -> str:
+    def _rendered(self, values: dict[str, object]) -> str:
         try:
-            text = (render or self._render)(values)
+            text = self._render(values)
         except UndefinedError as error:
             why = _culprit(self._paths, values)
             raise PromptTemplateRenderError(f"the template cannot be rendered: {why or error.message}") from error
@@ -321,9 +336,15 @@ def _is_constant(syntax: nodes.Template) -> bool:
     return all(isinstance(node, nodes.TemplateData | nodes.Output) for node in syntax.find_all(nodes.Node))
 
 
-def _are_sound(texts: Sequence[str]) -> bool:
-    """Tell whether none of some texts is empty or could name a function."""
-    return "<" not in "".join(texts) and all(map(str.strip, texts))
+def _rows_of(seen: Mapping[str, Sequence[object]], rows: int) -> Iterable[tuple[object, ...]]:
+    return zip(*seen.values(), strict=True) if seen else repeat((), rows)
+
+
+def _is_sound(text: str) -> bool:
+    """Tell whether a text is neither empty nor too long, and names no function."""
+    if len(text) > MAX_CHARACTERS or not text.strip():
+        return False
+    return "<" not in text or _CALLABLE_TEXT.search(text) is None
 
 
 def _decoder(name: str, paths: Collection[Path]) -> Callable[[object], object]:

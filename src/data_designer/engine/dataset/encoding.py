@@ -113,8 +113,7 @@ class _Keeping:
 
     def keep(self, value: object, level: int) -> object:
         """A part of the value, inside so many lists and dicts."""
-        kind = type(value)
-        if kind in _PLAIN or (kind is str and isinstance(value, str) and value.isascii()):
+        if type(value) in _PLAIN or (type(value) is str and value.isascii()):
             return value
         match value:
             case None | bool():
@@ -157,7 +156,12 @@ class _Keeping:
 
     def _dict(self, value: Mapping[object, object], level: int) -> dict[str, object]:
         self._enter(len(value), level)
-        made = {_key(key): self.keep(item, level + 1) for key, item in value.items()}
+        made = {
+            key if type(key) is str and key.isascii() else _key(key): item
+            if type(item) in _PLAIN or (type(item) is str and item.isascii())
+            else self.keep(item, level + 1)
+            for key, item in value.items()
+        }
         if len(made) != len(value):
             raise UnstorableValueError("two keys of a dict are the same text")
         return made
@@ -220,8 +224,6 @@ def _is_series(value: object) -> "TypeGuard[pd.Series]":
 
 
 def _key(key: object) -> str:
-    if type(key) is str and key.isascii():
-        return key
     match key:
         case Enum():
             return _key(key.value)

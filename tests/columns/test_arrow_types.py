@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from data_designer.columns.arrow_types import fits, inferred, unified
+from data_designer.columns.arrow_types import all_fit, fits, inferred, unified
 
 STRUCT = pa.struct([("a", pa.int64()), ("b", pa.string())])
 
@@ -89,3 +89,6 @@ def test_whether_a_value_fits(arrow: pa.DataType, good: list[Any], bad: list[Any
     holds = fits(arrow)
     assert [holds(value) for value in good] == [True] * len(good)
     assert [holds(value) for value in bad] == [False] * len(bad)
+    column_holds = all_fit(arrow)
+    assert column_holds([*good, None])
+    assert [column_holds([*good, value]) for value in bad] == [False] * len(bad)

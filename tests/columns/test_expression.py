@@ -141,6 +141,8 @@ CELLS = st.one_of(
     st.dictionaries(st.just("k"), st.integers() | st.text(max_size=3)),
 )
 
+OF_ONE_KIND = (st.integers(), st.integers(-9, 9), st.floats(), st.booleans(), st.text(max_size=5), st.just("true"))
+
 
 EXPRESSIONS = [
     "{{ a }}",
@@ -158,7 +160,7 @@ EXPRESSIONS = [
 @given(
     expr=st.sampled_from(EXPRESSIONS),
     dtype=st.sampled_from(["str", "int", "float", "bool"]),
-    values=st.lists(CELLS, max_size=5),
+    values=st.one_of([st.lists(cells, max_size=5) for cells in (CELLS, *OF_ONE_KIND)]),
 )
 def test_a_block_computes_as_its_records_do(
     engine: JinjaRenderingEngine, expr: str, dtype: Any, values: list[Any]

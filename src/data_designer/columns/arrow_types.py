@@ -170,6 +170,13 @@ def fits(arrow: pa.DataType) -> Callable[[object], bool]:
     return lambda value: value is None or unified(arrow, inferred([value])) == arrow
 
 
+def all_fit(arrow: pa.DataType) -> Callable[[Sequence[object]], bool]:
+    """Tells of a whole column what `fits` tells of its cells."""
+    fit = fits(arrow)
+    sure = {kind for kind, plain in _PLAIN.items() if plain == arrow} | {type(None)}
+    return lambda values: sure.issuperset(map(type, values)) or all(map(fit, values))
+
+
 def _fits_struct(members: Mapping[str, Callable[[object], bool]]) -> Callable[[object], bool]:
     def holds(value: object) -> bool:
         if value is None:

@@ -1,7 +1,7 @@
 """Expression columns: a template rendered for a record and cast to the column's type."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 import pyarrow as pa
@@ -43,6 +43,7 @@ class ExpressionProgram:
         self._template = compile_template(config.expr, engine, known)
         self._dtype = config.dtype
         self._cast = _CASTS[config.dtype]
+        self._cast_all = _CASTS_OF_ALL[config.dtype]
 
     def exchange(self, record: Record, index: int) -> Exchange:
         """Compute the cell as an exchange without a request."""
@@ -56,14 +57,13 @@ class ExpressionProgram:
 
     def run(self, block: Block) -> Made:
         """Compute the cell of every row."""
-        rendered = self._template.render_rows(block.columns, len(block))
         if self._draws:
             cells = [
                 self._drawn({name: values[place] for name, values in block.columns.items()}, index)
                 for place, index in enumerate(block.rows.tolist())
             ]
         else:
-            cells = [self._cell(text) for text in rendered]
+            cells = self._cells(self._template.render_rows(block.columns, len(block)))
         drops = {place: cell for place, cell in enumerate(cells) if isinstance(cell, Reason)}
         for place in drops:
             cells[place] = None
@@ -76,6 +76,12 @@ class ExpressionProgram:
         except PromptTemplateRenderError as error:
             rendered = error
         return self._cell(rendered)
+
+    def _cells(self, rendered: Sequence[str | PromptTemplateRenderError]) -> list[_Cell]:
+        """Cast what the rows came to: all at once where every one is a plain value."""
+        texts = [text for text in rendered if isinstance(text, str)]
+        cells = self._cast_all(texts) if len(texts) == len(rendered) else None
+        return [self._cell(one) for one in rendered] if cells is None else cells
 
     def _cell(self, rendered: str | PromptTemplateRenderError) -> _Cell:
         """Cast what the template came to; gives a Reason where that is no value."""
@@ -140,6 +146,34 @@ def as_bool(text: str) -> bool:
     return bool(number) and number.adjusted() >= 0
 
 
+def _texts(texts: list[str]) -> list[_Cell]:
+    return [*texts]
+
+
+def _ints(texts: list[str]) -> list[_Cell] | None:
+    """Read all of some texts as `as_int` does; None where one is not plainly a number that it takes."""
+    try:
+        numbers = [*map(int, texts)]
+    except ValueError:
+        return None
+    return [*numbers] if not numbers or (min(numbers) >= -_MOST - 1 and max(numbers) <= _MOST) else None
+
+
+def _floats(texts: list[str]) -> list[_Cell] | None:
+    """Read all of some texts as `as_float` does; None where one is not plainly a number that it takes."""
+    try:
+        numbers = [*map(float, texts)]
+    except ValueError:
+        return None
+    return None if any(map(math.isinf, numbers)) else [*numbers]
+
+
+def _bools(texts: list[str]) -> list[_Cell] | None:
+    """Read all of some texts as `as_bool` does; None where one is neither word."""
+    known = [_WORDS.get(text) for text in texts]
+    return None if None in known else [*known]
+
+
 def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
@@ -155,6 +189,13 @@ _MOST = 2**63 - 1
 _DIGITS = 19
 """Digits of an integer of 64 bits."""
 _CASTS: Mapping[str, Callable[[str], str | float]] = {"str": str, "int": as_int, "float": as_float, "bool": as_bool}
+_WORDS: Mapping[str, bool] = {"True": True, "true": True, "1": True, "False": False, "false": False, "0": False}
+_CASTS_OF_ALL: Mapping[str, Callable[[list[str]], list[_Cell] | None]] = {
+    "str": _texts,
+    "int": _ints,
+    "float": _floats,
+    "bool": _bools,
+}
 _TYPES: Mapping[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 
 

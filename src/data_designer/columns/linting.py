@@ -1,6 +1,7 @@
 """Judges code: Python by ruff, SQL by sqlfluff's parser."""
 
 import ast
+import errno
 import importlib.util
 import json
 import logging
@@ -162,13 +163,25 @@ def _folder_of(codes: Mapping[int, str]) -> Iterator[str]:
             try:
                 folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="data-designer-lint-", dir=place))
                 for key, code in codes.items():
-                    Path(folder, f"code_{key}.py").write_bytes(code.encode("utf-8", "replace"))
+                    _write(f"{folder}/code_{key}.py", code.encode("utf-8", "replace"))
                 break
             except OSError:
                 exits.close()
                 if place is None:
                     raise
         yield folder
+        for key in codes:  # Where the names are known, that is much quicker than walking the folder.
+            os.unlink(f"{folder}/code_{key}.py")  # noqa: PTH108 - a Path takes longer to make than a file to remove
+
+
+def _write(path: str, content: bytes) -> None:
+    """Make a file, at a third of what `Path.write_bytes` takes. Raises OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        if os.write(file, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    finally:
+        os.close(file)
 
 
 def _ruff(codes: Mapping[int, str]) -> dict[int, list[_Finding]]:
@@ -228,6 +241,8 @@ def _message_type(rule: str | None) -> str:
 
 def _score(code: str, messages: Sequence[_Message]) -> float:
     """Give 10 less the weight of the messages per statement, never below 0."""
+    if not messages:
+        return 10.0
     count = Counter(message["type"] for message in messages)
     weight = 5 * count["error"] + count["warning"] + count["refactor"] + count["convention"]
     return max(0.0, 10.0 - weight / _statements(code) * 10)

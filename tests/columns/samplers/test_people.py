@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faker import Factory
 
 from data_designer.columns.random_streams import key, words
+from data_designer.columns.samplers import people as people_module
 from data_designer.columns.samplers.people import person
 from data_designer.config.locales import FAKER_LOCALES
 from data_designer.config.sampler_params import PersonFromFakerSamplerParams
@@ -41,6 +43,18 @@ def test_a_person_follows_from_its_key() -> None:
     people(3)
     assert person(params, 42) == first
     assert person(params, 43) != first
+
+
+@pytest.mark.parametrize("locale", ["en_US", "de_DE", "ja_JP", "pt_BR"])
+def test_names_are_those_that_faker_itself_draws(locale: str) -> None:
+    """What is drawn faster is drawn alike, with weights and without, however often."""
+    mine, plain = people_module._faker(locale), Factory.create(locale)
+    for number in range(20):
+        drawn = []
+        for fake in (mine, plain):
+            fake.seed_instance(number)
+            drawn.append([fake.first_name(), fake.last_name(), fake.city(), fake.street_name(), fake.phone_number()])
+        assert drawn[0] == drawn[1]
 
 
 @pytest.mark.usefixtures("processes")

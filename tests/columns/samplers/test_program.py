@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from data_designer.columns.random_streams import key, uniforms
+from data_designer.columns.samplers import sampler
 from data_designer.columns.samplers.program import SamplersProgram
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_constraints import (
@@ -120,6 +122,29 @@ def test_another_seed_gives_other_values() -> None:
     block = Block(np.arange(100, dtype=np.int64), {})
     one, two = (SamplersProgram([column("x", UNIT)], (), seed).run(block).columns["x"] for seed in (1, 2))
     assert not set(one) & set(two)
+
+
+@pytest.mark.parametrize(
+    ("params", "distribution"),
+    [
+        *((PoissonSamplerParams(mean=mean), stats.poisson(mean)) for mean in (1e-9, 0.5, 4.0, 333.3, 50_000.0, 1e9)),
+        *(
+            (BinomialSamplerParams(n=n, p=p), stats.binom(n, p))
+            for n, p in ((5, 0.5), (5, 0.0), (9, 1.0), (10**6, 0.3))
+        ),
+    ],
+)
+def test_counts_are_the_quantiles_that_scipy_finds(params: Any, distribution: Any) -> None:
+    """Looking them up changes none, however near a number is to a step."""
+    drawn = uniforms(key(7, "x", "values", "0"), np.arange(20_000))
+    assert values(params, 20_000) == distribution.ppf(drawn).astype(np.int64).tolist()
+    steps = distribution.cdf(np.arange(20))
+    near = np.clip(
+        np.concatenate([np.nextafter(steps, 0), steps, np.nextafter(steps, 1), steps + 1e-9]), 1e-16, 1 - 1e-16
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sampler, "uniforms", lambda _stream, rows: near[rows])
+        assert values(params, len(near)) == distribution.ppf(near).astype(np.int64).tolist()
 
 
 # --- kinds -----------------------------------------------------------------------------------------------

@@ -12,7 +12,17 @@ from tests.odd_values import KEPT, REFUSED, same
 from tests.properties import examples
 
 from data_designer.engine.dataset.arrow_types import cells_of
-from data_designer.engine.dataset.encoding import UnstorableValueError, cleaned, decode_json, encode_json, is_same, kept
+from data_designer.engine.dataset.encoding import (
+    UnstorableValueError,
+    all_kept,
+    cleaned,
+    decode_json,
+    encode_json,
+    is_same,
+    json_text,
+    json_texts,
+    kept,
+)
 from data_designer.engine.dataset.schema import Tables
 
 TEXT = st.text(max_size=5)
@@ -105,3 +115,29 @@ def test_null_and_nan_are_told_apart() -> None:
 def test_halves_that_belong_together_become_one_character() -> None:
     """Text in UTF-16 that was cut in the wrong place loses only the half that has no other."""
     assert cleaned("\ud83c\udf75 \ud83d") == "\U0001f375 \ufffd"
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_column_is_kept_as_it_is_only_where_each_of_its_cells_is(name: str) -> None:
+    """What is seen at once never contradicts what is looked at cell by cell."""
+    given, _ = KEPT[name]
+    if all_kept(["a", None, given]):
+        assert kept(given) is given
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_column_with_what_no_cell_holds_is_looked_at_cell_by_cell(name: str) -> None:
+    """Halves of emojis in cells beside each other do not make one."""
+    assert not all_kept(["a", REFUSED[name](), 1])
+    assert not all_kept(["\ud83c", "\udf75"])
+
+
+def test_plain_columns_are_kept_as_they_are() -> None:
+    """Otherwise nothing is gained."""
+    assert all_kept(["a", "\U0001f375", None, 1, 2.5, True])
+
+
+@pytest.mark.parametrize("values", [[1, 2.5, True, -0.0, 1e16, 5e-324], [1, math.nan], [10**20, 1], ["a,b", 1], []])
+def test_texts_of_many_values_are_those_of_each(values: list[Any]) -> None:
+    """Numbers are written together, and come out as alone."""
+    assert json_texts(values) == [json_text(value) for value in values]

@@ -23,6 +23,12 @@ from data_designer.errors import InvalidSamplerParamsError
 _MOST = 2.0**62
 """Counts beyond it are held to be it, since no integer column is wider than 64 bits."""
 
+_STEPWISE = frozenset({"binom", "poisson"})
+"""Distributions whose quantiles scipy searches for at great length."""
+_MOST_STEPS = 4096
+"""Values of a distribution that are worth a table."""
+_NEAR = 1e-6
+
 
 def _rounded(draw: Draw, digits: int | None) -> Draw:
     return draw if digits is None else lambda stream, rows, others: np.round(draw(stream, rows, others), digits)
@@ -69,6 +75,9 @@ class _Frozen(Protocol):
     def ppf(self, drawn: Floats) -> npt.ArrayLike:
         """Quantiles."""
 
+    def cdf(self, values: Floats) -> npt.ArrayLike:
+        """Cumulative probabilities."""
+
     def rvs(self, *, random_state: np.random.Generator) -> float:
         """Draw one value."""
 
@@ -84,7 +93,7 @@ def _distribution(name: str, params: Mapping[str, object]) -> Draw:
     dist = getattr(stats, name, None)
     if not isinstance(dist, stats.rv_continuous | stats.rv_discrete):
         raise InvalidSamplerParamsError(f"scipy.stats has no distribution of single numbers named '{name}'")
-    method = _direct if _counts_up(type(dist)) else _by_quantile
+    method = _direct if _counts_up(type(dist)) else _by_step if name in _STEPWISE else _by_quantile
     try:
         drawn = method(dist(**params))
         [probe] = drawn(0, np.zeros(1, dtype=np.int64), {}).tolist()
@@ -107,6 +116,32 @@ def _counts_up(own: type[Any]) -> bool:
 
 def _by_quantile(frozen: _Frozen) -> Draw:
     return by_inverse(lambda drawn: np.asarray(frozen.ppf(drawn)))
+
+
+def _by_step(frozen: _Frozen) -> Draw:
+    """The same quantiles of a discrete distribution, looked up among its cumulative probabilities.
+
+    Numbers that are near to one of those are left to scipy, as are those that begin and end the range: what it makes
+    of them depends on how exactly it inverts, and what was drawn once is always drawn so.
+    """
+    ends = np.asarray(frozen.ppf(np.array([_NEAR, 1 - _NEAR])), dtype=np.float64)
+    if not 0 <= ends[1] - ends[0] < _MOST_STEPS:
+        return _by_quantile(frozen)
+    counts = np.arange(ends[0], ends[1] + 1)
+    steps = np.asarray(frozen.cdf(counts), dtype=np.float64)
+
+    def quantiles(drawn: Floats) -> Drawn:
+        above = np.searchsorted(steps, drawn)
+        found = np.take(counts, above, mode="clip")
+        to_step = np.minimum(
+            np.abs(np.take(steps, above, mode="clip") - drawn), np.abs(np.take(steps, above - 1, mode="clip") - drawn)
+        )
+        near = (to_step < _NEAR) | (drawn < _NEAR) | (drawn > 1 - _NEAR)
+        if near.any():
+            found[near] = frozen.ppf(drawn[near])
+        return found
+
+    return by_inverse(quantiles)
 
 
 def _direct(frozen: _Frozen) -> Draw:

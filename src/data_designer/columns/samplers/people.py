@@ -1,8 +1,10 @@
 """Samplers of people: those of Faker, each the same for the same key."""
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, timedelta
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from data_designer.columns.random_streams import Indices, words
@@ -12,6 +14,7 @@ from data_designer.errors import InvalidSamplerParamsError
 
 if TYPE_CHECKING:
     from faker import Generator
+    from faker.providers import BaseProvider
 
 REFERENCE_YEAR = 2025
 """Ages are those of the first of January of this year, so that a dataset does not depend on the day it was made."""
@@ -25,18 +28,44 @@ _FIELDS = ("stem", "business", "education", "arts_humanities", "stem_related")
 
 _LISTED_BY_CHANCE = ("it_IT",)
 """Locales for which Faker makes its list of cities of a set, so that it has another order in every process."""
+_MOST_KNOWN = 1000
+"""Lists with weights whose sums are kept; those of Faker's locales are far fewer."""
 
 
 @cache
 def _faker(locale: str) -> "Generator":
     from faker import Factory
+    from faker.providers import BaseProvider
 
     # A bare generator: the class users know looks its locale up again at every call.
     fake = Factory.create(locale)
     for provider in fake.providers:
         if locale in _LISTED_BY_CHANCE and isinstance(cities := vars(type(provider)).get("cities"), list):
             cities.sort()
+        if type(provider).random_element is BaseProvider.random_element:
+            vars(provider)["random_element"] = _chooser(provider)
     return fake
+
+
+def _chooser(provider: "BaseProvider") -> Callable[[Collection[object]], object]:
+    """Faker's `random_element`, with the same draws: it adds up all weights at every call, here that is done once."""
+    slow = provider.random_element
+    known: dict[int, tuple[object, tuple[object, ...], list[float]]] = {}
+
+    def random_element(elements: Collection[object] = ("a", "b", "c")) -> object:
+        if isinstance(elements, list | tuple):
+            return provider.generator.random.choice(elements)
+        if not (isinstance(elements, OrderedDict) and provider.__use_weighting__):
+            return slow(elements)
+        of = known.get(id(elements))
+        if of is None:
+            if len(known) >= _MOST_KNOWN:
+                return slow(elements)
+            # Held, so that its identity stays its own.
+            of = known[id(elements)] = (elements, tuple(elements), [*accumulate(elements.values())])
+        return provider.generator.random.choices(of[1], cum_weights=of[2])[0]
+
+    return random_element
 
 
 def person(params: PersonFromFakerSamplerParams, key: int) -> dict[str, str | int | None]:

@@ -107,7 +107,7 @@ class _Column:
         branch = self._choose_branches(table)
         drawn: Drawn = np.full(size, np.datetime64("NaT", "s")) if self._moments else np.empty(size, dtype=object)
         compared = drawn if self._convert is None else np.empty(size, dtype=object)
-        pending = np.setdiff1d(np.arange(size), list(table.drops))
+        pending = np.array([place for place in range(size) if place not in table.drops], dtype=np.int64)
         for attempt in range(_MOST_TRIES):
             self._draw_pending(table, drawn, branch, pending, attempt)
             if self._convert is not None:
@@ -142,7 +142,7 @@ class _Column:
 
     def _draw_pending(self, table: _Table, drawn: Drawn, branch: Places, pending: Places, attempt: int) -> None:
         stream = key(self._seed, self._name, "values", str(attempt))
-        for number in np.unique(branch[pending]).tolist():
+        for number in set(branch[pending].tolist()):
             places = pending[branch[pending] == number]
             draw, names = self._draws[number]
             picked = draw(stream, table.rows[places], {name: table.drawn[name][places] for name in names})

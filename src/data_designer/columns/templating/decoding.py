@@ -3,7 +3,7 @@
 import json
 import math
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _TEXT = {str}
+_FLOAT = {float}
+_AS_THEY_ARE = frozenset({int, bool, type(None)})
 _SPACE = " \t\n\r"
 _CLOSING = {"{": "}", "[": "]"}
-_OPENING = frozenset({*_SPACE, *_CLOSING, *"0123456789", *(word[0] for word in WORDS), "-"})
+OPENING = frozenset({*_SPACE, *_CLOSING, *"0123456789", *(word[0] for word in WORDS), "-"})
 """First characters of JSON texts. What begins with another, as nearly all prose does, is only text."""
+OPENING_CONTAINERS = frozenset({*_SPACE, *_CLOSING})
+"""First characters of JSON objects and lists, which print otherwise than they stand; numbers and words do not."""
 
 
 def decoded(value: object) -> object:
@@ -46,6 +50,26 @@ def decoded_fields(value: object, fields: Collection[str]) -> object:
     return decoded(value)
 
 
+def decoded_column(
+    values: Sequence[object], decode: Callable[[object], object], opening: Collection[str] = OPENING
+) -> Sequence[object]:
+    """Give a column's cells as templates see them.
+
+    Args:
+        values: The cells.
+        decode: Gives one: `decoded`, or some fields of it.
+        opening: Beginnings of texts that may be anything but text.
+    """
+    kinds = set(map(type, values))
+    if kinds <= _AS_THEY_ARE:
+        return values
+    if kinds == _TEXT:
+        return [decode(text) if isinstance(text, str) and text[:1] in opening else text for text in values]
+    if kinds == _FLOAT and not any(value != value for value in values):  # noqa: PLR0124 - NaN is no other
+        return values
+    return [*map(decode, values)]
+
+
 def decoded_text(text: str) -> object:
     """Give the object or list that a text says if it is one in JSON, else the text itself.
 
@@ -53,7 +77,7 @@ def decoded_text(text: str) -> object:
     attempted only where the first and last characters allow it: nearly all cells are prose, and a failed attempt
     costs more than the whole rest of a prompt.
     """
-    if text[:1] not in _OPENING:
+    if text[:1] not in OPENING:
         return text
     body = text.strip(_SPACE)
     if not body:

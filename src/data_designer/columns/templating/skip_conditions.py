@@ -37,6 +37,10 @@ class SkipCondition:
         self.values: tuple[object, ...] = (value, *(None for _ in step.makes[1:]))
         self.failures = 0
 
+    def skips_none(self, skipped: Iterable[object]) -> bool:
+        """Tell whether no cell can be skipped in rows that have these columns skipped, each or None."""
+        return self._condition is None and not any(skipped)
+
     def decide(self, record: Record, skipped: Collection[str]) -> bool:
         """Tell whether to skip a record's cell.
 

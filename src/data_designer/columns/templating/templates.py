@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Final
@@ -11,8 +11,15 @@ from jinja2 import Environment, Undefined, UndefinedError, nodes
 from jinja2 import Template as Compiled
 
 from data_designer.columns.templating.costs import LimitExceededError
-from data_designer.columns.templating.decoding import decoded, decoded_fields
+from data_designer.columns.templating.decoding import (
+    OPENING,
+    OPENING_CONTAINERS,
+    decoded,
+    decoded_column,
+    decoded_fields,
+)
 from data_designer.columns.templating.environments import compiled, environment, environment_for
+from data_designer.columns.templating.substitution import substitution
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.template_syntax import parsed
 from data_designer.config.templates import references
@@ -72,20 +79,46 @@ _FORBIDDEN: Mapping[type[nodes.Node], str] = {
 """Constructs that the secure engine refuses."""
 _CALLABLE_TEXT = re.compile(r"<(?:built-in|bound) (?:method|function) |<function |<class '|<method-wrapper ")
 
+_KEEPING: Final[tuple[type[nodes.Node], ...]] = (
+    nodes.Assign,
+    nodes.AssignBlock,
+    nodes.Block,
+    nodes.CallBlock,
+    nodes.Extends,
+    nodes.FromImport,
+    nodes.Import,
+    nodes.Include,
+    nodes.Macro,
+)
+"""Constructs that leave something in the context they are rendered in, or render others."""
+
 Path = tuple[str | int, ...]
 
 
 class Template:
     """A compiled template. Many threads may render it at once."""
 
-    __slots__ = ("_constant", "_decoders", "_paths", "_render", "_secure", "names")
+    __slots__ = (
+        "_compiled",
+        "_constant",
+        "_decoders",
+        "_keeps_nothing",
+        "_paths",
+        "_render",
+        "_secure",
+        "_substitution",
+        "names",
+    )
 
     def __init__(self, compiled: Compiled, syntax: nodes.Template, names: Collection[str], *, secure: bool) -> None:
         self._secure = secure
         self._paths = tuple(dict.fromkeys(_paths(syntax)))
         self.names: tuple[str, ...] = tuple(sorted(names))
         self._decoders = {name: _decoder(name, self._paths) for name in self.names}
-        self._render = _joined(syntax, self.names, compiled.environment) or compiled.render
+        self._substitution = substitution(syntax, self.names, compiled.environment)
+        self._compiled = compiled
+        self._keeps_nothing = not any(isinstance(node, _KEEPING) for node in syntax.find_all(nodes.Node))
+        self._render = compiled.render if self._substitution is None else self._substitution.render
         self._constant = self._rendered({}) if _is_constant(syntax) else None
 
     def render(self, record: Record) -> str:
@@ -99,15 +132,54 @@ class Template:
 
     def render_rows(
         self, columns: Mapping[str, Sequence[object]], rows: int
-    ) -> Iterator[str | PromptTemplateRenderError]:
+    ) -> Sequence[str | PromptTemplateRenderError]:
         """Render for each of some rows: what `render` returns for its record, or raises."""
-        names = [name for name in self.names if name in columns]
-        seen = [map(self._decoders[name], columns[name]) for name in names]
-        for values in zip(*seen, strict=True) if seen else repeat((), rows):
+        opening = OPENING if self._substitution is None else OPENING_CONTAINERS
+        decoders = {name: decode for name, decode in self._decoders.items() if name in columns}
+        seen = {name: decoded_column(columns[name], decode, opening) for name, decode in decoders.items()}
+        if self._substitution is not None and seen:
+            texts = self._substitution.render_rows(seen, MAX_CHARACTERS)
+            if texts is not None and (not self._secure or all(map(_is_sound, texts))):
+                return texts
+        return [
+            text if text is not None and (not self._secure or _is_sound(text)) else self._or_error(record)
+            for text, record in self._each_row([dict(zip(seen, row, strict=True)) for row in _rows_of(seen, rows)])
+        ]
+
+    def _each_row(self, records: Sequence[dict[str, object]]) -> Iterator[tuple[str | None, dict[str, object]]]:
+        """Render records that have the same columns; None is what fails."""
+        render = self._next_row()
+        for record in records:
             try:
-                yield self._nonempty(dict(zip(names, values, strict=True)))
-            except PromptTemplateRenderError as error:
-                yield error
+                yield render(record), record
+            except Exception:  # noqa: BLE001 - what it is, is found out when it is rendered alone
+                yield None, record
+
+    def _or_error(self, values: dict[str, object]) -> str | PromptTemplateRenderError:
+        try:
+            return self._nonempty(values)
+        except PromptTemplateRenderError as error:
+            return error
+
+    def _next_row(self) -> Callable[[dict[str, object]], str]:
+        """Give a way to render rows one after the other, each with the same columns, in one context.
+
+        Making a context takes Jinja longer than rendering most templates.
+        """
+        if (constant := self._constant) is not None:
+            return lambda _: constant
+        if self._substitution is not None or not self._keeps_nothing:
+            return self._render
+        root, concat = self._compiled.root_render_func, self._compiled.environment.concat
+        context = self._compiled.new_context()
+        values, inner = context.parent, context.__dict__
+
+        def render(row: dict[str, object]) -> str:
+            values.update(row)
+            inner.pop("meter", None)
+            return concat(root(context))
+
+        return render
 
     def text(self, record: Record) -> str:
         """Render for a record where coming to nothing is no failure.
@@ -115,20 +187,18 @@ class Template:
         Raises:
             PromptTemplateRenderError: the template fails for this record.
         """
-        return self._text(self._seen(record))
+        seen = self._seen(record)
+        return self._rendered(seen) if self._constant is None else self._constant
 
     def _seen(self, record: Record) -> dict[str, object]:
         return {name: decode(record[name]) for name, decode in self._decoders.items() if name in record}
 
     def _nonempty(self, values: dict[str, object]) -> str:
-        text = self._text(values)
+        text = self._rendered(values) if self._constant is None else self._constant
         if self._secure and not text.strip():
             why = _culprit(self._paths, values) or "none of its conditions holds for this record"
             raise PromptTemplateRenderError(f"the template renders to empty text: {why}")
         return text
-
-    def _text(self, values: dict[str, object]) -> str:
-        return self._rendered(values) if self._constant is None else self._constant
 
     def _rendered(self, values: dict[str, object]) -> str:
         try:
@@ -267,28 +337,15 @@ def _is_constant(syntax: nodes.Template) -> bool:
     return all(isinstance(node, nodes.TemplateData | nodes.Output) for node in syntax.find_all(nodes.Node))
 
 
-def _joined(
-    syntax: nodes.Template, names: Sequence[str], environment: Environment
-) -> Callable[[dict[str, object]], str] | None:
-    """Give a way to render a template that only sets values between texts; None where Jinja has to do it.
+def _rows_of(seen: Mapping[str, Sequence[object]], rows: int) -> Iterable[tuple[object, ...]]:
+    return zip(*seen.values(), strict=True) if seen else repeat((), rows)
 
-    Jinja prints a value as `str` does, and one that is not there as nothing.
-    """
-    if environment.finalize is not None or environment.autoescape or environment.undefined is not Undefined:
-        return None
-    parts = []
-    for output in syntax.body:
-        for node in output.nodes if isinstance(output, nodes.Output) else (None,):
-            match node:
-                case nodes.TemplateData():
-                    parts.append(node.data.replace("%", "%%"))
-                case nodes.Name() if node.name in names:
-                    parts.append(f"%({node.name})s")
-                case _:
-                    return None
-    pattern = "".join(parts)
-    nothing = dict.fromkeys(names, "")
-    return lambda values: pattern % (values if len(values) == len(nothing) else nothing | values)
+
+def _is_sound(text: str) -> bool:
+    """Tell whether a text is neither empty nor too long, and names no function."""
+    if len(text) > MAX_CHARACTERS or not text.strip():
+        return False
+    return "<" not in text or _CALLABLE_TEXT.search(text) is None
 
 
 def _decoder(name: str, paths: Collection[Path]) -> Callable[[object], object]:

@@ -9,7 +9,7 @@ is what is stored. See decision 0025 for the whole table.
 import base64
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -39,6 +39,8 @@ _LONG_NUMBER: Final = re.compile(r"\d{19}")
 """orjson makes an integer beyond 64 bits a float."""
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 _PLAIN: Final = frozenset({bool, float, type(None)})
+_NUMBERS: Final = frozenset({bool, float, int})
+_SIMPLE: Final = _PLAIN | {int, str}
 
 
 class UnstorableValueError(ValueError):
@@ -62,6 +64,26 @@ def kept(value: object) -> object:
     if type(value) is int:
         return _bounded(value)
     return _Keeping().keep(value, 0)
+
+
+def all_kept(values: Sequence[object]) -> bool:
+    """Whether `kept` gives all of some values as they are; where that is not seen at once, no."""
+    kinds = set(map(type, values))
+    if not kinds <= _SIMPLE:
+        return False
+    if str in kinds:
+        text = "".join(value for value in values if isinstance(value, str))
+        if not text.isascii() and not _is_encodable(text):
+            return False
+    return int not in kinds or all(value.bit_length() <= _MAX_BITS for value in values if isinstance(value, int))
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _encodable(text: str) -> str:
@@ -91,6 +113,8 @@ class _Keeping:
 
     def keep(self, value: object, level: int) -> object:
         """A part of the value, inside so many lists and dicts."""
+        if type(value) in _PLAIN or (type(value) is str and value.isascii()):
+            return value
         match value:
             case None | bool():
                 return value
@@ -132,7 +156,12 @@ class _Keeping:
 
     def _dict(self, value: Mapping[object, object], level: int) -> dict[str, object]:
         self._enter(len(value), level)
-        made = {_key(key): self.keep(item, level + 1) for key, item in value.items()}
+        made = {
+            key if type(key) is str and key.isascii() else _key(key): item
+            if type(item) in _PLAIN or (type(item) is str and item.isascii())
+            else self.keep(item, level + 1)
+            for key, item in value.items()
+        }
         if len(made) != len(value):
             raise UnstorableValueError("two keys of a dict are the same text")
         return made
@@ -230,6 +259,18 @@ def json_text(value: object) -> str:
         return text.decode()
     # What orjson writes as null may be NaN.
     return json.dumps(value, ensure_ascii=False, default=as_text, separators=(",", ":"))
+
+
+def json_texts(values: Sequence[object]) -> list[str]:
+    """The JSON text of each of some values."""
+    if values and _NUMBERS.issuperset(map(type, values)):
+        try:
+            text = orjson.dumps(values)
+        except TypeError:  # An integer beyond 64 bits.
+            text = b"null"
+        if b"null" not in text:
+            return text[1:-1].decode().split(",")
+    return [json_text(value) for value in values]
 
 
 def decode_json(text: str | None) -> object:

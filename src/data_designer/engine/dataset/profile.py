@@ -5,15 +5,17 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeGuard
 
-from data_designer.engine.dataset.encoding import json_text
+from data_designer.engine.dataset.encoding import json_text, json_texts
 from data_designer.plan.profile import Moments, Profile
 
 SKETCH_SIZE = 512
 """Smallest hashes kept to estimate the number of distinct values; exact up to this many (error about 4 % above)."""
 
 _MOST_CATEGORIES = 50
+_LONGEST_CATEGORY = 100
+"""Characters."""
+_SCALARS = frozenset({str, int, float, bool})
 _HASH_SPACE = float(1 << 64)
 _NOTHING = "null"
 """Arrow type of a column without any value."""
@@ -49,32 +51,59 @@ def distinct(profile: Profile) -> int:
 
 def _profile(values: Sequence[object], arrow: str) -> Profile:
     present = [value for value in values if value is not None]
-    texts = [value if isinstance(value, str) else json_text(value) for value in present]
-    counts = Counter(text for text in texts if len(text) <= 100)
+    kinds = set(map(type, present))
+    texts = _texts(present, kinds)
+    distinct = set(texts)
+    few = sum(len(text) <= _LONGEST_CATEGORY for text in distinct) <= _MOST_CATEGORIES
     profile: Profile = {
         "rows": len(values),
         "nulls": len(values) - len(present),
         "arrow_type": arrow,
-        "smallest_hashes": sorted({_hash(text) for text in texts})[:SKETCH_SIZE],
-        "categories": dict(counts) if len(counts) <= _MOST_CATEGORIES else None,
-        "characters": _moments([float(len(text)) for text in texts]) if texts else None,
+        "smallest_hashes": _smallest_hashes(distinct),
+        "categories": dict(Counter(text for text in texts if len(text) <= _LONGEST_CATEGORY)) if few else None,
+        "characters": _moments_of_lengths([*map(len, texts)]) if texts else None,
     }
-    numbers = [float(value) for value in present if _is_number(value)]
-    if numbers and len(numbers) == len(present):
+    if present and (numbers := _numbers(present, kinds)) is not None:
         profile["numbers"] = _moments(numbers)
-    verdicts = [value.get("is_valid") for value in present if isinstance(value, dict) and "is_valid" in value]
-    if verdicts:
-        profile["valid"] = sum(verdict is True for verdict in verdicts)
+    if not kinds <= _SCALARS:
+        verdicts = [value.get("is_valid") for value in present if isinstance(value, dict) and "is_valid" in value]
+        if verdicts:
+            profile["valid"] = sum(verdict is True for verdict in verdicts)
     return profile
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a number that a float can stand for."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+def _texts(present: list[object], kinds: set[type]) -> list[str]:
+    """Each value as text."""
+    if str not in kinds:
+        return json_texts(present)
+    return [value if isinstance(value, str) else json_text(value) for value in present]
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
+def _numbers(present: list[object], kinds: set[type]) -> list[float] | None:
+    """Values as floats; None where one is no number that a float can stand for."""
+    if not kinds <= {int, float}:
+        return None
+    numbers = [value for value in present if isinstance(value, int | float) and abs(value) <= _LARGEST]
+    return [*map(float, numbers)] if len(numbers) == len(present) else None
+
+
+def _smallest_hashes(texts: Iterable[str]) -> list[int]:
+    # Digests are in the order of their numbers, since the first byte counts most.
+    digests = {hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest() for text in texts}
+    return [int.from_bytes(digest) for digest in sorted(digests)[:SKETCH_SIZE]]
+
+
+def _moments_of_lengths(lengths: Sequence[int]) -> Moments:
+    """Moments of numbers of which many are the same."""
+    mean = math.fsum(lengths) / len(lengths)
+    squares = {length: (length - mean) ** 2 for length in set(lengths)}
+    return {
+        "count": len(lengths),
+        "mean": mean,
+        "m2": math.fsum(map(squares.__getitem__, lengths)),
+        "min": float(min(lengths)),
+        "max": float(max(lengths)),
+    }
 
 
 def _moments(numbers: Sequence[float]) -> Moments:
@@ -82,7 +111,7 @@ def _moments(numbers: Sequence[float]) -> Moments:
     return {
         "count": len(numbers),
         "mean": mean,
-        "m2": math.fsum((number - mean) ** 2 for number in numbers),
+        "m2": math.fsum([(number - mean) ** 2 for number in numbers]),
         "min": min(numbers),
         "max": max(numbers),
     }

@@ -7,10 +7,11 @@ out with different types read as one once `engine.dataset.promotion` has widened
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from data_designer.columns.arrow_types import Type, field_of, fits, inferred, type_of, unified
+from data_designer.columns.arrow_types import Type, all_fit, field_of, fits, inferred, type_of, unified
 from data_designer.columns.registry import KINDS
 from data_designer.config.base import SingleColumnConfig
 from data_designer.engine.dataset.arrow_types import array_of
@@ -35,11 +36,20 @@ def declared_types(plan: Plan, seed_schema: "pa.Schema | None" = None) -> dict[s
     return {name: arrow for name, arrow in found.items() if arrow is not None}
 
 
-def declared_fits(step: Step) -> tuple[Callable[[object], bool] | None, ...]:
-    """For each column that a step makes, whether a cell fits its declared type; None where nothing is declared."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Tells what fits the declared type of a column."""
+
+    cell: Callable[[object], bool]
+    column: Callable[[Sequence[object]], bool]
+    """The same of all cells of a column together."""
+
+
+def declared_fits(step: Step) -> tuple[Fit | None, ...]:
+    """What fits each column that a step makes; None where nothing is declared."""
     declared = {} if step.joint else {config.name: _declared_type(config) for config in step.configs}
     types = [declared.get(name) for name in step.makes]
-    return tuple(None if arrow is None else fits(arrow) for arrow in types)
+    return tuple(None if arrow is None else Fit(fits(arrow), all_fit(arrow)) for arrow in types)
 
 
 def _declared_type(config: SingleColumnConfig) -> "pa.DataType | None":

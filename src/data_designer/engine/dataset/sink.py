@@ -121,6 +121,7 @@ class Sink:
 def receipt_of(plan: Plan, job: CommitJob, block: Block, accounts: Accounts) -> Receipt:
     """The receipt, without files and statistics, of a batch whose complete rows are in `block`."""
     records = plan.geometry.records(job.batch)
+    every = np.arange(records.start, records.stop)
     others = np.concatenate([job.kept.rows, job.rejected])
     return Receipt(
         batch=job.batch,
@@ -129,7 +130,7 @@ def receipt_of(plan: Plan, job: CommitJob, block: Block, accounts: Accounts) -> 
         rejected=len(job.rejected),
         files=(),
         kept=ranges(block.rows),
-        unfinished=ranges(np.setdiff1d(np.arange(records.start, records.stop), others)),
+        unfinished=ranges(every[~np.isin(every, others)]),
         spent=accounts.spent,
         null_filled=len({one.record for one in accounts.nulled}),
         reasons=count_kinds([*accounts.rejected, *accounts.nulled]),

@@ -133,7 +133,10 @@ class Packing(Generic[Ref]):
             blocks, offsets = self._locations.locate(up, rows)
             if (blocks < 0).any():
                 raise KeyError(up)
-            local = [self._numbers.setdefault(number, len(self._numbers)) for number in blocks.tolist()]
+            numbers = blocks.tolist()
+            for number in dict.fromkeys(numbers):
+                self._numbers.setdefault(number, len(self._numbers))
+            local = [*map(self._numbers.__getitem__, numbers)]
             sources.append(Source(up, np.array(local, dtype=np.int64), offsets))
         return Parcel(stage, rows, ticket, tuple(sources), replays)
 

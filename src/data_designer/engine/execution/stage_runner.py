@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
@@ -14,9 +14,9 @@ from data_designer.columns.random_streams import key
 from data_designer.columns.registry import KINDS
 from data_designer.columns.templating.seeded_random import draw_for
 from data_designer.columns.templating.skip_conditions import SkipCondition
-from data_designer.engine.dataset.encoding import UnstorableValueError, kept
+from data_designer.engine.dataset.encoding import UnstorableValueError, all_kept, kept
 from data_designer.engine.dataset.journal import JournalError
-from data_designer.engine.dataset.schema import declared_fits
+from data_designer.engine.dataset.schema import Fit, declared_fits
 from data_designer.engine.execution.recording import Results, RowAsks
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.protocol.rows import CellCount
@@ -77,8 +77,8 @@ class _Built:
     fingerprint: str
     users: bool
     """Whether it calls a function of the user, which may not give the same twice."""
-    fits: tuple[Callable[[object], bool] | None, ...]
-    """For each column that it makes, whether a value fits the declared type; None where nothing is declared."""
+    fits: tuple[Fit | None, ...]
+    """For each column that it makes, what fits the declared type; None where nothing is declared."""
     stream: int = 0
     """What `random` draws from in its templates."""
     told: set[str] = field(default_factory=set)
@@ -103,10 +103,17 @@ class _Built:
                 cell = kept(value)
             except Exception as error:  # noqa: BLE001 - looking at what a function gives may run its code
                 return _unstorable(f"the value of `{name}` cannot be stored: {error}")
-            if fits is not None and not fits(cell):
+            if fits is not None and not fits.cell(cell):
                 return _unstorable(f"the value of `{name}` does not fit the column's declared type: {_shown(cell)}")
             values.append(cell)
         return Ok(tuple(values))
+
+    def admits(self, columns: Sequence[Sequence[object]]) -> bool:
+        """Whether `admitted` gives all cells of the columns that it makes as they are; if in doubt, no."""
+        return all(
+            all_kept(values) and (fits is None or fits.column(values))
+            for values, fits in zip(columns, self.fits, strict=True)
+        )
 
     def known(self, values: list[object] | None) -> Outcome | None:
         """What the cell came to before, where that can still be used."""
@@ -240,7 +247,7 @@ class _Work:
         for name in step.makes:
             self.columns[name] = [None] * len(self.rows)
         todo = [place for place, reason in enumerate(self.rejected) if reason is None]
-        if built.skip_condition is not None:
+        if built.skip_condition is not None and not built.skip_condition.skips_none(self.skipped):
             todo = self._unskipped(built, built.skip_condition, todo)
         if built.users and self.results is not None:
             todo = self._unknown(built, self.results, todo)
@@ -334,20 +341,27 @@ class _Work:
 
     def _take(self, built: _Built, made: Made, todo: list[int]) -> None:
         step = built.step
-        if step.joint:  # Made here, and of kinds that cells hold.
-            for name in step.makes:
-                if len(todo) == len(self.rows):
-                    self.columns[name] = made.columns[name]
-                else:
-                    for place, value in zip(todo, made.columns[name], strict=True):
-                        self.columns[name][place] = value
+        columns = [made.columns[name] for name in step.makes]
+        # What is made together is made here, and of kinds that cells hold.
+        if step.joint or (not made.drops and built.admits(columns)):
+            for name, column in zip(step.makes, columns, strict=True):
+                self._put(name, column, todo)
         else:
-            cells = zip(*(made.columns[name] for name in step.makes), strict=True)
+            cells = zip(*columns, strict=True)
             for source, (place, values) in enumerate(zip(todo, cells, strict=True)):
                 if source not in made.drops:
                     self._settle(built, place, built.admitted(Ok(values)))
         for source, reason in made.drops.items():
             self._fail(step, todo[source], replace(reason, column=reason.column or step.name))
+
+    def _put(self, name: str, values: Sequence[object], todo: list[int]) -> None:
+        """Set a column in the rows of `todo`."""
+        if len(todo) == len(self.rows) == len(values):
+            self.columns[name] = [*values]
+        else:
+            mine = self.columns[name]
+            for place, value in zip(todo, values, strict=True):
+                mine[place] = value
 
     def _run_cells(self, built: _Built, program: CellProgram, todo: list[int]) -> None:
         if isinstance(program, CustomCellProgram) and program.is_async:

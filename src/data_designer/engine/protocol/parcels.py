@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.values import Block
 
@@ -71,11 +73,23 @@ def pick(source: Source, values: Sequence[Values], name: str) -> list[object]:
     """One column of a parcel's rows; None where a row's block lacks it."""
     blocks = [value.get(source.stage) for value in values]
     lists = [None if block is None else block.columns.get(name) for block in blocks]
+    whole = _in_one_piece(source)
+    if whole is not None:
+        first = lists[whole]
+        return [None] * len(source.offset) if first is None else first[: len(source.offset)]
     picked = []
     for block, offset in zip(source.block.tolist(), source.offset.tolist(), strict=True):
         cells = lists[block]
         picked.append(None if cells is None else cells[offset])
     return picked
+
+
+def _in_one_piece(source: Source) -> int | None:
+    """The block of which the rows are the first ones, in order; None where they are not."""
+    size = len(source.block)
+    if not size or (source.block != source.block[0]).any() or (source.offset != np.arange(size)).any():
+        return None
+    return int(source.block[0])
 
 
 def _skips(parcel: Parcel, values: Sequence[Values]) -> list[frozenset[str] | None] | None:

@@ -1,0 +1,62 @@
+"""Statistics of columns say what counting cell by cell says."""
+
+import hashlib
+import math
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+from tests.odd_values import KEPT
+
+from data_designer.engine.dataset.encoding import json_text, kept
+from data_designer.engine.dataset.profile import SKETCH_SIZE, profile_columns
+
+CELLS = [kept(given) for given, _ in KEPT.values()]
+COLUMNS: dict[str, list[Any]] = {
+    "nothing": [],
+    "nulls": [None, None],
+    "floats": [0.1 * number for number in range(700)],
+    "floats that are no numbers": [1.0, math.nan, math.inf],
+    "small and large floats": [5e-324, 1e100, -0.0, 1e16, 123456789.123],
+    "integers": [*range(-30, 30)] * 3,
+    "long integers": [2**63, 10**20, 10**400],
+    "integers and floats": [1, 2.5, None],
+    "truths": [True, False, None, True],
+    "texts": [f"text {number % 60}" for number in range(300)],
+    "long texts": ["x" * 200, "y" * 101, "z", "z"],
+    "verdicts": [{"is_valid": True}, {"is_valid": False}, {"is_valid": None}, None],
+    "everything": CELLS,
+}
+
+
+def moments(numbers: list[float]) -> dict[str, float]:
+    """Count, mean and so on, exactly."""
+    mean = math.fsum(numbers) / len(numbers)
+    squares = math.fsum((number - mean) ** 2 for number in numbers)
+    return {"count": len(numbers), "mean": mean, "m2": squares, "min": min(numbers), "max": max(numbers)}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_profile_counts_what_there_is(name: str) -> None:
+    """Nulls, hashes of distinct values, lengths, numbers and the most common texts."""
+    cells = COLUMNS[name]
+    profile = profile_columns({name: cells}, {})[name]
+    present = [cell for cell in cells if cell is not None]
+    texts = [cell if isinstance(cell, str) else json_text(cell) for cell in present]
+    counts = Counter(text for text in texts if len(text) <= 100)
+    hashes = {int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in texts}
+    assert profile["rows"] == len(cells)
+    assert profile["nulls"] == len(cells) - len(present)
+    assert profile["smallest_hashes"] == sorted(hashes)[:SKETCH_SIZE]
+    assert profile["categories"] == (dict(counts) if len(counts) <= 50 else None)
+    assert profile["characters"] == (moments([float(len(text)) for text in texts]) if texts else None)
+    numbers = [cell for cell in present if type(cell) in (int, float) and abs(cell) <= sys.float_info.max]
+    assert profile.get("numbers") == (moments([*map(float, numbers)]) if present and numbers == present else None)
+
+
+def test_verdicts_are_counted() -> None:
+    """Those that are valid; only columns that hold some have a count."""
+    profiles = profile_columns({name: COLUMNS[name] for name in ("verdicts", "texts")}, {})
+    assert profiles["verdicts"]["valid"] == 1
+    assert "valid" not in profiles["texts"]

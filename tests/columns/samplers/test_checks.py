@@ -114,6 +114,7 @@ def test_parameters_that_cannot_be_drawn_are_refused(params: Any, said: str) -> 
         (UNIT, "%Y", "one of int, float, str"),
         (DAY, "str", "strftime pattern"),
         (WORDS, "float", "'a' cannot be converted to float"),
+        (CategorySamplerParams(values=["1", "nan"]), "int", "'nan' cannot be converted to int"),
     ],
 )
 def test_conversions_that_cannot_be_made_are_refused(params: Any, convert_to: str, said: str) -> None:

@@ -474,3 +474,10 @@ def test_a_row_that_cannot_be_satisfied_is_dropped() -> None:
     reason = next(iter(made.drops.values()))
     assert (reason.kind, reason.column) == ("RejectionSamplingError", "x")
     assert "loosen" in reason.message
+
+
+@pytest.mark.parametrize(("high", "places"), [(1.0, 400), (1e300, 20), (1e300, 2)])
+def test_numbers_without_so_many_places_stay_as_they_are(high: float, places: int) -> None:
+    """Rounding makes neither NaN nor infinity of what was drawn."""
+    plain = values(UniformSamplerParams(low=0, high=high), 50)
+    assert values(UniformSamplerParams(low=0, high=high, decimal_places=places), 50) == pytest.approx(plain, rel=1e-2)

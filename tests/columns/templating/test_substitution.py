@@ -10,7 +10,7 @@ from data_designer.columns.templating.environments import environment
 from data_designer.columns.templating.substitution import Substitution, substitution
 from data_designer.columns.templating.templates import MAX_CHARACTERS, compile_template
 from data_designer.config.run_config import JinjaRenderingEngine
-from data_designer.config.templates import parsed
+from data_designer.config.template_syntax import parsed
 from data_designer.engine.dataset.encoding import kept
 from data_designer.errors import PromptTemplateRenderError
 

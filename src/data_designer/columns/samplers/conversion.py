@@ -14,9 +14,13 @@ _LARGEST = math.nextafter(2.0**63, 0)
 def _whole(value: float | str) -> int:
     """Round a number or text; what is written as an integer keeps all its digits."""
     try:
-        return int(value) if isinstance(value, int | str) else round(max(-_LARGEST, min(_LARGEST, value)))
+        if isinstance(value, int | str):
+            return int(value)
     except ValueError:
-        return round(max(-_LARGEST, min(_LARGEST, float(value))))
+        value = float(value)
+    if math.isnan(value):
+        raise ValueError("nan is no whole number")
+    return round(max(-_LARGEST, min(_LARGEST, value)))
 
 
 CONVERSIONS: Mapping[str, Callable[[float | str], float | str]] = {"int": _whole, "float": float, "str": str}

@@ -31,7 +31,14 @@ _NEAR = 1e-6
 
 
 def _rounded(draw: Draw, digits: int | None) -> Draw:
-    return draw if digits is None else lambda stream, rows, others: np.round(draw(stream, rows, others), digits)
+    return draw if digits is None else lambda stream, rows, others: _round(draw(stream, rows, others), digits)
+
+
+def _round(drawn: Drawn, digits: int) -> Drawn:
+    """Round numbers to some places; what has none so far behind the point stays."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded: Drawn = np.round(drawn, digits)
+    return np.where(np.isfinite(rounded), rounded, drawn)
 
 
 def _uniform(params: UniformSamplerParams) -> Draw:

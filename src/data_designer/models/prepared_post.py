@@ -14,8 +14,6 @@ from yarl import URL
 
 from data_designer.models.bodies import content_of
 
-_BUFFER: Final = 1 << 20
-"""Bytes that are read ahead, so that few replies are large enough for reading to pause."""
 _NO_LIMIT: Final = aiohttp.ClientTimeout()
 """Whoever sends limits the time of all of it."""
 
@@ -66,7 +64,7 @@ class PreparedPost:
         try:
             protocol = connection.protocol
             assert protocol is not None
-            protocol.set_response_params(read_until_eof=True, read_bufsize=_BUFFER)
+            protocol.set_response_params(read_until_eof=True)
             # Only now: connecting adds to the request what a proxy wants.
             self._head = self._head or _head(self._request)
             assert protocol.transport is not None

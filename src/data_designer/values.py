@@ -97,14 +97,7 @@ class Usage:
     @classmethod
     def total(cls, usages: Collection["Usage"]) -> "Usage":
         """All of them together."""
-        return cls(
-            sum(usage.requests for usage in usages),
-            sum(usage.failed_requests for usage in usages),
-            sum(usage.input_tokens for usage in usages),
-            sum(usage.output_tokens for usage in usages),
-            sum(usage.reasoning_tokens for usage in usages),
-            sum(usage.cached_tokens for usage in usages),
-        )
+        return cls(*map(sum, zip(*(usage.numbers for usage in usages), strict=True)))
 
 
 class BaseRequest(ABC):

@@ -46,7 +46,7 @@ WORKLOADS = {
     "W1": Workload("text", 20_000, 256, Behaviour(latency=0.2, spread=0.5)),
     "W2": Workload("diamond", 5_000, 64, Behaviour("m1", latency=0.1), Behaviour("m2", latency=0.3)),
     "W3": Workload("text", 4_000, 256, Behaviour(latency=0.2, spread=0.5, capacity=64)),
-    "W4": Workload("text", 4_000, 64, Behaviour(latency=0.05, spread=0.5, errors=0.02, resets=0.01)),
+    "W4": Workload("text", 5_000, 64, Behaviour(latency=0.05, spread=0.5, errors=0.02, resets=0.01)),
     "W5": Workload("structured", 4_000, 64, Behaviour(latency=0.05, spread=0.5, malformed=0.1)),
     "W6": Workload("growth", 100_000, 64),
     "W7": Workload("text", 8_000, 1024, Behaviour(latency=1.0)),
@@ -239,7 +239,9 @@ def faults(bench: Bench, sides: Sequence[str], repeats: int) -> dict[str, str]:
         for side in sides:
             seconds = bench.values(side, name, attrgetter("counted.seconds"))
             rows = bench.values(side, name, lambda one: one.cost.result.get("rows") or 0)
+            flight = bench.values(side, name, lambda one: one.counted.mean_in_flight if one.counted else 0.0)
             table[f"{name} seconds, {side}"] = shown(seconds, 1)
+            table[f"{name} mean in flight / slots, {side}"] = shown([n / WORKLOADS[name].slots for n in flight], 3)
             table[f"{name} rows of {WORKLOADS[name].records}, {side}"] = shown(rows, 0)
     return table
 

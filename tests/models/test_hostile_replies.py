@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import pytest
@@ -13,54 +13,51 @@ from tests.hostile import ANSWERS, BROKEN, LARGEST, SLOW, Answer, Broken, comple
 from tests.models.fakes import pool, request
 
 from data_designer import errors
+from data_designer.models.bodies import content_of
 from data_designer.models.client import ModelClient
+from data_designer.plan.model import Pool
 from data_designer.values import Response
 
 _MOST_WORDS = 2000
 """Characters that any message may have."""
 
 
-class FakeReply:
-    """What aiohttp gives of a reply, without a server; its body comes in parts."""
+class FakeStream:
+    """What aiohttp gives of a body, without a server: it comes in parts."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.status = status
-        self.headers = CIMultiDict(headers)
-        self.content_length = int(headers.get("content-length", len(body)))
-        self.content = self
+    def __init__(self, body: bytes) -> None:
         self._parts = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
 
     async def readany(self) -> bytes:
         """The next part, and nothing at the end."""
         return self._parts.pop(0) if self._parts else b""
 
-    def close(self) -> None:
-        """Nobody wants the rest."""
-        self._parts = []
 
-
-class FakeSession:
+class FakePost:
     """Gives every request the same answer."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self._answer = status, headers, body
+        self._answer = status, CIMultiDict(headers), body
 
-    def post(self, *_: Any, **__: Any) -> FakeReply:
+    async def send(self, _: bytes, most: int) -> tuple[int, Mapping[str, str], bytes]:
         """Answer."""
-        return FakeReply(*self._answer)
+        status, headers, body = self._answer
+        stream: Any = FakeStream(body)
+        return status, headers, await content_of(status, headers, stream, most)
+
+
+def answered_by(post: FakePost, alias: Pool) -> ModelClient:
+    """A client that nothing but this answers."""
+    session: Any = None
+    client = ModelClient(alias, None, session)
+    client._transports[0]._prepared = post  # type: ignore[assignment]
+    return client
 
 
 def asked(status: int, headers: Mapping[str, str], body: bytes) -> Response:
     """Ask an endpoint that answers so."""
     alias = pool("http://h/v1", provider={"max_reply_bytes": LARGEST})
-    session: Any = FakeSession(status, headers, body)
-    return asyncio.run(ModelClient(alias, None, session).ask(request()))
+    return asyncio.run(answered_by(FakePost(status, headers, body), alias).ask(request()))
 
 
 def test_the_corpus_is_large() -> None:
@@ -93,7 +90,8 @@ def test_what_nobody_thought_of_ends_a_request_and_not_the_run(status: int, monk
         raise ZeroDivisionError("no idea")
 
     monkeypatch.setattr("data_designer.models.openai_wire._usage", broken)
-    monkeypatch.setattr(FakeReply, "close", broken)
+    if status == 500:
+        monkeypatch.setattr(FakeStream, "readany", broken)
     body = completion() if status == 200 else b"x" * 100_000
     with pytest.raises(errors.ModelInvalidReplyError, match="ZeroDivisionError: no idea") as caught:
         asked(status, {}, body)
@@ -106,9 +104,9 @@ def test_a_usage_that_cannot_be_true_is_told_of_once(caplog: pytest.LogCaptureFi
     alias = pool("http://h/v1")
 
     async def ask(*bodies: bytes) -> None:
-        client = ModelClient(alias, None, FakeSession(200, {}, b""))  # type: ignore[arg-type]
+        client = answered_by(FakePost(200, {}, b""), alias)
         for body in bodies:
-            client._transports[0]._session = FakeSession(200, {}, body)  # type: ignore[assignment]
+            client._transports[0]._prepared = FakePost(200, {}, body)  # type: ignore[assignment]
             await client.ask(request())
 
     with caplog.at_level(logging.WARNING, "data_designer"):
@@ -155,7 +153,7 @@ def kind_over_the_wire(broken: Broken, patience: float = 5.0) -> str:
         async with await asyncio.start_server(visited, "127.0.0.1", 0) as server, aiohttp.ClientSession() as session:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
             client = ModelClient(pool(url, provider={"max_reply_bytes": LARGEST}), None, session)
-            client._transports[0]._timeout = aiohttp.ClientTimeout(total=patience)
+            client._transports[0]._timeout = patience
             try:
                 await client.ask(request())
             except errors.ModelError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from tests.models.fakes import REPLY, FakeModel, always, request, scripted
@@ -114,3 +115,34 @@ def test_somebody_is_told_when_requests_begin_to_fail() -> None:
     holds(model, asking, requests=1)
     holds(model, asking, requests=1)
     assert len(told) == 2
+
+
+def pauses(*, others: bool) -> list[float]:
+    """Seconds between attempts at a request that always fails, while others are answered or alone."""
+    bad = request("bad")
+    model = FakeModel(
+        verdict=lambda sent: ModelInternalServerError("no") if sent.request is bad else REPLY, latency=0.125
+    )
+    asking = caller(model)
+
+    async def good() -> None:
+        while others and model.time.now < 1010.0:
+            await asking.ask(request())
+
+    async def later() -> None:
+        await model.time.sleep(model.latency / 2)
+        await asking.ask(bad)
+
+    asyncio.run(model.time.run(good(), later()))
+    sent = [one.at for one in model.asked if one.request is bad]
+    return [later - earlier - model.latency for earlier, later in pairwise(sent)]
+
+
+def test_an_endpoint_that_answers_others_is_asked_again_within_a_quarter_of_a_second() -> None:
+    """Twice, and once more soon; whoever fails more often, or alone, waits as long as in an outage."""
+    first, second, third, fourth, *_ = pauses(others=True)
+    alone, *_ = pauses(others=False)
+    assert max(first, second) <= 0.25
+    assert 0.25 <= third <= 0.5
+    assert 2.0 <= fourth <= 4.0
+    assert 0.25 < alone <= 0.5

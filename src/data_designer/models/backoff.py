@@ -16,6 +16,6 @@ class Backoff:
     longest: float = 30.0
 
     def delay(self, attempt: int, rng: random.Random, retry_after: float | None = None) -> float:
-        """Seconds to wait after failed attempt number `attempt` (from 1)."""
+        """Seconds to wait after failed attempt number `attempt`, from 1; after a lower one, half as long each."""
         full = min(self.longest, self.first * self.factor ** min(attempt - 1, _MOST_DOUBLINGS))
         return max(full * rng.uniform(0.5, 1.0), retry_after or 0.0)

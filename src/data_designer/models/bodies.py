@@ -1,6 +1,7 @@
 """Reads the bodies of replies, which are as large and as odd as whoever sent them likes."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,28 +19,28 @@ class LargeBodyError(Exception):
     """A body is larger than it may be."""
 
 
-async def content_of(reply: "aiohttp.ClientResponse", most: int) -> bytes:
+async def content_of(status: int, headers: Mapping[str, str], stream: "aiohttp.StreamReader", most: int) -> bytes:
     """The body, decompressed. Of a refusal it is the beginning.
 
     Args:
-        reply: of which nothing was read.
+        status: of the reply.
+        headers: of the reply.
+        stream: of which nothing was read.
         most: bytes that the body of a good reply may have, before and after it is decompressed.
 
     Raises:
         LargeBodyError: it has more.
     """
-    is_good = 200 <= reply.status < 300
-    if is_good and (reply.content_length or 0) > most:
-        reply.close()
+    is_good = 200 <= status < 300
+    if is_good and int(headers.get("Content-Length", 0)) > most:
         raise LargeBodyError
     limit = most if is_good else _MOST_OF_A_REFUSAL
     parts, size = [], 0
     # What is compressed is decompressed as it is read, so that nothing grows beyond the limit.
-    while part := await reply.content.readany():
+    while part := await stream.readany():
         parts.append(part)
         size += len(part)
         if size > limit:
-            reply.close()
             if is_good:
                 raise LargeBodyError
             break

@@ -27,6 +27,9 @@ _SAID_AFTER = 2.5
 """Seconds of failures, and of rest after one, of which nothing need be said."""
 _QUICK_STEPS = 3
 """How far the pauses between attempts grow where nothing but a probe was answered: whoever asks then is no burden."""
+_SOON = 3
+"""Failed attempts at a request that say nothing of an endpoint which answers others. It is asked again soon, since the
+last requests of a run would wait alone; whoever fails more often waits as in an outage."""
 _OF_THE_ACCOUNT = (ModelAuthenticationError, ModelQuotaExceededError)
 """Refusals that no row is to blame for, where the same key worked before."""
 
@@ -240,9 +243,13 @@ class Caller:
                 tries.beside += response.usage
 
     async def _back_off(self, error: ModelError, tries: "_Tries") -> None:
-        only_probed = self._answers - tries.answers == self._probes - tries.probes > 0
+        answers, probes = self._answers - tries.answers, self._probes - tries.probes
         tries.answers, tries.probes = self._answers, self._probes
-        steps = min(tries.attempts, _QUICK_STEPS) if only_probed else tries.attempts
+        steps = tries.attempts
+        if answers > probes:
+            steps -= 2 * (steps <= _SOON)
+        elif probes:
+            steps = min(steps, _QUICK_STEPS)
         delay = self._options.backoff.delay(steps, self._rng, error.retry_after)
         await self._sleep(min(delay, self._longest_wait()))
 

@@ -1,5 +1,6 @@
 """Carries JSON to a server and back over HTTP, and names every way in which that can fail."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -9,8 +10,9 @@ import aiohttp
 from data_designer import errors
 from data_designer.config.models import LARGEST_REPLY
 from data_designer.models.addresses import SECRET, base_of, secrets_of, server_of, shown
-from data_designer.models.bodies import LargeBodyError, content_of, decoded
+from data_designer.models.bodies import LargeBodyError, decoded
 from data_designer.models.error_mapping import CURES, kind_of, quoted, signs_of, words_of
+from data_designer.models.prepared_post import PreparedPost
 from data_designer.models.rate_limit_headers import retry_after
 from data_designer.models.rejected_fields import fields_of
 
@@ -56,9 +58,10 @@ class Transport:
             self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._subject = subject
         self._session = session
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._timeout = timeout
         self._most = most
         self._proxy: str | None = None
+        self._prepared: PreparedPost | None = None
         self._secrets = _secrets(headers, url)
 
     def through(self, proxy: str | None) -> Self:
@@ -89,18 +92,13 @@ class Transport:
     async def _sent(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of whatever comes back. Raises ModelError where nothing whole does."""
         try:
-            # A redirect would turn the POST into a GET, or carry the prompt to a host nobody named.
-            async with self._session.post(
-                self._url,
-                data=body,
-                headers=self._headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                proxy=self._proxy,
-            ) as reply:
-                return reply.status, reply.headers, await content_of(reply, self._most)
+            if self._prepared is None:
+                self._prepared = PreparedPost(self._url, self._headers, self._session, self._proxy)
+            # No redirect is followed: it would turn the POST into a GET, or carry the prompt to a host nobody named.
+            async with asyncio.timeout(self._timeout):
+                return await self._prepared.send(body, self._most)
         except TimeoutError:
-            raise self.error(errors.ModelTimeoutError, f"no reply within {self._timeout.total:g} s") from None
+            raise self.error(errors.ModelTimeoutError, f"no reply within {self._timeout:g} s") from None
         except aiohttp.ClientConnectorError as error:
             raise self.error(errors.ModelAPIConnectionError, self._unreachable(error)) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:

@@ -8,6 +8,7 @@ from typing import Self
 
 from data_designer.engine.execution.assembly import OpenExecutor, Run
 from data_designer.engine.execution.daemon_threads import DaemonThreads
+from data_designer.engine.execution.garbage import collected_rarely
 from data_designer.engine.execution.memory import memory_limit
 from data_designer.engine.execution.recording import Recording, replica_name
 from data_designer.engine.execution.replica import Replica
@@ -66,6 +67,7 @@ class InProcessExecutor:
         self._writer = ThreadPoolExecutor(1, "data-designer-sink")
 
     async def __aenter__(self) -> Self:
+        self._exits.enter_context(collected_rarely())
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from data_designer.models.rate_limit_headers import pause, retry_after
+from data_designer.models.rate_limit_headers import pause, retry_after, retry_in_words
 
 DATE = "Wed, 01 Jan 2025 00:00:00 GMT"
 ANTHROPIC_PARTS = ("requests", "tokens", "input-tokens", "output-tokens")
@@ -168,3 +168,21 @@ def test_what_is_absurd_asks_for_nothing(value: str, clock: str) -> None:
 def test_no_reset_is_longer_than_a_day(reset: str) -> None:
     """In whatever form."""
     assert pause(none_left(reset, Date=DATE)) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("Rate limit reached for requests. Please try again in 6m0s.", 360.0),
+        ("Please try again in 1.242s. Visit https://example.org", 1.242),
+        ("Please try again in 850ms.", 0.85),
+        ("Quota exceeded for metric: requests, limit: 15\nPlease retry in 31.2s.", 31.2),
+        ("Try again in a while", None),
+        ("try again in 99999999999999999999s", None),
+        ("Please retry in 999999999h", None),
+    ],
+)
+def test_words_say_how_long_to_stay_away(said: str, seconds: float | None) -> None:
+    """Where a refusal for want of room says so; nothing else is heard."""
+    assert retry_in_words(429, said) == seconds
+    assert retry_in_words(500, said) is None

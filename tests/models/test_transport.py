@@ -130,6 +130,14 @@ def test_each_status_has_its_error_and_says_whether_asking_again_helps(
     assert f"HTTP {status}: that is how it is" in str(error)
 
 
+@pytest.mark.usefixtures("sockets")
+def test_a_refusal_may_say_in_words_how_long_to_stay_away() -> None:
+    """Where its headers are silent."""
+    said = {"error": {"message": "You exceeded your current quota. Please retry in 31.2s."}}
+    assert error_of(says(said, 429)).retry_after == 31.2
+    assert error_of(says(said, 429, Retry_After="5")).retry_after == 5.0
+
+
 @pytest.mark.parametrize("kind", list(CURES))
 def test_what_the_user_can_do_stands_at_the_end(kind: type[errors.ModelError]) -> None:
     """Each kind of error that has a cure names it."""
@@ -145,6 +153,7 @@ def test_what_the_user_can_do_stands_at_the_end(kind: type[errors.ModelError]) -
     ("status", "said", "kind"),
     [
         (429, "insufficient_quota", errors.ModelQuotaExceededError),
+        (429, "You exceeded your current quota. Please retry in 31.2s.", errors.ModelRateLimitError),
         (403, "You are out of credits", errors.ModelQuotaExceededError),
         (400, "Your credit balance is too low to access the API", errors.ModelQuotaExceededError),
         (400, "This model's maximum context length is 8192 tokens", errors.ModelContextWindowExceededError),

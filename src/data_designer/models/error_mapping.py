@@ -50,6 +50,8 @@ _STATUS_OF = {
 _LONGEST_SAID = 10_000
 """Characters of the provider's words that are looked at."""
 _QUOTA = re.compile(r"insufficient[_ ]quota|exceeded your current quota|out of credits|credit balance", re.IGNORECASE)
+_COMES_BACK = re.compile(r"(retry|try again) in \d|per[_ -]?minute", re.IGNORECASE)
+"""Said, as by Gemini, where the quota that is used up is that of a minute."""
 _CONTEXT = re.compile(
     r"context[_ ](length|window|size)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
 )
@@ -75,7 +77,7 @@ CURES: dict[type[errors.ModelError], str] = {
 
 def kind_of(status: int, said: str) -> type[errors.ModelError]:
     """The kind of a refusal, by its HTTP status and, where several share one, by what it says."""
-    if _QUOTA.search(said):
+    if _QUOTA.search(said) and not (status == 429 and _COMES_BACK.search(said)):
         return errors.ModelQuotaExceededError
     if status == 400:
         if _CONTEXT.search(said):

@@ -1,7 +1,8 @@
-"""What an endpoint's headers say about when it has room again.
+"""What an endpoint's headers, and its words where these are silent, say about when it has room again.
 
 Sources: RFC 9110 10.2.3 (`Retry-After`); the `x-ratelimit-*` headers of OpenAI and of those that follow it; the
-`anthropic-ratelimit-*` headers of Anthropic; LiteLLM's proxy.
+`anthropic-ratelimit-*` headers of Anthropic; LiteLLM's proxy; the words of OpenAI and Groq ("try again in 6m0s") and of
+Gemini ("retry in 31.2s").
 """
 
 import email.utils
@@ -14,6 +15,7 @@ MAY_ASK_TO_WAIT = (429, 503, 529)
 _RELAYED = "llm_provider-retry-after"
 """LiteLLM's name for what the server behind it says, where that is all there is."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_IN_WORDS = re.compile(r"\b(?:retry|try again) in ((?:\d{1,9}(?:\.\d{1,9})?(?:ms|h|m|s)){1,3})\b", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST_WAIT = 86_400.0
 """Seconds beyond which nobody means it."""
@@ -44,6 +46,12 @@ def retry_after(status: int, headers: Mapping[str, str]) -> float | None:
     return pause(headers) if seconds is None else _believed(seconds)
 
 
+def retry_in_words(status: int, said: str) -> float | None:
+    """Seconds that the words of a refusal ask to stay away."""
+    found = _IN_WORDS.search(said) if status in MAY_ASK_TO_WAIT else None
+    return None if found is None else _believed(_duration(found[1].lower()))
+
+
 def pause(headers: Mapping[str, str]) -> float | None:
     """Seconds until there is room again, where an endpoint says that none is left."""
     waits = [
@@ -63,13 +71,18 @@ def _reset(value: str, headers: Mapping[str, str]) -> float | None:
     seconds = _number(value)
     if seconds is not None:
         return seconds
-    parts = _DURATION.findall(value)
-    if parts and "".join(number + unit for number, unit in parts) == value:
-        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if (duration := _duration(value)) is not None:
+        return duration
     try:
         return _until(datetime.fromisoformat(value), headers)
     except ValueError:
         return None
+
+
+def _duration(value: str) -> float | None:
+    parts = _DURATION.findall(value)
+    is_whole = "".join(number + unit for number, unit in parts) == value
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts and is_whole else None
 
 
 def _until(moment: datetime | None, headers: Mapping[str, str]) -> float | None:

@@ -13,7 +13,7 @@ from data_designer.models.addresses import SECRET, base_of, secrets_of, server_o
 from data_designer.models.bodies import LargeBodyError, decoded
 from data_designer.models.error_mapping import CURES, kind_of, quoted, signs_of, words_of
 from data_designer.models.prepared_post import PreparedPost
-from data_designer.models.rate_limit_headers import retry_after
+from data_designer.models.rate_limit_headers import retry_after, retry_in_words
 from data_designer.models.rejected_fields import fields_of
 
 _LONGEST_QUOTE = 500
@@ -78,9 +78,11 @@ class Transport:
         """
         status, headers, content = await self._sent(body)
         if not 200 <= status < 300:
-            kind = kind_of(status, signs_of(content))
+            signs = signs_of(content)
+            kind, wait = kind_of(status, signs), retry_after(status, headers)
+            wait = retry_in_words(status, signs) if wait is None else wait
             more = fields_of(content) + self._redirected(status, headers)
-            raise self.error(kind, f"HTTP {status}: {words_of(content)}{more}", retry_after(status, headers), status)
+            raise self.error(kind, f"HTTP {status}: {words_of(content)}{more}", wait, status)
         try:
             return decoded(content), headers
         except ValueError:

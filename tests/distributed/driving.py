@@ -1,5 +1,6 @@
 """A run that the process of a test drives, while something happens to it."""
 
+import logging
 import os
 import signal
 import threading
@@ -48,3 +49,33 @@ def meanwhile(act: Callable[[Driven], None]) -> Iterator[None]:
 def batches(dataset: Path) -> int:
     """How many are committed."""
     return len(list((dataset / "receipts").glob("*.json")))
+
+
+class _Joins(logging.Handler):
+    """Listens for runs that say that Ray has joined them."""
+
+    def __init__(self, runs: int) -> None:
+        super().__init__()
+        self.all = threading.Event()
+        self._left = runs
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Listen."""
+        if record.getMessage().startswith("Ray has joined"):
+            self._left -= 1
+            if not self._left:
+                self.all.set()
+
+
+@contextmanager
+def joined(runs: int = 1) -> Iterator[threading.Event]:
+    """Set once Ray has joined so many runs of this process."""
+    handler, logger = _Joins(runs), logging.getLogger("data_designer.engine.execution.joining")
+    logger.addHandler(handler)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        yield handler.all
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)

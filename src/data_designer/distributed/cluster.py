@@ -58,7 +58,7 @@ class _Connection:
         """Whether it has not come up, or was ended."""
         if not self.cpus.done() or self._over.is_set():
             return self._over.is_set()
-        return self.cpus.exception() is not None or session() is not self._session
+        return self.cpus.exception() is not None or self._session is None or session() is not self._session
 
     @property
     def is_alive(self) -> bool:
@@ -71,16 +71,17 @@ class _Connection:
         return self.is_alive and session() in (None, self._session)
 
     def end(self) -> None:
-        """Have it ended by its thread, which need not be waited for."""
+        """End it; one that has not come up ends by itself as soon as it has, and nobody waits for that."""
         self._over.set()
+        if self.cpus.done():
+            self._thread.join(_END_SECONDS)
 
     def _end_with_process(self) -> None:
         """The process ends: it is not held up by a Ray that has not come up, of which nothing is left either."""
         self.end()
-        if not self.cpus.done():
+        if self.is_alive:
+            atexit.unregister(ray.shutdown)  # It would wait for what is being killed.
             kill_local()
-        else:
-            self._thread.join(_END_SECONDS)
 
     def wait(self) -> None:
         """Wait for its end."""

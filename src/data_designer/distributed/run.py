@@ -86,6 +86,8 @@ async def while_connected(session: Callable[[], object]) -> AsyncIterator[None]:
     """
     began, inside = session(), asyncio.current_task()
     assert inside is not None
+    if began is None:
+        raise DataDesignerRuntimeError(_GONE)
     watch = asyncio.create_task(_cancel_at_end(began, session, inside))
     try:
         yield
@@ -102,7 +104,7 @@ async def while_connected(session: Callable[[], object]) -> AsyncIterator[None]:
 
 
 async def _cancel_at_end(began: object, session: Callable[[], object], task: "asyncio.Task[object]") -> None:
-    while began is not None and session() is began:  # noqa: ASYNC110 - Ray tells nobody
+    while session() is began:  # noqa: ASYNC110 - Ray tells nobody
         await asyncio.sleep(_LOOK_SECONDS)
     task.cancel()
 

@@ -93,15 +93,16 @@ async def joining(
     await check()
     async with InProcessExecutor(run) as own:
         executor = JoiningExecutor(run, own, other, is_sure=is_sure)
-        logger.info("runs in this process; %s", f"{other.name} joins when it is up" if is_sure else executor.on_terms)
-        async with executor.joined_meanwhile():
-            yield OpenExecutor(executor, executor.own_replicas, held_bytes_limit(), [executor.see], executor)
+        when = "when it is up" if is_sure else "if this process is short of CPU for long enough"
+        logger.info("runs in this process; %s joins %s", other.name, when)
+        async with executor.opened(held_bytes_limit()) as opened:
+            yield opened
 
 
 class JoiningExecutor(Generic[There]):
     """Work of this process until another executor is open, and then of that one."""
 
-    def __init__(self, run: Run, own: InProcessExecutor, other: Joinable[There], *, is_sure: bool) -> None:
+    def __init__(self, run: Run, own: Executor[Values], other: Joinable[There], *, is_sure: bool) -> None:
         self._own = own
         self._other = other
         self._is_sure = is_sure
@@ -125,14 +126,13 @@ class JoiningExecutor(Generic[There]):
 
     # --- the other one joins -------------------------------------------------------------------------------
 
-    @property
-    def on_terms(self) -> str:
-        """When the other executor joins, in words."""
-        return f"{self._other.name} joins if this process is short of CPU for long enough"
-
     @asynccontextmanager
-    async def joined_meanwhile(self) -> AsyncIterator[None]:
-        """The other executor joins while something is done inside, which is cancelled where that executor breaks."""
+    async def opened(self, held_bytes: int) -> AsyncIterator[OpenExecutor[Held[There]]]:
+        """The other executor joins while something is done inside, which is cancelled where that executor breaks.
+
+        Args:
+            held_bytes: bytes of values that open batches may hold in this process.
+        """
         inside = asyncio.current_task()
         assert inside is not None
         keeping = asyncio.create_task(self._keep())
@@ -143,7 +143,7 @@ class JoiningExecutor(Generic[There]):
 
         keeping.add_done_callback(broke)
         try:
-            yield
+            yield OpenExecutor(self, self.own_replicas, held_bytes, [self.see], self)
         except asyncio.CancelledError:
             error = _error(keeping)
             if error is not None and not inside.uncancel():
@@ -215,7 +215,7 @@ class JoiningExecutor(Generic[There]):
         return "" if self._arrival.done() or not self._is_sure else self._other.awaited
 
     @property
-    def _opened(self) -> OpenExecutor[There] | None:
+    def _there_if_open(self) -> OpenExecutor[There] | None:
         is_there = self._arrival.done() and self._arrival.exception() is None
         return self._arrival.result() if is_there else None
 
@@ -223,7 +223,7 @@ class JoiningExecutor(Generic[There]):
         """Take in how the run goes, and show it to the observers of the other executor."""
         if isinstance(observation, ev.RowsDone | ev.TaskDone):
             self._gain.made(len(observation.kept))
-        opened = self._opened
+        opened = self._there_if_open
         for observer in opened.observers if opened is not None else ():
             observer(observation)
 
@@ -254,7 +254,7 @@ class JoiningExecutor(Generic[There]):
 
     async def nodes(self) -> Nodes | None:
         """The machines of the other executor."""
-        opened = self._opened
+        opened = self._there_if_open
         return None if opened is None else await opened.executor.nodes()
 
     def hold(self, values: Values) -> Held[There]:
@@ -263,7 +263,7 @@ class JoiningExecutor(Generic[There]):
 
     @property
     def _other_executor(self) -> Executor[There]:
-        opened = self._opened
+        opened = self._there_if_open
         assert opened is not None
         return opened.executor
 

@@ -52,28 +52,29 @@ def batches(dataset: Path) -> int:
 
 
 class _Joins(logging.Handler):
-    """Listens for runs that say that Ray has joined them."""
+    """Listens for runs that say something."""
 
-    def __init__(self, runs: int) -> None:
+    def __init__(self, runs: int, words: str) -> None:
         super().__init__()
         self.all = threading.Event()
         self._left = runs
+        self._words = words
 
     def emit(self, record: logging.LogRecord) -> None:
         """Listen."""
-        if record.getMessage().startswith("Ray has joined"):
+        if record.getMessage().startswith(self._words):
             self._left -= 1
             if not self._left:
                 self.all.set()
 
 
 @contextmanager
-def joined(runs: int = 1) -> Iterator[threading.Event]:
-    """Set once Ray has joined so many runs of this process."""
-    handler, logger = _Joins(runs), logging.getLogger("data_designer.engine.execution.joining")
+def joined(runs: int = 1, *, words: str = "Ray has joined") -> Iterator[threading.Event]:
+    """Set once Ray has joined so many runs of this process, or `does CPU work` for them."""
+    handler, logger = _Joins(runs, words), logging.getLogger("data_designer.engine.execution.joining")
     logger.addHandler(handler)
     before = logger.level
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     try:
         yield handler.all
     finally:

@@ -192,6 +192,7 @@ class JoiningExecutor(Generic[There]):
         )
         if opened.warm_up is not None:
             await opened.warm_up()
+        logger.debug("%s does CPU work", self._other.name)
         self._is_warm = True
 
     def _does_not_come(self, error: Exception) -> None:

@@ -205,14 +205,16 @@ class Scene:
     settings: dict[str, Any] = field(default_factory=dict)
     """Of the cluster."""
     is_sure: bool = True
+    cap: int | None = None
+    """Of requests in flight to all models together."""
     events: list[ev.Event] = field(default_factory=list)
 
     async def make(self, declared: dd.DataDesignerConfigBuilder, records: int = RECORDS, **run: Any) -> RunReport:
         """Make the dataset, and hold every step of the scheduler to its rules."""
         given = dd.RunConfig(buffer_size=BATCH, **run)
-        plan = compile_plan(
-            declared.build(), {"p": provider("http://x/v1")}, given, Geometry(records, BATCH), seed=1, kinds=KINDS
-        )
+        known = {"p": provider("http://x/v1", max_parallel_requests=self.cap)}
+        geometry = Geometry(records, BATCH)
+        plan = compile_plan(declared.build(), known, given, geometry, seed=1, kinds=KINDS)
         lock = self.store.take()
         resume_point = self.store.resume_point(plan.geometry)
         spending = budget_allocator_of(plan, self.store, resume_point)
@@ -406,6 +408,15 @@ def test_a_rate_holds_while_slots_move(in_virtual_time: InVirtualTime) -> None:
     in_virtual_time(scenario())
     for name in ("one", "two"):
         assert busiest((one.at, 1) for one in scene.server.of(name)) <= 100
+    assert len(set(scene.asked_here)) == 2
+
+
+def test_a_cap_of_several_aliases_holds_while_slots_move(in_virtual_time: InVirtualTime) -> None:
+    """And all is made once."""
+    scene = Scene(settings={"after": 5.0}, cap=6)
+    made(scene, in_virtual_time)
+    assert scene.server.peak_of_all == 6
+    assert len(scene.server.asked) == 2 * RECORDS
     assert len(set(scene.asked_here)) == 2
 
 

@@ -104,12 +104,11 @@ def rooms() -> str:
         for room, ones in imports().items()
         for one in sorted(ones, key=[*names, GROUND].index)
     ]
-    table = ["| room | what it is | files | lines |", "|---|---|---|---|"]
+    table = ["| room | what it is |", "|---|---|"]
     for room in names:
         files = sorted((PACKAGE / room.replace(".", "/")).rglob("*.py"))
         said = ast.get_docstring(ast.parse(files[0].read_text(encoding="utf-8"))) or ""
-        lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
-        table.append(f"| `{room.replace('.', '/')}/` | {said.splitlines()[0]} | {len(files)} | {round(lines, -2):,} |")
+        table.append(f"| `{room.replace('.', '/')}/` | {said.splitlines()[0]} |")
     return "\n".join([*graph, "```", "", *table])
 
 

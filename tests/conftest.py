@@ -98,8 +98,10 @@ def _signals_arrive() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_ray_of_others(request: pytest.FixtureRequest) -> None:
-    """No run picks up a Ray that an earlier test has started in this process."""
-    ray = sys.modules.get("ray")
+    """No run picks up a Ray that an earlier test has started in this process; one that came too late is waited for."""
+    ray, cluster = sys.modules.get("ray"), sys.modules.get("data_designer.distributed.cluster")
+    if cluster is not None and cluster._shared is not None and cluster._shared.is_lost:
+        cluster._shared.wait()
     assert ray is None or "local_ray" in request.fixturenames or not ray.is_initialized()
 
 

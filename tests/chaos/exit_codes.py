@@ -66,12 +66,20 @@ class Ended:
         return "; ".join([*(f"left behind: {one}" for one in self.left), *_OF_RAY.findall(self.said)])
 
 
+def _line(folder: Path, way: str, records: int) -> list[str]:
+    if way == "command":
+        line = [sys.executable, "-m", "data_designer.cli.main", "create", str(EXAMPLE), "-d", "d"]
+        return [*line, "-n", str(records), "--set", "executor=ray", "--set", "buffer_size=20"]
+    (folder / "script.py").write_text(SCRIPT if way == "script" else way, encoding="utf-8")
+    return [sys.executable, "script.py", str(EXAMPLE), str(records)]
+
+
 class Driver:
     """A driver that makes the example's dataset in a folder, in a process group of its own as a shell would start it.
 
     Args:
         folder: where it runs.
-        way: `command` or `script`.
+        way: `command`, `script`, or what the script says.
         records: how many it is to make, which must be more than it comes to.
         settings: of its environment, beside this process's.
     """
@@ -80,12 +88,7 @@ class Driver:
         self._mark = uuid.uuid4().hex
         self._dataset = folder / "artifacts" / "d"
         self._said = folder / "said"
-        if way == "script":
-            (folder / "script.py").write_text(SCRIPT, encoding="utf-8")
-            line = [sys.executable, "script.py", str(EXAMPLE), str(records)]
-        else:
-            line = [sys.executable, "-m", "data_designer.cli.main", "create", str(EXAMPLE), "-d", "d"]
-            line += ["-n", str(records), "--set", "executor=ray", "--set", "buffer_size=20"]
+        line = _line(folder, way, records)
         environment = {**os.environ, "DATA_DESIGNER_HOME": str(folder), _MARK: self._mark, **settings}
         with self._said.open("w") as said:
             self.process = subprocess.Popen(

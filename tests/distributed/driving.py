@@ -1,5 +1,6 @@
 """A run that the process of a test drives, while something happens to it."""
 
+import logging
 import os
 import signal
 import threading
@@ -48,3 +49,34 @@ def meanwhile(act: Callable[[Driven], None]) -> Iterator[None]:
 def batches(dataset: Path) -> int:
     """How many are committed."""
     return len(list((dataset / "receipts").glob("*.json")))
+
+
+class _Joins(logging.Handler):
+    """Listens for runs that say something."""
+
+    def __init__(self, runs: int, words: str) -> None:
+        super().__init__()
+        self.all = threading.Event()
+        self._left = runs
+        self._words = words
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Listen."""
+        if record.getMessage().startswith(self._words):
+            self._left -= 1
+            if not self._left:
+                self.all.set()
+
+
+@contextmanager
+def joined(runs: int = 1, *, words: str = "Ray has joined") -> Iterator[threading.Event]:
+    """Set once Ray has joined so many runs of this process, or `does CPU work` for them."""
+    handler, logger = _Joins(runs, words), logging.getLogger("data_designer.engine.execution.joining")
+    logger.addHandler(handler)
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield handler.all
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)

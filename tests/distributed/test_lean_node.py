@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -17,8 +18,12 @@ from data_designer.distributed.lean_node import lean
 
 
 def names() -> list[str]:
-    """The command lines of what this process has started, and of what that has."""
-    return [" ".join(one.cmdline()) for one in psutil.Process().children(recursive=True)]
+    """The command lines of what this process has started, and of what that has, as far as it runs."""
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # It may end meanwhile, or have ended unseen.
+            found.append(" ".join(one.cmdline()))
+    return found
 
 
 def test_a_ray_of_this_machine_has_no_process_that_nobody_asked_for(local_ray: None) -> None:

@@ -1,8 +1,6 @@
 """Drivers where Ray does not expect them: in a task that holds every CPU, in two threads, under a shutdown."""
 
-import logging
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 import ray
+from tests.distributed.driving import joined
 from tests.distributed.head import Head
 
 import data_designer.config as dd
@@ -81,12 +80,6 @@ def test_runs_of_two_threads_end_with_a_sentence_when_ray_is_shut_down_under_the
     clusters: None, simulated: str, tmp_path: Path
 ) -> None:
     """They share what the first has started, and what it was made of is completed without any Ray."""
-    started = threading.Event()
-
-    class Starts(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.getMessage().startswith("records="):
-                started.set()
 
     def run(name: str) -> Any:
         slow = declared("m?latency=0.2")
@@ -94,14 +87,9 @@ def test_runs_of_two_threads_end_with_a_sentence_when_ray_is_shut_down_under_the
             designer(simulated, tmp_path).create(slow, num_records=2000, dataset_name=name)
         return len(StoredDataset.at(tmp_path / name).verify().problems)
 
-    handler, logger = Starts(), logging.getLogger("data_designer.engine.observe.progress")
-    logger.addHandler(handler)
-    try:
-        with ThreadPoolExecutor(2) as threads:
-            ends = [threads.submit(run, name) for name in ("one", "two")]
-            assert started.wait(120)
-            ray.shutdown()
-            assert [end.result(60) for end in ends] == [0, 0]
-    finally:
-        logger.removeHandler(handler)
+    with ThreadPoolExecutor(2) as threads, joined(2) as both:
+        ends = [threads.submit(run, name) for name in ("one", "two")]
+        assert both.wait(120)
+        ray.shutdown()
+        assert [end.result(60) for end in ends] == [0, 0]
     assert not ray.is_initialized()

@@ -272,6 +272,14 @@ def test_work_that_needs_a_ray_which_is_gone_ends_with_a_sentence(monkeypatch: p
         asyncio.run(_connected(_for_ever(), lambda: next(sessions, None)))
 
 
+def test_a_ray_that_is_gone_before_work_on_it_begins_is_not_asked() -> None:
+    """It would wait for one that is not there, and then end the process."""
+    working = _for_ever()
+    with pytest.raises(DataDesignerRuntimeError, match="Ray is gone"):
+        asyncio.run(_connected(working, lambda: None))
+    working.close()
+
+
 async def _fails() -> int:
     raise ValueError("what Ray said")
 

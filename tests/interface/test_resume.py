@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.counting import Endpoint
+from tests.distributed.driving import joined
 from tests.fakes import NOWHERE, designer, model, numbered, provider
 from tests.interface.resuming import (
     ALWAYS,
@@ -421,15 +422,26 @@ def test_where_and_how_it_runs_may_change(endpoint: Endpoint, tmp_path: Path, un
     undisturbed.check(results)
 
 
+MADE_HERE = 25
+
+
 @pytest.mark.usefixtures("local_ray")
 def test_a_dataset_may_be_begun_in_this_process_and_ended_on_ray(
     endpoint: Endpoint, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     """The executor may change: what was answered inline is not asked again on Ray, and the files are the same."""
-    with endpoint(answer) as counted:
-        with none_may_be_complete():
-            make(counted.url, tmp_path, budget=dd.Budget(requests=25))
-        results = make(counted.url, tmp_path, ALWAYS, executor="ray")
+    with joined(words="Ray does CPU work") as ray_works:
+
+        def once_ray_works(prompt: str) -> str:
+            if len(counted.prompts) > MADE_HERE:
+                ray_works.wait(60)
+            return answer(prompt)
+
+        with endpoint(once_ray_works) as counted:
+            with none_may_be_complete():
+                make(counted.url, tmp_path, budget=dd.Budget(requests=MADE_HERE))
+            results = make(counted.url, tmp_path, ALWAYS, executor="ray")
+        assert ray_works.is_set()
     assert len(counted.prompts) == IDEAL
     assert asked_twice(counted.prompts) == {}
     undisturbed.check(results)

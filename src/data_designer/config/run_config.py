@@ -179,7 +179,8 @@ class RunConfig(_Settings):
     seed: int | None = Field(default=None, ge=0)
     """Same seed, same data; unset, a fresh one is drawn and written to the metadata."""
     executor: Literal["auto", "ray", "inline"] = "auto"
-    """Where work runs: on Ray, in this process, or (auto) on Ray unless the run is too small to be worth it."""
+    """Where work runs, which begins in this process. `ray`: Ray joins as soon as it is up. `auto`: the same where a Ray
+    is there already, else Ray joins if this process is short of CPU while others are idle. `inline`: Ray never does."""
     replicas_per_model: int | None = Field(default=None, ge=1)
     """Processes a model alias; unset, as many as its slots and the CPUs ask for."""
     replica_resources: dict[str, dict[str, float]] = Field(default_factory=dict)

@@ -14,15 +14,11 @@ from ray._private import ray_constants
 
 from data_designer.distributed import tokens
 from data_designer.distributed.connection import in_use, session
-from data_designer.distributed.local_ray import quiet, shut_down, start_local
-from data_designer.errors import InvalidConfigError
+from data_designer.distributed.local_ray import kill_local, quiet, shut_down, start_local
 
 LOOPBACK = "127.0.0.1"
-_CLIENT = "ray://"
 _END_SECONDS = 60.0
 """How long a Ray may take to be shut down."""
-_GIVEN_UP_SECONDS = 3.0
-"""How long it is waited for where it has not come up; what comes up later is shut down then."""
 _SEVERAL = 2
 """Nodes of a cluster whose processes are not all on this machine."""
 
@@ -40,48 +36,63 @@ class _Connection:
 
     Args:
         workers: CPU tasks that must be able to run at once on a Ray that is started here.
+        before: the one before it, which has to be gone first.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, before: "_Connection | None" = None) -> None:
         self.cpus: Future[int] = Future()
         self.cpus.set_running_or_notify_cancel()  # Whoever awaits it may be cancelled, it may not.
         self.runs = 0
         """How many use it."""
         self._workers = workers
+        self._before = before
         self._session: object = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="data-designer-ray", daemon=True)
         # A process may end while it is in use, left by whoever is to leave it.
-        atexit.register(self.end)
+        atexit.register(self._end_with_process)
         self._thread.start()
 
     @property
     def is_lost(self) -> bool:
-        """Whether it has not come up, or somebody else has ended it."""
-        if not self.cpus.done():
+        """Whether it has not come up, or was ended."""
+        if not self.cpus.done() or self._over.is_set():
             return self._over.is_set()
-        return self.cpus.exception() is not None or session() is not self._session
+        return self.cpus.exception() is not None or self._session is None or session() is not self._session
 
     @property
     def is_alive(self) -> bool:
         """Whether anything of it is left."""
         return self._thread.is_alive()
 
-    def end(self, patience: float | None = None) -> None:
-        """End it; where it has not come up it ends later by itself.
+    @property
+    def is_mine(self) -> bool:
+        """Whether what this process is connected to, if anything, is this connection or comes of it."""
+        return self.is_alive and session() in (None, self._session)
 
-        Args:
-            patience: seconds for which it is waited for; None for what it should take.
-        """
-        given_up = 0.0 if self._over.is_set() else _GIVEN_UP_SECONDS  # Whoever has waited does not wait again.
+    def end(self) -> None:
+        """End it; one that has not come up ends by itself as soon as it has, and nobody waits for that."""
         self._over.set()
-        self._thread.join(patience or (_END_SECONDS if self.cpus.done() else given_up))
-        if not self._thread.is_alive():
-            atexit.unregister(self.end)
+        if self.cpus.done():
+            self._thread.join(_END_SECONDS)
+
+    def _end_with_process(self) -> None:
+        """The process ends: it is not held up by a Ray that has not come up, of which nothing is left either."""
+        self.end()
+        if self.is_alive:
+            atexit.unregister(ray.shutdown)  # It would wait for what is being killed.
+            kill_local()
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        self._thread.join()
 
     def _keep(self) -> None:
         """Connect, and shut down what was started or connected when it is over."""
         try:
+            if self._before is not None:
+                self._before.wait()
+                self._before = None
             with tokens.as_before():
                 try:
                     cpus = _connect_or_start(self._workers, lambda: not self._over.is_set())
@@ -95,6 +106,7 @@ class _Connection:
         except BaseException as error:  # noqa: BLE001 - it is raised by whoever awaits the CPUs
             if not self.cpus.done():
                 self.cpus.set_exception(error)
+        atexit.unregister(self._end_with_process)
 
 
 _lock = threading.Lock()
@@ -102,13 +114,14 @@ _shared: _Connection | None = None
 
 
 @contextmanager
-def connecting(workers: int) -> Iterator["Future[int]"]:
+def connecting(workers: int, *, is_kept: bool = False) -> Iterator["Future[int]"]:
     """Come to be connected to Ray: to one that is initialised already, else at `RAY_ADDRESS`, else to a local one.
 
     Runs of several threads share what the first of them has connected to or started.
 
     Args:
         workers: CPU tasks that must be able to run at once on a Ray that is started here.
+        is_kept: whether it stays for whoever comes next, until `let_go`.
 
     Yields what will be the number of CPUs there are, which on a Ray that is started here may be fewer than it was
     told. It raises ConnectionError where there is no Ray at `RAY_ADDRESS`. One that is not awaited is shut down as
@@ -117,7 +130,6 @@ def connecting(workers: int) -> Iterator["Future[int]"]:
     Raises:
         InvalidConfigError: it would be by Ray Client.
     """
-    refuse_client()
     shared = _join(workers)
     try:
         with in_use():
@@ -129,33 +141,37 @@ def connecting(workers: int) -> Iterator["Future[int]"]:
                 yield shared.cpus
     finally:
         if shared is not None:
-            _leave(shared)
+            _leave(shared, is_kept=is_kept)
 
 
 def _join(workers: int) -> _Connection | None:
     """The connection that is shared; None where the user has connected this process."""
     global _shared  # noqa: PLW0603 - a process has one connection to Ray
     with _lock:
+        before = None
         if _shared is not None and _shared.is_lost:
-            _shared.end(_END_SECONDS)
-            _shared = None
-        if _shared is None and not ray.is_initialized():
-            _shared = _Connection(workers)
+            before, _shared = _shared, None
+            before.end()
+        if _shared is None and (not ray.is_initialized() or (before is not None and before.is_mine)):
+            _shared = _Connection(workers, before)
         if _shared is not None:
             _shared.runs += 1
         return _shared
 
 
-def _leave(shared: _Connection) -> None:
-    """End a connection with its last run, and let nobody in before that is done."""
-    global _shared  # noqa: PLW0603 - see above
+def _leave(shared: _Connection, *, is_kept: bool) -> None:
+    """End a connection with its last run; it is still there, for who comes next to wait until it has gone."""
     with _lock:
         shared.runs -= 1
-        if not shared.runs:
+        if not shared.runs and not is_kept:
             shared.end()
-            # One that has not come up is still there, for who comes next to wait until it has gone.
-            if _shared is shared and not shared.is_alive:
-                _shared = None
+
+
+def let_go() -> None:
+    """End a connection that was kept, unless somebody uses it."""
+    with _lock:
+        if _shared is not None and not _shared.runs:
+            _shared.end()
 
 
 @contextmanager
@@ -179,16 +195,6 @@ def _connect_or_start(workers: int, wanted: Callable[[], bool]) -> int:
     if wanted():
         logger.info("ray=local cpus=%d", max(own, workers))
     return own
-
-
-def refuse_client() -> None:
-    """Raise InvalidConfigError for Ray Client, whose calls all go over one connection that may break."""
-    address = os.environ.get("RAY_ADDRESS", "")
-    if address.startswith(_CLIENT) or (ray.is_initialized() and ray.util.client.ray.is_connected()):
-        raise InvalidConfigError(
-            f"a run cannot be driven by Ray Client ({address or _CLIENT}): run the script on a node of the cluster "
-            "with RAY_ADDRESS=HOST:6379, or send it there with `data-designer submit`"
-        )
 
 
 def _connect(address: str) -> None:

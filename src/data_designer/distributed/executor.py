@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 import ray
 from ray import ObjectRef
@@ -17,6 +17,7 @@ from ray.exceptions import (
     ObjectLostError,
     OutOfMemoryError,
     RayActorError,
+    RayError,
     RayTaskError,
     TaskUnschedulableError,
     WorkerCrashedError,
@@ -41,6 +42,7 @@ from data_designer.models.admission.budget_lease import Amount
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Given = TypeVarTuple("Given")
 _TASK_DEATHS = (
     WorkerCrashedError, NodeDiedError, OutOfMemoryError, LocalRayletDiedError, TaskUnschedulableError,
 )  # fmt: skip
@@ -101,13 +103,13 @@ class RayReplica:
 class RayExecutor:
     """Replicas as actors, CPU work and writes as tasks. Use it as an async context manager."""
 
-    def __init__(self, run: Run, packed: bytes, replicas: int) -> None:
-        """Prepare.
+    def __init__(self, run: Run, packed: bytes, replicas: Collection[int]) -> None:
+        """Prepare. It may take a while, since it sends the seed dataset.
 
         Args:
             run: what is run.
             packed: the plan as the workers get it.
-            replicas: how many there will be at the start.
+            replicas: numbers of those that there will be at the start.
         """
         self._session = session()
         self._run = run
@@ -146,7 +148,7 @@ class RayExecutor:
         actor = REPLICA_ACTOR.options(scheduling_strategy=strategy, resources=resources).remote()
         self.actors[number] = actor
         try:
-            linger = linger_of(max(self._replicas, number + 1))
+            linger = linger_of(max(len(self._replicas), len(self.actors)))
             key, dataset = self._run.keys[alias], self._run.dataset
             assignment = ReplicaAssignment(number, epoch, alias, key, dataset, Process.this(), linger)
             ready = actor.start.remote(self._plan, assignment)
@@ -166,7 +168,7 @@ class RayExecutor:
         One that is added goes to the CPUs that it is added for. One that was lost does not: the node that has the
         fewest now may be the one that lost it.
         """
-        if number >= self._replicas and epoch == 1 and self._nodes is not None:
+        if number not in self._replicas and epoch == 1 and self._nodes is not None:
             node = self._nodes.emptiest(list(self._homes.values()))
             if node is not None:
                 self._homes[number] = node
@@ -187,6 +189,11 @@ class RayExecutor:
             receipt: Receipt = await _task_result(ask.remote(self._assignment, job, *values), values)
         return receipt
 
+    async def warm_up(self) -> None:
+        """Return once there is a process that has all that it needs for CPU work."""
+        with suppress(TaskDiedError):
+            await _task_result(work.options(num_cpus=self._cpus_a_task).remote(self._assignment, None), ())
+
     async def nodes(self) -> Nodes | None:
         """The nodes of the cluster."""
         self._looking = asyncio.get_running_loop().run_in_executor(None, look)
@@ -196,6 +203,24 @@ class RayExecutor:
     def hold(self, values: Values) -> ObjectRef:
         """Turn values of this process into a reference."""
         return ray.put(values)
+
+
+async def values_of(ref: ObjectRef) -> Values:
+    """Bring values to this process. Raises ValuesGoneError."""
+    try:
+        values: Values = await asyncio.wrap_future(ref.future())
+    except RayError as error:
+        raise ValuesGoneError(0) from error
+    return values
+
+
+async def in_thread(call: Callable[[*Given], Result], *arguments: *Given) -> Result:
+    """Ask Ray for something that takes a while; where nobody waits for it any more Ray is not shut down under it."""
+    asking = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
+    try:
+        return await asyncio.shield(asking)
+    finally:
+        await asyncio.wait({asking})
 
 
 async def within(seconds: float, work: Awaitable[Result]) -> Result:

@@ -10,7 +10,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data_designer.columns.plugin_columns import plugin_violations
 from data_designer.config.column_configs import BUILT_IN_COLUMNS
-from data_designer.distributed.executor import within
+from data_designer.distributed.executor import in_thread, within
 from data_designer.engine.dataset.files import try_out
 from data_designer.engine.execution.recording import Dataset
 from data_designer.errors import ArtifactStorageError, CodeDoesNotTravelError, DataDesignerError
@@ -59,11 +59,7 @@ async def check_nodes(dataset: Dataset, packed: bytes) -> None:
         ArtifactStorageError: a node does not see them; it is named.
         CodeDoesNotTravelError: a node has not got a package; both are named.
     """
-    asking = asyncio.ensure_future(asyncio.to_thread(ray.nodes))
-    try:
-        nodes = [node for node in await asyncio.shield(asking) if node["Alive"]]
-    finally:
-        await asyncio.wait({asking})  # Ray must not be shut down under it.
+    nodes = [node for node in await in_thread(ray.nodes) if node["Alive"]]
     if len(nodes) > 1:  # A node by itself is the one that the driver is on.
         plan = ray.put(packed)
         await asyncio.gather(*(_check(node, dataset, plan) for node in nodes))

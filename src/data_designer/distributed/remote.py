@@ -130,12 +130,16 @@ def _task_worker(assignment: TaskAssignment) -> TaskWorker:
     return worker
 
 
-def _work(assignment: TaskAssignment, job: Parcel | CommitJob, *values: Values) -> tuple[TaskSummary, Values] | Receipt:
-    """Run a `local` stage over rows, or write a batch's files where this task runs.
+def _work(
+    assignment: TaskAssignment, job: Parcel | CommitJob | None, *values: Values
+) -> tuple[TaskSummary, Values] | Receipt | None:
+    """Run a `local` stage over rows, or write a batch's files where this task runs; or only get ready for that.
 
-    One function does both, because Ray gives every function processes of its own.
+    One function does it all, because Ray gives every function processes of its own.
     """
     worker = _task_worker(assignment)
+    if job is None:
+        return None
     return worker.write(job, values) if isinstance(job, CommitJob) else worker.run_task(job, values)
 
 

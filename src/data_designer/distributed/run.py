@@ -3,24 +3,22 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
-import ray
 from ray import ObjectRef
 
 from data_designer.distributed.cluster import connecting, held_bytes_budget
 from data_designer.distributed.code_transport import pack
 from data_designer.distributed.connection import session
-from data_designer.distributed.executor import RayExecutor
+from data_designer.distributed.executor import RayExecutor, in_thread
 from data_designer.distributed.metrics import RayMetrics
 from data_designer.distributed.preflight import check_nodes
 from data_designer.engine.execution.assembly import OpenExecutor, Run
 from data_designer.engine.observe.metrics import Metrics
 from data_designer.engine.scheduling.shape import replica_numbers
-from data_designer.errors import DataDesignerRuntimeError, InvalidConfigError
-from data_designer.plan.model import Plan
+from data_designer.errors import DataDesignerRuntimeError
 
 logger = logging.getLogger(__name__)
 
@@ -34,53 +32,46 @@ _GONE = (
 
 
 @asynccontextmanager
-async def on_ray(run: Run, check: Callable[[], Awaitable[None]]) -> AsyncIterator[OpenExecutor[ObjectRef]]:
-    """Run on Ray: connect while the models are checked, and see that every node can do its part.
+async def on_ray(run: Run, first: int, *, is_kept: bool) -> AsyncIterator[OpenExecutor[ObjectRef]]:
+    """Connect to Ray, or start one, and see that every node can do its part.
 
     Args:
         run: what is run.
-        check: asks the models for a sign of life.
+        first: the number of the first replica.
+        is_kept: whether the connection stays for further runs of this process, until `let_go`.
 
     Raises:
-        InvalidConfigError: resources are asked for replicas that there are not, or it would be by Ray Client.
+        InvalidConfigError: it would be by Ray Client.
+        CodeDoesNotTravelError: a function of the user holds something that cannot be sent.
         DataDesignerRuntimeError: Ray was shut down meanwhile.
     """
-    _check_resources(run.plan)
-    packed = pack(run.plan)
-    with connecting(run.plan.run.non_inference_max_parallel_workers) as connection:
-        cpus = await _connected(connection, check)
+    packed = await in_thread(pack, run.plan)
+    with connecting(run.plan.run.non_inference_max_parallel_workers, is_kept=is_kept) as connection:
+        cpus = await _connected(connection)
         async with while_connected(session):
             # It takes seconds, which a run that goes on has no use for.
             if run.dataset is not None and run.dataset.run == 1:
                 await check_nodes(run.dataset, packed)
             exporters = [RayMetrics(one) for one in run.observers if isinstance(one, Metrics)]
-            replicas = replica_numbers(run.plan, cpus)
-            async with RayExecutor(run, packed, len(replicas)) as executor:
-                yield OpenExecutor(executor, replicas, held_bytes_budget(), exporters)
-                for exporter in exporters:
-                    exporter.tell()
+            replicas = {first + number: alias for number, alias in replica_numbers(run.plan, cpus).items()}
+            async with await in_thread(RayExecutor, run, packed, replicas) as executor:
+                try:
+                    yield OpenExecutor(
+                        executor, replicas, held_bytes_budget(), exporters, cpus=cpus, warm_up=executor.warm_up
+                    )
+                finally:
+                    for exporter in exporters:
+                        exporter.tell()
 
 
-def _check_resources(plan: Plan) -> None:
-    unknown = sorted(set(plan.run.replica_resources) - set(plan.pools))
-    if unknown:
-        raise InvalidConfigError(
-            f"replica_resources names {', '.join(unknown)}, but the models that this configuration asks are "
-            f"{', '.join(plan.pools) or 'none'}"
-        )
-
-
-async def _connected(connection: "Future[int]", check: Callable[[], Awaitable[None]]) -> int:
-    """Wait for Ray while the models are checked. Gives the number of CPUs there are."""
+async def _connected(connection: "Future[int]") -> int:
+    """Wait for Ray. Gives the number of CPUs there are."""
     connected = asyncio.wrap_future(connection)
     telling = asyncio.create_task(tell_of_wait(connected, os.environ.get("RAY_ADDRESS")))
-    cpus, trouble = await asyncio.gather(connected, check(), return_exceptions=True)
-    await telling
-    for result in (cpus, trouble):
-        if isinstance(result, BaseException):
-            raise result
-    assert isinstance(cpus, int)
-    return cpus
+    try:
+        return await connected
+    finally:
+        telling.cancel()
 
 
 @asynccontextmanager
@@ -95,6 +86,8 @@ async def while_connected(session: Callable[[], object]) -> AsyncIterator[None]:
     """
     began, inside = session(), asyncio.current_task()
     assert inside is not None
+    if began is None:
+        raise DataDesignerRuntimeError(_GONE)
     watch = asyncio.create_task(_cancel_at_end(began, session, inside))
     try:
         yield
@@ -111,7 +104,7 @@ async def while_connected(session: Callable[[], object]) -> AsyncIterator[None]:
 
 
 async def _cancel_at_end(began: object, session: Callable[[], object], task: "asyncio.Task[object]") -> None:
-    while began is not None and session() is began:  # noqa: ASYNC110 - Ray tells nobody
+    while session() is began:  # noqa: ASYNC110 - Ray tells nobody
         await asyncio.sleep(_LOOK_SECONDS)
     task.cancel()
 
@@ -124,8 +117,3 @@ async def tell_of_wait(connected: "asyncio.Future[int]", address: str | None) ->
         if not connected.done():
             logger.info("waiting for Ray %s", f"at {address} to answer" if address else "of this machine to come up")
             seconds *= 2
-
-
-def ray_is_initialized() -> bool:
-    """Whether this process is connected to a Ray already."""
-    return bool(ray.is_initialized())

@@ -1,4 +1,4 @@
-"""Runs a prepared plan: in this process or on Ray, on an event loop of its own, and stops when asked."""
+"""Runs a prepared plan: in this process, which Ray may join, on an event loop of its own, and stops when asked."""
 
 import asyncio
 import logging
@@ -13,10 +13,12 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from data_designer.columns.registry import KINDS
+from data_designer.distributed.joining import Ray, let_go, part_of_ray, refuse
 from data_designer.engine.execution.assembly import Publish, Run, Started, Stoppable, execute
 from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import DRAIN_SECONDS, RunReport
 from data_designer.engine.execution.in_process import in_process
+from data_designer.engine.execution.joining import joining
 from data_designer.engine.execution.observation import Observer
 from data_designer.engine.execution.recording import Dataset
 from data_designer.engine.protocol.messages import CommitJob
@@ -30,15 +32,12 @@ from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
 from data_designer.models.capability_probe import Known, find_forms
 from data_designer.models.preflight import check_pools
 from data_designer.plan.compile import with_native
-from data_designer.plan.model import LOCAL, Plan
+from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
 
 SKIP_HEALTH_CHECKS = "DATA_DESIGNER_SKIP_MODEL_HEALTH_CHECKS"
 Result = TypeVar("Result")
-
-_FEW_CELLS = 500
-"""A run of fewer model cells is over before Ray has started."""
 
 _LEAVE_SECONDS = 3.0
 """How long a run that is left may take to close what it has opened."""
@@ -66,21 +65,6 @@ def with_simulated_models(plan: Plan, host: str = "127.0.0.1") -> Iterator[Plan]
         yield replace(plan, pools=pools)
 
 
-def wants_ray(plan: Plan) -> bool:
-    """Whether a plan runs on Ray: as the user says, else if Ray is there or the run is long enough to start one."""
-    if plan.run.executor != "auto":
-        return plan.run.executor == "ray"
-    if os.environ.get("RAY_ADDRESS"):
-        return True
-    if "ray" in sys.modules:
-        from data_designer.distributed.run import ray_is_initialized
-
-        if ray_is_initialized():
-            return True
-    model_columns = sum(step.pool != LOCAL for step in plan.steps)
-    return plan.geometry.num_records * max(1, model_columns) >= _FEW_CELLS
-
-
 @contextmanager
 def _ready(prepared: PreparedPlan, known: Known, host: str = "127.0.0.1") -> Iterator[Plan]:
     """The plan with an address for every model, and with the form in which each constrains its replies."""
@@ -99,14 +83,16 @@ def _ready(prepared: PreparedPlan, known: Known, host: str = "127.0.0.1") -> Ite
 
 @contextmanager
 def one_ray(plan: Plan) -> Iterator[None]:
-    """Lets the runs inside share one Ray, where there may be several of them and they run on Ray."""
-    if plan.run.on_row_failure != "refill" or not wants_ray(plan):
+    """Lets the runs inside share one Ray, where there may be several of them."""
+    try:
         yield
-        return
-    from data_designer.distributed.cluster import connected
+    finally:
+        if _has_further_runs(plan):
+            let_go()
 
-    with sigterm_interrupts(), connected(plan.run.non_inference_max_parallel_workers):
-        yield
+
+def _has_further_runs(plan: Plan) -> bool:
+    return plan.run.on_row_failure == "refill"
 
 
 def create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
@@ -128,8 +114,10 @@ def create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish,
 
 def _create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:
     store, prepared, resume_point = opened.store, opened.prepared, opened.resume_point
-    with_ray = wants_ray(prepared.plan)
-    with _ready(prepared, known, _own_address() if with_ray else "127.0.0.1") as plan:
+    part = part_of_ray(prepared.plan)
+    if part != "none":
+        refuse(prepared.plan)
+    with _ready(prepared, known, _own_address() if part == "sure" else "127.0.0.1") as plan:
         run = Run(
             plan,
             Dataset(store.files, store.run, opened.column_cache),
@@ -141,11 +129,10 @@ def _create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish
             resume_point,
         )
         check = partial(_check_models, plan, prepared.keys)
-        if with_ray:
-            from data_designer.distributed.run import on_ray
-
-            return on_own_loop(lambda started: execute(run, on_ray(run, check), started))
-        return on_own_loop(lambda started: execute(run, in_process(run, check), started))
+        if part == "none":
+            return on_own_loop(lambda started: execute(run, in_process(run, check), started))
+        ray = Ray(run, is_kept=_has_further_runs(plan))
+        return on_own_loop(lambda started: execute(run, joining(run, check, ray, is_sure=part == "sure"), started))
 
 
 def _own_address() -> str:

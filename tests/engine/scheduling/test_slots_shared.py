@@ -1,5 +1,6 @@
 """Slots of a provider that takes fewer requests than its aliases have slots together: where the work is, never more."""
 
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -333,3 +334,78 @@ def test_every_alias_with_work_has_a_slot_before_any_has_two() -> None:
         world.add(replica, alias)
     world.hear(world.grants.want({"a": 1000, "b": 5, "c": 5}, ()))
     assert world.settle() == {A: 1, B: 1, C: 1}
+
+
+# --- others join, and those that are there give way ---------------------------------------------------------------
+
+
+def joined(slots: int, coming: int) -> World:
+    """A replica of the alias `a` that has all its slots, and gives way to others that are to come."""
+    of = World(SlotAllocator(slots, {"a": slots}, {"a": 1}))
+    of.add((0, 1), "a")
+    of.settle()
+    of.hear(of.grants.join({"a": coming}, frozenset({0})))
+    return of
+
+
+def test_who_gives_way_keeps_what_is_awaited_and_loses_it_as_others_come() -> None:
+    """No slot is kept free for those that are not there; in the end the others have all."""
+    of = joined(32, coming=2)
+    assert of.settle() == {(0, 1): 32}
+    of.add((1, 1), "a")
+    assert of.settle() == {(0, 1): 16, (1, 1): 16}
+    assert not of.grants.is_replaced((0, 1))
+    of.add((2, 1), "a")
+    assert of.settle() == {(0, 1): 0, (1, 1): 16, (2, 1): 16}
+    assert of.grants.is_replaced((0, 1))
+
+
+def test_who_gives_way_does_so_in_steps() -> None:
+    """So that few slots are idle at a time, until the requests that have them are answered."""
+    of = joined(32, coming=1)
+    of.add((1, 1), "a")
+    steps = []
+    while of.told:
+        who = next(iter(of.told))
+        steps.append((who[0], of.told[who]))
+        of.acknowledge(who)
+    assert [slots for replica, slots in steps if not replica] == list(range(30, -1, -2))
+    assert [slots for replica, slots in steps if replica] == list(range(2, 33, 2))
+
+
+def test_who_gives_way_takes_back_what_a_lost_one_had() -> None:
+    """While nobody else is there."""
+    of = joined(8, coming=1)
+    of.add((1, 1), "a")
+    of.acknowledge((0, 1))
+    of.remove((1, 1))
+    assert of.settle() == {(0, 1): 8}
+
+
+def test_those_that_do_not_come_in_time_are_not_waited_for() -> None:
+    """Whoever has come has all."""
+    of = joined(8, coming=3)
+    of.add((1, 1), "a")
+    of.settle()
+    of.hear(of.grants.await_no_more())
+    assert of.settle() == {(0, 1): 0, (1, 1): 8}
+
+
+@given(st.integers(1, 40), st.integers(1, 4), st.integers(0, 999))
+def test_the_cap_holds_while_others_join_whatever_comes_first(slots: int, coming: int, seed: int) -> None:
+    """Replicas come up, are lost, and acknowledge in any order; in the end who gave way has nothing."""
+    coming, rng = min(coming, slots), random.Random(seed)
+    of = joined(slots, coming)
+    waiting = [(number, 1) for number in range(1, coming + 1)]
+    while waiting or of.told:
+        if waiting and (not of.told or rng.random() < 0.3):
+            of.add(waiting.pop(), "a")
+        else:
+            of.acknowledge(rng.choice(list(of.told)))
+        assert of.in_use <= slots
+        if len(of.slots) > 1 and rng.random() < 0.1:
+            number, epoch = lost = max(of.slots)
+            of.remove(lost)
+            waiting.append((number, epoch + 1))
+    assert of.slots[0, 1] == 0
+    assert sum(of.slots.values()) == slots

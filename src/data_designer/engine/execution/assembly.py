@@ -1,6 +1,6 @@
 """Puts a run together: plan, executor, scheduler and driver, in the same way for every executor."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Generic, Protocol
@@ -10,6 +10,7 @@ import pyarrow as pa
 from data_designer.engine.execution.driver import Driver, RunReport
 from data_designer.engine.execution.observation import Observer
 from data_designer.engine.execution.recording import Dataset
+from data_designer.engine.execution.supervisor import Joining
 from data_designer.engine.protocol.executor import Executor
 from data_designer.engine.protocol.parcels import Ref
 from data_designer.engine.protocol.receipt import Receipt
@@ -53,6 +54,12 @@ class OpenExecutor(Generic[Ref]):
     """Bytes of values that open batches may hold: beyond, no further batch is opened."""
     observers: Sequence[Observer] = ()
     """Who else is shown what happens, such as a cluster's own metrics."""
+    joining: Joining | None = None
+    """What may come to take part in the run; None for nothing."""
+    cpus: int = 1
+    """How many there are."""
+    warm_up: Callable[[], Awaitable[None]] | None = None
+    """Returns once CPU work is done without delay; None where it always is."""
 
 
 class Stoppable(Protocol):
@@ -82,7 +89,14 @@ async def execute(run: Run, opening: AbstractAsyncContextManager[OpenExecutor[Re
         scheduler = Scheduler(shape_of(run.plan, opened.held_bytes, opened.replicas.values()))
         observers = [*run.observers, *opened.observers]
         driver = Driver(
-            run.plan, scheduler, opened.executor, opened.replicas, run.publish, observers, run.budget_allocator
+            run.plan,
+            scheduler,
+            opened.executor,
+            opened.replicas,
+            run.publish,
+            observers,
+            run.budget_allocator,
+            opened.joining,
         )
         started(driver)
         return await driver.run(run.resume_point)

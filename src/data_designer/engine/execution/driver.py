@@ -15,7 +15,7 @@ from typing import Generic
 from data_designer.engine.execution.inbox import Inbox
 from data_designer.engine.execution.locations import Locations, Packing
 from data_designer.engine.execution.observation import Observation, Observer
-from data_designer.engine.execution.supervisor import Supervisor
+from data_designer.engine.execution.supervisor import Joining, Supervisor
 from data_designer.engine.protocol.executor import Executor, TaskDiedError, ValuesGoneError
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import REJECTED, Parcel, Ref
@@ -70,6 +70,8 @@ class Driver(Generic[Ref]):
     observers: Sequence[Observer] = ()
     budget_allocator: BudgetAllocator | None = None
     """What the run may spend; None for anything."""
+    joining: Joining | None = None
+    """What may come to take part; None for nothing."""
     clock: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
     _inbox: Inbox[Ref] = field(default_factory=Inbox)
     _computing: dict[asyncio.Task[None], tuple[ev.RunTask, float]] = field(default_factory=dict)
@@ -111,6 +113,8 @@ class Driver(Generic[Ref]):
             self._inbox.spawn(self._supervisor.serve(number, alias))
         self._inbox.spawn(self._tick())
         self._inbox.spawn(self._supervisor.watch_nodes())
+        if self.joining is not None:
+            self._inbox.spawn(self._supervisor.welcome(self.joining))
         try:
             while not self.scheduler.finished and not self._given_up:
                 self._tell(*await self._inbox.next())
@@ -143,7 +147,8 @@ class Driver(Generic[Ref]):
         for word in self._holds.look(now):
             logger.log(logging.WARNING if word.is_trouble else logging.INFO, "%s", word.text)
         of, is_writing = self._supervisor, bool(self._writing)
-        under_way = UnderWay(self._computes(now), is_writing, of.aliases, of.starting, of.empty(now), of.lacks)
+        joins = "" if self.joining is None else self.joining.awaited
+        under_way = UnderWay(self._computes(now), is_writing, of.aliases, of.starting, of.empty(now), of.lacks, joins)
         notice = self._liveness.look(now, self.scheduler.waiting_for(), under_way)
         if notice is None:
             return

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Generic, Protocol
 
 from data_designer.engine.execution.inbox import Inbox
 from data_designer.engine.execution.observation import Heard, Observation
@@ -29,6 +30,31 @@ _LONGEST_BETWEEN_REPORTS = 10.0
 """Seconds for which what a replica said of itself counts: it says something every few seconds."""
 _NODES_SECONDS = 2.0
 """Between looks at the machines that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What takes part in a run from now on."""
+
+    replicas: Mapping[int, str]
+    """Replica number to alias, of those that can be started."""
+    stand_ins: frozenset[int]
+    """Numbers of those that give way to them."""
+    held_bytes: int
+    """Bytes of values of open batches that fit there."""
+
+
+class Joining(Protocol):
+    """What may come to take part in a run that is under way."""
+
+    async def arrival(self) -> Arrival | None:
+        """Wait for it; None where it does not come. Raises whatever keeps it away, where the run cannot do without."""
+        ...
+
+    @property
+    def awaited(self) -> str:
+        """What is waited for, in words; nothing where that is there, or does not come."""
+        ...
 
 
 @dataclass(slots=True)
@@ -65,6 +91,8 @@ class Supervisor(Generic[Ref]):
     statistics: dict[str, CallerStatistics] = field(default_factory=dict)
     """Model alias to what was asked of it, and which attempts failed."""
     _live: dict[int, _Live[Ref]] = field(default_factory=dict)
+    _stand_ins: frozenset[int] = frozenset()
+    """Numbers of those that are not to come up again once they have left."""
 
     @property
     def aliases(self) -> dict[int, str]:
@@ -98,6 +126,8 @@ class Supervisor(Generic[Ref]):
                 self.inbox.post(ev.ReplicaUp(number, epoch, alias))
                 await self._collect(number, live)
                 self._bury(number, epoch, silent=True)
+                if number in self._stand_ins:
+                    return
             except ReplicaDiedError as death:
                 self._bury(number, epoch, silent=death.silent)
             except Exception:
@@ -142,6 +172,18 @@ class Supervisor(Generic[Ref]):
                     logger.info("replica=%d alias=%s is added: cpus=%d", number, alias, nodes.all_cpus)
                     self.inbox.spawn(self.serve(number, alias))
             await asyncio.sleep(_NODES_SECONDS)
+
+    async def welcome(self, joining: Joining) -> None:
+        """Let take part what joins the run."""
+        arrival = await joining.arrival()
+        if arrival is None or self.halted:
+            return
+        self.growth.join(arrival.replicas)
+        self._stand_ins = arrival.stand_ins
+        aliases = Counter(arrival.replicas.values())
+        self.inbox.post(ev.Joined(dict(aliases), arrival.stand_ins, arrival.held_bytes))
+        for number, alias in arrival.replicas.items():
+            self.inbox.spawn(self.serve(number, alias))
 
     # --- listening to them -------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """When another batch may be opened: while its rows are needed and its values will fit."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from data_designer.engine.scheduling.batch_state import OpenBatch
 from data_designer.engine.scheduling.events import Shape
@@ -19,7 +19,12 @@ class BatchAdmission:
     shape: Shape
     bytes_a_record: float = 0.0
     """Mean over the batches that are done; 0 before the first."""
+    held_bytes: int = field(init=False)
+    """Values of open batches beyond which nothing is admitted."""
     _records: int = 0
+
+    def __post_init__(self) -> None:
+        self.held_bytes = self.shape.held_bytes
 
     def done(self, batch: OpenBatch) -> None:
         """A batch was let go of."""
@@ -44,7 +49,7 @@ class BatchAdmission:
             return None
         held = sum(batch.bytes for batch in batches)
         expected = self.bytes_a_record * (sum(batch.size for batch in batches) + self.shape.geometry.buffer_size)
-        if max(held, expected) < self.shape.held_bytes:
+        if max(held, expected) < self.held_bytes:
             return None
         return max(batches, key=lambda batch: batch.bytes)
 

@@ -45,6 +45,18 @@ class ReplicaLeaving:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """Another executor takes part: its replicas are about to come up, and those that are there give way to them."""
+
+    replicas: dict[str, int]
+    """Model alias to how many come up."""
+    stand_ins: frozenset[int]
+    """Numbers of those that give way."""
+    held_bytes: int
+    """Values of open batches that fit there."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaSilent:
     """A lost incarnation is known to issue no more requests: it is dead, or its lease has run out."""
 
@@ -153,6 +165,7 @@ Event: TypeAlias = (
     | ReplicaUp
     | ReplicaLost
     | ReplicaLeaving
+    | Joined
     | ReplicaSilent
     | Undelivered
     | Regranted

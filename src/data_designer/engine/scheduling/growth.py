@@ -31,6 +31,11 @@ class Growth:
         self._needs: dict[str, CpuTime] = {}
         """Alias to what its replicas needed since it was last judged."""
 
+    def join(self, replicas: Mapping[int, str]) -> None:
+        """Others are there instead of those at the start."""
+        self._replicas = dict(replicas)
+        self._needs.clear()
+
     def hear(self, alias: str, cpu: CpuTime) -> None:
         """A replica tells what it needed."""
         self._needs[alias] = self._needs.get(alias, CpuTime(0.0, 0.0)) + cpu

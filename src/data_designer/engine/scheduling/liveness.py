@@ -53,6 +53,8 @@ class UnderWay:
     """Replicas that say that they hold nothing."""
     lacks: str = ""
     """What keeps work from being placed, and what helps; nothing where there is room."""
+    joins: str = ""
+    """What is to join the run and may end the wait; nothing where that is there, or does not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,14 @@ class Liveness:
         """What is to be said at this moment, if anything."""
         quiet = now - self._moved_at
         asks = bool(set(waiting.held) - set(under_way.empty))
-        hopeless = not (asks or under_way.computes or under_way.writes or under_way.starting)
+        hopeless = not (asks or under_way.computes or under_way.writes or under_way.starting or under_way.joins)
         is_end = hopeless and quiet >= STALLED_SECONDS
         if not is_end and quiet < _patience(under_way, asks=asks) * self._next:
             return None
         self._next *= 2
         text = f"nothing has happened for {quiet:.0f} s: waiting for {self._words(waiting, under_way)}"
+        if under_way.joins:
+            text += f"; and for {under_way.joins}"
         if is_end:
             text += ", which cannot come any more"
         elif hopeless:

@@ -55,6 +55,8 @@ class _Replica:
     """It holds one suspect row and gets nothing else."""
     leaving: bool = False
     """It gets nothing any more, and is dismissed once it has no slots."""
+    gives_way: bool = False
+    """It gets no rows ahead, since others are about to take its slots."""
     dismissed: bool = False
     tickets: dict[int, _Ticket] = field(default_factory=dict)
     report: int = 0
@@ -65,6 +67,8 @@ class _Replica:
         """How many rows it may hold."""
         if not self.slots or self.leaving:
             return 0
+        if self.gives_way:
+            return self.slots + _SMALLEST_HEADROOM
         return self.slots + max(self.slots, _SMALLEST_HEADROOM, _REPORTS_AHEAD * self.report)
 
 
@@ -103,7 +107,9 @@ class Scheduler:
         self._next_batch: int | None = None
         self._drained = False
         self._first_up: float | None = None
-        """When a replica was first seen to be up."""
+        """When a replica was first seen to be up, other than those that give way."""
+        self._stand_ins: frozenset[int] = frozenset()
+        """Numbers of those that give way."""
         self._tickets = 0
         self._commands: list[ev.Command] = []
 
@@ -194,6 +200,8 @@ class Scheduler:
                 self._replica_lost(event)
             case ev.ReplicaLeaving():
                 self._replica_leaving(event)
+            case ev.Joined():
+                self._joined(event)
             case ev.ReplicaSilent():
                 self._replica_silent(event)
             case ev.Undelivered():
@@ -224,11 +232,24 @@ class Scheduler:
     def _tick(self, now: float) -> None:
         """All that is decided here by time."""
         self._share_out()
-        if self._replicas and self._first_up is None:
+        if self._first_up is None and self._replicas.keys() - self._stand_ins:
             self._first_up = now
         if self._first_up is not None and now > self._first_up + _AWAITED_SECONDS:
             for allocator in dict.fromkeys(self._allocators.values()):
                 self._grant(allocator.await_no_more())
+        for number in self._stand_ins & self._replicas.keys():
+            replica = self._replicas[number]
+            if not replica.leaving and self._allocators[replica.pool].is_replaced((number, replica.epoch)):
+                self._replica_leaving(ev.ReplicaLeaving(number, replica.epoch))
+
+    def _joined(self, event: ev.Joined) -> None:
+        self._admission.held_bytes = min(self._admission.held_bytes, event.held_bytes)
+        self._stand_ins |= event.stand_ins
+        self._first_up = None
+        for number in self._stand_ins & self._replicas.keys():
+            self._replicas[number].gives_way = True
+        for allocator in dict.fromkeys(self._allocators.values()):
+            self._grant(allocator.join(event.replicas, event.stand_ins))
 
     def _start(self, event: ev.Started) -> None:
         self._earlier = event
@@ -241,7 +262,8 @@ class Scheduler:
             if known.epoch >= event.epoch:
                 return
             self._replica_lost(ev.ReplicaLost(known.number, known.epoch))
-        self._replicas[event.replica] = _Replica(event.replica, event.epoch, event.pool)
+        gives_way = event.replica in self._stand_ins
+        self._replicas[event.replica] = _Replica(event.replica, event.epoch, event.pool, gives_way=gives_way)
         self._grant(self._allocators[event.pool].add((event.replica, event.epoch), event.pool))
 
     def _replica_lost(self, event: ev.ReplicaLost) -> None:

@@ -9,6 +9,9 @@ Incarnation = tuple[int, int]
 Told = list[tuple[Incarnation, int]]
 """How many slots to tell whom."""
 
+_STEPS = 16
+"""Who gives way does so in so many steps: slots that it gives back are of no use until all of a step are free."""
+
 
 @dataclass(slots=True)
 class _Share:
@@ -57,6 +60,8 @@ class SlotAllocator:
         self._awaited = {pool: (replicas or {}).get(pool, 0) for pool in slots}
         """Alias to how many of its replicas have not come up yet."""
         self._seen: set[int] = set()
+        self._stand_ins: frozenset[int] = frozenset()
+        """Numbers of those that have what is left by the others that have come up."""
 
     @property
     def granted(self) -> int:
@@ -81,6 +86,25 @@ class SlotAllocator:
             return []
         self._awaited = dict.fromkeys(self._awaited, 0)
         return self._rebalance()
+
+    def join(self, replicas: Mapping[str, int], stand_ins: frozenset[int]) -> Told:
+        """Further replicas are about to come up, to which others give way. Returns (replica, slots) to tell.
+
+        Args:
+            replicas: alias to how many come up.
+            stand_ins: numbers of those that keep what the others do not have, and nothing once all are there.
+        """
+        self._stand_ins |= stand_ins
+        for pool in self._awaited:
+            self._awaited[pool] += replicas.get(pool, 0)
+        return self._rebalance()
+
+    def is_replaced(self, replica: Incarnation) -> bool:
+        """Whether a stand-in has given everything to others."""
+        share = self._shares.get(replica)
+        if share is None or replica[0] not in self._stand_ins or share.at_most or self._awaited[share.pool]:
+            return False
+        return any(other.stays and who[0] not in self._stand_ins for who, other in self._of(share.pool).items())
 
     def leave(self, replica: Incarnation) -> Told:
         """A replica is to give its slots back, for the others. Returns (replica, slots) to tell."""
@@ -148,12 +172,21 @@ class SlotAllocator:
     def _targets(self) -> dict[Incarnation, int]:
         targets = dict.fromkeys((replica for replica, share in self._shares.items() if share.leaving), 0)
         for pool, slots in self._allotted().items():
-            staying = [replica for replica, share in self._of(pool).items() if share.stays]
+            staying = [who for who, share in self._of(pool).items() if share.stays and who[0] not in self._stand_ins]
             staying.sort(key=lambda replica: replica not in self._holders)
             each, rest = divmod(slots, max(1, len(staying) + self._awaited[pool]))
             # Who holds rows comes first, since they would wait for ever; then in order of arrival.
             targets.update({replica: each + (i < rest) for i, replica in enumerate(staying)})
+            if self._stand_ins:
+                targets.update(self._kept(pool, slots - sum(targets[replica] for replica in staying)))
         return targets
+
+    def _kept(self, pool: str, slots: int) -> dict[Incarnation, int]:
+        """What stand-ins have of the slots of an alias that nobody else has; they come down to it in steps."""
+        stand_ins = [who for who, share in self._of(pool).items() if share.stays and who[0] in self._stand_ins]
+        each, rest = divmod(slots, max(1, len(stand_ins)))
+        step = max(1, self._slots[pool] // _STEPS)
+        return {who: max(each + (i < rest), self._shares[who].told - step) for i, who in enumerate(stand_ins)}
 
     def _allotted(self) -> dict[str, int]:
         """Alias to how many slots its replicas that stay have together."""

@@ -24,6 +24,7 @@ from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.scheduling.gain import Gain
 from data_designer.models.admission.budget_lease import Amount
+from data_designer.models.http_sessions import kept_open
 from data_designer.plan.model import Plan, Stage
 
 logger = logging.getLogger(__name__)
@@ -90,13 +91,14 @@ async def joining(
     Raises:
         Exception: whatever broke in the other executor once it had joined.
     """
-    await check()
-    async with InProcessExecutor(run) as own:
-        executor = JoiningExecutor(run, own, other, is_sure=is_sure)
-        when = "when it is up" if is_sure else "if this process is short of CPU for long enough"
-        logger.info("runs in this process; %s joins %s", other.name, when)
-        async with executor.opened(held_bytes_limit()) as opened:
-            yield opened
+    async with kept_open():  # Connections that are there from the check take the first requests.
+        await check()
+        async with InProcessExecutor(run) as own:
+            executor = JoiningExecutor(run, own, other, is_sure=is_sure)
+            when = "when it is up" if is_sure else "if this process is short of CPU for long enough"
+            logger.info("runs in this process; %s joins %s", other.name, when)
+            async with executor.opened(held_bytes_limit()) as opened:
+                yield opened
 
 
 class JoiningExecutor(Generic[There]):

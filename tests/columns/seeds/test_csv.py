@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_designer.columns.seeds.csv_dialect import dialect_of
@@ -283,7 +283,9 @@ def test_options_are_part_of_a_configuration(tmp_path: Path) -> None:
 # --- large files -----------------------------------------------------------------------------------------
 
 
-@given(st.text('ab",; \n1', max_size=60), st.integers(1, 7))
+@example(content='1",", \n"\n', size=1)
+@example(content='5",a, b\n"c, \n",1\n', size=9)
+@given(content=st.text('ab",; \n1', max_size=60), size=st.integers(1, 7))
 def test_pieces_of_a_file_are_read_as_the_whole(content: str, size: int) -> None:
     """Where a piece ends changes nothing."""
     dialect = dialect_of("a, b\n1, 2\n", ",")

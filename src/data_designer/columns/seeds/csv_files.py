@@ -246,6 +246,10 @@ class _Lines:
         # A field in quotes is passed over as a whole: what stands within it is text.
         pattern = rb'(?m)(^|%b) +("[^"]*(?:""[^"]*)*")?|(%b|^)("[^"]*(?:""[^"]*)*")' % (delimiter, delimiter)
         self._after = re.compile(pattern) if dialect.spaced and not self._spaces else None
+        # Quotes within a field, as in 5", are text: only those at its beginning hold line breaks.
+        blank = b" *+" if self._after else b""
+        field = rb'(?:%b"(?:[^"]++|"")*+"[^%b\r\n]*+|(?!%b")[^%b\r\n]*+)' % (blank, delimiter, blank, delimiter)
+        self._whole_rows = re.compile(rb"(?:%b(?:%b%b)*+[\r\n]++)*+" % (field, delimiter, field))
         self._quoted = re.compile(rb'"(?<=[%b\n\r]")(-?[0-9][-+.0-9eE]*"(?=[%b\r\n]|\Z))' % (delimiter, delimiter))
 
     def read(self, size: int = -1) -> bytes:
@@ -259,18 +263,18 @@ class _Lines:
         """Whoever opened the file closes it."""
 
     def _rows(self, pieces: Iterator[str]) -> Iterator[bytes]:
-        held, odd = bytearray(), False
+        held, is_open = bytearray(), False
         for text in pieces:
             piece = text.encode()
-            end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
-            within = odd ^ bool(piece.count(b'"', 0, end) % 2)
-            odd ^= bool(piece.count(b'"') % 2)
-            if within or not end:
-                held += piece
-                continue
-            yield self._plain(bytes(held) + piece[:end])
-            held = bytearray(piece[end:])
-            odd = bool(held.count(b'"') % 2)
+            held += piece
+            if is_open and b'"' not in piece:
+                continue  # What is in quotes goes on.
+            whole = self._whole_rows.match(held)
+            end = 0 if whole is None else whole.end()
+            is_open = b'"' in held[end:]
+            if end:
+                yield self._plain(bytes(held[:end]))
+                held = held[end:]
         if held:
             yield self._plain(bytes(held))
 

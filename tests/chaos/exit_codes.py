@@ -67,7 +67,7 @@ class Ended:
 
 
 def _line(folder: Path, way: str, records: int) -> list[str]:
-    if way == "command":
+    if way in ("command", "beside"):
         line = [sys.executable, "-m", "data_designer.cli.main", "create", str(EXAMPLE), "-d", "d"]
         return [*line, "-n", str(records), "--set", "executor=ray", "--set", "buffer_size=20"]
     (folder / "script.py").write_text(SCRIPT if way == "script" else way, encoding="utf-8")
@@ -79,7 +79,7 @@ class Driver:
 
     Args:
         folder: where it runs.
-        way: `command`, `script`, or what the script says.
+        way: `command`, `beside` (a command, too), `script`, or what the script says.
         records: how many it is to make, which must be more than it comes to.
         settings: of its environment, beside this process's.
     """

@@ -11,6 +11,7 @@ from ray import ObjectRef, cloudpickle
 from data_designer.distributed.unsendable import without_what_stays
 from data_designer.distributed.worker_memory import save_memory
 from data_designer.engine.dataset.lock import Process
+from data_designer.engine.execution.garbage import RARELY
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import LINGER, Replica
 from data_designer.engine.execution.task_worker import TaskWorker
@@ -21,8 +22,6 @@ from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.client import ModelClient
 from data_designer.models.http_sessions import open_session
 from data_designer.plan.model import Plan
-
-_ALLOCATIONS_BEFORE_COLLECTION = 10_000
 
 _LOOK_SECONDS = 0.1
 
@@ -109,10 +108,10 @@ def _travels(thing: object) -> bool:
 
 
 def _collect_garbage_rarely() -> None:
-    """Spare this process most garbage collections: a cell leaves few cycles, and searching took a fifth of its CPU."""
+    """As runs in one process do, and for good: all of this process is for cells."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
+    gc.set_threshold(*RARELY)
 
 
 _workers: "OrderedDict[str, TaskWorker]" = OrderedDict()

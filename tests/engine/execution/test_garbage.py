@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from data_designer.engine.execution.garbage import ALLOCATIONS_BEFORE_COLLECTION, collected_rarely
+from data_designer.engine.execution.garbage import RARELY, collected_rarely
 
 
 @pytest.fixture(autouse=True)
@@ -21,9 +21,9 @@ def test_the_users_own_setting_is_back_when_the_last_run_ends() -> None:
     first, second = collected_rarely(), collected_rarely()
     first.__enter__()
     second.__enter__()
-    assert gc.get_threshold()[0] == ALLOCATIONS_BEFORE_COLLECTION
+    assert gc.get_threshold()[0] == RARELY[0]
     first.__exit__(None, None, None)
-    assert gc.get_threshold()[0] == ALLOCATIONS_BEFORE_COLLECTION
+    assert gc.get_threshold()[0] == RARELY[0]
     second.__exit__(None, None, None)
     assert gc.get_threshold() == (700, 10, 9)
 

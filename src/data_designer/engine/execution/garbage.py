@@ -5,8 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-ALLOCATIONS_BEFORE_COLLECTION = 10_000
-_YOUNGER_BEFORE_OLDER = 20
+RARELY = (10_000, 20, 20)
+"""As `gc.set_threshold` takes it: allocations before young objects are searched, searches before older ones are."""
 _changing = threading.Lock()
 _before: list[tuple[int, int, int]] = []
 """What was set when each of the runs that are under way began; the first is the user's own."""
@@ -21,8 +21,8 @@ def collected_rarely() -> Iterator[None]:
     """
     with _changing:
         _before.append(gc.get_threshold())
-        if 0 < _before[0][0] < ALLOCATIONS_BEFORE_COLLECTION:
-            gc.set_threshold(ALLOCATIONS_BEFORE_COLLECTION, _YOUNGER_BEFORE_OLDER, _YOUNGER_BEFORE_OLDER)
+        if 0 < _before[0][0] < RARELY[0]:
+            gc.set_threshold(*RARELY)
     try:
         yield
     finally:

@@ -7,10 +7,12 @@ DROPPED = "dropped-columns-parquet-files"
 PROCESSED = "processors-files"
 REJECTS = "rejected"
 NULLED = "null-filled"
+CONVERSATIONS = "conversations"
 RECEIPTS = "receipts"
 JOURNAL = "journal"
 LOCK = "lock"
 METADATA = "metadata.json"
+ACCOUNTS = "accounts"
 BUILDER_CONFIG = "builder_config.json"
 
 DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED)
@@ -18,7 +20,9 @@ DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED)
 
 _OURS = re.compile(r"batch_(\d{5,})(?:\.parquet|\.json)?")
 
-FOLDERS = frozenset({PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, RECEIPTS, JOURNAL, LOCK, "images"})
+FOLDERS = frozenset(
+    {PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, RECEIPTS, JOURNAL, LOCK, ACCOUNTS, CONVERSATIONS, "images"}
+)
 """Names that no dataset may have, since its folder may stand among them."""
 
 

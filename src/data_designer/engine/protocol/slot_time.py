@@ -214,7 +214,7 @@ def _alias_dict(one: AliasAccounts) -> dict[str, Any]:
         "model": one.model,
         "slots": one.slots,
         "slot_seconds": one.slot_seconds,
-        "seconds": dict(one.seconds),
+        "seconds": _plain(one.seconds),
         "requests": one.requests,
         "failed_requests": one.failed_requests,
         "refused": one.refused,
@@ -243,13 +243,17 @@ def _column_of(data: Mapping[str, Any]) -> ColumnAccounts:
 
 
 def _sample_dict(one: Sample) -> dict[str, Any]:
-    slots = {alias: dict(accounts) for alias, accounts in one.slots.items()}
+    slots = {alias: _plain(accounts) for alias, accounts in one.slots.items()}
     return {"at": one.at, "seconds": one.seconds, "cells": one.cells, "records": one.records, "slots": slots}
 
 
 def _sample_of(data: Mapping[str, Any]) -> Sample:
     slots = {alias: _accounts_of(accounts) for alias, accounts in data["slots"].items()}
     return Sample(**{**data, "slots": slots})
+
+
+def _plain(seconds: Mapping[Account, float]) -> dict[str, float]:
+    return {account.value: spent for account, spent in seconds.items()}
 
 
 def _accounts_of(data: Mapping[str, float]) -> dict[Account, float]:

@@ -164,7 +164,8 @@ class OpenBatch:
 
         Returns what is ready now.
         """
-        positions = positions[(self._state[stage, positions] == DONE) & self._live[positions]]
+        # A report names a row twice that was taken back from its replica and given to it again.
+        positions = np.unique(positions[(self._state[stage, positions] == DONE) & self._live[positions]])
         affected: dict[int, Positions] = {stage: positions} if len(positions) else {}
         for number in range(stage, len(self._stages)) if affected else ():
             users = [affected[up] for up in self._stages[number].upstream if up in affected]

@@ -1,0 +1,149 @@
+"""What the values of each column look like."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data_designer.engine.dataset.profile import distinct
+from data_designer.interface.report.facts import Facts
+from data_designer.interface.report.figures import count, number, share
+from data_designer.interface.report.plots import Plot, equal_bins, histogram
+from data_designer.interface.report.samples import Sample
+from data_designer.interface.report.section import Section
+from data_designer.interface.report.texts import clipped
+from data_designer.plan.profile import Moments, Profile, stddev
+
+MOST_COLUMNS = 120
+_MOST_CATEGORIES = 10
+_FEW = 12
+"""Distinct values that are shown each, however few rows there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How often something is there."""
+
+    label: str
+    figure: str
+    share: str
+    percent: float
+    """For its bar."""
+    kind: str = "bar"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Values and how often they are there."""
+
+    title: str
+    shares: tuple[Share, ...]
+    rest: str = ""
+    """What is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One column."""
+
+    name: str
+    kind: str
+    type: str
+    facts: tuple[tuple[str, str], ...]
+    groups: tuple[Group, ...] = ()
+    plot: Plot | None = None
+    caption: str = ""
+    """Of the plot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """All columns."""
+
+    cards: tuple[Card, ...]
+    more: int
+    """Columns that are left out."""
+
+
+def section(facts: Facts) -> Section:
+    """The columns, in the order of the configuration; those of the seed dataset and what columns make beside come last."""
+    profiles = facts.totals.profile
+    kinds = {str(one["name"]): str(one.get("column_type", "")) for one in facts.columns}
+    names = [*(name for name in kinds if name in profiles), *(name for name in profiles if name not in kinds)]
+    cards = tuple(_card(name, kinds.get(name, ""), profiles[name], facts.sample) for name in names[:MOST_COLUMNS])
+    return Section("profiles", "Columns", Cards(cards, max(0, len(names) - MOST_COLUMNS)))
+
+
+def _card(name: str, kind: str, profile: Profile, sample: Sample) -> Card:
+    rows, filled = profile["rows"], profile["rows"] - profile["nulls"]
+    different = min(distinct(profile), filled)
+    facts = [("Values", count(filled)), ("Nulls", share(profile["nulls"], rows) or "0 %"), ("Distinct", count(different))]
+    groups = _groups(profile, different, filled)
+    plot, caption = None, ""
+    numbers, characters = profile.get("numbers"), profile["characters"]
+    if numbers and not groups:
+        facts += _moments(numbers)
+        plot, caption = _histogram(f"Values of {name}", sample.numbers.get(name), sample)
+    elif characters and not groups:
+        facts += [("Characters", f"{number(characters['min'])} to {number(characters['max'])}")]
+        facts += [("Mean length", number(characters["mean"]))]
+        plot, caption = _histogram(f"Lengths of {name}", sample.lengths.get(name), sample)
+        caption = caption and f"Characters; {caption[0].lower()}{caption[1:]}"
+    return Card(name, kind, clipped(profile["arrow_type"], 60), tuple(facts), groups, plot, caption)
+
+
+def _moments(numbers: Moments) -> list[tuple[str, str]]:
+    return [
+        ("Range", f"{number(numbers['min'])} to {number(numbers['max'])}"),
+        ("Mean", f"{number(numbers['mean'])} ± {number(stddev(numbers))}"),
+    ]
+
+
+def _histogram(label: str, numbers: list[float] | None, sample: Sample) -> tuple[Plot | None, str]:
+    if not numbers or min(numbers) == max(numbers):
+        return None, ""
+    return histogram(label, equal_bins(numbers)), f"Of the first {count(sample.rows)} records"
+
+
+def _groups(profile: Profile, different: int, filled: int) -> tuple[Group, ...]:
+    if "valid" in profile:
+        return (_verdicts(profile["valid"], filled),)
+    scores: Mapping[str, Any] | None = profile.get("scores")  # type: ignore[assignment]
+    if scores:
+        return tuple(_group(name, counts, sort=True) for name, counts in scores.items())
+    categories = profile["categories"]
+    numbers = profile.get("numbers")
+    if not categories or (different > _FEW and (numbers or different > filled / 4)) or (different == filled > _FEW / 4):
+        return ()
+    return (_group("", categories, sort=bool(numbers)),)
+
+
+def _verdicts(valid: int, filled: int) -> Group:
+    return Group(
+        "Verdicts",
+        (
+            Share("valid", count(valid), share(valid, filled), 100 * valid / max(1, filled), "whole"),
+            Share("not valid", count(filled - valid), share(filled - valid, filled),
+                  100 * (filled - valid) / max(1, filled), "rejected"),
+        ),
+    )  # fmt: skip
+
+
+def _group(title: str, counts: Mapping[str, int], *, sort: bool) -> Group:
+    """Counts of values: by the value where it is a number, else the most frequent first."""
+    whole, most = sum(counts.values()), max(counts.values(), default=1)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    kept = ranked[:_MOST_CATEGORIES] if len(ranked) > _FEW else ranked
+    left = len(ranked) - len(kept)
+    rest = f"{count(left)} further values: {share(sum(number for _, number in ranked[len(kept):]), whole)}" if left else ""
+    if sort:
+        kept = sorted(kept, key=lambda item: _number(item[0]))
+    return Group(
+        title, tuple(Share(value, count(many), share(many, whole), 100 * many / most) for value, many in kept), rest
+    )
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("inf")

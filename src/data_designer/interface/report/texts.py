@@ -1,0 +1,161 @@
+"""Values of others as a page shows them: cut where they are long, without what is secret."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data_designer.config.models import without_credentials
+
+LONGEST = 20_000
+"""Characters of one text."""
+_PREVIEW = 240
+"""Characters that are shown of a text until it is opened."""
+_MOST_LINES = 6
+_DEEPEST = 40
+HIDDEN = "(hidden)"
+_SECRET = re.compile(
+    r"(?:^|[_\W])(?:api[_-]?key|key|token|secret|passw(?:or)?d|authorization|auth|credentials?|cookie|signature)"
+    r"(?:$|[_\W])",
+    re.IGNORECASE,
+)
+"""Names of what nobody else is to see."""
+_LOOKS_SECRET = re.compile(r"(?:bearer|basic)\s+\S+|(?:sk|pk|hf|nvapi|gh[pousr]|xox[abp]|AKIA|AIza)[-_A-Za-z0-9]{12,}")
+_OPAQUE = re.compile(r"[A-Za-z0-9_\-+/=.]{20,}")
+"""What could be a key where requests are extended by hand."""
+_BY_HAND = frozenset({"extra_body", "headers", "extra_headers"})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text, and how it is shown."""
+
+    whole: str
+    """As much of it as is shown once it is opened."""
+    preview: str
+    """What is shown first; empty where it is short enough to be shown whole."""
+    form: str
+    """`text`, `data` for JSON, or `none` where there is no value."""
+    note: str = ""
+    """How long it is, where it is not shown whole at first."""
+
+    def __len__(self) -> int:
+        return len(self.whole) + len(self.preview)
+
+
+def shown(value: object) -> Text:
+    """A value of a record."""
+    value = plain(value)
+    match value:
+        case None:
+            return Text("null", "", "none")
+        case str():
+            return text(value)
+        case dict() | list():
+            return _data(value)
+        case bool():
+            return Text(str(value).lower(), "", "text")
+        case _:
+            return text(str(value))
+
+
+def text(whole: str, form: str = "text") -> Text:
+    """A text, in part where it is long."""
+    note = f"{len(whole):,} characters"
+    kept = clipped(whole)
+    lines = kept.splitlines()
+    if len(kept) <= _PREVIEW * 1.2 and len(lines) <= _MOST_LINES:
+        return Text(kept, "", form)
+    beginning = "\n".join(lines[:_MOST_LINES])[:_PREVIEW]
+    return Text(kept, f"{beginning.rstrip()} …", form, note)
+
+
+def clipped(whole: str, longest: int = LONGEST) -> str:
+    """A text, cut where it is too long for a page."""
+    if len(whole) <= longest:
+        return whole
+    return f"{whole[:longest]} … ({len(whole) - longest:,} further characters are left out)"
+
+
+def as_json(value: object) -> str:
+    """A value as JSON text."""
+    return json.dumps(plain(value), ensure_ascii=False, indent=2, default=str)
+
+
+def _data(value: dict[str, Any] | list[Any]) -> Text:
+    whole = clipped(as_json(value))
+    if len(whole) <= _PREVIEW / 3:
+        return Text(json.dumps(value, ensure_ascii=False, default=str), "", "data")
+    if isinstance(value, dict):
+        parts = (f"{name}: {_brief(inner)}" for name, inner in value.items())
+        note = f"{len(value):,} {'field' if len(value) == 1 else 'fields'}"
+    else:
+        parts = (_brief(inner) for inner in value)
+        note = f"{len(value):,} {'item' if len(value) == 1 else 'items'}"
+    return Text(whole, _joined(parts), "data", note)
+
+
+def _joined(parts: Any) -> str:
+    line = ""
+    for part in parts:
+        line = f"{line} · {part}" if line else part
+        if len(line) > _PREVIEW:
+            return f"{line[:_PREVIEW]} …"
+    return line
+
+
+def _brief(value: object) -> str:
+    match value:
+        case dict():
+            return "{…}" if value else "{}"
+        case list():
+            return f"[{len(value):,}]"
+        case None:
+            return "null"
+        case _:
+            line = " ".join(str(value).split())
+            return line if len(line) <= 60 else f"{line[:60]}…"
+
+
+def plain(value: object, depth: int = 0) -> Any:
+    """A value as JSON data, as far as it is any; what lies deeper than anybody looks is left out."""
+    if depth > _DEEPEST:
+        return "…"
+    match value:
+        case None | str() | bool() | int() | float():
+            return value
+        case Mapping():
+            return {str(name): plain(inner, depth + 1) for name, inner in value.items()}
+        case list() | tuple():
+            return [plain(inner, depth + 1) for inner in value]
+        case bytes():
+            return f"<{len(value):,} bytes>"
+        case _:
+            return str(value)
+
+
+def without_secrets(value: object, *, by_hand: bool = False) -> Any:
+    """Settings as JSON data, without what could be a key.
+
+    Args:
+        value: the settings.
+        by_hand: whether it extends requests by fields that only their endpoint knows.
+    """
+    match value:
+        case Mapping():
+            return {str(name): _setting(str(name), inner, by_hand=by_hand) for name, inner in value.items()}
+        case list() | tuple():
+            return [without_secrets(inner, by_hand=by_hand) for inner in value]
+        case str():
+            if _LOOKS_SECRET.search(value) or (by_hand and _OPAQUE.fullmatch(value)):
+                return HIDDEN
+            return without_credentials(value) if "://" in value else value
+        case _:
+            return plain(value)
+
+
+def _setting(name: str, value: object, *, by_hand: bool) -> Any:
+    if value is not None and (_SECRET.search(name) or name.endswith("headers")):
+        return {str(inner): HIDDEN for inner in value} if isinstance(value, Mapping) else HIDDEN
+    return without_secrets(value, by_hand=by_hand or name in _BY_HAND)

@@ -144,8 +144,11 @@ def browser(program: str, folder: Path) -> Iterator[Page]:
     os.close(theirs_out)
     patience = Timer(PATIENCE, process.kill)
     patience.start()
+    pipes = _Pipes(ours_out, ours_in)
     try:
-        yield Page(_Pipes(ours_out, ours_in))
+        yield Page(pipes)
+        pipes.call("Browser.close", {})  # It ends its processes, which else go on writing into the folder.
+        process.wait()
     finally:
         patience.cancel()
         process.kill()

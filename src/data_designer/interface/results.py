@@ -158,6 +158,16 @@ class DatasetCreationResults:
         """Write all rows into one jsonl, csv or parquet file, or object."""
         return export(self.artifact_storage.store, path, format)
 
+    def report(self, path: "str | Location | None" = None) -> Location:
+        """Write a page about the dataset, and say where: `report.html` in its folder unless told otherwise.
+
+        It is one HTML file of at most five megabytes that needs no network. Raises ArtifactStorageError where a receipt
+        is damaged, or the file cannot be written.
+        """
+        from data_designer.interface.report import write_report
+
+        return write_report(self.artifact_storage.store, path)
+
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
         """A new builder with the same models, seeded from this dataset."""
         return _seeded(self.config_builder, self.load_dataset(), columns)

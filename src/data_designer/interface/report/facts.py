@@ -1,7 +1,7 @@
 """What a report is made of: read from a dataset once, in memory that does not grow with its number of records."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -54,6 +54,21 @@ class Facts:
         return [one for one in self.declared.get("model_configs") or () if isinstance(one, dict) and "alias" in one]
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """Column to its type, those of the seed dataset included."""
+        declared = {str(one["name"]): str(one.get("column_type", "")) for one in self.columns}
+        if not self.declared.get("seed_config"):
+            return declared
+        others = {name: "seed-dataset" for name in self.totals.profile if "__" not in name}
+        return {**others, **declared}
+
+    def declared_first(self, names: Iterable[str]) -> list[str]:
+        """Names of columns or models in the order in which they are declared, and then the others."""
+        known = [str(one.get("name", one.get("alias"))) for one in (*self.models, *self.columns)]
+        places = {name: place for place, name in enumerate(known)}
+        return sorted(names, key=lambda name: places.get(name, len(places)))
+
+    @property
     def unpriced(self) -> list[str]:
         """Aliases that were asked and have no price."""
         priced = {one["alias"] for one in self.models if one.get("price") is not None}
@@ -76,15 +91,16 @@ def facts_of(store: Store, extras: Extras) -> Facts:
     metadata = store.read_metadata()
     fold = _Fold(BatchLine(metadata.geometry.num_batches))
     totals = total(fold.passing(store.receipts()))
+    declared = _declared(store, metadata)
     return Facts(
         store.path.name,
         state_of(store, metadata, totals),
         metadata,
-        _declared(store, metadata),
+        declared,
         totals,
         fold.batches,
         read_accounts(store.files),
-        sample_of(store, fold.first, fold.first_indices),
+        sample_of(store, fold.first, fold.first_indices, _judges(declared)),
         rejected_of(store, fold.rejects),
         extras,
     )
@@ -119,3 +135,9 @@ def _declared(store: Store, metadata: Metadata) -> dict[str, Any]:
         if isinstance(declared, dict):
             return declared
     return {}
+
+
+def _judges(declared: dict[str, Any]) -> list[str]:
+    """Columns of scores."""
+    columns = declared.get("columns") or ()
+    return [str(one.get("name")) for one in columns if isinstance(one, dict) and one.get("column_type") == "llm-judge"]

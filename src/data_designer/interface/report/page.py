@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from data_designer.config.version import get_library_version
+from data_designer.interface.figures import moment
 from data_designer.interface.report.facts import Facts
-from data_designer.interface.report.figures import moment
 from data_designer.interface.report.section import Section
 from data_designer.interface.report.sections import (
     advice,
@@ -51,15 +51,19 @@ def page(facts: Facts) -> str:
 
     style, script = _text("page.css"), _text("page.js")
     sections = [one for make in SECTIONS if (one := make(facts)) is not None]
-    return _environment().get_template("page.html").render(
-        name=facts.name,
-        state=facts.state,
-        sections=sections,
-        style=Markup(style),  # noqa: S704 - ours
-        script=Markup(script),  # noqa: S704 - ours
-        policy=_policy(style, script),
-        version=get_library_version(),
-        made=None if facts.extras.made is None else moment(facts.extras.made.timestamp()),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            name=facts.name,
+            state=facts.state,
+            sections=sections,
+            style=Markup(style),  # noqa: S704 - ours
+            script=Markup(script),  # noqa: S704 - ours
+            policy=_policy(style, script),
+            version=get_library_version(),
+            made=None if facts.extras.made is None else moment(facts.extras.made.timestamp()),
+        )
     )
 
 

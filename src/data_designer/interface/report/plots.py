@@ -5,13 +5,15 @@ their texts are not stretched with it.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from data_designer.interface.report.figures import short
+from data_designer.interface.figures import short
 
 WIDTH, HEIGHT = 1000, 100
 _MOST_BARS = 48
+_APART = 20
+"""Percent of an axis between the texts of two ticks."""
 _NICE = (1, 2, 5, 10)
 _TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 """Seconds between ticks."""
@@ -129,7 +131,7 @@ def log_histogram(label: str, bins: Bins, written: Written, marks: Mapping[str, 
     return _bars(
         label,
         [(one * width, (one + 1) * width, number) for one, number in enumerate(counts)],
-        tuple(Tick(_percent(place(at)), written(at)) for at in _powers(low, high)),
+        _apart(Tick(_percent(place(at)), written(at)) for at in _powers(low, high)),
         tuple(Tick(_percent(place(at)), name) for name, at in marks.items() if low <= at <= high),
     )
 
@@ -151,9 +153,10 @@ def _bars(label: str, bars: Sequence[tuple[float, float, float]], x: tuple[Tick,
     return Plot(label, (Shape(path, "bar", ""),), x, (), marks)
 
 
-def equal_bins(numbers: Sequence[float], most: int = 32) -> Bins:
+def equal_bins(numbers: Sequence[float]) -> Bins:
     """Numbers counted in stretches of one width; of whole numbers, none is cut. Not for an empty list."""
     low, high = min(numbers), max(numbers)
+    most = min(32, math.ceil(2 * len(numbers) ** 0.5))
     if low == high:
         return [(low - 0.5, high + 0.5, float(len(numbers)))]
     if all(number == int(number) for number in (low, high)) and all(number == int(number) for number in numbers):
@@ -175,20 +178,29 @@ def value_ticks(most: float) -> tuple[Tick, ...]:
     return tuple(Tick(_percent(1 - at / most), short(at)) for at in _nice_between(0.0, most, 3)) if most else ()
 
 
+def whole_ticks(most: int) -> tuple[Tick, ...]:
+    """Marks up an axis of things that are counted: none, half of them, all."""
+    some = (0, most // 2, most) if most % 2 == 0 else (0, most)
+    return tuple(Tick(_percent(1 - at / most), short(at)) for at in some) if most else ()
+
+
 def time_ticks(whole: float, written: Written) -> tuple[Tick, ...]:
     """Marks along a time of so many seconds."""
     if whole <= 0:
         return ()
     if whole < 4:
-        return tuple(Tick(_percent(at / whole), written(at)) for at in _nice_between(0.0, whole, 4))
+        return tuple(Tick(_percent(at / whole), written(at) if at else "0") for at in _nice_between(0.0, whole, 4))
     step = next((step for step in _TIMES if whole / step <= 5), math.ceil(whole / 5 / 86400) * 86400)
-    return tuple(Tick(_percent(at * step / whole), written(at * step)) for at in range(int(whole / step) + 1))
+    marks = (at * step for at in range(int(whole / step) + 1))
+    return tuple(Tick(_percent(at / whole), written(at) if at else "0") for at in marks)
 
 
 def count_ticks(first: int, last: int, written: Written) -> tuple[Tick, ...]:
     """Marks along things that are numbered, from the first to the last."""
     span = (last - first) or 1
-    return tuple(Tick(_percent((at - first) / span), written(at)) for at in _nice_between(first, last, 5) if at == int(at))
+    return tuple(
+        Tick(_percent((at - first) / span), written(at)) for at in _nice_between(first, last, 5) if at == int(at)
+    )
 
 
 def _nice_between(low: float, high: float, most: int = 4) -> list[float]:
@@ -198,16 +210,23 @@ def _nice_between(low: float, high: float, most: int = 4) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor for factor in _NICE if factor * power >= rough * 0.999) * power
     first = math.ceil(low / step - 1e-9)
-    return [place * step for place in range(first, int(math.floor(high / step + 1e-9)) + 1)]
+    return [place * step for place in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _powers(low: float, high: float) -> list[float]:
     factors = (1, 2, 5) if high / low < 60 else (1,)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = [factor * 10.0**exponent for exponent in exponents for factor in factors]
-    found = [at for at in found if low <= at <= high]
-    every = max(1, math.ceil(len(found) / 5))
-    return found[::every]
+    return [at for at in found if low <= at <= high]
+
+
+def _apart(ticks: Iterable[Tick]) -> tuple[Tick, ...]:
+    """Those that have room for their texts beside each other."""
+    kept: list[Tick] = []
+    for tick in ticks:
+        if not kept or tick.at - kept[-1].at >= _APART:
+            kept.append(tick)
+    return tuple(kept)
 
 
 def _percent(part: float) -> float:

@@ -1,5 +1,6 @@
 """A few rows of a dataset, of its first file of rows and the first ones of what was rejected."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -33,17 +34,20 @@ class Sample:
     """Column of numbers to these."""
     lengths: dict[str, list[float]] = field(default_factory=dict)
     """Column of texts to their lengths, in characters."""
+    scores: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
+    """Column of a judge to each of its scores, by how often each value was given."""
     problem: str = ""
     """Why nothing is here, where something should be."""
 
 
-def sample_of(store: Store, file: BatchFile | None, indices: Sequence[int]) -> Sample:
+def sample_of(store: Store, file: BatchFile | None, indices: Sequence[int], judges: Iterable[str]) -> Sample:
     """The first rows of a file of a dataset.
 
     Args:
         store: the dataset.
         file: one of its files of rows, if it has any.
         indices: record indices of its rows, of as many as are shown at least.
+        judges: columns of scores.
     """
     if file is None:
         return Sample()
@@ -51,11 +55,12 @@ def sample_of(store: Store, file: BatchFile | None, indices: Sequence[int]) -> S
         table = _first_rows(store, file, _MOST_ROWS)
         shown = table.slice(0, MOST_RECORDS)
         columns = {one.name: cells_of(shown.column(one.name), one) for one in table.schema}
+        scores = {name: _scores(table, name) for name in judges if name in columns}
     except (OSError, pa.ArrowException, ValueError) as error:
         return Sample(problem=f"{file.path} cannot be read: {error}")
     known = indices if len(indices) >= len(shown) else range(len(shown))
     records = [(known[row], {name: cells[row] for name, cells in columns.items()}) for row in range(len(shown))]
-    return Sample(len(table), records, _numbers(table), _lengths(table))
+    return Sample(len(table), records, _numbers(table), _lengths(table), scores)
 
 
 def _first_rows(store: Store, file: BatchFile, rows: int) -> pa.Table:
@@ -65,6 +70,15 @@ def _first_rows(store: Store, file: BatchFile, rows: int) -> pa.Table:
     # In this thread: a pool of Arrow's that is busy when the process ends would abort it.
     batches = content.iter_batches(batch_size=rows, use_threads=False)
     return pa.Table.from_batches([batch for batch, _ in zip(batches, range(1), strict=False)], content.schema_arrow)
+
+
+def _scores(table: pa.Table, column: str) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {}
+    for cell in cells_of(table.column(column), table.schema.field(column)):
+        for name, one in cell.items() if isinstance(cell, dict) else ():
+            if isinstance(one, dict) and one.get("score") is not None:
+                counts.setdefault(name, Counter())[str(one["score"])] += 1
+    return counts
 
 
 def _numbers(table: pa.Table) -> dict[str, list[float]]:

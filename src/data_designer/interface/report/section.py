@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+NOTHING = "\N{EN DASH}"
+"""Stands where a figure is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

@@ -36,7 +36,7 @@ class Text:
     preview: str
     """What is shown first; empty where it is short enough to be shown whole."""
     form: str
-    """`text`, `data` for JSON, or `none` where there is no value."""
+    """`text`, `data` for what is written in characters of one width, or `none` where there is no value."""
     note: str = ""
     """How long it is, where it is not shown whole at first."""
 
@@ -44,14 +44,14 @@ class Text:
         return len(self.whole) + len(self.preview)
 
 
-def shown(value: object) -> Text:
+def shown(value: object, *, is_code: bool = False) -> Text:
     """A value of a record."""
     value = plain(value)
     match value:
         case None:
             return Text("null", "", "none")
         case str():
-            return text(value)
+            return text(value, "data" if is_code else "text")
         case dict() | list():
             return _data(value)
         case bool():
@@ -83,6 +83,14 @@ def as_json(value: object) -> str:
     return json.dumps(plain(value), ensure_ascii=False, indent=2, default=str)
 
 
+def as_yaml(value: object) -> str:
+    """Settings as YAML text."""
+    import yaml
+
+    written: str = yaml.safe_dump(plain(value), allow_unicode=True, sort_keys=False, width=100)
+    return written.removesuffix("\n").removesuffix("\n...")
+
+
 def _data(value: dict[str, Any] | list[Any]) -> Text:
     whole = clipped(as_json(value))
     if len(whole) <= _PREVIEW / 3:
@@ -107,12 +115,14 @@ def _joined(parts: Any) -> str:
 
 def _brief(value: object) -> str:
     match value:
+        case {"score": score}:
+            return _brief(score)
         case dict():
             return "{…}" if value else "{}"
         case list():
             return f"[{len(value):,}]"
-        case None:
-            return "null"
+        case None | bool():
+            return json.dumps(value)
         case _:
             line = " ".join(str(value).split())
             return line if len(line) <= 60 else f"{line[:60]}…"

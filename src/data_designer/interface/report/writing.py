@@ -38,8 +38,8 @@ def write_report(store: Store, path: "str | Location | None" = None, extras: Ext
         extras: advice, conversations and the time, where they are known.
 
     Raises:
-        ArtifactStorageError: there is no dataset, its metadata or a receipt are damaged or cannot be read, or the report
-            cannot be written.
+        ArtifactStorageError: there is no dataset, its metadata or a receipt are damaged or cannot be read, or the
+            report cannot be written.
     """
     target = store.path / REPORT if path is None else location(path)
     if isinstance(target, Path) and target.is_dir():

@@ -14,7 +14,8 @@ _LONGEST = 2000
 class Advice:
     """What was found, the most effective first."""
 
-    lines: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    """Each in parts: at odd places those that stood in backticks."""
 
 
 def section(facts: Facts) -> Section | None:
@@ -22,4 +23,5 @@ def section(facts: Facts) -> Section | None:
     advice = facts.extras.advice
     if advice is None:
         return None
-    return Section("advice", "Advice", Advice(tuple(clipped(one, _LONGEST) for one in advice[:_MOST])))
+    lines = tuple(tuple(clipped(one, _LONGEST).split("`")) for one in advice[:_MOST])
+    return Section("advice", "Advice", Advice(lines))

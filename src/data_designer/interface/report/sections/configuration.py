@@ -7,9 +7,11 @@ from typing import Any
 from data_designer.interface.report.facts import Facts
 from data_designer.interface.report.room import Room
 from data_designer.interface.report.section import Section
-from data_designer.interface.report.texts import Text, as_json, text, without_secrets
+from data_designer.interface.report.texts import Text, as_yaml, text, without_secrets
 
 _ROOM = 800_000
+_BRIEF = 160
+"""Characters."""
 MOST_COLUMNS = 200
 MOST_MODELS = 50
 _TEMPLATES = ("system_prompt", "prompt", "expr")
@@ -38,6 +40,8 @@ class Column:
     templates: tuple[tuple[str, Text], ...]
     """By what they are."""
     rest: Text | None
+    brief: str
+    """What it says, in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,10 @@ def _column(one: Mapping[str, Any], room: Room) -> Column:
     )
     rest = {name: value for name, value in one.items() if name not in _TOLD and _is_worth_saying(name, value)}
     alias = str(one.get("model_alias") or "")
-    return Column(str(one["name"]), str(one.get("column_type", "")), alias, templates, _optional(rest, room))
+    told = " ".join(str(one.get("prompt") or one.get("expr") or one.get("sampler_type") or "").split())
+    return Column(
+        str(one["name"]), str(one.get("column_type", "")), alias, templates, _optional(rest, room), told[:_BRIEF]
+    )
 
 
 def _is_worth_saying(name: str, value: object) -> bool:
@@ -105,7 +112,9 @@ def _is_worth_saying(name: str, value: object) -> bool:
 def _model(one: Mapping[str, Any], room: Room) -> Model:
     parameters = dict(_set(one.get("inference_parameters") or {}))
     slots = parameters.pop("max_parallel_requests", "")
-    parameters.pop("generation_type", None)
+    for name, usual in (("generation_type", parameters.get("generation_type")), ("structured_output", "prompt")):
+        if parameters.get(name) == usual:
+            parameters.pop(name, None)
     rest = {**parameters, **({"price": dict(_set(one["price"]))} if one.get("price") else {})}
     return Model(
         str(one["alias"]), str(one.get("model", "")), str(one.get("provider") or ""), str(slots), _optional(rest, room)
@@ -121,9 +130,9 @@ def _optional(rest: Mapping[str, Any], room: Room) -> Text | None:
 
 
 def _data(value: object) -> Text:
-    return text(as_json(without_secrets(value)), "data")
+    return text(as_yaml(without_secrets(value)), "data")
 
 
 def _setting(value: object) -> Text:
     kept = without_secrets(value)
-    return text(kept if isinstance(kept, str) else as_json(kept), "data")
+    return text(kept if isinstance(kept, str) else as_yaml(kept), "data")

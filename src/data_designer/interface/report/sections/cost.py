@@ -1,11 +1,12 @@
 """What each column was asked for, and what that cost."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from data_designer.engine.protocol.spending import Spending
+from data_designer.interface.figures import count, share, usd
 from data_designer.interface.report.facts import Facts
-from data_designer.interface.report.figures import count, share, usd
-from data_designer.interface.report.section import Section
+from data_designer.interface.report.section import NOTHING, Section
 
 MOST_COLUMNS = 120
 
@@ -23,6 +24,8 @@ class Row:
 
 
 HEADS = ("Requests", "Failed", "First pass", "Tokens in", "Cached", "Tokens out", "Reasoning", "Cost")
+_RARE = frozenset({"Failed", "Cached", "Reasoning"})
+"""Left out where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,20 @@ def section(facts: Facts) -> Section | None:
         whole += one
     rows = [_row(name, one, _weight(one) / (_weight(whole) or 1.0), unpriced) for name, one in ranked[:MOST_COLUMNS]]
     priced = any(one.alias not in unpriced for one in spent.values())
-    total = Row("All", "", _figures(whole, usd(whole.usd) if priced else "–"))
-    more = max(0, len(ranked) - MOST_COLUMNS)
-    return Section("cost", "Requests and cost", Costs(HEADS, tuple(rows), total, more, tuple(sorted(unpriced))))
+    total = Row("All", "", _figures(whole, usd(whole.usd) if priced else NOTHING))
+    some = [place for place, head in enumerate(HEADS) if head not in _RARE or total.figures[place] != "0"]
+    table = Costs(
+        tuple(HEADS[place] for place in some),
+        tuple(_narrowed(row, some) for row in rows),
+        _narrowed(total, some),
+        max(0, len(ranked) - MOST_COLUMNS),
+        tuple(sorted(unpriced)),
+    )
+    return Section("cost", "Requests and cost", table)
+
+
+def _narrowed(row: Row, places: Sequence[int]) -> Row:
+    return replace(row, figures=tuple(row.figures[place] for place in places))
 
 
 def _weight(one: Spending) -> float:
@@ -58,7 +72,7 @@ def _weight(one: Spending) -> float:
 
 
 def _row(name: str, one: Spending, part: float, unpriced: set[str]) -> Row:
-    return Row(name, one.alias, _figures(one, "–" if one.alias in unpriced else usd(one.usd)), 100 * part)
+    return Row(name, one.alias, _figures(one, NOTHING if one.alias in unpriced else usd(one.usd)), 100 * part)
 
 
 def _figures(one: Spending, cost: str) -> tuple[str, ...]:

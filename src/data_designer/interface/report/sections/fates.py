@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from data_designer.engine.dataset.failures import Failure
 from data_designer.engine.protocol.receipt import FailureCount
+from data_designer.interface.figures import count, share, usd
 from data_designer.interface.report.facts import Conversation, Facts
-from data_designer.interface.report.figures import count, share, usd
 from data_designer.interface.report.room import Room
 from data_designer.interface.report.section import Section
 from data_designer.interface.report.texts import Text, text
@@ -79,7 +79,7 @@ def section(facts: Facts) -> Section:
     fates = tuple(_fates(facts))
     return Section(
         "fates",
-        "What became of the records",
+        "Outcomes",
         Fates(fates, causes, max(0, len(kinds) - _MOST_KINDS), tuple(rows), totals.rejected),
     )
 
@@ -124,5 +124,3 @@ def _rejected(one: Failure, conversation: Conversation | None, room: Room) -> Re
         None if one.seed is None else room.fit(text(one.seed, "data")),
         None if said is None else room.fit(text(said)),
     )
-
-

@@ -1,20 +1,22 @@
 """What the values of each column look like."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from data_designer.engine.dataset.profile import distinct
+from data_designer.interface.figures import count, number, share
 from data_designer.interface.report.facts import Facts
-from data_designer.interface.report.figures import count, number, share
 from data_designer.interface.report.plots import Plot, equal_bins, histogram
 from data_designer.interface.report.samples import Sample
 from data_designer.interface.report.section import Section
-from data_designer.interface.report.texts import clipped
 from data_designer.plan.profile import Moments, Profile, stddev
 
 MOST_COLUMNS = 120
 _MOST_CATEGORIES = 10
+_MOST_EACH = 2000
+"""Of one number, in a histogram of all."""
 _FEW = 12
 """Distinct values that are shown each, however few rows there are."""
 
@@ -47,7 +49,6 @@ class Card:
 
     name: str
     kind: str
-    type: str
     facts: tuple[tuple[str, str], ...]
     groups: tuple[Group, ...] = ()
     plot: Plot | None = None
@@ -65,10 +66,9 @@ class Cards:
 
 
 def section(facts: Facts) -> Section:
-    """The columns, in the order of the configuration; those of the seed dataset and what columns make beside come last."""
+    """The columns in the order of the configuration; those that are not declared come last."""
     profiles = facts.totals.profile
-    kinds = {str(one["name"]): str(one.get("column_type", "")) for one in facts.columns}
-    names = [*(name for name in kinds if name in profiles), *(name for name in profiles if name not in kinds)]
+    kinds, names = facts.kinds, facts.declared_first(profiles)
     cards = tuple(_card(name, kinds.get(name, ""), profiles[name], facts.sample) for name in names[:MOST_COLUMNS])
     return Section("profiles", "Columns", Cards(cards, max(0, len(names) - MOST_COLUMNS)))
 
@@ -76,19 +76,41 @@ def section(facts: Facts) -> Section:
 def _card(name: str, kind: str, profile: Profile, sample: Sample) -> Card:
     rows, filled = profile["rows"], profile["rows"] - profile["nulls"]
     different = min(distinct(profile), filled)
-    facts = [("Values", count(filled)), ("Nulls", share(profile["nulls"], rows) or "0 %"), ("Distinct", count(different))]
-    groups = _groups(profile, different, filled)
+    facts = [
+        ("Values", count(filled)),
+        ("Nulls", share(profile["nulls"], rows) or "0 %"),
+        ("Distinct", count(different)),
+    ]
+    groups = _groups(profile, different, filled) or _scores(sample.scores.get(name), sample)
+    if groups:
+        return Card(name, kind, tuple(facts), groups)
     plot, caption = None, ""
     numbers, characters = profile.get("numbers"), profile["characters"]
-    if numbers and not groups:
+    if numbers:
         facts += _moments(numbers)
-        plot, caption = _histogram(f"Values of {name}", sample.numbers.get(name), sample)
-    elif characters and not groups:
-        facts += [("Characters", f"{number(characters['min'])} to {number(characters['max'])}")]
-        facts += [("Mean length", number(characters["mean"]))]
+        plot, caption = _numbers(name, profile, sample)
+    elif characters:
+        written = "As JSON" if profile["arrow_type"].startswith(("struct", "list")) else "Length"
+        facts += [(written, f"{number(characters['min'])} to {number(characters['max'])} characters")]
+        facts += [("Mean", number(characters["mean"]))]
         plot, caption = _histogram(f"Lengths of {name}", sample.lengths.get(name), sample)
-        caption = caption and f"Characters; {caption[0].lower()}{caption[1:]}"
-    return Card(name, kind, clipped(profile["arrow_type"], 60), tuple(facts), groups, plot, caption)
+        caption = caption and f"Length in characters, {caption[0].lower()}{caption[1:]}"
+    return Card(name, kind, tuple(facts), (), plot, caption)
+
+
+def _numbers(name: str, profile: Profile, sample: Sample) -> tuple[Plot | None, str]:
+    """A histogram of all numbers where they are counted, else of those of the first file."""
+    counts = profile["categories"]
+    if counts and len(counts) > 1:
+        every = [_number(text) for text, many in counts.items() for _ in range(min(many, _MOST_EACH))]
+        if max(counts.values()) <= _MOST_EACH and all(map(math.isfinite, every)):
+            return histogram(f"Values of {name}", equal_bins(every)), ""
+    return _histogram(f"Values of {name}", sample.numbers.get(name), sample)
+
+
+def _scores(counts: Mapping[str, Mapping[str, int]] | None, sample: Sample) -> tuple[Group, ...]:
+    rest = f"Of the first {count(sample.rows)} records"
+    return tuple(replace(_group(name, found, sort=True), rest=rest) for name, found in (counts or {}).items())
 
 
 def _moments(numbers: Moments) -> list[tuple[str, str]]:
@@ -134,7 +156,11 @@ def _group(title: str, counts: Mapping[str, int], *, sort: bool) -> Group:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     kept = ranked[:_MOST_CATEGORIES] if len(ranked) > _FEW else ranked
     left = len(ranked) - len(kept)
-    rest = f"{count(left)} further values: {share(sum(number for _, number in ranked[len(kept):]), whole)}" if left else ""
+    rest = (
+        f"{count(left)} further values: {share(sum(number for _, number in ranked[len(kept) :]), whole)}"
+        if left
+        else ""
+    )
     if sort:
         kept = sorted(kept, key=lambda item: _number(item[0]))
     return Group(

@@ -42,13 +42,13 @@ class Cards:
 def section(facts: Facts) -> Section:
     """The first records: what models wrote before what was drawn, and whole fields last."""
     room = Room(_ROOM)
-    kinds = {str(one["name"]): str(one.get("column_type", "")) for one in facts.columns}
+    kinds, code = facts.kinds, {str(one["name"]) for one in facts.columns if one.get("code_lang")}
     cards = []
     for index, record in facts.sample.records:
         if room.left <= 0:
             break
         names = _in_order(record, kinds)
-        cells = [Cell(name, kinds.get(name, ""), room.fit(shown(record[name]))) for name in names]
+        cells = [Cell(name, kinds.get(name, ""), room.fit(shown(record[name], is_code=name in code))) for name in names]
         cards.append(Card(index, tuple(cells)))
     return Section("records", "Records", Cards(tuple(cards), facts.totals.generated, facts.sample.problem))
 

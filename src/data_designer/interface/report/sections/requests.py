@@ -1,11 +1,12 @@
 """What the requests of each column took: seconds and tokens, as histograms."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from data_designer.engine.protocol.distribution import Distribution
+from data_designer.interface.figures import count, number, seconds, share
 from data_designer.interface.report.facts import Facts
-from data_designer.interface.report.figures import count, number, seconds, share
 from data_designer.interface.report.plots import Plot, log_histogram
 from data_designer.interface.report.section import Section
 
@@ -44,13 +45,15 @@ class Requests:
 def section(facts: Facts) -> Section | None:
     """Latency and tokens of each column; nothing where no model was asked."""
     if facts.accounts is None:
-        return Section("requests", "Latency and tokens", Requests((), 0, recorded=False)) if facts.totals.spent else None
+        return (
+            Section("requests", "Latency and tokens", Requests((), 0, recorded=False)) if facts.totals.spent else None
+        )
     asked = {name: one for name, one in facts.accounts.columns.items() if one.alias is not None}
     if not asked:
         return None
     columns = []
-    for name, one in list(asked.items())[:MOST_COLUMNS]:
-        spent = facts.totals.spent.get(name)
+    for name in facts.declared_first(asked)[:MOST_COLUMNS]:
+        one, spent = asked[name], facts.totals.spent.get(name)
         listed = [("Cells", count(one.cells)), ("Failed", count(one.failed))]
         if spent is not None:
             listed.append(("First pass", share(spent.first_pass, spent.cells)))
@@ -69,6 +72,12 @@ def _panel(title: str, numbers: Distribution, written: Callable[[float], str]) -
         return ()
     found = {name: numbers.quantile(part) for name, part in _QUANTILES}
     said = ", ".join(f"{name} {written(at)}" for name, at in found.items())
-    plot = log_histogram(f"{title}: {said}", numbers.bins(), written, {"p50": found["p50"], "p99": found["p99"]})
+    marks = {"p50": found["p50"], "p99": found["p99"]}
+    plot = log_histogram(f"{title}: {said}", numbers.bins(), lambda at: _tick(written(at)), marks)
     listed = [(name, written(at)) for name, at in found.items()]
     return (Panel(title, plot, (*listed, ("max", written(numbers.largest)))),)
+
+
+def _tick(text: str) -> str:
+    """A number without zeros that say nothing: `1 s` for `1.00 s`."""
+    return re.sub(r"\.0+(?= |$)", "", text)

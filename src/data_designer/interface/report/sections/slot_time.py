@@ -1,11 +1,11 @@
 """Where the time of each model's slots went: over time, and in all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data_designer.engine.protocol.slot_time import Account, AliasAccounts, RunAccounts
+from data_designer.interface.figures import count, seconds, share
 from data_designer.interface.report.facts import Facts
-from data_designer.interface.report.figures import count, seconds, share
-from data_designer.interface.report.plots import Plot, Series, stacked, time_ticks
+from data_designer.interface.report.plots import Plot, Series, stacked, time_ticks, whole_ticks
 from data_designer.interface.report.section import Section
 from data_designer.interface.report.sections.timeline import edges_of
 
@@ -68,7 +68,7 @@ def section(facts: Facts) -> Section | None:
         return Section("slot_time", "Where slot time went", SlotTime((), 0, (), recorded=False))
     if not accounts.aliases and not accounts.worker_seconds:
         return None
-    names = list(accounts.aliases)
+    names = facts.declared_first(accounts.aliases)
     aliases = tuple(_alias(name, accounts) for name in names[:MOST_ALIASES])
     more = max(0, len(names) - MOST_ALIASES)
     return Section("slot_time", "Where slot time went", SlotTime(aliases, more, _workers(accounts), recorded=True))
@@ -96,9 +96,10 @@ def _plot(name: str, accounts: RunAccounts, slots: int) -> Plot | None:
         for account, (label, _) in MEANINGS.items()
     ]
     edges = edges_of(samples)
-    most = max(float(slots), *(sum(values) for values in zip(*(one.values for one in series), strict=True)))
+    most = max(slots, *(round(sum(values)) for values in zip(*(one.values for one in series), strict=True)))
     label = f"Slots of {name} by what they did, over {seconds(edges[-1])}; the table below has the sums"
-    return stacked(label, edges, series, most, time_ticks(edges[-1] - edges[0], seconds))
+    plot = stacked(label, edges, series, most, time_ticks(edges[-1] - edges[0], seconds))
+    return replace(plot, y=whole_ticks(most))
 
 
 def _facts(one: AliasAccounts) -> list[tuple[str, str]]:

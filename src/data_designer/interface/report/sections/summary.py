@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from data_designer.engine.protocol.spending import by_alias
+from data_designer.interface.figures import count, moment, seconds, share, usd
 from data_designer.interface.report.facts import Facts
-from data_designer.interface.report.figures import count, moment, seconds, share, usd
-from data_designer.interface.report.section import Section
+from data_designer.interface.report.section import NOTHING, Section
 from data_designer.values import Usage
 
 NOT_RECORDED = "not recorded"
@@ -40,22 +40,24 @@ def _tiles(facts: Facts) -> Iterator[Tile]:
     asked = facts.metadata.requested_num_records
     yield Tile("Records", count(totals.generated), f"of {count(asked)} asked for")
     done = totals.generated + totals.rejected
-    yield Tile("Rejected", count(totals.rejected), share(totals.rejected, done) and f"{share(totals.rejected, done)}")
+    yield Tile(
+        "Rejected",
+        count(totals.rejected),
+        f"{share(totals.rejected, done)} of those made" if totals.rejected else "none",
+    )
     if accounts is None:
-        yield Tile("Time", "–", NOT_RECORDED)
+        yield Tile("Time", NOTHING, NOT_RECORDED)
     else:
         made = sum(one.records for one in accounts.timeline)
         rate = f"{count(60 * made / accounts.seconds)} records a minute" if made and accounts.seconds else ""
         yield Tile("Time", seconds(accounts.seconds), rate)
     yield _cost(facts)
-    usage = Usage.total(one.usage for one in totals.spent.values())
+    usage = Usage.total([one.usage for one in totals.spent.values()])
     if totals.spent:
         failed = f"{count(usage.failed_requests)} failed" if usage.failed_requests else "none failed"
         yield Tile("Requests", count(usage.requests + usage.failed_requests), failed)
         tokens = f"{count(usage.input_tokens)} in, {count(usage.output_tokens)} out"
         yield Tile("Tokens", count(usage.input_tokens + usage.output_tokens), tokens)
-        cells, first = (sum(getattr(one, name) for one in totals.spent.values()) for name in ("cells", "first_pass"))
-        yield Tile("First pass", share(first, cells) or "–", "cells that took the first reply")
 
 
 def _cost(facts: Facts) -> Tile:
@@ -63,10 +65,10 @@ def _cost(facts: Facts) -> Tile:
     if not spent:
         return Tile("Cost", "$0", "no model was asked")
     if len(facts.unpriced) == len(by_alias(spent)):
-        return Tile("Cost", "–", "no prices were given")
+        return Tile("Cost", NOTHING, "no prices were given")
     total = sum(one.usd for one in spent.values())
     each = f"{usd(total / facts.totals.generated)} a record" if facts.totals.generated else ""
-    return Tile("Cost", usd(total), f"without {', '.join(facts.unpriced)}" if facts.unpriced else each)
+    return Tile("Cost", usd(total), f"without that of {', '.join(facts.unpriced)}" if facts.unpriced else each)
 
 
 def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -83,9 +85,17 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
     extra = metadata.target_num_records - metadata.requested_num_records
     if extra > 0:
         yield "Refilled", f"{count(extra)} further records were drawn for rejected ones"
+    if facts.totals.spent:
+        cells, first = (
+            sum(getattr(one, name) for one in facts.totals.spent.values()) for name in ("cells", "first_pass")
+        )
+        yield "First pass", f"{share(first, cells)} of the cells took the first reply"
     yield "Columns", count(len(facts.columns))
     batches = metadata.geometry.num_batches
-    yield "Batches", f"{count(facts.totals.complete)} of {count(batches)}, of {count(metadata.buffer_size)} records each"
+    yield (
+        "Batches",
+        f"{count(facts.totals.complete)} of {count(batches)}, of {count(metadata.buffer_size)} records each",
+    )
     yield "Seed", str(metadata.seed)
     if accounts is not None:
         where = {"ray": "on Ray", "inline": "in one process"}.get(accounts.executor, accounts.executor)

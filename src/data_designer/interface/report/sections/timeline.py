@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from data_designer.engine.protocol.slot_time import RunAccounts, Sample
+from data_designer.interface.figures import count, seconds, size
 from data_designer.interface.report.batch_line import BatchLine
 from data_designer.interface.report.facts import Facts
-from data_designer.interface.report.figures import count, seconds, size
 from data_designer.interface.report.plots import Plot, Series, Tick, count_ticks, stacked, time_ticks
 from data_designer.interface.report.section import Section
 

@@ -27,6 +27,14 @@ def short(value: float) -> str:
     return number(value)
 
 
+def tokens(number: float) -> str:
+    """How many tokens, in about three digits."""
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if number >= limit:
+            return f"{number / (1e3 if unit == 'k' else limit):.3g}{unit}"
+    return count(number)
+
+
 def share(part: float, whole: float) -> str:
     """A part in percent; empty where there is no whole."""
     if not whole:

@@ -47,9 +47,7 @@ class Demands:
             pool: _mask(stages, (up for stage in _of(shape, pool) for up in before[stage])) for pool in shape.slots
         }
 
-    def look(
-        self, batches: Collection[OpenBatch], ready: Mapping[str, int], rest: Account | None
-    ) -> dict[str, Demand]:
+    def look(self, batches: Collection[OpenBatch], ready: Mapping[str, int], rest: Account | None) -> dict[str, Demand]:
         """What the idle slots of each alias wait for.
 
         Args:

@@ -5,6 +5,7 @@ their texts are not stretched with it.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -106,7 +107,7 @@ def histogram(label: str, bins: Bins, written: Written = short, marks: Mapping[s
     return _bars(
         label,
         [((start - low) / span, (stop - low) / span, number) for start, stop, number in bins],
-        tuple(Tick(_percent((at - low) / span), written(at)) for at in _nice_between(low, high)),
+        tuple(Tick(_percent((at - low) / span), _written(at, written)) for at in _nice_between(low, high)),
         tuple(Tick(_percent((at - low) / span), name) for name, at in (marks or {}).items() if low <= at <= high),
     )
 
@@ -131,7 +132,7 @@ def log_histogram(label: str, bins: Bins, written: Written, marks: Mapping[str, 
     return _bars(
         label,
         [(one * width, (one + 1) * width, number) for one, number in enumerate(counts)],
-        _apart(Tick(_percent(place(at)), written(at)) for at in _powers(low, high)),
+        _apart(Tick(_percent(place(at)), _written(at, written)) for at in _powers(low, high)),
         tuple(Tick(_percent(place(at)), name) for name, at in marks.items() if low <= at <= high),
     )
 
@@ -157,7 +158,7 @@ def equal_bins(numbers: Sequence[float]) -> Bins:
     """Numbers counted in stretches of one width; of whole numbers, none is cut. Not for an empty list."""
     low, high = min(numbers), max(numbers)
     most = min(32, math.ceil(2 * len(numbers) ** 0.5))
-    if low == high:
+    if high - low <= abs(low) * 1e-12 + 1e-300:
         return [(low - 0.5, high + 0.5, float(len(numbers)))]
     if all(number == int(number) for number in (low, high)) and all(number == int(number) for number in numbers):
         width = math.ceil((high - low + 1) / most)
@@ -189,10 +190,10 @@ def time_ticks(whole: float, written: Written) -> tuple[Tick, ...]:
     if whole <= 0:
         return ()
     if whole < 4:
-        return tuple(Tick(_percent(at / whole), written(at) if at else "0") for at in _nice_between(0.0, whole, 4))
+        return tuple(Tick(_percent(at / whole), _written(at, written)) for at in _nice_between(0.0, whole, 4))
     step = next((step for step in _TIMES if whole / step <= 5), math.ceil(whole / 5 / 86400) * 86400)
     marks = (at * step for at in range(int(whole / step) + 1))
-    return tuple(Tick(_percent(at / whole), written(at) if at else "0") for at in marks)
+    return tuple(Tick(_percent(at / whole), _written(at, written)) for at in marks)
 
 
 def count_ticks(first: int, last: int, written: Written) -> tuple[Tick, ...]:
@@ -227,6 +228,11 @@ def _apart(ticks: Iterable[Tick]) -> tuple[Tick, ...]:
         if not kept or tick.at - kept[-1].at >= _APART:
             kept.append(tick)
     return tuple(kept)
+
+
+def _written(at: float, written: Written) -> str:
+    """A number without zeros that say nothing: `1 s` for `1.00 s`."""
+    return re.sub(r"\.0+(?= |$)", "", written(at)) if at else "0"
 
 
 def _percent(part: float) -> float:

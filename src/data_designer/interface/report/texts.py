@@ -21,7 +21,10 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """Names of what nobody else is to see."""
-_LOOKS_SECRET = re.compile(r"(?:bearer|basic)\s+\S+|(?:sk|pk|hf|nvapi|gh[pousr]|xox[abp]|AKIA|AIza)[-_A-Za-z0-9]{12,}")
+_LOOKS_SECRET = re.compile(
+    r"(?i:authorization:)\s*\S|\bBearer\s+[-\w.~+/]{16,}|"
+    r"\b(?:(?:sk|pk|nvapi|xox[abp])-|(?:hf|gh[pousr])_|AKIA|AIza)[-\w]{12,}"
+)
 _OPAQUE = re.compile(r"[A-Za-z0-9_\-+/=.]{20,}")
 """What could be a key where requests are extended by hand."""
 _BY_HAND = frozenset({"extra_body", "headers", "extra_headers"})

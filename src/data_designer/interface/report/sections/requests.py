@@ -1,6 +1,5 @@
 """What the requests of each column took: seconds and tokens, as histograms."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -73,11 +72,6 @@ def _panel(title: str, numbers: Distribution, written: Callable[[float], str]) -
     found = {name: numbers.quantile(part) for name, part in _QUANTILES}
     said = ", ".join(f"{name} {written(at)}" for name, at in found.items())
     marks = {"p50": found["p50"], "p99": found["p99"]}
-    plot = log_histogram(f"{title}: {said}", numbers.bins(), lambda at: _tick(written(at)), marks)
+    plot = log_histogram(f"{title}: {said}", numbers.bins(), written, marks)
     listed = [(name, written(at)) for name, at in found.items()]
     return (Panel(title, plot, (*listed, ("max", written(numbers.largest)))),)
-
-
-def _tick(text: str) -> str:
-    """A number without zeros that say nothing: `1 s` for `1.00 s`."""
-    return re.sub(r"\.0+(?= |$)", "", text)

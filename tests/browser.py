@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 PATIENCE = 60
@@ -17,7 +18,7 @@ PATIENCE = 60
 def found() -> str | None:
     """The browser of this machine, if it has one."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+    return next((path for name in names if (path := shutil.which(name))), None) if shutil.which("bash") else None
 
 
 class Page:
@@ -127,14 +128,14 @@ class _Pipes:
 @contextmanager
 def browser(program: str, folder: Path) -> Iterator[Page]:
     """A tab of a browser of its own, whose files are in a folder."""
-    from threading import Timer
-
+    shell = shutil.which("bash")  # Others know descriptors of one digit only.
+    assert shell is not None
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
     options = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars --no-first-run"
     command = f'exec "$0" {options} --remote-debugging-pipe --user-data-dir="$1" 3<&{theirs_in} 4>&{theirs_out}'
     process = subprocess.Popen(
-        ["/bin/sh", "-c", command, program, str(folder)],
+        [shell, "-c", command, program, str(folder)],
         pass_fds=(theirs_in, theirs_out),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Plots as geometry: nothing leaves its box, nothing is lost on the way into bars."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_every_number_is_in_one_bin(values: list[float]) -> None:
     assert sum(number for *_, number in bins) == len(values)
     assert bins[0][0] <= min(values)
     assert max(values) <= bins[-1][1] + 1e-9 * (1 + max(values) - min(values))
-    assert all(before[1] == pytest.approx(after[0]) for before, after in zip(bins, bins[1:], strict=False))
+    assert all(before[1] == pytest.approx(after[0]) for before, after in pairwise(bins))
     assert in_its_box(histogram("x", bins))
 
 
@@ -57,14 +58,16 @@ def test_whole_numbers_are_not_cut() -> None:
     assert equal_bins([7.0, 7.0]) == [(6.5, 7.5, 2.0)]
 
 
-@given(st.lists(st.tuples(st.floats(1e-6, 1e6), st.integers(1, 1000)), min_size=1, max_size=30, unique_by=lambda x: x[0]))
+@given(
+    st.lists(st.tuples(st.floats(1e-6, 1e6), st.integers(1, 1000)), min_size=1, max_size=30, unique_by=lambda x: x[0])
+)
 @examples()
 def test_bins_of_a_sketch_fit_into_a_plot(found: list[tuple[float, int]]) -> None:
     """Whatever powers of ten they span, the plot stays in its box and its ticks are apart."""
     bins = [(low, low * 1.04, float(number)) for low, number in sorted(found)]
     plot = log_histogram("x", bins, seconds, {"p50": bins[0][0]})
     assert in_its_box(plot)
-    assert all(after.at - before.at >= 20 for before, after in zip(plot.x, plot.x[1:], strict=False))
+    assert all(after.at - before.at >= 20 for before, after in pairwise(plot.x))
 
 
 def test_nothing_but_zeros_has_an_empty_plot() -> None:

@@ -2,9 +2,7 @@
 
 import base64
 import hashlib
-import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -229,7 +227,7 @@ def test_many_batches_make_no_larger_page(there: Path) -> None:
 
 
 @pytest.fixture
-def hostile(endpoint: Endpoint, tmp_path: Path) -> Iterator[Store]:
+def hostile(endpoint: Endpoint, tmp_path: Path) -> Store:
     """A dataset of which everything is hostile: prompts, values, replies, reasons."""
     import pandas as pd
 
@@ -247,7 +245,7 @@ def hostile(endpoint: Endpoint, tmp_path: Path) -> Iterator[Store]:
     with endpoint(answer) as counted:
         settings: dict[str, Any] = {"disable_early_shutdown": True, "max_conversation_restarts": 0}
         designer(counted.url, tmp_path, **settings).create(made, num_records=8, dataset_name="d &amp; 'd")
-    yield Store.at(tmp_path / "d &amp; 'd")
+    return Store.at(tmp_path / "d &amp; 'd")
 
 
 def _raw(text: str) -> str:

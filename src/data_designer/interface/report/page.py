@@ -23,7 +23,7 @@ from data_designer.interface.report.sections import (
     summary,
     timeline,
 )
-from data_designer.interface.report.texts import clipped
+from data_designer.interface.report.texts import name
 from data_designer.terminal import visible
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ SECTIONS: Sequence[Callable[[Facts], Section | None]] = (
     configuration.section,
 )
 """In the order of the page. A further one is a function here and a template of its key."""
-_LONGEST_NAME = 120
 
 
 def page(facts: Facts) -> str:
@@ -95,14 +94,10 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["name"] = _name
+    made.filters["name"] = name
     return made
 
 
 def _seen(value: object) -> object:
     """What stands in the page for a value: of texts, what would steer a reader's eyes is shown instead."""
     return visible(value) if type(value) is str else value
-
-
-def _name(text: str) -> str:
-    return clipped(text, _LONGEST_NAME)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from data_designer.config.models import without_credentials
 
 LONGEST = 20_000
 """Characters of one text."""
+_LONGEST_NAME = 80
 _PREVIEW = 240
 """Characters that are shown of a text until it is opened."""
 _MOST_LINES = 6
@@ -81,6 +82,17 @@ def clipped(whole: str, longest: int = LONGEST) -> str:
     return f"{whole[:longest]} … ({len(whole) - longest:,} further characters are left out)"
 
 
+def name(whole: str) -> str:
+    """A name, of which the beginning tells it from others."""
+    return whole if len(whole) <= _LONGEST_NAME else f"{whole[:_LONGEST_NAME]}…"
+
+
+def named(names: Sequence[str], most: int = 10) -> str:
+    """Some names in a sentence."""
+    left = [f"{len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*map(name, names[:most]), *left])
+
+
 def as_json(value: object) -> str:
     """A value as JSON text."""
     return json.dumps(plain(value), ensure_ascii=False, indent=2, default=str)
@@ -107,7 +119,7 @@ def _data(value: dict[str, Any] | list[Any]) -> Text:
     return Text(whole, _joined(parts), "data", note)
 
 
-def _joined(parts: Any) -> str:
+def _joined(parts: Iterable[str]) -> str:
     line = ""
     for part in parts:
         line = f"{line} · {part}" if line else part

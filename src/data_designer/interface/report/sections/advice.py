@@ -6,8 +6,8 @@ from data_designer.interface.report.facts import Facts
 from data_designer.interface.report.section import Section
 from data_designer.interface.report.texts import clipped
 
-_MOST = 20
-_LONGEST = 2000
+_MOST = 10
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from data_designer.interface.report.room import Room
 from data_designer.interface.report.section import Section
 from data_designer.interface.report.texts import Text, as_yaml, text, without_secrets
 
-_ROOM = 800_000
+_ROOM = 600_000
 _BRIEF = 160
 """Characters."""
-MOST_COLUMNS = 200
-MOST_MODELS = 50
+MOST_COLUMNS = 150
+MOST_MODELS = 40
+MOST_SETTINGS = 60
 _TEMPLATES = ("system_prompt", "prompt", "expr")
 _TOLD = frozenset({"name", "column_type", "model_alias", *_TEMPLATES})
 """Fields of columns that have their own place."""
@@ -75,9 +76,10 @@ def section(facts: Facts) -> Section:
     asked = {str(one.get("model_alias")) for one in columns} | {one.alias for one in facts.totals.spent.values()}
     models = [one for one in facts.models if one["alias"] in asked]
     parts = tuple(
-        (name.replace("_", " ").capitalize(), room.fit(_data(declared[name]))) for name in _PARTS if declared.get(name)
+        (name.replace("_", " ").capitalize(), _data(declared[name], room)) for name in _PARTS if declared.get(name)
     )
-    settings = ((name, room.fit(_setting(value))) for name, value in sorted(facts.metadata.run_config.items()))
+    given = sorted(facts.metadata.run_config.items())
+    settings = ((name, _data(value, room)) for name, value in given[:MOST_SETTINGS])
     return Section(
         "configuration",
         "Configuration",
@@ -101,7 +103,12 @@ def _column(one: Mapping[str, Any], room: Room) -> Column:
     alias = str(one.get("model_alias") or "")
     told = " ".join(str(one.get("prompt") or one.get("expr") or one.get("sampler_type") or "").split())
     return Column(
-        str(one["name"]), str(one.get("column_type", "")), alias, templates, _optional(rest, room), told[:_BRIEF]
+        str(one["name"]),
+        str(one.get("column_type", "")),
+        alias,
+        templates,
+        _optional(rest, room),
+        room.fit(text(told[:_BRIEF])).whole,
     )
 
 
@@ -126,13 +133,10 @@ def _set(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _optional(rest: Mapping[str, Any], room: Room) -> Text | None:
-    return room.fit(_data(rest)) if rest else None
+    return _data(rest, room) if rest else None
 
 
-def _data(value: object) -> Text:
-    return text(as_yaml(without_secrets(value)), "data")
-
-
-def _setting(value: object) -> Text:
-    kept = without_secrets(value)
-    return text(kept if isinstance(kept, str) else as_yaml(kept), "data")
+def _data(value: object, room: Room) -> Text:
+    """A value as YAML, which takes its time, so only where there is room for it."""
+    kept = without_secrets(value) if room.left > 0 else ""
+    return room.fit(text(kept if isinstance(kept, str) else as_yaml(kept), "data"))

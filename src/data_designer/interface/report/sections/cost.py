@@ -7,8 +7,9 @@ from data_designer.engine.protocol.spending import Spending
 from data_designer.interface.figures import count, share, usd
 from data_designer.interface.report.facts import Facts
 from data_designer.interface.report.section import NOTHING, Section
+from data_designer.interface.report.texts import named
 
-MOST_COLUMNS = 120
+MOST_COLUMNS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Costs:
     rows: tuple[Row, ...]
     total: Row
     more: int
-    unpriced: tuple[str, ...]
+    unpriced: str
 
 
 def section(facts: Facts) -> Section | None:
@@ -58,7 +59,7 @@ def section(facts: Facts) -> Section | None:
         tuple(_narrowed(row, some) for row in rows),
         _narrowed(total, some),
         max(0, len(ranked) - MOST_COLUMNS),
-        tuple(sorted(unpriced)),
+        named(sorted(unpriced)),
     )
     return Section("cost", "Requests and cost", table)
 

@@ -11,7 +11,7 @@ from data_designer.interface.report.room import Room
 from data_designer.interface.report.section import Section
 from data_designer.interface.report.texts import Text, text
 
-_ROOM = 800_000
+_ROOM = 600_000
 _MOST_KINDS = 20
 
 

@@ -11,9 +11,10 @@ from data_designer.interface.report.facts import Facts
 from data_designer.interface.report.plots import Plot, equal_bins, histogram
 from data_designer.interface.report.samples import Sample
 from data_designer.interface.report.section import Section
+from data_designer.interface.report.texts import name as shortened
 from data_designer.plan.profile import Moments, Profile, stddev
 
-MOST_COLUMNS = 120
+MOST_COLUMNS = 100
 _MOST_CATEGORIES = 10
 _MOST_EACH = 2000
 """Of one number, in a histogram of all."""
@@ -164,7 +165,9 @@ def _group(title: str, counts: Mapping[str, int], *, sort: bool) -> Group:
     if sort:
         kept = sorted(kept, key=lambda item: _number(item[0]))
     return Group(
-        title, tuple(Share(value, count(many), share(many, whole), 100 * many / most) for value, many in kept), rest
+        title,
+        tuple(Share(shortened(value), count(many), share(many, whole), 100 * many / most) for value, many in kept),
+        rest,
     )
 
 

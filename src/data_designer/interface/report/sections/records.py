@@ -7,7 +7,8 @@ from data_designer.interface.report.room import Room
 from data_designer.interface.report.section import Section
 from data_designer.interface.report.texts import Text, shown
 
-_ROOM = 1_800_000
+_ROOM = 1_500_000
+MOST_COLUMNS = 150
 _DRAWN = ("sampler", "seed-dataset")
 
 
@@ -27,6 +28,8 @@ class Card:
 
     index: int
     cells: tuple[Cell, ...]
+    more: int
+    """Columns that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ def section(facts: Facts) -> Section:
     for index, record in facts.sample.records:
         if room.left <= 0:
             break
-        names = _in_order(record, kinds)
+        names = _in_order(record, kinds)[:MOST_COLUMNS]
         cells = [Cell(name, kinds.get(name, ""), room.fit(shown(record[name], is_code=name in code))) for name in names]
-        cards.append(Card(index, tuple(cells)))
+        cards.append(Card(index, tuple(cells), len(record) - len(cells)))
     return Section("records", "Records", Cards(tuple(cards), facts.totals.generated, facts.sample.problem))
 
 

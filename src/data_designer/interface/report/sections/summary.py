@@ -7,10 +7,10 @@ from data_designer.engine.protocol.spending import by_alias
 from data_designer.interface.figures import count, moment, seconds, share, usd
 from data_designer.interface.report.facts import Facts
 from data_designer.interface.report.section import NOTHING, Section
+from data_designer.interface.report.texts import named
 from data_designer.values import Usage
 
 NOT_RECORDED = "not recorded"
-_MOST_MODELS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _cost(facts: Facts) -> Tile:
         return Tile("Cost", NOTHING, "no prices were given")
     total = sum(one.usd for one in spent.values())
     each = f"{usd(total / facts.totals.generated)} a record" if facts.totals.generated else ""
-    return Tile("Cost", usd(total), f"without that of {', '.join(facts.unpriced)}" if facts.unpriced else each)
+    return Tile("Cost", usd(total), f"without that of {named(facts.unpriced)}" if facts.unpriced else each)
 
 
 def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -76,10 +76,7 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "State", facts.state.sentence
     yield "Started", moment(accounts.began) if accounts is not None and accounts.began else NOT_RECORDED
     used = by_alias(facts.totals.spent) or {one["alias"]: Usage() for one in facts.models}
-    named = [f"{one['alias']} ({_model(one)})" for one in facts.models if one["alias"] in used]
-    if len(named) > _MOST_MODELS:
-        named = [*named[:_MOST_MODELS], f"{len(named) - _MOST_MODELS} more"]
-    yield "Models", ", ".join(named) or "none"
+    yield "Models", named([f"{one['alias']} ({_model(one)})" for one in facts.models if one["alias"] in used]) or "none"
     if metadata.simulated:
         yield "Simulated", "the simulated model stood in for every model"
     extra = metadata.target_num_records - metadata.requested_num_records

@@ -222,7 +222,7 @@ def test_many_batches_make_no_larger_page(there: Path) -> None:
     small, large = grown(store, 120), grown(store, 1200)
     assert "360 of 360 asked for" in is_sound(small).text("summary")
     assert "3,600 of 3,600 asked for" in is_sound(large).text("summary")
-    assert "10 batches a bar" in is_sound(large).text("timeline")
+    assert "mean of 10 batches" in is_sound(large).text("timeline")
     assert len(large) < len(small) + 1000
 
 

@@ -25,6 +25,11 @@ class Bar:
     writing: float = 0.0
     """Seconds that it took to write them."""
 
+    @property
+    def width(self) -> int:
+        """How many batches it stands for."""
+        return self.last - self.first + 1
+
 
 class BatchLine:
     """A fold over receipts, in whatever order they come."""

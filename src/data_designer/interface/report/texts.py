@@ -11,9 +11,11 @@ from data_designer.config.models import without_credentials
 LONGEST = 20_000
 """Characters of one text."""
 _LONGEST_NAME = 80
-_PREVIEW = 240
-"""Characters that are shown of a text until it is opened."""
 _MOST_LINES = 6
+"""Of a text, that are shown until it is opened."""
+_LINE = 40
+"""Characters."""
+_PREVIEW = _MOST_LINES * _LINE
 _DEEPEST = 40
 HIDDEN = "(hidden)"
 _SECRET = re.compile(
@@ -64,14 +66,15 @@ def shown(value: object, *, is_code: bool = False) -> Text:
             return text(str(value))
 
 
-def text(whole: str, form: str = "text") -> Text:
-    """A text, in part where it is long."""
+def text(whole: str, form: str = "text", most_lines: int = _MOST_LINES) -> Text:
+    """A text, of which the first lines are shown where it is long."""
+    preview = most_lines * _LINE
     note = f"{len(whole):,} characters"
     kept = clipped(whole)
     lines = kept.splitlines()
-    if len(kept) <= _PREVIEW * 1.2 and len(lines) <= _MOST_LINES:
+    if len(kept) <= preview * 1.2 and len(lines) <= most_lines:
         return Text(kept, "", form)
-    beginning = "\n".join(lines[:_MOST_LINES])[:_PREVIEW]
+    beginning = "\n".join(lines[:most_lines])[:preview]
     return Text(kept, f"{beginning.rstrip()} …", form, note)
 
 

@@ -10,14 +10,17 @@ from data_designer.interface.report.section import Section
 from data_designer.interface.report.texts import Text, as_yaml, text, without_secrets
 
 _ROOM = 600_000
+_MOST_LINES = 50
+"""Of a prompt or a schema, once its column is opened."""
 _BRIEF = 160
 """Characters."""
 MOST_COLUMNS = 150
 MOST_MODELS = 40
 MOST_SETTINGS = 60
-_TEMPLATES = ("system_prompt", "prompt", "expr")
-_TOLD = frozenset({"name", "column_type", "model_alias", *_TEMPLATES})
-"""Fields of columns that have their own place."""
+_TEMPLATES = {"system_prompt": "System prompt", "prompt": "Prompt", "expr": "Expression"}
+_TOLD = frozenset({"name", "column_type", "model_alias", "sampler_type", "validator_type", *_TEMPLATES})
+"""Fields of columns that have their own place, or stand in another once more."""
+_PARAMS = ("params", "validator_params")
 _USUAL = {
     "drop": False,
     "propagate_skip": True,
@@ -97,9 +100,12 @@ def section(facts: Facts) -> Section:
 
 def _column(one: Mapping[str, Any], room: Room) -> Column:
     templates = tuple(
-        (name.replace("_", " ").capitalize(), room.fit(text(str(one[name])))) for name in _TEMPLATES if one.get(name)
+        (title, room.fit(text(str(one[name]), most_lines=_MOST_LINES)))
+        for name, title in _TEMPLATES.items()
+        if one.get(name)
     )
     rest = {name: value for name, value in one.items() if name not in _TOLD and _is_worth_saying(name, value)}
+    rest.update({name: dict(_set(rest[name])) for name in _PARAMS if isinstance(rest.get(name), dict)})
     alias = str(one.get("model_alias") or "")
     told = " ".join(str(one.get("prompt") or one.get("expr") or one.get("sampler_type") or "").split())
     return Column(
@@ -139,4 +145,4 @@ def _optional(rest: Mapping[str, Any], room: Room) -> Text | None:
 def _data(value: object, room: Room) -> Text:
     """A value as YAML, which takes its time, so only where there is room for it."""
     kept = without_secrets(value) if room.left > 0 else ""
-    return room.fit(text(kept if isinstance(kept, str) else as_yaml(kept), "data"))
+    return room.fit(text(kept if isinstance(kept, str) else as_yaml(kept), "data", _MOST_LINES))

@@ -13,6 +13,8 @@ from data_designer.interface.report.texts import Text, text
 
 _ROOM = 600_000
 _MOST_KINDS = 20
+_MOST_LINES = 30
+"""Of a reply, or of what was said, once its record is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,10 @@ def _rejected(one: Failure, conversation: Conversation | None, room: Room) -> Re
         one.record,
         reason.column,
         reason.kind,
-        room.fit(text(reason.message)),
-        None if reason.last_reply is None else room.fit(text(reason.last_reply)),
+        room.fit(text(reason.message, most_lines=_MOST_LINES)),
+        None if reason.last_reply is None else room.fit(text(reason.last_reply, most_lines=_MOST_LINES)),
         one.attempts,
         "" if one.usd is None else usd(one.usd),
-        None if one.seed is None else room.fit(text(one.seed, "data")),
-        None if said is None else room.fit(text(said)),
+        None if one.seed is None else room.fit(text(one.seed, "data", _MOST_LINES)),
+        None if said is None else room.fit(text(said, most_lines=_MOST_LINES)),
     )

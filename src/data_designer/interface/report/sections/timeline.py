@@ -77,16 +77,17 @@ def _rate(accounts: RunAccounts, what: str) -> Plot | None:
 def _kinds(line: BatchLine) -> list[Series]:
     bars = line.bars
     return [
-        Series("whole", "generated", [bar.whole for bar in bars]),
-        Series("nulled", "with a null for a cell that failed", [bar.null_filled for bar in bars]),
-        Series("rejected", "rejected", [bar.rejected for bar in bars]),
-        Series("unfinished", "left undone", [bar.unfinished for bar in bars]),
+        Series("whole", "generated", [bar.whole / bar.width for bar in bars]),
+        Series("nulled", "with a null for a cell that failed", [bar.null_filled / bar.width for bar in bars]),
+        Series("rejected", "rejected", [bar.rejected / bar.width for bar in bars]),
+        Series("unfinished", "left undone", [bar.unfinished / bar.width for bar in bars]),
     ]
 
 
 def _batches(line: BatchLine) -> Plot:
-    most = max((bar.whole + bar.null_filled + bar.rejected + bar.unfinished for bar in line.bars), default=0)
-    return stacked("Records by batch", _edges(line), _kinds(line), float(most), _ticks(line))
+    kinds = _kinds(line)
+    most = max(map(sum, zip(*(one.values for one in kinds), strict=True)))
+    return stacked("Records by batch", _edges(line), kinds, most, _ticks(line))
 
 
 def _writing(line: BatchLine) -> Plot | None:

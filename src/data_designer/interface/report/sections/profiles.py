@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from data_designer.engine.dataset.profile import distinct
 from data_designer.interface.figures import count, number, share
@@ -115,6 +115,8 @@ def _scores(counts: Mapping[str, Mapping[str, int]] | None, sample: Sample) -> t
 
 
 def _moments(numbers: Moments) -> list[tuple[str, str]]:
+    if not math.isfinite(numbers["mean"] + numbers["m2"]):
+        return [("Range", "too wide to say")]
     return [
         ("Range", f"{number(numbers['min'])} to {number(numbers['max'])}"),
         ("Mean", f"{number(numbers['mean'])} ± {number(stddev(numbers))}"),
@@ -130,7 +132,7 @@ def _histogram(label: str, numbers: list[float] | None, sample: Sample) -> tuple
 def _groups(profile: Profile, different: int, filled: int) -> tuple[Group, ...]:
     if "valid" in profile:
         return (_verdicts(profile["valid"], filled),)
-    scores: Mapping[str, Any] | None = profile.get("scores")  # type: ignore[assignment]
+    scores = cast("Mapping[str, Any]", profile).get("scores")
     if scores:
         return tuple(_group(name, counts, sort=True) for name, counts in scores.items())
     categories = profile["categories"]

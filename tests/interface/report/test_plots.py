@@ -67,7 +67,7 @@ def test_bins_of_a_sketch_fit_into_a_plot(found: list[tuple[float, int]]) -> Non
     bins = [(low, low * 1.04, float(number)) for low, number in sorted(found)]
     plot = log_histogram("x", bins, seconds, {"p50": bins[0][0]})
     assert in_its_box(plot)
-    assert all(after.at - before.at >= 20 for before, after in pairwise(plot.x))
+    assert all(after.at - before.at >= 26 for before, after in pairwise(plot.x))
 
 
 def test_nothing_but_zeros_has_an_empty_plot() -> None:

@@ -69,6 +69,16 @@ class Facts:
         return sorted(names, key=lambda name: places.get(name, len(places)))
 
     @property
+    def asks_models(self) -> bool:
+        """Whether any column asks a model."""
+        return any(one.get("model_alias") for one in self.columns)
+
+    @property
+    def not_recorded(self) -> str:
+        """What is said where there are no accounts."""
+        return "not recorded yet" if self.state.word == "running" else "not recorded"
+
+    @property
     def unpriced(self) -> list[str]:
         """Aliases that were asked and have no price."""
         priced = {one["alias"] for one in self.models if one.get("price") is not None}

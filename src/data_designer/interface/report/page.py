@@ -56,6 +56,7 @@ def page(facts: Facts) -> str:
         .render(
             name=facts.name,
             state=facts.state,
+            not_recorded=facts.not_recorded,
             sections=sections,
             style=Markup(style),  # noqa: S704 - ours
             script=Markup(script),  # noqa: S704 - ours

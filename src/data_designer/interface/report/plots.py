@@ -13,8 +13,9 @@ from data_designer.interface.figures import short
 
 WIDTH, HEIGHT = 1000, 100
 _MOST_BARS = 48
-_APART = 20
+_APART = 26
 """Percent of an axis between the texts of two ticks."""
+_BETWEEN_MARKS = 12
 _NICE = (1, 2, 5, 10)
 _TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 """Seconds between ticks."""
@@ -133,7 +134,7 @@ def log_histogram(label: str, bins: Bins, written: Written, marks: Mapping[str, 
         label,
         [(one * width, (one + 1) * width, number) for one, number in enumerate(counts)],
         _apart(Tick(_percent(place(at)), _written(at, written)) for at in _powers(low, high)),
-        tuple(Tick(_percent(place(at)), name) for name, at in marks.items() if low <= at <= high),
+        _apart((Tick(_percent(place(at)), name) for name, at in marks.items() if low <= at <= high), _BETWEEN_MARKS),
     )
 
 
@@ -221,11 +222,11 @@ def _powers(low: float, high: float) -> list[float]:
     return [at for at in found if low <= at <= high]
 
 
-def _apart(ticks: Iterable[Tick]) -> tuple[Tick, ...]:
+def _apart(ticks: Iterable[Tick], space: float = _APART) -> tuple[Tick, ...]:
     """Those that have room for their texts beside each other."""
     kept: list[Tick] = []
     for tick in ticks:
-        if not kept or tick.at - kept[-1].at >= _APART:
+        if not kept or tick.at - kept[-1].at >= space:
             kept.append(tick)
     return tuple(kept)
 

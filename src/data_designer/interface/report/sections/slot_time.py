@@ -10,6 +10,8 @@ from data_designer.interface.report.section import Section
 from data_designer.interface.report.sections.timeline import edges_of
 
 MOST_ALIASES = 12
+_LEAST = 0.05
+"""Percent of the slot time that is worth a line."""
 MEANINGS = {
     Account.ASKING: ("asking", "a request is in flight"),
     Account.ENGINE: ("engine", "its rows are on their way, being rendered, parsed or written down"),
@@ -80,8 +82,7 @@ def _alias(name: str, accounts: RunAccounts) -> Alias:
     whole, offset = sum(one.seconds.values()), 0.0
     for account, (label, meaning) in MEANINGS.items():
         spent = one.seconds.get(account, 0.0)
-        if spent > 0:
-            percent = 100 * spent / whole
+        if whole and (percent := 100 * spent / whole) >= _LEAST:
             lines.append(Line(account.value, label, meaning, share(spent, whole), seconds(spent), percent, offset))
             offset += percent
     return Alias(name, one.model, one.slots, tuple(lines), _plot(name, accounts, one.slots), tuple(_facts(one)))

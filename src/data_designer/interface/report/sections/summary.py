@@ -10,8 +10,6 @@ from data_designer.interface.report.section import NOTHING, Section
 from data_designer.interface.report.texts import named
 from data_designer.values import Usage
 
-NOT_RECORDED = "not recorded"
-
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -46,14 +44,14 @@ def _tiles(facts: Facts) -> Iterator[Tile]:
         f"{share(totals.rejected, done)} of those made" if totals.rejected else "none",
     )
     if accounts is None:
-        yield Tile("Time", NOTHING, NOT_RECORDED)
+        yield Tile("Time", NOTHING, facts.not_recorded)
     else:
         made = sum(one.records for one in accounts.timeline)
         rate = f"{count(60 * made / accounts.seconds)} records a minute" if made and accounts.seconds else ""
         yield Tile("Time", seconds(accounts.seconds), rate)
     yield _cost(facts)
     usage = Usage.total([one.usage for one in totals.spent.values()])
-    if totals.spent:
+    if totals.spent or facts.asks_models:
         failed = f"{count(usage.failed_requests)} failed" if usage.failed_requests else "none failed"
         yield Tile("Requests", count(usage.requests + usage.failed_requests), failed)
         tokens = f"{count(usage.input_tokens)} in, {count(usage.output_tokens)} out"
@@ -63,7 +61,7 @@ def _tiles(facts: Facts) -> Iterator[Tile]:
 def _cost(facts: Facts) -> Tile:
     spent = facts.totals.spent
     if not spent:
-        return Tile("Cost", "$0", "no model was asked")
+        return Tile("Cost", "$0", "no batch is complete yet" if facts.asks_models else "no model is asked")
     if len(facts.unpriced) == len(by_alias(spent)):
         return Tile("Cost", NOTHING, "no prices were given")
     total = sum(one.usd for one in spent.values())
@@ -74,7 +72,7 @@ def _cost(facts: Facts) -> Tile:
 def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
     metadata, accounts = facts.metadata, facts.accounts
     yield "State", facts.state.sentence
-    yield "Started", moment(accounts.began) if accounts is not None and accounts.began else NOT_RECORDED
+    yield "Started", moment(accounts.began) if accounts is not None and accounts.began else facts.not_recorded
     used = by_alias(facts.totals.spent) or {one["alias"]: Usage() for one in facts.models}
     yield "Models", named([f"{one['alias']} ({_model(one)})" for one in facts.models if one["alias"] in used]) or "none"
     if metadata.simulated:

@@ -1,6 +1,8 @@
 """How the work went on: records and cells by time, and the batches one after another."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 from data_designer.engine.protocol.slot_time import RunAccounts, Sample
 from data_designer.interface.figures import count, seconds, size
@@ -8,6 +10,8 @@ from data_designer.interface.report.batch_line import BatchLine
 from data_designer.interface.report.facts import Facts
 from data_designer.interface.report.plots import Plot, Series, Tick, count_ticks, stacked, time_ticks
 from data_designer.interface.report.section import Section
+
+_MOST_RATES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,14 @@ def edges_of(samples: tuple[Sample, ...]) -> list[float]:
     return [*(one.at for one in samples), samples[-1].at + samples[-1].seconds]
 
 
+def _fewer(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """Samples that are long enough for a rate."""
+    each = -(-len(samples) // _MOST_RATES) or 1
+    return tuple(reduce(add, samples[place : place + each]) for place in range(0, len(samples), each))
+
+
 def _rate(accounts: RunAccounts, what: str) -> Plot | None:
-    samples = tuple(one for one in accounts.timeline if one.seconds > 0)
+    samples = _fewer(tuple(one for one in accounts.timeline if one.seconds > 0))
     if not samples:
         return None
     rates = [getattr(one, what) / one.seconds for one in samples]

@@ -166,6 +166,8 @@ class SlotAccounts:
         timeline = self._timeline.copy()
         for replica in self._replicas.values():
             for account, spent in self._unreported(replica, now):
+                if not spent:
+                    continue
                 of_alias = seconds[replica.alias]
                 of_alias[account] = of_alias.get(account, 0.0) + spent
                 timeline.add(replica.alias, account, replica.accounted, now, spent)

@@ -2,11 +2,14 @@
 
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.engine.scheduling.test_scheduler import random_shape
 from tests.fakes import model
 from tests.plans import compiled, texts
+from tests.properties import cases
 
 from data_designer.engine.execution.observation import Computed, Heard, Idle
 from data_designer.engine.observe.slot_accounts import SlotAccounts
@@ -128,6 +131,30 @@ def test_slots_of_a_server_that_others_use_are_held() -> None:
     read = simulated(replace(plan, pools=shared))
     assert largest(read.aliases["a"]) == "held"
     assert sum(of(one)["asking"] for one in read.aliases.values()) == pytest.approx(12 / 16, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", cases(60))
+def test_every_slot_second_of_any_plan_is_accounted_for(seed: int) -> None:
+    """Whatever depends on what, and however many batches and aliases share a server."""
+    rng = random.Random(seed)
+    shape = random_shape(rng)
+    sharing = {pool: most for most, pools in shape.shared for pool in pools}
+    pools = {
+        pool: SimpleNamespace(
+            slots=slots,
+            model_name=pool,
+            provider=SimpleNamespace(name="p" if sharing else pool, max_parallel_requests=sharing.get(pool)),
+        )
+        for pool, slots in shape.slots.items()
+    }
+    plan = SimpleNamespace(pools=pools, run=SimpleNamespace(non_inference_max_parallel_workers=1))
+    simulation = Simulation(shape, World(replicas=rng.randint(1, 3)), rng)
+    accounts = SlotAccounts(plan, lambda: simulation.timeline.now)
+    simulation.timeline.watchers.append(accounts)
+    report = simulation.run()
+    for alias, one in accounts.read().aliases.items():
+        of(one)
+        assert one.seconds.get(Account.ASKING, 0.0) == pytest.approx(report.busy.get(alias, 0.0))
 
 
 def test_the_timeline_says_when_it_was() -> None:

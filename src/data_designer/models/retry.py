@@ -26,6 +26,8 @@ _TIMEOUT_WEIGHT = 2
 """As how many of these one counts that took all the time it was allowed."""
 _SAID_AFTER = 2.5
 """Seconds of failures, and of rest after one, of which nothing need be said."""
+_DOWN_AFTER = 1.0, 4
+"""Seconds since the first of so many failures, and nothing else, after which an endpoint counts as down."""
 _QUICK_STEPS = 3
 """How far the pauses between attempts grow where nothing but a probe was answered: whoever asks then is no burden."""
 _SOON = 3
@@ -146,6 +148,8 @@ class Caller:
         self._failing_since: float | None = None
         self._failure = ""
         """What the latest failure said."""
+        self._failed = 0
+        """Attempts since the last answer."""
         self._worked = False
         self._answers = 0
         self._probes = 0
@@ -160,6 +164,8 @@ class Caller:
         """Requests that have not come to their end."""
         self.backing_off = 0
         """Those of them that wait after a failure, or for a probe."""
+        self._aftermath = 0
+        """Those of these that waited already when an endpoint that was down came back."""
         self._in_flight = 0
         """Attempts at them, and probes, that are on their way."""
         self._busy_since = float("-inf")
@@ -173,10 +179,14 @@ class Caller:
         self._of_columns: dict[str, list[tuple[float, int, int]]] = {}
         """Column to what its requests came to: seconds, tokens in, tokens out."""
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether nothing was answered since the last failure."""
-        return self._failing_since is not None
+    def down(self, now: float) -> int:
+        """Requests that wait since nothing but failures came for a while, or did until others were answered."""
+        return self.backing_off if self._is_down(now) else min(self.backing_off, self._aftermath)
+
+    def _is_down(self, now: float) -> bool:
+        """One that fails now and then answers others meanwhile."""
+        seconds, failures = _DOWN_AFTER
+        return self._failing_since is not None and self._failed >= failures and now - self._failing_since > seconds
 
     async def ask(self, request: Request, keep: Keep | None = None, column: str = "") -> Response:
         """Get a reply.
@@ -281,6 +291,7 @@ class Caller:
         finally:
             self.changing()
             self.backing_off -= 1
+            self._aftermath = max(0, self._aftermath - 1)
 
     async def _back_off(self, error: ModelError, tries: "_Tries") -> None:
         answers, probes = self._answers - tries.answers, self._probes - tries.probes
@@ -304,7 +315,7 @@ class Caller:
             response = await self._model.ask(request)
         except ModelError as error:
             self._admission.failed(attempt, error, self._longest_wait())
-            self._failed(error, attempt.sent_at)
+            self._fails(error, attempt.sent_at)
             raise
         else:
             self._admission.answered(attempt, response)
@@ -319,20 +330,23 @@ class Caller:
             self._admission.leave(attempt)
 
     def _answered(self, response: Response, sent_at: float, column: str) -> None:
+        self._answered_at = self._clock()
         if self._failing_since is not None:
             self.changing()
+            if self._is_down(self._answered_at):
+                self._aftermath = self.backing_off
         self._answers += 1
         self._sent_answered = max(self._sent_answered, sent_at)
-        self._answered_at = self._clock()
-        self._worked, self._failing_since = True, None
+        self._worked, self._failing_since, self._failed = True, None, 0
         usage, seconds = response.usage, self._answered_at - sent_at
         self._usages.append(usage)
         self._seconds.append(seconds)
         if column:
             self._of_columns.setdefault(column, []).append((seconds, usage.input_tokens, usage.output_tokens))
 
-    def _failed(self, error: ModelError, sent_at: float) -> None:
+    def _fails(self, error: ModelError, sent_at: float) -> None:
         self._failure = str(error)
+        self._failed += 1
         if error.retryable and self._failing_since is None:
             self.changing()
             self._failing_since = max(sent_at, self._answered_at)

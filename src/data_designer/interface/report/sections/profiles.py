@@ -92,8 +92,10 @@ def _card(name: str, kind: str, profile: Profile, sample: Sample) -> Card:
         plot, caption = _numbers(name, profile, sample)
     elif characters:
         written = "As JSON" if profile["arrow_type"].startswith(("struct", "list")) else "Length"
-        facts += [(written, f"{number(characters['min'])} to {number(characters['max'])} characters")]
-        facts += [("Mean", number(characters["mean"]))]
+        shortest, longest = number(characters["min"]), number(characters["max"])
+        lengths = shortest if shortest == longest else f"{shortest} to {longest}"
+        facts += [(written, f"{lengths} characters")]
+        facts += [] if shortest == longest else [("Mean", number(characters["mean"]))]
         plot, caption = _histogram(f"Lengths of {name}", sample.lengths.get(name), sample)
         caption = caption and f"Length in characters, {caption[0].lower()}{caption[1:]}"
     return Card(name, kind, tuple(facts), (), plot, caption)

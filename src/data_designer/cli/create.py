@@ -44,6 +44,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     output_format: Annotated[
         str | None, typer.Option("--output-format", "-f", help="Write one file more: jsonl, csv or parquet.")
     ] = None,
+    report: Annotated[bool, typer.Option("--report", help="Write report.html into the dataset's folder.")] = False,
     simulate: Simulate = False,
     debug: Debug = False,
 ) -> None:
@@ -64,6 +65,8 @@ def create(  # noqa: PLR0913 - one parameter an option
             results.export(folder / f"{dataset_name}.{form}", format=form)
         results.load_analysis().to_report()
         results.display_sample_record()
+        if report:
+            say(f"the report is {results.report()}")
         say_what_there_is(results)
 
 

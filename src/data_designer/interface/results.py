@@ -12,8 +12,10 @@ from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.failures import failures_table
 from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.run_accounts import read_accounts
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import total
+from data_designer.engine.protocol.slot_time import RunAccounts
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.loading import export, load, to_frame
@@ -113,6 +115,11 @@ class DatasetCreationResults:
         """What is known of its columns."""
         return DatasetMetadata(seed_columns(self.plan.config.columns, KINDS))
 
+    @property
+    def accounts(self) -> RunAccounts | None:
+        """Where the time of the models' slots went, over all runs; None where no run has written that down."""
+        return read_accounts(self.artifact_storage.store.files)
+
     def load_dataset(self) -> "pd.DataFrame":
         """All rows, in order of record index."""
         return self.artifact_storage.load_dataset()
@@ -157,6 +164,16 @@ class DatasetCreationResults:
     def export(self, path: "str | Location", *, format: str | None = None) -> Location:  # noqa: A002 - the public name
         """Write all rows into one jsonl, csv or parquet file, or object."""
         return export(self.artifact_storage.store, path, format)
+
+    def report(self, path: "str | Location | None" = None) -> Location:
+        """Write a page about the dataset, and say where: `report.html` in its folder unless told otherwise.
+
+        It is one HTML file of at most five megabytes that needs no network. Raises ArtifactStorageError where a receipt
+        is damaged, or the file cannot be written.
+        """
+        from data_designer.interface.report import write_report
+
+        return write_report(self.artifact_storage.store, path)
 
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
         """A new builder with the same models, seeded from this dataset."""

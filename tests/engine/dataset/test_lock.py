@@ -15,7 +15,7 @@ import pytest
 
 from data_designer.engine.dataset.files import LocalFiles
 from data_designer.engine.dataset.layout import LOCK
-from data_designer.engine.dataset.lock import LEASE, Lock, Process, acquire
+from data_designer.engine.dataset.lock import LEASE, Lock, Process, acquire, is_held
 from data_designer.engine.dataset.sealed import seal
 from data_designer.errors import DatasetInUseError
 
@@ -78,6 +78,20 @@ def test_a_run_of_a_living_process_is_not_disturbed(files: LocalFiles) -> None:
     first.check()
     first.renew()
     assert names(files) == ["000001"]
+
+
+def test_who_only_looks_sees_at_once_whether_a_run_writes(files: LocalFiles) -> None:
+    """A process of this machine is asked; of another machine's, nobody can tell without waiting for a lease."""
+    assert is_held(files) is False
+    with acquire(files, 0, Process.this(), never):
+        assert is_held(files) is True
+    assert is_held(files) is False
+    hold(files, 1, replace(Process.this(), started="long ago"))
+    assert is_held(files) is False
+    hold(files, 2, ELSEWHERE)
+    assert is_held(files) is None
+    files.put(f"{LOCK}/000003", b"no lock")
+    assert is_held(files) is None
 
 
 def test_what_is_released_leaves_nothing_and_may_be_taken(files: LocalFiles, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import sys
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -122,7 +123,7 @@ def _merge(one: Profile, other: Profile) -> Profile:
         "rows": one["rows"] + other["rows"],
         "nulls": one["nulls"] + other["nulls"],
         "arrow_type": other["arrow_type"] if one["arrow_type"] == _NOTHING else one["arrow_type"],
-        "smallest_hashes": sorted({*one["smallest_hashes"], *other["smallest_hashes"]})[:SKETCH_SIZE],
+        "smallest_hashes": _merge_hashes(one["smallest_hashes"], other["smallest_hashes"]),
         "categories": _merge_categories(one["categories"], other["categories"]),
         "numbers": _merge_moments(one.get("numbers"), other.get("numbers")),
         "characters": _merge_moments(one.get("characters"), other.get("characters")),
@@ -130,6 +131,13 @@ def _merge(one: Profile, other: Profile) -> Profile:
     if "valid" in one or "valid" in other:
         merged["valid"] = one.get("valid", 0) + other.get("valid", 0)
     return merged
+
+
+def _merge_hashes(one: list[int], other: list[int]) -> list[int]:
+    """The smallest of two lists, each in order: after many batches, next to none of a further one is among them."""
+    if len(one) == SKETCH_SIZE:
+        other = other[: bisect_left(other, one[-1])]
+    return list(dict.fromkeys(sorted([*one, *other])))[:SKETCH_SIZE] if other else one
 
 
 def _merge_moments(one: Moments | None, other: Moments | None) -> Moments | None:

@@ -1,0 +1,52 @@
+"""Makes the report of a dataset, and puts it beside it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from data_designer.engine.dataset.files import files_at
+from data_designer.engine.dataset.store import Store
+from data_designer.errors import ArtifactStorageError
+from data_designer.interface.report.facts import Extras, facts_of
+from data_designer.interface.report.page import page
+from data_designer.object_storage import Location, location
+
+REPORT = "report.html"
+
+
+def report_html(store: Store, extras: Extras | None = None) -> str:
+    """The report of a dataset, as one HTML page without anything beside it.
+
+    It is made from the receipts, one after another, the accounts, and one file of rows, so it takes no more memory for
+    a hundred million records than for a thousand; it has at most five megabytes.
+
+    Args:
+        store: the dataset, whether a run is making it or not.
+        extras: advice, conversations and the time, where they are known.
+
+    Raises:
+        ArtifactStorageError: there is no dataset, or its metadata or a receipt are damaged or cannot be read.
+    """
+    return page(facts_of(store, extras or Extras()))
+
+
+def write_report(store: Store, path: "str | Location | None" = None, extras: Extras | None = None) -> Location:
+    """Write the report of a dataset into a file or object, and say which.
+
+    Args:
+        store: the dataset.
+        path: of the file or object; `report.html` in the dataset's folder, where none is given.
+        extras: advice, conversations and the time, where they are known.
+
+    Raises:
+        ArtifactStorageError: there is no dataset, its metadata or a receipt are damaged or cannot be read, or the
+            report cannot be written.
+    """
+    target = store.path / REPORT if path is None else location(path)
+    if isinstance(target, Path) and target.is_dir():
+        raise ArtifactStorageError(f"{target} is a folder; name a file in it for the report, such as {target / REPORT}")
+    content = report_html(store, extras or Extras(made=datetime.now(UTC)))
+    try:
+        files_at(target.parent).put(target.name, content.encode("utf-8", "replace"))
+    except OSError as error:
+        raise ArtifactStorageError(f"the report {target} cannot be written: {error.strerror or error}") from error
+    return target

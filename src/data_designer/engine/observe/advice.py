@@ -1,0 +1,137 @@
+"""What would make a run faster: what its accounts show, what to change, and what that gains in virtual time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from data_designer.engine.observe.bottlenecks import FINDERS, Bottleneck, Change, Evidence, Finding, percent
+from data_designer.engine.observe.forecast import Forecast, measured
+from data_designer.engine.protocol.slot_time import Account, RunAccounts
+from data_designer.engine.protocol.spending import Spending
+from data_designer.plan.model import Plan
+
+WORTH_SAYING = 0.1
+"""Share of a run's time from which advice is given unasked."""
+_WORTH_TRYING = 0.03
+"""Share of the time that something must cost for its change to be simulated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing that holds a run up, and what to do about it."""
+
+    bottleneck: Bottleneck
+    subject: str
+    """Alias or column, several joined by `, `; empty where it is all of the run."""
+    seen: str
+    """With figures."""
+    changes: tuple[Change, ...] = ()
+    gain: float = 0.0
+    """Share of the run's time that the change saves, from 0 to 1."""
+    at_most: bool = False
+    """Whether `gain` is only a bound."""
+    note: str = ""
+
+    @property
+    def is_worth_saying(self) -> bool:
+        """Whether it is given unasked."""
+        return self.gain >= WORTH_SAYING
+
+    @property
+    def change(self) -> str:
+        """What to change from what to what."""
+        return "; ".join(map(str, self.changes))
+
+    @property
+    def effect(self) -> str:
+        """What that does to the time of the run."""
+        if not self.changes:
+            return ""
+        if self.gain < 0.01:
+            return "no gain in time"
+        return f"{'at most' if self.at_most else 'about'} −{100 * self.gain:.0f} %"  # noqa: RUF001 - a minus
+
+    def __str__(self) -> str:
+        if not self.changes:
+            return self.seen
+        effect = f"{self.effect}, {self.note}" if self.note else self.effect
+        return f"{self.seen}: {self.change}, {effect}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data, the sentence included."""
+        return {**asdict(self), "text": str(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Advice":
+        """From JSON data. Raises KeyError, TypeError or ValueError where it is none of this."""
+        fields = {name: value for name, value in data.items() if name != "text"}
+        changes = tuple(Change(**one) for one in fields["changes"])
+        return cls(**{**fields, "bottleneck": Bottleneck(fields["bottleneck"]), "changes": changes})
+
+
+def advise(
+    plan: Plan,
+    accounts: RunAccounts,
+    spent: Mapping[str, Spending] | None = None,
+    cores: int | None = None,
+) -> list[Advice]:
+    """What to change, the most effective first; never nothing: where all is well, that is said.
+
+    A function of its arguments alone: what changes would do is simulated, in bounded time whatever the size of the run.
+
+    Args:
+        plan: what was run.
+        accounts: of its runs.
+        spent: column to what its cells cost, which tells how many took the first reply.
+        cores: CPUs that the workers may use; None where that is not known.
+    """
+    if not accounts.seconds:
+        return [Advice(Bottleneck.NOTHING, "", "nothing was measured yet")]
+    evidence = Evidence(plan, accounts, measured(plan, accounts), spent or {}, cores)
+    findings = [one for find in FINDERS for one in find(evidence)]
+    forecast = Forecast(evidence.usual) if any(_is_tried(one) for one in findings) else None
+    found = [_advice(one, forecast, accounts.seconds) for one in findings]
+    ranked = sorted(_told_once(found), key=lambda one: (-one.gain, one.at_most))
+    return ranked if any(one.is_worth_saying for one in ranked) else [_all_is_well(evidence), *ranked]
+
+
+def _is_tried(finding: Finding) -> bool:
+    return finding.changed is not None and finding.most >= _WORTH_TRYING
+
+
+def _advice(finding: Finding, forecast: Forecast | None, seconds: float) -> Advice:
+    gain, at_most = finding.most, True
+    if forecast is not None and finding.changed is not None:
+        tried = _is_tried(finding)
+        gain = min(gain, _saved(forecast, finding, seconds)) if tried else gain
+        at_most = finding.at_most if tried else True
+    return Advice(
+        finding.bottleneck, finding.subject, finding.seen, finding.changes, max(0.0, gain), at_most, finding.note
+    )
+
+
+def _saved(forecast: Forecast, finding: Finding, seconds: float) -> float:
+    """Share of the run's time that a change saves; where there are other numbers of records, of the time a record."""
+    assert finding.changed is not None
+    usual, changed = forecast.seconds, forecast.of(finding.changed)
+    more = finding.changed.records / forecast.records
+    # What virtual time does not know of takes as long as before.
+    return (usual - changed / more) / max(seconds, usual)
+
+
+def _told_once(found: Sequence[Advice]) -> list[Advice]:
+    """Without those for several aliases where one of them alone does nearly as much, or the other way round."""
+    slots = [one for one in found if one.bottleneck == Bottleneck.SLOTS]
+    joint = [one for one in slots if len(one.changes) > 1]
+    best = max((one.gain for one in slots if len(one.changes) == 1), default=0.0)
+    if joint and joint[0].gain < 1.2 * best:
+        return [one for one in found if one not in joint]
+    return [one for one in found if not joint or one.bottleneck != Bottleneck.SLOTS or one in joint]
+
+
+def _all_is_well(of: Evidence) -> Advice:
+    alias, share = of.most(Account.ASKING)
+    if not alias:
+        return Advice(Bottleneck.NOTHING, "", "no change of a setting would make it much faster")
+    seen = f"nothing holds it up: '{alias}' was asking {percent(share)} of the time; no setting saves much of it"
+    return Advice(Bottleneck.NOTHING, alias, seen)

@@ -21,6 +21,7 @@ from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPE
 from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
+from data_designer.models.admission.slot_ledger import SlotLedger
 from data_designer.models.admission.slots import Slots
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
@@ -86,13 +87,20 @@ class Replica:
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
         self._counts = {number: CellCounts() for number in self._runners}
         self._something = asyncio.Event()
+        self._users = {number for number, runner in self._runners.items() if runner.calls_users}
+        self._in_users = 0
+        """Rows of stages that call functions of the user."""
+        self._clock = clock
         self._slots = Slots(0)
+        self._slots.changing = self._settle
+        self._ledger, self._settled_at, self._granted = SlotLedger(), clock(), 0
         self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
         """Slots of all replicas of the alias, which share its rates."""
         self._budget = _budget_lease(plan, self._something.set)
         self._admission = RequestAdmission(self._slots, _limits(plan, pool, self._budget), clock=clock)
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
+        self._caller.changing = self._settle
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._linger = linger
@@ -128,9 +136,13 @@ class Replica:
             self._something.set()
 
     async def _resize(self, slots: int) -> None:
+        self._settle()
         self._admission.share(min(1.0, slots / self._whole))
+        self._granted = max(self._granted, slots)
         self._slots.total = slots
         await self._slots.settled()
+        self._settle()
+        self._granted = self._slots.total
 
     async def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""
@@ -144,6 +156,7 @@ class Replica:
         """
         if isinstance(self._failure, LeaseEndedError):
             raise self._failure
+        self._settle()
         runner = self._runners[parcel.stage]
         known = await self._recording.known(parcel.replays, parcel.rows)
         block = gather(parcel, values, runner.stage.needs)
@@ -226,6 +239,7 @@ class Replica:
         ticket: int,
     ) -> None:
         stage = runner.stage.number
+        self._in_users += stage in self._users
         try:
             result = await runner.run_row(record, skips, asks, self._counts[stage])
         except Outage as outage:
@@ -238,7 +252,28 @@ class Replica:
             report.tickets.append(ticket)
             report.results.append(result)
             report.spent.append(asks.spent)
+        finally:
+            self._in_users -= stage in self._users
         self._something.set()
+
+    # --- accounts ----------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Account for the time since the last call, in which everything was as it is now."""
+        now = self._clock()
+        seconds = now - self._settled_at
+        if seconds <= 0.0:
+            return
+        self._settled_at = now
+        slots, caller = self._slots, self._caller
+        in_use = slots.in_use
+        idle = self._ledger.pass_time(seconds, self._granted, slots.total, in_use)
+        if idle:
+            waiting = max(0, caller.asking - in_use)
+            down = min(waiting, caller.backing_off) if caller.is_failing else 0
+            rows = max(0, len(self._tasks) - caller.asking)
+            users = min(rows, self._in_users)
+            self._ledger.idled(seconds, idle, down, waiting - down, (users, rows - users))
 
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}
@@ -253,6 +288,7 @@ class Replica:
             finished.append(Finished(stage, block.rows, tickets, kept, cells, rough_bytes(block)))
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
+        self._settle()
         summary = Summary(
             self._reported,
             tuple(finished),
@@ -265,6 +301,8 @@ class Replica:
             self._left,
             len(self._tasks),
             self._caller.hold(),
+            self._ledger.take(),
+            self._caller.take_answers(),
         )
         self._drained = False
         return summary, values

@@ -68,6 +68,8 @@ class _Live(Generic[Ref]):
     """Parcels on their way to it."""
     empty_at: float = -math.inf
     """When it said last that it holds no row; never, since it said that it does."""
+    arrived: int = 0
+    """Rows that it is known to have."""
 
 
 @dataclass(slots=True)
@@ -98,6 +100,11 @@ class Supervisor(Generic[Ref]):
     def aliases(self) -> dict[int, str]:
         """Replica number to alias, of all that live or start."""
         return {number: live.alias for number, live in self._live.items()} | self.starting
+
+    @property
+    def arrived(self) -> dict[int, int]:
+        """Replica number to how many rows it is known to have."""
+        return {number: live.arrived for number, live in self._live.items()}
 
     def empty(self, now: float) -> list[int]:
         """Those that have just said that they hold no row."""
@@ -210,6 +217,8 @@ class Supervisor(Generic[Ref]):
         """Take in what a replica says of itself."""
         now = self.clock()
         live.empty_at = now if summary.held == 0 and not live.submitting else -math.inf
+        if summary.held is not None:
+            live.arrived = summary.held
         self.show(Heard(number, live.alias, summary))
         hold = None if summary.last or self.halted else summary.hold
         self.holds.heard(live.alias, number, hold, now, moves=bool(summary.finished))
@@ -229,6 +238,7 @@ class Supervisor(Generic[Ref]):
         live.submitting += 1
         try:
             await live.handle.submit(parcel, *refs)
+            live.arrived += len(parcel)
         except ReplicaDiedError as death:
             # Its collect loop may not have noticed yet; the rows must not wait for it.
             self._bury(number, epoch, silent=death.silent)

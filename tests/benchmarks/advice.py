@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import data_designer.config as dd
-from data_designer.engine.dataset.sink import Sink
+from data_designer.engine.dataset import sink
+from data_designer.engine.dataset.layout import PARQUET
 from data_designer.engine.observe.advice import Advice, advise
 from data_designer.engine.observe.bottlenecks import Bottleneck, Change
 from data_designer.engine.protocol.slot_time import RunAccounts
@@ -92,9 +93,9 @@ _CALM, _STEADY = "latency=0.05&jitter=0.3", "latency=0.1&jitter=0.3"
 CASES = [
     Case("slots", Setup(writer=_STEADY, slots={"writer": 8}), Bottleneck.SLOTS, "writer"),
     Case("batches", Setup(writer=_STEADY, run=_ONE_OPEN), Bottleneck.BATCHES),
-    Case("cpu", Setup(reviewer=_CALM, work=0.015, run=_ONE_WORKER), Bottleneck.CPU),
+    Case("cpu", Setup(900, reviewer=_CALM, work=0.006, run=_ONE_WORKER), Bottleneck.CPU),
     Case("429", Setup(writer="latency=0.1&reject_above=8", slots={"writer": 32}), Bottleneck.REFUSED),
-    Case("tail", Setup(writer="latency=0.1&jitter=2&jitter_kind=lognormal"), Bottleneck.TAIL),
+    Case("tail", Setup(writer="latency=0.2&jitter=2&jitter_kind=lognormal"), Bottleneck.TAIL),
     Case("disk", Setup(disk=0.02, run={"buffer_size": 20}), Bottleneck.DISK),
     Case(
         "slots, 429",
@@ -168,17 +169,17 @@ def declared(setup: Setup) -> dd.DataDesignerConfigBuilder:
 @contextmanager
 def _slow_disk(seconds: float) -> Iterator[None]:
     """Have a disk that takes so long for a record."""
-    write = Sink.write
+    stage = sink.stage_tables
 
-    def slowly(sink: Sink, job: Any, values: Any) -> Any:
-        time.sleep(seconds * len(job.kept.rows))
-        return write(sink, job, values)
+    def slowly(files: Any, batch: int, contents: Any) -> Any:
+        time.sleep(seconds * contents[PARQUET].num_rows)
+        return stage(files, batch, contents)
 
-    Sink.write = slowly  # type: ignore[method-assign]
+    sink.stage_tables = slowly
     try:
         yield
     finally:
-        Sink.write = write  # type: ignore[method-assign]
+        sink.stage_tables = stage
 
 
 def measure(setup: Setup) -> tuple[Plan, RunAccounts, list[Advice], float]:
@@ -232,9 +233,8 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(_NAMES))
     parser.add_argument("--text", action="store_true", help="print all advice")
     args = parser.parse_args()
-    print(
-        f"{'planted':14} {'':5} {'first advice':66} {'s before':>8} {'s after':>8} {'foretold':>8} {'measured':>8} CPU s"
-    )
+    headings = f"{'s before':>8} {'s after':>8} {'foretold':>8} {'measured':>8} CPU s"
+    print(f"{'planted':14} {'':5} {'first advice':66} {headings}")
     right = 0
     chosen = [case for case in CASES if args.only in (None, case.name)]
     for case in chosen:

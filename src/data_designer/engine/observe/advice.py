@@ -12,6 +12,8 @@ from data_designer.plan.model import Plan
 
 WORTH_SAYING = 0.1
 """Share of a run's time from which advice is given unasked."""
+_OF_A_BOUND = 0.7
+"""What is counted on of a gain of which only a bound is known."""
 _WORTH_TRYING = 0.03
 """Share of the time that something must cost for its change to be simulated."""
 
@@ -36,6 +38,11 @@ class Advice:
     def is_worth_saying(self) -> bool:
         """Whether it is given unasked."""
         return self.gain >= WORTH_SAYING
+
+    @property
+    def expected(self) -> float:
+        """Share of the time that it may be hoped to save."""
+        return self.gain * _OF_A_BOUND if self.at_most else self.gain
 
     @property
     def change(self) -> str:
@@ -91,7 +98,7 @@ def advise(
     findings = [one for find in FINDERS for one in find(evidence)]
     forecast = Forecast(evidence.usual) if any(_is_tried(one) for one in findings) else None
     found = [_advice(one, forecast, accounts.seconds) for one in findings]
-    ranked = sorted(_told_once(found), key=lambda one: (-one.gain, one.at_most))
+    ranked = sorted(_told_once(found), key=lambda one: -one.expected)
     return ranked if any(one.is_worth_saying for one in ranked) else [_all_is_well(evidence), *ranked]
 
 
@@ -100,26 +107,40 @@ def _is_tried(finding: Finding) -> bool:
 
 
 def _advice(finding: Finding, forecast: Forecast | None, seconds: float) -> Advice:
-    gain, at_most = finding.most, True
-    if forecast is not None and finding.changed is not None:
-        tried = _is_tried(finding)
-        gain = min(gain, _saved(forecast, finding, seconds)) if tried else gain
-        at_most = finding.at_most if tried else True
+    gain, at_most = finding.most, finding.at_most
+    if forecast is not None and _is_tried(finding):
+        gain = min(gain, max(finding.least, _saved(forecast, finding, seconds)))
+    elif finding.changed is not None:
+        at_most = True
     return Advice(
         finding.bottleneck, finding.subject, finding.seen, finding.changes, max(0.0, gain), at_most, finding.note
     )
 
 
 def _saved(forecast: Forecast, finding: Finding, seconds: float) -> float:
-    """Share of the run's time that a change saves; where there are other numbers of records, of the time a record."""
+    """Share of the run's time that a change saves."""
     assert finding.changed is not None
     usual, changed = forecast.seconds, forecast.of(finding.changed)
-    more = finding.changed.records / forecast.records
     # What virtual time does not know of takes as long as before.
-    return (usual - changed / more) / max(seconds, usual)
+    return (usual - changed) / max(seconds, usual)
 
 
 def _told_once(found: Sequence[Advice]) -> list[Advice]:
+    """Without what another change does nearly as well."""
+    return _cheapest(_for_fewest_aliases(found))
+
+
+def _cheapest(found: Sequence[Advice]) -> list[Advice]:
+    """Without less work of a column, which is hard to have, where further workers do half as well."""
+    workers = max((one.gain for one in found if one.bottleneck == Bottleneck.CPU and not one.at_most), default=0.0)
+    return [
+        one
+        for one in found
+        if one.bottleneck != Bottleneck.CPU or (2 * workers < one.gain if one.at_most else one.gain > 0.01)
+    ]
+
+
+def _for_fewest_aliases(found: Sequence[Advice]) -> list[Advice]:
     """Without those for several aliases where one of them alone does nearly as much, or the other way round."""
     slots = [one for one in found if one.bottleneck == Bottleneck.SLOTS]
     joint = [one for one in slots if len(one.changes) > 1]

@@ -20,6 +20,8 @@ _FULL = 0.5
 """Share of its slot time in which an alias asks from which more slots may help."""
 _IDLE = 0.1
 """Share of the workers' time below which it is not them that are waited for."""
+_FAR = 3
+"""How many times as long as most the slowest take where that is worth a word."""
 _MORE_RECORDS = 4
 _OFTEN = 0.8
 """Share of cells that take the first reply below which that is worth a word."""
@@ -88,7 +90,9 @@ class Finding:
     most: float
     """Share of the time that it costs, of which no more can be saved."""
     changed: Scenario | None = None
-    """With what was changed; None where virtual time has no such thing, and `most` is all that is known."""
+    """With what was changed; None where virtual time has no such thing, and `most` is what is saved."""
+    least: float = 0.0
+    """Share that is saved whatever virtual time says, which may not have the few things that really took long."""
     at_most: bool = False
     """Whether the change goes further than can be hoped for, such as a disk that needs no time."""
     note: str = ""
@@ -107,6 +111,22 @@ class Evidence:
     """Column to what its cells cost, with how many took the first reply."""
     cores: int | None
     """CPUs that the workers may use; None where that is not known."""
+
+    @property
+    def few_rows_out(self) -> bool:
+        """Whether fewer rows may be out, as the user has set it, than keep all slots full."""
+        most = self.usual.shape.max_rows_out
+        return most is not None and most < 2 * sum(self.usual.shape.slots.values())
+
+    @property
+    def workers(self) -> int:
+        """CPU tasks that may run at once."""
+        return max(1, self.accounts.workers or self.plan.run.non_inference_max_parallel_workers)
+
+    @property
+    def workers_busy(self) -> float:
+        """Share of the workers' time in which they worked."""
+        return sum(self.accounts.worker_seconds.values()) / (self.workers * self.accounts.seconds)
 
     @property
     def aliases(self) -> dict[str, AliasAccounts]:
@@ -202,7 +222,7 @@ def refused(of: Evidence) -> Iterator[Finding]:
             continue
         in_flight = one.seconds.get(Account.ASKING, 0.0) / max(one.slot_seconds / max(1, one.slots), 1e-9)
         taken = min(slots, max(one.lowest_limit or 1, math.ceil(in_flight)))
-        seen = f"the endpoint of '{alias}' refused {one.refused:,} requests (429) and held it back {percent(held)} of the time"
+        seen = f"the endpoint of '{alias}' refused {one.refused:,} requests (429); {percent(held)} of its time was held"
         if taken == slots:
             change = Change("what the endpoint allows", alias)
             yield Finding(Bottleneck.REFUSED, alias, seen, (change,), held, at_most=True)
@@ -235,7 +255,9 @@ def held_back(of: Evidence) -> Iterator[Finding]:
             yield Finding(Bottleneck.SHARED, alias, why, changes, 1.0, changed)
         else:
             setting, limit = _rate(pool)
-            yield Finding(Bottleneck.RATE, alias, seen, (Change(setting, alias, limit, limit and 2 * limit),), held)
+            yield Finding(
+                Bottleneck.RATE, alias, seen, (Change(setting, alias, limit, limit and 2 * limit),), held, at_most=True
+            )
 
 
 def _with_cap(usual: Scenario, alias: str, cap: int) -> Scenario:
@@ -316,7 +338,7 @@ def down(of: Evidence) -> Iterator[Finding]:
             seen = f"the endpoint of '{alias}' answered nothing for {seconds:,.0f} s, {percent(share)} of the time"
             provider = of.plan.pools[alias].provider.name
             change = Change("endpoints", provider, None, "a second address of the same model")
-            yield Finding(Bottleneck.DOWN, alias, seen, (change,), share)
+            yield Finding(Bottleneck.DOWN, alias, seen, (change,), share, at_most=True)
 
 
 # --- batches, disk, CPU --------------------------------------------------------------------------------------
@@ -330,22 +352,28 @@ def batches(of: Evidence) -> Iterator[Finding]:
     if "max_concurrent_row_groups" in given and share >= _SEEN:
         before = run.max_concurrent_row_groups
         after = max(before + 1, math.ceil(2 * slots / size) + 1)
-        seen = f"'{alias}' waited {percent(share)} of the time for a further batch: {before} of {size:,} records may be open"
+        waited = f"'{alias}' waited {percent(share)} of the time for a further batch"
+        seen = f"{waited}: {before} of {size:,} records may be open"
         changes = (Change("max_concurrent_row_groups", before=before, after=after),)
         note = f"or buffer_size {size:,} → {size * 4:,}"
         yield Finding(
             Bottleneck.BATCHES, alias, seen, changes, share, of.usual.with_shape(max_open_batches=after), note=note
         )
-    elif share >= _SEEN and of.accounts.writing_seconds < 0.5 * of.accounts.seconds:
+    elif share >= _SEEN and of.usual.records > size and not _is_writing(of, share):
         seen = f"'{alias}' waited {percent(share)} of the time for a further batch: open ones fill the memory they may"
         changes = (Change("buffer_size", before=size, after=max(1, size // 2)),)
-        yield Finding(Bottleneck.MEMORY, alias, seen, changes, share, note="or more memory")
-    if "max_in_flight_tasks" in given and run.max_in_flight_tasks < 2 * slots:
+        yield Finding(Bottleneck.MEMORY, alias, seen, changes, share, at_most=True, note="or more memory")
+    if of.few_rows_out:
         asking = of.most(Account.ASKING)[1]
         seen = f"slots were full at most {percent(asking)} of the time, and {run.max_in_flight_tasks:,} rows may be out"
         changes = (Change("max_in_flight_tasks", before=run.max_in_flight_tasks, after=4 * slots),)
         changed = of.usual.with_shape(max_rows_out=4 * slots)
         yield Finding(Bottleneck.BATCHES, "", seen, changes, 1.0 - asking, changed)
+
+
+def _is_writing(of: Evidence, share: float) -> bool:
+    """Whether the time in which no batch was opened is that in which some were written."""
+    return of.accounts.writing_seconds >= 0.5 * share * of.accounts.seconds
 
 
 def disk(of: Evidence) -> Iterator[Finding]:
@@ -362,9 +390,7 @@ def disk(of: Evidence) -> Iterator[Finding]:
 
 def cpu(of: Evidence) -> Iterator[Finding]:
     """Columns that ask no model and keep the others waiting, or come after all of them."""
-    worked = of.accounts.worker_seconds
-    workers = max(1, of.accounts.workers or of.plan.run.non_inference_max_parallel_workers)
-    use = sum(worked.values()) / (workers * of.accounts.seconds)
+    worked, workers, use = of.accounts.worker_seconds, of.workers, of.workers_busy
     alias, share = of.most(Account.CPU)
     cost = max(share, of.least(Account.LAST)[1]) if use >= _FULL else share
     if (of.aliases and cost < _SEEN) or not worked:
@@ -382,9 +408,8 @@ def cpu(of: Evidence) -> Iterator[Finding]:
         changes = (Change("non_inference_max_parallel_workers", before=workers, after=after),)
         changed = of.usual.with_shape(workers=after)
         yield Finding(Bottleneck.CPU, name, seen, changes, most, changed, note="as long as there are CPUs for them")
-    else:
-        changed = _costing_nothing(of, name)
-        yield Finding(Bottleneck.CPU, name, seen, (_cheaper(of, name),), most, changed, at_most=True)
+    changed = _costing_nothing(of, name)
+    yield Finding(Bottleneck.CPU, name, seen, (_cheaper(of, name),), most, changed, at_most=True)
 
 
 def _cheaper(of: Evidence, name: str) -> Change:
@@ -419,7 +444,7 @@ def tail(of: Evidence) -> Iterator[Finding]:
     """Last rows that take long while slots are empty."""
     _, share = of.least(Account.LAST)
     columns = {name: one for name, one in of.accounts.columns.items() if one.alias and one.latency}
-    if share < _SEEN or not columns:
+    if share < _SEEN or not columns or of.workers_busy >= _FULL:
         return
     name = max(columns, key=lambda one: _stretch(columns[one]))
     column = columns[name]
@@ -428,13 +453,12 @@ def tail(of: Evidence) -> Iterator[Finding]:
         f"slots were empty {percent(share)} of the time since few rows were left; '{name}' takes {middle:.2g} s, "
         f"1 in 100 more than {far:.2g} s"
     )
-    change, changed, note = _shorter(of, name, column)
-    if changed is not None:
-        yield Finding(Bottleneck.TAIL, name, seen, (change,), share, changed, note=note)
+    yield from _shorter(of, name, column, Finding(Bottleneck.TAIL, name, seen, (), share))
     records = of.usual.records
     more = Change("num_records", before=records, after=_MORE_RECORDS * records)
-    changed = of.usual.with_records(_MORE_RECORDS * records)
-    yield Finding(Bottleneck.TAIL, name, seen, (more,), share, changed, note="the time a record: the end comes once")
+    # The end comes once, whatever their number.
+    once = share * (1 - 1 / _MORE_RECORDS)
+    yield Finding(Bottleneck.TAIL, name, seen, (more,), once, note="of the time a record: the end comes only once")
 
 
 def _stretch(column: ColumnAccounts) -> float:
@@ -442,23 +466,25 @@ def _stretch(column: ColumnAccounts) -> float:
     return column.latency.quantile(0.99) / max(column.latency.quantile(0.5), 1e-9)
 
 
-def _shorter(of: Evidence, name: str, column: ColumnAccounts) -> tuple[Change, Scenario | None, str]:
+def _shorter(of: Evidence, name: str, column: ColumnAccounts, finding: Finding) -> Iterator[Finding]:
     """What keeps a column's slowest requests from taking so long."""
-    alias, found = column.alias or "", _place(of, name)
-    nothing = Change("nothing"), None, ""
-    if found is None or _stretch(column) < 3:
-        return nothing
-    params, asks = of.plan.pools[alias].params, of.usual.asks[found[0]][found[1]]
-    tokens = column.output_tokens
-    if tokens and tokens.quantile(0.99) > 3 * tokens.quantile(0.5):
-        limit = math.ceil(tokens.quantile(0.95))
+    alias, place = column.alias or "", _place(of, name)
+    if place is None or _stretch(column) < _FAR:
+        return
+    params, asks, tokens = of.plan.pools[alias].params, of.usual.asks[place[0]][place[1]], column.output_tokens
+    if tokens and tokens.quantile(0.99) > _FAR * tokens.quantile(0.5):
+        limit, seconds = math.ceil(tokens.quantile(0.95)), column.latency.quantile(0.95)
         change = Change("max_tokens", alias, of.plan.pools[alias].chat.max_tokens, limit)
-        return change, of.usual.with_asks(*found, asks.cut_at(column.latency.quantile(0.95))), "longer ones are cut off"
-    seconds = math.ceil(max(1.0, column.latency.quantile(0.98)))
-    if column.latency.quantile(0.995) > 1.5 * seconds and (params.timeout is None or params.timeout > seconds):
+        changed, note = of.usual.with_asks(*place, asks.cut_at(seconds)), "longer replies are cut off"
+    else:
+        seconds = math.ceil(max(1.0, column.latency.quantile(0.98)))
+        if column.latency.quantile(0.995) < 1.5 * seconds or (params.timeout or seconds + 1) <= seconds:
+            return
         change = Change("timeout", alias, params.timeout, seconds)
-        return change, of.usual.with_asks(*found, asks.asked_anew_after(seconds)), "slower ones are asked again"
-    return nothing
+        changed, note = of.usual.with_asks(*place, asks.asked_anew_after(seconds)), "slower requests are sent again"
+    # The end then takes so long at most.
+    least = finding.most - seconds / of.accounts.seconds
+    yield replace(finding, changes=(change,), changed=changed, least=least, note=note)
 
 
 def startup(of: Evidence) -> Iterator[Finding]:
@@ -472,13 +498,13 @@ def startup(of: Evidence) -> Iterator[Finding]:
         change = Change("executor", before=of.plan.run.executor, after="inline")
     else:
         change = Change("num_records", before=of.usual.records, after=_MORE_RECORDS * of.usual.records)
-    yield Finding(Bottleneck.STARTUP, "", seen, (change,), share, note="it is the same for longer runs")
+    yield Finding(Bottleneck.STARTUP, "", seen, (change,), share, at_most=True, note="it is the same for longer runs")
 
 
 def engine(of: Evidence) -> Iterator[Finding]:
     """Rows that were ready, and on their way."""
     alias, share = of.most(Account.ENGINE)
-    if share < 2 * _SEEN:
+    if share < 2 * _SEEN or of.few_rows_out:
         return
     seen = f"rows for '{alias}' were ready and on their way {percent(share)} of the time"
     if of.accounts.executor != "ray":
@@ -486,7 +512,7 @@ def engine(of: Evidence) -> Iterator[Finding]:
     else:
         before = of.plan.run.replicas_per_model
         change = Change("replicas_per_model", before=before, after=2 * (before or 1))
-    yield Finding(Bottleneck.ENGINE, alias, seen, (change,), share, note="as long as CPUs are idle")
+    yield Finding(Bottleneck.ENGINE, alias, seen, (change,), share, at_most=True, note="as long as CPUs are idle")
 
 
 FINDERS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (

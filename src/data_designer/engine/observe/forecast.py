@@ -108,10 +108,6 @@ class Scenario:
         """With batches of another size."""
         return self.with_shape(geometry=Geometry(self.records, size))
 
-    def with_records(self, records: int) -> "Scenario":
-        """With another number of records."""
-        return self.with_shape(geometry=Geometry(records, self.shape.geometry.buffer_size))
-
     def with_asks(self, stage: int, place: int, asks: Asks) -> "Scenario":
         """With other requests for one column."""
         changed = [*self.asks[stage]]
@@ -189,11 +185,6 @@ class Forecast:
         """Records that are simulated."""
         self.seconds = self.of(usual)
         """What the usual one takes."""
-
-    @property
-    def records(self) -> int:
-        """Those of the usual one."""
-        return self._usual.records
 
     def _slots(self, slots: int) -> int:
         return max(1, round(slots * self._part))

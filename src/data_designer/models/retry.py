@@ -142,7 +142,7 @@ class Caller:
         self.told: Callable[[], None] = _nobody
         """Called when requests begin to fail that were answered before."""
         self.changing: Callable[[], None] = _nobody
-        """Called before one more request, or one less, waits for an endpoint that fails, or that begins or ends."""
+        """Called before a request begins, or waits for an endpoint that fails, or waits no more."""
         self._failing_since: float | None = None
         self._failure = ""
         """What the latest failure said."""
@@ -192,6 +192,7 @@ class Caller:
                 again while it answered others.
             Outage: the endpoint has been failing for longer than the run is willing to wait.
         """
+        self.changing()
         self.asking += 1
         try:
             return await self._reply(request, keep, column)

@@ -266,14 +266,11 @@ class Replica:
             return
         self._settled_at = now
         slots, caller = self._slots, self._caller
-        in_use = slots.in_use
+        in_use, asking = slots.in_use, caller.asking
         idle = self._ledger.pass_time(seconds, self._granted, slots.total, in_use)
         if idle:
-            waiting = max(0, caller.asking - in_use)
-            down = min(waiting, caller.backing_off) if caller.is_failing else 0
-            rows = max(0, len(self._tasks) - caller.asking)
-            users = min(rows, self._in_users)
-            self._ledger.idled(seconds, idle, down, waiting - down, (users, rows - users))
+            down = caller.backing_off if caller.is_failing else 0
+            self._ledger.idled(seconds, idle, asking - in_use, down, len(self._tasks) - asking, self._in_users)
 
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}

@@ -131,11 +131,11 @@ class SlotAccounts:
         """Take one observation in."""
         match observation:
             case Heard():
-                self._hear(observation)
+                self.hear(observation.number, observation.summary)
             case ev.RowsDone(cells=cells):
                 self._count(cells)
             case Idle(demand=demand):
-                self._look(demand)
+                self.look(demand)
             case Computed():
                 self._compute(observation)
             case Receipt():
@@ -189,8 +189,9 @@ class SlotAccounts:
 
     # --- what happens ------------------------------------------------------------------------------------
 
-    def _hear(self, heard: Heard) -> None:
-        replica, summary = self._replicas.get(heard.number), heard.summary
+    def hear(self, number: int, summary: Summary) -> None:
+        """Take in what a replica reports."""
+        replica = self._replicas.get(number)
         if replica is None:
             return
         alias = self._aliases[replica.alias]
@@ -206,7 +207,7 @@ class SlotAccounts:
         for answers in summary.answers:
             self._answer(replica.alias, answers)
         if summary.drained:
-            self._grant(heard.number, 0)
+            self._grant(number, 0)
 
     def _ask(self, alias: _Alias, summary: Summary) -> None:
         if summary.statistics is not None:
@@ -271,7 +272,8 @@ class SlotAccounts:
                 self._book(replica.alias, account, replica.accounted, self._now, spent)
         self._replicas.clear()
 
-    def _look(self, demand: Mapping[str, Demand]) -> None:
+    def look(self, demand: Mapping[str, Demand]) -> None:
+        """Take in what idle slots wait for at this moment."""
         for name, wanted in demand.items():
             self._aliases[name].ticks.append((self._now, wanted))
         self._account()

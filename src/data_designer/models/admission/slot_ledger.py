@@ -39,7 +39,7 @@ class SlotLedger:
         self._down = self._held = self._computing = self._preparing = 0.0
 
     def pass_time(self, seconds: float, granted: int, usable: int, in_use: int) -> int:
-        """Some time has passed without a change. Gives how many slots were idle, for `idled`.
+        """Some time has passed without a change. Gives how many slots were idle in it, for `idled`.
 
         Args:
             seconds: the time.
@@ -58,26 +58,28 @@ class SlotLedger:
         self._moving += (granted - usable) * seconds
         return usable - in_use
 
-    def idled(self, seconds: float, idle: int, down: int, held: int, rows: tuple[int, int]) -> None:
-        """What the idle ones of that time waited for, as far as that is there: one slot for each request or row.
+    def idled(self, seconds: float, idle: int, waiting: int, down: int, rows: int, users: int) -> None:
+        """What the idle ones waited for in that time, as far as it was there: one slot for each request or row.
 
         Args:
             seconds: the time.
             idle: slots.
-            down: requests that waited for an endpoint that answers nothing.
-            held: requests that waited for something else.
-            rows: those that were there and asked nothing: in functions of the user, and others.
+            waiting: requests that were not in flight.
+            down: those of them that waited since the endpoint answers nothing.
+            rows: those that were there and asked nothing.
+            users: those of them that were in functions of the user.
         """
-        part = min(idle, down)
-        self._down += part * seconds
-        idle -= part
-        part = min(idle, held)
-        self._held += part * seconds
-        idle -= part
-        computing, preparing = rows
-        part = min(idle, computing)
-        self._computing += part * seconds
-        self._preparing += min(idle - part, preparing) * seconds
+        if waiting > 0:
+            waiting = min(idle, waiting)
+            down = min(waiting, down)
+            self._down += down * seconds
+            self._held += (waiting - down) * seconds
+            idle -= waiting
+        if rows > 0:
+            rows = min(idle, rows)
+            users = min(rows, users)
+            self._computing += users * seconds
+            self._preparing += (rows - users) * seconds
 
     def take(self) -> SlotTime:
         """What was added up since the last call."""

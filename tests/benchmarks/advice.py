@@ -22,7 +22,7 @@ import data_designer.config as dd
 from data_designer.engine.dataset import sink
 from data_designer.engine.dataset.layout import PARQUET
 from data_designer.engine.observe.advice import Advice, advise
-from data_designer.engine.observe.bottlenecks import Bottleneck, Change
+from data_designer.engine.observe.bottlenecks.evidence import Bottleneck, Change
 from data_designer.engine.protocol.slot_time import RunAccounts
 from data_designer.interface import DataDesigner
 from data_designer.plan.model import Plan

@@ -1,15 +1,15 @@
 """Where the time of a dataset's runs went, and what to change: kept with it, or found anew."""
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
 from data_designer.columns.registry import KINDS
 from data_designer.config.column_configs import SeedDatasetColumnConfig
+from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.models import ModelProvider
 from data_designer.engine.dataset.kept_advice import read_advice, write_advice
 from data_designer.engine.dataset.run_accounts import read_accounts
@@ -101,9 +101,9 @@ def _advice(
             return [Advice.from_dict(one) for one in kept[1]], ""
     try:
         plan = stored_plan(stored)
-    except (DataDesignerError, ValidationError, KeyError):
-        why = "its configuration holds functions, which no file can carry" if stored.needs_source else "it is not known"
-        return [], f"no advice: {why}; there is advice when the run has ended"
+    except (OSError, ValueError, KeyError, DataDesignerError):
+        why = "holds functions, which no file can carry" if stored.metadata.functions else "cannot be read"
+        return [], f"no advice before a run has ended: the configuration {why}"
     return advise(plan, accounts, spent, os.cpu_count()), ""
 
 
@@ -128,12 +128,14 @@ def stored_plan(stored: StoredDataset) -> Plan:
     """The plan of a dataset, as far as it says who asks what and when: nobody can be asked by it.
 
     Raises:
-        ArtifactStorageError: its configuration cannot be read.
-        pydantic.ValidationError: its configuration holds functions.
+        OSError, ValueError: its configuration cannot be read, or holds functions.
     """
-    config = stored.builder().build()
-    declared = {name for column in config.columns for name in makes(column)}
-    seeds = [SeedDatasetColumnConfig(name=name) for name in stored.metadata.fingerprints if name not in declared]
+    text = Store.at(stored.path).declaration(stored.metadata.builder_config_sha256)
+    # A seed dataset need not be there: what it has is known by the names of its columns.
+    declared = json.loads(text)["data_designer"] | {"seed_config": None}
+    config = DataDesignerConfigBuilder.from_config({"data_designer": declared}).build()
+    known = {name for column in config.columns for name in makes(column)}
+    seeds = [SeedDatasetColumnConfig(name=name) for name in stored.metadata.fingerprints if name not in known]
     models = [one.model_copy(update={"provider": one.provider or ""}) for one in config.model_configs or ()]
     config = config.model_copy(update={"columns": [*config.columns, *seeds], "model_configs": models})
     nobody = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from data_designer.engine.observe.advice import Advice
-from data_designer.engine.observe.bottlenecks import Bottleneck, percent
+from data_designer.engine.observe.bottlenecks.evidence import Bottleneck, percent
 from data_designer.engine.protocol.distribution import Distribution
 from data_designer.engine.protocol.slot_time import Account, AliasAccounts, RunAccounts
 from data_designer.interface.explain import Explanation
@@ -72,7 +72,7 @@ def _head(explanation: Explanation, accounts: RunAccounts) -> str:
 def _slots(accounts: RunAccounts, width: int) -> Iterator[str]:
     """A table of accounts by alias, or several below each other."""
     label = max(map(len, WORDS.values()))
-    broad = max(9, min(16, max(len(visible(alias)) for alias in accounts.aliases)))
+    broad = max(9, min(16, width - label - 2, max(len(visible(alias)) for alias in accounts.aliases)))
     at_once = max(1, (width - label) // (broad + 2))
     aliases = list(accounts.aliases)
     for first in range(0, len(aliases), at_once):
@@ -139,7 +139,8 @@ def _short(name: str, most: int) -> str:
 
 
 def _number(of: Distribution, part: float) -> str:
-    return f"{of.quantile(part):.3g}" if of else "–"  # noqa: RUF001
+    number = of.quantile(part)
+    return "–" if not of else f"{number:,.0f}" if number >= 100 else f"{number:.2g}"  # noqa: RUF001
 
 
 # --- the rest ----------------------------------------------------------------------------------------------

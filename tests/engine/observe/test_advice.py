@@ -12,7 +12,7 @@ from tests.plans import compiled, texts
 
 import data_designer.config as dd
 from data_designer.engine.observe.advice import Advice, advise
-from data_designer.engine.observe.bottlenecks import Bottleneck, Change
+from data_designer.engine.observe.bottlenecks.evidence import Bottleneck, Change
 from data_designer.engine.protocol.slot_time import RunAccounts
 from data_designer.engine.protocol.spending import Spending
 from data_designer.plan.model import Plan
@@ -58,7 +58,7 @@ def test_two_aliases_that_are_equally_full_need_more_slots_together() -> None:
     found = advise(pipeline(), accounts({"writer": alias(), "judge": alias()}, columns))
     assert [one.bottleneck for one in found if one.is_worth_saying] == [Bottleneck.SLOTS]
     assert found[0].subject == "writer, judge"
-    assert found[0].change == "max_parallel_requests of 'writer' 8 → 16; max_parallel_requests of 'judge' 8 → 16"
+    assert found[0].change == "max_parallel_requests of 'writer' 8 → 16, of 'judge' 8 → 16"
 
 
 def test_an_endpoint_that_refuses_gets_what_it_takes() -> None:

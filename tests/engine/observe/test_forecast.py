@@ -39,7 +39,7 @@ def test_a_thousand_slots_are_brought_down_with_the_records() -> None:
     usual = replace(usual, asks={1: (replace(writer[0], seconds=quantiles(steady(1.5))),), 2: judge})
     forecast = Forecast(usual)
     assert forecast.seconds == pytest.approx(1_000_000 * 1.5 / 1024, rel=0.1)
-    assert forecast.of(usual.with_slots("writer", 2048)) == pytest.approx(forecast.seconds / 2, rel=0.15)
+    assert forecast.of(usual.with_slots("writer", 2048)) == pytest.approx(forecast.seconds / 2, rel=0.2)
 
 
 def test_work_of_cpus_and_of_the_disk_takes_its_time() -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from data_designer.engine.observe.bottlenecks import FINDERS, Bottleneck, Change, Evidence, Finding, percent
+from data_designer.engine.observe.bottlenecks import FINDERS
+from data_designer.engine.observe.bottlenecks.evidence import Bottleneck, Change, Evidence, Finding, percent
 from data_designer.engine.observe.forecast import Forecast, measured
 from data_designer.engine.protocol.slot_time import Account, RunAccounts
 from data_designer.engine.protocol.spending import Spending
@@ -47,7 +48,9 @@ class Advice:
     @property
     def change(self) -> str:
         """What to change from what to what."""
-        return "; ".join(map(str, self.changes))
+        same = len({one.setting for one in self.changes}) == 1
+        others = (str(one).removeprefix(f"{one.setting} ") if same else str(one) for one in self.changes[1:])
+        return ", ".join([*map(str, self.changes[:1]), *others])
 
     @property
     def effect(self) -> str:
@@ -66,7 +69,7 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, the sentence included."""
-        return {**asdict(self), "text": str(self)}
+        return {**asdict(self), "changes": [asdict(one) for one in self.changes], "text": str(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Advice":

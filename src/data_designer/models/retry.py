@@ -26,6 +26,8 @@ _TIMEOUT_WEIGHT = 2
 """As how many of these one counts that took all the time it was allowed."""
 _SAID_AFTER = 2.5
 """Seconds of failures, and of rest after one, of which nothing need be said."""
+_DOWN_AFTER = 1.0, 4
+"""Seconds since the first of so many failures, and nothing else, after which an endpoint counts as down."""
 _QUICK_STEPS = 3
 """How far the pauses between attempts grow where nothing but a probe was answered: whoever asks then is no burden."""
 _SOON = 3
@@ -146,6 +148,8 @@ class Caller:
         self._failing_since: float | None = None
         self._failure = ""
         """What the latest failure said."""
+        self._failed = 0
+        """Attempts since the last answer."""
         self._worked = False
         self._answers = 0
         self._probes = 0
@@ -173,10 +177,10 @@ class Caller:
         self._of_columns: dict[str, list[tuple[float, int, int]]] = {}
         """Column to what its requests came to: seconds, tokens in, tokens out."""
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether nothing was answered since the last failure."""
-        return self._failing_since is not None
+    def is_down(self, now: float) -> bool:
+        """Whether nothing was answered for a while, but failures: one that fails now and then answers others."""
+        seconds, failures = _DOWN_AFTER
+        return self._failing_since is not None and self._failed >= failures and now - self._failing_since > seconds
 
     async def ask(self, request: Request, keep: Keep | None = None, column: str = "") -> Response:
         """Get a reply.
@@ -304,7 +308,7 @@ class Caller:
             response = await self._model.ask(request)
         except ModelError as error:
             self._admission.failed(attempt, error, self._longest_wait())
-            self._failed(error, attempt.sent_at)
+            self._fails(error, attempt.sent_at)
             raise
         else:
             self._admission.answered(attempt, response)
@@ -324,15 +328,16 @@ class Caller:
         self._answers += 1
         self._sent_answered = max(self._sent_answered, sent_at)
         self._answered_at = self._clock()
-        self._worked, self._failing_since = True, None
+        self._worked, self._failing_since, self._failed = True, None, 0
         usage, seconds = response.usage, self._answered_at - sent_at
         self._usages.append(usage)
         self._seconds.append(seconds)
         if column:
             self._of_columns.setdefault(column, []).append((seconds, usage.input_tokens, usage.output_tokens))
 
-    def _failed(self, error: ModelError, sent_at: float) -> None:
+    def _fails(self, error: ModelError, sent_at: float) -> None:
         self._failure = str(error)
+        self._failed += 1
         if error.retryable and self._failing_since is None:
             self.changing()
             self._failing_since = max(sent_at, self._answered_at)

@@ -77,6 +77,8 @@ class Server:
     peak: Counter[str] = field(default_factory=Counter)
     """Model to the most requests to it that were in flight at a time."""
     peak_of_all: int = 0
+    busy: float = 0.0
+    """Seconds of all requests together that were in flight."""
     _rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     async def answer(self, model: str, by: str, request: Request) -> Response:
@@ -100,6 +102,7 @@ class Server:
             raise
         finally:
             self.in_flight[model] -= 1
+            self.busy += asyncio.get_running_loop().time() - now
         usage = Usage(requests=1, input_tokens=len(prompt) // 3, output_tokens=self._rng.randint(20, 60))
         asked.tokens = usage.input_tokens + usage.output_tokens
         return ChatResponse(f"reply {len(self.asked)}", usage=usage)

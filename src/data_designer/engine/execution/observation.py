@@ -19,6 +19,14 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """A replica has so many slots now. The scheduler is told in its turn."""
+
+    number: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
 class Computed:
     """A CPU task is done."""
 
@@ -35,7 +43,7 @@ class Idle:
     """Of each alias."""
 
 
-Observation = ev.Event | Heard | Computed | Idle | Receipt
+Observation = ev.Event | Heard | Granted | Computed | Idle | Receipt
 """What observers are shown. They never answer the scheduler's questions."""
 
 

@@ -269,7 +269,7 @@ class Replica:
         in_use, asking = slots.in_use, caller.asking
         idle = self._ledger.pass_time(seconds, self._granted, slots.total, in_use)
         if idle:
-            down = caller.backing_off if caller.is_failing else 0
+            down = caller.backing_off if caller.is_down(now) else 0
             self._ledger.idled(seconds, idle, asking - in_use, down, len(self._tasks) - asking, self._in_users)
 
     def _report(self) -> tuple[Summary, Values]:

@@ -1,6 +1,7 @@
 """The supervisor of a run's replicas: keeps them alive, listens to them, and gives them rows, slots and funds."""
 
 import asyncio
+import itertools
 import logging
 import math
 from collections import Counter
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol
 
 from data_designer.engine.execution.inbox import Inbox
-from data_designer.engine.execution.observation import Heard, Observation
+from data_designer.engine.execution.observation import Granted, Heard, Observation
 from data_designer.engine.protocol.executor import LEASE_SECONDS, Executor, ReplicaDiedError, ReplicaHandle
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import Parcel, Ref
@@ -252,6 +253,7 @@ class Supervisor(Generic[Ref]):
             return
         with suppress(ReplicaDiedError):
             await live.handle.grant(command.slots)
+            self.show(Granted(command.replica, command.slots))
             self.inbox.post(ev.Regranted(command.replica, command.epoch, command.slots))
 
     async def dismiss(self, command: ev.Dismiss) -> None:
@@ -274,15 +276,15 @@ class Supervisor(Generic[Ref]):
 
     async def silence(self) -> None:
         """Let no replica start another request, whatever rows it holds, and wait for those that are under way."""
-        await asyncio.gather(*map(_silenced, list(self._live.values())), return_exceptions=True)
+        await asyncio.gather(*itertools.starmap(self._silence, list(self._live.items())), return_exceptions=True)
+
+    async def _silence(self, number: int, live: _Live[Ref]) -> None:
+        with suppress(ReplicaDiedError):
+            await live.handle.grant(0)
+            self.show(Granted(number, 0))
+            await live.drained.wait()
 
 
 async def _funded(handle: ReplicaHandle[Ref], amount: Amount) -> None:
     with suppress(ReplicaDiedError):
         await handle.fund(amount)
-
-
-async def _silenced(live: _Live[Ref]) -> None:
-    with suppress(ReplicaDiedError):
-        await live.handle.grant(0)
-        await live.drained.wait()

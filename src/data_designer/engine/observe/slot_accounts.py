@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_designer.engine.execution.observation import Computed, Heard, Idle, Observation
+from data_designer.engine.execution.observation import Computed, Granted, Heard, Idle, Observation
 from data_designer.engine.observe.slot_timeline import Seconds, SlotTimeline
 from data_designer.engine.protocol.distribution import Distribution
 from data_designer.engine.protocol.messages import Summary
@@ -143,8 +143,8 @@ class SlotAccounts:
             case ev.ReplicaUp():
                 self._lose(observation.replica)
                 self._replicas[observation.replica] = _Replica(observation.pool, self._now, self._now)
-            case ev.Regranted():
-                self._grant(observation.replica, observation.slots)
+            case Granted(number, slots) | ev.Regranted(number, _, slots):
+                self._grant(number, slots)
             case ev.ReplicaLost():
                 self._lose(observation.replica)
             case ev.Joined():
@@ -166,6 +166,8 @@ class SlotAccounts:
         timeline = self._timeline.copy()
         for replica in self._replicas.values():
             for account, spent in self._unreported(replica, now):
+                if not spent:
+                    continue
                 of_alias = seconds[replica.alias]
                 of_alias[account] = of_alias.get(account, 0.0) + spent
                 timeline.add(replica.alias, account, replica.accounted, now, spent)
@@ -206,8 +208,6 @@ class SlotAccounts:
         self._ask(alias, summary)
         for answers in summary.answers:
             self._answer(replica.alias, answers)
-        if summary.drained:
-            self._grant(number, 0)
 
     def _ask(self, alias: _Alias, summary: Summary) -> None:
         if summary.statistics is not None:

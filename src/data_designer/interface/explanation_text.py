@@ -15,7 +15,7 @@ WORDS = {
     Account.ASKING: "asking the model",
     Account.UPSTREAM: "waiting for other models",
     Account.CPU: "waiting for CPU columns",
-    Account.STORAGE: "waiting for a batch",
+    Account.STORAGE: "waiting for batches",
     Account.HELD: "held back (429, a rate)",
     Account.DOWN: "endpoint down",
     Account.ENGINE: "rows on their way",
@@ -24,7 +24,7 @@ WORDS = {
 }
 """What a slot does in each account."""
 _NARROWEST = 40
-_LEAST_GAIN = 0.01
+_LEAST_GAIN = 0.03
 _TELLING = (Bottleneck.NOTHING, Bottleneck.REFUSED, Bottleneck.RATE)
 """What is worth knowing even where nothing is gained."""
 _LABEL = 8
@@ -152,7 +152,8 @@ def _workers(accounts: RunAccounts, width: int) -> Iterator[str]:
     yield ""
     spent = sorted(accounts.worker_seconds.items(), key=lambda item: -item[1])
     named = ", ".join(f"{_short(name, 30)} {_duration(seconds)}" for name, seconds in spent[:4])
-    yield from _wrapped(f"CPU, {accounts.workers} workers: {named or 'nothing'}", width)
+    workers = "1 worker" if accounts.workers == 1 else f"{accounts.workers} workers"
+    yield from _wrapped(f"CPU, {workers}: {named or 'nothing'}", width)
     yield f"Writing batches: {_duration(accounts.writing_seconds)}"
 
 
@@ -170,7 +171,7 @@ def advice_lines(advice: Advice, width: int, mark: str = "") -> Iterator[str]:
     if not advice.changes:
         yield from _wrapped(visible(advice.seen), width, mark, indent)
         return
-    effect = f"{advice.effect} of the time" if advice.gain >= 0.01 else advice.effect
+    effect = f"{advice.effect} of the time" if advice.gain >= 0.01 and not advice.a_record else advice.effect
     yield from _wrapped(f"{visible(advice.change)}: {effect}", width, mark, indent)
     more = f" ({advice.note})" if advice.note else ""
     yield from _wrapped(f"{visible(advice.seen)}{more}", width, indent, indent)
@@ -184,7 +185,7 @@ def _wrapped(text: str, width: int, first: str = "", others: str = "") -> list[s
 
 def _duration(seconds: float) -> str:
     if seconds < 100:
-        return f"{seconds:.3g} s"
+        return f"{seconds:.3g} s" if seconds >= 0.01 or not seconds else "under 0.01 s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

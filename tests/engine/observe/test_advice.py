@@ -70,7 +70,7 @@ def test_an_endpoint_that_refuses_gets_what_it_takes() -> None:
     assert found[0].bottleneck == Bottleneck.REFUSED
     assert found[0].changes == (Change("max_parallel_requests", "writer", 32, 8),)
     assert found[0].gain == pytest.approx(0.2, abs=0.05)
-    assert "refused 24 requests (429); 80 % of its time was held: it takes about 8 at once" in found[0].seen
+    assert "refused 24 requests (429); 80 % of its slot time was held back: it takes about 8 at once" in found[0].seen
     assert Bottleneck.SLOTS not in {one.bottleneck for one in found}
 
 

@@ -34,11 +34,13 @@ class Advice:
     at_most: bool = False
     """Whether `gain` is only a bound."""
     note: str = ""
+    a_record: bool = False
+    """Whether `gain` is of the time a record, since their number changes."""
 
     @property
     def is_worth_saying(self) -> bool:
         """Whether it is given unasked."""
-        return self.gain >= WORTH_SAYING
+        return self.expected >= WORTH_SAYING
 
     @property
     def expected(self) -> float:
@@ -59,7 +61,8 @@ class Advice:
             return ""
         if self.gain < 0.01:
             return "no gain in time"
-        return f"{'at most' if self.at_most else 'about'} −{100 * self.gain:.0f} %"  # noqa: RUF001 - a minus
+        of = " a record" if self.a_record else ""
+        return f"{'at most' if self.at_most else 'about'} −{100 * self.gain:.0f} %{of}"  # noqa: RUF001 - a minus
 
     def __str__(self) -> str:
         if not self.changes:
@@ -116,7 +119,14 @@ def _advice(finding: Finding, forecast: Forecast | None, seconds: float) -> Advi
     elif finding.changed is not None:
         at_most = True
     return Advice(
-        finding.bottleneck, finding.subject, finding.seen, finding.changes, max(0.0, gain), at_most, finding.note
+        finding.bottleneck,
+        finding.subject,
+        finding.seen,
+        finding.changes,
+        max(0.0, gain),
+        at_most,
+        finding.note,
+        finding.a_record,
     )
 
 

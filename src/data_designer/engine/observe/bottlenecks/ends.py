@@ -10,7 +10,7 @@ from data_designer.engine.protocol.slot_time import Account, ColumnAccounts
 _FAR = 3
 """How many times as long as most the slowest take where that is worth a word."""
 _MORE_RECORDS = 4
-_ONCE = "of the time a record, since that comes only once"
+_ONCE = "the more records, the less it counts"
 
 
 def tail(of: Evidence) -> Iterator[Finding]:
@@ -31,7 +31,8 @@ def tail(of: Evidence) -> Iterator[Finding]:
     more = Change("num_records", before=records, after=_MORE_RECORDS * records)
     # The end comes once, whatever their number.
     once = share * (1 - 1 / _MORE_RECORDS)
-    yield Finding(Bottleneck.TAIL, name, seen, (more,), once, note=_ONCE)
+    seen = f"the last rows left slots empty {percent(share)} of the time"
+    yield Finding(Bottleneck.TAIL, name, seen, (more,), once, note=_ONCE, a_record=True)
 
 
 def _stretch(column: ColumnAccounts) -> float:
@@ -72,7 +73,9 @@ def startup(of: Evidence) -> Iterator[Finding]:
         yield Finding(Bottleneck.STARTUP, "", seen, (change,), share, at_most=True, note="of a run as short as this")
     else:
         change = Change("num_records", before=of.usual.records, after=_MORE_RECORDS * of.usual.records)
-        yield Finding(Bottleneck.STARTUP, "", seen, (change,), share * (1 - 1 / _MORE_RECORDS), note=_ONCE)
+        yield Finding(
+            Bottleneck.STARTUP, "", seen, (change,), share * (1 - 1 / _MORE_RECORDS), note=_ONCE, a_record=True
+        )
 
 
 def engine(of: Evidence) -> Iterator[Finding]:

@@ -86,6 +86,8 @@ class Finding:
     """Whether the change goes further than can be hoped for, such as a disk that needs no time."""
     note: str = ""
     """What else there is to say of the change."""
+    a_record: bool = False
+    """Whether it saves time a record, since it changes how many there are."""
 
 
 @dataclass(frozen=True, slots=True)

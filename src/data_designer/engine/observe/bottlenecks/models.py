@@ -64,7 +64,8 @@ def refused(of: Evidence) -> Iterator[Finding]:
             continue
         in_flight = one.seconds.get(Account.ASKING, 0.0) / max(one.slot_seconds / max(1, one.slots), 1e-9)
         taken = min(slots, max(one.lowest_limit or 1, math.ceil(in_flight)))
-        seen = f"the endpoint of '{alias}' refused {one.refused:,} requests (429); {percent(held)} of its time was held"
+        refusals = f"the endpoint of '{alias}' refused {one.refused:,} requests (429)"
+        seen = f"{refusals}; {percent(held)} of its slot time was held back"
         if taken == slots:
             change = Change("what the endpoint allows", alias)
             yield Finding(Bottleneck.REFUSED, alias, seen, (change,), held, at_most=True)

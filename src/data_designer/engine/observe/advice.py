@@ -102,7 +102,8 @@ def advise(
         return [Advice(Bottleneck.NOTHING, "", "nothing was measured yet")]
     evidence = Evidence(plan, accounts, measured(plan, accounts), spent or {}, cores)
     findings = [one for find in FINDERS for one in find(evidence)]
-    forecast = Forecast(evidence.usual) if any(_is_tried(one) for one in findings) else None
+    tried = sum(map(_is_tried, findings))
+    forecast = Forecast(evidence.usual, tried) if tried else None
     found = [_advice(one, forecast, accounts.seconds) for one in findings]
     ranked = sorted(_told_once(found), key=lambda one: -one.expected)
     return ranked if any(one.is_worth_saying for one in ranked) else [_all_is_well(evidence), *ranked]

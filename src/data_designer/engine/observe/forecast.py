@@ -13,7 +13,9 @@ from data_designer.engine.simulation.world import World
 from data_designer.plan.model import LOCAL, Geometry, Plan, Stage
 
 _CELLS = 2000
-"""Cells of a simulated run, about: more say little more, and each takes some 0.1 ms."""
+"""Cells of a simulated run, about: more say little more."""
+_ALL_CELLS = 9000
+"""Those of all scenarios, where there are many: each takes some 0.1 ms, and as many again where a part is repeated."""
 _ROUNDS = 6
 """Times that the slots of the largest alias are filled at least, and batches that there are at least, if ever."""
 _FEWEST_SLOTS = 8
@@ -168,20 +170,24 @@ class Forecast:
 
     A run of many records is simulated for the first of them, and what the last of these took is what all others will;
     one of many slots with a part of slots, records and batch size alike.
+
+    Args:
+        usual: the one from which the others differ.
+        others: how many of them there will be.
     """
 
-    def __init__(self, usual: Scenario) -> None:
-        self._usual = usual
+    def __init__(self, usual: Scenario, others: int = 0) -> None:
         shape, stages = usual.shape, len(usual.shape.stages)
         slots = shape.slots.values()
-        fitting = _CELLS / (usual.records * stages)
+        cells = min(_CELLS, _ALL_CELLS // (1 + others))
+        fitting = cells / (usual.records * stages)
         if slots:
             fewest = _FEWEST_SLOTS / min(slots)
-            fitting = max(fitting, min(fewest, _CELLS / (_ROUNDS * max(slots) * stages)))
+            fitting = max(fitting, min(fewest, cells / (_ROUNDS * max(slots) * stages)))
         self._part = min(1.0, fitting)
         """Of records, slots and batch size."""
         rounds = _ROUNDS * max((self._slots(one) for one in slots), default=0)
-        self._most = max(_CELLS // stages, rounds)
+        self._most = max(cells // stages, rounds)
         """Records that are simulated."""
         self.seconds = self.of(usual)
         """What the usual one takes."""

@@ -10,6 +10,8 @@ from data_designer.engine.observe.forecast import Scenario
 from data_designer.engine.protocol.slot_time import Account
 from data_designer.plan.model import Pool
 
+_ALONE = 3
+"""Aliases of which each is tried alone, besides all together."""
 _OFTEN = 0.8
 """Share of cells that take the first reply below which that is worth a word."""
 
@@ -17,7 +19,8 @@ _OFTEN = 0.8
 def too_few_slots(of: Evidence) -> Iterator[Finding]:
     """Slots that were full all the time, at an endpoint that never pushed back."""
     full = [alias for alias, one in of.aliases.items() if not one.refused and _may_have_more(of, alias)]
-    for alias in full:
+    full.sort(key=lambda alias: -of.share(alias, Account.ASKING))
+    for alias in full[:_ALONE]:
         yield _more_slots(of, (alias,))
     if len(full) > 1:
         yield _more_slots(of, tuple(full))

@@ -108,9 +108,17 @@ def test_old_datasets_say_that_nothing_was_recorded(name: str, tmp_path: Path) -
     dataset = shutil.copytree(OLD / name, tmp_path / name)
     found = explain(dataset)
     assert found.accounts is None
-    assert "not recorded by the version that made it" in found.lacking
+    assert "where its time went" in found.lacking
     assert list(lines(found, 80)) == [found.lacking]
     assert advice_of(Store.at(dataset), pipeline()) == []
+
+
+def test_damaged_accounts_are_told_from_missing_ones(simulated: str, tmp_path: Path) -> None:
+    """The folder is named."""
+    made(simulated, tmp_path)
+    for file in (tmp_path / "d" / "accounts").iterdir():
+        file.write_text("garbage")
+    assert explain(tmp_path / "d").lacking == f"where its time went cannot be read: {tmp_path}/d/accounts is damaged"
 
 
 def test_where_there_is_no_dataset_that_is_said(tmp_path: Path) -> None:

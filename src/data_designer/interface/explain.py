@@ -12,6 +12,7 @@ from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.models import ModelProvider
 from data_designer.engine.dataset.kept_advice import read_advice, write_advice
+from data_designer.engine.dataset.layout import ACCOUNTS
 from data_designer.engine.dataset.run_accounts import read_accounts
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import total
@@ -82,13 +83,19 @@ def explain(dataset: "str | Location") -> Explanation:
     store = Store.at(stored.path)
     accounts = read_accounts(store.files)
     if accounts is None:
-        lacking = "where its time went was not recorded by the version that made it"
-        if stored.metadata.run and not stored.metadata.num_completed_batches:
-            lacking = "nothing was recorded yet"
-        return Explanation(stored.path, stored.requested, lacking=lacking)
+        return Explanation(stored.path, stored.requested, lacking=_why_nothing(store, stored))
     spent = total(store.receipts()).spent
     advice, lacking = _advice(store, stored, accounts, spent)
     return Explanation(stored.path, stored.requested, accounts, spent, tuple(advice), lacking)
+
+
+def _why_nothing(store: Store, stored: StoredDataset) -> str:
+    """Why a dataset has no accounts."""
+    if store.files.list(ACCOUNTS):
+        return f"where its time went cannot be read: {store.path / ACCOUNTS} is damaged"
+    if stored.metadata.num_completed_batches:
+        return "where its time went was not recorded by the version that made it"
+    return "where its time went is not recorded: no run has got so far, or an earlier version made it"
 
 
 def _advice(

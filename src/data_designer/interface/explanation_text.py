@@ -62,7 +62,7 @@ def lines(explanation: Explanation, width: int) -> Iterator[str]:
 def _head(explanation: Explanation, accounts: RunAccounts) -> str:
     records = sum(sample.records for sample in accounts.timeline)
     where = "on Ray" if accounts.executor == "ray" else "in this process" if accounts.executor == "inline" else ""
-    made = f"{records:,} of {explanation.requested:,} records" if records else f"{explanation.requested:,} records"
+    made = f"{records:,} of {explanation.requested:,} records"
     return " ".join(filter(None, (f"{made} in {_duration(accounts.seconds)}", where)))
 
 

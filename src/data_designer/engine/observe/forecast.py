@@ -139,7 +139,9 @@ def measured(plan: Plan, accounts: RunAccounts) -> Scenario:
 def records_of(accounts: RunAccounts) -> int:
     """Records that were made, about: those of a run that goes on are not all committed."""
     committed = sum(sample.records for sample in accounts.timeline)
-    return max(1, committed, *(column.cells for column in accounts.columns.values()))
+    columns = accounts.columns.values()
+    asking = [column for column in columns if column.alias is not None]
+    return max(1, committed, *(column.cells for column in asking or columns))
 
 
 def stage_making(plan: Plan, columns: str) -> int | None:

@@ -39,19 +39,18 @@ def _more_slots(of: Evidence, aliases: tuple[str, ...]) -> Finding:
     changed = of.usual
     for alias, before in slots.items():
         changed = changed.with_slots(alias, 2 * before)
-    shares = "; ".join(
-        f"'{alias}' was full {percent(of.share(alias, Account.ASKING))} of the time" for alias in aliases
-    )
+    shares = [f"'{alias}' was full {percent(of.share(alias, Account.ASKING))}" for alias in aliases]
     waiting = [
         f"'{other}' waited {percent(share)} of its time for its replies"
         for other in of.aliases
         if len(aliases) == 1 and (share := of.share(other, Account.UPSTREAM)) >= 0.2 and of.feeds(aliases[0], other)
     ]
-    whose = "the endpoint never pushed back" if len(aliases) == 1 else "their endpoints never pushed back"
+    whose = "the endpoint" if len(aliases) == 1 else "their endpoints"
+    seen = f"{', '.join(shares)} of the time and {whose} never pushed back"
     return Finding(
         Bottleneck.SLOTS,
         ", ".join(aliases),
-        "; ".join([f"{shares} and {whose}", *waiting]),
+        "; ".join([seen, *waiting]),
         tuple(Change("max_parallel_requests", alias, before, 2 * before) for alias, before in slots.items()),
         most=0.5,
         changed=changed,

@@ -164,6 +164,8 @@ class Caller:
         """Requests that have not come to their end."""
         self.backing_off = 0
         """Those of them that wait after a failure, or for a probe."""
+        self._aftermath = 0
+        """Those of these that waited already when an endpoint that was down came back."""
         self._in_flight = 0
         """Attempts at them, and probes, that are on their way."""
         self._busy_since = float("-inf")
@@ -177,8 +179,12 @@ class Caller:
         self._of_columns: dict[str, list[tuple[float, int, int]]] = {}
         """Column to what its requests came to: seconds, tokens in, tokens out."""
 
-    def is_down(self, now: float) -> bool:
-        """Whether nothing was answered for a while, but failures: one that fails now and then answers others."""
+    def down(self, now: float) -> int:
+        """Requests that wait since nothing but failures came for a while, or did until others were answered."""
+        return self.backing_off if self._is_down(now) else min(self.backing_off, self._aftermath)
+
+    def _is_down(self, now: float) -> bool:
+        """One that fails now and then answers others meanwhile."""
         seconds, failures = _DOWN_AFTER
         return self._failing_since is not None and self._failed >= failures and now - self._failing_since > seconds
 
@@ -285,6 +291,7 @@ class Caller:
         finally:
             self.changing()
             self.backing_off -= 1
+            self._aftermath = max(0, self._aftermath - 1)
 
     async def _back_off(self, error: ModelError, tries: "_Tries") -> None:
         answers, probes = self._answers - tries.answers, self._probes - tries.probes
@@ -323,11 +330,13 @@ class Caller:
             self._admission.leave(attempt)
 
     def _answered(self, response: Response, sent_at: float, column: str) -> None:
+        self._answered_at = self._clock()
         if self._failing_since is not None:
             self.changing()
+            if self._is_down(self._answered_at):
+                self._aftermath = self.backing_off
         self._answers += 1
         self._sent_answered = max(self._sent_answered, sent_at)
-        self._answered_at = self._clock()
         self._worked, self._failing_since, self._failed = True, None, 0
         usage, seconds = response.usage, self._answered_at - sent_at
         self._usages.append(usage)

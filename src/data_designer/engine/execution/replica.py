@@ -87,9 +87,6 @@ class Replica:
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
         self._counts = {number: CellCounts() for number in self._runners}
         self._something = asyncio.Event()
-        self._users = {number for number, runner in self._runners.items() if runner.calls_users}
-        self._in_users = 0
-        """Rows of stages that call functions of the user."""
         self._clock = clock
         self._slots = Slots(0)
         self._slots.changing = self._settle
@@ -239,7 +236,6 @@ class Replica:
         ticket: int,
     ) -> None:
         stage = runner.stage.number
-        self._in_users += stage in self._users
         try:
             result = await runner.run_row(record, skips, asks, self._counts[stage])
         except Outage as outage:
@@ -252,8 +248,6 @@ class Replica:
             report.tickets.append(ticket)
             report.results.append(result)
             report.spent.append(asks.spent)
-        finally:
-            self._in_users -= stage in self._users
         self._something.set()
 
     # --- accounts ----------------------------------------------------------------------------------------
@@ -269,8 +263,7 @@ class Replica:
         in_use, asking = slots.in_use, caller.asking
         idle = self._ledger.pass_time(seconds, self._granted, slots.total, in_use)
         if idle:
-            down = caller.backing_off if caller.is_down(now) else 0
-            self._ledger.idled(seconds, idle, asking - in_use, down, len(self._tasks) - asking, self._in_users)
+            self._ledger.idled(seconds, idle, asking - in_use, caller.down(now), len(self._tasks) - asking)
 
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}

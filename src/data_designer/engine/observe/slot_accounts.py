@@ -312,7 +312,6 @@ class SlotAccounts:
             (Account.STARTUP, total.moving),
             (Account.DOWN, total.down),
             (Account.HELD, total.held),
-            (Account.CPU, total.computing),
             (Account.ENGINE, total.preparing),
         ):
             self._book(replica.alias, account, start, stop, seconds)
@@ -394,7 +393,6 @@ def _summed(reports: list[SlotTime]) -> SlotTime:
         math.fsum(one.moving for one in reports),
         math.fsum(one.down for one in reports),
         math.fsum(one.held for one in reports),
-        math.fsum(one.computing for one in reports),
         math.fsum(one.preparing for one in reports),
     )
 

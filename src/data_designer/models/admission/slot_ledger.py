@@ -17,26 +17,24 @@ class SlotTime:
     """Idle, while requests waited since nothing is answered."""
     held: float = 0.0
     """Idle, while requests waited for something else than a slot."""
-    computing: float = 0.0
-    """Idle, while functions of the user computed what is asked."""
     preparing: float = 0.0
     """Idle, while rows were there that were rendered, parsed or written down."""
 
     @property
     def starved(self) -> float:
         """Idle, with no row to use them."""
-        used = self.asking + self.moving + self.down + self.held + self.computing + self.preparing
+        used = self.asking + self.moving + self.down + self.held + self.preparing
         return max(0.0, self.granted - used)
 
 
 class SlotLedger:
     """Adds up slot-seconds until they are taken. Pure: time is an argument, in seconds."""
 
-    __slots__ = ("_asking", "_computing", "_down", "_granted", "_held", "_moving", "_preparing")
+    __slots__ = ("_asking", "_down", "_granted", "_held", "_moving", "_preparing")
 
     def __init__(self) -> None:
         self._granted = self._asking = self._moving = 0.0
-        self._down = self._held = self._computing = self._preparing = 0.0
+        self._down = self._held = self._preparing = 0.0
 
     def pass_time(self, seconds: float, granted: int, usable: int, in_use: int) -> int:
         """Some time has passed without a change. Gives how many slots were idle in it, for `idled`.
@@ -58,7 +56,7 @@ class SlotLedger:
         self._moving += (granted - usable) * seconds
         return usable - in_use
 
-    def idled(self, seconds: float, idle: int, waiting: int, down: int, rows: int, users: int) -> None:
+    def idled(self, seconds: float, idle: int, waiting: int, down: int, rows: int) -> None:
         """What the idle ones waited for in that time, as far as it was there: one slot for each request or row.
 
         Args:
@@ -67,7 +65,6 @@ class SlotLedger:
             waiting: requests that were not in flight.
             down: those of them that waited since the endpoint answers nothing.
             rows: those that were there and asked nothing.
-            users: those of them that were in functions of the user.
         """
         if waiting > 0:
             waiting = min(idle, waiting)
@@ -76,16 +73,11 @@ class SlotLedger:
             self._held += (waiting - down) * seconds
             idle -= waiting
         if rows > 0:
-            rows = min(idle, rows)
-            users = min(rows, users)
-            self._computing += users * seconds
-            self._preparing += (rows - users) * seconds
+            self._preparing += min(idle, rows) * seconds
 
     def take(self) -> SlotTime:
         """What was added up since the last call."""
-        taken = SlotTime(
-            self._granted, self._asking, self._moving, self._down, self._held, self._computing, self._preparing
-        )
+        taken = SlotTime(self._granted, self._asking, self._moving, self._down, self._held, self._preparing)
         self._granted = self._asking = self._moving = 0.0
-        self._down = self._held = self._computing = self._preparing = 0.0
+        self._down = self._held = self._preparing = 0.0
         return taken

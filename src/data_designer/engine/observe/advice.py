@@ -15,6 +15,8 @@ WORTH_SAYING = 0.1
 """Share of a run's time from which advice is given unasked."""
 _OF_A_BOUND = 0.7
 """What is counted on of a gain of which only a bound is known."""
+_OF_MORE = 0.6
+"""The same where it takes more records, which may not be wanted."""
 _WORTH_TRYING = 0.03
 """Share of the time that something must cost for its change to be simulated."""
 
@@ -45,7 +47,7 @@ class Advice:
     @property
     def expected(self) -> float:
         """Share of the time that it may be hoped to save."""
-        return self.gain * _OF_A_BOUND if self.at_most else self.gain
+        return self.gain * (_OF_A_BOUND if self.at_most else 1.0) * (_OF_MORE if self.a_record else 1.0)
 
     @property
     def change(self) -> str:

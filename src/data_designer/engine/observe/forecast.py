@@ -20,7 +20,7 @@ _ROUNDS = 6
 """Times that the slots of the largest alias are filled at least, and batches that there are at least, if ever."""
 _FEWEST_SLOTS = 8
 """Of the smallest alias, where the slots are brought down."""
-_QUANTILES = 500
+_QUANTILES = 1000
 _GOLDEN = (0.6180339887, 0.7548776662, 0.5698402910)
 """Multiples of each of them fill the unit interval evenly."""
 
@@ -56,11 +56,15 @@ class Asks:
 
 
 def quantiles(distribution: Distribution) -> tuple[float, ...]:
-    """Evenly spaced quantiles whose mean is that of the numbers."""
+    """Evenly spaced quantiles whose mean is that of the numbers; all of them where there are not too many."""
     if not distribution:
         return (0.0,)
-    found = [distribution.quantile((place + 0.5) / _QUANTILES) for place in range(_QUANTILES)]
-    mean = sum(found) / _QUANTILES
+    count = distribution.count
+    if 1 < count <= _QUANTILES:
+        found = [distribution.quantile(place / (count - 1)) for place in range(count)]
+    else:
+        found = [distribution.quantile((place + 0.5) / _QUANTILES) for place in range(_QUANTILES)]
+    mean = sum(found) / len(found)
     return tuple(one * distribution.mean / mean for one in found) if mean else (0.0,)
 
 

@@ -13,7 +13,7 @@ from tests.plans import compiled, texts
 import data_designer.config as dd
 from data_designer.engine.observe.advice import Advice, advise
 from data_designer.engine.observe.bottlenecks.evidence import Bottleneck, Change
-from data_designer.engine.protocol.slot_time import RunAccounts
+from data_designer.engine.protocol.slot_time import Account, RunAccounts, Sample
 from data_designer.engine.protocol.spending import Spending
 from data_designer.plan.model import Plan
 
@@ -163,6 +163,15 @@ def test_memory_is_named_where_the_number_of_batches_is_not_limited() -> None:
     assert found.at_most
 
 
+def test_the_end_in_which_the_last_batches_are_written_is_no_lack_of_memory() -> None:
+    """Every run has one."""
+    plan, made = batched()
+    seconds = made.aliases["writer"].seconds[Account.STORAGE]
+    end = Sample(SECONDS / 2, SECONDS / 2, 0, 1000, {"writer": {Account.STORAGE: seconds}})
+    made = replace(made, timeline=(Sample(0.0, SECONDS / 2, 1000, 0, {}), end))
+    assert Bottleneck.MEMORY not in {one.bottleneck for one in advise(plan, made)}
+
+
 def test_few_rows_under_way_are_too_few_for_many_slots() -> None:
     """A limit of rows that was set lower than the slots need."""
     plan = one_alias(slots=32, max_in_flight_tasks=8)
@@ -280,6 +289,7 @@ def test_the_end_of_a_short_run_comes_only_once() -> None:
     found = ended(steady(1.0))
     assert found[0].changes == (Change("num_records", "", 500, 2000),)
     assert found[0].gain == pytest.approx(0.45)
+    assert not found[0].is_worth_saying
 
 
 @pytest.mark.parametrize(("executor", "setting"), [("inline", "num_records"), ("ray", "executor")])

@@ -164,7 +164,8 @@ def test_what_was_planted_is_named_and_following_it_does_what_was_foretold(plant
     run, bottleneck, subject = PLANTED[planted]
     plan, before = run.made()
     first = advise(plan, before, cores=4)[0]
-    assert (first.bottleneck, first.is_worth_saying) == (bottleneck, True), str(first)
+    assert first.bottleneck == bottleneck, str(first)
+    assert first.is_worth_saying or first.a_record
     assert subject in ("", first.subject)
     followed = run.followed(first)
     after = followed.made()[1].seconds / followed.records

@@ -41,8 +41,8 @@ class Advice:
 
     @property
     def is_worth_saying(self) -> bool:
-        """Whether it is given unasked."""
-        return self.expected >= WORTH_SAYING
+        """Whether it is given unasked. That a short run has its start and end too, one knows."""
+        return self.expected >= WORTH_SAYING and not self.a_record
 
     @property
     def expected(self) -> float:
@@ -108,7 +108,7 @@ def advise(
     forecast = Forecast(evidence.usual, tried) if tried else None
     found = [_advice(one, forecast, accounts.seconds) for one in findings]
     ranked = sorted(_told_once(found), key=lambda one: -one.expected)
-    return ranked if any(one.is_worth_saying for one in ranked) else [_all_is_well(evidence), *ranked]
+    return ranked if any(one.expected >= WORTH_SAYING for one in ranked) else [_all_is_well(evidence), *ranked]
 
 
 def _is_tried(finding: Finding) -> bool:

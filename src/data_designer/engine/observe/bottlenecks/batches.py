@@ -29,7 +29,7 @@ def batches(of: Evidence) -> Iterator[Finding]:
         yield Finding(
             Bottleneck.BATCHES, alias, seen, changes, share, of.usual.with_shape(max_open_batches=after), note=note
         )
-    elif share >= SEEN and of.usual.records > size and not _is_writing(of, share):
+    elif of.closed_meanwhile(alias) >= SEEN and of.usual.records > size and not _is_writing(of, share):
         seen = f"'{alias}' waited {percent(share)} of the time for a further batch: open ones fill the memory they may"
         changes = (Change("buffer_size", before=size, after=max(1, size // 2)),)
         yield Finding(Bottleneck.MEMORY, alias, seen, changes, share, at_most=True, note="or more memory")

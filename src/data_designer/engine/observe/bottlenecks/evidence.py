@@ -140,6 +140,14 @@ class Evidence:
         shares = {alias: self.share(alias, account) for alias in self.aliases}
         return min(shares.items(), key=lambda item: item[1], default=("", 0.0))
 
+    def closed_meanwhile(self, alias: str) -> float:
+        """Share of an alias's time in which no batch was opened, but for the end, when the last ones are written."""
+        timeline = self.accounts.timeline
+        last = max((place for place, sample in enumerate(timeline) if sample.cells), default=0)
+        end = sum(sample.slots.get(alias, {}).get(Account.STORAGE, 0.0) for sample in timeline[last:])
+        one = self.accounts.aliases.get(alias)
+        return 0.0 if one is None else (one.seconds.get(Account.STORAGE, 0.0) - end) / one.slot_seconds
+
     def columns_of(self, alias: str) -> dict[str, ColumnAccounts]:
         """Columns for which an alias was asked."""
         columns = self.accounts.columns.items()

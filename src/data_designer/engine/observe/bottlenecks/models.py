@@ -39,14 +39,16 @@ def _more_slots(of: Evidence, aliases: tuple[str, ...]) -> Finding:
     changed = of.usual
     for alias, before in slots.items():
         changed = changed.with_slots(alias, 2 * before)
-    shares = [f"'{alias}' was full {percent(of.share(alias, Account.ASKING))}" for alias in aliases]
+    shares = [percent(of.share(alias, Account.ASKING)) for alias in aliases]
+    full = [f"'{alias}' was full {share}" for alias, share in zip(aliases[:1], shares, strict=False)]
+    full += [f"'{alias}' {share}" for alias, share in zip(aliases[1:], shares[1:], strict=True)]
     waiting = [
         f"'{other}' waited {percent(share)} of its time for its replies"
         for other in of.aliases
         if len(aliases) == 1 and (share := of.share(other, Account.UPSTREAM)) >= 0.2 and of.feeds(aliases[0], other)
     ]
     whose = "the endpoint" if len(aliases) == 1 else "their endpoints"
-    seen = f"{', '.join(shares)} of the time and {whose} never pushed back"
+    seen = f"{', '.join(full)} of the time and {whose} never pushed back"
     return Finding(
         Bottleneck.SLOTS,
         ", ".join(aliases),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from data_designer.cli import create, jobs, report, resume, serve_sim
+from data_designer.cli import create, explain, jobs, report, resume, serve_sim
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
 
@@ -18,6 +18,7 @@ for command in (
     resume.retry_failed,
     resume.check,
     report.report,
+    explain.explain,
     create.preview,
     create.validate,
     create.check_models,

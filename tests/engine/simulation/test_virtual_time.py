@@ -63,3 +63,24 @@ def test_rows_that_fail_for_good_are_paid_no_further() -> None:
     report = forecast(shape, replace(WORLD, rejects=lambda row, stage: stage == 1 and row % 10 == 0))
     assert report.committed == 90
     assert report.busy == pytest.approx({"fast": 50.0, "slow": 90.0})
+
+
+def test_cells_whose_time_is_known_take_that() -> None:
+    """By stage and record, whatever the pool's latency is."""
+    world = replace(WORLD, cell_seconds=lambda stage, row: stage * (1 + row % 2))
+    report = forecast(ev.Shape((SAMPLERS, FAST, SLOW), {"fast": 10, "slow": 10}, Geometry(100, 100)), world)
+    assert report.busy == pytest.approx({"fast": 150.0, "slow": 300.0})
+
+
+def test_a_task_takes_longer_for_more_rows() -> None:
+    """Where rows of its stage take time."""
+    report = forecast(ev.Shape((SAMPLERS,), {}, Geometry(1000, 1000)), World(row_seconds={0: 0.01}))
+    assert report.seconds == pytest.approx(10, abs=0.5)
+
+
+@pytest.mark.parametrize(("writers", "seconds"), [(1, 20), (2, 10), (None, 2)])
+def test_so_many_batches_are_written_at_once(writers: int | None, seconds: float) -> None:
+    """Ten batches of two seconds each, by one writer, by two, or by as many as there are batches."""
+    world = World(commit_seconds=2.0, task_seconds=0.001, start_seconds=0.0, writers=writers)
+    report = forecast(ev.Shape((SAMPLERS,), {}, Geometry(1000, 100)), world)
+    assert report.seconds == pytest.approx(seconds, abs=0.5)

@@ -157,7 +157,7 @@ class SimulatedReplica:
         if not asked:
             timeline.at(0.0, lambda: self._cell_done(epoch, cell, answer))
             return
-        seconds = timeline.world.latency(timeline.rng, self.pool)
+        seconds = timeline.cell_seconds(self.pool, cell.stage, cell.row)
         report.peak[self.pool] = max(report.peak.get(self.pool, 0), timeline.in_flight[self.pool])
         report.busy[self.pool] = report.busy.get(self.pool, 0.0) + seconds
         timeline.at(seconds, lambda: self._answered(epoch, cell, answer))

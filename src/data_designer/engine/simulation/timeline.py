@@ -110,6 +110,11 @@ class Timeline:
             self.now, _, act = heapq.heappop(self._agenda)
             act()
 
+    def cell_seconds(self, pool: str, stage: int, row: int) -> float:
+        """How long a cell takes."""
+        known = self.world.cell_seconds
+        return self.world.latency(self.rng, pool) if known is None else known(stage, row)
+
     def tick(self) -> None:
         """Tell the time, now and four times a second."""
         self.tell(ev.Tick(self.now))

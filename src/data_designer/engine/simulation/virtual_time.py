@@ -6,6 +6,7 @@ busy each pool is. Latencies and faults are drawn from the generator that is pas
 exactly. Whoever is in `Simulation.timeline.watchers`, such as `SlotAccounts`, is shown what happens.
 """
 
+import heapq
 import random
 
 from data_designer.engine.scheduling import events as ev
@@ -49,13 +50,15 @@ class Simulation:
         self.timeline.watch = self._watch
         self._computing: set[CellKey] = set()
         """What CPU tasks run."""
+        self._writers: list[float] = []
+        """When each writer is free again, of those that have written."""
         self.timeline.held.append(self._computing)
 
     def run(self) -> Report:
         """Run to the end. Raises StalledError or AssertionError where the scheduler breaks its promises."""
         timeline = self.timeline
         for replica in self._replicas:
-            timeline.soon(0.5, replica.come_up)
+            timeline.soon(self._world.start_seconds, replica.come_up)
         timeline.tell(ev.Started(timeline.dataset.open()))
         if self._world.stop_at is not None:
             timeline.at(self._world.stop_at, lambda: timeline.tell(ev.Stop("asked to")))
@@ -120,7 +123,8 @@ class Simulation:
             timeline.tell_done(ev.TaskDone(command.ticket, kept, 100), answers)
             timeline.maybe_lose_values(command.stage, command.rows)
 
-        timeline.at(self._world.task_seconds, done)
+        seconds = self._world.row_seconds.get(command.stage, 0.0) * len(command.rows)
+        timeline.at(self._world.task_seconds + seconds, done)
 
     def _commit(self, command: ev.Commit) -> None:
         timeline = self.timeline
@@ -136,7 +140,16 @@ class Simulation:
             timeline.tell(ev.Committed(command.batch))
 
         pause = min(2.0 ** (command.failures - 1), 60.0) if command.failures else 0.0
-        timeline.at(self._world.commit_seconds + pause, done)
+        timeline.at(self._writer_free_in(pause) + self._world.commit_seconds, done)
+
+    def _writer_free_in(self, pause: float) -> float:
+        """Seconds until a writer takes what is to be written after a pause; it is busy with that from then on."""
+        begins = self.timeline.now + pause
+        if self._world.writers is not None:
+            if len(self._writers) == self._world.writers:
+                begins = max(begins, heapq.heappop(self._writers))
+            heapq.heappush(self._writers, begins + self._world.commit_seconds)
+        return begins - self.timeline.now
 
     def _written(self, command: ev.Commit) -> str | None:
         """Write a batch; says why that failed, if it did."""

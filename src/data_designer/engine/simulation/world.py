@@ -1,8 +1,8 @@
 """What the simulated machines are like, and what goes wrong with them."""
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +13,16 @@ class World:
     """Replicas a model alias."""
     latency: Callable[[random.Random, str], float] = lambda rng, pool: rng.uniform(0.1, 0.3)  # noqa: ARG005
     """Time of one cell, given a generator and the pool's name."""
+    cell_seconds: Callable[[int, int], float] | None = None
+    """Time of the cell of a stage and a record, where that is not drawn but known."""
     task_seconds: float = 0.02
+    row_seconds: Mapping[int, float] = field(default_factory=dict)
+    """Stage to what a CPU task takes longer for each of its rows."""
     commit_seconds: float = 0.05
+    writers: int | None = None
+    """Batches that are written at once; None for all that are to be."""
+    start_seconds: float = 0.5
+    """Replicas come up within them."""
     linger: float = 0.02
     """How long a replica lets finished rows join before it reports them."""
     rejects: Callable[[int, int], bool] = lambda row, stage: False  # noqa: ARG005

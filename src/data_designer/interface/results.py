@@ -198,11 +198,19 @@ class DatasetCreationResults:
         return _seeded(self.config_builder, self.load_dataset(), columns)
 
     def display_sample_record(self, index: int | None = None, **options: Any) -> None:
-        """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
+        """Show a record of the first batch; without an index, the next one. See `interface.display.Look` for options.
+
+        Raises:
+            DatasetSampleDisplayError: there is no such record.
+        """
+        self.display().show(index, **options)
+
+    def display(self) -> SampleDisplay:
+        """What shows the records of the first batch."""
         if self._display is None:
             first = islice(self.artifact_storage.store.contents(), 1)
             self._display = SampleDisplay(load(first), layout_of(self.plan))
-        self._display.show(index, **options)
+        return self._display
 
 
 @dataclass(slots=True, repr=False)
@@ -248,13 +256,17 @@ class PreviewResults:
 
     def display_sample_record(self, index: int | None = None, **options: Any) -> None:
         """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
+        self.display().show(index, **options)
+
+    def display(self) -> SampleDisplay:
+        """What shows the records."""
         if self._display is None:
             import pandas as pd
 
             frame = pd.DataFrame() if self.dataset is None else self.dataset
             layout = Layout() if self.plan is None else layout_of(self.plan)
             self._display = SampleDisplay(frame, layout, self.processor_artifacts or {})
-        self._display.show(index, **options)
+        return self._display
 
 
 def layout_of(plan: Plan) -> Layout:

@@ -37,4 +37,4 @@ def say_end(ending: "Ending") -> None:
     width = ending_width()
     to = console(width=width)
     for part in parts_of(ending, width):
-        to.print(part, soft_wrap=True)
+        to.print(part, crop=False)

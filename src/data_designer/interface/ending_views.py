@@ -34,7 +34,7 @@ def as_text(ending: Ending, width: int | None = None) -> str:
     out = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with out.capture() as captured:
         for part in parts_of(ending, width):
-            out.print(part, soft_wrap=True)
+            out.print(part, crop=False)
     lines = (line.rstrip() for line in captured.get().splitlines())
     return "\n".join(lines).strip("\n")
 
@@ -48,9 +48,9 @@ def say_in_log(ending: Ending) -> None:
 
 def parts_of(ending: Ending, width: int) -> "Iterator[RenderableType]":
     """What is said, in order, for a console of that width."""
-    yield as_it_is(ending.first_line, "bold")
+    yield _line(ending.first_line, "bold")
     if ending.facts:
-        yield from _wrapped(", ".join(ending.facts), width)
+        yield as_it_is(", ".join(ending.facts))
     fields = fitted(fields_of(ending.outcomes), width)
     if fields:
         yield ""
@@ -60,26 +60,34 @@ def parts_of(ending: Ending, width: int) -> "Iterator[RenderableType]":
             yield ""
             yield as_it_is(f"{title}:")
             for cause, example in causes:
-                yield from _wrapped(cause, width, 2)
-                yield from _wrapped(_shortened(example, 2 * (width - 6)), width, 6, "dim")
+                yield _indented(cause, 2)
+                yield _indented(_shortened(example, 3 * (width - 8)), 6, "dim")
     if ending.stopped is not None:
         yield ""
-        yield from _wrapped(f"❌ stopped early: {ending.stopped}", width, style="bold red")
+        yield as_it_is(f"❌ stopped early: {ending.stopped}", "bold red")
     for advice in ending.advice:
         yield ""
-        yield from _wrapped(f"advice: {advice}", width)
+        yield as_it_is(f"advice: {advice}")
     if ending.next_step is not None:
         why, command = ending.next_step
         yield ""
         yield as_it_is(f"next: {why}")
-        yield as_it_is(f"  {command}", "cyan")
+        yield _line(f"  {command}", "cyan")
 
 
-def _wrapped(text: str, width: int, indent: int = 0, style: str = "") -> "Iterator[RenderableType]":
-    from textwrap import wrap
+def _indented(text: str, indent: int = 0, style: str = "") -> "RenderableType":
+    from rich.padding import Padding
 
-    for line in wrap(visible(text), max(width - indent, 20), break_on_hyphens=False):
-        yield as_it_is(" " * indent + line, style)
+    return Padding(as_it_is(text, style), (0, 0, 0, indent), expand=False)
+
+
+def _line(text: str, style: str = "") -> "RenderableType":
+    """A line that is not broken, however long: it is to be copied."""
+    from rich.console import Group
+
+    line = as_it_is(text, style)
+    line.no_wrap, line.overflow = True, "ignore"
+    return Group(line)  # By itself it would lose what was set.
 
 
 def _shortened(text: str, most: int) -> str:

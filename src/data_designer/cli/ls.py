@@ -52,7 +52,7 @@ def ls(
 
 
 def table_of(found: "Sequence[Listed]", now: datetime, *, is_narrow: bool = False) -> "Table":
-    """Datasets as a table; without the hours of earlier days where the terminal is narrow."""
+    """Datasets as a table; where the terminal is narrow, with rounded numbers and without the hours of earlier days."""
     from rich import box
     from rich.table import Table
 
@@ -64,13 +64,14 @@ def table_of(found: "Sequence[Listed]", now: datetime, *, is_narrow: bool = Fals
     for title in ("records", "rejected", "cost"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("written", no_wrap=True)
+    count = figures.compact if is_narrow else figures.count
     for one in found:
         known = one.state != "damaged"
         table.add_row(
             as_it_is(one.name),
             as_it_is(one.state, _STYLES[one.state]),
-            f"{figures.count(one.made)}/{figures.count(one.requested)}" if known else "",
-            figures.count(one.rejected) if known else "",
+            f"{count(one.made)}/{count(one.requested)}" if known else "",
+            count(one.rejected) if known else "",
             "" if one.usd is None else figures.usd(one.usd),
             "" if one.written_at is None else _moment(one.written_at, now, is_narrow=is_narrow),
         )

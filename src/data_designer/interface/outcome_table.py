@@ -109,4 +109,4 @@ def _sent(some: Iterable[Spending]) -> int:
 def _tokens(some: Iterable[Spending]) -> str:
     usages = [one.usage for one in some]
     total_in, total_out = sum(one.input_tokens for one in usages), sum(one.output_tokens for one in usages)
-    return f"{figures.tokens(total_in)}/{figures.tokens(total_out)}"
+    return f"{figures.compact(total_in)}/{figures.compact(total_out)}"

@@ -146,7 +146,7 @@ def test_accounts_of_its_runs_are_there_where_they_were_left(tmp_path: Path) -> 
         write_accounts(opened.artifact_storage.store.files, RunAccounts(run, 0.0, seconds))
     assert opened.accounts is not None
     assert opened.accounts.seconds == 7.0
-    assert "7.00 s" in str(opened)
+    assert "7.00 s in all runs" in str(opened)
 
 
 def test_a_name_that_is_none_is_told_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

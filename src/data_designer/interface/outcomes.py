@@ -70,7 +70,8 @@ class RunOutcomes:
         names = ("requested", "generated", "null_filled", "rejected", "unfinished", "refilled", "usd")
         always = ("requested", "generated", "rejected")
         shown = {name: getattr(self, name) for name in names if getattr(self, name) or name in always}
-        return f"RunOutcomes({', '.join(f'{name}={value:.6g}' for name, value in shown.items())})"
+        texts = (f"{name}={value if isinstance(value, int) else round(value, 6)}" for name, value in shown.items())
+        return f"RunOutcomes({', '.join(texts)})"
 
     def __str__(self) -> str:
         from data_designer.interface.ending import Ending

@@ -135,10 +135,16 @@ class DatasetCreationResults:
             dataset: what a command calls the dataset; its path when not given.
         """
         dataset = named(self.artifact_storage.base_dataset_path) if dataset is None else dataset
-        budget, seconds = self.plan.run.budget, self.seconds
-        if seconds is None and (accounts := self.accounts) is not None:
-            seconds = accounts.seconds
-        return Ending(self.outcomes, dataset, seconds, self.early_shutdown, budget, self.advice)
+        accounts = self.accounts
+        return Ending(
+            self.outcomes,
+            dataset,
+            self.seconds,
+            None if accounts is None else accounts.seconds,
+            self.early_shutdown,
+            self.plan.run.budget,
+            self.advice,
+        )
 
     @property
     def accounts(self) -> RunAccounts | None:

@@ -147,14 +147,14 @@ class DatasetCreationResults:
         )
 
     @property
-    def accounts(self) -> RunAccounts | None:
-        """Where the time of the slots went in all its runs; None where none has left its accounts."""
-        return read_accounts(self.artifact_storage.store.files)
-
-    @property
     def dataset_metadata(self) -> DatasetMetadata:
         """What is known of its columns."""
         return DatasetMetadata(seed_columns(self.plan.config.columns, KINDS))
+
+    @property
+    def accounts(self) -> RunAccounts | None:
+        """Where the time of the models' slots went, over all runs; None where no run has written that down."""
+        return read_accounts(self.artifact_storage.store.files)
 
     def load_dataset(self) -> "pd.DataFrame":
         """All rows, in order of record index."""

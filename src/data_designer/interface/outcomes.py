@@ -19,6 +19,8 @@ from data_designer.plan.model import Plan
 from data_designer.values import Usage
 
 _MOST_EXAMPLES = 5
+_NEXT_LINE = "\n   "
+"""Between two reasons."""
 
 
 class AttemptCount(TypedDict):
@@ -163,7 +165,7 @@ def refuse_empty(report: RunReport, outcomes: RunOutcomes, dataset: Location | N
     resume = [how_to_resume(dataset)] if dataset is not None and outcomes.unfinished else []
     why = [*([report.stop_reason] if report.stop_reason else []), *top_reasons(outcomes), *_attempts(outcomes)]
     error = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
-    raise error(f"no record could be made: {'; '.join([*(why or ['every record was rejected']), *resume])}")
+    raise error(f"no record could be made: {_NEXT_LINE.join([*(why or ['every record was rejected']), *resume])}")
 
 
 def _attempts(outcomes: RunOutcomes) -> list[str]:

@@ -1,7 +1,9 @@
 """Text of others on terminals and in logs: shown, and never obeyed."""
 
 import re
+import shutil
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
 _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but for line breaks and tabs, marks that change the direction of what follows, and halves of
 characters, which no encoding can write."""
+_NARROWEST = 40
+"""Columns that are written however narrow a terminal is."""
 
 
 def visible(text: str) -> str:
@@ -36,13 +40,41 @@ def as_it_is(text: str, style: str = "") -> "Text":
     return Text(visible(text), style)
 
 
-def console(**options: Any) -> "Console":
-    """A console of rich on standard output, whatever encoding that has, unless `file` is given."""
+def console(*, err: bool = False, **options: Any) -> "Console":
+    """A console of rich on standard output or error, whatever encoding that has, unless `file` is given."""
     from rich.console import Console
 
-    if sys.stdout is not None:
-        options.setdefault("file", _Lenient(sys.stdout))
-    return Console(**options)
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        options.setdefault("file", _Lenient(stream))
+    return Console(stderr=err, **options)
+
+
+def terminal_width(most: int, default: int | None = None) -> int:
+    """Columns of the terminal, but no more than `most`; where there is none, `default`, or `most`."""
+    columns = shutil.get_terminal_size((default or most, 24)).columns
+    return max(_NARROWEST, min(most, columns))
+
+
+def cell_length(text: str) -> int:
+    """Columns of a terminal that a text takes: two for each wide character, none for one that joins another."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def beginning(text: str, most: int) -> str:
+    """As much of a text as fits into so many columns."""
+    taken = 0
+    for place, character in enumerate(text):
+        taken += _cells(character)
+        if taken > most:
+            return text[:place]
+    return text
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character) or character == "\u200d":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 class _Lenient:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from data_designer.cli import create, explain, jobs, report, resume, serve_sim
+from data_designer.cli import create, explain, jobs, ls, report, resume, serve_sim
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
 
@@ -19,6 +19,7 @@ for command in (
     resume.check,
     report.report,
     explain.explain,
+    ls.ls,
     create.preview,
     create.validate,
     create.check_models,

@@ -14,6 +14,7 @@ from data_designer.engine.dataset.failures import failures_table
 from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import total
+from data_designer.engine.protocol.task_trace import TaskTrace
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.loading import export, load, to_frame
@@ -105,7 +106,8 @@ class DatasetCreationResults:
     outcomes: RunOutcomes
     early_shutdown: str | None = None
     """Why the run ended before its last batch, if it did."""
-    task_traces: list[object] = field(default_factory=list, repr=False)
+    task_traces: list[TaskTrace] = field(default_factory=list, repr=False)
+    """When each task of this run began and ended, with `RunConfig.async_trace`; the latest 100,000 of them."""
     _display: SampleDisplay | None = field(default=None, repr=False)
 
     @property
@@ -179,7 +181,8 @@ class PreviewResults:
     analysis: DatasetProfilerResults | None = None
     dataset: "pd.DataFrame | None" = None
     processor_artifacts: dict[str, list[dict[str, object]]] | None = None
-    task_traces: list[object] | None = None
+    task_traces: list[TaskTrace] | None = field(default=None, repr=False)
+    """When each task began and ended, with `RunConfig.async_trace`."""
     plan: Plan | None = field(default=None, repr=False)
     outcomes: RunOutcomes | None = None
     _display: SampleDisplay | None = field(default=None, repr=False)

@@ -14,7 +14,7 @@ from typing import Generic
 
 from data_designer.engine.execution.inbox import Inbox
 from data_designer.engine.execution.locations import Locations, Packing
-from data_designer.engine.execution.observation import Observation, Observer
+from data_designer.engine.execution.observation import Observation, Observer, Traced
 from data_designer.engine.execution.supervisor import Joining, Supervisor
 from data_designer.engine.protocol.executor import Executor, TaskDiedError, ValuesGoneError
 from data_designer.engine.protocol.messages import CommitJob
@@ -136,6 +136,7 @@ class Driver(Generic[Ref]):
             self._place(event, values)
         self._show(event)
         for command in self.scheduler.handle(event):
+            self._show(command)
             self._obey(command)
         if isinstance(event, ev.Tick):
             self._look(event.now)
@@ -270,6 +271,8 @@ class Driver(Generic[Ref]):
             self._lose(refs[gone.place])
             self._inbox.post(ev.TaskLost(command.ticket, "what it is made from was lost", started=False))
             return
+        if summary.traces:
+            self._show(Traced(summary.traces))
         self._inbox.post(ev.TaskDone(command.ticket, summary.kept, summary.bytes, summary.cells), ref)
 
     def _reject(self, command: ev.Reject) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.receipt import Receipt
+from data_designer.engine.protocol.task_trace import TaskTrace
 from data_designer.engine.scheduling import events as ev
 
 
@@ -17,7 +18,14 @@ class Heard:
     summary: Summary
 
 
-Observation = ev.Event | Heard | Receipt
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What a CPU task said of the columns that it made, where the run is traced."""
+
+    traces: tuple[TaskTrace, ...]
+
+
+Observation = ev.Event | ev.Command | Heard | Receipt | Traced
 """What observers are shown. They never answer the scheduler's questions."""
 
 

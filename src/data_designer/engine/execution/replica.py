@@ -16,12 +16,14 @@ import numpy as np
 from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.execution.recording import Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
+from data_designer.engine.execution.tracing import cell_tracing
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slots import Slots
+from data_designer.models.asking import WatchedModel
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller, CallerOptions
@@ -91,6 +93,9 @@ class Replica:
         """Slots of all replicas of the alias, which share its rates."""
         self._budget = _budget_lease(plan, self._something.set)
         self._admission = RequestAdmission(self._slots, _limits(plan, pool, self._budget), clock=clock)
+        self._tracing = cell_tracing(plan)
+        if self._tracing is not None:
+            model = WatchedModel(model, self._tracing.clock)
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
         self._recording = recording
@@ -160,6 +165,7 @@ class Replica:
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
                 asks = RowAsks(self._caller, index, self._recording, known, self._draws)
+                asks.tracing = self._tracing
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -265,6 +271,7 @@ class Replica:
             self._left,
             len(self._tasks),
             self._caller.hold(),
+            () if self._tracing is None else self._tracing.take(),
         )
         self._drained = False
         return summary, values

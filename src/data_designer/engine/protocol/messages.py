@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from data_designer.engine.protocol.cpu_time import CpuTime
 from data_designer.engine.protocol.parcels import Parcel
 from data_designer.engine.protocol.rows import CellCount, Flags, Rows
+from data_designer.engine.protocol.task_trace import TaskTrace
 from data_designer.models.admission.budget_lease import BudgetReport
 from data_designer.models.admission.request_admission import Hold
 from data_designer.models.admission.slots import SlotStatistics
@@ -18,6 +19,8 @@ class TaskSummary:
     kept: Flags
     bytes: int
     cells: tuple[CellCount, ...] = ()
+    traces: tuple[TaskTrace, ...] = ()
+    """One for each column that it made, where the run is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +71,5 @@ class Summary:
     """Rows that are left to report; None where that is not said."""
     hold: Hold | None = None
     """What keeps its requests back."""
+    traces: tuple[TaskTrace, ...] = ()
+    """Of the cells that were done since the last report, where the run is traced."""

@@ -9,11 +9,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.fakes import designer, model, story
+from tests.object_server import Bucket
 
 import data_designer.config as dd
 from data_designer.config.preview_results import TaskTrace
 from data_designer.engine.protocol.task_trace import TaskTrace as Real
 from data_designer.interface.compile import TRACED
+from data_designer.object_storage import ObjectPath
 
 
 def test_a_run_is_traced_cell_by_cell(simulated: str, tmp_path: Path) -> None:
@@ -75,3 +77,15 @@ def test_a_run_has_a_span_a_request_below_the_one_that_is_open(
     assert sorted(named) == [(column, record) for column in "ab" for record in range(5)]
     assert {span.parent.span_id for span in spans if span.parent} == {mine.get_span_context().span_id}
     assert made.task_traces == []
+
+
+def test_events_are_parts_in_object_storage(simulated: str, bucket: Bucket) -> None:
+    """Those of further runs beside those of the first."""
+    maker = designer(simulated, ObjectPath(f"{bucket.url}/all"), write_scheduler_events=True)
+    maker.create(story(model("a")), num_records=8, dataset_name="d")
+    maker.create(story(model("a")), num_records=16, dataset_name="d", resume=dd.ResumeMode.ALWAYS)
+    found = {key: text for key, text in bucket.contents("all/d").items() if "scheduler_events" in key}
+    assert [key.partition("scheduler_events.")[2][:9] for key in sorted(found)] == ["run_00001", "run_00002"]
+    for text in found.values():
+        first, *_, last = [json.loads(line)["event_kind"] for line in text.splitlines()]
+        assert (first, last) == ("scheduler_job_started", "scheduler_job_completed")

@@ -20,7 +20,7 @@ from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
 
-_IN_RECEIPTS = {"column_statistics": {"__all__": {"most_common", "score_counts"}}}
+_IN_RECEIPTS = {"column_statistics": {"__all__": {"most_common", "score_counts", "num_invalid_records"}}}
 """Statistics that metadata do not repeat: the form of what they hold is that of Data Designer."""
 
 OnBatchComplete = Callable[[Any], None]

@@ -16,7 +16,7 @@ from data_designer.errors import ModelError
 from data_designer.models.asking import ASKING
 from data_designer.models.parameter_sampling import fixed_params
 from data_designer.plan.model import Pool
-from data_designer.values import ChatRequest, Request, Response
+from data_designer.values import ChatRequest, ChatResponse, Request, Response
 
 _PROVIDER_BY_NAME = "OTEL_PYTHON_TRACER_PROVIDER"
 _PARAMS = ("temperature", "top_p", "max_tokens")
@@ -130,6 +130,7 @@ def _server(address: str) -> dict[str, str | int]:
 
 
 def _of_reply(response: Response) -> dict[str, Any]:
-    usage, reason = response.usage, response.finish_reason
+    usage = response.usage
+    reason = response.finish_reason if isinstance(response, ChatResponse) else None
     counts = {"gen_ai.usage.input_tokens": usage.input_tokens, "gen_ai.usage.output_tokens": usage.output_tokens}
     return {**counts, **({"gen_ai.response.finish_reasons": [reason]} if reason else {})}

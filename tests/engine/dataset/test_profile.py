@@ -56,10 +56,22 @@ def test_a_profile_counts_what_there_is(name: str) -> None:
 
 
 def test_verdicts_are_counted() -> None:
-    """Those that are valid; only columns that hold some have a count."""
+    """Those that are valid, and those that are not; only columns that hold some have counts."""
     profiles = profile_columns({name: COLUMNS[name] for name in ("verdicts", "texts")}, {})
-    assert profiles["verdicts"]["valid"] == 1
+    assert (profiles["verdicts"]["valid"], profiles["verdicts"]["invalid"]) == (1, 1)
     assert "valid" not in profiles["texts"]
+    assert "invalid" not in profiles["texts"]
+
+
+def test_verdicts_of_batches_add_up() -> None:
+    """Those that are false only where every batch that has verdicts counted them."""
+    verdicts, nulls = (profile_columns({"c": COLUMNS[name]}, {}) for name in ("verdicts", "nulls"))
+    old = {"c": verdicts["c"].copy()}
+    del old["c"]["invalid"]
+    for others, invalid in (([verdicts], 2), ([nulls], 1), ([old], None)):
+        merged = merge_profiles([verdicts, *others])["c"]
+        assert merged.get("invalid") == invalid
+        assert merged["valid"] == (1 if others == [nulls] else 2)
 
 
 def judged(helpful: Any, tone: Any = "casual") -> dict[str, Any]:

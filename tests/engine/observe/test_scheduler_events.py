@@ -151,6 +151,14 @@ def test_lines_are_in_the_file_at_the_end_and_further_runs_add_to_it(tmp_path: P
     ]
 
 
+def test_the_last_line_names_what_broke_a_run(tmp_path: Path) -> None:
+    """By its kind alone."""
+    with pytest.raises(KeyboardInterrupt), EventsFile(LocalFiles(tmp_path), lines()):
+        raise KeyboardInterrupt("secret")
+    [line] = written(tmp_path)
+    assert (line["event_kind"], line["reason_or_result"]) == ("scheduler_job_completed", "KeyboardInterrupt")
+
+
 def test_a_run_writes_so_much_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes after that is counted."""
     monkeypatch.setattr(scheduler_events, "MOST_BYTES", 1000)

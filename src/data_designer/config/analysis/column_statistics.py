@@ -77,6 +77,8 @@ class ValidationColumnStatistics(GeneralColumnStatistics):
     """Columns of verdicts."""
 
     num_valid_records: int | Literal["--"] = MISSING
+    num_invalid_records: int | None = None
+    """Verdicts that are neither are none; None where those that are false were not counted."""
 
     @property
     def percent_valid(self) -> float:

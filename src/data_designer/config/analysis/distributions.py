@@ -76,10 +76,12 @@ def _others_of(number: int) -> str:
 
 def _verdicts(one: GeneralColumnStatistics) -> Iterator[tuple[str, int]]:
     if isinstance(one, ValidationColumnStatistics) and isinstance(one.num_valid_records, int) and one.num_records:
-        yield "valid", one.num_valid_records
-        yield "not valid", one.num_records - one.num_null - one.num_valid_records
-        if one.num_null:
-            yield "no verdict", one.num_null
+        valid, invalid = one.num_valid_records, one.num_invalid_records
+        yield "valid", valid
+        yield "not valid", one.num_records - one.num_null - valid if invalid is None else invalid
+        others = one.num_null if invalid is None else one.num_records - valid - invalid
+        if others > 0:
+            yield "no verdict", others
 
 
 def _table(title: str, columns: Sequence[_Column], width: int, filled: str) -> Table:

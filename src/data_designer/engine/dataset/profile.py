@@ -73,6 +73,7 @@ def _profile(values: Sequence[object], arrow: str) -> Profile:
         verdicts = [value.get("is_valid") for value in present if isinstance(value, dict) and "is_valid" in value]
         if verdicts:
             profile["valid"] = sum(verdict is True for verdict in verdicts)
+            profile["invalid"] = sum(verdict is False for verdict in verdicts)
         if scores := _scores(present):
             profile["scores"] = scores
     return profile
@@ -158,8 +159,12 @@ def _merge(one: Profile, other: Profile) -> Profile:
         "numbers": _merge_moments(one.get("numbers"), other.get("numbers")),
         "characters": _merge_moments(one.get("characters"), other.get("characters")),
     }
-    if "valid" in one or "valid" in other:
-        merged["valid"] = one.get("valid", 0) + other.get("valid", 0)
+    judged = [part for part in (one, other) if "valid" in part]
+    if judged:
+        merged["valid"] = sum(part["valid"] for part in judged)
+        # An earlier version counted those that are valid alone.
+        if all("invalid" in part for part in judged):
+            merged["invalid"] = sum(part["invalid"] for part in judged)
     if "scores" in one or "scores" in other:
         merged["scores"] = _merge_scores(one.get("scores", {}), other.get("scores", {}))
     return merged

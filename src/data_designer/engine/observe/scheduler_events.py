@@ -92,9 +92,9 @@ class EventLines:
         """The line that says that some are missing."""
         return self._line(_Said("events_left_out", why, {"lines": lines}), now)
 
-    def end(self, now: float) -> Line:
-        """The last line of a run."""
-        return self._line(_Said("scheduler_job_completed"), now)
+    def end(self, now: float, error: str = "") -> Line:
+        """The last line of a run; `error` is the kind of what broke it, if anything did."""
+        return self._line(_Said("scheduler_job_completed", error), now)
 
     def _line(self, said: "_Said", now: float, snapshot: Mapping[str, Any] | None = None) -> Line:
         self._sequence += 1
@@ -269,12 +269,12 @@ class EventsFile:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         now = self._clock() - self._began
         with self._changed:
             if self._left_out and not self._is_off:
                 self._add(self._lines.left_out(self._left_out, "too many, or the disk is too slow", now))
-            self._add(self._lines.end(now))
+            self._add(self._lines.end(now, "" if kind is None else kind.__name__))
             self._is_closing = True
             self._changed.notify()
         self._thread.join(_END_SECONDS)

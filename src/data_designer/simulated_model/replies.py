@@ -22,13 +22,17 @@ Ending = Literal["stop", "length", "refusal"]
 """Why a reply ends where it does."""
 
 _LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
-_LONG_WORD = re.compile(r"[A-Za-z]{6,}")
+_LONG_WORD = re.compile(r"\b[a-z]{4,}\b")
 # fmt: off
 _INSTRUCTIONS = frozenset((
-    "answer", "please", "return", "provide", "generate", "create", "describe", "explain", "following", "sentence",
-    "sentences", "should", "written", "writing", "exactly", "number", "paragraph", "response", "nothing", "anything",
-    "everything", "another", "between", "without", "within", "around", "review", "product", "customer", "summary",
-    "quality", "dollars", "judge", "before", "because",
+    "about", "above", "also", "another", "answer", "anything", "around", "based", "because", "been", "called", "costs", "before", "below",
+    "between", "could", "create", "customer", "describe", "does", "dollars", "each", "everything", "exactly", "explain",
+    "five", "following", "four", "from", "generate", "give", "given", "have", "into", "judge", "just", "keep", "like",
+    "line", "lines", "list", "long", "made", "make", "more", "most", "must", "nothing", "number", "only", "other", "over",
+    "paragraph", "please", "product", "provide", "quality", "reply", "response", "return", "review", "sentence",
+    "sentences", "short", "should", "some", "such", "summary", "text", "than", "that", "their", "them", "then", "there",
+    "these", "they", "this", "those", "three", "using", "very", "what", "when", "where", "which", "will", "with",
+    "within", "without", "word", "words", "would", "write", "writing", "written", "years", "your",
 ))
 # fmt: on
 """Words of prompts that are about the reply instead of its topic."""
@@ -212,13 +216,13 @@ def _prose(user: str, rng: SeededRng, output_tokens: int) -> str:
 
 
 def _topics(text: str) -> list[str]:
-    """Words that a text may be about: long ones that are no instruction."""
-    words = [word for word in map(str.lower, _LONG_WORD.findall(text)) if word not in _INSTRUCTIONS]
+    """Words that a text may be about: long ones in lower case, which no names are, that are no instruction."""
+    words = [word for word in _LONG_WORD.findall(text) if word not in _INSTRUCTIONS]
     return [f"range of {word}" if _is_plural(word) else word for word in words[:_MOST_TOPICS]] or ["matter"]
 
 
 def _is_plural(word: str) -> bool:
-    return word.endswith("s") and not word.endswith(("ss", "us", "is"))
+    return word.endswith("s") and not word.endswith(("ss", "us", "is", "as"))
 
 
 def _broken(text: str) -> str:

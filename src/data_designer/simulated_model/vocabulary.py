@@ -96,7 +96,7 @@ def _sentences(rng: SeededRng, _: str) -> str:
 
 
 def _title(rng: SeededRng, _: str) -> str:
-    return f"{rng.choice(_ADJECTIVES).capitalize()} {rng.choice(_NOUNS)}: {rng.choice(_ACTIONS)}"
+    return f"The {rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)} {rng.choice(_ACTIONS)}"
 
 
 def _person(rng: SeededRng, _: str) -> str:

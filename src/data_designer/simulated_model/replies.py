@@ -25,14 +25,15 @@ _LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[
 _LONG_WORD = re.compile(r"\b[a-z]{4,}\b")
 # fmt: off
 _INSTRUCTIONS = frozenset((
-    "about", "above", "also", "another", "answer", "anything", "around", "based", "because", "been", "called", "costs", "before", "below",
-    "between", "could", "create", "customer", "describe", "does", "dollars", "each", "everything", "exactly", "explain",
-    "five", "following", "four", "from", "generate", "give", "given", "have", "into", "judge", "just", "keep", "like",
-    "line", "lines", "list", "long", "made", "make", "more", "most", "must", "nothing", "number", "only", "other", "over",
-    "paragraph", "please", "product", "provide", "quality", "reply", "response", "return", "review", "sentence",
-    "sentences", "short", "should", "some", "such", "summary", "text", "than", "that", "their", "them", "then", "there",
-    "these", "they", "this", "those", "three", "using", "very", "what", "when", "where", "which", "will", "with",
-    "within", "without", "word", "words", "would", "write", "writing", "written", "years", "your",
+    "about", "above", "also", "another", "answer", "anything", "around", "based", "because", "been", "before",
+    "below", "between", "called", "costs", "could", "create", "customer", "describe", "does", "dollars", "each",
+    "everything", "exactly", "explain", "five", "following", "four", "from", "generate", "give", "given", "have",
+    "into", "judge", "just", "keep", "like", "line", "lines", "list", "long", "made", "make", "more", "most",
+    "must", "nothing", "number", "only", "other", "over", "paragraph", "please", "product", "provide", "quality",
+    "reply", "response", "return", "review", "sentence", "sentences", "short", "should", "some", "such", "summary",
+    "text", "than", "that", "their", "them", "then", "there", "these", "they", "this", "those", "three", "using",
+    "very", "what", "when", "where", "which", "will", "with", "within", "without", "word", "words", "would",
+    "write", "writing", "written", "years", "your",
 ))
 # fmt: on
 """Words of prompts that are about the reply instead of its topic."""

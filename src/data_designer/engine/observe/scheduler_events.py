@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,8 @@ _LOCAL_SECONDS, _OBJECT_SECONDS = 1.0, 15.0
 _END_SECONDS = 5.0
 """How long the end of a run waits for the disk."""
 _LONGEST_REASON = 80
+_parts = count(1)
+"""Numbers of objects: a run may have several files, one after another."""
 SNAPSHOT_SECONDS = 5.0
 """Between lines that say how all replicas stand."""
 
@@ -253,8 +256,6 @@ class EventsFile:
     def __init__(self, files: Files, lines: EventLines, clock: Callable[[], float] = time.monotonic) -> None:
         self._files = files
         self._is_local = isinstance(files, LocalFiles)
-        # What is appended in object storage comes to be in objects whose numbers begin anew with each run.
-        self._name = SCHEDULER_EVENTS if self._is_local else f"scheduler_events.run_{lines.run:05d}.jsonl"
         self._lines = lines
         self._clock = clock
         self._began = clock()
@@ -310,9 +311,10 @@ class EventsFile:
 
     def _append(self, content: bytes) -> None:
         try:
-            self._files.append(self._name, content)
-            if not self._is_local:
-                self._files.sync(self._name)
+            if self._is_local:
+                self._files.append(SCHEDULER_EVENTS, content)
+            else:
+                self._files.put(f"scheduler_events.run_{self._lines.run:05d}.{next(_parts):06d}.jsonl", content)
         except OSError as error:
             self._is_off = True
             logger.warning("%s is not written any more, the run goes on: %s", SCHEDULER_EVENTS, error)

@@ -271,7 +271,7 @@ class Replica:
             self._left,
             len(self._tasks),
             self._caller.hold(),
-            () if self._tracing is None else self._tracing.take(),
+            traces=() if self._tracing is None else self._tracing.take(),
         )
         self._drained = False
         return summary, values

@@ -49,7 +49,7 @@ class TaskWorker:
         failures += [reason.column for some in made.columns.get(FAILED) or () for reason in some or ()]
         cells = tuple(CellCount(column, 0, failures.count(column)) for column in sorted(set(failures)))
         traces = () if tracing is None else tuple(tracing.done)
-        return TaskSummary(kept, rough_bytes(made), cells, traces), {parcel.stage: made}
+        return TaskSummary(kept, rough_bytes(made), cells, traces=traces), {parcel.stage: made}
 
     def write(self, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Write a batch's files. Raises OSError where the disk refuses, or is not that of the driver."""

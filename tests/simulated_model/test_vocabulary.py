@@ -93,6 +93,15 @@ def test_texts_suit_the_names_of_properties() -> None:
     assert all(len(one.split()) > 1 for one in values(text, "zzz", 20))
 
 
+@pytest.mark.parametrize("form", ["date", "date-time", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"])
+def test_values_of_a_format_are_of_it_and_differ(form: str) -> None:
+    """As far as there are any."""
+    made = values({"type": "string", "format": form}, "x", 100)
+    checker = jsonschema.FormatChecker()
+    assert all(checker.conforms(one, form) for one in made)
+    assert len(set(made)) > (20 if form == "ipv4" else 80)
+
+
 def test_names_are_read_in_any_spelling() -> None:
     """As words of lower case, in the singular."""
     assert words_of("customerReviews") == ["customer", "review"]

@@ -53,17 +53,18 @@ _CHECKED = {
 """Keywords that an instance satisfies by luck; a schema that has none is satisfied by construction."""
 
 _FORMATS = {
-    "date": "2024-05-{:02d}",
-    "date-time": "2024-05-{:02d}T10:30:00Z",
-    "time": "10:{:02d}:00Z",
-    "duration": "P{:d}D",
-    "email": "person{:02d}@example.com",
-    "hostname": "host{:d}.example.com",
-    "uri": "https://example.com/{:02d}",
-    "uuid": "00000000-0000-4000-8000-0000000000{:02d}",
-    "ipv4": "192.0.2.{:d}",
-    "ipv6": "2001:db8::{:d}",
+    "date": "20{year:02d}-{month:02d}-{day:02d}",
+    "date-time": "20{year:02d}-{month:02d}-{day:02d}T{hour:02d}:{day:02d}:00Z",
+    "time": "{hour:02d}:{day:02d}:00Z",
+    "duration": "P{day}D",
+    "email": "person{number:04d}@example.com",
+    "hostname": "host{number}.example.com",
+    "uri": "https://example.com/{number:04d}",
+    "uuid": "{number:08x}-{number:04x}-4{month:03x}-8{day:03x}-{year:04x}{number:08x}",
+    "ipv4": "192.0.2.{day}",
+    "ipv6": "2001:db8::{number:x}",
 }
+"""Format to how a value of it is written."""
 _KINDS = {
     "object": ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties"),
     "array": ("items", "prefixItems", "contains", "minItems", "uniqueItems"),
@@ -300,7 +301,9 @@ class _Maker:
             return matching(str(pattern), self._rng, shortest=fewest, longest=most)
         form = _FORMATS.get(str(schema.get("format", "")))
         if form is not None:
-            return form.format(1 + self._rng.below(28))
+            below = self._rng.below
+            month, day = 1 + below(12), 1 + below(28)
+            return form.format(month=month, day=day, year=15 + below(11), hour=below(24), number=below(10_000))
         text = suited(self._rng, name) if name and self._is_believable else None
         if text is None:
             text = self._rng.words(2 + self._rng.below(3))

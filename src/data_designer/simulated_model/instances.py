@@ -81,9 +81,21 @@ class Instances:
         self.heights = Heights(schema)
         self.numbers: dict[Hashable, _Numbers] = {}
         """What numbers a part of it allows, as far as that was found out."""
+        self._parts = {id(part) for part in parts_of(schema)}
+        self._merged: dict[int, Schema] = {}
+        """Parts, by their identity, with what they refer to."""
         self._validator: Validator | None = None
         if isinstance(schema, Mapping) and any(part.keys() & _CHECKED for part in parts_of(schema)):
             self._validator = validator_for(schema, Draft202012Validator)(schema)
+
+    def merged(self, part: Schema) -> Schema:
+        """A part of it with its `$ref` and `allOf` worked in. Raises ValueError where they go in a circle."""
+        known = self._merged.get(id(part))
+        if known is None:
+            known = merged(self.schema, part)
+            if id(part) in self._parts:
+                self._merged[id(part)] = known
+        return known
 
     def make(self, rng: SeededRng) -> object:
         """A valid instance.
@@ -121,7 +133,7 @@ class _Maker:
         self._made += 1
         if not isinstance(schema, Mapping):
             return self._rng.words(2)
-        schema = merged(self._instances.schema, schema)
+        schema = self._instances.merged(schema)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:

@@ -107,11 +107,10 @@ def make(path: Path, where: dd.ModelProvider, name: str, executor: str = "inline
     """Make the dataset with everything that can be written switched on; gives whatever it says of itself."""
     # Whoever asks for resources is served by replicas on Ray alone.
     resources = {"a": {"node:__internal_head__": 0.001}} if executor == "ray" else {}
-    with pytest.warns(UserWarning, match="does nothing"):
-        maker = designer(
-            path, where, executor=executor, buffer_size=10, max_conversation_restarts=0, async_trace=True,
-            write_scheduler_events=True, outage_patience=1.0, shutdown_error_rate=0.9, replica_resources=resources,
-        )  # fmt: skip
+    maker = designer(
+        path, where, executor=executor, buffer_size=10, max_conversation_restarts=0, async_trace=True,
+        write_scheduler_events=True, outage_patience=1.0, shutdown_error_rate=0.9, replica_resources=resources,
+    )  # fmt: skip
     builder = declared(name)
     said = [repr(maker), repr(where), str(where), repr(builder.get_builder_config())]
     try:

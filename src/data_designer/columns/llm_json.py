@@ -1,12 +1,15 @@
 """Columns of JSON that a model writes: to a schema of the user, or as scores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from data_designer.columns.llm import Form, unsupported, written
-from data_designer.config.column_configs import LLMJudgeColumnConfig, LLMStructuredColumnConfig
+from data_designer.columns.llm import Form, statistics, unsupported, written
+from data_designer.config.analysis.column_statistics import LLMJudgedColumnStatistics
+from data_designer.config.column_configs import LLMJudgeColumnConfig, LLMStructuredColumnConfig, Score
 from data_designer.plan.constraints import constraint
+from data_designer.plan.kinds import Statistics
+from data_designer.plan.profile import Profile
 from data_designer.plan.violation import Violation
 
 if TYPE_CHECKING:
@@ -49,7 +52,22 @@ def _arrow_type(column: LLMStructuredColumnConfig) -> "pa.DataType | None":
     return arrow_type(column.output_format)
 
 
+def _judge_statistics(column: LLMJudgeColumnConfig, profile: Profile) -> Statistics:
+    """Those of a text, and how often each option of each score was given, the others included."""
+    _, found = statistics(column, profile)
+    given = profile.get("scores")
+    counts = None if given is None else {score.name: _counts(score, given) for score in column.scores}
+    return LLMJudgedColumnStatistics, {**found, "score_counts": counts}
+
+
+def _counts(score: Score, given: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    own = given.get(score.name, {})
+    return {str(option): own.get(str(option), 0) for option in score.options}
+
+
 LLM_STRUCTURED = replace(
     written(LLMStructuredColumnConfig, structured_form), check=_check, arrow_type=_arrow_type, in_json=True
 )
-LLM_JUDGE = replace(written(LLMJudgeColumnConfig, judge_form), in_json=True, group="judge")
+LLM_JUDGE = replace(
+    written(LLMJudgeColumnConfig, judge_form), in_json=True, group="judge", statistics=_judge_statistics
+)

@@ -262,7 +262,8 @@ def _arrow_type(column: ValidationColumnConfig) -> pa.DataType | None:
 
 def _statistics(column: ValidationColumnConfig, profile: Profile) -> Statistics:
     valid = profile.get("valid", 0)
-    return ValidationColumnStatistics, {"column_type": column.column_type, "num_valid_records": valid}
+    counts = {"num_valid_records": valid, "num_invalid_records": profile.get("invalid")}
+    return ValidationColumnStatistics, {"column_type": column.column_type, **counts}
 
 
 VALIDATION = ColumnKind(

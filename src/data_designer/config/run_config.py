@@ -137,8 +137,6 @@ class RunConfig(_Settings):
     """Settings of `create` and `preview`."""
 
     _INSTEAD: ClassVar[Mapping[str, str]] = {
-        "async_trace": "results.task_traces stays empty; log lines and the metrics at otel_metrics_port tell of a run",
-        "write_scheduler_events": "log lines and the metrics at otel_metrics_port tell of a run",
         "display_tui": "progress is a bar where there is a terminal, else a line every progress_interval seconds",
     }
 
@@ -161,9 +159,11 @@ class RunConfig(_Settings):
     max_conversation_correction_steps: int = Field(default=0, ge=0)
     """Turns in a conversation that tell the model what was wrong with its reply."""
     async_trace: bool = False
-    """Does nothing in this version: `results.task_traces` stays empty."""
+    """Fill `results.task_traces`: when each cell, and each CPU task, began, took its slot and was done; the latest
+    100,000 of them. The variable `DATA_DESIGNER_ASYNC_TRACE=1` does the same."""
     write_scheduler_events: bool = False
-    """Does nothing in this version."""
+    """Write what the scheduler is told and decides to `scheduler_events.jsonl` in the dataset's folder, 64 MB a run at
+    most; see the how-to on traces for its fields. Only `create` does."""
     display_tui: bool = False
     """Does nothing in this version: progress is a bar where there is a terminal, else lines."""
     progress_interval: float = Field(default=5.0, gt=0)

@@ -23,6 +23,9 @@ from data_designer.plan.contents import Digesting
 from data_designer.plan.model import Geometry, Plan
 from data_designer.plan.violation import Violation
 
+TRACED = "DATA_DESIGNER_ASYNC_TRACE"
+"""Variable that does what `RunConfig.async_trace` does, where it is 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedPlan:
@@ -143,11 +146,12 @@ def prepare(
         SecretResolutionError: a key cannot be resolved.
     """
     refuse_errors(checked.violations)
+    run = context.run
+    if os.environ.get(TRACED) == "1":
+        run = run.model_copy(update={"async_trace": True})
     if seed is None:
         seed = context.run.seed if context.run.seed is not None else secrets.randbits(63)
-    plan = compile_plan(
-        checked.config, context.providers, context.run, geometry, seed, kinds=KINDS, seed_data=seed_data
-    )
+    plan = compile_plan(checked.config, context.providers, run, geometry, seed, kinds=KINDS, seed_data=seed_data)
     for pool in plan.pools.values():
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)

@@ -19,9 +19,12 @@ from data_designer.engine.dataset.sink import Sink, receipt_of
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import Totals, total
 from data_designer.engine.execution.driver import RunReport
+from data_designer.engine.execution.observation import Observer
 from data_designer.engine.observe.metrics import Metrics
 from data_designer.engine.observe.progress import Progress
+from data_designer.engine.observe.scheduler_events import EventLines, EventsFile
 from data_designer.engine.observe.slot_accounts import SlotAccounts
+from data_designer.engine.observe.traces import Traces
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values, gather
 from data_designer.engine.protocol.receipt import Receipt
@@ -58,10 +61,10 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
     Raises:
         DataDesignerGenerationError: no record could be made.
     """
-    kept, plan, began = _Kept(), prepared.plan, time.monotonic()
+    kept, plan, traces, began = _Kept(), prepared.plan, Traces(), time.monotonic()
     # Models take their time, and the frame is made after it.
     with _imported_meanwhile("pandas"), Progress(plan.geometry.num_records, plan.run.progress_interval) as progress:
-        report = running.preview(prepared, [progress], kept.keep, known)
+        report = running.preview(prepared, [progress, traces], kept.keep, known)
     import pandas as pd
 
     totals = total(kept.receipts)
@@ -73,7 +76,7 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
         analysis=analyse(plan, totals),
         dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
         processor_artifacts=kept.processed,
-        task_traces=[],
+        task_traces=traces.in_order(),
         plan=plan,
         outcomes=outcomes,
         seconds=time.monotonic() - began,
@@ -140,28 +143,34 @@ def make_dataset(
     with store.lock:
         before = writer.write()
         logger.info("dataset=%s records=%d seed=%d", store.path, plan.geometry.num_records, plan.seed)
-        report = RunReport(None, None)
+        report, traces = RunReport(None, None), Traces()
         unmade = opened if not opened.done else refilled(opened, before.generated)
         if unmade is None:
             logger.warning("nothing is left to make; nothing is asked of any model")
         else:
             if opened.resumed:
                 logger.info("resumed generated=%d rejected=%d", before.generated, before.rejected)
-            opened, report = _run(unmade, asking or unmade.prepared.plan, before, writer, known)
+            opened, report = _run(unmade, asking or unmade.prepared.plan, before, writer, known, traces)
         totals = _in_one_form(store)
         writer.finish(totals, report.stop_reason)
     outcomes = outcomes_of(opened.prepared.plan, totals, report, request.num_records)
     storage = ArtifactStorage(store, request.dataset_name)
     refuse_empty(report, outcomes, store.path)
     results = DatasetCreationResults(
-        opened.prepared.plan, storage, builder, outcomes, report.stop_reason, seconds=time.monotonic() - began
+        opened.prepared.plan,
+        storage,
+        builder,
+        outcomes,
+        report.stop_reason,
+        task_traces=traces.in_order(),
+        seconds=time.monotonic() - began,
     )
     say_in_log(results.ending())
     return results
 
 
 def _run(
-    opened: OpenDataset, asking: Plan, before: Totals, writer: MetadataWriter, known: Known
+    opened: OpenDataset, asking: Plan, before: Totals, writer: MetadataWriter, known: Known, traces: Traces
 ) -> tuple[OpenDataset, RunReport]:
     """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
     writer.plan = opened.prepared.plan
@@ -173,9 +182,11 @@ def _run(
     metrics = Metrics(opened.prepared.plan, progress.replaced, accounts)
     opened, began = replace(opened, prepared=replace(opened.prepared, plan=asking)), time.monotonic()
     exposed = serving(metrics.exposition, asking.run.otel_metrics_port)
+    observers = [progress, writer, metrics, accounts, *((traces,) if asking.run.async_trace else ())]
     with progress, exposed, KeptAccounts(accounts, store.files, store.path) as kept, running.one_ray(asking):
         while True:
-            report = running.create(opened, [progress, writer, metrics, accounts, kept], writer.publish, known)
+            with _events_written(opened) as events:
+                report = running.create(opened, [*observers, kept, *events], writer.publish, known)
             writer.spent = report.spent.or_more(writer.spent)
             opened = replace(opened, spent=writer.spent)
             more = None
@@ -188,6 +199,17 @@ def _run(
             writer.plan = metrics.plan = opened.prepared.plan
             progress.target = drawn
             logger.info("refilling: %d records drawn in all for the %d asked for", drawn, wanted)
+
+
+@contextmanager
+def _events_written(opened: OpenDataset) -> Iterator[list[Observer]]:
+    """Observers that write the scheduler's events beside the dataset, if that is wanted."""
+    plan = opened.prepared.plan
+    if not plan.run.write_scheduler_events:
+        yield []
+        return
+    with EventsFile(opened.store.files, EventLines(plan, opened.store.run, time.time())) as events:
+        yield [events]
 
 
 def _counts_of(store: Store, batches: Collection[int]) -> dict[int, tuple[int, int]]:

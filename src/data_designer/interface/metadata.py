@@ -22,6 +22,9 @@ from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
 
+_IN_RECEIPTS = {"column_statistics": {"__all__": {"most_common", "score_counts", "num_invalid_records"}}}
+"""Statistics that metadata do not repeat: the form of what they hold is that of Data Designer."""
+
 OnBatchComplete = Callable[[Any], None]
 """Takes the path, or in object storage the URL, of a file of rows."""
 
@@ -98,7 +101,7 @@ class MetadataWriter:
 
     def finish(self, totals: Totals, stopped: str | None = None) -> None:
         """Write the metadata of a run that has ended, statistics of the columns included, and why it was stopped."""
-        dumped = analyse(self.plan, totals).model_dump(mode="json")
+        dumped = analyse(self.plan, totals).model_dump(mode="json", exclude=_IN_RECEIPTS)
         update = {"column_statistics": dumped["column_statistics"], "stopped": stopped}
         self.store.write_metadata(self._metadata(totals).model_copy(update=update))
 

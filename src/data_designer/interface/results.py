@@ -16,6 +16,7 @@ from data_designer.engine.dataset.run_accounts import read_accounts
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import total
 from data_designer.engine.protocol.slot_time import RunAccounts
+from data_designer.engine.protocol.task_trace import TaskTrace
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.ending import Ending, named
@@ -108,7 +109,8 @@ class DatasetCreationResults:
     outcomes: RunOutcomes
     early_shutdown: str | None = None
     """Why the run ended before its last batch, if it did."""
-    task_traces: list[object] = field(default_factory=list, repr=False)
+    task_traces: list[TaskTrace] = field(default_factory=list, repr=False)
+    """When each task of this run began and ended, with `RunConfig.async_trace`; the latest 100,000 of them."""
     seconds: float | None = None
     """That the run took; None of a dataset that was opened."""
     advice: Sequence[str] = ()
@@ -240,7 +242,8 @@ class PreviewResults:
     analysis: DatasetProfilerResults | None = None
     dataset: "pd.DataFrame | None" = None
     processor_artifacts: dict[str, list[dict[str, object]]] | None = None
-    task_traces: list[object] | None = None
+    task_traces: list[TaskTrace] | None = field(default=None, repr=False)
+    """When each task began and ended, with `RunConfig.async_trace`."""
     plan: Plan | None = field(default=None, repr=False)
     outcomes: RunOutcomes | None = None
     seconds: float | None = None

@@ -31,6 +31,7 @@ from data_designer.interface.outcomes import how_to_resume
 from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
 from data_designer.models.capability_probe import Known, find_forms
 from data_designer.models.preflight import check_pools
+from data_designer.models.request_spans import parent_span
 from data_designer.plan.compile import with_native
 from data_designer.plan.model import Plan
 
@@ -208,6 +209,7 @@ class _OwnLoop(Generic[Result]):
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[object]] | None = None
         self._driver: Stoppable | None = None
         self._left = threading.Event()
+        self._adopt = parent_span()
         self._thread = threading.Thread(target=self._target, name="data-designer", daemon=True)
 
     def result(self) -> Result:
@@ -252,6 +254,7 @@ class _OwnLoop(Generic[Result]):
 
     def _target(self) -> None:
         try:
+            self._adopt()
             self._result.set_result(asyncio.run(self._main()))
         except BaseException as error:  # noqa: BLE001 - it is raised again by the caller's thread
             self._result.set_exception(error)

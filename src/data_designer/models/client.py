@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from data_designer.models.error_mapping import ErrorInReplyError, UnreadableErro
 from data_designer.models.model import DEFAULT_TIMEOUT
 from data_designer.models.proxies import proxy_for
 from data_designer.models.rate_limit_headers import pause, retry_after
+from data_designer.models.request_spans import Answer, request_spans
 from data_designer.models.transport import Transport
 from data_designer.models.wires import wire_to
 from data_designer.plan.model import Pool
@@ -64,6 +65,7 @@ class ModelClient:
         self._told_of_usage = False
         self._endpoints = Endpoints(len(self._transports))
         self._clock = clock
+        self._spans = request_spans(pool)
 
     async def ask(self, request: Request) -> Response:
         """Get one reply. Raises ModelError where the endpoint refused or failed, named by kind."""
@@ -71,7 +73,10 @@ class ModelClient:
         number = self._endpoints.choose(self._clock())
         transport = self._transports[number]
         try:
-            response, wait = await self._answer(transport, body)
+            answering: Awaitable[Answer] = self._answer(transport, body)
+            if self._spans is not None:
+                answering = self._spans.around(number, request, answering)
+            response, wait = await answering
         except errors.ModelError as error:
             self._learn(number, error)
             raise
@@ -93,7 +98,7 @@ class ModelClient:
             text = f"the request cannot be written as JSON: {error}"
             raise self._transports[0].error(errors.ModelBadRequestError, text) from error
 
-    async def _answer(self, transport: Transport, body: bytes) -> tuple[Response, float | None]:
+    async def _answer(self, transport: Transport, body: bytes) -> Answer:
         """A reply, and for how long its endpoint wants to be left alone."""
         try:
             data, headers = await transport.post(body)

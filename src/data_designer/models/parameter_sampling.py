@@ -1,6 +1,10 @@
-"""Request parameters: those that an alias fixes, and those that are drawn, alike for the same request of a dataset."""
+"""Request parameters: those that an alias fixes, and those that are drawn, alike for the same request of a dataset.
+
+For the simulated model each record has a seed of its own, so that records whose prompts are the same get other replies.
+"""
 
 import random
+from zlib import crc32
 
 from data_designer.config.models import ManualDistribution, UniformDistribution
 from data_designer.plan.model import Pool
@@ -12,12 +16,14 @@ class ParameterSampling:
 
     def __init__(self, pool: Pool, seed: int) -> None:
         self._seed = seed
+        # A real model gives one prompt many replies; the simulated one gives one for each seed.
+        self._is_seeded = pool.provider.is_simulated and "seed" not in (pool.params.extra_body or {})
         self._distributions = {
             name: value for name, value in _declared(pool).items() if not isinstance(value, int | float)
         }
 
     def __bool__(self) -> bool:
-        return bool(self._distributions)
+        return self._is_seeded or bool(self._distributions)
 
     def params(self, column: str, record: int, ordinal: int) -> dict[str, float]:
         """Parameters of one request.
@@ -27,8 +33,13 @@ class ParameterSampling:
             record: record index.
             ordinal: place of the request in the cell's exchange.
         """
-        rng = random.Random(f"{self._seed} {column} {record} {ordinal}")
-        return {name: distribution.sample(rng) for name, distribution in self._distributions.items()}
+        params: dict[str, float] = {}
+        if self._distributions:
+            rng = random.Random(f"{self._seed} {column} {record} {ordinal}")
+            params = {name: distribution.sample(rng) for name, distribution in self._distributions.items()}
+        if self._is_seeded:
+            params["seed"] = crc32(f"{column} {record}".encode())
+        return params
 
 
 def fixed_params(pool: Pool) -> dict[str, float]:

@@ -31,6 +31,10 @@ class Profile(TypedDict):
     """Of values that are all numbers."""
     valid: NotRequired[int]
     """Verdicts that are true."""
+    invalid: NotRequired[int]
+    """Those that are false; others are none."""
+    scores: NotRequired[dict[str, dict[str, int]]]
+    """Of judgements: name of a score to each option, as text, to how often it was given."""
 
 
 def stddev(moments: Moments) -> float:

@@ -6,9 +6,10 @@ asked to fill in is right by construction; where a schema also says what must no
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsonschema.protocols import Validator
 from jsonschema.validators import Draft202012Validator, validator_for
@@ -27,6 +28,8 @@ from data_designer.simulated_model.schemas import (
     parts_of,
 )
 from data_designer.simulated_model.seeded_rng import SeededRng
+from data_designer.simulated_model.usual_numbers import ANY, Shape, Usual, drawn, usual
+from data_designer.simulated_model.vocabulary import suited
 
 _DEEPEST = 6
 """Beyond this, optional members and elements are left out, so that recursive schemas end."""
@@ -34,6 +37,8 @@ _LARGEST = 400
 """Beyond so many values likewise, so that they end soon."""
 _TRIES = 30
 _OPTIONS_CHECKED = 20
+_FEWEST = 2
+"""Numbers that one would believe; where a schema allows fewer of them, any that it allows will do."""
 _CHECKED = {
     "contains",
     "dependentSchemas",
@@ -48,17 +53,18 @@ _CHECKED = {
 """Keywords that an instance satisfies by luck; a schema that has none is satisfied by construction."""
 
 _FORMATS = {
-    "date": "2024-05-{:02d}",
-    "date-time": "2024-05-{:02d}T10:30:00Z",
-    "time": "10:{:02d}:00Z",
-    "duration": "P{:d}D",
-    "email": "person{:02d}@example.com",
-    "hostname": "host{:d}.example.com",
-    "uri": "https://example.com/{:02d}",
-    "uuid": "00000000-0000-4000-8000-0000000000{:02d}",
-    "ipv4": "192.0.2.{:d}",
-    "ipv6": "2001:db8::{:d}",
+    "date": "20{year:02d}-{month:02d}-{day:02d}",
+    "date-time": "20{year:02d}-{month:02d}-{day:02d}T{hour:02d}:{day:02d}:00Z",
+    "time": "{hour:02d}:{day:02d}:00Z",
+    "duration": "P{day}D",
+    "email": "person{number:04d}@example.com",
+    "hostname": "host{number}.example.com",
+    "uri": "https://example.com/{number:04d}",
+    "uuid": "{number:08x}-{number:04x}-4{month:03x}-8{day:03x}-{year:04x}{number:08x}",
+    "ipv4": "192.0.2.{day}",
+    "ipv6": "2001:db8::{number:x}",
 }
+"""Format to how a value of it is written."""
 _KINDS = {
     "object": ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties"),
     "array": ("items", "prefixItems", "contains", "minItems", "uniqueItems"),
@@ -73,9 +79,23 @@ class Instances:
     def __init__(self, schema: object) -> None:
         self.schema = schema
         self.heights = Heights(schema)
+        self.numbers: dict[Hashable, _Numbers] = {}
+        """What numbers a part of it allows, as far as that was found out."""
+        self._parts = {id(part) for part in parts_of(schema)}
+        self._merged: dict[int, Schema] = {}
+        """Parts, by their identity, with what they refer to."""
         self._validator: Validator | None = None
         if isinstance(schema, Mapping) and any(part.keys() & _CHECKED for part in parts_of(schema)):
             self._validator = validator_for(schema, Draft202012Validator)(schema)
+
+    def merged(self, part: Schema) -> Schema:
+        """A part of it with its `$ref` and `allOf` worked in. Raises ValueError where they go in a circle."""
+        known = self._merged.get(id(part))
+        if known is None:
+            known = merged(self.schema, part)
+            if id(part) in self._parts:
+                self._merged[id(part)] = known
+        return known
 
     def make(self, rng: SeededRng) -> object:
         """A valid instance.
@@ -87,10 +107,10 @@ class Instances:
             ValueError: the schema allows none.
         """
         made = _Maker(self, rng).make(self.schema, 0, "")
-        for _ in range(_TRIES):
+        for left in reversed(range(_TRIES)):
             if self._is_valid(made):
                 break
-            made = _Maker(self, rng).make(self.schema, 0, "")
+            made = _Maker(self, rng, is_believable=left > _TRIES // 2).make(self.schema, 0, "")
         return made
 
     def _is_valid(self, made: Any) -> bool:
@@ -101,23 +121,26 @@ class Instances:
 
 
 class _Maker:
-    def __init__(self, instances: Instances, rng: SeededRng) -> None:
+    """Makes one instance; of values that one would believe of a property of that name, as far as the schema allows."""
+
+    def __init__(self, instances: Instances, rng: SeededRng, *, is_believable: bool = True) -> None:
         self._instances = instances
         self._rng = rng
+        self._is_believable = is_believable
         self._made = 0
 
     def make(self, schema: object, depth: int, name: str) -> object:
         self._made += 1
         if not isinstance(schema, Mapping):
             return self._rng.words(2)
-        schema = merged(self._instances.schema, schema)
+        schema = self._instances.merged(schema)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
             values = list_of(schema["enum"])
             if not values:
                 raise ValueError(f"the schema allows no value for '{name}'")
-            return self._rng.choice(values)
+            return self._of(values, name)
         for key in ("anyOf", "oneOf"):
             if key in schema:
                 rest = {k: v for k, v in schema.items() if k != key}
@@ -140,9 +163,9 @@ class _Maker:
             case "array":
                 return self._array(schema, depth, name)
             case "integer":
-                return self._integer(schema)
+                return self._integer(schema, name)
             case "number":
-                return self._number(schema)
+                return self._number(schema, name)
             case "boolean":
                 return bool(self._rng.below(2))
             case "null":
@@ -219,46 +242,69 @@ class _Maker:
         if items is False:
             return first
         wanted = fewest if self._ending(depth) else min(most, max(fewest, 1 + self._rng.below(3)))
-        for _ in range(50 * (wanted + 1)):
+        for tries in range(50 * (wanted + 1)):
             if len(first) >= wanted:
                 break
-            item = self.make(items, depth + 1, name)
+            # There may be fewer believable ones than have to be there.
+            item = self.make(items, depth + 1, name if tries < 5 * (wanted + 1) else "")
             if not schema.get("uniqueItems") or item not in first:
                 first.append(item)
         return first
 
     # --- numbers and strings -----------------------------------------------------------------------------
 
-    def _integer(self, schema: Schema) -> int:
-        # An integer that is a multiple of p/q, in lowest terms, is one of p.
-        step = Fraction(Fraction(str(schema.get("multipleOf", 1))).numerator)
-        return int(self._multiple(schema, step))
+    def _of(self, values: list[object], name: str) -> object:
+        """One of the values of an enumeration; on a scale of numbers some are likelier than others."""
+        known = self._usual(name)
+        numbers = [value for value in values if type(value) is int]
+        if not known.is_scale or len(numbers) < len(values):
+            return self._rng.choice(values)
+        return sorted(numbers)[drawn(self._rng, len(numbers), known.shape)]
 
-    def _number(self, schema: Schema) -> float:
+    def _usual(self, name: str) -> Usual:
+        return usual(name) if name and self._is_believable else ANY
+
+    def _integer(self, schema: Schema, name: str) -> int:
+        # An integer that is a multiple of p/q, in lowest terms, is one of p.
+        numbers = self._numbers(schema, name, _whole_step)
+        return int(self._multiple(numbers))
+
+    def _number(self, schema: Schema, name: str) -> float:
         multiple = schema.get("multipleOf")
         if multiple:
-            value = 0.0
+            numbers, value = self._numbers(schema, name, _given_step), 0.0
             for _ in range(_OPTIONS_CHECKED):
-                value = float(self._multiple(schema, Fraction(str(multiple))))
+                value = self._multiple(numbers)
                 # Validators divide floats: 8.6 is no multiple of 0.1 to them.
                 if (value / number_of(multiple)).is_integer():
                     break
             return value
-        low, _, high, _ = _bounds(schema, 100)
+        numbers = self._numbers(schema, name, _no_step)
+        if numbers.shape is not None:
+            return self._multiple(numbers)
+        low, high = numbers.bounds.low, numbers.bounds.high
         if low >= high:
             return float(low)
         # Neither end is drawn, so that it may be an exclusive one.
         digits = 3 - math.floor(math.log10(high - low))
         return round(float(low + (high - low) * Fraction(1 + self._rng.below(999), 1000)), digits)
 
-    def _multiple(self, schema: Schema, step: Fraction) -> Fraction:
-        low, low_is_out, high, high_is_out = _bounds(schema, 100 * step)
-        first, last = math.ceil(low / step), math.floor(high / step)
-        first += low_is_out and first * step == low
-        last -= high_is_out and last * step == high
-        if last < first:
+    def _multiple(self, numbers: "_Numbers") -> float:
+        """One of some numbers that are so many steps apart."""
+        if numbers.count < 1:
+            low, high = numbers.bounds.low, numbers.bounds.high
             raise ValueError(f"the schema allows no number from {float(low):g} to {float(high):g}")
-        return (first + self._rng.below(last - first + 1)) * step
+        steps = numbers.first + drawn(self._rng, numbers.count, numbers.shape or "even")
+        return steps * numbers.step.numerator / numbers.step.denominator
+
+    def _numbers(self, schema: Schema, name: str, step: "Callable[[Schema, Usual], Fraction]") -> "_Numbers":
+        """What numbers there are; fractions are slow, so it is found out once."""
+        known = self._usual(name)
+        key = (id(known), step, *(str(schema.get(word)) for word in _KINDS["number"]))
+        numbers = self._instances.numbers.get(key)
+        if numbers is None:
+            numbers = self._instances.numbers[key] = _numbers_of(schema, known, step)
+        return numbers
 
     def _string(self, schema: Schema, name: str) -> str:
         fewest, most = fewest_of(schema, "minLength"), most_of(schema, "maxLength")
@@ -267,20 +313,87 @@ class _Maker:
             return matching(str(pattern), self._rng, shortest=fewest, longest=most)
         form = _FORMATS.get(str(schema.get("format", "")))
         if form is not None:
-            return form.format(1 + self._rng.below(28))
-        text = f"{name.replace('_', ' ')} {self._rng.words(2 + self._rng.below(3))}".strip()
+            below = self._rng.below
+            month, day = 1 + below(12), 1 + below(28)
+            return form.format(month=month, day=day, year=15 + below(11), hour=below(24), number=below(10_000))
+        text = suited(self._rng, name) if name and self._is_believable else None
+        if text is None:
+            text = self._rng.words(2 + self._rng.below(3))
         while len(text) < fewest:
             text += f" {self._rng.words(1)}"
         return text[:most]
 
 
-def _bounds(schema: Schema, span: Fraction | int) -> tuple[Fraction, bool, Fraction, bool]:
-    """The least and the greatest number, each with whether it is itself excluded; `span` apart where one is open."""
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Multiples of a step, `count` of them from the `first`; one that one would believe, if its shape is known."""
+
+    bounds: "_Bounds"
+    """Of all that is allowed."""
+    step: Fraction
+    first: int
+    count: int
+    shape: Shape | None
+
+
+def _numbers_of(schema: Schema, known: Usual, step_of: Callable[[Schema, Usual], Fraction]) -> _Numbers:
+    step = step_of(schema, known)
+    bounds = _bounds(schema, 100 * step if step_of is not _no_step else 100)
+    first, count = _multiples(_believable(schema, bounds, known), step)
+    if known is ANY or count < _FEWEST:
+        return _Numbers(bounds, step, *_multiples(bounds, step), None)
+    return _Numbers(bounds, step, first, count, known.shape)
+
+
+def _whole_step(schema: Schema, _: Usual) -> Fraction:
+    return Fraction(Fraction(str(schema.get("multipleOf", 1))).numerator)
+
+
+def _given_step(schema: Schema, _: Usual) -> Fraction:
+    return Fraction(str(schema["multipleOf"]))
+
+
+def _no_step(_: Schema, known: Usual) -> Fraction:
+    return Fraction(1, 10**known.decimals)
+
+
+class _Bounds(NamedTuple):
+    """The least and the greatest number, each with whether it is itself excluded."""
+
+    low: Fraction
+    low_is_out: bool
+    high: Fraction
+    high_is_out: bool
+
+
+def _bounds(schema: Schema, span: Fraction | int) -> _Bounds:
+    """What a schema allows; `span` apart where one end is open."""
     low, low_is_out = _tightest(schema, "minimum", "exclusiveMinimum", 1)
     high, high_is_out = _tightest(schema, "maximum", "exclusiveMaximum", -1)
     if low is None:
         low = Fraction(0) if high is None else min(Fraction(0), high - span)
-    return low, low_is_out, low + span if high is None else high, high_is_out
+    return _Bounds(low, low_is_out, low + span if high is None else high, high_is_out)
+
+
+def _believable(schema: Schema, bounds: _Bounds, known: Usual) -> _Bounds:
+    """The part of what a schema allows that one would believe; all of it where that is nothing."""
+    low, _ = _tightest(schema, "minimum", "exclusiveMinimum", 1)
+    high, _ = _tightest(schema, "maximum", "exclusiveMaximum", -1)
+    if known is ANY or (known.is_scale and low is not None and high is not None):
+        return bounds
+    least = known.low if low is None else max(low, known.low)
+    most = known.high if high is None else min(high, known.high)
+    if least >= most:
+        return bounds
+    return _Bounds(least, bounds.low_is_out and least == low, most, bounds.high_is_out and most == high)
+
+
+def _multiples(bounds: _Bounds, step: Fraction) -> tuple[int, int]:
+    """The first multiple of a step within bounds, in steps, and how many there are."""
+    first, last = math.ceil(bounds.low / step), math.floor(bounds.high / step)
+    first += bounds.low_is_out and first * step == bounds.low
+    last -= bounds.high_is_out and last * step == bounds.high
+    return first, last - first + 1
 
 
 def _tightest(schema: Schema, inclusive: str, exclusive: str, sign: int) -> tuple[Fraction | None, bool]:

@@ -13,6 +13,7 @@ from data_designer.simulated_model.faults import RequestFaults
 from data_designer.simulated_model.instances import Instances
 from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.settings import SimulatedModel
+from data_designer.simulated_model.vocabulary import sentence
 
 REFUSAL = "I cannot help with that."
 """What it says where it declines."""
@@ -21,6 +22,25 @@ Ending = Literal["stop", "length", "refusal"]
 """Why a reply ends where it does."""
 
 _LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
+_LONG_WORD = re.compile(r"\b[a-z]{4,}\b")
+# fmt: off
+_INSTRUCTIONS = frozenset((
+    "about", "above", "also", "another", "answer", "anything", "around", "based", "because", "been", "before",
+    "below", "between", "called", "costs", "could", "create", "customer", "describe", "does", "dollars", "each",
+    "everything", "exactly", "explain", "five", "following", "four", "from", "generate", "give", "given", "have",
+    "into", "judge", "just", "keep", "like", "line", "lines", "list", "long", "made", "make", "more", "most",
+    "must", "nothing", "number", "only", "other", "over", "paragraph", "please", "product", "provide", "quality",
+    "reply", "response", "return", "review", "sentence", "sentences", "short", "should", "some", "such", "summary",
+    "text", "than", "that", "their", "them", "then", "there", "these", "they", "this", "those", "three", "using",
+    "very", "what", "when", "where", "which", "will", "with", "within", "without", "word", "words", "would",
+    "write", "writing", "written", "years", "your",
+))
+# fmt: on
+"""Words of prompts that are about the reply instead of its topic."""
+_OVERSHOOT = 14
+"""Characters by which the last sentence of a text goes too far, beyond the few that it always did."""
+_TOPICAL, _MOST_TOPICS = 2000, 40
+"""Characters of a prompt that are searched for topics, and how many of these count."""
 _GUIDES = {
     "guided_json": ("guided_json",),
     "structured_outputs": ("structured_outputs", "json"),
@@ -35,6 +55,8 @@ class Prompt(NamedTuple):
     system: str
     user: str
     """The first message of the user."""
+    seed: str = ""
+    """The request's own, if it has one: so one prompt gets as many replies as there are seeds."""
 
     @property
     def tokens(self) -> int:
@@ -43,7 +65,13 @@ class Prompt(NamedTuple):
 
     def digest(self, name: str) -> bytes:
         """Tells it apart from others, and from the same one to another model."""
-        return hashlib.blake2b(f"{name}\0{self.system}\0{self.user}".encode(), digest_size=16).digest()
+        return hashlib.blake2b(f"{name}\0{self.text}".encode(), digest_size=16).digest()
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        text = f"{self.system}\0{self.user}"
+        return f"{text}\0{self.seed}" if self.seed else text
 
 
 class Reply(NamedTuple):
@@ -74,7 +102,8 @@ def prompt_of(body: Mapping[str, object]) -> Prompt:
             system = _content(message)
         elif message.get("role") == "user" and not user:
             user = _content(message)
-    return Prompt(system, user)
+    seed = body.get("seed")
+    return Prompt(system, user, "" if seed is None else str(seed))
 
 
 def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, faults: RequestFaults) -> Reply:
@@ -110,8 +139,8 @@ def _tokens(characters: int) -> int:
 
 
 def _text(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel) -> str:
-    system, user = prompt.system, prompt.user
-    rng = SeededRng(hashlib.blake2b(f"{model.seed}\0{system}\0{user}".encode()).digest())
+    user = prompt.user
+    rng = SeededRng(hashlib.blake2b(f"{model.seed}\0{prompt.text}".encode()).digest())
     honoured = _honoured(body, model)
     if honoured is not None:
         return orjson.dumps(_instances(honoured).make(rng)).decode()
@@ -176,15 +205,25 @@ def _code(language: str, rng: SeededRng) -> str:
 
 
 def _prose(user: str, rng: SeededRng, output_tokens: int) -> str:
-    about = re.findall(r"[A-Za-z]{6,}", user[:2000])[:40] or ["this"]
-    sentences = []
+    """Sentences about words of the prompt, half as many as usual to half as many again."""
+    topics = _topics(user[:_TOPICAL])
+    wanted = output_tokens * (200 + 4 * rng.below(101)) // 100 - _OVERSHOOT
+    said: list[str] = []
     length = 0
-    while length < output_tokens * 4:
-        verb = rng.choice(("brings", "keeps", "shows", "holds"))
-        sentence = f"The {rng.words(2)} of {rng.choice(about)} {verb} {rng.words(4)}."
-        sentences.append(sentence)
-        length += len(sentence) + 1
-    return " ".join(sentences)
+    while length < wanted:
+        said.append(sentence(rng, rng.choice(topics)))
+        length += len(said[-1]) + 1
+    return " ".join(said)
+
+
+def _topics(text: str) -> list[str]:
+    """Words that a text may be about: long ones in lower case, which no names are, that are no instruction."""
+    words = [word for word in _LONG_WORD.findall(text) if word not in _INSTRUCTIONS]
+    return [f"range of {word}" if _is_plural(word) else word for word in words[:_MOST_TOPICS]] or ["matter"]
+
+
+def _is_plural(word: str) -> bool:
+    return word.endswith("s") and not word.endswith(("ss", "us", "is", "as"))
 
 
 def _broken(text: str) -> str:

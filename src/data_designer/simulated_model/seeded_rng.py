@@ -1,10 +1,14 @@
 """Random numbers that depend only on their seed, so that whoever asks again gets the same."""
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from typing import TypeVar
 
 Value = TypeVar("Value")
+
+_NUMBERS = struct.Struct(">16I")
+"""How a digest is read."""
 
 # fmt: off
 _WORDS = (
@@ -22,15 +26,16 @@ class SeededRng:
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
         self._counter = 0
-        self._buffer = b""
+        self._drawn: list[int] = []
+        """Numbers of 32 bits, the next one last."""
 
     def below(self, limit: int) -> int:
         """An integer of [0, limit)."""
-        if len(self._buffer) < 4:
+        if not self._drawn:
             self._counter += 1
-            self._buffer = hashlib.blake2b(self._seed, salt=self._counter.to_bytes(8)).digest()
-        drawn, self._buffer = int.from_bytes(self._buffer[:4]), self._buffer[4:]
-        return drawn % max(1, limit)
+            digest = hashlib.blake2b(self._seed, salt=self._counter.to_bytes(8)).digest()
+            self._drawn = [*_NUMBERS.unpack(digest)][::-1]
+        return self._drawn.pop() % max(1, limit)
 
     def choice(self, options: Sequence[Value]) -> Value:
         """One of some values."""

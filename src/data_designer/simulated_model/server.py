@@ -1,8 +1,9 @@
 """The simulated model: an OpenAI-compatible server on the loopback that answers without a model.
 
 It is the demo's model, the tests' model and the user's dry run. The same prompt gets the same reply, whoever
-asks and whenever; it misbehaves as told, at random but by its seed, the prompt and how often
-that prompt was asked before. It also answers Anthropic's messages.
+asks and whenever, unless requests have a `seed`: then each seed has a reply of its own, by which records of a dataset
+differ. It misbehaves as told, at random but by its seed, the prompt and how often that prompt was asked before. It also
+answers Anthropic's messages.
 """
 
 import argparse

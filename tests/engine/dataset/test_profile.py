@@ -10,7 +10,7 @@ import pytest
 from tests.odd_values import KEPT
 
 from data_designer.engine.dataset.encoding import json_text, kept
-from data_designer.engine.dataset.profile import SKETCH_SIZE, profile_columns
+from data_designer.engine.dataset.profile import SKETCH_SIZE, merge_profiles, profile_columns
 
 CELLS = [kept(given) for given, _ in KEPT.values()]
 COLUMNS: dict[str, list[Any]] = {
@@ -56,7 +56,65 @@ def test_a_profile_counts_what_there_is(name: str) -> None:
 
 
 def test_verdicts_are_counted() -> None:
-    """Those that are valid; only columns that hold some have a count."""
+    """Those that are valid, and those that are not; only columns that hold some have counts."""
     profiles = profile_columns({name: COLUMNS[name] for name in ("verdicts", "texts")}, {})
-    assert profiles["verdicts"]["valid"] == 1
+    assert (profiles["verdicts"]["valid"], profiles["verdicts"]["invalid"]) == (1, 1)
     assert "valid" not in profiles["texts"]
+    assert "invalid" not in profiles["texts"]
+
+
+def test_verdicts_of_batches_add_up() -> None:
+    """Those that are false only where every batch that has verdicts counted them."""
+    verdicts, nulls = (profile_columns({"c": COLUMNS[name]}, {}) for name in ("verdicts", "nulls"))
+    old = {"c": verdicts["c"].copy()}
+    del old["c"]["invalid"]
+    for others, invalid in (([verdicts], 2), ([nulls], 1), ([old], None)):
+        merged = merge_profiles([verdicts, *others])["c"]
+        assert merged.get("invalid") == invalid
+        assert merged["valid"] == (1 if others == [nulls] else 2)
+
+
+def judged(helpful: Any, tone: Any = "casual") -> dict[str, Any]:
+    """A judgement of two scores."""
+    return {name: {"reasoning": "so", "score": score} for name, score in (("helpful", helpful), ("tone", tone))}
+
+
+def scores(*cells: Any) -> dict[str, dict[str, int]] | None:
+    """What a profile counts of scores."""
+    return profile_columns({"c": cells}, {})["c"].get("scores")
+
+
+def test_scores_are_counted_by_option() -> None:
+    """Of every score of a judge; cells that are null give none, and truths are no scores."""
+    assert scores(judged(5), judged(4, "formal"), None, judged(5), judged(True)) == {
+        "helpful": {"5": 2, "4": 1},
+        "tone": {"casual": 3, "formal": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [{"is_valid": True}],
+        [{"a": {"score": 5}}],
+        [{"a": {"score": 0.5, "reasoning": "so"}}],
+        ["text"],
+        [{"a": {"score": number, "reasoning": "so"}} for number in range(60)],
+        [{"a": {"score": "long " * 50, "reasoning": "so"}}],
+        [{f"name {number}": {"score": 1, "reasoning": "so"}} for number in range(60)],
+    ],
+    ids=["verdict", "no reasoning", "no option", "text", "many options", "long options", "many scores"],
+)
+def test_what_is_no_judgement_has_no_scores(cells: list[Any]) -> None:
+    """Also where a model was free to write what looks like one: a profile stays small."""
+    assert scores(*cells) is None
+
+
+def test_scores_of_batches_add_up() -> None:
+    """Also with those of a version that counted none."""
+    one, other = ({"c": profile_columns({"c": [judged(5), judged(score)]}, {})["c"]} for score in (4, 5))
+    assert merge_profiles([one, other])["c"]["scores"] == {"helpful": {"5": 3, "4": 1}, "tone": {"casual": 4}}
+    del other["c"]["scores"]
+    merged = merge_profiles([one, other])["c"]
+    assert merged["scores"] == {"helpful": {"5": 1, "4": 1}, "tone": {"casual": 2}}
+    assert merged["rows"] == 4

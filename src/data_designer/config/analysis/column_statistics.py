@@ -1,5 +1,6 @@
 """Statistics of one column of a finished dataset."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from data_designer.config.base import ConfigBase
@@ -21,6 +22,9 @@ class GeneralColumnStatistics(ConfigBase):
     pyarrow_dtype: str
     simple_dtype: str
     column_type: str = "general"
+    most_common: dict[str, int] | None = None
+    """The most common values, the most common first, to how often each is there; None where values are many, or each of
+    them is there once."""
 
     @property
     def percent_null(self) -> float:
@@ -44,6 +48,23 @@ class LLMColumnStatistics(GeneralColumnStatistics):
     input_tokens_stddev: Number = MISSING
 
 
+class LLMJudgedColumnStatistics(LLMColumnStatistics):
+    """Columns of judgements."""
+
+    score_counts: dict[str, dict[str, int]] | None = None
+    """Name of a score to each of its options, as text, to how often it was given; None where that was not recorded."""
+
+    @property
+    def score_means(self) -> dict[str, float]:
+        """Name of a score to the mean of what was given, where all of its options are whole numbers."""
+        given = {name: own for name, own in (self.score_counts or {}).items() if sum(own.values()) and _are_whole(own)}
+        return {name: sum(int(o) * n for o, n in own.items()) / sum(own.values()) for name, own in given.items()}
+
+
+def _are_whole(options: Iterable[str]) -> bool:
+    return all(option.removeprefix("-").isdecimal() for option in options)
+
+
 class SamplerColumnStatistics(GeneralColumnStatistics):
     """Columns that are drawn."""
 
@@ -56,6 +77,8 @@ class ValidationColumnStatistics(GeneralColumnStatistics):
     """Columns of verdicts."""
 
     num_valid_records: int | Literal["--"] = MISSING
+    num_invalid_records: int | None = None
+    """Verdicts that are neither are none; None where those that are false were not counted."""
 
     @property
     def percent_valid(self) -> float:

@@ -13,6 +13,7 @@ from data_designer.config.analysis.column_statistics import (
     ValidationColumnStatistics,
 )
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
+from data_designer.config.analysis.distributions import distribution_tables
 from data_designer.config.column_types import COLUMN_CLASSES
 from data_designer.errors import AnalysisReportError
 from data_designer.terminal import as_it_is, console
@@ -49,6 +50,9 @@ def _print(to: Console, results: DatasetProfilerResults, sections: list[str] | N
         statistics = results.get_column_statistics_by_type(kind)
         if statistics and (sections is None or kind in sections):
             to.print(_table(kind, statistics))
+    told = [one for one in results.column_statistics if sections is None or one.column_type in sections]
+    for table in distribution_tables(told, to.width, "█" if to.encoding.startswith("utf") else "#"):
+        to.print(table)
 
 
 def _table(kind: str, statistics: list[GeneralColumnStatistics]) -> Table:

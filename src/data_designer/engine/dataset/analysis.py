@@ -9,6 +9,8 @@ from data_designer.engine.dataset.totals import Totals
 from data_designer.plan.model import Plan
 from data_designer.plan.profile import Profile
 
+_MOST_COMMON = 20
+
 
 def analyse(plan: Plan, totals: Totals) -> DatasetProfilerResults:
     """Statistics of a dataset from the totals of its committed batches."""
@@ -32,9 +34,20 @@ def _statistics(column: SingleColumnConfig, profile: Profile) -> GeneralColumnSt
         "num_unique": min(distinct(profile), profile["rows"]),
         "pyarrow_dtype": profile["arrow_type"],
         "simple_dtype": _simple(profile["arrow_type"]),
+        "most_common": _most_common(profile),
     }
     statistics, own = KINDS[column.column_type].statistics(column, profile)
     return statistics.model_validate(general | {**own})
+
+
+def _most_common(profile: Profile) -> dict[str, int] | None:
+    """The most common values, where they are few and say something."""
+    categories = profile["categories"]
+    # Judgements and verdicts have counts of their own.
+    if not categories or "scores" in profile or "valid" in profile or max(categories.values()) < 2:
+        return None
+    ranked = sorted(categories.items(), key=lambda one: (-one[1], one[0]))
+    return dict(ranked[:_MOST_COMMON])
 
 
 def _simple(arrow_type: str) -> str:

@@ -16,6 +16,10 @@ SKETCH_SIZE = 512
 _MOST_CATEGORIES = 50
 _LONGEST_CATEGORY = 100
 """Characters."""
+_MOST_SCORES = 50
+"""Of a judgement, and options of each of them: more are no judge's."""
+_OPTIONS = frozenset({int, str})
+"""Types of what a score may be."""
 _SCALARS = frozenset({str, int, float, bool})
 _HASH_SPACE = float(1 << 64)
 _NOTHING = "null"
@@ -70,7 +74,35 @@ def _profile(values: Sequence[object], arrow: str) -> Profile:
         verdicts = [value.get("is_valid") for value in present if isinstance(value, dict) and "is_valid" in value]
         if verdicts:
             profile["valid"] = sum(verdict is True for verdict in verdicts)
+            profile["invalid"] = sum(verdict is False for verdict in verdicts)
+        if scores := _scores(present):
+            profile["scores"] = scores
     return profile
+
+
+def _scores(present: Sequence[object]) -> dict[str, dict[str, int]]:
+    """How often each option of each score was given, where values are judgements: scores with their reasoning."""
+    counts: dict[str, dict[str, int]] = {}
+    for value in present:
+        for name, scored in value.items() if isinstance(value, dict) else ():
+            if not isinstance(scored, dict) or "reasoning" not in scored:
+                continue
+            if type(option := scored.get("score")) in _OPTIONS:
+                own = counts.setdefault(name, {})
+                own[str(option)] = own.get(str(option), 0) + 1
+        if len(counts) > _MOST_SCORES:
+            return {}
+    return _as_of_a_judge(counts)
+
+
+def _as_of_a_judge(counts: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Those scores that have as few options, and as short ones, as a judge's."""
+    few = {name: own for name, own in counts.items() if len(own) <= _MOST_SCORES and _is_short(own)}
+    return few if len(few) <= _MOST_SCORES else {}
+
+
+def _is_short(options: Mapping[str, int]) -> bool:
+    return all(len(option) <= _LONGEST_CATEGORY for option in options)
 
 
 def _texts(present: list[object], kinds: set[type]) -> list[str]:
@@ -128,8 +160,14 @@ def _merge(one: Profile, other: Profile) -> Profile:
         "numbers": _merge_moments(one.get("numbers"), other.get("numbers")),
         "characters": _merge_moments(one.get("characters"), other.get("characters")),
     }
-    if "valid" in one or "valid" in other:
-        merged["valid"] = one.get("valid", 0) + other.get("valid", 0)
+    judged = [part for part in (one, other) if "valid" in part]
+    if judged:
+        merged["valid"] = sum(part["valid"] for part in judged)
+        # An earlier version counted those that are valid alone.
+        if all("invalid" in part for part in judged):
+            merged["invalid"] = sum(part["invalid"] for part in judged)
+    if "scores" in one or "scores" in other:
+        merged["scores"] = _merge_scores(one.get("scores", {}), other.get("scores", {}))
     return merged
 
 
@@ -138,6 +176,11 @@ def _merge_hashes(one: list[int], other: list[int]) -> list[int]:
     if len(one) == SKETCH_SIZE:
         other = other[: bisect_left(other, one[-1])]
     return list(dict.fromkeys(sorted([*one, *other])))[:SKETCH_SIZE] if other else one
+
+
+def _merge_scores(one: Mapping[str, dict[str, int]], other: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    names = dict.fromkeys([*one, *other])
+    return _as_of_a_judge({name: dict(Counter(one.get(name, {})) + Counter(other.get(name, {}))) for name in names})
 
 
 def _merge_moments(one: Moments | None, other: Moments | None) -> Moments | None:

@@ -136,6 +136,7 @@ class Driver(Generic[Ref]):
             self._place(event, values)
         self._show(event)
         for command in self.scheduler.handle(event):
+            self._show(command)
             self._obey(command)
         if isinstance(event, ev.Tick):
             self._show(Idle(self.scheduler.demand(self._supervisor.arrived)))

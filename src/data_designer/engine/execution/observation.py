@@ -43,7 +43,7 @@ class Idle:
     """Of each alias."""
 
 
-Observation = ev.Event | Heard | Granted | Computed | Idle | Receipt
+Observation = ev.Event | ev.Command | Heard | Granted | Computed | Idle | Receipt
 """What observers are shown. They never answer the scheduler's questions."""
 
 

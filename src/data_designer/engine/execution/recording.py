@@ -24,6 +24,7 @@ from data_designer.engine.dataset.journal import (
     segment_writer,
 )
 from data_designer.engine.dataset.lock import lock_name
+from data_designer.engine.execution.tracing import CellTracing
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
 from data_designer.models.parameter_sampling import ParameterSampling
@@ -232,7 +233,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "asked", "record", "replayed")
+    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "asked", "record", "replayed", "tracing")
 
     def __init__(
         self,
@@ -244,6 +245,8 @@ class RowAsks:
     ) -> None:
         self.record = record
         """The row's record index."""
+        self.tracing: CellTracing | None = None
+        """What is told of its cells; None where nobody is."""
         self._caller = caller
         self._recording = recording
         self._replays = replays

@@ -16,6 +16,7 @@ import numpy as np
 from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.execution.recording import Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
+from data_designer.engine.execution.tracing import cell_tracing
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.errors import Outage
@@ -23,6 +24,7 @@ from data_designer.models.admission.budget_lease import Amount, BudgetLease, Est
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slot_ledger import SlotLedger
 from data_designer.models.admission.slots import Slots
+from data_designer.models.asking import WatchedModel
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller, CallerOptions
@@ -95,6 +97,9 @@ class Replica:
         """Slots of all replicas of the alias, which share its rates."""
         self._budget = _budget_lease(plan, self._something.set)
         self._admission = RequestAdmission(self._slots, _limits(plan, pool, self._budget), clock=clock)
+        self._tracing = cell_tracing(plan)
+        if self._tracing is not None:
+            model = WatchedModel(model, self._tracing.clock)
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
         self._caller.changing = self._settle
@@ -170,6 +175,7 @@ class Replica:
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
                 asks = RowAsks(self._caller, index, self._recording, known, self._draws)
+                asks.tracing = self._tracing
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -293,6 +299,7 @@ class Replica:
             self._caller.hold(),
             self._ledger.take(),
             self._caller.take_answers(),
+            traces=() if self._tracing is None else self._tracing.take(),
         )
         self._drained = False
         return summary, values

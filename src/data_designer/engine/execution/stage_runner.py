@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +18,7 @@ from data_designer.engine.dataset.encoding import UnstorableValueError, all_kept
 from data_designer.engine.dataset.journal import JournalError
 from data_designer.engine.dataset.schema import Fit, declared_fits
 from data_designer.engine.execution.recording import Results, RowAsks
+from data_designer.engine.execution.tracing import BlockTracing
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
@@ -167,7 +168,7 @@ class StageRunner:
             elif (known := built.known(asks.result(built.fingerprint))) is not None:
                 outcome = known
             else:
-                outcome = await self._outcome(built, record, asks)
+                outcome = await self._computing(built, record, asks)
             if built.inference:
                 is_replayed = asks.replayed > replayed and asks.asked == asked
                 counts.add(step.name, failed=isinstance(outcome, Drop), replayed=is_replayed)
@@ -186,6 +187,10 @@ class StageRunner:
                 values[name] = record[name] = value
         return RowResult(values, skipped, failed=failed)
 
+    def _computing(self, built: _Built, record: dict[str, object], asks: RowAsks) -> Awaitable[Outcome]:
+        computing = self._outcome(built, record, asks)
+        return computing if asks.tracing is None else asks.tracing.of(built.step.name, asks.record, computing)
+
     async def _outcome(self, built: _Built, record: dict[str, object], asks: RowAsks) -> Outcome:
         """What a cell comes to; whatever breaks on the way ends it and no other."""
         try:
@@ -200,7 +205,7 @@ class StageRunner:
 
     # --- on a CPU ----------------------------------------------------------------------------------------
 
-    def run_block(self, block: Block, results: Results | None = None) -> Block:
+    def run_block(self, block: Block, results: Results | None = None, tracing: BlockTracing | None = None) -> Block:
         """Run the steps for all rows of a block; blocks, except for functions that are `async def`.
 
         What a function of the user made of a row before is taken from `results` where it is known there.
@@ -210,7 +215,11 @@ class StageRunner:
         """
         work = _Work(block, results, nulls=self._nulls)
         for built in self._steps:
+            if tracing is not None:
+                tracing.begin()
             work.run(built)
+            if tracing is not None:
+                tracing.end(built.step, work.failures(built.step), len(block))
         return work.result(self.stage.makes)
 
 
@@ -405,6 +414,12 @@ class _Work:
         async with asyncio.TaskGroup() as group:
             for place in todo:
                 group.create_task(one(place))
+
+    def failures(self, step: Step) -> list[Reason]:
+        """Why rows failed in a step."""
+        names = {step.name, *step.makes}
+        found = [reason for reason in self.rejected if reason is not None and reason.column in names]
+        return found + [one for some in self.failed for one in some or () if one.column in names]
 
     def result(self, makes: tuple[str, ...]) -> Block:
         """What the stage made."""

@@ -13,6 +13,7 @@ from data_designer.engine.dataset.sink import Sink
 from data_designer.engine.execution.recording import Dataset, ReplayCache, Results
 from data_designer.engine.execution.replica import rough_bytes
 from data_designer.engine.execution.stage_runner import StageRunner
+from data_designer.engine.execution.tracing import block_tracing
 from data_designer.engine.protocol.messages import CommitJob, TaskSummary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, Parcel, Values, gather
 from data_designer.engine.protocol.receipt import Receipt
@@ -40,7 +41,8 @@ class TaskWorker:
             stage = self.plan.stages[parcel.stage]
             runner = self._runners[parcel.stage] = StageRunner(self.plan, stage, self.seed_table)
         results = self._results(parcel) if runner.calls_users else None
-        made = runner.run_block(gather(parcel, values, runner.stage.needs), results)
+        tracing = block_tracing(self.plan, int(parcel.rows[0])) if len(parcel) else None
+        made = runner.run_block(gather(parcel, values, runner.stage.needs), results, tracing)
         if results is not None:
             results.written()
         reasons = made.columns.get(REJECTED) or [None] * len(made)
@@ -48,7 +50,8 @@ class TaskWorker:
         failures = [reason.column for reason in reasons if reason is not None]
         failures += [reason.column for some in made.columns.get(FAILED) or () for reason in some or ()]
         cells = tuple(CellCount(column, 0, failures.count(column)) for column in sorted(set(failures)))
-        summary = TaskSummary(kept, rough_bytes(made), cells, time.perf_counter() - began)
+        traces = () if tracing is None else tuple(tracing.done)
+        summary = TaskSummary(kept, rough_bytes(made), cells, time.perf_counter() - began, traces=traces)
         return summary, {parcel.stage: made}
 
     def write(self, job: CommitJob, values: Sequence[Values]) -> Receipt:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from data_designer.engine.protocol.cpu_time import CpuTime
 from data_designer.engine.protocol.parcels import Parcel
 from data_designer.engine.protocol.rows import CellCount, Flags, Rows
+from data_designer.engine.protocol.task_trace import TaskTrace
 from data_designer.models.admission.budget_lease import BudgetReport
 from data_designer.models.admission.request_admission import Hold
 from data_designer.models.admission.slot_ledger import SlotTime
@@ -21,6 +22,8 @@ class TaskSummary:
     cells: tuple[CellCount, ...] = ()
     seconds: float = 0.0
     """That it took where it ran."""
+    traces: tuple[TaskTrace, ...] = ()
+    """One for each column that it made, where the run is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +78,5 @@ class Summary:
     """What its slots did since the last report."""
     answers: tuple[Answers, ...] = ()
     """What the requests of each column were answered since then."""
+    traces: tuple[TaskTrace, ...] = ()
+    """Of the cells that were done since the last report, where the run is traced."""

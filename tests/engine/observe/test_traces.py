@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from data_designer.engine.execution.observation import Heard
+from data_designer.engine.execution.observation import Computed, Heard
 from data_designer.engine.observe.traces import Traces
 from data_designer.engine.protocol.messages import Summary, TaskSummary
 from data_designer.engine.protocol.task_trace import TaskTrace

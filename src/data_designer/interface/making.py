@@ -43,6 +43,8 @@ from data_designer.plan.model import Plan
 
 logger = logging.getLogger(__name__)
 
+_WORTH_ADVICE = 5.0
+"""Seconds of a run from which on it is looked for what holds it up."""
 _BEGINNING = 0.2
 """Seconds in which a run has asked its first models."""
 
@@ -153,6 +155,7 @@ def make_dataset(
             opened, report = _run(unmade, asking or unmade.prepared.plan, before, writer, known, traces)
         totals = _in_one_form(store)
         writer.finish(totals, report.stop_reason)
+        advice = _advice(store, opened.prepared.plan, totals, time.monotonic() - began)
     outcomes = outcomes_of(opened.prepared.plan, totals, report, request.num_records)
     storage = ArtifactStorage(store, request.dataset_name)
     refuse_empty(report, outcomes, store.path)
@@ -164,9 +167,24 @@ def make_dataset(
         report.stop_reason,
         task_traces=traces.in_order(),
         seconds=time.monotonic() - began,
+        advice=advice,
     )
     say_in_log(results.ending())
     return results
+
+
+def _advice(store: Store, plan: Plan, totals: Totals, seconds: float) -> list[str]:
+    """What to change, where the run was long enough for it to matter: to find it takes some time, too."""
+    if seconds < _WORTH_ADVICE:
+        return []
+    from data_designer.interface.explain import advice_of
+
+    try:
+        return [str(one) for one in advice_of(store, plan, totals.spent) if one.is_worth_saying]
+    except Exception:
+        # The dataset is made: nobody loses it for want of advice.
+        logger.warning("no advice could be found; please report this", exc_info=True)
+        return []
 
 
 def _run(

@@ -174,7 +174,7 @@ def test_attempts_that_fail_are_requests_too(simulated: str, tmp_path: Path) -> 
 
 def test_a_budget_too_small_for_a_request_is_said_so(simulated: str, tmp_path: Path) -> None:
     """Nothing is asked, and no record is there to be given."""
-    with pytest.raises(DataDesignerGenerationError, match=r"the budget is used up: 0 of 10 tokens.*resume"):
+    with pytest.raises(DataDesignerGenerationError, match=r"(?s)the budget is used up: 0 of 10 tokens.*resume"):
         make(simulated, tmp_path, dd.Budget(tokens=10))
     assert spent(simulated).requests == 0
 

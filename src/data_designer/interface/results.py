@@ -10,11 +10,14 @@ from data_designer.config.analysis.dataset_profiler import DatasetProfilerResult
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.dataset.analysis import analyse
+from data_designer.engine.dataset.conversations import no_conversations
 from data_designer.engine.dataset.failures import failures_table
-from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.layout import CONVERSATIONS, DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import total
+from data_designer.engine.protocol.conversation import Conversation
 from data_designer.errors import ArtifactStorageError
+from data_designer.interface.conversations import kept_conversations, the_one_of
 from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.loading import export, load, to_frame
 from data_designer.interface.outcomes import RunOutcomes
@@ -132,6 +135,25 @@ class DatasetCreationResults:
     def _failures(self, folder: str) -> "pd.DataFrame":
         contents = list(self.artifact_storage.store.contents(folder))
         return load(contents) if contents else to_frame(failures_table([]))
+
+    def load_conversations(self) -> "pd.DataFrame":
+        """What was said for the cells of which `RunConfig.keep_conversations` keeps it, a row each.
+
+        Columns: record_index, column, fate (ok, failed, or taken: from another dataset), problem, model_alias, model,
+        endpoint, those of `Usage` (requests, failed_requests, input_tokens, ...), seconds (latencies of the replies),
+        usd (null without prices), params (of every request), turns (a list of dicts, one a request).
+        """
+        contents = list(self.artifact_storage.store.contents(CONVERSATIONS))
+        return load(contents) if contents else to_frame(no_conversations())
+
+    def conversation(self, record: int, column: str) -> Conversation:
+        """What was said for a cell, given its record index and column; `print` shows it.
+
+        Raises:
+            ArtifactStorageError: there is no such record, or it was not kept.
+        """
+        found = kept_conversations(self.artifact_storage.store, self.plan.geometry, record)
+        return the_one_of(found, record, column, self.plan.run.keep_conversations)
 
     def load_analysis(self) -> DatasetProfilerResults:
         """Statistics of its columns."""

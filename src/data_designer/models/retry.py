@@ -82,6 +82,39 @@ class CallerStatistics:
         )
 
 
+_MOST_TOLD = 8
+"""Failed attempts at a request of which it is told what they said."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request and what has become of it so far, for whoever wants to tell of it."""
+
+    request: Request
+    response: Response | None = None
+    failure: Usage | None = None
+    """What was spent on it where it got no reply."""
+    seconds: float | None = None
+    """Latency of the attempt that was answered; None where the reply is of an earlier run."""
+    failed: list[tuple[str, str]] | None = None
+    """Kind and message of the first attempts that failed, and of the last."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it came to."""
+        return self.response.usage if self.response is not None else self.failure or Usage()
+
+    def note(self, error: ModelError) -> None:
+        """One failed."""
+        told = (type(error).__name__, str(error))
+        if self.failed is None:
+            self.failed = [told]
+        elif len(self.failed) < _MOST_TOLD:
+            self.failed.append(told)
+        else:
+            self.failed[-1] = told
+
+
 @dataclass(slots=True)
 class _Tries:
     """What became of one request so far."""
@@ -101,6 +134,8 @@ class _Tries:
     """When the account was first blamed for a failure."""
     beside: Usage = field(default_factory=Usage)
     """What was spent on probes for its sake."""
+    seconds: float = 0.0
+    """Latency of the attempt that was answered."""
 
 
 class Caller:
@@ -155,13 +190,14 @@ class Caller:
         self._usages: list[Usage] = []
         self._seconds: list[float] = []
 
-    async def ask(self, request: Request, keep: Keep | None = None) -> Response:
+    async def ask(self, request: Request, keep: Keep | None = None, asked: Asked | None = None) -> Response:
         """Get a reply.
 
         Args:
             request: what is asked.
             keep: is given the reply, and awaited, before the slot of the request is given back: so a process that dies
                 has never lost more replies than it has slots.
+            asked: is told how it went.
 
         Raises:
             ModelError: the endpoint refused in a way that no retry can mend, or failed this very request time and
@@ -170,11 +206,11 @@ class Caller:
         """
         self._asking += 1
         try:
-            return await self._reply(request, keep)
+            return await self._reply(request, keep, asked)
         finally:
             self._asking -= 1
 
-    async def _reply(self, request: Request, keep: Keep | None) -> Response:
+    async def _reply(self, request: Request, keep: Keep | None, asked: Asked | None) -> Response:
         tries = _Tries(self._answers, self._probes)
         while True:
             tries.attempts += 1
@@ -182,6 +218,8 @@ class Caller:
                 response = await self._attempt(request, tries, keep)
             except ModelError as error:
                 error.attempts, error.beside = tries.attempts, tries.beside.numbers
+                if asked is not None:
+                    asked.note(error)
                 if error.retryable:
                     await self._judge(error, tries)
                 else:
@@ -190,6 +228,8 @@ class Caller:
                     await self._back_off(error, tries)
             else:
                 self._known = request
+                if asked is not None:
+                    asked.seconds = tries.seconds
                 return response
 
     def remember(self, request: Request) -> None:
@@ -268,6 +308,7 @@ class Caller:
         else:
             self._admission.answered(attempt, response)
             self._answered(response, attempt.sent_at)
+            tries.seconds = self._answered_at - attempt.sent_at
             if tries.attempts > 1:
                 response = _after(tries, response)
             if keep is not None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from data_designer.config.backends import backend_of
 from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
+from data_designer.models.addresses import shown
 from data_designer.models.anthropic_wire import AnthropicWire
 from data_designer.models.openai_wire import OpenAIWire
 from data_designer.models.parameter_sampling import as_of_no_row, fixed_params
@@ -28,7 +29,7 @@ def wire_to(pool: Pool) -> Wire:
     """What writes a pool's requests."""
     backend = backend_of(pool.provider)
     limit = LIMIT if backend is None else backend.limit
-    return wire_of(pool.provider)(Common(pool.model_name, fixed_params(pool), _extra(pool), limit))
+    return wire_of(pool.provider)(Common(pool.model_name, fixed_params(pool), extra_of(pool), limit))
 
 
 def greeting(pool: Pool) -> Request:
@@ -38,10 +39,19 @@ def greeting(pool: Pool) -> Request:
 
 def longest_reply(pool: Pool) -> int | None:
     """Tokens to which a pool's replies are limited; None where nothing says."""
-    extra = _extra(pool)
+    extra = extra_of(pool)
     said = (extra.get("max_completion_tokens"), extra.get(LIMIT), pool.chat.max_tokens)
     return next((one for one in said if isinstance(one, int)), wire_of(pool.provider).longest_reply)
 
 
-def _extra(pool: Pool) -> dict[str, object]:
+def endpoint_shown(pool: Pool) -> str:
+    """Where a pool's requests go, by host and path, without what is secret."""
+    if pool.provider.is_simulated:
+        return SIMULATED_PROVIDER
+    wire = wire_of(pool.provider)
+    return ", ".join(shown(wire.url(one)) for one in pool.provider.addresses if one)
+
+
+def extra_of(pool: Pool) -> dict[str, object]:
+    """Fields that its model or provider adds to every request."""
     return {**(pool.params.extra_body or {}), **(pool.provider.extra_body or {})}

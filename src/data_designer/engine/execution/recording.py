@@ -27,7 +27,7 @@ from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
 from data_designer.models.parameter_sampling import ParameterSampling
-from data_designer.models.retry import Caller
+from data_designer.models.retry import Asked, Caller
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
 
@@ -232,7 +232,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record")
+    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record", "said")
 
     def __init__(
         self,
@@ -241,9 +241,12 @@ class RowAsks:
         recording: Recording,
         replays: Sequence[Replay],
         draws: ParameterSampling | None = None,
+        said: dict[str, list[Asked]] | None = None,
     ) -> None:
         self.record = record
         """The row's record index."""
+        self.said = said
+        """Column to what was asked for its cell, where anybody wants to know."""
         self._caller = caller
         self._recording = recording
         self._replays = replays
@@ -267,6 +270,7 @@ class RowAsks:
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""
         ordinal = -1
+        said = None if self.said is None else self.said.setdefault(column, [])
 
         async def ask(request: Request) -> Response:
             nonlocal ordinal
@@ -275,14 +279,22 @@ class RowAsks:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
             key = (fingerprint, self.record, ordinal)
-            response = self._known(key, request)
+            response, asked = self._known(key, request), None
+            if said is not None:
+                asked = Asked(request, response)
+                said.append(asked)
             if response is None:
                 try:
-                    response = await self._caller.ask(request, partial(self._recording.keep, key, request))
+                    response = await self._caller.ask(request, partial(self._recording.keep, key, request), asked)
                 except ModelError as error:
-                    self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
+                    failure = Usage(*error.beside) + Usage(failed_requests=error.attempts)
+                    self._spend(column, failure)
+                    if asked is not None:
+                        asked.failure = failure
                     raise
             self._spend(column, response.usage)
+            if asked is not None:
+                asked.response = response
             return response
 
         return ask

@@ -1,0 +1,285 @@
+"""What was said for a cell: each request, each reply, and what failed on the way.
+
+A correction repeats what was said before it, and a restart the first messages; so a `Turn` holds only what its request
+adds, and how many messages of the request before it repeats.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from data_designer.values import Message, Usage
+
+CONVERSED = "__conversed__"
+"""Column of a block that holds the `SaidCell`s that are kept of a row (a tuple), or None."""
+
+Fate = Literal["ok", "failed", "taken"]
+"""What a cell came to: a value, nothing, or a value that another dataset had, so that nothing was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaidCell:
+    """A cell's conversation on its way into a file."""
+
+    column: str
+    fate: Fate
+    problem: str | None
+    """Why the cell failed, where it did."""
+    usage: tuple[int, ...]
+    """Its requests together, as `Usage.numbers`."""
+    seconds: float | None
+    """Latencies of its replies; None where no reply is of this run."""
+    servers: tuple[str, ...]
+    """Which were asked, where the alias has several."""
+    turns: bytes
+    """JSON of its turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """An attempt at a request that got no reply."""
+
+    kind: str
+    """The class of the error."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered."""
+
+    text: str
+    reasoning: str | None = None
+    finish_reason: str | None = None
+    tool_calls: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One request of a cell, and what became of it."""
+
+    repeats: int
+    """Messages of the request before with which this one begins; 0 for the first."""
+    messages: tuple[Message, ...]
+    """What it says beyond them."""
+    params: Mapping[str, object] | None
+    """Fields of the request; None where they are those of the request before."""
+    reply: Reply | None
+    """None where no attempt was answered."""
+    usage: Usage
+    seconds: float | None = None
+    """Latency of the reply; None where it is one of an earlier run, read from the journal."""
+    server: str | None = None
+    """Which was asked, where there are several."""
+    failed: tuple[FailedAttempt, ...] = ()
+    """The first attempts that failed, and the last; of those of earlier runs only the count in `usage` is known."""
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it asks again what was asked at first, instead of going on."""
+        return not self.messages
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON data; what is not there is left out."""
+        reply = self.reply
+        said = None if reply is None else {
+            "text": reply.text, "reasoning": reply.reasoning, "finish_reason": reply.finish_reason,
+            "tool_calls": list(reply.tool_calls) or None,
+        }  # fmt: skip
+        data: dict[str, object] = {
+            "repeats": self.repeats,
+            "messages": list(self.messages),
+            "params": None if self.params is None else dict(self.params),
+            "reply": None if said is None else {name: value for name, value in said.items() if value is not None},
+            "usage": list(self.usage.numbers),
+            "seconds": self.seconds,
+            "server": self.server,
+            "failed": [{"kind": one.kind, "message": one.message} for one in self.failed] or None,
+        }
+        return {name: value for name, value in data.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Turn":
+        """From JSON data."""
+        reply = data.get("reply")
+        return cls(
+            repeats=data["repeats"],
+            messages=tuple(data["messages"]),
+            params=data.get("params"),
+            reply=None if reply is None else Reply(**{**reply, "tool_calls": tuple(reply.get("tool_calls", ()))}),
+            usage=Usage.of(data["usage"]),
+            seconds=data.get("seconds"),
+            server=data.get("server"),
+            failed=tuple(FailedAttempt(**one) for one in data.get("failed", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What was said for one cell. `print` shows all of it."""
+
+    record: int
+    """Record index."""
+    column: str
+    fate: Fate
+    problem: str | None
+    """Why the cell failed, where it did."""
+    alias: str
+    model: str
+    endpoint: str
+    """Host and path; several, separated by commas, where several were asked."""
+    usage: Usage
+    seconds: float | None
+    """Latencies of its replies; None where no reply is of the run that wrote it."""
+    usd: float | None
+    """What it cost; None where the model has no price."""
+    turns: tuple[Turn, ...] = field(default=(), repr=False)
+    params: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """Parameters that the alias gives to every request."""
+
+    @property
+    def corrections(self) -> int:
+        """Requests that told the model what was wrong with its reply."""
+        return sum(1 for turn in self.turns[1:] if turn.messages)
+
+    @property
+    def restarts(self) -> int:
+        """Requests that began the conversation anew."""
+        return max(0, len(self.turns) - 1 - self.corrections)
+
+    def requests(self) -> list[list[Message]]:
+        """All messages of each request, in order."""
+        asked: list[list[Message]] = []
+        for turn in self.turns:
+            before = asked[-1][: turn.repeats] if asked else []
+            asked.append([*before, *turn.messages])
+        return asked
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON data."""
+        return {
+            "record_index": self.record,
+            "column": self.column,
+            "fate": self.fate,
+            "problem": self.problem,
+            "model_alias": self.alias,
+            "model": self.model,
+            "endpoint": self.endpoint,
+            **dict(zip(USAGE_FIELDS, self.usage.numbers, strict=True)),
+            "seconds": self.seconds,
+            "usd": self.usd,
+            "params": dict(self.params),
+            "turns": [turn.to_dict() for turn in self.turns],
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+USAGE_FIELDS = tuple(Usage.__dataclass_fields__)
+"""Names of `Usage.numbers`."""
+
+
+def text_of(message: Message) -> str:
+    """The text of a message; what is no text is named."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else [content]
+    return "\n".join(_text_of_block(block) for block in blocks)
+
+
+def _text_of_block(block: object) -> str:
+    if isinstance(block, Mapping):
+        text = block.get("text")
+        return text if isinstance(text, str) else f"<{block.get('type', 'block')}>"
+    return str(block)
+
+
+# --- as text ----------------------------------------------------------------------------------------------
+
+
+def _lines(said: Conversation) -> Iterable[str]:
+    yield f"record {said.record:,}, column {said.column}: {_FATES[said.fate]}"
+    if said.fate == "taken":
+        yield "Nothing was asked: its value was taken from another dataset."
+        return
+    yield f"model: {said.model} (alias {said.alias}) at {said.endpoint}"
+    if said.params:
+        yield f"parameters: {_fields(said.params)}"
+    yield f"cost: {_cost(said)}"
+    for number, turn in enumerate(said.turns):
+        yield ""
+        yield from _turn(number, turn, len(said.turns), said.turns[number - 1] if number else None)
+    if said.problem is not None:
+        yield ""
+        yield f"=== failed: {said.problem}"
+
+
+_FATES: Mapping[Fate, str] = {"ok": "ok", "failed": "failed", "taken": "taken from another dataset"}
+
+
+def _cost(said: Conversation) -> str:
+    usage = said.usage
+    failed = f" after {_counted(usage.failed_requests, 'failed attempt')}" if usage.failed_requests else ""
+    thought = f" ({usage.reasoning_tokens:,} of them reasoning)" if usage.reasoning_tokens else ""
+    parts = [
+        f"{_counted(usage.requests, 'request')} answered{failed}",
+        f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out{thought}",
+    ]
+    if said.seconds is not None:
+        parts.append(f"{said.seconds:.2f} s")
+    if said.usd is not None:
+        parts.append(f"${said.usd:.6f}")
+    return "; ".join(parts)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _turn(number: int, turn: Turn, of: int, before: Turn | None) -> Iterable[str]:
+    how = "" if before is None else ": begun anew" if turn.begins_anew else ": a correction"
+    yield f"=== request {number + 1} of {of}{how}"
+    # A correction says what the model was told; that it repeats the model's own reply is known.
+    for message in turn.messages[1:] if before is not None and len(turn.messages) > 1 else turn.messages:
+        yield f"--- {message.get('role', 'message')}"
+        yield text_of(message)
+    if before is None or (turn.params is not None and turn.params != before.params):
+        yield from ([f"--- fields of this request: {_fields(turn.params)}"] if turn.params else [])
+    for attempt in turn.failed:
+        yield f"--- an attempt failed: {attempt.kind}: {attempt.message}"
+    unnamed = turn.usage.failed_requests - len(turn.failed)
+    if unnamed > 0:
+        yield f"--- {_counted(unnamed, 'more failed attempt' if turn.failed else 'failed attempt')}"
+    if turn.reply is None:
+        yield "--- no reply"
+    else:
+        yield from _reply(turn, turn.reply)
+
+
+def _reply(turn: Turn, reply: Reply) -> Iterable[str]:
+    if reply.reasoning:
+        yield "--- reasoning"
+        yield reply.reasoning
+    facts = [reply.finish_reason or "", f"{turn.usage.output_tokens:,} tokens"]
+    facts.append("from the journal of an earlier run" if turn.seconds is None else f"{turn.seconds:.2f} s")
+    facts.append(f"from {turn.server}" if turn.server else "")
+    yield f"--- reply ({', '.join(filter(None, facts))})"
+    yield reply.text or "(no text)"
+    for call in reply.tool_calls:
+        yield f"--- it calls a tool: {call}"
+
+
+def _fields(params: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in params.items())
+
+
+def shared(before: Sequence[Message], messages: Sequence[Message]) -> int:
+    """With how many messages of one request another begins."""
+    number = 0
+    for ours, theirs in zip(before, messages, strict=False):
+        if ours is not theirs and ours != theirs:
+            break
+        number += 1
+    return number

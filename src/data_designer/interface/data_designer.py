@@ -28,6 +28,7 @@ from data_designer.interface.compile import (
     but_for_keys,
     check,
     prepare,
+    prepare_unasked,
     refuse_errors,
     seed_digest,
 )
@@ -40,6 +41,7 @@ from data_designer.plan.model import Geometry
 from data_designer.plan.violation import Violation
 
 if TYPE_CHECKING:
+    from data_designer.interface.dry_run import DryRun
     from data_designer.interface.metadata import OnBatchComplete, Provenance
     from data_designer.interface.results import DatasetCreationResults, PreviewResults
     from data_designer.interface.stored import StoredDataset
@@ -234,6 +236,21 @@ class DataDesigner:
 
         with _wrapped():
             return make_preview(self._prepare(config_builder, num_records), config_builder, self._known)
+
+    def dry_run(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 3) -> "DryRun":
+        """Render what would be asked for the first records, and ask nobody: no key, no network, no cost.
+
+        Samplers, seeds, expressions and functions run; in the place of what a model would write stands `<column>`, or
+        JSON that fits the column's schema. `print` shows the prompts.
+
+        Raises:
+            DataDesignerGenerationError: the configuration is wrong; the cause is chained.
+        """
+        from data_designer.interface.dry_run import dry_run
+
+        with _wrapped():
+            checked = self._check(config_builder, num_records)
+            return dry_run(prepare_unasked(checked, self._context(), Geometry(num_records, num_records)))
 
     def create(  # noqa: PLR0913 - the public API
         self,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from data_designer.config.backends import backend_of
 from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
-from data_designer.models.addresses import shown
+from data_designer.models.addresses import SECRET, shown
 from data_designer.models.anthropic_wire import AnthropicWire
 from data_designer.models.openai_wire import OpenAIWire
 from data_designer.models.parameter_sampling import as_of_no_row, fixed_params
@@ -29,7 +29,7 @@ def wire_to(pool: Pool) -> Wire:
     """What writes a pool's requests."""
     backend = backend_of(pool.provider)
     limit = LIMIT if backend is None else backend.limit
-    return wire_of(pool.provider)(Common(pool.model_name, fixed_params(pool), extra_of(pool), limit))
+    return wire_of(pool.provider)(Common(pool.model_name, fixed_params(pool), _extra(pool), limit))
 
 
 def greeting(pool: Pool) -> Request:
@@ -39,7 +39,7 @@ def greeting(pool: Pool) -> Request:
 
 def longest_reply(pool: Pool) -> int | None:
     """Tokens to which a pool's replies are limited; None where nothing says."""
-    extra = extra_of(pool)
+    extra = _extra(pool)
     said = (extra.get("max_completion_tokens"), extra.get(LIMIT), pool.chat.max_tokens)
     return next((one for one in said if isinstance(one, int)), wire_of(pool.provider).longest_reply)
 
@@ -52,6 +52,22 @@ def endpoint_shown(pool: Pool) -> str:
     return ", ".join(shown(wire.url(one)) for one in pool.provider.addresses if one)
 
 
-def extra_of(pool: Pool) -> dict[str, object]:
-    """Fields that its model or provider adds to every request."""
+def fields_shown(pool: Pool) -> dict[str, object]:
+    """Fields that all of a pool's requests have, without the text of those whose names are those of secrets."""
+    return {name: _without_secrets(value, name) for name, value in {**fixed_params(pool), **_extra(pool)}.items()}
+
+
+def _without_secrets(value: object, name: str) -> object:
+    match value:
+        case Mapping():
+            return {str(key): _without_secrets(inner, str(key)) for key, inner in value.items()}
+        case list() | tuple():
+            return [_without_secrets(inner, name) for inner in value]
+        case str() if SECRET.search(name):
+            return "***"
+        case _:
+            return value
+
+
+def _extra(pool: Pool) -> dict[str, object]:
     return {**(pool.params.extra_body or {}), **(pool.provider.extra_body or {})}

@@ -1,6 +1,6 @@
 """Conversations of cells as files: a table a batch, and how tables of one batch go together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,8 @@ from data_designer.engine.protocol.conversation import CONVERSED, USAGE_FIELDS, 
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values, held
 from data_designer.engine.protocol.rows import Rows
-from data_designer.models.addresses import SECRET
 from data_designer.models.admission.budget_lease import cost
-from data_designer.models.parameter_sampling import fixed_params
-from data_designer.models.wires import endpoint_shown, extra_of
+from data_designer.models.wires import endpoint_shown, fields_shown
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Usage
 
@@ -82,27 +80,13 @@ class _Told:
 
     @classmethod
     def of(cls, pool: Pool) -> "_Told":
-        given = {**fixed_params(pool), **extra_of(pool)}
-        return cls(pool, endpoint_shown(pool), orjson.dumps(_shown(given), default=str).decode())
+        return cls(pool, endpoint_shown(pool), orjson.dumps(fields_shown(pool), default=str).decode())
 
     def names(self, servers: Sequence[str]) -> tuple[str, str, str]:
         return self.pool.alias, self.pool.model_name, ", ".join(servers) or self.endpoint
 
     def usd(self, usage: Usage) -> float | None:
         return None if self.pool.price is None else cost(usage, self.pool.price)
-
-
-def _shown(value: object, name: str = "") -> object:
-    """Fields of a request, without the text of those whose name is that of a secret."""
-    match value:
-        case Mapping():
-            return {str(key): _shown(inner, str(key)) for key, inner in value.items()}
-        case list() | tuple():
-            return [_shown(inner, name) for inner in value]
-        case str() if SECRET.search(name):
-            return "***"
-        case _:
-            return value
 
 
 def conversations_in(table: pa.Table) -> Iterator[Conversation]:

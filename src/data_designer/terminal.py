@@ -1,6 +1,7 @@
 """Text of others on terminals and in logs: shown, and never obeyed."""
 
 import re
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but for line breaks and tabs, marks that change the direction of what follows, and halves of
 characters, which no encoding can write."""
+_NARROWEST = 40
+"""Columns that are written however narrow a terminal is."""
 
 
 def visible(text: str) -> str:
@@ -43,6 +46,12 @@ def console(**options: Any) -> "Console":
     if sys.stdout is not None:
         options.setdefault("file", _Lenient(sys.stdout))
     return Console(**options)
+
+
+def terminal_width(most: int, default: int | None = None) -> int:
+    """Columns of the terminal, but no more than `most`; where there is none, `default`, or `most`."""
+    columns = shutil.get_terminal_size((default or most, 24)).columns
+    return max(_NARROWEST, min(most, columns))
 
 
 class _Lenient:

@@ -1,7 +1,6 @@
 """The commands that take a configuration: create, preview, validate, check-models."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,14 +17,13 @@ from data_designer.cli.arguments import (
     Simulate,
     Source,
 )
+from data_designer.cli.browser import browse, record_lines
 from data_designer.cli.exits import errors_in_one_line
+from data_designer.cli.keys import has_keys
 from data_designer.cli.loading import designer_for, load_builder, load_run_config, source_of, with_seed
-from data_designer.cli.saying import say, say_what_there_is
+from data_designer.cli.saying import say, say_end, say_what_there_is
 from data_designer.config.resume_mode import ResumeMode
 from data_designer.object_storage import location
-
-if TYPE_CHECKING:
-    from data_designer.interface.results import PreviewResults
 
 
 def create(  # noqa: PLR0913 - one parameter an option
@@ -95,23 +93,17 @@ def preview(  # noqa: PLR0913 - one parameter an option
         )
         assert results.dataset is not None
         assert results.analysis is not None
+        ending = results.ending()
+        assert ending is not None
         number = len(results.dataset)
-        if not non_interactive and sys.stdin.isatty() and sys.stdout.isatty() and number > 1:
-            _browse(results, number)
+        if not non_interactive and has_keys() and number > 1:
+            display = results.display()
+            browse(number, lambda index, width: record_lines(display, index, width))
         else:
             for index in range(number):
                 results.display_sample_record(index)
         results.analysis.to_report()
-
-
-def _browse(results: "PreviewResults", number: int) -> None:
-    index = 0
-    while True:
-        results.display_sample_record(index)
-        key = typer.prompt("n(ext), p(revious), q(uit)", default="n").strip().lower()[:1]
-        if key == "q":
-            return
-        index = (index + (-1 if key == "p" else 1)) % number
+        say_end(ending)
 
 
 def validate(source: Source, arguments: Script = None, simulate: Simulate = False, debug: Debug = False) -> None:

@@ -91,9 +91,10 @@ def _go_on(dataset: str, num_records: int | None, changes: Mapping[str, object])
     stored = _stored(dataset)
     designer = _designer_of(stored, changes, stored.source)
     wanted = num_records or stored.requested
-    say_what_there_is(
-        designer.create(reload_builder(stored), num_records=wanted, dataset_name=stored.path.name, resume="always")
+    results = designer.create(
+        reload_builder(stored), num_records=wanted, dataset_name=stored.path.name, resume="always"
     )
+    say_what_there_is(results, dataset)
 
 
 def retry_failed(
@@ -112,7 +113,8 @@ def retry_failed(
         changes = parse_settings(run_config, settings or [])
         stored = _stored(dataset)
         designer = _designer_of(stored, changes, stored.source)
-        say_what_there_is(designer.retry_failed(reload_builder(stored), dataset_name=stored.path.name, models=models))
+        results = designer.retry_failed(reload_builder(stored), dataset_name=stored.path.name, models=models)
+        say_what_there_is(results, dataset)
 
 
 def _models(given: Sequence[str]) -> dict[str, str]:

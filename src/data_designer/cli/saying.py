@@ -1,14 +1,16 @@
 """What the command line prints."""
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from data_designer.terminal import visible, writable
+from data_designer.terminal import console, visible, writable
 
 if TYPE_CHECKING:
     from data_designer.interface import DatasetCreationResults
+    from data_designer.interface.ending import Ending
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -16,13 +18,23 @@ def say(text: str, *, err: bool = False) -> None:
     typer.echo(writable(visible(text), sys.stderr if err else sys.stdout), err=err)
 
 
-def say_what_there_is(results: "DatasetCreationResults") -> None:
-    """Print what a run has come to, and end with 1 where it stopped early."""
-    folder = results.artifact_storage.base_dataset_path
-    outcomes = results.outcomes
-    nulls = f", {outcomes.null_filled} of them with nulls" if outcomes.null_filled else ""
-    say(f"{outcomes.generated + outcomes.null_filled} of {outcomes.requested} records in {folder}{nulls}")
+def say_what_there_is(results: "DatasetCreationResults", dataset: str | None = None) -> None:
+    """Print what a run has come to, and end with 1 where it stopped early.
+
+    Args:
+        results: what it has made.
+        dataset: what the user calls the dataset; where it is, when not given.
+    """
+    say_end(results.ending(dataset if dataset is None else shlex.quote(dataset)))
     if results.early_shutdown is not None:
-        say(f"❌ stopped early: {results.early_shutdown}", err=True)
-        say(f"   to go on: data-designer resume {folder}", err=True)
         raise typer.Exit(1)
+
+
+def say_end(ending: "Ending") -> None:
+    """Print how a run has ended."""
+    from data_designer.interface.ending_views import ending_width, parts_of
+
+    width = ending_width()
+    to = console(width=width)
+    for part in parts_of(ending, width):
+        to.print(part, soft_wrap=True)

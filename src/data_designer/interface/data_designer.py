@@ -346,6 +346,19 @@ class DataDesigner:
                 opened = with_column_cache(opened)
             return make_dataset(opened, config_builder, self._known, asking=plan)
 
+    def open(self, name_or_path: "str | Location") -> "DatasetCreationResults":
+        """The results of a dataset that is there, finished or not, without its script, models or keys.
+
+        Args:
+            name_or_path: the name of a dataset in `artifact_path`, or the path or URL of one anywhere.
+
+        Raises:
+            ArtifactStorageError: there is no such dataset, or it is damaged.
+        """
+        from data_designer.interface.opening import open_results
+
+        return open_results(self._artifact_path, name_or_path)
+
     async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> "DatasetCreationResults":
         """`create` in a thread, for callers with an event loop of their own."""
         import asyncio

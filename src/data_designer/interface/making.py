@@ -26,17 +26,11 @@ from data_designer.engine.protocol.parcels import Values, gather
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.interface import run as running
 from data_designer.interface.compile import PreparedPlan
+from data_designer.interface.ending_views import say_in_log
 from data_designer.interface.metadata import MetadataWriter, OnBatchComplete
 from data_designer.interface.metrics_server import serving
 from data_designer.interface.open import OpenDataset, refilled, with_time_left
-from data_designer.interface.outcomes import (
-    RunOutcomes,
-    how_to_resume,
-    log_outcomes,
-    outcomes_of,
-    refuse_empty,
-    top_reasons,
-)
+from data_designer.interface.outcomes import outcomes_of, refuse_empty
 from data_designer.interface.results import ArtifactStorage, DatasetCreationResults, DatasetMetadata, PreviewResults
 from data_designer.models.capability_probe import Known
 from data_designer.plan.kinds import seed_columns
@@ -62,7 +56,7 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
     Raises:
         DataDesignerGenerationError: no record could be made.
     """
-    kept, plan = _Kept(), prepared.plan
+    kept, plan, began = _Kept(), prepared.plan, time.monotonic()
     # Models take their time, and the frame is made after it.
     with _imported_meanwhile("pandas"), Progress(plan.geometry.num_records, plan.run.progress_interval) as progress:
         report = running.preview(prepared, [progress], kept.keep, known)
@@ -80,6 +74,7 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
         task_traces=[],
         plan=plan,
         outcomes=outcomes,
+        seconds=time.monotonic() - began,
     )
 
 
@@ -137,6 +132,7 @@ def make_dataset(
         ArtifactStorageError: the dataset's files cannot be written.
     """
     store, plan, request = opened.store, opened.prepared.plan, opened.request
+    began = time.monotonic()
     assert store.lock is not None
     writer = MetadataWriter(store, plan, request, on_batch, opened.spent)
     with store.lock:
@@ -151,13 +147,15 @@ def make_dataset(
                 logger.info("resumed generated=%d rejected=%d", before.generated, before.rejected)
             opened, report = _run(unmade, asking or unmade.prepared.plan, before, writer, known)
         totals = _in_one_form(store)
-        writer.finish(totals)
+        writer.finish(totals, report.stop_reason)
     outcomes = outcomes_of(opened.prepared.plan, totals, report, request.num_records)
     storage = ArtifactStorage(store, request.dataset_name)
     refuse_empty(report, outcomes, store.path)
-    stopped = _why_stopped(report, outcomes, store)
-    log_outcomes(outcomes)
-    return DatasetCreationResults(opened.prepared.plan, storage, builder, outcomes, early_shutdown=stopped)
+    results = DatasetCreationResults(
+        opened.prepared.plan, storage, builder, outcomes, report.stop_reason, seconds=time.monotonic() - began
+    )
+    say_in_log(results.ending())
+    return results
 
 
 def _run(
@@ -202,26 +200,3 @@ def _in_one_form(store: Store) -> Totals:
         if not written:
             return totals
     return total(store.receipts())
-
-
-def _why_stopped(report: RunReport, outcomes: RunOutcomes, store: Store) -> str | None:
-    """Why a run ended early, if it did; says so, and what is missing."""
-    stopped = report.stop_reason
-    if stopped is not None:
-        if report.tripped_column is not None:
-            stopped = "; ".join([stopped, *top_reasons(outcomes)])
-        logger.warning(
-            "generated %d of %d requested records; the run was stopped: %s; %s",
-            outcomes.generated,
-            outcomes.requested,
-            stopped,
-            how_to_resume(store.path) if outcomes.unfinished else "nothing is left to make",
-        )
-    elif outcomes.refilled and outcomes.generated < outcomes.requested:
-        logger.warning(
-            "%d records are missing: all %d further records that may be drawn for them were drawn; give a larger "
-            "refill_candidates and resume, or see rejected/ for what fails",
-            outcomes.requested - outcomes.generated,
-            outcomes.refilled,
-        )
-    return stopped

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,6 +15,7 @@ from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import Totals, total
 from data_designer.engine.protocol.receipt import Receipt
+from data_designer.interface.outcomes import usd_of
 from data_designer.models.admission.budget_lease import NOTHING, Amount
 from data_designer.object_storage import Location
 from data_designer.plan.model import Plan
@@ -65,6 +67,8 @@ class MetadataWriter:
     on_batch: OnBatchComplete | None = None
     spent: Amount = NOTHING
     """What is gone of a budget, as far as it is known."""
+    clock: Callable[[], float] = time.time
+    """Seconds since the epoch."""
     _published: Iterator[int] = field(default_factory=count)
 
     def __call__(self, observation: object) -> None:
@@ -92,10 +96,10 @@ class MetadataWriter:
         self.store.write_metadata(self._metadata(totals))
         return totals
 
-    def finish(self, totals: Totals) -> None:
-        """Write the metadata of a run that has ended, statistics of the columns included."""
+    def finish(self, totals: Totals, stopped: str | None = None) -> None:
+        """Write the metadata of a run that has ended, statistics of the columns included, and why it was stopped."""
         dumped = analyse(self.plan, totals).model_dump(mode="json")
-        update = {"column_statistics": dumped["column_statistics"]}
+        update = {"column_statistics": dumped["column_statistics"], "stopped": stopped}
         self.store.write_metadata(self._metadata(totals).model_copy(update=update))
 
     def _metadata(self, totals: Totals) -> Metadata:
@@ -129,4 +133,7 @@ class MetadataWriter:
             source=provenance.source,
             reuse=provenance.reuse,
             spent=self.spent,
+            rejected_num_records=totals.rejected,
+            usd=usd_of(plan, totals.spent),
+            written_at=self.clock(),
         )

@@ -1,6 +1,6 @@
-"""What became of every requested record, and how it is said."""
+"""What became of every requested record."""
 
-import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict, TypeVar
 
@@ -18,8 +18,6 @@ from data_designer.object_storage import Location
 from data_designer.plan.model import Plan
 from data_designer.values import Usage
 
-logger = logging.getLogger(__name__)
-
 _MOST_EXAMPLES = 5
 
 
@@ -33,7 +31,7 @@ class AttemptCount(TypedDict):
 Counted = TypeVar("Counted", FailureCount, AttemptCount)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunOutcomes:
     """What became of every record, and what it cost.
 
@@ -65,7 +63,31 @@ class RunOutcomes:
     def __post_init__(self) -> None:
         there = self.generated + self.null_filled + self.rejected + self.unfinished
         if there != self.requested + self.refilled or min(self.generated, self.unfinished) < 0:
-            raise DatasetGenerationError(f"the fates of the records do not add up: {self}; please report this")
+            raise DatasetGenerationError(f"the fates of the records do not add up: {self!r}; please report this")
+
+    def __repr__(self) -> str:
+        """The counts alone: of the rest there may be screens."""
+        names = ("requested", "generated", "null_filled", "rejected", "unfinished", "refilled", "usd")
+        always = ("requested", "generated", "rejected")
+        shown = {name: getattr(self, name) for name in names if getattr(self, name) or name in always}
+        return f"RunOutcomes({', '.join(f'{name}={value:.6g}' for name, value in shown.items())})"
+
+    def __str__(self) -> str:
+        from data_designer.interface.ending import Ending
+        from data_designer.interface.ending_views import as_text
+
+        return as_text(Ending(self))
+
+    def _repr_html_(self) -> str:
+        from data_designer.interface.ending import Ending
+        from data_designer.interface.ending_views import as_html
+
+        return as_html(Ending(self))
+
+    @property
+    def there(self) -> int:
+        """Records that are in the dataset."""
+        return self.generated + self.null_filled
 
 
 def outcomes_of(plan: Plan, totals: Totals, report: RunReport, requested: int | None = None) -> RunOutcomes:
@@ -79,7 +101,6 @@ def outcomes_of(plan: Plan, totals: Totals, report: RunReport, requested: int | 
     """
     drawn = plan.geometry.num_records
     requested = drawn if requested is None else requested
-    priced = all(plan.pools[one.alias].price is not None for one in totals.spent.values())
     return RunOutcomes(
         requested=requested,
         generated=totals.generated - totals.null_filled,
@@ -89,10 +110,24 @@ def outcomes_of(plan: Plan, totals: Totals, report: RunReport, requested: int | 
         usage=by_alias(totals.spent),
         null_filled=totals.null_filled,
         refilled=drawn - requested,
-        columns=totals.spent,
-        usd=sum(one.usd for one in totals.spent.values()) if priced and totals.spent else None,
+        columns={name: totals.spent[name] for name in _as_declared(plan, totals.spent)},
+        usd=usd_of(plan, totals.spent),
         retried={alias: _retried(statistics) for alias, statistics in report.statistics.items() if statistics.errors},
     )
+
+
+def _as_declared(plan: Plan, names: Iterable[str]) -> list[str]:
+    """Names of columns in the order in which they are declared."""
+    places = {column.name: place for place, column in enumerate(plan.config.columns)}
+    return sorted(names, key=lambda name: places.get(name, len(places)))
+
+
+def usd_of(plan: Plan, spent: Mapping[str, Spending]) -> float | None:
+    """What the columns of a plan cost; None where nothing was asked, or a model that was has no price."""
+    priced = {model.alias for model in plan.config.model_configs or () if model.price is not None}
+    if not spent or not priced.issuperset(one.alias for one in spent.values()):
+        return None
+    return sum(one.usd for one in spent.values())
 
 
 def _retried(statistics: CallerStatistics) -> dict[str, AttemptCount]:
@@ -102,53 +137,16 @@ def _retried(statistics: CallerStatistics) -> dict[str, AttemptCount]:
     }
 
 
-def log_outcomes(outcomes: RunOutcomes) -> None:
-    """Say it, a line each."""
-    cost = "" if outcomes.usd is None else f" usd={outcomes.usd:.4f}"
-    logger.info(
-        "requested=%d generated=%d null_filled=%d rejected=%d unfinished=%d%s%s",
-        outcomes.requested,
-        outcomes.generated,
-        outcomes.null_filled,
-        outcomes.rejected,
-        outcomes.unfinished,
-        f" refilled={outcomes.refilled}" if outcomes.refilled else "",
-        cost,
-    )
-    for line in top_reasons(outcomes):
-        logger.warning("%s", line)
-    for alias, kinds in outcomes.retried.items():
-        for kind, found in _ranked(kinds):
-            logger.info(
-                "model=%s failed_attempts=%d kind=%s example: %s", alias, found["count"], kind, found["message"]
-            )
-    for column, spent in outcomes.columns.items():
-        logger.info(
-            "column=%s model=%s cells=%d first_pass=%.1f%% requests=%d failed_requests=%d tokens_in=%d cached=%d "
-            "tokens_out=%d reasoning=%d",
-            column,
-            spent.alias,
-            spent.cells,
-            100 * spent.first_pass / max(1, spent.cells),
-            spent.usage.requests,
-            spent.usage.failed_requests,
-            spent.usage.input_tokens,
-            spent.usage.cached_tokens,
-            spent.usage.output_tokens,
-            spent.usage.reasoning_tokens,
-        )
-
-
 def top_reasons(outcomes: RunOutcomes) -> list[str]:
     """The most frequent kinds of failure, each with its count and one example, a line each."""
     return [
-        f"failed={found['count']} kind={kind} column={found['column']} "
-        f"example: record {found['record']}: {found['message']}"
-        for kind, found in _ranked(outcomes.reasons)
+        f"{found['count']}x {kind} in column '{found['column']}', such as record {found['record']}: {found['message']}"
+        for kind, found in ranked(outcomes.reasons)
     ]
 
 
-def _ranked(kinds: dict[str, Counted]) -> list[tuple[str, Counted]]:
+def ranked(kinds: Mapping[str, Counted]) -> list[tuple[str, Counted]]:
+    """The most frequent ones first, and no more than a few."""
     return sorted(kinds.items(), key=lambda item: -item[1]["count"])[:_MOST_EXAMPLES]
 
 
@@ -159,7 +157,7 @@ def refuse_empty(report: RunReport, outcomes: RunOutcomes, dataset: Location | N
         DataDesignerEarlyShutdownError: too many cells of a column failed.
         DataDesignerGenerationError: anything else.
     """
-    if outcomes.generated or outcomes.null_filled:
+    if outcomes.there:
         return
     resume = [how_to_resume(dataset)] if dataset is not None and outcomes.unfinished else []
     why = [*([report.stop_reason] if report.stop_reason else []), *top_reasons(outcomes), *_attempts(outcomes)]
@@ -169,9 +167,9 @@ def refuse_empty(report: RunReport, outcomes: RunOutcomes, dataset: Location | N
 
 def _attempts(outcomes: RunOutcomes) -> list[str]:
     return [
-        f"model={alias} failed_attempts={found['count']} kind={kind} example: {found['message']}"
+        f"{found['count']} requests to '{alias}' failed with {kind}, such as: {found['message']}"
         for alias, kinds in outcomes.retried.items()
-        for kind, found in _ranked(kinds)
+        for kind, found in ranked(kinds)
     ]
 
 

@@ -13,12 +13,15 @@ from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.conversations import no_conversations
 from data_designer.engine.dataset.failures import failures_table
 from data_designer.engine.dataset.layout import CONVERSATIONS, DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.run_accounts import read_accounts
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import total
 from data_designer.engine.protocol.conversation import Conversation
+from data_designer.engine.protocol.slot_time import RunAccounts
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.conversations import kept_conversations, the_one_of
 from data_designer.interface.display import Layout, SampleDisplay
+from data_designer.interface.ending import Ending, named
 from data_designer.interface.loading import export, load, to_frame
 from data_designer.interface.outcomes import RunOutcomes
 from data_designer.object_storage import Location
@@ -98,7 +101,7 @@ class ArtifactStorage:
         return self.store.read_metadata().to_dict()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class DatasetCreationResults:
     """A dataset on disk."""
 
@@ -109,7 +112,39 @@ class DatasetCreationResults:
     early_shutdown: str | None = None
     """Why the run ended before its last batch, if it did."""
     task_traces: list[object] = field(default_factory=list, repr=False)
+    seconds: float | None = None
+    """That the run took; None of a dataset that was opened."""
+    advice: Sequence[str] = ()
+    """What to change for a faster run, the most effective first."""
     _display: SampleDisplay | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"DatasetCreationResults({str(self.artifact_storage.base_dataset_path)!r}, {self.outcomes!r})"
+
+    def __str__(self) -> str:
+        from data_designer.interface.ending_views import as_text
+
+        return as_text(self.ending())
+
+    def _repr_html_(self) -> str:
+        from data_designer.interface.ending_views import as_html
+
+        return as_html(self.ending())
+
+    def ending(self, dataset: str | None = None) -> Ending:
+        """What there is to say of the dataset and its run.
+
+        Args:
+            dataset: what a command calls the dataset; its path when not given.
+        """
+        dataset = named(self.artifact_storage.base_dataset_path) if dataset is None else dataset
+        budget = self.plan.run.budget
+        return Ending(self.outcomes, dataset, self.seconds, self.early_shutdown, budget, self.advice)
+
+    @property
+    def accounts(self) -> RunAccounts | None:
+        """Where the time of the slots went in all its runs; None where none has left its accounts."""
+        return read_accounts(self.artifact_storage.store.files)
 
     @property
     def dataset_metadata(self) -> DatasetMetadata:
@@ -185,14 +220,22 @@ class DatasetCreationResults:
         return _seeded(self.config_builder, self.load_dataset(), columns)
 
     def display_sample_record(self, index: int | None = None, **options: Any) -> None:
-        """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
+        """Show a record of the first batch; without an index, the next one. See `interface.display.Look` for options.
+
+        Raises:
+            DatasetSampleDisplayError: there is no such record.
+        """
+        self.display().show(index, **options)
+
+    def display(self) -> SampleDisplay:
+        """What shows the records of the first batch."""
         if self._display is None:
             first = islice(self.artifact_storage.store.contents(), 1)
-            self._display = SampleDisplay(load(first), _layout(self.plan))
-        self._display.show(index, **options)
+            self._display = SampleDisplay(load(first), layout_of(self.plan))
+        return self._display
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class PreviewResults:
     """A few records in memory."""
 
@@ -204,7 +247,28 @@ class PreviewResults:
     task_traces: list[object] | None = None
     plan: Plan | None = field(default=None, repr=False)
     outcomes: RunOutcomes | None = None
+    seconds: float | None = None
+    """That it took."""
     _display: SampleDisplay | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"PreviewResults({self.outcomes!r})"
+
+    def __str__(self) -> str:
+        from data_designer.interface.ending_views import as_text
+
+        ending = self.ending()
+        return repr(self) if ending is None else as_text(ending)
+
+    def _repr_html_(self) -> str | None:
+        from data_designer.interface.ending_views import as_html
+
+        ending = self.ending()
+        return None if ending is None else as_html(ending)
+
+    def ending(self) -> Ending | None:
+        """What there is to say of it; None where nothing was made."""
+        return None if self.outcomes is None else Ending(self.outcomes, seconds=self.seconds)
 
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
         """A new builder with the same models, seeded from these records. Raises ValueError where there are none."""
@@ -214,20 +278,27 @@ class PreviewResults:
 
     def display_sample_record(self, index: int | None = None, **options: Any) -> None:
         """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
+        self.display().show(index, **options)
+
+    def display(self) -> SampleDisplay:
+        """What shows the records."""
         if self._display is None:
             import pandas as pd
 
             frame = pd.DataFrame() if self.dataset is None else self.dataset
-            layout = Layout() if self.plan is None else _layout(self.plan)
+            layout = Layout() if self.plan is None else layout_of(self.plan)
             self._display = SampleDisplay(frame, layout, self.processor_artifacts or {})
-        self._display.show(index, **options)
+        return self._display
 
 
-def _layout(plan: Plan) -> Layout:
+def layout_of(plan: Plan) -> Layout:
+    """Where a record's display has the columns of a plan."""
     kinds = [(column, KINDS[column.column_type]) for column in plan.config.columns]
     languages = {column.name: kind.language(column) for column, kind in kinds}
     return Layout(
-        {column.name: kind.group for column, kind in kinds}, {name: lang for name, lang in languages.items() if lang}
+        {column.name: kind.group for column, kind in kinds},
+        {name: lang for name, lang in languages.items() if lang},
+        frozenset(column.name for column, _ in kinds if any(column.get_model_aliases())),
     )
 
 

@@ -63,12 +63,13 @@ class StoredDataset:
         """Whether the configuration holds what no file can carry: functions, or a DataFrame."""
         if self.metadata.functions:
             return True
-        match self._declared():
+        match self.declared():
             case {"data_designer": {"seed_config": {"source": {"seed_type": "df"}}}}:
                 return True
         return False
 
-    def _declared(self) -> dict[str, JsonValue]:
+    def declared(self) -> dict[str, JsonValue]:
+        """What was declared, as JSON data. Raises ArtifactStorageError where it is missing or damaged."""
         try:
             text = Store.at(self.path).declaration(self.metadata.builder_config_sha256)
         except OSError as error:
@@ -81,7 +82,7 @@ class StoredDataset:
 
     def builder(self) -> DataDesignerConfigBuilder:
         """What was declared. Raises ArtifactStorageError where it cannot be read."""
-        return DataDesignerConfigBuilder.from_config(self._declared())
+        return DataDesignerConfigBuilder.from_config(self.declared())
 
     def run_config(self, changes: Mapping[str, object]) -> RunConfig:
         """The run settings of before, with changes; how records are cut, and their seed, stay."""

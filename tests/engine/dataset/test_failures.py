@@ -105,10 +105,10 @@ def test_merged_tables_tell_of_each_record_from_one_side(
 
 def test_kinds_are_counted_with_the_first_example() -> None:
     """One example of record, column and message a kind."""
-    found = count_kinds([failure(5, "a", "K1"), failure(6, "b", "K2", "y"), failure(7, "c", "K1")])
+    found = count_kinds([failure(5, "a", "K1"), failure(6, "b", "K2", "y"), failure(7, "c", "K1", "z")])
     assert found == {
-        "K1": {"count": 2, "column": "x", "record": 5, "message": "a"},
-        "K2": {"count": 1, "column": "y", "record": 6, "message": "b"},
+        "K1": {"count": 2, "column": "x", "record": 5, "message": "a", "columns": {"x": 1, "z": 1}},
+        "K2": {"count": 1, "column": "y", "record": 6, "message": "b", "columns": {"y": 1}},
     }
 
 

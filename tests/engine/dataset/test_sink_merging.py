@@ -143,7 +143,9 @@ def test_records_that_are_made_after_all_leave_the_rejected(desk: Desk) -> None:
     receipt = desk.write([9], {7: "second"})
     check(desk, receipt, [6, 8, 9, 10], [7, 11])
     assert desk.column(REJECTS, "message") == ["second", "first"]
-    assert receipt.reasons == {"Kind": {"count": 2, "column": "poem", "record": 7, "message": "second"}}
+    assert receipt.reasons == {
+        "Kind": {"count": 2, "column": "poem", "record": 7, "message": "second", "columns": {"poem": 2}}
+    }
     check(desk, desk.write([11, 7]), [6, 7, 8, 9, 10, 11], [])
     assert not (desk.store.path / REJECTS / batch_name(BATCH)).exists()
 
@@ -180,9 +182,9 @@ def test_rows_that_both_have_are_the_later_ones(desk: Desk) -> None:
 def test_usage_adds_up(desk: Desk) -> None:
     """What all tries of a batch were answered is paid for: rows, rejected ones, and requests that failed."""
     first = desk.write([6, 7], {8: "no"}, failed=2)
-    assert first.spent == {"poem": Spending("m", Usage(3, 6, 30, 6), cells=3, first_pass=2)}
+    assert first.spent == {"poem": Spending("m", Usage(3, 6, 30, 6), cells=3, first_pass=2, failed=1)}
     both = desk.write([8, 9], {10: "no"}, failed=1)
-    assert both.spent == {"poem": Spending("m", Usage(6, 9, 60, 12), cells=6, first_pass=4)}
+    assert both.spent == {"poem": Spending("m", Usage(6, 9, 60, 12), cells=6, first_pass=4, failed=2)}
 
 
 def test_the_profile_is_that_of_all_rows(desk: Desk) -> None:

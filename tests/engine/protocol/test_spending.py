@@ -20,8 +20,8 @@ COLUMNS = st.dictionaries(st.sampled_from(["x", "y", "z"]), SPENT)
 
 def test_two_batches_of_a_column_add_up() -> None:
     """Usage, cells, first passes and USD, each for itself."""
-    one = Spending("a", Usage(1, 2, 3, 4, 5, 6), 7, 5, 0.25)
-    assert one + one == Spending("a", Usage(2, 4, 6, 8, 10, 12), 14, 10, 0.5)
+    one = Spending("a", Usage(1, 2, 3, 4, 5, 6), 7, 5, 0.25, 2)
+    assert one + one == Spending("a", Usage(2, 4, 6, 8, 10, 12), 14, 10, 0.5, 4)
 
 
 @given(st.lists(COLUMNS, max_size=5))

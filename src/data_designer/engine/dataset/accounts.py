@@ -59,26 +59,29 @@ class _Bookkeeping:
         asked: dict[str, list[tuple[int, ...]]] = {}
         at_once: dict[str, int] = {}
         """Column to its cells that took the first reply."""
+        failed: dict[str, int] = {}
         for row, entries in self._cells((job.kept, *job.rejects), SPENT):
             for column, numbers in entries:
                 asked.setdefault(column, []).append(numbers)
                 good = not wrong or (row, column) not in wrong
                 at_once[column] = at_once.get(column, 0) + (good and numbers[0] == 1)
+                if not good:
+                    failed[column] = failed.get(column, 0) + 1
                 if row in of_record:
                     self._charge(of_record[row], column, numbers)
         return Accounts(
             [_failure(row, reason, of_record[row]) for row, reason in rejected.items()],
             [_failure(row, reason, of_record[row]) for row, reason in nulled],
-            {column: self._spending(column, cells, at_once[column]) for column, cells in asked.items()},
+            {name: self._spending(name, cells, at_once[name], failed.get(name, 0)) for name, cells in asked.items()},
         )
 
     def _cells(self, parcels: Sequence[Parcel], name: str) -> Iterator[tuple[int, Any]]:
         return held(parcels, self._values, name)
 
-    def _spending(self, column: str, cells: Sequence[tuple[int, ...]], first_pass: int) -> Spending:
+    def _spending(self, column: str, cells: Sequence[tuple[int, ...]], first_pass: int, failed: int) -> Spending:
         alias = self._alias[column]
         usage = Usage(*(sum(numbers) for numbers in zip(*cells, strict=True)))
-        return Spending(alias, usage, len(cells), first_pass, cost(usage, self._prices.get(alias)))
+        return Spending(alias, usage, len(cells), first_pass, cost(usage, self._prices.get(alias)), failed)
 
     def _charge(self, record: _OfRecord, column: str, numbers: tuple[int, ...]) -> None:
         usage, price = Usage(*numbers), self._prices.get(self._alias[column])

@@ -93,13 +93,15 @@ def merged_failures(old: pa.Table | None, new: pa.Table | None, made: Rows) -> p
 def count_kinds(failures: Iterable[Failure]) -> dict[str, FailureCount]:
     """Kind of failure to its count, and one example."""
     counted: dict[str, FailureCount] = {}
+    columns: dict[str, dict[str, int]] = {}
     for one in failures:
-        known = counted.get(one.reason.kind)
-        if known is not None:
-            known["count"] += 1
-            continue
-        message = cleaned(one.reason.message[:_LONGEST_EXAMPLE])
-        counted[one.reason.kind] = {"count": 1, "column": one.reason.column, "record": one.record, "message": message}
+        column = one.reason.column
+        if one.reason.kind not in counted:
+            message = cleaned(one.reason.message[:_LONGEST_EXAMPLE])
+            counted[one.reason.kind] = {"count": 0, "column": column, "record": one.record, "message": message}
+            columns[one.reason.kind] = counted[one.reason.kind]["columns"] = {}
+        counted[one.reason.kind]["count"] += 1
+        columns[one.reason.kind][column] = columns[one.reason.kind].get(column, 0) + 1
     return counted
 
 

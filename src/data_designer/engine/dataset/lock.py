@@ -173,6 +173,17 @@ def acquire(files: Files, known: int, owner: Process, wait: Callable[[float], No
             return lock
 
 
+def is_held(files: Files) -> bool | None:
+    """Whether a run writes a dataset; None where that cannot be seen at once: its process is on another machine."""
+    numbers = _numbers(files)
+    if not numbers:
+        return False
+    text, holder, _ = _holder(files, numbers[-1])
+    if text is None:
+        return False
+    return None if holder is None else holder.lives()
+
+
 _CURE = "wait until it is done, or stop it and try again"
 
 

@@ -60,6 +60,14 @@ class Metadata(BaseModel):
     """What is gone of a budget, as far as it is known."""
     column_statistics: list[dict[str, object]] = []
     """Once a run has ended."""
+    rejected_num_records: int | None = None
+    """None in what earlier versions wrote."""
+    usd: float | None = None
+    """What it cost so far; None where a model that was asked has no price."""
+    written_at: float | None = None
+    """When this was written, in seconds since the epoch."""
+    stopped: str | None = None
+    """Why the latest run ended before its last batch, if it did."""
 
     @classmethod
     def read(cls, text: bytes) -> "Metadata":
@@ -78,6 +86,11 @@ class Metadata(BaseModel):
     def to_dict(self) -> dict[str, object]:
         """What is written, as JSON data."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the latest run came to its end, so that this says how far the dataset is."""
+        return "column_statistics" in self.model_fields_set
 
     @property
     def geometry(self) -> Geometry:

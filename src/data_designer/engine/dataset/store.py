@@ -39,7 +39,7 @@ from data_designer.engine.dataset.layout import (
     batch_number,
     receipt_name,
 )
-from data_designer.engine.dataset.lock import Lock, Process, acquire
+from data_designer.engine.dataset.lock import Lock, Process, acquire, is_held
 from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.metadata import run_of as run_of_metadata
 from data_designer.engine.dataset.sealed import DamagedError
@@ -103,6 +103,10 @@ class Store:
         return names <= {METADATA, BUILDER_CONFIG, RECEIPTS, JOURNAL} and not (
             self.files.list(RECEIPTS) or journaled_batches(self.files)
         )
+
+    def is_held(self) -> bool | None:
+        """Whether a run writes here now; None where that cannot be seen, since its process is on another machine."""
+        return is_held(self.files)
 
     def take(self, wait: Callable[[float], None] = time.sleep, owner: Process | None = None) -> Lock:
         """Become the run that writes here.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from data_designer.engine.dataset.profile import merge_profiles
-from data_designer.engine.protocol.receipt import BatchFile, FailureCount, Receipt
+from data_designer.engine.protocol.receipt import BatchFile, FailureCount, Receipt, added
 from data_designer.engine.protocol.spending import Spending, summed
 from data_designer.errors import ArtifactStorageError
 from data_designer.plan.profile import Profile
@@ -48,10 +48,7 @@ def total(receipts: Iterable[Receipt]) -> Totals:
             totals.examples.setdefault(file.folder, {}).setdefault(file.schema, file)
         totals.spent = summed((totals.spent, receipt.spent))
         for kind, found in receipt.reasons.items():
-            if kind in totals.reasons:
-                totals.reasons[kind]["count"] += found["count"]
-            else:
-                totals.reasons[kind] = found.copy()
+            totals.reasons[kind] = added(totals.reasons[kind], found) if kind in totals.reasons else found
         totals.profile = merge_profiles((totals.profile, receipt.profile))
     return totals
 

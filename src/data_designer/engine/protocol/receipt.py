@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -62,6 +62,18 @@ class FailureCount(TypedDict):
     column: str
     record: int
     message: str
+    columns: NotRequired[dict[str, int]]
+    """Column to how many of them are its cells; earlier versions did not count so."""
+
+
+def added(one: FailureCount, other: FailureCount) -> FailureCount:
+    """Both together, with the example of the first."""
+    both = FailureCount({**one, "count": one["count"] + other["count"]})
+    both.pop("columns", None)
+    if "columns" in one and "columns" in other:
+        names = dict.fromkeys([*one["columns"], *other["columns"]])
+        both["columns"] = {name: one["columns"].get(name, 0) + other["columns"].get(name, 0) for name in names}
+    return both
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ class Spending:
     """Of these, cells that took the first reply."""
     usd: float = 0.0
     """By the prices at the time; 0 where the model has none."""
+    failed: int = 0
+    """Of the cells, those that came to nothing; earlier versions did not count them."""
 
     def __add__(self, other: "Spending") -> "Spending":
         return Spending(
@@ -28,6 +30,7 @@ class Spending:
             self.cells + other.cells,
             self.first_pass + other.first_pass,
             self.usd + other.usd,
+            self.failed + other.failed,
         )
 
     @classmethod

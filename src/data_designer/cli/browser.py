@@ -12,6 +12,8 @@ from data_designer.cli.keys import single_keys
 from data_designer.terminal import writable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from data_designer.interface.display import SampleDisplay
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -117,12 +119,17 @@ def _write(text: str) -> None:
 
 def record_lines(display: "SampleDisplay", number: int, width: int) -> list[str]:
     """A record as lines for a terminal, what models have made first."""
-    from rich.console import Console
-
     from data_designer.interface.display import Look
+
+    return rendered_lines(display.parts(number, Look(display_width=width, models_first=True))[1:], width)
+
+
+def rendered_lines(parts: "Sequence[RenderableType]", width: int) -> list[str]:
+    """What `rich` makes of something for a terminal of that width, line by line."""
+    from rich.console import Console
 
     out = Console(file=io.StringIO(), width=width, force_terminal=True, legacy_windows=False, _environ=os.environ)
     with out.capture() as captured:
-        for part in display.parts(number, Look(display_width=width, models_first=True))[1:]:
+        for part in parts:
             out.print(part)
     return captured.get().splitlines()

@@ -226,8 +226,15 @@ class DataDesigner:
 
         check_models(self._prepare(config_builder, 1))
 
-    def preview(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10) -> "PreviewResults":
+    def preview(
+        self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10, show_prompts: bool = False
+    ) -> "PreviewResults":
         """Make a few records in memory, in this process.
+
+        Args:
+            config_builder: what to make.
+            num_records: how many records.
+            show_prompts: show each record with the prompts and replies of its cells.
 
         Raises:
             DataDesignerGenerationError: the configuration is wrong or no record could be made; the cause is chained.
@@ -235,7 +242,8 @@ class DataDesigner:
         from data_designer.interface.making import make_preview
 
         with _wrapped():
-            return make_preview(self._prepare(config_builder, num_records), config_builder, self._known)
+            prepared = self._prepare(config_builder, num_records)
+            return make_preview(prepared, config_builder, self._known, show_prompts=show_prompts)
 
     def dry_run(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 3) -> "DryRun":
         """Render what would be asked for the first records, and ask nobody: no key, no network, no cost.

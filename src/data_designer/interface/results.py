@@ -19,14 +19,16 @@ from data_designer.engine.dataset.totals import total
 from data_designer.engine.protocol.conversation import Conversation
 from data_designer.engine.protocol.slot_time import RunAccounts
 from data_designer.errors import ArtifactStorageError
+from data_designer.interface.conversation_view import view
 from data_designer.interface.conversations import kept_conversations, the_one_of
-from data_designer.interface.display import Layout, SampleDisplay
+from data_designer.interface.display import WIDTH, Layout, SampleDisplay
 from data_designer.interface.ending import Ending, named
 from data_designer.interface.loading import export, load, to_frame
 from data_designer.interface.outcomes import RunOutcomes
 from data_designer.object_storage import Location
 from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
+from data_designer.terminal import console, terminal_width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,6 +251,12 @@ class PreviewResults:
     outcomes: RunOutcomes | None = None
     seconds: float | None = None
     """That it took."""
+    conversations: list[Conversation] = field(default_factory=list, repr=False)
+    """What was said for the cells of which `RunConfig.keep_conversations` keeps it: all, unless that is set."""
+    records: Sequence[int] = field(default=(), repr=False)
+    """Record index of each row."""
+    show_prompts: bool = field(default=False, repr=False)
+    """Whether a record is shown with what was said for its cells."""
     _display: SampleDisplay | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -276,9 +284,34 @@ class PreviewResults:
             raise ValueError("there is no dataset to seed from")
         return _seeded(self.config_builder, self.dataset, columns)
 
-    def display_sample_record(self, index: int | None = None, **options: Any) -> None:
-        """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
-        self.display().show(index, **options)
+    def conversation(self, record: int, column: str) -> Conversation:
+        """What was said for a cell, given its record index and column; `print` shows it.
+
+        Raises:
+            ArtifactStorageError: it was not kept.
+        """
+        keeps = "all" if self.plan is None else self.plan.run.keep_conversations
+        return the_one_of(self.conversations_of(record), record, column, keeps)
+
+    def conversations_of(self, record: int) -> list[Conversation]:
+        """What was said for a record's cells, as far as it is kept."""
+        return [one for one in self.conversations if one.record == record]
+
+    def display_sample_record(
+        self, index: int | None = None, *, show_prompts: bool | None = None, **options: Any
+    ) -> None:
+        """Show a record; without an index, the next one. See `interface.display.Look` for the options.
+
+        Args:
+            index: of the row.
+            show_prompts: whether to show what was said for its cells too; unset, as `preview` was told.
+            options: how it looks.
+        """
+        number = self.display().show(index, **options)
+        if self.show_prompts if show_prompts is None else show_prompts:
+            to = console(width=options.get("display_width") or terminal_width(WIDTH))
+            for said in self.conversations_of(self.records[number]):
+                to.print(view(said), end="\n\n")
 
     def display(self) -> SampleDisplay:
         """What shows the records."""

@@ -4,7 +4,7 @@ A correction repeats what was said before it, and a restart the first messages; 
 adds, and how many messages of the request before it repeats.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -173,7 +173,7 @@ class Conversation:
         }
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return "\n".join(f"{BEFORE.get(role, '')}{text}" for role, text in pieces(self))
 
 
 USAGE_FIELDS = tuple(Usage.__dataclass_fields__)
@@ -198,22 +198,26 @@ def _text_of_block(block: object) -> str:
 
 # --- as text ----------------------------------------------------------------------------------------------
 
+Role = Literal["title", "fact", "turn", "part", "text", "problem"]
+"""What a piece of a conversation's text is: what comes out of prompts and replies is `text`."""
+BEFORE: Mapping[Role, str] = {"turn": "\n=== ", "part": "--- ", "problem": "\n=== failed: "}
+"""What stands before a piece."""
 
-def _lines(said: Conversation) -> Iterable[str]:
-    yield f"record {said.record:,}, column {said.column}: {_FATES[said.fate]}"
+
+def pieces(said: Conversation) -> Iterator[tuple[Role, str]]:
+    """The text of a conversation, piece by piece."""
+    yield "title", f"record {said.record:,}, column {said.column}: {_FATES[said.fate]}"
     if said.fate == "taken":
-        yield "Nothing was asked: its value was taken from another dataset."
+        yield "fact", "Nothing was asked: its value was taken from another dataset."
         return
-    yield f"model: {said.model} (alias {said.alias}) at {said.endpoint}"
+    yield "fact", f"model: {said.model} (alias {said.alias}) at {said.endpoint}"
     if said.params:
-        yield f"parameters: {_fields(said.params)}"
-    yield f"cost: {_cost(said)}"
+        yield "fact", f"parameters: {_fields(said.params)}"
+    yield "fact", f"cost: {_cost(said)}"
     for number, turn in enumerate(said.turns):
-        yield ""
         yield from _turn(number, turn, len(said.turns), said.turns[number - 1] if number else None)
     if said.problem is not None:
-        yield ""
-        yield f"=== failed: {said.problem}"
+        yield "problem", said.problem
 
 
 _FATES: Mapping[Fate, str] = {"ok": "ok", "failed": "failed", "taken": "taken from another dataset"}
@@ -238,37 +242,37 @@ def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def _turn(number: int, turn: Turn, of: int, before: Turn | None) -> Iterable[str]:
+def _turn(number: int, turn: Turn, of: int, before: Turn | None) -> Iterator[tuple[Role, str]]:
     how = "" if before is None else ": begun anew" if turn.begins_anew else ": a correction"
-    yield f"=== request {number + 1} of {of}{how}"
+    yield "turn", f"request {number + 1} of {of}{how}"
     # A correction says what the model was told; that it repeats the model's own reply is known.
     for message in turn.messages[1:] if before is not None and len(turn.messages) > 1 else turn.messages:
-        yield f"--- {message.get('role', 'message')}"
-        yield text_of(message)
-    if before is None or (turn.params is not None and turn.params != before.params):
-        yield from ([f"--- fields of this request: {_fields(turn.params)}"] if turn.params else [])
+        yield "part", str(message.get("role", "message"))
+        yield "text", text_of(message)
+    if turn.params:
+        yield "part", f"fields of this request: {_fields(turn.params)}"
     for attempt in turn.failed:
-        yield f"--- an attempt failed: {attempt.kind}: {attempt.message}"
+        yield "part", f"an attempt failed: {attempt.kind}: {attempt.message}"
     unnamed = turn.usage.failed_requests - len(turn.failed)
     if unnamed > 0:
-        yield f"--- {_counted(unnamed, 'more failed attempt' if turn.failed else 'failed attempt')}"
+        yield "part", _counted(unnamed, "more failed attempt" if turn.failed else "failed attempt")
     if turn.reply is None:
-        yield "--- no reply"
+        yield "part", "no reply"
     else:
         yield from _reply(turn, turn.reply)
 
 
-def _reply(turn: Turn, reply: Reply) -> Iterable[str]:
+def _reply(turn: Turn, reply: Reply) -> Iterator[tuple[Role, str]]:
     if reply.reasoning:
-        yield "--- reasoning"
-        yield reply.reasoning
+        yield "part", "reasoning"
+        yield "text", reply.reasoning
     facts = [reply.finish_reason or "", f"{turn.usage.output_tokens:,} tokens"]
     facts.append("from the journal of an earlier run" if turn.seconds is None else f"{turn.seconds:.2f} s")
     facts.append(f"from {turn.server}" if turn.server else "")
-    yield f"--- reply ({', '.join(filter(None, facts))})"
-    yield reply.text or "(no text)"
+    yield "part", f"reply ({', '.join(filter(None, facts))})"
+    yield "text", reply.text or "(no text)"
     for call in reply.tool_calls:
-        yield f"--- it calls a tool: {call}"
+        yield "part", f"it calls a tool: {call}"
 
 
 def _fields(params: Mapping[str, object]) -> str:

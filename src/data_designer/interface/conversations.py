@@ -42,11 +42,11 @@ def the_one_of(found: Iterable[Conversation], record: int, column: str, keeps: s
 
 def not_kept(record: int, column: str, keeps: str) -> str:
     """Why there is no conversation of a cell, and what to do."""
-    setting = f'keep_conversations="{keeps}"'
+    what = f"no conversation of record {record}, column '{column}' is kept"
     why = {
-        "none": "keeps none",
-        "rejected": "keeps those of cells that failed",
-        "all": "keeps all, and no model was asked for this cell",
-    }.get(keeps, "decides")
-    cure = "" if keeps == "all" else '; with RunConfig(keep_conversations="all") a run keeps every one'
-    return f"of record {record}, column '{column}', no conversation is kept: {setting} {why}{cure}"
+        "none": 'keep_conversations="none" keeps none',
+        "rejected": 'keep_conversations="rejected" keeps those of cells that failed',
+        "all": "no model was asked for it",
+    }.get(keeps, "")
+    cure = "" if keeps == "all" else '; a run with RunConfig(keep_conversations="all") keeps every one'
+    return f"{what}: {why}{cure}"

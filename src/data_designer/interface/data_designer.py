@@ -401,7 +401,7 @@ class DataDesigner:
 
         declared = config_builder.get_builder_config().to_dict()
         return Provenance(
-            declared=json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode(),
+            declared=json.dumps(declared, indent=2, ensure_ascii=False, default=str).encode(),
             seed_data=seed_digest(checked.seed_table),
             settings=self._run_config.model_dump(mode="json", exclude_unset=True),
             simulated=self._simulate,

@@ -109,7 +109,7 @@ def _browse(seen: "DatasetView", first: int, *, only_rejected: bool) -> None:
         while not viewing.ended:
             width, height = shutil.get_terminal_size()
             lines, page = _lines(seen, viewing, width), max(1, height - 1)
-            draw(lines[viewing.top : viewing.top + page], page, viewing.status(len(lines), page), width)
+            draw(lines[viewing.top : viewing.top + page], page, viewing.status(len(lines), page, width), width)
             viewing.press(next_key(), len(lines), page)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-_HELP = "n next p prev g go / search r rejected c cell q quit"
-_HELP_OF_CELLS = "n next p prev c next column esc record q quit"
+_HELP = "n next, p previous, g go to, / search, r rejected, c cell, q quit", "n p g / r c q"
+_HELP_OF_CELLS = "n next, p previous, c next column, esc record, q quit", "n p c esc q"
+"""In words, and for narrow screens."""
 
 
 class Records(Protocol):
@@ -19,6 +20,10 @@ class Records(Protocol):
 
     def holding(self, text: str, start: int) -> Iterator[int]:
         """Records from one on that hold a text."""
+        ...
+
+    def failed_columns(self, record: int) -> Sequence[str]:
+        """Columns whose cells failed in a record."""
         ...
 
 
@@ -142,25 +147,28 @@ class Viewing:
             self._go(found)
 
     def _next_column(self) -> None:
-        if not self.columns:
+        """From the record to its cells, those that failed first, and back to it."""
+        failed = set(self.records.failed_columns(self.index))
+        columns = sorted(self.columns, key=lambda name: name not in failed)
+        if not columns:
             self.notice = "no model is asked for any column"
             return
-        place = -1 if self.column is None else self.columns.index(self.column)
-        self.column = self.columns[place + 1] if place + 1 < len(self.columns) else None
+        place = -1 if self.column is None else columns.index(self.column)
+        self.column = columns[place + 1] if place + 1 < len(columns) else None
         self.top = 0
 
-    def status(self, lines: int, page: int) -> str:
+    def status(self, lines: int, page: int, width: int) -> str:
         """The last line: which record it is, and what keys do."""
         if self.asked == "record":
             return f"go to record (0 to {len(self.records) - 1:,}): {self.typed}"
         if self.asked:
             again = f" (Enter: {self.sought!r} again)" if self.sought and not self.typed else ""
             return f"search for: {self.typed}{again}"
-        where = f"{self.index:,} of {len(self.records):,}"
-        if self.only_rejected:
-            where += " rejected"
+        where = f"{self.index:,} of {len(self.records):,}{', only rejected' if self.only_rejected else ''}"
         if self.notice:
             return f"{where}  {self.notice}"
         last = min(self.top + page, lines)
-        more = f"  {self.top + 1}-{last}/{lines} lines" if lines > page else ""
-        return f"{where}{more}  {_HELP if self.column is None else _HELP_OF_CELLS}"
+        more = f"  lines {self.top + 1}-{last} of {lines}" if lines > page else ""
+        words, letters = _HELP if self.column is None else _HELP_OF_CELLS
+        whole = f"{where}{more}  {words}"
+        return whole if len(whole) < width else f"{where}{more}  {letters}"

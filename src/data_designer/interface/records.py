@@ -104,6 +104,10 @@ class StoredRecords:
         """What was kept of what was said for its cells. Raises as `at` does."""
         return self._batch_of(record).conversations(record)
 
+    def failed_columns(self, record: int) -> list[str]:
+        """Columns whose cells failed in a record. Raises as `at` does."""
+        return [one.reason.column for one in self.at(record).failures]
+
     def rejected(self, start: int, *, backwards: bool = False) -> Iterator[int]:
         """Rejected records from one on, in order, read as far as they are wanted."""
         batches = self._batches(start, backwards=backwards)

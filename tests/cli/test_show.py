@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.cli.commands import GOOD, INLINE, name_provider, run
 from tests.counting import Endpoint, Reply
+from tests.fakes import NOWHERE
 
 pytestmark = pytest.mark.usefixtures("sockets")
 
@@ -171,3 +172,46 @@ def test_on_a_terminal_keys_lead_from_record_to_cell_and_back(
     assert one.until("\x1b[?1049l")
     assert one.process.wait(30) == 0
     os.close(one.ours)
+
+
+# --- previews and dry runs -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration, in a working directory of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    return tmp_path / "good.yaml"
+
+
+def test_a_preview_shows_prompts_of_rejected_records_too(endpoint: Endpoint, config: Path) -> None:
+    """Those that are there beside their records, the others after them."""
+    with endpoint(answer) as counted:
+        name_provider(counted.url)
+        code, said = run("preview", config, "-n", 20, "--seed", 1, "--show-prompts", "--non-interactive")
+    assert code == 0
+    assert all(f"record {index}, column draft: ok" in said for index in range(20))
+    assert "column final: failed" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("command", "records"),
+    [
+        (("preview",), 3),
+        (("preview", "-n", 5), 5),
+        (("create",), 3),
+        (("create", "-n", 1_000_000), 3),
+        (("create", "-n", 2), 2),
+    ],
+)
+def test_a_dry_run_prints_prompts_and_asks_nobody(config: Path, command: tuple[object, ...], records: int) -> None:
+    """Of three records, or fewer; a preview's of as many as it is told."""
+    name_provider(NOWHERE, api_key="KEY_THAT_IS_NOT_SET")
+    name, *options = command
+    code, said = run(name, config, *options, "--dry-run")
+    assert code == 0, said
+    assert said.count("=== record") == records
+    assert "--- final: large (alias b) [user] better <draft>" in said
+    assert [path.name for path in config.parent.iterdir()] == ["good.yaml"]

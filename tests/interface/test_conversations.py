@@ -203,3 +203,35 @@ def test_a_dataset_of_an_earlier_version_has_none(endpoint: Endpoint, tmp_path: 
         results = make(counted.url, tmp_path, keep_conversations="none")
     assert LocalFiles(tmp_path / "d").list("conversations") == []
     assert list(results.load_conversations().columns)[:4] == ["record_index", "column", "fate", "problem"]
+
+
+# --- previews --------------------------------------------------------------------------------------------------
+
+
+def test_a_preview_keeps_them_all_and_shows_them_where_that_is_wanted(
+    endpoint: Endpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each record is followed by its own prompts and replies, also where others before it were rejected."""
+    with endpoint(Refusing({0, 1})) as counted:
+        results = designer(counted.url, tmp_path).preview(tale(), num_records=4, show_prompts=True)
+    assert list(results.records) == [2, 3]
+    assert results.conversation(0, "draft").fate == "failed"
+    results.display_sample_record(0)
+    shown = capsys.readouterr().out
+    assert "record 2, column draft: ok" in shown
+    assert "--- user\nrow 2" in shown
+    assert "row 3" not in shown
+    results.display_sample_record()
+    results.display_sample_record()
+    assert "record 3, column final: ok" in capsys.readouterr().out
+    results.display_sample_record(0, show_prompts=False)
+    assert "--- user" not in capsys.readouterr().out
+
+
+def test_a_preview_heeds_the_setting(endpoint: Endpoint, tmp_path: Path) -> None:
+    """What is said about conversations in the run settings holds for previews too."""
+    with endpoint(answer) as counted:
+        results = designer(counted.url, tmp_path, keep_conversations="none").preview(tale(), num_records=2)
+    assert results.conversations == []
+    with pytest.raises(ArtifactStorageError, match="keeps none"):
+        results.conversation(0, "draft")

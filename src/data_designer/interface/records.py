@@ -59,18 +59,26 @@ class StoredRecord:
 
     def to_dict(self) -> dict[str, object]:
         """As JSON data, but for values that JSON lacks."""
-        failures = [
-            {"column": one.reason.column, "kind": one.reason.kind, "message": one.reason.message}
-            | {"last_reply": one.reason.last_reply, "attempts": one.attempts, "usd": one.usd, "seed": one.seed}
-            for one in self.failures
-        ]
         return {
             "record_index": self.record,
             "state": self.state,
             "values": self.values if self.state == "made" else None,
             "dropped": self.dropped_values or None,
-            "failures": failures,
+            "failures": [_told(one) for one in self.failures],
         }
+
+
+def _told(failure: Failure) -> dict[str, object]:
+    reason = failure.reason
+    return {
+        "column": reason.column,
+        "kind": reason.kind,
+        "message": reason.message,
+        "last_reply": reason.last_reply,
+        "attempts": failure.attempts,
+        "usd": failure.usd,
+        "seed": failure.seed,
+    }
 
 
 def _values(table: pa.Table | None) -> dict[str, object]:

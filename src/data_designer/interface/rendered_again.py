@@ -1,11 +1,13 @@
 """The prompt of a cell whose conversation was not kept, rendered again from the record's values."""
 
 from collections.abc import Mapping
+from typing import cast
 
 from data_designer.columns.random_streams import key
 from data_designer.columns.registry import KINDS
 from data_designer.columns.templating.seeded_random import draw_for
 from data_designer.plan.model import Plan, Step
+from data_designer.plan.program import CellProgram
 from data_designer.values import Message, Outcome, Reason
 
 
@@ -22,7 +24,8 @@ def prompt_of(plan: Plan, column: str, values: Mapping[str, object], record: int
     if missing := [name for name in step.needs if name not in values]:
         return f"the values of {', '.join(missing)} are not kept with the dataset"
     draw_for(key(plan.seed, step.name), record)
-    exchange = KINDS[step.kind].build(step, plan, None).exchange({name: values[name] for name in step.needs}, record)  # type: ignore[union-attr]
+    program = cast(CellProgram, KINDS[step.kind].build(step, plan, None))
+    exchange = program.exchange({name: values[name] for name in step.needs}, record)
     try:
         return list(next(exchange).messages)
     except StopIteration as stop:

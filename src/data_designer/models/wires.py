@@ -48,7 +48,7 @@ def endpoint_shown(pool: Pool) -> str:
     """Where a pool's requests go, by host and path, without what is secret."""
     if pool.provider.is_simulated:
         return SIMULATED_PROVIDER
-    wire = wire_of(pool.provider)
+    wire = wire_to(pool)
     return ", ".join(shown(wire.url(one)) for one in pool.provider.addresses if one)
 
 

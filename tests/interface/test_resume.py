@@ -700,7 +700,7 @@ def test_the_declaration_keeps_the_order_of_a_schemas_properties(endpoint: Endpo
     """A dataset that is taken up again from its own declaration asks with the same prompts as before."""
     schema = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "string"}}}
     made = dd.DataDesignerConfigBuilder(model_configs=[model("m")])
-    made.with_seed_dataset(numbered(SEED_ROWS))
+    made.add_column(name="n", column_type="sampler", sampler_type="uuid", params={})
     made.add_column(
         name="form", column_type="llm-structured", model_alias="m", prompt="row {{ n }}", output_format=schema
     )

@@ -8,10 +8,10 @@ import orjson
 from data_designer.config.run_config import KeptConversations
 from data_designer.engine.dataset.encoding import cleaned
 from data_designer.engine.execution.stage_runner import RowResult
-from data_designer.engine.protocol.conversation import FailedAttempt, Fate, Reply, SaidCell, Turn, shared
+from data_designer.engine.protocol.conversation import Fate, SaidCell, Turn, reply_data, shared
 from data_designer.models.retry import Asked
 from data_designer.plan.model import Stage
-from data_designer.values import Message, Request, Response, Usage
+from data_designer.values import Message, Request, Usage
 
 LARGEST = 1_000_000
 """Bytes of a conversation that are kept; of a longer one its texts are cut."""
@@ -66,66 +66,79 @@ def _taken_cell(column: str) -> SaidCell:
 
 def _cell(column: str, asked: Sequence[Asked], problem: str | None) -> SaidCell:
     fate: Fate = "ok" if problem is None else "failed"
-    seconds = [one.seconds for one in asked if one.seconds is not None]
-    servers = dict.fromkeys(one.response.server for one in asked if one.response is not None and one.response.server)
-    return SaidCell(
-        column,
-        fate,
-        None if problem is None else cleaned(problem[:_LONGEST_PROBLEM]),
-        Usage.total([one.usage for one in asked]).numbers if asked else Usage().numbers,
-        sum(seconds) if seconds else None,
-        tuple(servers),
-        _written(_turns(asked)),
-    )
+    if len(asked) == 1:
+        [only] = asked
+        usage, seconds, servers = only.usage.numbers, only.seconds, _server(only)
+    else:
+        usage = Usage.total([one.usage for one in asked]).numbers if asked else Usage().numbers
+        seconds = _sum([one.seconds for one in asked if one.seconds is not None])
+        servers = tuple(dict.fromkeys(name for one in asked for name in _server(one)))
+    problem = None if problem is None else cleaned(problem[:_LONGEST_PROBLEM])
+    return SaidCell(column, fate, problem, usage, seconds, servers, _written(_turns(asked)))
 
 
-def _turns(asked: Sequence[Asked]) -> list[Turn]:
+def _server(one: Asked) -> tuple[str, ...]:
+    server = None if one.response is None else one.response.server
+    return () if server is None else (server,)
+
+
+def _sum(seconds: Sequence[float]) -> float | None:
+    return sum(seconds) if seconds else None
+
+
+Data = dict[str, object]
+"""A `Turn` as JSON data."""
+
+
+def _turns(asked: Sequence[Asked]) -> list[Data]:
     """The turns of a conversation; of a very long one the first and the last, with a note between them."""
     if len(asked) <= _MOST_TURNS:
         return _each(asked)
     half = _MOST_TURNS // 2
     turns = _each([*asked[:half], *asked[-half:]])
+    turn = Turn.from_dict(turns[half])
     note: Message = {"role": "note", "content": f"({len(asked) - 2 * half} requests are not kept)"}
-    turns[half] = replace(turns[half], messages=(note, *turns[half].messages))
+    turns[half] = replace(turn, messages=(note, *turn.messages)).to_dict()
     return turns
 
 
-def _each(asked: Sequence[Asked]) -> list[Turn]:
-    turns: list[Turn] = []
+def _each(asked: Sequence[Asked]) -> list[Data]:
+    turns: list[Data] = []
     before: Request | None = None
     for one in asked:
-        request, response = one.request, one.response
-        repeats = 0 if before is None else shared(before.messages, request.messages)
-        same = before is not None and (before.params is request.params or before.params == request.params)
-        turns.append(
-            Turn(
-                repeats,
-                tuple(request.messages[repeats:]),
-                None if same else request.params,
-                None if response is None else _reply(response),
-                one.usage,
-                one.seconds,
-                None if response is None else response.server,
-                tuple(FailedAttempt(kind, message) for kind, message in one.failed or ()),
-            )
-        )
-        before = request
+        turns.append(_turn(one, before))
+        before = one.request
     return turns
 
 
-def _reply(response: Response) -> Reply:
-    return Reply(response.text, response.reasoning, response.finish_reason, response.tool_calls)
+def _turn(one: Asked, before: Request | None) -> Data:
+    """As `Turn.to_dict` gives it; made without one, since it may be done for every cell."""
+    request, response = one.request, one.response
+    repeats = 0 if before is None else shared(before.messages, request.messages)
+    data: Data = {"repeats": repeats, "messages": request.messages[repeats:] if repeats else request.messages}
+    if before is None or (before.params is not request.params and before.params != request.params):
+        data["params"] = request.params
+    if response is not None:
+        data["reply"] = reply_data(response.text, response.reasoning, response.finish_reason, response.tool_calls)
+        if response.server is not None:
+            data["server"] = response.server
+    data["usage"] = one.usage.numbers
+    if one.seconds is not None:
+        data["seconds"] = one.seconds
+    if one.failed:
+        data["failed"] = [{"kind": kind, "message": message} for kind, message in one.failed]
+    return data
 
 
 # --- how much of it ------------------------------------------------------------------------------------------
 
 
-def _written(turns: Sequence[Turn]) -> bytes:
+def _written(turns: Sequence[Data]) -> bytes:
     """Turns as JSON of bounded size."""
     text = _json(turns)
     longest = LARGEST // 4
     while len(text) > LARGEST and longest >= _SHORTEST:
-        text = _json([_cut(turn, longest) for turn in turns])
+        text = _json([_cut(Turn.from_dict(turn), longest).to_dict() for turn in turns])
         longest //= 4
     return text
 
@@ -163,12 +176,11 @@ def _shortened(text: str, longest: int) -> str:
     return text if left <= 0 else f"{text[:longest]}… ({left:,} characters more are not kept)"
 
 
-def _json(turns: Sequence[Turn]) -> bytes:
-    data = [turn.to_dict() for turn in turns]
+def _json(turns: Sequence[Data]) -> bytes:
     try:
-        return orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(turns, default=str, option=orjson.OPT_NON_STR_KEYS)
     except (TypeError, ValueError):
-        return orjson.dumps(_clean(data), default=str, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(_clean(turns), default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _clean(value: object) -> object:

@@ -54,6 +54,20 @@ class Reply:
     tool_calls: tuple[Mapping[str, object], ...] = ()
 
 
+def reply_data(
+    text: str, reasoning: str | None, finish_reason: str | None, tool_calls: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
+    """A reply as JSON data; what is not there is left out."""
+    data: dict[str, object] = {"text": text}
+    if reasoning is not None:
+        data["reasoning"] = reasoning
+    if finish_reason is not None:
+        data["finish_reason"] = finish_reason
+    if tool_calls:
+        data["tool_calls"] = list(tool_calls)
+    return data
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One request of a cell, and what became of it."""
@@ -81,22 +95,19 @@ class Turn:
 
     def to_dict(self) -> dict[str, object]:
         """As JSON data; what is not there is left out."""
-        reply = self.reply
-        said = None if reply is None else {
-            "text": reply.text, "reasoning": reply.reasoning, "finish_reason": reply.finish_reason,
-            "tool_calls": list(reply.tool_calls) or None,
-        }  # fmt: skip
-        data: dict[str, object] = {
-            "repeats": self.repeats,
-            "messages": list(self.messages),
-            "params": None if self.params is None else dict(self.params),
-            "reply": None if said is None else {name: value for name, value in said.items() if value is not None},
-            "usage": list(self.usage.numbers),
-            "seconds": self.seconds,
-            "server": self.server,
-            "failed": [{"kind": one.kind, "message": one.message} for one in self.failed] or None,
-        }
-        return {name: value for name, value in data.items() if value is not None}
+        data: dict[str, object] = {"repeats": self.repeats, "messages": list(self.messages)}
+        if self.params is not None:
+            data["params"] = dict(self.params)
+        if (reply := self.reply) is not None:
+            data["reply"] = reply_data(reply.text, reply.reasoning, reply.finish_reason, reply.tool_calls)
+        data["usage"] = self.usage.numbers
+        if self.seconds is not None:
+            data["seconds"] = self.seconds
+        if self.server is not None:
+            data["server"] = self.server
+        if self.failed:
+            data["failed"] = [{"kind": one.kind, "message": one.message} for one in self.failed]
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Turn":

@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -52,6 +53,27 @@ def terminal_width(most: int, default: int | None = None) -> int:
     """Columns of the terminal, but no more than `most`; where there is none, `default`, or `most`."""
     columns = shutil.get_terminal_size((default or most, 24)).columns
     return max(_NARROWEST, min(most, columns))
+
+
+def cell_length(text: str) -> int:
+    """Columns of a terminal that a text takes: two for each wide character, none for one that joins another."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def beginning(text: str, most: int) -> str:
+    """As much of a text as fits into so many columns."""
+    taken = 0
+    for place, character in enumerate(text):
+        taken += _cells(character)
+        if taken > most:
+            return text[:place]
+    return text
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character) or character == "\u200d":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 class _Lenient:

@@ -219,10 +219,10 @@ def test_a_stop_says_how_to_go_on(simulated: str, tmp_path: Path, caplog: pytest
     """The log has the reason and the way to resume."""
     with caplog.at_level(logging.WARNING, "data_designer"):
         results = make(simulated, tmp_path, dd.Budget(requests=MOST))
-    [line] = [record.getMessage() for record in caplog.records if "was stopped" in record.getMessage()]
-    assert f"generated {results.outcomes.generated} of {RECORDS}" in line
-    assert f"the budget is used up: {MOST} of {MOST} requests" in line
-    assert f"data-designer resume {tmp_path / 'd'}" in line
+    [said] = [record.getMessage() for record in caplog.records if "stopped early" in record.getMessage()]
+    assert f"{results.outcomes.generated} of {RECORDS} records in {tmp_path / 'd'}" in said
+    assert f"the budget is used up: {MOST} of {MOST} requests" in said
+    assert f"data-designer resume {tmp_path / 'd'} --set 'budget={{requests: {2 * MOST}}}'" in said
 
 
 # --- the command line --------------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_a_budget_may_be_given_on_the_command_line(folder: Path, simulated: str,
     code, said = create(budget)
     assert code == 1, said
     assert "stopped early: the budget is used up: 7 of 7 requests" in said
-    assert f"data-designer resume {folder / 'out/d'}" in said
+    assert "data-designer resume out/d --set 'budget={requests: 14}'" in said
     assert spent(simulated).requests == 7
     code, said = run("resume", "out/d")
     assert code == 1, said

@@ -122,3 +122,45 @@ def test_a_service_without_standard_output_is_no_error(monkeypatch: pytest.Monke
     """There is nowhere to show anything."""
     monkeypatch.setattr("sys.stdout", None)
     SampleDisplay(pd.DataFrame({"a": [1]}), Layout()).show(0)
+
+
+def widths(columns: int, given: Mapping[str, Any]) -> set[int]:
+    """Widths of the lines of a table on a terminal of so many columns."""
+    stream = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(columns))
+        patch.setattr("sys.stdout", stream)
+        SampleDisplay(pd.DataFrame({"a": ["word " * 99]}), Layout()).show(0, **given)
+    return {len(line) for line in stream.getvalue().splitlines() if line.startswith("│")}
+
+
+@pytest.mark.parametrize(("columns", "width"), [(60, 60), (80, 80), (110, 110), (200, 110), (10, 40)])
+def test_a_record_is_as_wide_as_a_narrow_terminal(columns: int, width: int) -> None:
+    """Unless it is told how wide; a wide terminal is not filled."""
+    assert widths(columns, {}) == {width}
+    assert widths(columns, {"display_width": 97}) == {97}
+
+
+PERSON = {"customer": {f"field_{n}": f"value {n} of a person" for n in range(20)}}
+MADE = Layout({"grade": "judge", "n": "seed"}, {"code": "python"}, frozenset({"review", "code", "grade"}))
+
+
+def test_what_models_have_made_comes_before_everything_that_is_drawn() -> None:
+    """In the table of generated columns; the twenty fields of a person are a few."""
+    said = shown({**PERSON, "review": "a fine kettle"}, MADE)
+    assert said.index("a fine kettle") < said.index("field_0")
+    assert "… 14 more fields" in said
+    assert "field_19" not in said
+
+
+def test_a_record_opens_with_what_models_have_made_where_that_is_wished() -> None:
+    """Code and judgements included, and seeds after all of them."""
+    record = {"n": "seeded", **PERSON, "review": "a fine kettle", "code": "x = 1", "grade": {"style": {"score": 3}}}
+    frame = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in record.items()})
+    stream = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", stream)
+        SampleDisplay(frame, MADE).show(0, models_first=True, whole=True, **WIDE)
+    said = stream.getvalue()
+    places = [said.index(text) for text in ("a fine kettle", "x = 1", '"score": 3', "field_0", "field_19", "seeded")]
+    assert places == sorted(places)

@@ -190,11 +190,15 @@ def test_reasons_are_counted_with_an_example(simulated: str, tmp_path: Path, cap
     for kind, one in found.reasons.items():
         of_record = rejected.set_index("record_index").loc[one["record"]]
         assert (of_record["kind"], of_record["column"], of_record["message"]) == (kind, one["column"], one["message"])
-    lines = top_reasons(found)
-    counts = [int(line.partition("failed=")[2].split()[0]) for line in lines]
+        where = rejected[rejected["kind"] == kind]["column"].value_counts().to_dict()
+        assert one["columns"] == where
+    counts = [int(line.partition("x ")[0]) for line in top_reasons(found)]
     assert counts == sorted(rejected["kind"].value_counts(), reverse=True)
-    assert all(line in caplog.text for line in lines)
-    assert f"requested={RECORDS} generated={found.generated} null_filled=0 rejected={found.rejected}" in caplog.text
+    [said] = [record.getMessage() for record in caplog.records if record.name.endswith("ending_views")]
+    assert f"{found.generated} of {RECORDS} records in {tmp_path / 'd'}\n{found.rejected} rejected" in said
+    assert all(f"{one['count']}x {kind} in" in said for kind, one in found.reasons.items())
+    for column, spent in found.columns.items():
+        assert spent.failed == (rejected["column"] == column).sum()
 
 
 # --- null --------------------------------------------------------------------------------------------------------
@@ -311,7 +315,7 @@ def test_as_many_candidates_as_records_unless_said_otherwise(simulated: str, tmp
 def test_where_nothing_comes_out_refilling_ends_too(simulated: str, tmp_path: Path) -> None:
     """No record at all is an error that names the reason, after as many candidates as are allowed."""
     first = "none-a?refusal_rate=1"
-    with pytest.raises(DataDesignerGenerationError, match=r"failed=11 kind=ModelRefusalError"):
+    with pytest.raises(DataDesignerGenerationError, match=r"11x ModelRefusalError in column 'draft'"):
         make(simulated, tmp_path, first, "none-b", records=6, on_row_failure="refill", refill_candidates=5)
     assert counted(simulated, first) == 11
 

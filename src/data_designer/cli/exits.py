@@ -1,5 +1,6 @@
 """How commands end: what the user can mend is one line, and the exit code tells the rest."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def errors_in_one_line(*, debug: bool) -> Iterator[None]:
     So is Ctrl-C or SIGTERM; a second one, while what is under way is waited for, is 130.
     """
     try:
-        with sigterm_interrupts():
+        with sigterm_interrupts(), _end_out_of_log():
             yield
     except (click.exceptions.ClickException, typer.Exit):
         raise
@@ -33,6 +34,17 @@ def errors_in_one_line(*, debug: bool) -> Iterator[None]:
             raise
         say(f"❌ {_said(error)}", err=True)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _end_out_of_log() -> Iterator[None]:
+    """How a run has ended is printed by the command itself, last of all."""
+    logger = logging.getLogger("data_designer.interface.ending_views")
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
 
 
 def _leave(code: int) -> NoReturn:

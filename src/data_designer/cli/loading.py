@@ -2,7 +2,6 @@
 
 import importlib.util
 import inspect
-import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -138,8 +137,6 @@ def designer_for(
     from data_designer.interface import DataDesigner
 
     designer = DataDesigner(artifact_path, simulate=simulate, source=source)
-    # A command prints it itself, last of all.
-    logging.getLogger("data_designer.interface.ending_views").setLevel(logging.ERROR)
     if run is not None:
         designer.set_run_config(run)
     return designer

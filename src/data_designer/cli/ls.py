@@ -1,6 +1,7 @@
 """The command that lists datasets."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from data_designer.interface.listing import Listed
 
 _WIDEST = 120
+_NARROW = 76
 _STYLES = {"complete": "green", "running": "cyan", "stopped": "yellow", "failed": "red", "damaged": "red"}
 
 
@@ -42,13 +44,15 @@ def ls(
         elif not found:
             say(f"there is no dataset in {folder}")
         else:
-            console(width=terminal_width(_WIDEST, 80)).print(_table(found))
+            width = terminal_width(_WIDEST, 80)
+            console(width=width).print(table_of(found, datetime.now().astimezone(), is_narrow=width < _NARROW))
             for one in found:
                 if one.problem:
                     say(f"❌ {one.problem}", err=True)
 
 
-def _table(found: "list[Listed]") -> "Table":
+def table_of(found: "Sequence[Listed]", now: datetime, *, is_narrow: bool = False) -> "Table":
+    """Datasets as a table; where the terminal is narrow, with rounded numbers and without the hours of earlier days."""
     from rich import box
     from rich.table import Table
 
@@ -60,14 +64,24 @@ def _table(found: "list[Listed]") -> "Table":
     for title in ("records", "rejected", "cost"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("written", no_wrap=True)
+    count = figures.compact if is_narrow else figures.count
     for one in found:
         known = one.state != "damaged"
         table.add_row(
             as_it_is(one.name),
             as_it_is(one.state, _STYLES[one.state]),
-            f"{figures.count(one.made)}/{figures.count(one.requested)}" if known else "",
-            figures.count(one.rejected) if known else "",
+            f"{count(one.made)}/{count(one.requested)}" if known else "",
+            count(one.rejected) if known else "",
             "" if one.usd is None else figures.usd(one.usd),
-            "" if one.written_at is None else f"{datetime.fromtimestamp(one.written_at).astimezone():%Y-%m-%d %H:%M}",
+            "" if one.written_at is None else _moment(one.written_at, now, is_narrow=is_narrow),
         )
     return table
+
+
+def _moment(written_at: float, now: datetime, *, is_narrow: bool) -> str:
+    at = datetime.fromtimestamp(written_at, now.tzinfo)
+    if not is_narrow:
+        return f"{at:%Y-%m-%d %H:%M}"
+    if at.date() == now.date():
+        return f"{at:%H:%M}"
+    return f"{at:%b %d}" if at.year == now.year else f"{at:%Y-%m}"

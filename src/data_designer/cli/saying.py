@@ -40,9 +40,6 @@ def say_what_there_is(results: "DatasetCreationResults", dataset: str | None = N
 
 def say_end(ending: "Ending") -> None:
     """Print how a run has ended."""
-    from data_designer.interface.ending_views import ending_width, parts_of
+    from data_designer.interface.ending_views import ending_width, print_on
 
-    width = ending_width()
-    to = console(width=width)
-    for part in parts_of(ending, width):
-        to.print(part, soft_wrap=True)
+    print_on(console(width=ending_width()), ending)

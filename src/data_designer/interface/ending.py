@@ -49,7 +49,10 @@ class Ending:
         )
         told = [f"{count(number)} {what}" for number, what in counted if number]
         told += [] if self.seconds is None else [figures.seconds(self.seconds)]
-        return told + ([] if outcomes.usd is None else [figures.usd(outcomes.usd)])
+        if outcomes.usd is not None:
+            # What is answered for records that are not made yet is paid for too, and not counted here.
+            told.append(f"{figures.usd(outcomes.usd)}{' for what is made' if outcomes.unfinished else ''}")
+        return told
 
     @property
     def causes(self) -> list[tuple[str, str]]:

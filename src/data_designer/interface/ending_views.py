@@ -1,20 +1,21 @@
 """How the end of a run is shown: on a terminal, as lines of text, and in a notebook."""
 
 import html
-import io
 import logging
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from data_designer.interface.ending import Ending
-from data_designer.interface.outcome_table import Field, fields_of, fitted
-from data_designer.terminal import as_it_is, terminal_width, visible
+from data_designer.interface.outcome_table import GAP, Field, fields_of, fitted
+from data_designer.terminal import as_it_is, beginning, cell_length, terminal_width, visible
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
+    from rich.console import Console
 
 logger = logging.getLogger(__name__)
+
+Line: TypeAlias = tuple[str, str]
+"""A text and its style, as rich calls it."""
 
 _WIDEST = 120
 _INDENT_OF_LOGS = 4
@@ -28,15 +29,7 @@ def ending_width() -> int:
 
 def as_text(ending: Ending, width: int | None = None) -> str:
     """As lines of text; only a command may be longer than the width, which else is the terminal's."""
-    from rich.console import Console
-
-    width = width or ending_width()
-    out = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    with out.capture() as captured:
-        for part in parts_of(ending, width):
-            out.print(part, soft_wrap=True)
-    lines = (line.rstrip() for line in captured.get().splitlines())
-    return "\n".join(lines).strip("\n")
+    return "\n".join(line for line, _ in lines_of(ending, width or ending_width()))
 
 
 def say_in_log(ending: Ending) -> None:
@@ -46,40 +39,54 @@ def say_in_log(ending: Ending) -> None:
         logger.log(level, "%s", as_text(ending, ending_width() - _INDENT_OF_LOGS))
 
 
-def parts_of(ending: Ending, width: int) -> "Iterator[RenderableType]":
-    """What is said, in order, for a console of that width."""
-    yield as_it_is(ending.first_line, "bold")
-    if ending.facts:
-        yield from _wrapped(", ".join(ending.facts), width)
+def print_on(console: "Console", ending: Ending) -> None:
+    """On a console of rich, with colours where it has any."""
+    for line, style in lines_of(ending, console.width):
+        console.print(as_it_is(line, style), soft_wrap=True)
+
+
+def lines_of(ending: Ending, width: int) -> Iterator[Line]:
+    """What is said, each line with the style that it has where there are styles."""
+    yield visible(ending.first_line), "bold"
+    yield from _wrapped(", ".join(ending.facts), width)
     fields = fitted(fields_of(ending.outcomes), width)
     if fields:
-        yield ""
-        yield _table(fields)
+        yield "", ""
+        yield from _table(fields)
     for title, causes in (("failed", ending.causes), ("sent again", ending.retried)):
         if causes:
-            yield ""
-            yield as_it_is(f"{title}:")
+            yield "", ""
+            yield f"{title}:", ""
             for cause, example in causes:
                 yield from _wrapped(cause, width, 2)
-                yield from _wrapped(_shortened(example, 2 * (width - 6)), width, 6, "dim")
+                yield from _wrapped(_shortened(example, 3 * (width - 8)), width, 6, "dim")
     if ending.stopped is not None:
-        yield ""
+        yield "", ""
         yield from _wrapped(f"❌ stopped early: {ending.stopped}", width, style="bold red")
     for advice in ending.advice:
-        yield ""
+        yield "", ""
         yield from _wrapped(f"advice: {advice}", width)
     if ending.next_step is not None:
         why, command = ending.next_step
-        yield ""
-        yield as_it_is(f"next: {why}")
-        yield as_it_is(f"  {command}", "cyan")
+        yield "", ""
+        yield f"next: {why}", ""
+        yield f"  {visible(command)}", "cyan"
 
 
-def _wrapped(text: str, width: int, indent: int = 0, style: str = "") -> "Iterator[RenderableType]":
-    from textwrap import wrap
-
-    for line in wrap(visible(text), max(width - indent, 20), break_on_hyphens=False):
-        yield as_it_is(" " * indent + line, style)
+def _wrapped(text: str, width: int, indent: int = 0, style: str = "") -> Iterator[Line]:
+    """A text in lines that begin with some spaces; a word that is longer than a line is broken."""
+    line = ""
+    for word in visible(text).split():
+        while line and cell_length(f"{line} {word}") > width - indent:
+            yield f"{' ' * indent}{line}", style
+            line = ""
+        line = f"{line} {word}" if line else word
+        while cell_length(line) > width - indent:
+            part = beginning(line, width - indent)
+            yield f"{' ' * indent}{part}", style
+            line = line[len(part) :]
+    if line:
+        yield f"{' ' * indent}{line}", style
 
 
 def _shortened(text: str, most: int) -> str:
@@ -87,26 +94,26 @@ def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _table(fields: list[Field]) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for field in fields:
-        table.add_column(
-            as_it_is(field.title),
-            justify="left" if field.is_name else "right",
-            no_wrap=field.is_name,
-            overflow="ellipsis" if field.is_name else "fold",
-            width=field.width,
-            vertical="bottom",
-        )
+def _table(fields: list[Field]) -> Iterator[Line]:
+    titles = [field.title.split(" ") for field in fields]
+    for line in (-2, -1):
+        yield _row(fields, [words[line] if len(words) >= -line else "" for words in titles]), "dim"
+    yield "─" * (sum(field.width for field in fields) + GAP * (len(fields) - 1)), "dim"
     rows = list(zip(*(field.cells for field in fields), strict=True))
     for row in rows:
-        table.add_row(*map(as_it_is, row), end_section=row is rows[-1])
+        yield _row(fields, row), ""
     if len(rows) > 1:
-        table.add_row(*(as_it_is(field.total, "bold") for field in fields))
-    return table
+        yield "", ""
+        yield _row(fields, [field.total for field in fields]), "bold"
+
+
+def _row(fields: list[Field], texts: Sequence[str]) -> str:
+    cells = []
+    for field, text in zip(fields, map(visible, texts), strict=True):
+        shown = text if cell_length(text) <= field.width else f"{beginning(text, field.width - 1)}…"
+        room = " " * (field.width - cell_length(shown))
+        cells.append(f"{shown}{room}" if field.is_name else f"{room}{shown}")
+    return (" " * GAP).join(cells).rstrip()
 
 
 def as_html(ending: Ending) -> str:

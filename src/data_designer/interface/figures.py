@@ -27,8 +27,8 @@ def short(value: float) -> str:
     return number(value)
 
 
-def tokens(number: float) -> str:
-    """How many tokens, in about three digits."""
+def compact(number: float) -> str:
+    """A whole number, in about three digits where it has more than four."""
     for limit, unit in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
         if number >= limit:
             return f"{number / (1e3 if unit == 'k' else limit):.3g}{unit}"

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from data_designer.engine.protocol.spending import Spending
 from data_designer.interface import figures
 from data_designer.interface.outcomes import RunOutcomes
+from data_designer.terminal import cell_length, visible
 
 _UNKNOWN = "-"
 _SHORTEST_NAME = 8
-_GAP = 2
+GAP = 2
 """Characters between two columns of the table."""
 _LAST_TO_GO = ("requests", "model")
 """What a narrow table goes without, in this order."""
@@ -30,13 +31,7 @@ class Field:
     @property
     def natural_width(self) -> int:
         """Characters that it needs to be whole; a title of two words has two lines."""
-        return max(map(_length, [*self.title.split(" "), *self.cells, self.total]))
-
-
-def _length(text: str) -> int:
-    from rich.cells import cell_len
-
-    return cell_len(text)
+        return max(cell_length(visible(text)) for text in (*self.title.split(" "), *self.cells, self.total))
 
 
 def fields_of(outcomes: RunOutcomes) -> list[Field]:
@@ -72,7 +67,7 @@ def fitted(fields: Sequence[Field], width: int) -> list[Field]:
         left = [field for field in left if field.title != gone]
         names = [field for field in left if field.is_name]
         numbers = sum(field.natural_width for field in left if not field.is_name)
-        room = width - numbers - _GAP * (len(left) - 1)
+        room = width - numbers - GAP * (len(left) - 1)
         if room >= sum(min(_SHORTEST_NAME, field.natural_width) for field in names):
             break
     widths = _shared(max(room, len(names)), [field.natural_width for field in names])
@@ -109,4 +104,4 @@ def _sent(some: Iterable[Spending]) -> int:
 def _tokens(some: Iterable[Spending]) -> str:
     usages = [one.usage for one in some]
     total_in, total_out = sum(one.input_tokens for one in usages), sum(one.output_tokens for one in usages)
-    return f"{figures.tokens(total_in)}/{figures.tokens(total_out)}"
+    return f"{figures.compact(total_in)}/{figures.compact(total_out)}"

@@ -140,8 +140,10 @@ class DatasetCreationResults:
             dataset: what a command calls the dataset; its path when not given.
         """
         dataset = named(self.artifact_storage.base_dataset_path) if dataset is None else dataset
-        budget = self.plan.run.budget
-        return Ending(self.outcomes, dataset, self.seconds, self.early_shutdown, budget, self.advice)
+        budget, seconds = self.plan.run.budget, self.seconds
+        if seconds is None and (accounts := self.accounts) is not None:
+            seconds = accounts.seconds
+        return Ending(self.outcomes, dataset, seconds, self.early_shutdown, budget, self.advice)
 
     @property
     def accounts(self) -> RunAccounts | None:

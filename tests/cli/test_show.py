@@ -110,7 +110,7 @@ def test_a_dataset_in_artifacts_is_named_by_its_name(made: Path, monkeypatch: py
     ("arguments", "words"),
     [
         (("--record", 20), "there is no record 20; records are 0 to 19"),
-        (("--column", "fnal"), "no model is asked for a column 'fnal'; there are 'draft', 'final'"),
+        (("--column", "fnal"), "no model is asked for a column 'fnal'; did you mean 'final'?"),
         (("--rejected", "--search", "x"), "give --rejected or --search, not both"),
         (("--rejected", "--record", 19), "no record was rejected from record 19 on"),
     ],

@@ -15,6 +15,7 @@ from data_designer.engine.dataset.files import LocalFiles
 from data_designer.engine.protocol.conversation import Conversation
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface import DatasetCreationResults
+from data_designer.interface.record_view import DatasetView
 from data_designer.interface.stored import StoredDataset
 from data_designer.object_storage import ObjectPath
 
@@ -166,6 +167,10 @@ def test_they_are_kept_in_object_storage_too(bucket: Bucket, endpoint: Endpoint)
         results = make(counted.url, root)
         assert records_told(results) == sorted(REFUSED)
         assert "not this one" in str(results.conversation(17, "draft"))
+        view = DatasetView.at(root / "d")
+        assert view.records.at(4).values["n"] == 4
+        assert list(view.records.rejected(0)) == sorted(REFUSED)
+        assert "not this one" in str(view.cell(17, "draft"))
         refusing.rows = {17}
         assert records_told(retry(counted.url, root)) == [17]
 

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from data_designer.interface.stand_ins import stand_ins
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.wires import fields_shown
 from data_designer.plan.model import LOCAL, Plan, Pool, Stage
+from data_designer.terminal import visible
 from data_designer.values import Block, ChatResponse, Message, Reason, Request, Response
 
 if TYPE_CHECKING:
@@ -76,7 +78,10 @@ class DryRun:
         return round(sum(map(len, texts)) / _CHARACTERS_A_TOKEN / max(1, len(self.records)))
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return visible("\n".join(_lines(self)))
+
+    def _repr_html_(self) -> str:
+        return f'<pre style="white-space: pre-wrap">{escape(str(self))}</pre>'
 
 
 def _lines(dry: DryRun) -> Iterator[str]:

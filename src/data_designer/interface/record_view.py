@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from data_designer.config.near_names import suggestion
+from data_designer.engine.dataset.encoding import decode_json
 from data_designer.engine.dataset.failures import Failure
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.conversation import Conversation, text_of
 from data_designer.errors import ArtifactStorageError
+from data_designer.interface.cell_text import NONE
+from data_designer.interface.cell_text import text_of as text_of_value
 from data_designer.interface.conversation_view import view
 from data_designer.interface.conversations import not_kept
 from data_designer.interface.display import Layout, Look, SampleDisplay
@@ -71,8 +75,7 @@ class DatasetView:
     def said(self, index: int, column: str) -> Conversation | None:
         """What was said for a cell, as far as it is kept. Raises as `cell` does."""
         if column not in self.columns:
-            there = ", ".join(f"'{name}'" for name in self.columns) or "none"
-            raise ArtifactStorageError(f"no model is asked for a column '{column}'; there are {there}")
+            raise ArtifactStorageError(f"no model is asked for a column '{column}'{suggestion(column, self.columns)}")
         return next((one for one in self.records.conversations(index) if one.column == column), None)
 
     def unsaid(self, index: int, column: str) -> dict[str, object]:
@@ -98,7 +101,7 @@ class DatasetView:
             text.append_text(as_it_is(f"{text_of(message)}\n"))
         value = found.values.get(column, found.dropped_values.get(column))
         text.append_text(as_it_is("--- value\n", "cyan"))
-        return text.append_text(as_it_is(_said(value)))
+        return text.append_text(as_it_is(text_of_value(value, NONE)))
 
     def _prompt(self, found: StoredRecord, column: str) -> "list[dict[str, object]] | str":
         if found.state != "made":
@@ -125,11 +128,4 @@ def _facts(failure: Failure, *, is_null: bool) -> Iterator[tuple[str, str]]:
         cost = "" if failure.usd is None else f", ${failure.usd:.6f}"
         yield "requests for the record", f"{failure.attempts:,}{cost}"
     if failure.seed is not None:
-        yield "seed row", failure.seed
-
-
-def _said(value: object) -> str:
-    from data_designer.interface.cell_text import NONE
-    from data_designer.interface.cell_text import text_of as text_of_value
-
-    return text_of_value(value, NONE)
+        yield "seed row", text_of_value(decode_json(failure.seed))

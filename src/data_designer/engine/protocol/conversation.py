@@ -6,8 +6,10 @@ adds, and how many messages of the request before it repeats.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal
 
+from data_designer.terminal import visible
 from data_designer.values import Message, Usage
 
 CONVERSED = "__conversed__"
@@ -184,7 +186,10 @@ class Conversation:
         }
 
     def __str__(self) -> str:
-        return "\n".join(f"{BEFORE.get(role, '')}{text}" for role, text in pieces(self))
+        return visible("\n".join(f"{BEFORE.get(role, '')}{text}" for role, text in pieces(self)))
+
+    def _repr_html_(self) -> str:
+        return f'<pre style="white-space: pre-wrap">{escape(str(self))}</pre>'
 
 
 USAGE_FIELDS = tuple(Usage.__dataclass_fields__)

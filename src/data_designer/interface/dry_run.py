@@ -252,6 +252,8 @@ def _is_probed(plan: Plan, pool: Pool) -> bool:
 class _Nobody:
     """Answers with what stands for a model's reply, and keeps what was asked first."""
 
+    asked = replayed = 0
+
     def __init__(self, record: int, asked: dict[str, Request], draws: ParameterSampling) -> None:
         self.record = record
         self._asked = asked

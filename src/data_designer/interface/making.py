@@ -22,6 +22,7 @@ from data_designer.engine.dataset.totals import Totals, total
 from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.observe.metrics import Metrics
 from data_designer.engine.observe.progress import Progress
+from data_designer.engine.observe.slot_accounts import SlotAccounts
 from data_designer.engine.protocol.conversation import Conversation
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values, gather
@@ -29,6 +30,7 @@ from data_designer.engine.protocol.receipt import Receipt
 from data_designer.interface import run as running
 from data_designer.interface.compile import PreparedPlan
 from data_designer.interface.ending_views import say_in_log
+from data_designer.interface.kept_accounts import KeptAccounts
 from data_designer.interface.metadata import MetadataWriter, OnBatchComplete
 from data_designer.interface.metrics_server import serving
 from data_designer.interface.open import OpenDataset, refilled, with_time_left
@@ -188,12 +190,14 @@ def _run(
     progress = Progress(opened.prepared.plan.geometry.num_records, asking.run.progress_interval)
     progress.generated, progress.rejected = before.generated, before.rejected
     progress.replaced = _counts_of(opened.store, opened.resume_point.partial)
-    metrics = Metrics(opened.prepared.plan, progress.replaced)
+    store = opened.store
+    accounts = SlotAccounts(asking, time.monotonic, run=store.run, began=time.time(), replaced=progress.replaced)
+    metrics = Metrics(opened.prepared.plan, progress.replaced, accounts)
     opened, began = replace(opened, prepared=replace(opened.prepared, plan=asking)), time.monotonic()
     exposed = serving(metrics.exposition, asking.run.otel_metrics_port)
-    with progress, exposed, running.one_ray(asking):
+    with progress, exposed, KeptAccounts(accounts, store.files, store.path) as kept, running.one_ray(asking):
         while True:
-            report = running.create(opened, [progress, writer, metrics], writer.publish, known)
+            report = running.create(opened, [progress, writer, metrics, accounts, kept], writer.publish, known)
             writer.spent = report.spent.or_more(writer.spent)
             opened = replace(opened, spent=writer.spent)
             more = None

@@ -14,7 +14,7 @@ from typing import Generic
 
 from data_designer.engine.execution.inbox import Inbox
 from data_designer.engine.execution.locations import Locations, Packing
-from data_designer.engine.execution.observation import Observation, Observer
+from data_designer.engine.execution.observation import Computed, Idle, Observation, Observer
 from data_designer.engine.execution.supervisor import Joining, Supervisor
 from data_designer.engine.protocol.executor import Executor, TaskDiedError, ValuesGoneError
 from data_designer.engine.protocol.messages import CommitJob
@@ -138,6 +138,7 @@ class Driver(Generic[Ref]):
         for command in self.scheduler.handle(event):
             self._obey(command)
         if isinstance(event, ev.Tick):
+            self._show(Idle(self.scheduler.demand(self._supervisor.arrived)))
             self._look(event.now)
         else:
             self._liveness.moved(self.clock())
@@ -270,6 +271,7 @@ class Driver(Generic[Ref]):
             self._lose(refs[gone.place])
             self._inbox.post(ev.TaskLost(command.ticket, "what it is made from was lost", started=False))
             return
+        self._show(Computed(command.stage, len(command.rows), summary))
         self._inbox.post(ev.TaskDone(command.ticket, summary.kept, summary.bytes, summary.cells), ref)
 
     def _reject(self, command: ev.Reject) -> None:

@@ -232,7 +232,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record", "said")
+    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "asked", "record", "replayed", "said")
 
     def __init__(
         self,
@@ -252,6 +252,10 @@ class RowAsks:
         self._replays = replays
         self._draws = draws
         self._spent: dict[str, list[Usage]] = {}
+        self.asked = 0
+        """Requests for which somebody was asked."""
+        self.replayed = 0
+        """Requests, and results of functions, that were known."""
 
     @property
     def spent(self) -> tuple[tuple[str, tuple[int, ...]], ...] | None:
@@ -265,7 +269,11 @@ class RowAsks:
 
     def result(self, fingerprint: str) -> list[object] | None:
         """What a step came to before, as a whole."""
-        return known_result(self._replays, fingerprint, self.record) if self._replays else None
+        if not self._replays:
+            return None
+        known = known_result(self._replays, fingerprint, self.record)
+        self.replayed += known is not None
+        return known
 
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""
@@ -279,22 +287,24 @@ class RowAsks:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
             key = (fingerprint, self.record, ordinal)
-            response, asked = self._known(key, request), None
+            response, told = self._known(key, request), None
             if said is not None:
-                asked = Asked(request, response)
-                said.append(asked)
+                told = Asked(request, response)
+                said.append(told)
             if response is None:
+                self.asked += 1
                 try:
-                    response = await self._caller.ask(request, partial(self._recording.keep, key, request), asked)
+                    keep = partial(self._recording.keep, key, request)
+                    response = await self._caller.ask(request, keep, column, told)
                 except ModelError as error:
                     failure = Usage(*error.beside) + Usage(failed_requests=error.attempts)
                     self._spend(column, failure)
-                    if asked is not None:
-                        asked.failure = failure
+                    if told is not None:
+                        told.failure = failure
                     raise
             self._spend(column, response.usage)
-            if asked is not None:
-                asked.response = response
+            if told is not None:
+                told.response = response
             return response
 
         return ask
@@ -306,6 +316,7 @@ class RowAsks:
         for replay in self._replays:
             response = replay.reply(key, request)
             if response is not None:
+                self.replayed += 1
                 self._caller.remember(request)
                 return response
         return None

@@ -23,6 +23,7 @@ from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPE
 from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
+from data_designer.models.admission.slot_ledger import SlotLedger
 from data_designer.models.admission.slots import Slots
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
@@ -89,13 +90,17 @@ class Replica:
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
         self._counts = {number: CellCounts() for number in self._runners}
         self._something = asyncio.Event()
+        self._clock = clock
         self._slots = Slots(0)
+        self._slots.changing = self._settle
+        self._ledger, self._settled_at, self._granted = SlotLedger(), clock(), 0
         self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
         """Slots of all replicas of the alias, which share its rates."""
         self._budget = _budget_lease(plan, self._something.set)
         self._admission = RequestAdmission(self._slots, _limits(plan, pool, self._budget), clock=clock)
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
+        self._caller.changing = self._settle
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._keeps = plan.run.keep_conversations
@@ -133,9 +138,13 @@ class Replica:
             self._something.set()
 
     async def _resize(self, slots: int) -> None:
+        self._settle()
         self._admission.share(min(1.0, slots / self._whole))
+        self._granted = max(self._granted, slots)
         self._slots.total = slots
         await self._slots.settled()
+        self._settle()
+        self._granted = self._slots.total
 
     async def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""
@@ -149,6 +158,7 @@ class Replica:
         """
         if isinstance(self._failure, LeaseEndedError):
             raise self._failure
+        self._settle()
         runner = self._runners[parcel.stage]
         known = await self._recording.known(parcel.replays, parcel.rows)
         block = gather(parcel, values, runner.stage.needs)
@@ -247,6 +257,21 @@ class Replica:
             report.said.append(kept_cells(self._keeps, self._asking[stage], asks.said or {}, result))
         self._something.set()
 
+    # --- accounts ----------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Account for the time since the last call, in which everything was as it is now."""
+        now = self._clock()
+        seconds = now - self._settled_at
+        if seconds <= 0.0:
+            return
+        self._settled_at = now
+        slots, caller = self._slots, self._caller
+        in_use, asking = slots.in_use, caller.asking
+        idle = self._ledger.pass_time(seconds, self._granted, slots.total, in_use)
+        if idle:
+            self._ledger.idled(seconds, idle, asking - in_use, caller.down(now), len(self._tasks) - asking)
+
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}
         values: Values = {}
@@ -260,6 +285,7 @@ class Replica:
             finished.append(Finished(stage, block.rows, tickets, kept, cells, rough_bytes(block)))
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
+        self._settle()
         summary = Summary(
             self._reported,
             tuple(finished),
@@ -272,6 +298,8 @@ class Replica:
             self._left,
             len(self._tasks),
             self._caller.hold(),
+            self._ledger.take(),
+            self._caller.take_answers(),
         )
         self._drained = False
         return summary, values

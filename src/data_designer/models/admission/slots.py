@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -28,6 +29,8 @@ class Slots:
         self._in_use = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._settling: list[asyncio.Future[None]] = []
+        self.changing: Callable[[], None] = _nobody
+        """Called before a slot is taken or given back."""
 
     def __repr__(self) -> str:
         return f"Slots({self.statistics()})"
@@ -60,6 +63,7 @@ class Slots:
     async def acquire(self) -> None:
         """Wait for a slot."""
         if self._in_use < self.limit and not self._waiters:
+            self.changing()
             self._in_use += 1
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -73,6 +77,7 @@ class Slots:
 
     def release(self) -> None:
         """Give a slot back."""
+        self.changing()
         self._in_use -= 1
         self._wake()
 
@@ -92,6 +97,7 @@ class Slots:
         while self._waiters and self._in_use < self.limit:
             waiter = self._waiters.popleft()
             if not waiter.done():
+                self.changing()
                 self._in_use += 1
                 waiter.set_result(None)
         if self._in_use <= self._total:
@@ -99,3 +105,7 @@ class Slots:
             for future in settling:
                 if not future.done():
                     future.set_result(None)
+
+
+def _nobody() -> None:
+    """Nobody is told."""

@@ -110,7 +110,12 @@ def test_long_records_are_scrolled_and_the_next_one_begins_at_its_top() -> None:
 def test_a_search_can_be_ended() -> None:
     """Ctrl-C during a search ends that, and not the looking."""
     one = viewing("/", *"lamp", "enter", records=Fakes(interrupted=True))
-    assert (one.index, one.ended, one.notice) == (0, False, "the search was ended")
+    assert (one.index, one.ended, one.notice) == (0, False, "the looking was ended")
+    assert viewing("/", *"lamp").looks("enter")
+    assert viewing("r").looks("n")
+    assert not viewing().looks("n")
+    assert viewing().looks("r")
+    assert not viewing("r").looks("r")
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

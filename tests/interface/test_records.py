@@ -37,7 +37,7 @@ class Noting(LocalFiles):
 
 def records(folder: Path) -> StoredRecords:
     """The records of a dataset."""
-    return StoredRecords(Store.at(folder), StoredDataset.at(folder).geometry)
+    return StoredRecords(Store.at(folder), StoredDataset.at(folder).metadata)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_only_files_of_the_batch_that_is_looked_at_are_read(there: Path) -> None
     """A receipt and a file a folder, each once, however many batches there are."""
     store = Store.at(there)
     store.files = noting = Noting(there)
-    found = StoredRecords(store, StoredDataset.at(there).geometry)
+    found = StoredRecords(store, StoredDataset.at(there).metadata)
     for _ in range(2):
         found.at(9)
         found.conversations(9)
@@ -105,6 +105,19 @@ def test_only_files_of_the_batch_that_is_looked_at_are_read(there: Path) -> None
         ]
     assert list(islice(found.rejected(0), 1)) == [3]
     assert not any("batch_00002" in name for name in noting.names)
+
+
+def test_nothing_is_read_where_the_dataset_knows_that_no_record_was_rejected(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    """A hundred thousand receipts would take a while."""
+    with endpoint(answer) as counted:
+        make(counted.url, tmp_path)
+    store = Store.at(tmp_path / "d")
+    metadata = store.read_metadata()
+    store.files = noting = Noting(tmp_path / "d")
+    assert list(StoredRecords(store, metadata).rejected(0)) == []
+    assert noting.names == []
 
 
 def test_a_dataset_that_stopped_says_what_is_not_made_yet(endpoint: Endpoint, tmp_path: Path) -> None:

@@ -109,8 +109,12 @@ def _browse(seen: "DatasetView", first: int, *, only_rejected: bool) -> None:
         while not viewing.ended:
             width, height = shutil.get_terminal_size()
             lines, page = _lines(seen, viewing, width), max(1, height - 1)
-            draw(lines[viewing.top : viewing.top + page], page, viewing.status(len(lines), page, width), width)
-            viewing.press(next_key(), len(lines), page)
+            shown = lines[viewing.top : viewing.top + page]
+            draw(shown, page, viewing.status(len(lines), page, width), width)
+            key = next_key()
+            if viewing.looks(key):
+                draw(shown, page, "looking …  Ctrl-C ends it", width)
+            viewing.press(key, len(lines), page)
 
 
 def _lines(seen: "DatasetView", viewing: Viewing, width: int) -> list[str]:

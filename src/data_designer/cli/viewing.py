@@ -60,6 +60,18 @@ class Viewing:
             page: how many of them are on the screen.
         """
         self.notice = ""
+        try:
+            self._press(key, lines, page)
+        except KeyboardInterrupt:
+            self.notice = "the looking was ended"
+
+    def looks(self, key: str) -> bool:
+        """Whether a key has records read until one is found, which may take a while."""
+        if self.asked:
+            return self.asked == "text" and key == "enter"
+        return key == "r" if not self.only_rejected else key in ("n", "right", "enter", "p", "left")
+
+    def _press(self, key: str, lines: int, page: int) -> None:
         if self.asked:
             self._type(key)
         elif key in ("down", "up", "page down", "page up", " "):
@@ -135,11 +147,7 @@ class Viewing:
         self.sought = self.typed or self.sought
         if not self.sought:
             return
-        try:
-            found = next(self.records.holding(self.sought, self.index + 1), None)
-        except KeyboardInterrupt:
-            self.notice = "the search was ended"
-            return
+        found = next(self.records.holding(self.sought, self.index + 1), None)
         if found is None:
             self.notice = f"no record after this one holds {self.sought!r}"
         else:

@@ -41,9 +41,9 @@ class DatasetView:
     def at(cls, path: Location) -> "DatasetView":
         """The dataset at a path. Raises ArtifactStorageError where there is none, or it is damaged."""
         store = Store.at(path)
-        stored = StoredDataset(path, store.read_metadata())
-        plan = recalled(stored).plan
-        return cls(StoredRecords(store, stored.geometry), plan, layout_of(plan))
+        metadata = store.read_metadata()
+        plan = recalled(StoredDataset(path, metadata)).plan
+        return cls(StoredRecords(store, metadata), plan, layout_of(plan))
 
     @property
     def columns(self) -> list[str]:

@@ -14,12 +14,12 @@ from data_designer.engine.dataset.conversations import conversations_in
 from data_designer.engine.dataset.encoding import json_text
 from data_designer.engine.dataset.failures import Failure, failures_of
 from data_designer.engine.dataset.layout import CONVERSATIONS, DROPPED, NULLED, PARQUET, REJECTS
+from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.conversation import Conversation
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.loading import to_frame
-from data_designer.plan.model import Geometry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +90,10 @@ def _values(table: pa.Table | None) -> dict[str, object]:
 class StoredRecords:
     """The records of a dataset. Of its files only those of the batch are read that somebody looks at."""
 
-    def __init__(self, store: Store, geometry: Geometry) -> None:
+    def __init__(self, store: Store, metadata: Metadata) -> None:
         self._store = store
-        self._geometry = geometry
+        self._geometry = metadata.geometry
+        self._none_rejected = metadata.ended and metadata.rejected_num_records == 0
         self._read: OrderedDict[int, _Batch] = OrderedDict()
         self._there: list[int] | None = None
 
@@ -118,7 +119,7 @@ class StoredRecords:
 
     def rejected(self, start: int, *, backwards: bool = False) -> Iterator[int]:
         """Rejected records from one on, in order, read as far as they are wanted."""
-        batches = self._batches(start, backwards=backwards)
+        batches = [] if self._none_rejected else self._batches(start, backwards=backwards)
         for receipt in ahead(self._store.files.at_once, self._store.receipt, batches):
             if receipt is not None and receipt.current.rejected:
                 found = self._batch(receipt.batch, receipt.current).rejected()

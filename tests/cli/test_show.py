@@ -212,6 +212,6 @@ def test_a_dry_run_prints_prompts_and_asks_nobody(config: Path, command: tuple[o
     name, *options = command
     code, said = run(name, config, *options, "--dry-run")
     assert code == 0, said
-    assert said.count("=== record") == records
-    assert "--- final: large (alias b) [user] better <draft>" in said
+    assert said.count("##### record") == records
+    assert "=== final: large (alias b) --- user better <draft>" in said
     assert [path.name for path in config.parent.iterdir()] == ["good.yaml"]

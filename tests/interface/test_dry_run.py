@@ -76,8 +76,8 @@ def test_every_prompt_is_rendered_with_what_stands_for_replies() -> None:
 def test_the_text_of_a_dry_run_has_prompts_parameters_and_what_it_did() -> None:
     """Nothing of it needs a key; tokens are an estimate that says so."""
     text = str(rendered(chain(temperature=0.5, max_tokens=64), 1))
-    assert "=== record 0" in text
-    assert "--- draft: m (alias m), temperature=0.5, max_tokens=64\n[user]\ndraft 0" in text
+    assert "##### record 0" in text
+    assert "=== draft: m (alias m), temperature=0.5, max_tokens=64\n--- user\ndraft 0" in text
     assert "Nobody was asked and nothing was written." in text
     assert "by 4 characters a token" in text
 

@@ -86,25 +86,25 @@ class DryRun:
 
 def _lines(dry: DryRun) -> Iterator[str]:
     for one in dry.records:
-        yield f"=== record {one.record:,}"
+        yield f"##### record {one.record:,}"
         yield from (f"{name}: {_short(value)}" for name, value in one.values.items())
         for cell in one.cells:
             yield ""
             yield from _cell_lines(cell)
         if one.rejected is not None:
-            yield f"--- the record would be left out: {one.rejected}"
+            yield f"=== the record would be left out: {one.rejected}"
         yield ""
     yield from dry.notes
 
 
 def _cell_lines(cell: RenderedCell) -> Iterator[str]:
     if cell.instead:
-        yield f"--- {cell.column}: {cell.instead}"
+        yield f"=== {cell.column}: {cell.instead}"
         return
     fields = ", ".join(f"{name}={_short(value)}" for name, value in cell.fields.items())
-    yield f"--- {cell.column}: {cell.model} (alias {cell.alias}){f', {fields}' if fields else ''}"
+    yield f"=== {cell.column}: {cell.model} (alias {cell.alias}){f', {fields}' if fields else ''}"
     for message in cell.messages:
-        yield f"[{message['role']}]"
+        yield f"--- {message['role']}"
         yield text_of(message)
 
 

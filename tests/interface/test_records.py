@@ -156,17 +156,28 @@ def shown(parts: Any) -> str:
 
 
 def test_the_prompt_of_a_cell_is_rendered_again_where_its_conversation_is_not_kept(there: Path) -> None:
-    """From stored values, dropped ones included; the setting that keeps it is named; of a rejected record it is not."""
+    """From stored values, dropped ones included, or from the seed; the setting that keeps it is named."""
     view = DatasetView.at(there)
     assert view.columns == ["draft", "final"]
     again = shown(view.cell(4, "final"))
     assert 'RunConfig(keep_conversations="all") keeps every one' in again
-    assert "its prompt, rendered again from the record's values: --- user better <ROW 4" in again
+    assert "its prompt, rendered again from what is known of the record: --- user better <ROW 4" in again
     assert "not this one" in shown(view.cell(17, "draft"))
-    assert "the values of a record that was rejected are not kept" in shown(view.cell(17, "final"))
+    assert "of this record the values of loud are not kept" in shown(view.cell(17, "final"))
     assert view.unsaid(4, "final")["rendered_again"]
     with pytest.raises(ArtifactStorageError, match="no model is asked for a column 'loud'; there is draft, final"):
         view.cell(4, "loud")
+
+
+def test_what_depends_on_the_seed_alone_is_made_again(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Prompts of rejected records, and of columns that are not kept, are those that were asked."""
+    with endpoint(Refusing(REFUSED)) as counted:
+        make(counted.url, tmp_path, keep_conversations="none", preserve_dropped_columns=False)
+    view = DatasetView.at(tmp_path / "d")
+    for index in range(RECORDS):
+        prompt = view.unsaid(index, "draft")["rendered_again"]
+        assert prompt[0]["content"][0]["text"] in counted.prompts  # type: ignore[index]
+        assert f"row {index} " in str(prompt)
 
 
 def test_datasets_of_earlier_versions_are_shown() -> None:

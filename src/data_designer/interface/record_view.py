@@ -95,18 +95,25 @@ class DatasetView:
         prompt = self._prompt(found, column)
         if isinstance(prompt, str):
             return text.append_text(as_it_is(f"its prompt cannot be rendered again: {prompt}", "dim"))
-        text.append_text(as_it_is("its prompt, rendered again from the record's values:\n", "dim"))
+        text.append_text(as_it_is("its prompt, rendered again from what is known of the record:\n", "dim"))
         for message in prompt:
             text.append_text(as_it_is(f"--- {message['role']}\n", "cyan"))
             text.append_text(as_it_is(f"{text_of(message)}\n"))
+        if found.state != "made":
+            return text
         value = found.values.get(column, found.dropped_values.get(column))
         text.append_text(as_it_is("--- value\n", "cyan"))
         return text.append_text(as_it_is(text_of_value(value, NONE)))
 
     def _prompt(self, found: StoredRecord, column: str) -> "list[dict[str, object]] | str":
-        if found.state != "made":
-            return "the values of a record that was rejected are not kept"
-        return prompt_of(self.plan, column, {**found.values, **found.dropped_values}, found.record)
+        values = {**_seed_row(found), **found.values, **found.dropped_values}
+        return prompt_of(self.plan, column, values, found.record)
+
+
+def _seed_row(found: StoredRecord) -> dict[str, object]:
+    """A rejected record's row of the seed dataset, which is kept with its reason."""
+    rows = (decode_json(failure.seed) for failure in found.failures if failure.seed is not None)
+    return next((row for row in rows if isinstance(row, dict)), {})
 
 
 def _failure(failure: Failure, *, is_null: bool) -> "Text":

@@ -43,7 +43,7 @@ def show(  # noqa: PLR0913 - one parameter an option
     from data_designer.interface.record_view import DatasetView
 
     with errors_in_one_line(debug=debug):
-        seen = DatasetView.at(find(location("artifacts"), dataset))
+        seen = DatasetView.at(find(location("." if "/" in dataset else "artifacts"), dataset))
         first = _first(seen, record, rejected=rejected, search=search)
         if as_json:
             _print_json(seen, first, column)

@@ -122,6 +122,18 @@ def test_what_is_wrong_is_one_line(made: Path, arguments: tuple[object, ...], wo
     assert f"❌ {words}" in said
 
 
+@pytest.mark.usefixtures("processes")
+def test_a_reader_that_has_read_enough_is_no_error(made: Path) -> None:
+    """As with `head`: nothing is said about it."""
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-m", "data_designer.cli.main", "show", str(made)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
+    os.close(ours)
+    process = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, env=environment, check=False)
+    os.close(theirs)
+    assert (process.returncode, process.stderr) == (1, b"")
+
+
 class Screen:
     """A terminal of 80 columns on which the command runs."""
 

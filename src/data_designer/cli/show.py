@@ -1,6 +1,10 @@
 """The command that shows the records of a dataset, and what was said for their cells."""
 
+import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +46,7 @@ def show(  # noqa: PLR0913 - one parameter an option
     from data_designer.interface.opening import find
     from data_designer.interface.record_view import DatasetView
 
-    with errors_in_one_line(debug=debug):
+    with errors_in_one_line(debug=debug), _read_by_others():
         seen = DatasetView.at(find(location("." if "/" in dataset else "artifacts"), dataset))
         first = _first(seen, record, rejected=rejected, search=search)
         if as_json:
@@ -53,6 +57,16 @@ def show(  # noqa: PLR0913 - one parameter an option
             _browse(seen, first, only_rejected=rejected)
         else:
             _print(seen, first, dataset)
+
+
+@contextmanager
+def _read_by_others() -> Iterator[None]:
+    """Whoever reads what is printed, such as `head`, may have read enough, which is no error to tell of."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
 
 
 def _first(seen: "DatasetView", record: int | None, *, rejected: bool, search: str | None) -> int:

@@ -38,6 +38,9 @@ _SCHEMA = pa.schema(
 
 def conversations_of(plan: Plan, job: CommitJob, values: Sequence[Values]) -> pa.Table | None:
     """What is kept of a batch's cells, in order of record; None where that is nothing."""
+    said = list(held((job.kept, *job.rejects), values, CONVERSED))
+    if not said:
+        return None
     told = {step.name: _Told.of(plan.pools[step.pool]) for step in plan.steps if step.pool in plan.pools}
     rows = [
         (
@@ -52,11 +55,11 @@ def conversations_of(plan: Plan, job: CommitJob, values: Sequence[Values]) -> pa
             told[one.column].params,
             one.turns.decode(),
         )
-        for row, cells in held((job.kept, *job.rejects), values, CONVERSED)
+        for row, cells in said
         for one in cells
     ]
     rows.sort(key=lambda one: one[0])
-    return _table(rows) if rows else None
+    return _table(rows)
 
 
 def _table(rows: Sequence[Sequence[object]]) -> pa.Table:

@@ -40,13 +40,14 @@ def as_it_is(text: str, style: str = "") -> "Text":
     return Text(visible(text), style)
 
 
-def console(**options: Any) -> "Console":
-    """A console of rich on standard output, whatever encoding that has, unless `file` is given."""
+def console(*, err: bool = False, **options: Any) -> "Console":
+    """A console of rich on standard output or error, whatever encoding that has, unless `file` is given."""
     from rich.console import Console
 
-    if sys.stdout is not None:
-        options.setdefault("file", _Lenient(sys.stdout))
-    return Console(**options)
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        options.setdefault("file", _Lenient(stream))
+    return Console(stderr=err, **options)
 
 
 def terminal_width(most: int, default: int | None = None) -> int:

@@ -47,7 +47,8 @@ def test_create_makes_a_dataset_and_says_where(folder: Path) -> None:
     """`create` writes the dataset, exports it, and prints how many records are where; it starts simulated models."""
     code, said = run("create", "good.yaml", "-n", "5", "-d", "x", "-o", "out", "-f", "jsonl", "--seed", "1")
     assert code == 0, said
-    assert "5 of 5 records in" in said
+    assert "5 of 5 records in out/x" in said
+    assert "next: look at it data-designer show out/x" in said
     rows = [json.loads(line) for line in (folder / "out/x/x.jsonl").read_text().splitlines()]
     assert len(rows) == 5
     assert json.loads((folder / "out/x/metadata.json").read_text())["actual_num_records"] == 5
@@ -60,6 +61,7 @@ def test_preview_validate_and_check_models(served: Path) -> None:
     code, said = run("preview", "good.yaml", "-n", "2", "--non-interactive")
     assert code == 0
     assert "[index: 1]" in said
+    assert "2 of 2 records" in said
     assert not (served / "artifacts").exists()
 
 

@@ -23,7 +23,7 @@ def test_a_run_that_is_stopped_commits_and_ends_with_one(simulated: str, tmp_pat
     assert end.code == 1, end.said
     assert not end.complaint, end.said
     assert "] stopping: " in end.said
-    assert f"data-designer resume {dataset}" in end.said
+    assert "data-designer resume artifacts/d" in end.said
     assert not (dataset / "lock").exists()
     verdict = StoredDataset.at(dataset).verify()
     assert not verdict.problems
@@ -40,7 +40,7 @@ def test_a_run_that_is_stopped_while_ray_starts_ends_with_one(simulated: str, tm
     assert not end.complaint, end.said
     assert "] stopping: " in end.said
     assert "Ray has joined" not in end.said
-    assert f"data-designer resume {dataset}" in end.said
+    assert "data-designer resume artifacts/d" in end.said
     assert not (dataset / "lock").exists()
 
 

@@ -88,6 +88,12 @@ def test_names_share_the_room_that_numbers_leave() -> None:
     assert [field.width for field in short if field.is_name] == [len("column"), len("model")]
 
 
+def test_the_time_of_all_runs_is_told_where_there_were_several() -> None:
+    """Beside that of this one."""
+    assert ending(seconds=3.0, seconds_in_all=3.1).facts[1:2] == ["3.00 s"]
+    assert ending(seconds=3.0, seconds_in_all=60.5).facts[1:3] == ["3.00 s", "60.5 s in all runs"]
+
+
 def test_a_dataset_without_models_has_no_table() -> None:
     """There is nothing to say but how many records there are."""
     plain = RunOutcomes(requested=5, generated=5, rejected=0, unfinished=0, reasons={}, usage={})
@@ -114,7 +120,7 @@ def test_what_an_earlier_version_did_not_count_is_not_claimed() -> None:
 def test_causes_are_told_with_an_example_the_most_frequent_first() -> None:
     """How often, in which columns, and what it was in one record."""
     text = as_text(ending(), 80)
-    first, second = text.index("6x FormatError in review (1), summary (5)"), text.index("2x RefusalError in review")
+    first, second = text.index("6x FormatError in summary (5), review (1)"), text.index("2x RefusalError in review")
     assert first < second
     assert "record 17: no JSON" in text
     assert text.count("no JSON") < 40
@@ -188,6 +194,9 @@ def test_a_value_in_a_notebook_is_a_table() -> None:
 def test_outcomes_are_short_in_a_prompt_and_readable_when_printed() -> None:
     """The counts in one line, or the table."""
     assert repr(OUTCOMES) == "RunOutcomes(requested=1000, generated=992, rejected=8, usd=12.5123)"
+    assert repr(replace(OUTCOMES, requested=10_000_000, unfinished=9_999_000)).startswith(
+        "RunOutcomes(requested=10000000,"
+    )
     assert str(OUTCOMES).startswith("992 of 1,000 records\n8 rejected")
 
 

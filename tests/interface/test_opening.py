@@ -14,6 +14,7 @@ from data_designer.engine.dataset.run_accounts import write_accounts
 from data_designer.engine.protocol.slot_time import RunAccounts
 from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface import DataDesigner, DatasetCreationResults
+from data_designer.interface.results import PreviewResults
 from data_designer.object_storage import Location, ObjectPath
 
 OLD = Path(__file__).with_name("old_datasets")
@@ -80,6 +81,20 @@ def test_a_dataset_that_is_opened_is_as_it_was_made(
     assert opened.export(tmp_path / "rows.csv") == tmp_path / "rows.csv"
     assert opened.to_config_builder().model_configs[0].model == "open?refusal_rate=0.3"
     assert (opened.seconds, opened.task_traces) == (None, [])
+    assert "<table>" in opened._repr_html_()
+    assert len(repr(opened).splitlines()) == 1
+
+
+def test_a_preview_is_short_and_readable_too(simulated: str, tmp_path: Path) -> None:
+    """In a line, printed, and in a notebook."""
+    preview = designer(simulated, tmp_path).preview(story(model("a", price=PRICE)), num_records=3)
+    assert repr(preview).startswith("PreviewResults(RunOutcomes(requested=3, generated=3, rejected=0, usd=")
+    first, *_, last = str(preview).splitlines()
+    assert first == "3 of 3 records"
+    assert last.startswith("a ")
+    assert "<table>" in (preview._repr_html_() or "")
+    nothing = PreviewResults(config_builder=preview.config_builder)
+    assert (str(nothing), nothing._repr_html_()) == ("PreviewResults(None)", None)
 
 
 def test_a_dataset_of_a_frame_is_opened(simulated: str, tmp_path: Path) -> None:
@@ -146,7 +161,7 @@ def test_accounts_of_its_runs_are_there_where_they_were_left(tmp_path: Path) -> 
         write_accounts(opened.artifact_storage.store.files, RunAccounts(run, 0.0, seconds))
     assert opened.accounts is not None
     assert opened.accounts.seconds == 7.0
-    assert "7.00 s" in str(opened)
+    assert "7.00 s in all runs" in str(opened)
 
 
 def test_a_name_that_is_none_is_told_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

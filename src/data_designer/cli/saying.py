@@ -39,7 +39,7 @@ def say_what_there_is(results: "DatasetCreationResults", dataset: str | None = N
 
 
 def say_end(ending: "Ending") -> None:
-    """Print how a run has ended."""
+    """Print how a run has ended; as an error where it was stopped."""
     from data_designer.interface.ending_views import ending_width, print_on
 
-    print_on(console(width=ending_width()), ending)
+    print_on(console(err=ending.stopped is not None, width=ending_width()), ending)

@@ -76,7 +76,7 @@ class SampleDisplay:
         if path is not None and path.suffix not in (".html", ".svg"):
             raise DatasetSampleDisplayError(f"a record is saved as .html or .svg, not as {path.name!r}")
         number = self._choose(index)
-        kept = {} if path is None else {"record": True, "file": io.StringIO()}
+        kept: dict[str, Any] = {} if path is None else {"record": True, "file": io.StringIO()}
         if path is None and "display_width" not in options:
             look = replace(look, display_width=terminal_width(WIDTH))
         to = console(width=look.display_width, **kept)

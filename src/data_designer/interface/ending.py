@@ -2,15 +2,18 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_designer.config.run_config import Budget
+from data_designer.engine.protocol.receipt import FailureCount
 from data_designer.interface import figures
 from data_designer.interface.outcomes import RunOutcomes, ranked
 from data_designer.object_storage import Location
 
+_LONGER = 1.1
+"""How many times as long as one run several take of which it is said."""
 _LIMITS = ("usd", "tokens", "requests")
 
 
@@ -22,7 +25,9 @@ class Ending:
     dataset: str | None = None
     """What a command calls the dataset; None of a preview."""
     seconds: float | None = None
-    """That it took; None where that is not recorded."""
+    """That the run took; None where that is not recorded."""
+    seconds_in_all: float | None = None
+    """That all runs of the dataset took; None where they have left no accounts."""
     stopped: str | None = None
     """Why the run ended before its last batch, if it did."""
     budget: Budget | None = None
@@ -49,6 +54,8 @@ class Ending:
         )
         told = [f"{count(number)} {what}" for number, what in counted if number]
         told += [] if self.seconds is None else [figures.seconds(self.seconds)]
+        if self.seconds_in_all is not None and self.seconds_in_all > _LONGER * (self.seconds or 0.0):
+            told.append(f"{figures.seconds(self.seconds_in_all)} in all runs")
         if outcomes.usd is not None:
             # What is answered for records that are not made yet is paid for too, and not counted here.
             told.append(f"{figures.usd(outcomes.usd)}{' for what is made' if outcomes.unfinished else ''}")
@@ -64,7 +71,7 @@ class Ending:
 
     @property
     def retried(self) -> list[tuple[str, str]]:
-        """Requests of this run that failed and were sent again: how many of which model, and one example."""
+        """Requests of this run that failed: how many of which model, and one example."""
         return [
             (f"{figures.count(found['count'])}x {kind} from {alias}", found["message"])
             for alias, kinds in self.outcomes.retried.items()
@@ -99,15 +106,14 @@ class Ending:
         return f"{{{', '.join(f'{name}: {2 * limit:.6g}' for name, limit in limits.items() if limit is not None)}}}"
 
 
-def _columns(found: Mapping[str, object]) -> str:
-    match found:
-        case {"columns": {**columns}} if len(columns) > 1:
-            return ", ".join(f"{name} ({count})" for name, count in columns.items())
-        case _:
-            return str(found["column"])
+def _columns(found: FailureCount) -> str:
+    counts = found.get("columns", {})
+    if len(counts) < 2:
+        return found["column"]
+    return ", ".join(f"{name} ({count})" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def _example(found: Mapping[str, object]) -> str:
+def _example(found: FailureCount) -> str:
     return f"record {found['record']}: {found['message']}"
 
 

@@ -53,7 +53,7 @@ def lines_of(ending: Ending, width: int) -> Iterator[Line]:
     if fields:
         yield "", ""
         yield from _table(fields)
-    for title, causes in (("failed", ending.causes), ("sent again", ending.retried)):
+    for title, causes in (("failed cells", ending.causes), ("failed requests", ending.retried)):
         if causes:
             yield "", ""
             yield f"{title}:", ""
@@ -120,7 +120,7 @@ def as_html(ending: Ending) -> str:
     """As HTML for a notebook; what others have said in it is text."""
     first, *more = (_escaped(part) for part in (ending.first_line, ", ".join(ending.facts)) if part)
     told = [f"<p><strong>{first}</strong>{''.join(f'<br>{line}' for line in more)}</p>", _html_table(ending)]
-    for title, causes in (("failed", ending.causes), ("sent again", ending.retried)):
+    for title, causes in (("failed cells", ending.causes), ("failed requests", ending.retried)):
         items = (f"<li>{_escaped(cause)}<br><small>{_escaped(example)}</small></li>" for cause, example in causes)
         told.append(f"<p>{title}:</p><ul>{''.join(items)}</ul>" if causes else "")
     if ending.stopped is not None:

@@ -19,6 +19,8 @@ from data_designer.plan.model import Plan
 from data_designer.values import Usage
 
 _MOST_EXAMPLES = 5
+_NEXT_LINE = "\n   "
+"""Between two reasons."""
 
 
 class AttemptCount(TypedDict):
@@ -70,7 +72,8 @@ class RunOutcomes:
         names = ("requested", "generated", "null_filled", "rejected", "unfinished", "refilled", "usd")
         always = ("requested", "generated", "rejected")
         shown = {name: getattr(self, name) for name in names if getattr(self, name) or name in always}
-        return f"RunOutcomes({', '.join(f'{name}={value:.6g}' for name, value in shown.items())})"
+        texts = (f"{name}={value if isinstance(value, int) else round(value, 6)}" for name, value in shown.items())
+        return f"RunOutcomes({', '.join(texts)})"
 
     def __str__(self) -> str:
         from data_designer.interface.ending import Ending
@@ -162,7 +165,7 @@ def refuse_empty(report: RunReport, outcomes: RunOutcomes, dataset: Location | N
     resume = [how_to_resume(dataset)] if dataset is not None and outcomes.unfinished else []
     why = [*([report.stop_reason] if report.stop_reason else []), *top_reasons(outcomes), *_attempts(outcomes)]
     error = DataDesignerEarlyShutdownError if report.tripped_column else DataDesignerGenerationError
-    raise error(f"no record could be made: {'; '.join([*(why or ['every record was rejected']), *resume])}")
+    raise error(f"no record could be made: {_NEXT_LINE.join([*(why or ['every record was rejected']), *resume])}")
 
 
 def _attempts(outcomes: RunOutcomes) -> list[str]:

@@ -140,20 +140,26 @@ class DatasetCreationResults:
             dataset: what a command calls the dataset; its path when not given.
         """
         dataset = named(self.artifact_storage.base_dataset_path) if dataset is None else dataset
-        budget, seconds = self.plan.run.budget, self.seconds
-        if seconds is None and (accounts := self.accounts) is not None:
-            seconds = accounts.seconds
-        return Ending(self.outcomes, dataset, seconds, self.early_shutdown, budget, self.advice)
-
-    @property
-    def accounts(self) -> RunAccounts | None:
-        """Where the time of the slots went in all its runs; None where none has left its accounts."""
-        return read_accounts(self.artifact_storage.store.files)
+        accounts = self.accounts
+        return Ending(
+            self.outcomes,
+            dataset,
+            self.seconds,
+            None if accounts is None else accounts.seconds,
+            self.early_shutdown,
+            self.plan.run.budget,
+            self.advice,
+        )
 
     @property
     def dataset_metadata(self) -> DatasetMetadata:
         """What is known of its columns."""
         return DatasetMetadata(seed_columns(self.plan.config.columns, KINDS))
+
+    @property
+    def accounts(self) -> RunAccounts | None:
+        """Where the time of the models' slots went, over all runs; None where no run has written that down."""
+        return read_accounts(self.artifact_storage.store.files)
 
     def load_dataset(self) -> "pd.DataFrame":
         """All rows, in order of record index."""

@@ -56,7 +56,8 @@ def _table(kind: str, statistics: list[GeneralColumnStatistics]) -> Table:
     table = Table("column name", "data type", "unique values", *extra, title=f"{kind} columns")
     for one in statistics:
         unique = f"{one.num_unique} ({one.percent_unique:.1f}%)"
-        table.add_row(*map(as_it_is, (one.column_name, one.simple_dtype, unique, *_extra(one).values())))
+        kind = one.simple_dtype.partition("<")[0]  # What is inside may be longer than a line.
+        table.add_row(*map(as_it_is, (one.column_name, kind, unique, *_extra(one).values())))
     return table
 
 

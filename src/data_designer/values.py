@@ -184,6 +184,8 @@ class BaseResponse(ABC):
     """Whether the endpoint said, believably, how many tokens it came to."""
     pause: float | None = None
     """Seconds until the endpoint has room for another request, where it says that it has none now."""
+    server: str | None = field(default=None, compare=False)
+    """Which one answered, where the provider has several."""
 
     @property
     @abstractmethod

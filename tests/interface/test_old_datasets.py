@@ -106,8 +106,10 @@ def test_columns_are_taken_from_it(there: Path, model: CountingEndpoint) -> None
 
 
 def test_metadata_say_what_they_said(tmp_path: Path, model: CountingEndpoint) -> None:
-    """Every key of the earlier commit is written with the value that it had."""
+    """Every key of the earlier commit is written with the value that it had; the declaration keeps its order now."""
     make(model.url, tmp_path, "finished")
     before, now = (json.loads((folder / "finished/metadata.json").read_text()) for folder in (MADE, tmp_path))
-    elsewhere = {"checksum": now["checksum"], "directory": now["directory"]}
+    elsewhere = {name: now[name] for name in ("checksum", "directory", "builder_config_sha256")}
     assert now == {**now, **before, **elsewhere}
+    first, second = ((folder / "finished/builder_config.json").read_text() for folder in (MADE, tmp_path))
+    assert json.loads(first) == json.loads(second)

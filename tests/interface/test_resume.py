@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.counting import Endpoint
+from tests.counting import Endpoint, Reply
 from tests.distributed.driving import joined
 from tests.fakes import NOWHERE, designer, model, numbered, provider
 from tests.interface.resuming import (
@@ -694,3 +694,17 @@ def test_retry_needs_what_the_dataset_was_made_with(endpoint: Endpoint, tmp_path
             maker.retry_failed(tale(prompt="row {{ n }}"), dataset_name="d")
         with pytest.raises(ArtifactStorageError, match="there is no dataset at"):
             maker.retry_failed(tale(), dataset_name="e")
+
+
+def test_the_declaration_keeps_the_order_of_a_schemas_properties(endpoint: Endpoint, tmp_path: Path) -> None:
+    """A dataset that is taken up again from its own declaration asks with the same prompts as before."""
+    schema = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "string"}}}
+    made = dd.DataDesignerConfigBuilder(model_configs=[model("m")])
+    made.add_column(name="n", column_type="sampler", sampler_type="uuid", params={})
+    made.add_column(
+        name="form", column_type="llm-structured", model_alias="m", prompt="row {{ n }}", output_format=schema
+    )
+    with endpoint(lambda _: Reply('```json\n{"zeta": "z"}\n```')) as counted:
+        designer(counted.url, tmp_path).create(made, num_records=1, dataset_name="d")
+    [column] = [one for one in StoredDataset.at(tmp_path / "d").builder().build().columns if one.name == "form"]
+    assert json.dumps(column.output_format) in counted.prompts[0]

@@ -202,6 +202,7 @@ def settings() -> RunConfig:
         executor="inline",
         seed=1,
         on_row_failure="null",
+        keep_conversations="all",
         jinja_rendering_engine=dd.JinjaRenderingEngine.SECURE,
         request_admission=tuned,
         budget=dd.Budget(usd=1.5, tokens=1000),
@@ -216,8 +217,10 @@ def made() -> pd.DataFrame:
     designer.set_run_config(settings())
     designer.validate(objects())
     designer.check_models(objects(), max_attempts=2)
-    preview = designer.preview(objects(), num_records=2)
-    preview.display_sample_record()
+    print(designer.dry_run(objects(), num_records=2).records[0].cells[0].messages)
+    preview = designer.preview(objects(), num_records=2, show_prompts=True)
+    preview.display_sample_record(show_prompts=False)
+    print(preview.conversation(0, "x"))
     if preview.dataset is not None and preview.analysis is not None:
         preview.analysis.to_report()
     results: DatasetCreationResults = designer.create(
@@ -228,6 +231,8 @@ def made() -> pd.DataFrame:
     results.export("all.jsonl", format="jsonl")
     count: int = results.count_records()
     rejected: pd.DataFrame = results.load_rejected()
+    said: pd.DataFrame = results.load_conversations()
+    print(said, results.conversation(0, "x").turns[0].reply)
     again: dd.DataDesignerConfigBuilder = results.to_config_builder(columns=["x"])
     again.add_column(name=f"of_{count}_{len(rejected)}", column_type="expression", expr="{{ x }}")
     return results.load_dataset()

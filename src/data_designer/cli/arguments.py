@@ -21,6 +21,7 @@ Artifacts = Annotated[
 Name = Annotated[str, typer.Option("--dataset-name", "-d", help="Name of its folder.")]
 Resume = Annotated[ResumeMode, typer.Option("--resume", "-r", help="Whether to go on with a dataset of that name.")]
 Simulate = Annotated[bool, typer.Option("--simulate", help="Let the simulated model stand in for every model.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the prompts of the first records; ask nobody.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Settings = Annotated[Path | None, typer.Option("--run-config", "-c", help="YAML file of run settings.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same data.")]

@@ -4,14 +4,17 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_designer.cli.keys import single_keys
-from data_designer.terminal import writable
+from data_designer.terminal import visible, writable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from data_designer.interface.display import SampleDisplay
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -95,19 +98,30 @@ def browse(count: int, lines_of: Callable[[int, int], Sequence[str]]) -> None:
         lines_of: gives the lines of a record, by its number from 0, for a screen of that width.
     """
     browsing = Browsing(count)
+    with full_screen() as next_key:
+        while not browsing.ended:
+            width, height = shutil.get_terminal_size()
+            lines, page = lines_of(browsing.index, width), max(1, height - 1)
+            draw(lines[browsing.top : browsing.top + page], page, browsing.status(len(lines), page), width)
+            browsing.press(next_key(), len(lines), page)
+
+
+@contextmanager
+def full_screen() -> Iterator[Callable[[], str]]:
+    """A screen of its own for as long as the context lasts; gives what waits for the next key."""
     with single_keys() as next_key:
         try:
             _write(_ENTER)
-            while not browsing.ended:
-                width, height = shutil.get_terminal_size()
-                lines, page = lines_of(browsing.index, width), max(1, height - 1)
-                shown = lines[browsing.top : browsing.top + page]
-                status = browsing.status(len(lines), page)[: width - 1]
-                below = "\n" * (page - len(shown) + 1)
-                _write(f"{_CLEAR}{chr(10).join(shown)}{below}{_REVERSE}{status.ljust(width - 1)}{_PLAIN}")
-                browsing.press(next_key(), len(lines), page)
+            yield next_key
         finally:
             _write(_LEAVE)
+
+
+def draw(shown: Sequence[str], page: int, status: str, width: int) -> None:
+    """Fill the screen with some lines, and a last one that says where this is."""
+    below = "\n" * (page - len(shown) + 1)
+    last = visible(status)[: width - 1].ljust(width - 1)
+    _write(f"{_CLEAR}{chr(10).join(shown)}{below}{_REVERSE}{last}{_PLAIN}")
 
 
 def _write(text: str) -> None:
@@ -117,12 +131,17 @@ def _write(text: str) -> None:
 
 def record_lines(display: "SampleDisplay", number: int, width: int) -> list[str]:
     """A record as lines for a terminal, what models have made first."""
-    from rich.console import Console
-
     from data_designer.interface.display import Look
+
+    return rendered_lines(display.parts(number, Look(display_width=width, models_first=True))[1:], width)
+
+
+def rendered_lines(parts: "Sequence[RenderableType]", width: int) -> list[str]:
+    """What `rich` makes of something for a terminal of that width, line by line."""
+    from rich.console import Console
 
     out = Console(file=io.StringIO(), width=width, force_terminal=True, legacy_windows=False, _environ=os.environ)
     with out.capture() as captured:
-        for part in display.parts(number, Look(display_width=width, models_first=True))[1:]:
+        for part in parts:
             out.print(part)
     return captured.get().splitlines()

@@ -1,12 +1,13 @@
 """The commands that take a configuration: create, preview, validate, check-models."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data_designer.cli.arguments import (
     Artifacts,
     Debug,
+    DryRun,
     Name,
     Records,
     Resume,
@@ -17,13 +18,21 @@ from data_designer.cli.arguments import (
     Simulate,
     Source,
 )
-from data_designer.cli.browser import browse, record_lines
+from data_designer.cli.browser import browse, record_lines, rendered_lines
 from data_designer.cli.exits import errors_in_one_line
 from data_designer.cli.keys import has_keys
 from data_designer.cli.loading import designer_for, load_builder, load_run_config, source_of, with_seed
-from data_designer.cli.saying import say, say_end, say_what_there_is
+from data_designer.cli.saying import say, say_end, say_what_there_is, say_wrapped
 from data_designer.config.resume_mode import ResumeMode
 from data_designer.object_storage import location
+
+if TYPE_CHECKING:
+    from data_designer.config.config_builder import DataDesignerConfigBuilder
+    from data_designer.interface import DataDesigner
+    from data_designer.interface.results import PreviewResults
+
+_FEW = 3
+"""Records of a dry run, unless it is told how many."""
 
 
 def create(  # noqa: PLR0913 - one parameter an option
@@ -44,11 +53,16 @@ def create(  # noqa: PLR0913 - one parameter an option
     ] = None,
     report: Annotated[bool, typer.Option("--report", help="Write report.html into the dataset's folder.")] = False,
     simulate: Simulate = False,
+    dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
     """Make a dataset on disk and print where it is."""
     with errors_in_one_line(debug=debug):
         run = load_run_config(run_config, with_seed(settings, seed))
+        if dry_run:
+            designer = designer_for(artifact_path, run, simulate=simulate)
+            _say_prompts(designer, load_builder(source, arguments or []), min(num_records, _FEW))
+            return
         form = _export_format(artifact_path, dataset_name, output_format)
         designer = designer_for(artifact_path, run, simulate=simulate, source=source_of(source, arguments or []))
         results = designer.create(
@@ -78,6 +92,7 @@ def _export_format(artifact_path: str, dataset_name: str, given: str | None) -> 
 
 
 def preview(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
     source: Source,
     arguments: Script = None,
     num_records: Records = 10,
@@ -85,28 +100,57 @@ def preview(  # noqa: PLR0913 - one parameter an option
     settings: Setting = None,
     seed: Seed = None,
     non_interactive: Annotated[bool, typer.Option("--non-interactive", help="Print all records at once.")] = False,
+    show_prompts: Annotated[
+        bool, typer.Option("--show-prompts", help="Show the prompts and replies of each record too.")
+    ] = False,
     simulate: Simulate = False,
+    dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
     """Make a few records in memory and show them."""
     with errors_in_one_line(debug=debug):
         run = load_run_config(run_config, with_seed(settings, seed))
-        results = designer_for("artifacts", run, simulate=simulate).preview(
-            load_builder(source, arguments or []), num_records=num_records
-        )
+        designer, builder = designer_for("artifacts", run, simulate=simulate), load_builder(source, arguments or [])
+        if dry_run:
+            _say_prompts(designer, builder, num_records if _is_given(context, "num_records") else _FEW)
+            return
+        results = designer.preview(builder, num_records=num_records, show_prompts=show_prompts)
         assert results.dataset is not None
         assert results.analysis is not None
         ending = results.ending()
         assert ending is not None
         number = len(results.dataset)
         if not non_interactive and has_keys() and number > 1:
-            display = results.display()
-            browse(number, lambda index, width: record_lines(display, index, width))
+            browse(number, lambda index, width: _lines(results, index, width))
         else:
             for index in range(number):
                 results.display_sample_record(index)
+        for said in results.conversations if show_prompts else ():
+            if said.record not in results.records:  # It is shown with no record, since there is none.
+                say_wrapped(f"{said}\n")
         results.analysis.to_report()
         say_end(ending)
+
+
+def _lines(results: "PreviewResults", index: int, width: int) -> list[str]:
+    """A record as lines, with what was said for its cells where that is wanted."""
+    from data_designer.interface.conversation_view import view
+
+    lines = record_lines(results.display(), index, width)
+    for said in results.conversations_of(results.records[index]) if results.show_prompts else ():
+        lines += ["", *rendered_lines([view(said)], width)]
+    return lines
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _say_prompts(designer: "DataDesigner", builder: "DataDesignerConfigBuilder", num_records: int) -> None:
+    """Print what would be asked for the first records."""
+    say_wrapped(str(designer.dry_run(builder, num_records=num_records)))
 
 
 def validate(source: Source, arguments: Script = None, simulate: Simulate = False, debug: Debug = False) -> None:

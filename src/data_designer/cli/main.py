@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from data_designer.cli import create, explain, jobs, ls, report, resume, serve_sim
+from data_designer.cli import create, explain, jobs, ls, report, resume, serve_sim, show
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
 
@@ -20,6 +20,7 @@ for command in (
     report.report,
     explain.explain,
     ls.ls,
+    show.show,
     create.preview,
     create.validate,
     create.check_models,

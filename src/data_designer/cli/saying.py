@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from data_designer.terminal import console, visible, writable
+from data_designer.terminal import as_it_is, console, visible, writable
 
 if TYPE_CHECKING:
     from data_designer.interface import DatasetCreationResults
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 def say(text: str, *, err: bool = False) -> None:
     """Print a line, on any terminal: what others have said in it is shown and does nothing."""
     typer.echo(writable(visible(text), sys.stderr if err else sys.stdout), err=err)
+
+
+def say_wrapped(text: str) -> None:
+    """Print text of any length: between words where a terminal's lines end, and as it is where there is none."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        console().print(as_it_is(text))
+    else:
+        say(text)
 
 
 def say_what_there_is(results: "DatasetCreationResults", dataset: str | None = None) -> None:

@@ -22,6 +22,10 @@ _LARGEST = (1 << 63) - 1
 """What metadata can hold."""
 
 
+KeptConversations = Literal["rejected", "all", "none"]
+"""Of which cells prompts and replies are kept."""
+
+
 def does_nothing(setting: str, instead: str, stacklevel: int = 3) -> None:
     """Say that a setting was given with which this version does nothing.
 
@@ -195,6 +199,9 @@ class RunConfig(_Settings):
     """Further records that `refill` may draw; as many as were asked for, when unset."""
     budget: Budget | None = None
     """What the dataset may cost at most."""
+    keep_conversations: KeptConversations = "rejected"
+    """Of which cells rendered prompts, replies, corrections and failed attempts are written to `conversations/`:
+    `rejected`, those that failed; `all`; `none`. At most 1 MB a cell; `data-designer show` prints them."""
 
     @model_validator(mode="before")
     @classmethod

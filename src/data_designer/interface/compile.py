@@ -145,18 +145,34 @@ def prepare(
         InvalidConfigError: a violation is an error, or the environment names a proxy that cannot be used.
         SecretResolutionError: a key cannot be resolved.
     """
-    refuse_errors(checked.violations)
-    run = context.run
-    if os.environ.get(TRACED) == "1":
-        run = run.model_copy(update={"async_trace": True})
-    if seed is None:
-        seed = context.run.seed if context.run.seed is not None else secrets.randbits(63)
-    plan = compile_plan(checked.config, context.providers, run, geometry, seed, kinds=KINDS, seed_data=seed_data)
+    plan = _compiled(checked, context, geometry, seed, seed_data)
     for pool in plan.pools.values():
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)
     keys = {alias: _key(pool.provider.api_key, context.resolver) for alias, pool in plan.pools.items()}
     return PreparedPlan(plan, checked.seed_table, keys)
+
+
+def prepare_unasked(checked: CheckedConfig, context: CompileContext, geometry: Geometry) -> PreparedPlan:
+    """Compile a checked configuration of which no model will be asked: no key is needed.
+
+    Raises:
+        InvalidConfigError: a violation is an error, that of a missing key apart.
+    """
+    keyless = replace(checked, violations=but_for_keys(checked.violations))
+    return PreparedPlan(_compiled(keyless, context, geometry, None, ""), checked.seed_table, {})
+
+
+def _compiled(
+    checked: CheckedConfig, context: CompileContext, geometry: Geometry, seed: int | None, seed_data: str
+) -> Plan:
+    refuse_errors(checked.violations)
+    run = context.run
+    if os.environ.get(TRACED) == "1":
+        run = run.model_copy(update={"async_trace": True})
+    if seed is None:
+        seed = run.seed if run.seed is not None else secrets.randbits(63)
+    return compile_plan(checked.config, context.providers, run, geometry, seed, kinds=KINDS, seed_data=seed_data)
 
 
 def seed_digest(table: pa.Table | None) -> str:

@@ -28,6 +28,7 @@ from data_designer.interface.compile import (
     but_for_keys,
     check,
     prepare,
+    prepare_unasked,
     refuse_errors,
     seed_digest,
 )
@@ -40,6 +41,7 @@ from data_designer.plan.model import Geometry
 from data_designer.plan.violation import Violation
 
 if TYPE_CHECKING:
+    from data_designer.interface.dry_run import DryRun
     from data_designer.interface.metadata import OnBatchComplete, Provenance
     from data_designer.interface.results import DatasetCreationResults, PreviewResults
     from data_designer.interface.stored import StoredDataset
@@ -224,8 +226,15 @@ class DataDesigner:
 
         check_models(self._prepare(config_builder, 1))
 
-    def preview(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10) -> "PreviewResults":
+    def preview(
+        self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10, show_prompts: bool = False
+    ) -> "PreviewResults":
         """Make a few records in memory, in this process.
+
+        Args:
+            config_builder: what to make.
+            num_records: how many records.
+            show_prompts: show each record with the prompts and replies of its cells.
 
         Raises:
             DataDesignerGenerationError: the configuration is wrong or no record could be made; the cause is chained.
@@ -233,7 +242,23 @@ class DataDesigner:
         from data_designer.interface.making import make_preview
 
         with _wrapped():
-            return make_preview(self._prepare(config_builder, num_records), config_builder, self._known)
+            prepared = self._prepare(config_builder, num_records)
+            return make_preview(prepared, config_builder, self._known, show_prompts=show_prompts)
+
+    def dry_run(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 3) -> "DryRun":
+        """Render what would be asked for the first records, and ask nobody: no key, no network, no cost.
+
+        Samplers, seeds, expressions and functions run; in the place of what a model would write stands `<column>`, or
+        JSON that fits the column's schema. `print` shows the prompts.
+
+        Raises:
+            DataDesignerGenerationError: the configuration is wrong; the cause is chained.
+        """
+        from data_designer.interface.dry_run import dry_run
+
+        with _wrapped():
+            checked = self._check(config_builder, num_records)
+            return dry_run(prepare_unasked(checked, self._context(), Geometry(num_records, num_records)))
 
     def create(  # noqa: PLR0913 - the public API
         self,
@@ -376,7 +401,7 @@ class DataDesigner:
 
         declared = config_builder.get_builder_config().to_dict()
         return Provenance(
-            declared=json.dumps(declared, indent=2, sort_keys=True, ensure_ascii=False, default=str).encode(),
+            declared=json.dumps(declared, indent=2, ensure_ascii=False, default=str).encode(),
             seed_data=seed_digest(checked.seed_table),
             settings=self._run_config.model_dump(mode="json", exclude_unset=True),
             simulated=self._simulate,

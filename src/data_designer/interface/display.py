@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-_WIDTH = 110
+WIDTH = 110
 """Characters of a line, unless the terminal has fewer."""
 _LONGEST_NAME = 24
 """Characters of a line of a column's name on a narrow terminal; the rest of it is on further lines."""
@@ -48,7 +48,7 @@ class Look:
     save_path: "str | Path | None" = None
     """`.html` or `.svg`; nothing is printed then."""
     theme: str = "dark"
-    display_width: int = _WIDTH
+    display_width: int = WIDTH
     """Characters of a line; as many as a narrower terminal has, where it is not given."""
     whole: bool = False
     """Show every value to its end."""
@@ -65,8 +65,8 @@ class SampleDisplay:
         self._processed = processed or {}
         self._next = 0
 
-    def show(self, index: int | None = None, **options: Any) -> None:
-        """Show a record; without an index, the next one, beginning anew after the last.
+    def show(self, index: int | None = None, **options: Any) -> int:
+        """Show a record; without an index, the next one, beginning anew after the last. Gives the index.
 
         Raises:
             DatasetSampleDisplayError: there is no such record, or the path is no `.html` or `.svg`.
@@ -78,12 +78,13 @@ class SampleDisplay:
         number = self._choose(index)
         kept: dict[str, Any] = {} if path is None else {"record": True, "file": io.StringIO()}
         if path is None and "display_width" not in options:
-            look = replace(look, display_width=terminal_width(_WIDTH))
+            look = replace(look, display_width=terminal_width(WIDTH))
         to = console(width=look.display_width, **kept)
         for part in self.parts(number, look):
             to.print(part)
         if path is not None:
             _save(to, path, look.theme)
+        return number
 
     def _choose(self, index: int | None) -> int:
         size = len(self._frame)

@@ -13,6 +13,7 @@ from data_designer.columns.registry import KINDS
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
+from data_designer.engine.dataset.conversations import conversations_in, conversations_of
 from data_designer.engine.dataset.files import LocalFiles
 from data_designer.engine.dataset.promotion import promote
 from data_designer.engine.dataset.sink import Sink, receipt_of
@@ -25,6 +26,7 @@ from data_designer.engine.observe.progress import Progress
 from data_designer.engine.observe.scheduler_events import EventLines, EventsFile
 from data_designer.engine.observe.slot_accounts import SlotAccounts
 from data_designer.engine.observe.traces import Traces
+from data_designer.engine.protocol.conversation import Conversation
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values, gather
 from data_designer.engine.protocol.receipt import Receipt
@@ -52,17 +54,21 @@ _BEGINNING = 0.2
 # --- in memory -------------------------------------------------------------------------------------------
 
 
-def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, known: Known) -> PreviewResults:
+def make_preview(
+    prepared: PreparedPlan, builder: DataDesignerConfigBuilder, known: Known, *, show_prompts: bool = False
+) -> PreviewResults:
     """Make the records of a plan in this process, and keep them in memory.
 
     Args:
         prepared: the plan.
         builder: what was declared.
         known: what was found out about endpoints before.
+        show_prompts: whether records are shown with what was said for their cells.
 
     Raises:
         DataDesignerGenerationError: no record could be made.
     """
+    prepared = _keeping_conversations(prepared)
     kept, plan, traces, began = _Kept(), prepared.plan, Traces(), time.monotonic()
     # Models take their time, and the frame is made after it.
     with _imported_meanwhile("pandas"), Progress(plan.geometry.num_records, plan.run.progress_interval) as progress:
@@ -82,7 +88,18 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
         plan=plan,
         outcomes=outcomes,
         seconds=time.monotonic() - began,
+        conversations=kept.conversations,
+        records=kept.records,
+        show_prompts=show_prompts,
     )
+
+
+def _keeping_conversations(prepared: PreparedPlan) -> PreparedPlan:
+    """The same, of whose few records all conversations are kept, unless the setting is given."""
+    run = prepared.plan.run
+    if "keep_conversations" in run.model_fields_set:
+        return prepared
+    return replace(prepared, plan=replace(prepared.plan, run=run.model_copy(update={"keep_conversations": "all"})))
 
 
 @contextmanager
@@ -103,6 +120,8 @@ class _Kept:
         self.columns: dict[str, list[object]] = {}
         self.processed: dict[str, list[dict[str, object]]] = {}
         self.receipts: list[Receipt] = []
+        self.conversations: list[Conversation] = []
+        self.records: list[int] = []
 
     def keep(self, plan: Plan, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Take the batch."""
@@ -110,6 +129,9 @@ class _Kept:
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
         self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
         self.processed = sink.processed(block)
+        self.records = block.rows.tolist()
+        said = conversations_of(plan, job, values)
+        self.conversations = [] if said is None else list(conversations_in(said))
         receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))
         self.receipts.append(receipt)
         return receipt

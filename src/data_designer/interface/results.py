@@ -10,21 +10,26 @@ from data_designer.config.analysis.dataset_profiler import DatasetProfilerResult
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.dataset.analysis import analyse
+from data_designer.engine.dataset.conversations import no_conversations
 from data_designer.engine.dataset.failures import failures_table
-from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.layout import CONVERSATIONS, DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.dataset.run_accounts import read_accounts
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import total
+from data_designer.engine.protocol.conversation import Conversation
 from data_designer.engine.protocol.slot_time import RunAccounts
 from data_designer.engine.protocol.task_trace import TaskTrace
 from data_designer.errors import ArtifactStorageError
-from data_designer.interface.display import Layout, SampleDisplay
+from data_designer.interface.conversation_view import view
+from data_designer.interface.conversations import kept_conversations, the_one_of
+from data_designer.interface.display import WIDTH, Layout, SampleDisplay
 from data_designer.interface.ending import Ending, named
 from data_designer.interface.loading import export, load, to_frame
 from data_designer.interface.outcomes import RunOutcomes
 from data_designer.object_storage import Location
 from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
+from data_designer.terminal import console, terminal_width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,6 +183,25 @@ class DatasetCreationResults:
         contents = list(self.artifact_storage.store.contents(folder))
         return load(contents) if contents else to_frame(failures_table([]))
 
+    def load_conversations(self) -> "pd.DataFrame":
+        """What was said for the cells of which `RunConfig.keep_conversations` keeps it, a row each.
+
+        Columns: record_index, column, fate (ok, failed, or taken: from another dataset), problem, model_alias, model,
+        endpoint, those of `Usage` (requests, failed_requests, input_tokens, ...), seconds (latencies of the replies),
+        usd (null without prices), params (of every request), turns (a list of dicts, one a request).
+        """
+        contents = list(self.artifact_storage.store.contents(CONVERSATIONS))
+        return load(contents) if contents else to_frame(no_conversations())
+
+    def conversation(self, record: int, column: str) -> Conversation:
+        """What was said for a cell, given its record index and column; `print` shows it.
+
+        Raises:
+            ArtifactStorageError: there is no such record, or it was not kept.
+        """
+        found = kept_conversations(self.artifact_storage.store, self.plan.geometry, record)
+        return the_one_of(found, record, column, self.plan.run.keep_conversations)
+
     def load_analysis(self) -> DatasetProfilerResults:
         """Statistics of its columns."""
         return analyse(self.plan, total(self.artifact_storage.store.receipts()))
@@ -248,6 +272,12 @@ class PreviewResults:
     outcomes: RunOutcomes | None = None
     seconds: float | None = None
     """That it took."""
+    conversations: list[Conversation] = field(default_factory=list, repr=False)
+    """What was said for the cells of which `RunConfig.keep_conversations` keeps it: all, unless that is set."""
+    records: Sequence[int] = field(default=(), repr=False)
+    """Record index of each row."""
+    show_prompts: bool = field(default=False, repr=False)
+    """Whether a record is shown with what was said for its cells."""
     _display: SampleDisplay | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -275,9 +305,34 @@ class PreviewResults:
             raise ValueError("there is no dataset to seed from")
         return _seeded(self.config_builder, self.dataset, columns)
 
-    def display_sample_record(self, index: int | None = None, **options: Any) -> None:
-        """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
-        self.display().show(index, **options)
+    def conversation(self, record: int, column: str) -> Conversation:
+        """What was said for a cell, given its record index and column; `print` shows it.
+
+        Raises:
+            ArtifactStorageError: it was not kept.
+        """
+        keeps = "all" if self.plan is None else self.plan.run.keep_conversations
+        return the_one_of(self.conversations_of(record), record, column, keeps)
+
+    def conversations_of(self, record: int) -> list[Conversation]:
+        """What was said for a record's cells, as far as it is kept."""
+        return [one for one in self.conversations if one.record == record]
+
+    def display_sample_record(
+        self, index: int | None = None, *, show_prompts: bool | None = None, **options: Any
+    ) -> None:
+        """Show a record; without an index, the next one. See `interface.display.Look` for the options.
+
+        Args:
+            index: of the row.
+            show_prompts: whether to show what was said for its cells too; unset, as `preview` was told.
+            options: how it looks.
+        """
+        number = self.display().show(index, **options)
+        if self.show_prompts if show_prompts is None else show_prompts:
+            to = console(width=options.get("display_width") or terminal_width(WIDTH))
+            for said in self.conversations_of(self.records[number]):
+                to.print(view(said), end="\n\n")
 
     def display(self) -> SampleDisplay:
         """What shows the records."""

@@ -83,7 +83,10 @@ class ModelClient:
         except BaseException:
             self._endpoints.given_up(number)
             raise
-        if wait is None or len(self._transports) == 1:
+        several = len(self._transports) > 1
+        if several:
+            response = replace(response, server=transport.server)
+        if wait is None or not several:
             self._endpoints.answered(number)
             return response if wait is None else replace(response, pause=wait)
         self._endpoints.asked_to_wait(number, self._clock() + min(wait, _LONGEST_PAUSE))

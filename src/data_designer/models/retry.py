@@ -85,6 +85,39 @@ class CallerStatistics:
         )
 
 
+_MOST_TOLD = 8
+"""Failed attempts at a request of which it is told what they said."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request and what has become of it so far, for whoever wants to tell of it."""
+
+    request: Request
+    response: Response | None = None
+    failure: Usage | None = None
+    """What was spent on it where it got no reply."""
+    seconds: float | None = None
+    """Latency of the attempt that was answered; None where the reply is of an earlier run."""
+    failed: list[tuple[str, str]] | None = None
+    """Kind and message of the first attempts that failed, and of the last."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it came to."""
+        return self.response.usage if self.response is not None else self.failure or Usage()
+
+    def note(self, error: ModelError) -> None:
+        """One failed."""
+        told = (type(error).__name__, str(error))
+        if self.failed is None:
+            self.failed = [told]
+        elif len(self.failed) < _MOST_TOLD:
+            self.failed.append(told)
+        else:
+            self.failed[-1] = told
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What requests for the cells of one column were answered, in order."""
@@ -113,6 +146,8 @@ class _Tries:
     """When the account was first blamed for a failure."""
     beside: Usage = field(default_factory=Usage)
     """What was spent on probes for its sake."""
+    seconds: float = 0.0
+    """Latency of the attempt that was answered."""
     column: str = ""
     """For which the request asks; none for a probe."""
 
@@ -188,7 +223,9 @@ class Caller:
         seconds, failures = _DOWN_AFTER
         return self._failing_since is not None and self._failed >= failures and now - self._failing_since > seconds
 
-    async def ask(self, request: Request, keep: Keep | None = None, column: str = "") -> Response:
+    async def ask(
+        self, request: Request, keep: Keep | None = None, column: str = "", told: Asked | None = None
+    ) -> Response:
         """Get a reply.
 
         Args:
@@ -196,6 +233,7 @@ class Caller:
             keep: is given the reply, and awaited, before the slot of the request is given back: so a process that dies
                 has never lost more replies than it has slots.
             column: for which it is asked, whose answers are counted.
+            told: is told how it went.
 
         Raises:
             ModelError: the endpoint refused in a way that no retry can mend, or failed this very request time and
@@ -205,11 +243,11 @@ class Caller:
         self.changing()
         self.asking += 1
         try:
-            return await self._reply(request, keep, column)
+            return await self._reply(request, keep, column, told)
         finally:
             self.asking -= 1
 
-    async def _reply(self, request: Request, keep: Keep | None, column: str) -> Response:
+    async def _reply(self, request: Request, keep: Keep | None, column: str, told: Asked | None) -> Response:
         tries = _Tries(self._answers, self._probes, column=column)
         while True:
             tries.attempts += 1
@@ -217,6 +255,8 @@ class Caller:
                 response = await self._attempt(request, tries, keep)
             except ModelError as error:
                 error.attempts, error.beside = tries.attempts, tries.beside.numbers
+                if told is not None:
+                    told.note(error)
                 if error.retryable:
                     await self._judge(error, tries)
                 else:
@@ -225,6 +265,8 @@ class Caller:
                     await self._back_off(error, tries)
             else:
                 self._known = request
+                if told is not None:
+                    told.seconds = tries.seconds
                 return response
 
     def remember(self, request: Request) -> None:
@@ -320,6 +362,7 @@ class Caller:
         else:
             self._admission.answered(attempt, response)
             self._answered(response, attempt.sent_at, tries.column)
+            tries.seconds = self._answered_at - attempt.sent_at
             if tries.attempts > 1:
                 response = _after(tries, response)
             if keep is not None:

@@ -70,6 +70,11 @@ class Transport:
         self._secrets = _secrets(self._headers, self._url, proxy or "")
         return self
 
+    @property
+    def server(self) -> str:
+        """Scheme, host and port of the address, without credentials."""
+        return self._server
+
     async def post(self, body: bytes) -> tuple[object, Mapping[str, str]]:
         """Post JSON; gives the JSON that came back, and its headers.
 

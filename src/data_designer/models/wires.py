@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from data_designer.config.backends import backend_of
 from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
+from data_designer.models.addresses import SECRET, shown
 from data_designer.models.anthropic_wire import AnthropicWire
 from data_designer.models.openai_wire import OpenAIWire
 from data_designer.models.parameter_sampling import as_of_no_row, fixed_params
@@ -41,6 +42,31 @@ def longest_reply(pool: Pool) -> int | None:
     extra = _extra(pool)
     said = (extra.get("max_completion_tokens"), extra.get(LIMIT), pool.chat.max_tokens)
     return next((one for one in said if isinstance(one, int)), wire_of(pool.provider).longest_reply)
+
+
+def endpoint_shown(pool: Pool) -> str:
+    """Where a pool's requests go, by host and path, without what is secret."""
+    if pool.provider.is_simulated:
+        return SIMULATED_PROVIDER
+    wire = wire_to(pool)
+    return ", ".join(shown(wire.url(one)) for one in pool.provider.addresses if one)
+
+
+def fields_shown(pool: Pool) -> dict[str, object]:
+    """Fields that all of a pool's requests have, without the text of those whose names are those of secrets."""
+    return {name: _without_secrets(value, name) for name, value in {**fixed_params(pool), **_extra(pool)}.items()}
+
+
+def _without_secrets(value: object, name: str) -> object:
+    match value:
+        case Mapping():
+            return {str(key): _without_secrets(inner, str(key)) for key, inner in value.items()}
+        case list() | tuple():
+            return [_without_secrets(inner, name) for inner in value]
+        case str() if SECRET.search(name):
+            return "***"
+        case _:
+            return value
 
 
 def _extra(pool: Pool) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -18,7 +19,8 @@ from tests.plans import compiled, texts
 import data_designer.config as dd
 from data_designer.engine.dataset.journal import JournalError, Replay, read_replay
 from data_designer.engine.execution.recording import Dataset, Recording, ReplayCache, replica_name
-from data_designer.engine.execution.replica import LINGER, LeaseEndedError, Replica, linger_of
+from data_designer.engine.execution.replica import LINGER, LeaseEndedError, Replica, linger_of, rough_bytes
+from data_designer.engine.protocol.conversation import CONVERSED
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import REJECTED, SKIPPED, SPENT, Parcel, Source, Values
 from data_designer.engine.protocol.rows import Replays
@@ -38,11 +40,11 @@ DRAWN = {"distribution_type": "uniform", "params": {"low": 0.1, "high": 0.9}}
 Answer = Callable[[str], Awaitable[str]]
 
 
-def plan(temperature: Any = None, **second: Any) -> Plan:
+def plan(temperature: Any = None, *, keep_conversations: str = "rejected", **second: Any) -> Plan:
     """A sampler, and two text columns of one model that run without coming back."""
     made = texts([model("m", max_parallel_requests=4, temperature=temperature)], draft=("m", "draft {{ id }}"))
     made.add_column(name="final", column_type="llm-text", model_alias="m", prompt="final {{ draft }}", **second)
-    return compiled(made, 100, BATCH)
+    return compiled(made, 100, BATCH, keep_conversations=keep_conversations)
 
 
 async def echo(prompt: str) -> str:
@@ -221,6 +223,54 @@ def test_a_refused_row_is_reported_with_its_reason_and_what_it_cost() -> None:
         assert found.rows[1][SPENT] == (("draft", (1, 0, 3, 2, 0, 0)), ("final", (0, 1, 0, 0, 0, 0)))
         assert found.rows[0].get(REJECTED) is None
         assert found.rows[0]["final"] == "<final <draft id0>>"
+
+    asyncio.run(scenario())
+
+
+def test_what_was_said_for_a_refused_row_is_reported_and_counts_as_held() -> None:
+    """By default nothing is kept of its neighbours; however few rows have any, all bytes are counted."""
+    long = "x" * 100_000
+
+    async def picky(prompt: str) -> str:
+        if prompt.startswith("final") and "id33" in prompt:
+            raise ModelBadRequestError("not this one")
+        return f"{long} id33" if "id33" in prompt else await echo(prompt)
+
+    async def scenario() -> None:
+        place = Place()
+        async with place.replica(FakeModel(picky)) as replica:
+            await replica.submit(*parcel(range(64)))
+            found = await Collected().all(replica, 64)
+            [kept] = [row for row, cells in found.rows.items() if cells.get(CONVERSED)]
+            draft, final = found.rows[kept][CONVERSED]
+        assert (kept, draft.fate, final.fate) == (33, "ok", "failed")
+        assert len(draft.turns) > len(long)
+        cells = [None] * 63 + [(draft, final)]
+        assert rough_bytes(Block(np.arange(64), {CONVERSED: cells})) > 2 * len(long)
+
+    asyncio.run(scenario())
+
+
+def test_what_a_journal_answers_is_told_as_it_was_said() -> None:
+    """Another incarnation that reads the replies of a first one tells the same turns, but for the times."""
+
+    async def scenario() -> None:
+        place = Place(plan(keep_conversations="all"))
+        async with place.replica(FakeModel()) as replica:
+            await replica.submit(*parcel([1]))
+            first = await Collected().all(replica, 1)
+        asked = FakeModel()
+        async with place.replica(asked) as replica:
+            await replica.submit(*parcel([1], replays=((0, 1),)))
+            again = await Collected().all(replica, 1)
+        assert asked.prompts == []
+        for before, after in zip(first.rows[1][CONVERSED], again.rows[1][CONVERSED], strict=True):
+            assert (before.seconds is not None, after.seconds) == (True, None)
+            assert (before.column, before.fate, before.usage) == (after.column, after.fate, after.usage)
+            told = [
+                {name: value for name, value in one.items() if name != "seconds"} for one in json.loads(before.turns)
+            ]
+            assert told == json.loads(after.turns)
 
     asyncio.run(scenario())
 

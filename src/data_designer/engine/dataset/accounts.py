@@ -8,7 +8,7 @@ from data_designer.columns.registry import KINDS
 from data_designer.engine.dataset.encoding import json_text
 from data_designer.engine.dataset.failures import Failure
 from data_designer.engine.protocol.messages import CommitJob
-from data_designer.engine.protocol.parcels import FAILED, REJECTED, SPENT, Parcel, Source, Values, pick
+from data_designer.engine.protocol.parcels import FAILED, REJECTED, SPENT, Parcel, Values, held, pick
 from data_designer.engine.protocol.spending import Spending
 from data_designer.models.admission.budget_lease import cost
 from data_designer.plan.model import Plan
@@ -76,16 +76,7 @@ class _Bookkeeping:
         )
 
     def _cells(self, parcels: Sequence[Parcel], name: str) -> Iterator[tuple[int, Any]]:
-        """What rows hold under a name, in any of their stages."""
-        for parcel in parcels:
-            rows = parcel.rows.tolist()
-            for source in parcel.sources:
-                if self._is_there(source, name):
-                    cells = pick(source, self._values, name)
-                    yield from ((row, cell) for row, cell in zip(rows, cells, strict=True) if cell is not None)
-
-    def _is_there(self, source: Source, name: str) -> bool:
-        return any(source.stage in value and name in value[source.stage].columns for value in self._values)
+        return held(parcels, self._values, name)
 
     def _spending(self, column: str, cells: Sequence[tuple[int, ...]], first_pass: int, failed: int) -> Spending:
         alias = self._alias[column]

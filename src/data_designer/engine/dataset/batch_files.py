@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from data_designer.columns.arrow_types import is_json
 from data_designer.engine.dataset.arrow_types import concatenated, type_text
+from data_designer.engine.dataset.conversations import merged_conversations
 from data_designer.engine.dataset.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.dataset.files import Files, stage
-from data_designer.engine.dataset.layout import NULLED, REJECTS, batch_name
+from data_designer.engine.dataset.layout import CONVERSATIONS, NULLED, REJECTS, batch_name
 from data_designer.engine.dataset.profile import merge_profiles
 from data_designer.engine.dataset.store import located
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content, ranges
@@ -51,12 +52,16 @@ def merged(
         ArtifactStorageError: a file of what is there is damaged.
     """
     old_rows, new_rows = indices(before.kept), indices(receipt.kept)
+    spoken_of = np.union1d(new_rows, records_of(contents.get(REJECTS)))
     together: dict[str, pa.Table] = {}
     old = {file.folder: read_table(files, file) for file in before.files}
     for folder in dict.fromkeys([*old, *contents]):
         if folder in (REJECTS, NULLED):
             failures = merged_failures(old.get(folder), contents.get(folder), new_rows)
             together.update({folder: failures} if failures is not None else {})
+        elif folder == CONVERSATIONS:
+            said = merged_conversations(old.get(folder), contents.get(folder), spoken_of)
+            together.update({folder: said} if said is not None else {})
         else:
             together[folder] = _in_order((old_rows, old.get(folder)), (new_rows, contents.get(folder)))
     rejected = records_of(together.get(REJECTS))

@@ -15,7 +15,7 @@ METADATA = "metadata.json"
 ACCOUNTS = "accounts"
 BUILDER_CONFIG = "builder_config.json"
 
-DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED)
+DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, CONVERSATIONS)
 """Folders of the files of committed batches."""
 
 _OURS = re.compile(r"batch_(\d{5,})(?:\.parquet|\.json)?")

@@ -14,10 +14,11 @@ from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.engine.dataset.accounts import Accounts, accounts_of
 from data_designer.engine.dataset.arrow_types import cells_of
 from data_designer.engine.dataset.batch_files import merged, stage_tables
+from data_designer.engine.dataset.conversations import conversations_of
 from data_designer.engine.dataset.encoding import is_same
 from data_designer.engine.dataset.failures import count_kinds, failures_table
 from data_designer.engine.dataset.files import Files
-from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.layout import CONVERSATIONS, DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
 from data_designer.engine.dataset.profile import profile_columns
 from data_designer.engine.dataset.schema import Tables, declared_types
 from data_designer.engine.dataset.store import Store
@@ -61,6 +62,8 @@ class Sink:
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
         accounts = accounts_of(plan, job, values)
         contents = self._contents(block, accounts)
+        if (said := conversations_of(plan, job, values)) is not None:
+            contents[CONVERSATIONS] = said
         profile = self.profile(block, contents.get(PARQUET))
         receipt = replace(
             receipt_of(plan, job, block, accounts), profile=profile, inexact=self._inexact(block, contents)

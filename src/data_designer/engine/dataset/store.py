@@ -25,6 +25,7 @@ from data_designer.engine.dataset.files import Files, files_at, is_temporary, tr
 from data_designer.engine.dataset.journal import forget_batch, journaled_batches, run_of, segments_by_batch
 from data_designer.engine.dataset.layout import (
     BUILDER_CONFIG,
+    CONVERSATIONS,
     DROPPED,
     FOLDERS,
     JOURNAL,
@@ -261,7 +262,7 @@ class Store:
 
     def _data_folders(self) -> list[str]:
         processed = [f"{PROCESSED}/{name}" for name in self.files.list(PROCESSED)]
-        return [PARQUET, DROPPED, REJECTS, NULLED, *processed]
+        return [PARQUET, DROPPED, REJECTS, NULLED, CONVERSATIONS, *processed]
 
     # --- reading -----------------------------------------------------------------------------------------
 

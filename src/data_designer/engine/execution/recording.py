@@ -28,7 +28,7 @@ from data_designer.engine.execution.tracing import CellTracing
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
 from data_designer.models.parameter_sampling import ParameterSampling
-from data_designer.models.retry import Caller
+from data_designer.models.retry import Asked, Caller
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
 
@@ -233,7 +233,18 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "asked", "record", "replayed", "tracing")
+    __slots__ = (
+        "_caller",
+        "_draws",
+        "_recording",
+        "_replays",
+        "_spent",
+        "asked",
+        "record",
+        "replayed",
+        "said",
+        "tracing",
+    )
 
     def __init__(
         self,
@@ -242,11 +253,14 @@ class RowAsks:
         recording: Recording,
         replays: Sequence[Replay],
         draws: ParameterSampling | None = None,
+        said: dict[str, list[Asked]] | None = None,
     ) -> None:
         self.record = record
         """The row's record index."""
         self.tracing: CellTracing | None = None
         """What is told of its cells; None where nobody is."""
+        self.said = said
+        """Column to what was asked for its cell, where anybody wants to know."""
         self._caller = caller
         self._recording = recording
         self._replays = replays
@@ -278,6 +292,7 @@ class RowAsks:
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""
         ordinal = -1
+        said = None if self.said is None else self.said.setdefault(column, [])
 
         async def ask(request: Request) -> Response:
             nonlocal ordinal
@@ -286,15 +301,24 @@ class RowAsks:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
             key = (fingerprint, self.record, ordinal)
-            response = self._known(key, request)
+            response, told = self._known(key, request), None
+            if said is not None:
+                told = Asked(request, response)
+                said.append(told)
             if response is None:
                 self.asked += 1
                 try:
-                    response = await self._caller.ask(request, partial(self._recording.keep, key, request), column)
+                    keep = partial(self._recording.keep, key, request)
+                    response = await self._caller.ask(request, keep, column, told)
                 except ModelError as error:
-                    self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
+                    failure = Usage(*error.beside) + Usage(failed_requests=error.attempts)
+                    self._spend(column, failure)
+                    if told is not None:
+                        told.failure = failure
                     raise
             self._spend(column, response.usage)
+            if told is not None:
+                told.response = response
             return response
 
         return ask

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from data_designer.engine.execution.conversing import asking, kept_cells
 from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.execution.recording import Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
 from data_designer.engine.execution.tracing import cell_tracing
+from data_designer.engine.protocol.conversation import CONVERSED, SaidCell
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.errors import Outage
@@ -27,7 +29,7 @@ from data_designer.models.admission.slots import Slots
 from data_designer.models.asking import WatchedModel
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
-from data_designer.models.retry import Caller, CallerOptions
+from data_designer.models.retry import Asked, Caller, CallerOptions
 from data_designer.models.wires import greeting, longest_reply
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Block
@@ -59,6 +61,7 @@ class _Report:
     tickets: list[int] = field(default_factory=list)
     results: list[RowResult] = field(default_factory=list)
     spent: list[tuple[tuple[str, tuple[int, ...]], ...] | None] = field(default_factory=list)
+    said: list[tuple[SaidCell, ...] | None] = field(default_factory=list)
 
 
 class Replica:
@@ -105,6 +108,8 @@ class Replica:
         self._caller.changing = self._settle
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
+        self._keeps = plan.run.keep_conversations
+        self._asking = {number: asking(runner.stage) for number, runner in self._runners.items()}
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -174,7 +179,8 @@ class Replica:
                 self._seen.add((parcel.ticket, index))
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
-                asks = RowAsks(self._caller, index, self._recording, known, self._draws)
+                said: dict[str, list[Asked]] | None = None if self._keeps == "none" else {}
+                asks = RowAsks(self._caller, index, self._recording, known, self._draws, said)
                 asks.tracing = self._tracing
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
@@ -254,6 +260,7 @@ class Replica:
             report.tickets.append(ticket)
             report.results.append(result)
             report.spent.append(asks.spent)
+            report.said.append(kept_cells(self._keeps, self._asking[stage], asks.said or {}, result))
         self._something.set()
 
     # --- accounts ----------------------------------------------------------------------------------------
@@ -346,6 +353,8 @@ def _block(report: _Report, makes: tuple[str, ...]) -> Block:
     failed: list[object] = [result.failed or None for result in report.results]
     if any(failed):
         columns[FAILED] = failed
+    if any(report.said):
+        columns[CONVERSED] = [*report.said]
     columns[SPENT] = [*report.spent]
     return Block(np.array(report.rows, dtype=np.int64), columns)
 
@@ -363,4 +372,6 @@ def rough_bytes(block: Block) -> int:
         for cells in block.columns.values()
         for place in sampled
     )
-    return total * size // len(sampled)
+    # Most rows may have none, and the others large ones, so none is left out.
+    said: list[tuple[SaidCell, ...] | None] = block.columns.get(CONVERSED) or []
+    return total * size // len(sampled) + sum(len(cell.turns) for cells in said if cells for cell in cells)

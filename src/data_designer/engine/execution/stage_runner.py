@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from data_designer.columns.templating.skip_conditions import SkipCondition
 from data_designer.engine.dataset.encoding import UnstorableValueError, all_kept, kept
 from data_designer.engine.dataset.journal import JournalError
 from data_designer.engine.dataset.schema import Fit, declared_fits
-from data_designer.engine.execution.recording import Results, RowAsks
-from data_designer.engine.execution.tracing import BlockTracing
+from data_designer.engine.execution.recording import Ask, Results
+from data_designer.engine.execution.tracing import BlockTracing, CellTracing
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
@@ -72,6 +72,38 @@ class RowResult:
     rejected: Reason | None = None
     failed: tuple[Reason, ...] = ()
     """Why cells are null."""
+
+
+class Asks(Protocol):
+    """How the steps of one row ask."""
+
+    @property
+    def tracing(self) -> CellTracing | None:
+        """What is told of its cells; None where nobody is."""
+        ...
+
+    @property
+    def record(self) -> int:
+        """The row's record index."""
+        ...
+
+    @property
+    def asked(self) -> int:
+        """Requests for which somebody was asked."""
+        ...
+
+    @property
+    def replayed(self) -> int:
+        """Requests, and results of functions, that were known."""
+        ...
+
+    def result(self, fingerprint: str) -> list[object] | None:
+        """What a step came to before, as a whole."""
+        ...
+
+    def of(self, column: str, fingerprint: str) -> Ask:
+        """How a step asks, given its column and that one's fingerprint."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +187,7 @@ class StageRunner:
     # --- next to a model ---------------------------------------------------------------------------------
 
     async def run_row(
-        self, record: dict[str, object], skipped: frozenset[str] | None, asks: RowAsks, counts: CellCounts
+        self, record: dict[str, object], skipped: frozenset[str] | None, asks: Asks, counts: CellCounts
     ) -> RowResult:
         """Run the steps for one record, asking a model where they ask. `record` is written to."""
         values: dict[str, object] = {}
@@ -187,11 +219,11 @@ class StageRunner:
                 values[name] = record[name] = value
         return RowResult(values, skipped, failed=failed)
 
-    def _computing(self, built: _Built, record: dict[str, object], asks: RowAsks) -> Awaitable[Outcome]:
+    def _computing(self, built: _Built, record: dict[str, object], asks: Asks) -> Awaitable[Outcome]:
         computing = self._outcome(built, record, asks)
         return computing if asks.tracing is None else asks.tracing.of(built.step.name, asks.record, computing)
 
-    async def _outcome(self, built: _Built, record: dict[str, object], asks: RowAsks) -> Outcome:
+    async def _outcome(self, built: _Built, record: dict[str, object], asks: Asks) -> Outcome:
         """What a cell comes to; whatever breaks on the way ends it and no other."""
         try:
             exchange = _cell(built.program).exchange(record, asks.record)

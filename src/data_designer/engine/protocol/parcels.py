@@ -3,9 +3,9 @@
 A `Parcel` names rows and, for each stage upstream, where in the blocks that travel with it their inputs are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -82,6 +82,16 @@ def pick(source: Source, values: Sequence[Values], name: str) -> list[object]:
         cells = lists[block]
         picked.append(None if cells is None else cells[offset])
     return picked
+
+
+def held(parcels: Iterable[Parcel], values: Sequence[Values], name: str) -> Iterator[tuple[int, Any]]:
+    """What rows hold under a name, in any of their stages."""
+    for parcel in parcels:
+        rows = parcel.rows.tolist()
+        for source in parcel.sources:
+            if any(source.stage in value and name in value[source.stage].columns for value in values):
+                cells = pick(source, values, name)
+                yield from ((row, cell) for row, cell in zip(rows, cells, strict=True) if cell is not None)
 
 
 def _in_one_piece(source: Source) -> int | None:

@@ -30,7 +30,7 @@ class Slots:
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._settling: list[asyncio.Future[None]] = []
         self.changing: Callable[[], None] = _nobody
-        """Called before a slot is taken or given back."""
+        """Called before slots are taken or given back."""
 
     def __repr__(self) -> str:
         return f"Slots({self.statistics()})"
@@ -42,6 +42,7 @@ class Slots:
 
     @total.setter
     def total(self, total: int) -> None:
+        self.changing()
         self._total = total
         self._wake()
 
@@ -52,6 +53,7 @@ class Slots:
 
     def lower(self, limit: int | None) -> None:
         """Allow fewer than the granted share; None allows all of it again."""
+        self.changing()
         self._limit = limit
         self._wake()
 
@@ -97,7 +99,6 @@ class Slots:
         while self._waiters and self._in_use < self.limit:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                self.changing()
                 self._in_use += 1
                 waiter.set_result(None)
         if self._in_use <= self._total:

@@ -39,8 +39,8 @@ _STARTED_AT_ONCE = 16
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
 _SHORTEST_ACCOUNTED = 0.001
-"""Seconds: what slots do is accounted for when it changes, but not more often, since that would cost several percent of a
-cell. When something began or ended is off by so much at most, to either side."""
+"""Seconds: what slots do is accounted for when it changes, but not more often, since that would cost several percent
+of a cell. When something began or ended is off by so much at most, to either side."""
 
 
 def linger_of(replicas: int) -> float:

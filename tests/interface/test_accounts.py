@@ -138,7 +138,7 @@ def test_slot_time_is_among_the_metrics(endpoint: Endpoint, tmp_path: Path) -> N
     port = free_port()
     with endpoint(slowly) as counted:
         maker = designer(counted.url, tmp_path, otel_metrics_port=port)
-        maker.create(story(model("a")), num_records=20, dataset_name="d", on_batch_complete=look)
+        maker.create(story(model("a")), num_records=60, dataset_name="d", on_batch_complete=look)
     (line,) = [
         one
         for one in seen[-1].splitlines()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -211,7 +212,7 @@ class Caller:
         # Added up once a report instead of once a request.
         self._usages: list[Usage] = []
         self._seconds: list[float] = []
-        self._of_columns: dict[str, list[tuple[float, int, int]]] = {}
+        self._of_columns: defaultdict[str, list[tuple[float, int, int]]] = defaultdict(list)
         """Column to what its requests came to: seconds, tokens in, tokens out."""
 
     def down(self, now: float) -> int:
@@ -385,7 +386,7 @@ class Caller:
         self._usages.append(usage)
         self._seconds.append(seconds)
         if column:
-            self._of_columns.setdefault(column, []).append((seconds, usage.input_tokens, usage.output_tokens))
+            self._of_columns[column].append((seconds, usage.input_tokens, usage.output_tokens))
 
     def _fails(self, error: ModelError, sent_at: float) -> None:
         self._failure = str(error)
@@ -440,7 +441,7 @@ class Caller:
 
     def take_answers(self) -> tuple[Answers, ...]:
         """What the requests of each column came to that were answered since the last call."""
-        taken, self._of_columns = self._of_columns, {}
+        taken, self._of_columns = self._of_columns, defaultdict(list)
         return tuple(Answers(column, numbers) for column, numbers in taken.items())
 
 

@@ -36,6 +36,8 @@ from data_designer.values import Block, Reason
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
+_LOOK_SECONDS = 0.1
+"""Between looks at what idle slots wait for, at least. One costs up to half a millisecond."""
 DRAIN_SECONDS = 30.0
 """How long a run that ends early waits for what is under way, which is paid for."""
 _FIRST_PAUSE = 1.0
@@ -80,6 +82,8 @@ class Driver(Generic[Ref]):
     """Those that write batches."""
     _given_up: bool = False
     """Whether not even what was under way at the stop can end."""
+    _look_at: float = -math.inf
+    """When observers are next shown what idle slots wait for."""
     _locations: Locations[Ref] = field(init=False)
     _supervisor: Supervisor[Ref] = field(init=False)
     _liveness: Liveness = field(init=False)
@@ -138,11 +142,14 @@ class Driver(Generic[Ref]):
         for command in self.scheduler.handle(event):
             self._show(command)
             self._obey(command)
-        if isinstance(event, ev.Tick):
+        now = self.clock()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
             self._show(Idle(self.scheduler.demand(self._supervisor.arrived)))
+        if isinstance(event, ev.Tick):
             self._look(event.now)
         else:
-            self._liveness.moved(self.clock())
+            self._liveness.moved(now)
 
     def _look(self, now: float) -> None:
         """Say what is waited for, if nothing happens; end the run where nothing can."""

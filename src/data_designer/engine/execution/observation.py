@@ -37,7 +37,7 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """What idle slots wait for. Shown after each tick."""
+    """What idle slots wait for. Shown several times a second."""
 
     demand: Mapping[str, Demand]
     """Of each alias."""

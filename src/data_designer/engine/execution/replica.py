@@ -42,6 +42,9 @@ _STARTED_AT_ONCE = 16
 """Rows that start in one go. A template may take milliseconds, and a thousand of them would silence a replica."""
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
+_SHORTEST_ACCOUNTED = 0.001
+"""Seconds: what slots do is accounted for when it changes, but not more often, since that would cost several percent
+of a cell. When something began or ended is off by so much at most, to either side."""
 
 
 def linger_of(replicas: int) -> float:
@@ -94,7 +97,7 @@ class Replica:
         self._something = asyncio.Event()
         self._clock = clock
         self._slots = Slots(0)
-        self._slots.changing = self._settle
+        self._slots.changing = self._changing
         self._ledger, self._settled_at, self._granted = SlotLedger(), clock(), 0
         self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
         """Slots of all replicas of the alias, which share its rates."""
@@ -105,7 +108,7 @@ class Replica:
             model = WatchedModel(model, self._tracing.clock)
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
-        self._caller.changing = self._settle
+        self._caller.changing = self._changing
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._keeps = plan.run.keep_conversations
@@ -264,6 +267,11 @@ class Replica:
         self._something.set()
 
     # --- accounts ----------------------------------------------------------------------------------------
+
+    def _changing(self) -> None:
+        """Something is about to change: account for the time before, unless that is very short."""
+        if self._clock() - self._settled_at >= _SHORTEST_ACCOUNTED:
+            self._settle()
 
     def _settle(self) -> None:
         """Account for the time since the last call, in which everything was as it is now."""

@@ -1,7 +1,7 @@
 """Accounts of slot time: a fold over what happens, which puts each slot-second of each alias into one account.
 
 Replicas say what their slots did; of those that had no row to use them, what the rows were waiting for is looked up in
-what the scheduler said at the ticks of that time. Slots that no replica had are accounted for here.
+what the scheduler saw several times in that time. Slots that no replica had are accounted for here.
 """
 
 import math
@@ -26,8 +26,10 @@ from data_designer.models.admission.slots import SlotStatistics
 from data_designer.models.retry import Answers
 from data_designer.plan.model import Plan, Stage
 
-_TICKS_KEPT = 64
-"""Looks at what idle slots wait for: those of more time than passes between two reports of a replica."""
+_ACCOUNTED_EVERY = 0.25
+"""Seconds. What replicas report meanwhile is only kept."""
+_LOOKS_KEPT = 64
+"""At what idle slots wait for: those of more time than passes between two reports of a replica."""
 _ANSWERS_KEPT = 4096
 """Of a column, until they are taken into its distributions, which costs less for many at once."""
 
@@ -57,8 +59,8 @@ class _Alias:
     sharing: tuple[int, tuple[str, ...]]
     """Requests that its server takes, and the aliases that share them."""
     seconds: dict[Account, float] = field(default_factory=dict)
-    ticks: deque[tuple[float, Demand]] = field(default_factory=lambda: deque(maxlen=_TICKS_KEPT))
-    """Since when idle slots have waited for what."""
+    looks: deque[tuple[float, Demand]] = field(default_factory=lambda: deque(maxlen=_LOOKS_KEPT))
+    """At times, what idle slots have waited for since the time before."""
     ungranted: float = 0.0
     """Slots that others had of the shared server, when that was accounted for last."""
     requests: int = 0
@@ -275,8 +277,9 @@ class SlotAccounts:
     def look(self, demand: Mapping[str, Demand]) -> None:
         """Take in what idle slots wait for at this moment."""
         for name, wanted in demand.items():
-            self._aliases[name].ticks.append((self._now, wanted))
-        self._account()
+            self._aliases[name].looks.append((self._now, wanted))
+        if self._now >= self._accounted + _ACCOUNTED_EVERY:
+            self._account()
 
     def _column(self, name: str, alias: str | None) -> _Column:
         return self._columns.setdefault(name, _Column(alias))
@@ -361,7 +364,7 @@ class SlotAccounts:
         idle = seconds / passed
         others = sum(replica.starved for replica in self._of(name)) + alias.ungranted
         share = min(1.0, idle / max(idle, others))
-        for demand, part in _seen(alias.ticks, start, stop):
+        for demand, part in _seen(alias.looks, start, stop):
             left = idle
             rows = ((first, demand.ready), (Account.CPU, demand.cpu), (Account.UPSTREAM, demand.upstream))
             for account, there in rows:
@@ -371,10 +374,10 @@ class SlotAccounts:
             yield demand.rest, left * part * passed
 
 
-def _seen(ticks: deque[tuple[float, Demand]], start: float, stop: float) -> Iterator[tuple[Demand, float]]:
-    """What was seen in some time, and in which part of it: what is seen at a tick holds from the one before."""
+def _seen(looks: deque[tuple[float, Demand]], start: float, stop: float) -> Iterator[tuple[Demand, float]]:
+    """What was seen in some time, and in which part of it: what is seen at a look holds from the one before."""
     begin, last = start, None
-    for at, demand in ticks:
+    for at, demand in looks:
         last = demand
         if at > start and begin < stop:
             end = min(at, stop)

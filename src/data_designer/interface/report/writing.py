@@ -3,11 +3,13 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from data_designer.engine.dataset.files import files_at
 from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError
+from data_designer.interface.conversations import kept_conversations
 from data_designer.interface.explain import explain
 from data_designer.interface.report.facts import Extras, facts_of
 from data_designer.interface.report.page import page
@@ -57,8 +59,16 @@ def write_report(store: Store, path: "str | Location | None" = None, extras: Ext
 
 def _known(store: Store) -> Extras:
     """What else is known of a dataset."""
+    advice = None
     with suppress(ArtifactStorageError):  # What is wrong with it is said where it is read for the page.
         explanation = explain(store.path)
         if explanation.accounts is not None and not explanation.lacking:
-            return Extras(advice=[str(one) for one in explanation.advice])
-    return Extras()
+            advice = [str(one) for one in explanation.advice]
+    return Extras(advice, partial(_conversation, store))
+
+
+def _conversation(store: Store, record: int, column: str) -> str | None:
+    with suppress(ArtifactStorageError, OSError):  # What is wrong with the dataset is said elsewhere on the page.
+        kept = kept_conversations(store, store.read_metadata().geometry, record)
+        return next((str(one) for one in kept if one.column == column), None)
+    return None

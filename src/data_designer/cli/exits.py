@@ -51,7 +51,9 @@ def _said(error: Exception) -> str:
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
-        listed = [f"  - {'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}" for item in error.errors()]
-        return "\n".join([f"{error.title} is not valid:", *listed])
+        faults = [": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in error.errors()]
+        if len(faults) == 1:
+            return faults[0]
+        return "\n".join([f"{len(faults)} things are wrong with {error.title}:", *(f"  - {one}" for one in faults)])
     known = isinstance(error, DataDesignerError | OSError | ValueError)
     return str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"

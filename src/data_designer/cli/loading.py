@@ -79,29 +79,53 @@ def _call(path: Path, function: Callable[..., object], arguments: Sequence[str])
 
 
 def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, object]:
-    """Run settings from a YAML file, overridden by `name=value` settings, not yet checked.
+    """Run settings from a YAML file, overridden by `name=value` settings.
 
     Raises:
         InvalidConfigError: the file is not there or no mapping, or a setting has no value.
+        pydantic.ValidationError: a setting is unknown or its value does not fit.
     """
-    from data_designer.config.yaml_text import read_yaml
+    from data_designer.config.yaml_text import read_document, read_yaml
 
     given: dict[str, object] = {}
+    places: dict[str, str] = {}
     if path is not None:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidConfigError(f"the run settings {path} cannot be read: {error}") from error
-        content = read_yaml(text, f"the run settings {path}") or {}
+        document = read_document(text, f"the run settings {path}")
+        content = document.value or {}
         if not isinstance(content, dict):
             raise InvalidConfigError(f"the run settings {path} must be a mapping of names to values")
         given.update(content)
+        places.update({str(name): f"{path}:{document.line((name,))}" for name in content})
     for setting in settings:
         name, separator, value = setting.partition("=")
         if not separator:
             raise InvalidConfigError(f"--set takes NAME=VALUE, not {setting!r}")
         given[name] = read_yaml(value, f"--set {setting}: the value")
+        places[name] = f"--set {setting}"
+    _check_settings(given, places)
     return given
+
+
+def _check_settings(given: Mapping[str, object], places: Mapping[str, str]) -> None:
+    """Raise pydantic.ValidationError for settings that are wrong, each with the place where it is given."""
+    import warnings
+
+    from pydantic import ValidationError
+
+    from data_designer.config.places import placed
+    from data_designer.config.run_config import RunConfig
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # They are for whoever takes the settings.
+            RunConfig.model_validate(given)
+    except ValidationError as error:
+        faults = placed(error, given, lambda path: places.get(str(path[0]), "") if path else "")
+        raise ValidationError.from_exception_data("the run settings", faults, hide_input=True) from None
 
 
 def load_run_config(path: Path | None, settings: Sequence[str]) -> "RunConfig":

@@ -1,9 +1,12 @@
 """Bases of what a user declares."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, field_validator, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from data_designer.config.templates import references
 
@@ -11,14 +14,34 @@ from data_designer.config.templates import references
 class ConfigBase(BaseModel):
     """Configuration data: unknown fields are refused, enumerations are kept as their plain values."""
 
+    FIELD: ClassVar[str] = "field"
+    """What a field is called where one is wrong."""
+    SHOWN: ClassVar[bool] = True
+    """Whether values may be shown in what is said of them."""
+
     model_config = ConfigDict(
         protected_namespaces=(),
         use_enum_values=True,
         arbitrary_types_allowed=True,
         extra="forbid",
         ignored_types=(cached_property,),
+        hide_input_in_errors=True,  # Messages hold what helps of it.
         defer_build=True,  # Building all of them takes longer than importing pydantic; a declaration uses few.
     )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Let what is wrong with a value be said in one line a fault."""
+
+        def said(value: object, validate: Callable[[object], object]) -> object:
+            try:
+                return validate(value)
+            except ValidationError as error:
+                from data_designer.config.wording import in_words
+
+                raise in_words(error, cls) from None
+
+        return core_schema.no_info_wrap_validator_function(said, handler(source))
 
 
 class SkipConfig(ConfigBase):

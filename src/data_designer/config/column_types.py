@@ -9,6 +9,7 @@ from pydantic import Discriminator, Tag
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import BUILT_IN_COLUMNS, BuiltInColumnT, BuiltInColumnType, column_kind
+from data_designer.config.near_names import suggestion
 from data_designer.config.sampler_params import SAMPLER_PARAMS, SamplerType
 from data_designer.errors import InvalidConfigError, InvalidEnumValueError
 from data_designer.plugins import Plugin, PluginType
@@ -80,8 +81,7 @@ def as_column_type(value: "str | DataDesignerColumnType") -> DataDesignerColumnT
     try:
         return DataDesignerColumnType(value)
     except ValueError as error:
-        names = ", ".join(COLUMN_CLASSES)
-        raise InvalidEnumValueError(f"{value!r} is no column type; there are {names}") from error
+        raise InvalidEnumValueError(f"{value!r} is no column type{suggestion(str(value), COLUMN_CLASSES)}") from error
 
 
 def get_column_config_from_kwargs(
@@ -105,8 +105,8 @@ def _sampler_fields(name: str, kwargs: Mapping[str, object]) -> dict[str, object
     try:
         kind = SamplerType(str(kwargs["sampler_type"]))
     except ValueError as error:
-        names = ", ".join(SamplerType)
-        raise InvalidEnumValueError(f"{kwargs['sampler_type']!r} is no sampler type; there are {names}") from error
+        given = kwargs["sampler_type"]
+        raise InvalidEnumValueError(f"{given!r} is no sampler type{suggestion(str(given), SamplerType)}") from error
     params = kwargs.get("params", {})
     wanted = SAMPLER_PARAMS[kind.value]
     if not isinstance(params, dict | wanted):

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, field_validator, model_validator
 from data_designer.config.base import ConfigBase
 from data_designer.config.locales import FAKER_LOCALES, MANAGED_LOCALES
 from data_designer.config.models import normalised
+from data_designer.config.near_names import suggestion
 
 __all__ = [
     "BernoulliMixtureSamplerParams",
@@ -263,7 +264,7 @@ class PersonFromFakerSamplerParams(_PersonParams):
 
 def _known(locale: str, locales: frozenset[str]) -> str:
     if locale not in locales:
-        raise ValueError(f"there are no people for locale {locale!r}; there are for {', '.join(sorted(locales))}")
+        raise ValueError(f"there are no people for locale {locale!r}{suggestion(locale, locales)}")
     return locale
 
 

@@ -12,6 +12,7 @@ from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
+from data_designer.config.near_names import suggestion
 from data_designer.config.run_config import ResumeMode, RunConfig, does_nothing
 from data_designer.errors import (
     ArtifactStorageError,
@@ -166,7 +167,7 @@ class DataDesigner:
     def get_provider(self, name: str) -> ModelProvider:
         """A provider. Raises UnknownProviderError where there is none of that name."""
         if name not in self._providers:
-            raise UnknownProviderError(f"there is no provider '{name}'; there are {', '.join(self._providers)}")
+            raise UnknownProviderError(f"there is no provider '{name}'{suggestion(name, self._providers)}")
         return self._providers[name]
 
     def get_default_model_configs(self) -> list[ModelConfig]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from data_designer.columns.random_streams import Floats, Indices, uniforms
 from data_designer.columns.samplers.sampler import Draw, Drawn, Holds, Known, Others, Sampler, by_inverse
+from data_designer.config.near_names import suggestion
 from data_designer.config.sampler_params import DatetimeSamplerParams, SamplerType, TimeDeltaSamplerParams, parse_moment
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - moments of samplers have no time zone
@@ -44,8 +45,10 @@ def _timedelta(params: TimeDeltaSamplerParams) -> Draw:
 
 def _check_timedelta(params: TimeDeltaSamplerParams, known: Known) -> Iterator[str]:
     name = params.reference_column_name
-    if name not in known or known[name].sampler_type not in (SamplerType.DATETIME, SamplerType.TIMEDELTA):
-        yield f"its reference column '{name}' is no datetime sampler"
+    kinds = (SamplerType.DATETIME, SamplerType.TIMEDELTA)
+    if name not in known or known[name].sampler_type not in kinds:
+        moments = [other for other, one in known.items() if one.sampler_type in kinds]
+        yield f"its reference column '{name}' is no datetime sampler{suggestion(name, moments)}"
 
 
 DATETIME = Sampler(DatetimeSamplerParams, Holds.MOMENTS, _datetime, _check_datetime)

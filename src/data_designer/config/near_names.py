@@ -1,0 +1,35 @@
+"""What a name that nobody knows was meant to be."""
+
+from collections.abc import Iterable
+
+_MOST_LISTED = 12
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like a given one; None where none is like it."""
+    import difflib
+
+    by_form = {_form(one): one for one in known}
+    near = difflib.get_close_matches(_form(name), list(by_form), n=1)
+    return by_form[near[0]] if near else None
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """What to add to a message that a name is not known: the name that was meant, else those that there are."""
+    known = list(known)
+    near = nearest(name, known)
+    if near is not None:
+        return f"; did you mean '{near}'?"
+    return f"; there {'are' if len(known) > 1 else 'is'} {listed(known)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a line, the first of many only."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _MOST_LISTED} more" if len(ordered) > _MOST_LISTED else ""
+    return f"{', '.join(ordered[:_MOST_LISTED])}{more}" if ordered else "none"
+
+
+def _form(name: str) -> str:
+    """A name without what is easily mistaken in it."""
+    return name.lower().replace("-", "_").replace(" ", "_")

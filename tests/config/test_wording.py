@@ -16,20 +16,20 @@ def sampler(**fields: Any) -> Any:
 
 WRONG: dict[str, tuple[Callable[[], object], dict[str, str]]] = {
     "an unknown setting": (
-        lambda: dd.RunConfig(**{"bufer_size": 5}),
+        lambda: dd.RunConfig(bufer_size=5),
         {"bufer_size": "there is no such setting; did you mean 'buffer_size'?"},
     ),
-    "another type": (lambda: dd.RunConfig(seed="a"), {"seed": "must be a valid integer, not 'a'"}),  # type: ignore[arg-type]
+    "another type": (lambda: dd.RunConfig(seed="a"), {"seed": "must be a valid integer, not 'a'"}),
     "out of range": (
         lambda: dd.RunConfig(buffer_size=0),
         {"buffer_size": "must be greater than 0, not 0"},
     ),
     "a choice, nearly": (
-        lambda: dd.RunConfig(executor="inlne"),  # type: ignore[arg-type]
+        lambda: dd.RunConfig(executor="inlne"),
         {"executor": "cannot be 'inlne'; did you mean 'inline'?"},
     ),
     "a field that is missing, and one that is unknown": (
-        lambda: dd.LLMTextColumnConfig(**{"name": "a", "promt": "x", "model_alias": "m"}),
+        lambda: dd.LLMTextColumnConfig(name="a", promt="x", model_alias="m"),
         {"prompt": "is missing", "promt": "there is no such field; did you mean 'prompt'?"},
     ),
     "a kind of sampler": (
@@ -52,15 +52,15 @@ WRONG: dict[str, tuple[Callable[[], object], dict[str, str]]] = {
         {"params.category": "2 weights for 1 values; give one weight a value"},
     ),
     "inference parameters": (
-        lambda: dd.ModelConfig(alias="a", model="m", inference_parameters={"temprature": 1}),  # type: ignore[arg-type]
+        lambda: dd.ModelConfig(alias="a", model="m", inference_parameters={"temprature": 1}),
         {"inference_parameters.chat-completion.temprature": "there is no such field; did you mean 'temperature'?"},
     ),
     "a distribution that is none": (
-        lambda: dd.ModelConfig(alias="a", model="m", inference_parameters={"temperature": "hot"}),  # type: ignore[arg-type]
+        lambda: dd.ModelConfig(alias="a", model="m", inference_parameters={"temperature": "hot"}),
         {"inference_parameters.chat-completion.temperature.float": "must be a valid number, not 'hot'"},
     ),
     "a seed source": (
-        lambda: dd.SeedConfig(source={"seed_type": "locl", "path": "x"}),  # type: ignore[arg-type]
+        lambda: dd.SeedConfig(source={"seed_type": "locl", "path": "x"}),
         {"source": "there is no seed_type 'locl'; did you mean 'local'?"},
     ),
 }
@@ -80,16 +80,16 @@ def test_each_fault_is_one_line(what: str) -> None:
 def test_values_that_may_be_secret_are_not_shown() -> None:
     """Neither those of a provider, nor those of a field that is called a key."""
     with pytest.raises(ValidationError) as caught:
-        dd.ModelProvider(name="p", endpoint="http://h", api_key=4711, extra_headers={"X": 4712})  # type: ignore[arg-type, dict-item]
+        dd.ModelProvider(name="p", endpoint="http://h", api_key=4711, extra_headers={"X": 4712})
     assert "4711" not in str(caught.value)
     assert "4712" not in str(caught.value)
     with pytest.raises(ValidationError) as caught:
-        dd.SeedConfig(source={"seed_type": "hf", "path": "x", "token": 4711})  # type: ignore[arg-type]
+        dd.SeedConfig(source={"seed_type": "hf", "path": "x", "token": 4711})
     assert "4711" not in str(caught.value)
 
 
 def test_the_kind_of_a_fault_stays() -> None:
     """Whoever looks for pydantic's kinds finds them."""
     with pytest.raises(ValidationError) as caught:
-        dd.RunConfig(**{"bufer_size": 5}, seed="a")  # type: ignore[arg-type]
+        dd.RunConfig(bufer_size=5, seed="a")
     assert [one["type"] for one in caught.value.errors()] == ["int_parsing", "extra_forbidden"]

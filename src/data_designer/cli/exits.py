@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -9,7 +10,7 @@ from typing import NoReturn
 import click
 import typer
 
-from data_designer.cli.saying import say
+from data_designer.cli.saying import said_of, say
 from data_designer.errors import DataDesignerError
 from data_designer.interrupts import LEFT, sigterm_interrupts
 
@@ -28,10 +29,11 @@ def errors_in_one_line(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         say("interrupted", err=True)
         _leave(130 if str(interrupt) == LEFT else 1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is said, and the exit code tells
         if debug:
-            raise
-        say(f"❌ {_said(error)}", err=True)
+            # What went wrong first is shown once, and not once more for whatever passed it on.
+            traceback.print_exception(error.__cause__ or error)
+        say(f"❌ {_said(error, debug=debug)}", err=True)
         raise typer.Exit(1) from None
 
 
@@ -47,13 +49,7 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _said(error: Exception) -> str:
-    from pydantic import ValidationError
-
-    if isinstance(error, ValidationError):
-        faults = [": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in error.errors()]
-        if len(faults) == 1:
-            return faults[0]
-        return "\n".join([f"{len(faults)} things are wrong with {error.title}:", *(f"  - {one}" for one in faults)])
-    known = isinstance(error, DataDesignerError | OSError | ValueError)
-    return str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)"
+def _said(error: Exception, *, debug: bool) -> str:
+    if isinstance(error, DataDesignerError | OSError | ValueError):
+        return said_of(error)
+    return f"{type(error).__name__}: {error}" + ("" if debug else " (--debug shows where)")

@@ -16,6 +16,18 @@ def say(text: str, *, err: bool = False) -> None:
     typer.echo(writable(visible(text), sys.stderr if err else sys.stdout), err=err)
 
 
+def said_of(error: Exception) -> str:
+    """What an error says, with a line for each fault where it has several."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = [": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in error.errors()]
+    if len(faults) == 1:
+        return faults[0]
+    return "\n".join([f"{len(faults)} things are wrong with {error.title}:", *(f"  - {one}" for one in faults)])
+
+
 def say_what_there_is(results: "DatasetCreationResults") -> None:
     """Print what a run has come to, and end with 1 where it stopped early."""
     folder = results.artifact_storage.base_dataset_path

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Union
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, ValidationError
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import BUILT_IN_COLUMNS, BuiltInColumnT, BuiltInColumnType, column_kind
 from data_designer.config.near_names import suggestion
 from data_designer.config.sampler_params import SAMPLER_PARAMS, SamplerType
+from data_designer.config.wording import fault
 from data_designer.errors import InvalidConfigError, InvalidEnumValueError
 from data_designer.plugins import Plugin, PluginType
 from data_designer.plugins.discovery import installed_plugins
@@ -96,7 +97,11 @@ def get_column_config_from_kwargs(
     kind = as_column_type(column_type)
     if kind == DataDesignerColumnType.SAMPLER:
         kwargs = _sampler_fields(name, kwargs)
-    return COLUMN_CLASSES[kind.value].model_validate({"name": name, **kwargs})
+    try:
+        return COLUMN_CLASSES[kind.value].model_validate({"name": name, **kwargs})
+    except ValidationError as error:
+        faults = [fault(one["type"], one["msg"], one["loc"]) for one in error.errors()]
+        raise ValidationError.from_exception_data(f"column '{name}'", faults, hide_input=True) from None
 
 
 def _sampler_fields(name: str, kwargs: Mapping[str, object]) -> dict[str, object]:
@@ -106,7 +111,9 @@ def _sampler_fields(name: str, kwargs: Mapping[str, object]) -> dict[str, object
         kind = SamplerType(str(kwargs["sampler_type"]))
     except ValueError as error:
         given = kwargs["sampler_type"]
-        raise InvalidEnumValueError(f"{given!r} is no sampler type{suggestion(str(given), SamplerType)}") from error
+        raise InvalidEnumValueError(
+            f"column '{name}': {given!r} is no sampler type{suggestion(str(given), SamplerType)}"
+        ) from error
     params = kwargs.get("params", {})
     wanted = SAMPLER_PARAMS[kind.value]
     if not isinstance(params, dict | wanted):

@@ -1,6 +1,7 @@
 """What a name that nobody knows was meant to be."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 
 _MOST_LISTED = 12
 
@@ -33,3 +34,10 @@ def listed(names: Iterable[str]) -> str:
 def _form(name: str) -> str:
     """A name without what is easily mistaken in it."""
     return name.lower().replace("-", "_").replace(" ", "_")
+
+
+def near_file(path: Path, suffixes: Collection[str]) -> str:
+    """What to add to a message that a file is not there: one beside it that was meant, if there is one."""
+    beside = [one.name for one in path.parent.glob("*") if one.suffix in suffixes]
+    near = nearest(path.name, beside)
+    return "" if near is None else f"; did you mean '{path.with_name(near)}'?"

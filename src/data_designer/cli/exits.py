@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 import typer
 
-from data_designer.cli.saying import said_of, say
+from data_designer.cli.saying import said_of, say, say_error
 from data_designer.errors import DataDesignerError
 from data_designer.interrupts import LEFT, sigterm_interrupts
 
@@ -33,7 +33,7 @@ def errors_in_one_line(*, debug: bool) -> Iterator[None]:
         if debug:
             # What went wrong first is shown once, and not once more for whatever passed it on.
             traceback.print_exception(error.__cause__ or error)
-        say(f"❌ {_said(error, debug=debug)}", err=True)
+        say_error(_said(error, debug=debug))
         raise typer.Exit(1) from None
 
 

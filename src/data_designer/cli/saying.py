@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from data_designer.terminal import visible, writable
+from data_designer.terminal import visible, width_of, wrapped, writable
 
 if TYPE_CHECKING:
     from data_designer.interface import DatasetCreationResults
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 def say(text: str, *, err: bool = False) -> None:
     """Print a line, on any terminal: what others have said in it is shown and does nothing."""
     typer.echo(writable(visible(text), sys.stderr if err else sys.stdout), err=err)
+
+
+def say_error(text: str) -> None:
+    """Print what is wrong, in lines that fit the terminal."""
+    say(wrapped(f"❌ {visible(text)}", width_of(sys.stderr), "   "), err=True)
 
 
 def said_of(error: Exception) -> str:

@@ -74,7 +74,7 @@ def test_never_makes_a_dataset_and_then_another_beside_it(endpoint: Endpoint, tm
         before = contents(tmp_path / "d")
         second = make(counted.url, tmp_path)
     assert first.artifact_storage.resolved_dataset_name == "d"
-    assert re.fullmatch(r"d_\d\d-\d\d-\d{4}_\d{6}", second.artifact_storage.resolved_dataset_name)
+    assert re.fullmatch(r"d_\d{4}-\d\d-\d\d_\d{6}", second.artifact_storage.resolved_dataset_name)
     assert contents(tmp_path / "d") == before
 
 

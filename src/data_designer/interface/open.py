@@ -69,8 +69,11 @@ def open_dataset(checked: CheckedConfig, context: CompileContext, request: Datas
         elif request.resume == ResumeMode.ALWAYS:
             raise ArtifactStorageError(f"there is no dataset at {path} to resume")
     prepared = _prepared_anew(checked, context, request)
-    store = Store.create(request.root, request.dataset_name, datetime.now)
-    store.take().keep()
+    store = Store.claim(request.root, request.dataset_name, datetime.now)
+    assert store.lock is not None
+    store.lock.keep()
+    if store.path.name != request.dataset_name:
+        logger.info("dataset=%s exists; writing beside it as %s", request.dataset_name, store.path.name)
     return _begun(store, prepared, request)
 
 

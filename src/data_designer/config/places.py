@@ -10,7 +10,7 @@ from data_designer.config.wording import fault
 from data_designer.config.yaml_text import Document
 from data_designer.errors import InvalidConfigError
 
-_NOUNS = {
+NOUNS = {
     "columns": "column",
     "model_configs": "model",
     "providers": "provider",
@@ -57,10 +57,10 @@ def named(content: object, path: Path) -> str:
     field: list[str] = []
     inside = ""
     for part in path:
-        if isinstance(part, int) and inside in _NOUNS:
+        if isinstance(part, int) and inside in NOUNS:
             content = content[part] if isinstance(content, list) else None
             name = _name_of(content)
-            parts.append(f"{_NOUNS[inside]} '{name}'" if name else f"{_NOUNS[inside]} {part + 1}")
+            parts.append(f"{NOUNS[inside]} '{name}'" if name else f"{NOUNS[inside]} {part + 1}")
             field = []
         else:
             content = content.get(part) if isinstance(content, dict) else None

@@ -145,9 +145,9 @@ class DatetimeSamplerParams(ConfigBase):
     sampler_type: Literal["datetime"] = "datetime"
     start: str
     end: str
-    """Exclusive."""
+    """Exclusive. Where start and end have UTC offsets, values are by that of the start."""
     unit: Literal["Y", "M", "D", "h", "m", "s"] = "D"
-    """Moments are truncated to it."""
+    """Moments are truncated to it, but not to before the start."""
 
     @field_validator("start", "end")
     @classmethod

@@ -260,6 +260,31 @@ def test_moments_are_truncated_iso_text(unit: Any, pattern: str) -> None:
     assert {text[:4] for text in drawn} == {"1969", "1970", "1971"}
 
 
+@pytest.mark.parametrize("unit", ["Y", "M", "D", "h", "m", "s"])
+def test_no_moment_is_before_its_start(unit: Any) -> None:
+    """Whose year, month or day has begun before it."""
+    start = "2020-06-15T12:30:30"
+    drawn = values(DatetimeSamplerParams(start=start, end="2021-03-01", unit=unit))
+    assert min(drawn) >= start
+    if unit == "Y":
+        assert set(drawn) == {start, "2021-01-01T00:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "least", "most"),
+    [
+        ("2020-01-01T00:00+02:00", "2020-01-01T01:00+02:00", "2020-01-01T00", "2020-01-01T01"),
+        ("2020-01-01T00:00+00:00", "2020-01-01T05:00+04:00", "2020-01-01T00", "2020-01-01T01"),
+        ("2020-01-01T00:00Z", "2019-12-31T20:00-05:00", "2020-01-01T00", "2020-01-01T01"),
+        ("2020-01-01T00:00+02:00", "2020-01-01T01:00", "2020-01-01T00", "2020-01-01T01"),
+    ],
+)
+def test_offsets_of_two_clocks_are_of_one_time(start: str, end: str, least: str, most: str) -> None:
+    """Moments are told by the clock of the start; what has no offset is by the same clock."""
+    params = DatetimeSamplerParams(start=start, end=end, unit="s")
+    assert least <= min(values(params)) <= max(values(params)) < most
+
+
 def test_moments_take_a_pattern() -> None:
     """`convert_to` of a datetime is a strftime pattern."""
     params = DatetimeSamplerParams(start="2020-02-03", end="2020-02-04")

@@ -32,7 +32,8 @@ def errors_in_one_line(*, debug: bool) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is said, and the exit code tells
         if debug:
             # What went wrong first is shown once, and not once more for whatever passed it on.
-            traceback.print_exception(error.__cause__ or error)
+            cause = error.__cause__
+            traceback.print_exception(cause if cause is not None and cause.__traceback__ is not None else error)
         say_error(_said(error, debug=debug))
         raise typer.Exit(1) from None
 

@@ -70,7 +70,7 @@ def check_script(path: Path) -> None:
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
         raise InvalidConfigError(f"{path}{line}: {getattr(error, 'msg', error)}; nothing of it was run") from None
-    acts = [node.lineno for node in _at_import(tree) if _makes_records(node, _designers(tree))]
+    acts = [node.lineno for node in _at_import(tree) if isinstance(node, ast.Call) and _acts(node, _designers(tree))]
     by_itself = f"line {acts[0]} makes records by itself" if acts else ""
     if not _may_define(tree):
         raise InvalidConfigError(
@@ -134,11 +134,12 @@ def _is_designer(node: ast.AST) -> bool:
     return False
 
 
-def _makes_records(node: ast.AST, designers: set[str]) -> bool:
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=act)):
+def _acts(call: ast.Call, designers: set[str]) -> bool:
+    """Whether a call makes a DataDesigner make records."""
+    match call.func:
+        case ast.Attribute(value=ast.Name(id=name), attr=act):
             return act in _ACTS and name in designers
-        case ast.Call(func=ast.Attribute(value=made, attr=act)):
+        case ast.Attribute(value=made, attr=act):
             return act in _ACTS and _is_designer(made)
     return False
 
@@ -162,7 +163,8 @@ def _imported(path: Path) -> ModuleType:
 
 def _failure(path: Path, error: Exception) -> str:
     """What a script failed with, and in which of its lines."""
-    lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path.absolute())]
+    where = str(path.absolute())
+    lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == where and one.lineno]
     kind = "" if isinstance(error, DataDesignerError | ValidationError) else f"{type(error).__name__}: "
     place = f"{path}:{lines[-1]}" if lines else str(path)
     said = said_of(error)

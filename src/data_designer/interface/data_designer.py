@@ -382,7 +382,8 @@ def _wrapped() -> Iterator[None]:
     except (DataDesignerGenerationError, ArtifactStorageError, DeprecationWarning):
         raise
     except DataDesignerError as error:
-        raise DataDesignerGenerationError(str(error)) from error
+        # It says what is wrong; where in this library that was seen is no matter of the user's.
+        raise DataDesignerGenerationError(str(error)) from error.with_traceback(None)
     except Exception as error:
         raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
 

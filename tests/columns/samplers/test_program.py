@@ -1,5 +1,6 @@
 """Sampler columns: what each kind draws, in which order, and what they promise together."""
 
+import math
 import re
 import uuid
 from collections.abc import Sequence
@@ -283,6 +284,13 @@ def test_offsets_of_two_clocks_are_of_one_time(start: str, end: str, least: str,
     """Moments are told by the clock of the start; what has no offset is by the same clock."""
     params = DatetimeSamplerParams(start=start, end=end, unit="s")
     assert least <= min(values(params)) <= max(values(params)) < most
+
+
+def test_what_is_beyond_the_largest_number_is_infinite() -> None:
+    """No warning, which here would be an error, and no row is lost."""
+    drawn = values(GaussianSamplerParams(mean=1.7e308, stddev=1e307))
+    assert max(drawn) == math.inf
+    assert min(drawn) < math.inf
 
 
 def test_moments_take_a_pattern() -> None:

@@ -32,7 +32,8 @@ def _datetime(params: DatetimeSamplerParams) -> Draw:
     def moments(drawn: Floats) -> Drawn:
         chosen = (start + np.floor(drawn * (end - start)).astype(np.int64)).astype("datetime64[s]")
         truncated = chosen.astype(f"datetime64[{params.unit}]").astype("datetime64[s]")
-        return np.maximum(truncated, first)  # The unit in which the start is may have begun before it.
+        within: Drawn = np.maximum(truncated, first)  # The unit in which the start is may have begun before it.
+        return within
 
     return by_inverse(moments)
 

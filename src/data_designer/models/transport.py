@@ -27,6 +27,9 @@ _STREAMED = (
 )
 _VARIABLES = "see the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
 
+_NOT_THERE = (404, 405, 410)
+_NO_KEY = "no key was sent: give the provider an api_key, the name of the environment variable that holds it"
+
 
 class Transport:
     """The way to one address.
@@ -147,12 +150,16 @@ class Transport:
         status: int | None = None,
     ) -> errors.ModelError:
         """An error that names the model, the server, what happened and what can be done; without secrets."""
+        # Where nothing is there, it is the path that is wrong.
+        place = shown(self._url) if status in _NOT_THERE else self._server
         for secret in self._secrets:
-            what = what.replace(secret, "***")
+            what, place = what.replace(secret, "***"), place.replace(secret, "***")
         if len(what) > _LONGEST_QUOTE:
             what = f"{what[:_LONGEST_QUOTE]}…"
         cure = CURES.get(kind)
-        return kind(f"{self._subject} at {self._server}: {what}{f'; {cure}' if cure else ''}", wait, status)
+        if kind is errors.ModelAuthenticationError and not any(map(SECRET.search, self._headers)):
+            cure = _NO_KEY
+        return kind(f"{self._subject} at {place}: {what}{f'; {cure}' if cure else ''}", wait, status)
 
 
 def is_streamed(content: bytes, headers: Mapping[str, str]) -> bool:

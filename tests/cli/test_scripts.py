@@ -1,5 +1,6 @@
 """Python configurations: one that cannot be one is refused before it runs, and what fails in one is named by line."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,16 @@ def test_faults_of_a_column_of_a_script_name_the_column_and_the_line() -> None:
     assert "s.py:5: 3 things are wrong with column 'x':" in said
     assert "did you mean 'values'?" in said
     assert "did you mean 'drop'?" in said
+
+
+def test_what_a_script_warns_of_is_a_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the line of code that it came from."""
+    Path("s.py").write_text(f"{HEAD}import warnings\nwarnings.warn('mind the step')\n{FUNCTION}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        _, said = run("validate", "s.py")
+    assert "mind the step" in said + capsys.readouterr().err
+    assert "warnings.warn(" not in said
 
 
 def test_a_file_that_is_not_there_may_be_meant_otherwise() -> None:

@@ -39,3 +39,12 @@ def test_a_folder_that_is_no_dataset_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(ArtifactStorageError, match=r"there is no dataset at .*: metadata.json is missing"):
         StoredDataset.at(tmp_path)
+
+
+def test_a_folder_of_datasets_is_told_from_one(tmp_path: Path) -> None:
+    """With their names."""
+    for name in ("reviews", "topics"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metadata.json").write_text("{}")
+    with pytest.raises(ArtifactStorageError, match="is a folder of datasets; name one of them: reviews, topics"):
+        StoredDataset.at(tmp_path)

@@ -1,8 +1,10 @@
 """How commands end: what the user can mend is one line, and the exit code tells the rest."""
 
+import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -11,8 +13,11 @@ import click
 import typer
 
 from data_designer.cli.saying import said_of, say, say_error
+from data_designer.distributed.replaced import replaced
 from data_designer.errors import DataDesignerError
 from data_designer.interrupts import LEFT, sigterm_interrupts
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -22,7 +27,7 @@ def errors_in_one_line(*, debug: bool) -> Iterator[None]:
     So is Ctrl-C or SIGTERM; a second one, while what is under way is waited for, is 130.
     """
     try:
-        with sigterm_interrupts():
+        with sigterm_interrupts(), _warnings_in_log():
             yield
     except (click.exceptions.ClickException, typer.Exit):
         raise
@@ -36,6 +41,18 @@ def errors_in_one_line(*, debug: bool) -> Iterator[None]:
             traceback.print_exception(cause if cause is not None and cause.__traceback__ is not None else error)
         say_error(_said(error, debug=debug))
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _warnings_in_log() -> Iterator[None]:
+    """What libraries warn of is a line of the log, without the line of code that it came from."""
+
+    def tell(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        own = category in (UserWarning, RuntimeWarning)
+        logger.warning("%s", message if own else f"{category.__name__}: {message}")
+
+    with replaced(warnings, "showwarning", tell):
+        yield
 
 
 def _leave(code: int) -> NoReturn:

@@ -37,6 +37,8 @@ def load_builder(source: str, arguments: Sequence[str] = ()) -> "DataDesignerCon
         return run_script(Path(source), arguments)
     if arguments:
         raise InvalidConfigError("arguments after -- are for Python configurations only")
+    if Path(source).is_dir():
+        raise InvalidConfigError(f"{source!r} is a folder; name the configuration file in it")
     if not is_url(source) and not Path(source).is_file():
         raise InvalidConfigError(f"there is no configuration file {source!r}{near_file(Path(source), SUFFIXES)}")
     return DataDesignerConfigBuilder.from_config(source)

@@ -38,6 +38,6 @@ def _form(name: str) -> str:
 
 def near_file(path: Path, suffixes: Collection[str]) -> str:
     """What to add to a message that a file is not there: one beside it that was meant, if there is one."""
-    beside = [one.name for one in path.parent.glob("*") if one.suffix in suffixes]
-    near = nearest(path.name, beside)
-    return "" if near is None else f"; did you mean '{path.with_name(near)}'?"
+    beside = {one.stem: one for one in path.parent.glob("*") if one.suffix in suffixes}
+    near = nearest(path.stem, beside)
+    return "" if near is None else f"; did you mean '{beside[near]}'?"

@@ -75,7 +75,7 @@ def open_dataset(checked: CheckedConfig, context: CompileContext, request: Datas
     assert store.lock is not None
     store.lock.keep()
     if store.path.name != request.dataset_name:
-        logger.info("dataset=%s exists; writing beside it as %s", request.dataset_name, store.path.name)
+        logger.info("a dataset '%s' exists; writing beside it as '%s'", request.dataset_name, store.path.name)
     return _begun(store, prepared, request)
 
 

@@ -14,7 +14,7 @@ import typer
 
 from data_designer.cli.saying import said_of, say, say_error
 from data_designer.distributed.replaced import replaced
-from data_designer.errors import DataDesignerError
+from data_designer.errors import DataDesignerError, DataDesignerGenerationError
 from data_designer.interrupts import LEFT, sigterm_interrupts
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,17 @@ def _leave(code: int) -> NoReturn:
 
 
 def _said(error: Exception, *, debug: bool) -> str:
-    if isinstance(error, DataDesignerError | OSError | ValueError):
+    if isinstance(error, DataDesignerError | OSError | ValueError) and not _is_unforeseen(error):
         return said_of(error)
-    return f"{type(error).__name__}: {error}" + ("" if debug else " (--debug shows where)")
+    logger.debug("the command has failed", exc_info=error)
+    kind = "" if isinstance(error, DataDesignerError) else f"{type(error).__name__}: "
+    return f"{kind}{error}" + ("" if debug else " (--debug shows where)")
+
+
+def _is_unforeseen(error: Exception) -> bool:
+    """Whether a run has failed by something that this library did not raise on purpose, and the disk did not."""
+    from pydantic import ValidationError
+
+    return isinstance(error, DataDesignerGenerationError) and not isinstance(
+        error.__cause__, DataDesignerError | OSError | ValidationError | None
+    )

@@ -93,3 +93,15 @@ def test_the_kind_of_a_fault_stays() -> None:
     with pytest.raises(ValidationError) as caught:
         dd.RunConfig(bufer_size=5, seed="a")
     assert [one["type"] for one in caught.value.errors()] == ["int_parsing", "extra_forbidden"]
+
+
+def test_a_field_that_is_not_there_cannot_be_set() -> None:
+    """The one that was meant is said; those that are there can, and so can a property."""
+    run: Any = dd.RunConfig()
+    run.buffer_size = 7
+    assert run.buffer_size == 7
+    with pytest.raises(ValueError, match="RunConfig has no setting 'bufer_size'; did you mean 'buffer_size'"):
+        run.bufer_size = 5
+    column: Any = dd.ExpressionColumnConfig(name="a", expr="1")
+    with pytest.raises(ValueError, match="ExpressionColumnConfig has no field 'exprs'; did you mean 'expr'"):
+        column.exprs = "2"

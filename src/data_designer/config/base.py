@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, field_validator, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from data_designer.config.near_names import suggestion
 from data_designer.config.templates import references
 
 
@@ -42,6 +43,17 @@ class ConfigBase(BaseModel):
                 raise in_words(error, cls) from None
 
         return core_schema.no_info_wrap_validator_function(said, handler(source))
+
+    if not TYPE_CHECKING:  # A checker would take any name for a field.
+
+        def __setattr__(self, name: str, value: object) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValueError:
+                if name in type(self).model_fields:
+                    raise
+                near = suggestion(name, type(self).model_fields)
+                raise ValueError(f"{type(self).__name__} has no {self.FIELD} '{name}'{near}") from None
 
 
 class SkipConfig(ConfigBase):

@@ -1,14 +1,16 @@
 """Where in a declaration a fault is: the column and the field, the file and the line."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails
 
 from data_designer.config.wording import fault
-from data_designer.config.yaml_text import Document
 from data_designer.errors import InvalidConfigError
+
+if TYPE_CHECKING:
+    from data_designer.config.yaml_text import Document
 
 NOUNS = {
     "columns": "column",
@@ -115,7 +117,7 @@ def _together(found: Mapping[str, str]) -> Mapping[str, str]:
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
-def members(document: Document, name: str, key: str, kind: type[Kind]) -> list[Kind]:
+def members(document: "Document", name: str, key: str, kind: type[Kind]) -> list[Kind]:
     """The members of a list that a file holds under a key.
 
     Args:

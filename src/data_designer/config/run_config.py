@@ -231,7 +231,7 @@ class RunConfig(_Settings):
 
     @progress_bar.setter
     def progress_bar(self, value: bool) -> None:
-        _deprecated("progress_bar", "display_tui", stacklevel=6)
+        _deprecated("progress_bar", "display_tui", stacklevel=7)
         self.display_tui = value
 
 

@@ -194,7 +194,8 @@ class DataDesigner:
         found = but_for_keys(checked.violations)
         _warn(found)
         refuse_errors(found)
-        logger.info("validation passed: %d columns", len(checked.config.columns))
+        number = len(checked.config.columns)
+        logger.info("validation passed: %d column%s", number, "" if number == 1 else "s")
 
     def check_models(
         self,

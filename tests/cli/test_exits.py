@@ -1,7 +1,10 @@
 """How commands end: one line for what the user can mend, and a way to more for what nobody foresaw."""
 
+import socket
+
 import pytest
 import typer
+from tests.cli.commands import run
 
 from data_designer.cli.exits import errors_in_one_line
 from data_designer.errors import ArtifactStorageError, DataDesignerGenerationError, InvalidConfigError
@@ -60,3 +63,13 @@ def test_an_error_without_a_cause_has_its_own_traceback(capsys: pytest.CaptureFi
     with pytest.raises(typer.Exit), errors_in_one_line(debug=True):
         raise ArtifactStorageError("gone")
     assert capsys.readouterr().err.count("Traceback (most recent call last)") == 1
+
+
+@pytest.mark.usefixtures("sockets")
+def test_a_port_that_is_taken_is_named() -> None:
+    """And what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = run("serve-sim", "--port", port)
+    assert code == 1
+    assert f"❌ port {port} is taken by another process; give another --port, or 0 for a free one" in said

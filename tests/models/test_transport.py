@@ -131,6 +131,18 @@ def test_each_status_has_its_error_and_says_whether_asking_again_helps(
     assert f"HTTP {status}: that is how it is" in str(error)
 
 
+PAGE = """<!DOCTYPE html>
+<html><head><title>502 Bad Gateway</title><style>p { color: red }</style><script>let x = "<p>";</script></head>
+<body><center><h1>502 Bad Gateway</h1></center><hr>nginx</body></html>"""
+
+
+@pytest.mark.usefixtures("sockets")
+def test_of_a_web_page_its_text_is_told() -> None:
+    """Servers before an endpoint answer with one."""
+    error = error_of(lambda _: web.Response(text=PAGE, status=502))
+    assert "HTTP 502: a web page: 502 Bad Gateway 502 Bad Gateway nginx" in str(error)
+
+
 @pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize("status", [404, 405])
 def test_where_nothing_is_the_path_is_named(status: int) -> None:

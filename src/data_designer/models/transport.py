@@ -1,6 +1,7 @@
 """Carries JSON to a server and back over HTTP, and names every way in which that can fail."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -129,7 +130,9 @@ class Transport:
                 f"the certificate of {self._server} is not trusted ({error.certificate_error}): where it is one of "
                 "your own, name a file with that of its issuer in SSL_CERT_FILE"
             )
-        why = error.os_error.strerror or error.os_error
+        cause = error.os_error
+        number = cause.errno or 0
+        why = os.strerror(number) if number > 0 else cause.strerror or cause
         if isinstance(error, aiohttp.ClientProxyConnectionError):
             return f"the proxy {server_of(self._proxy or '')} does not answer ({why}): {_VARIABLES}"
         return f"nothing answers at {self._server} ({why})"

@@ -156,3 +156,20 @@ def test_lines_and_names_of_paths() -> None:
     path = path_in(content, ("columns", 0, "llm-judge", "scores", 0, "options"))
     assert named(content, path) == "column 'x', score 's', field 'options'"
     assert named({"columns": [{}]}, ("columns", 0)) == "column 1"
+
+
+def test_all_names_that_are_given_twice_are_told_at_once() -> None:
+    """Of columns and of models."""
+    column = {"column_type": "expression", "expr": "1"}
+    model = {"alias": "m", "model": "x"}
+    columns = [{"name": name, **column} for name in ("a", "b", "a", "b")]
+    assert refused({"columns": columns, "model_configs": [model, model]}) == [
+        "there are two columns named 'a', two columns named 'b', two models with the alias 'm'; rename one of them"
+    ]
+
+
+def test_a_column_that_a_builder_lacks_is_answered_by_the_one_that_was_meant() -> None:
+    """It is a KeyError, as of any mapping."""
+    builder = dd.DataDesignerConfigBuilder().add_column(name="review", column_type="expression", expr="1")
+    with pytest.raises(KeyError, match="there is no column 'revew'; did you mean 'review'"):
+        builder.get_column_config("revew")

@@ -314,6 +314,8 @@ def test_what_has_died_of_a_ray_that_was_started_here(
     one = SimpleNamespace(args=["/bin/raylet", "--x"], pid=7, poll=lambda: code)
     monkeypatch.setattr(local, "_started", [one])
     assert local.dead_part() == (how and f"its raylet (process 7) {how}")
+    one.args[0] = "python"  # One of those that tell of logs, without which work goes on.
+    assert local.dead_part() is None
 
 
 @pytest.mark.parametrize("session", [1, 2])

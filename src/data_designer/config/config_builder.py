@@ -22,6 +22,7 @@ from data_designer.config.defaults import default_models
 from data_designer.config.info import Information
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import ModelConfig, load_model_configs
+from data_designer.config.near_names import suggestion
 from data_designer.config.processors import (
     DropColumnsProcessorConfig,
     ProcessorType,
@@ -171,6 +172,8 @@ class DataDesignerConfigBuilder:
 
     def get_column_config(self, name: str) -> SingleColumnConfig:
         """A column. Raises KeyError where there is none."""
+        if name not in self._columns:
+            raise KeyError(f"there is no column '{name}'{suggestion(name, self._columns)}")
         return self._columns[name]
 
     def get_column_configs(self) -> list[SingleColumnConfig]:

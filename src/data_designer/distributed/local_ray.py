@@ -22,6 +22,8 @@ from data_designer.distributed.replaced import replaced
 
 _started: "list[subprocess.Popen[bytes]]" = []
 """Processes of the Ray that was started here."""
+_NEEDED = ("gcs_server", "raylet")
+"""What a Ray cannot do without."""
 _TRIES = 3
 _MARK = "DATA_DESIGNER_RAY_OF"
 """Variable of the environment of all processes of the Ray that was started here."""
@@ -188,7 +190,7 @@ def dead_part() -> str | None:
     """What of the Ray that was started here has ended by itself, in words; None where nothing has."""
     for process in _started:
         code = process.poll()
-        if code is not None:
+        if code is not None and _name_of(process) in _NEEDED:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             return f"its {_name_of(process)} (process {process.pid}) {how}"
     return None

@@ -173,3 +173,29 @@ def test_a_column_that_a_builder_lacks_is_answered_by_the_one_that_was_meant() -
     builder = dd.DataDesignerConfigBuilder().add_column(name="review", column_type="expression", expr="1")
     with pytest.raises(KeyError, match="there is no column 'revew'; did you mean 'review'"):
         builder.get_column_config("revew")
+
+
+def test_references_that_lead_nowhere_are_told_with_the_rest() -> None:
+    """Of sound columns, to columns and models; what a column that is refused would make is not known."""
+    columns = [
+        {"name": "topic", "column_type": "expression", "expr": "1", "drp": True},
+        {"name": "text", "column_type": "llm-text", "prompt": "{{ topci }} {{ topic }}", "model_alias": "writr"},
+        {"name": "e", "column_type": "expression", "expr": "{{ topic__trace }}", "skip": {"when": "{{ txt }}"}},
+    ]
+    config = {"columns": columns, "model_configs": [{"alias": "writer", "model": "x"}]}
+    assert refused(config) == [
+        "column 'topic', field 'drp': there is no such field; did you mean 'drop'?",
+        "column 'text': refers to 'topci', which no column makes; did you mean 'topic'?",
+        "column 'text': model alias 'writr' is not declared; did you mean 'writer'?",
+        "column 'e': refers to 'txt', which no column makes; did you mean 'text'?",
+    ]
+    seeded = {**config, "seed_config": {"source": {"seed_type": "hf", "path": "x"}}}
+    assert len(refused(seeded)) == 2
+
+
+def test_models_of_the_users_own_files_are_not_taken_for_missing() -> None:
+    """They are not in the configuration."""
+    column = {"name": "text", "column_type": "llm-text", "prompt": "x", "model_alias": "nvidia-text"}
+    assert refused({"columns": [column], "colour": "red"}) == [
+        "colour: there is no such field; did you mean 'columns'?"
+    ]

@@ -24,6 +24,16 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; there {'are' if len(known) > 1 else 'is'} {listed(known)}"
 
 
+def no_column(name: str, known: Iterable[str]) -> str:
+    """What is wrong with a reference to a column that is not there."""
+    return f"refers to '{name}', which no column makes{suggestion(name, known)}"
+
+
+def no_model(alias: str, known: Iterable[str]) -> str:
+    """What is wrong with the alias of a model that is not there."""
+    return f"model alias '{alias}' is not declared{suggestion(alias, known)}"
+
+
 def listed(names: Iterable[str]) -> str:
     """Names in a line, the first of many only."""
     ordered = sorted(names)

@@ -9,7 +9,7 @@ from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.folder_names import unusable
 from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvider
-from data_designer.config.near_names import suggestion
+from data_designer.config.near_names import no_column, no_model, suggestion
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.columns import find_cycle, producers
@@ -45,8 +45,7 @@ def model_violations(
         for alias in filter(None, column.get_model_aliases()):
             used.add(alias)
             if alias not in models:
-                message = f"model alias '{alias}' is not declared{suggestion(alias, models)}"
-                found.append(Violation("unknown_model_alias", column.name, message))
+                found.append(Violation("unknown_model_alias", column.name, no_model(alias, models)))
     for alias in sorted(used & set(models)):
         found.extend(_provider_violations(alias, models[alias].provider or "", providers, environment))
         found.extend(_backend_violations(models[alias], providers.get(models[alias].provider or "")))
@@ -142,11 +141,9 @@ def _references(
     column: SingleColumnConfig, kind: ColumnKind[SingleColumnConfig], known: Mapping[str, str]
 ) -> Iterator[Violation]:
     for name in sorted(set(column.required_columns) - set(known)):
-        message = f"refers to '{name}', which no column makes{suggestion(name, known)}"
-        yield Violation(kind.missing_reference, column.name, message)
+        yield Violation(kind.missing_reference, column.name, no_column(name, known))
     for name in sorted(set(column.skip.columns if column.skip else ()) - set(known)):
-        message = f"skip.when refers to '{name}', which no column makes{suggestion(name, known)}"
-        yield Violation("skip_reference_missing", column.name, message)
+        yield Violation("skip_reference_missing", column.name, f"skip.when {no_column(name, known)}")
     if column.name in column.required_columns:
         yield Violation("self_reference", column.name, "refers to itself")
 

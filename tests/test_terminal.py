@@ -22,7 +22,7 @@ from data_designer.logging import (
     configure_logging,
     reset_logging,
 )
-from data_designer.terminal import console, visible, writable
+from data_designer.terminal import console, visible, wrapped, writable
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J back\x08 over\rwritten \u202egnp.exe\u2069 half \ud83d \x00\x7f"
 SHOWN = r"\x1b[31mred\x1b]0;title\x07 \x9b2J back\x08 over\x0dwritten \u202egnp.exe\u2069 half \ud83d \x00\x7f"
@@ -87,6 +87,64 @@ def test_what_others_say_makes_no_lines_of_the_log(caplog: pytest.LogCaptureFixt
     caplog.handler.setFormatter(_handler(OutputConfig(io.StringIO())).formatter)
     logging.getLogger("data_designer.x").error("it said %s", "yes\n[12:00:00] [INFO] all is well")
     assert caplog.text.splitlines()[1:] == ["    [12:00:00] [INFO] all is well"]
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def logged(stream: io.StringIO, *, structured: bool = False) -> str:
+    """What a long warning is in a stream."""
+    handler = _handler(OutputConfig(stream, structured))
+    message = "stopped; to go on: data-designer resume /a/long/path/to/the/dataset, or the same script once more"
+    handler.emit(logging.LogRecord("data_designer.x", logging.WARNING, "", 0, message, (), None))
+    return stream.getvalue()
+
+
+def test_log_lines_fit_a_terminal_and_commands_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Further lines are indented; elsewhere a line stays one line."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = logged(Terminal()).splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 60
+    assert all(line.startswith("    ") for line in lines[1:])
+    assert any("data-designer resume /a/long/path/to/the/dataset," in line for line in lines)
+    assert logged(io.StringIO()).count("\n") == 1
+    assert json.loads(logged(Terminal(), structured=True))["message"].startswith("stopped; to go on")
+
+
+def test_levels_have_colours_on_a_terminal_that_shows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nowhere else, and not where NO_COLOR is set."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[33m[WARNING]\x1b[0m stopped" in logged(Terminal())
+    assert "\x1b" not in logged(io.StringIO())
+    assert "\x1b" not in logged(Terminal(), structured=True)
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            assert "\x1b" not in logged(Terminal())
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("one two three", None, "one two three"),
+        ("one two three", 80, "one two three"),
+        ("one two three", 8, "one two\n  three"),
+        ("  - one two three\nfour", 10, "  - one\n    two\n    three\nfour"),
+        ("a " + "x" * 20, 10, "a\n  " + "x" * 20),
+        ("say data-designer resume /a/b now", 20, "say\n  data-designer resume /a/b\n  now"),
+    ],
+)
+def test_lines_of_some_width(text: str, width: int | None, expected: str) -> None:
+    """Indented further than the line that they belong to; words and commands are not cut."""
+    assert wrapped(text, width, "  ") == expected
 
 
 def test_no_line_of_the_command_line_steers_a_terminal() -> None:

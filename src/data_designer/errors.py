@@ -16,7 +16,8 @@
     │                                      DatasetNotAvailableForLocaleError, ManagedDatasetGeneratorError
     ├── asking         ModelError ── one class for each kind of refusal; `retryable` says whether
     │                                asking again can help
-    ├── running        DataDesignerRuntimeError, DatasetGenerationError, DatasetProcessingError
+    ├── running        DataDesignerRuntimeError ── RayGoneError, DatasetGenerationError,
+    │                  DatasetProcessingError
     ├── storing        ArtifactStorageError ── DatasetInUseError
     └── at the door    DataDesignerGenerationError ── DataDesignerEarlyShutdownError,
                        DataDesignerProfilingError, DataDesignerWorkflowError, InvalidBufferValueError,
@@ -331,6 +332,10 @@ class ImageGenerationError(ModelError):
 
 class DataDesignerRuntimeError(DataDesignerError):
     """The engine met a state it cannot go on from."""
+
+
+class RayGoneError(DataDesignerRuntimeError):
+    """Ray was shut down or has died while a run was under way."""
 
 
 class DatasetGenerationError(DataDesignerError):

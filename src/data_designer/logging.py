@@ -6,9 +6,9 @@ import random
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, TextIO
+from typing import Any, ClassVar, TextIO
 
-from data_designer.terminal import visible
+from data_designer.terminal import is_coloured, visible, width_of, wrapped
 
 LOG_INDENT = "  |-- "
 LOG_DOUBLE_INDENT = "  |  |-- "
@@ -62,11 +62,40 @@ class _JsonLines(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
-class _Lines(logging.Formatter):
-    """What models and endpoints have said is in many a line: it steers no terminal, and makes no lines of its own."""
+_INDENT = "    "
+_PLAIN = "\x1b[0m"
+_COLOURS = {
+    logging.DEBUG: "\x1b[2m",
+    logging.INFO: "\x1b[32m",
+    logging.WARNING: "\x1b[33m",
+    logging.ERROR: "\x1b[31m",
+    logging.CRITICAL: "\x1b[1;31m",
+}
+"""Level to what begins its colour."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record)).replace("\n", "\n    ")
+
+class _Lines(logging.Formatter):
+    """What models and endpoints have said is in many a line: it steers no terminal, and makes no lines of its own.
+
+    On a terminal lines are no longer than it is wide, and levels have colours.
+    """
+
+    def __init__(self, stream: object) -> None:
+        super().__init__("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
+        self._stream = stream
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
+        text = visible(super().formatMessage(record)).replace("\n", f"\n{_INDENT}")
+        text = wrapped(text, width_of(self._stream), _INDENT)
+        colour = _COLOURS.get(record.levelno) if is_coloured(self._stream) else None
+        level = f"[{record.levelname}]"
+        return text if colour is None else text.replace(level, f"{colour}{level}{_PLAIN}", 1)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name that logging calls
+        return _INDENT + visible(super().formatException(ei)).replace("\n", f"\n{_INDENT}")
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - the name that logging calls
+        return _INDENT + visible(stack_info).replace("\n", f"\n{_INDENT}")
 
 
 def configure_logging(config: LoggingConfig | None = None) -> None:
@@ -86,8 +115,7 @@ def configure_logging(config: LoggingConfig | None = None) -> None:
 
 def _handler(output: OutputConfig) -> logging.Handler:
     handler = _to(output.destination)
-    text = _Lines("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
-    handler.setFormatter(_JsonLines() if output.structured else text)
+    handler.setFormatter(_JsonLines() if output.structured else _Lines(output.destination))
     setattr(handler, _OURS, True)
     return handler
 

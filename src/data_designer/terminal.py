@@ -1,9 +1,11 @@
 """Text of others on terminals and in logs: shown, and never obeyed."""
 
+import os
 import re
 import shutil
 import sys
 import unicodedata
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 characters, which no encoding can write."""
 _NARROWEST = 40
 """Columns that are written however narrow a terminal is."""
+_COMMAND = re.compile(r"data-designer [\w-]+ [^\s,;]+|--[\w-]+ \w+")
+_GLUE = "\0"
+"""Stands for a space at which no line ends; text that is visible has none."""
 
 
 def visible(text: str) -> str:
@@ -38,6 +43,57 @@ def as_it_is(text: str, style: str = "") -> "Text":
     from rich.text import Text
 
     return Text(visible(text), style)
+
+
+def is_coloured(stream: object, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a stream is a terminal that shows colours, and nobody minds (no-color.org)."""
+    return is_terminal(stream) and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+def is_terminal(stream: object) -> bool:
+    """Whether a stream is a terminal, and not closed."""
+    try:
+        return bool(stream.isatty())  # type: ignore[attr-defined]
+    except (AttributeError, ValueError):
+        return False
+
+
+def width_of(stream: object) -> int | None:
+    """Characters in a line of the terminal that a stream is; None where it is none."""
+    if not is_terminal(stream):
+        return None
+    import shutil
+
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None  # type: ignore[attr-defined]
+    except (AttributeError, OSError, ValueError):
+        return shutil.get_terminal_size().columns
+
+
+def wrapped(text: str, width: int | None, indent: str) -> str:
+    """The text in lines of some width; further lines of a line are indented by as much more than it is.
+
+    Words longer than a line and commands stay whole, so that they can be copied.
+    """
+    if width is None or width <= 2 * len(indent):
+        return text
+    return "\n".join(_in_lines(line, width, indent) if len(line) > width else line for line in text.split("\n"))
+
+
+def _in_lines(line: str, width: int, indent: str) -> str:
+    import textwrap
+
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _GLUE), line)
+    own = line[: len(line) - len(line.lstrip(" "))]
+    lines = textwrap.wrap(
+        whole,
+        width,
+        subsequent_indent=own + indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+    return "\n".join(lines).replace(_GLUE, " ")
 
 
 def console(*, err: bool = False, **options: Any) -> "Console":

@@ -133,6 +133,12 @@ class Driver:
         """Signal its process group, as a terminal does, and `timeout`, and many a scheduler."""
         os.killpg(self.process.pid, number)
 
+    def kill_part(self, name: str) -> None:
+        """Kill a process of its Ray by what it is called, as the kernel does where memory runs out."""
+        for one in psutil.process_iter():
+            if self._is_its(one) and one.name() == name:
+                one.kill()
+
     def ended(self) -> Ended:
         """Wait until it has ended, and a little for what it leaves; that is killed."""
         began = time.monotonic()

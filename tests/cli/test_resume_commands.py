@@ -264,7 +264,7 @@ def test_create_refuses_or_steps_aside_where_the_configuration_differs(folder: P
     (folder / "other.yaml").write_text(GOOD.replace("about {{ id }}", "on {{ id }}"))
     code, said = make("--resume", "always", source="other.yaml")
     assert code == 1
-    assert 'columns.draft.prompt: "about {{ id }}" -> "on {{ id }}"' in said
+    assert 'column \'draft\', prompt: "about {{ id }}" -> "on {{ id }}"' in said
     code, said = make("--resume", "if_possible", source="other.yaml")
     assert code == 0, said
     assert len(list((folder / "out").iterdir())) == 2

@@ -77,6 +77,14 @@ def test_a_seed_file_outside_is_left_and_named(project: Path) -> None:
     assert "seeds.csv" not in files
 
 
+def test_a_folder_as_seed_is_refused(project: Path) -> None:
+    """Before anything is sent: no version on the cluster reads one."""
+    text = "columns: []\nseed_config: {source: {seed_type: directory, path: project/data}}\n"
+    (project / "c.yaml").write_text(text)
+    with pytest.raises(InvalidConfigError, match="kind 'directory' are not supported by this version; use a file"):
+        staged(project, "project/c.yaml")
+
+
 def test_settings_of_the_user_s_home_go_along(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Providers that are declared there are declared on the cluster too."""
     home = project.parent / "home"

@@ -122,14 +122,16 @@ def test_known_types_of_provider_are_fine(given: str) -> None:
 
 
 def test_an_unknown_backend_is_an_error() -> None:
-    """The message names the provider, what it said, and every backend that is known."""
-    provider = dd.ModelProvider(name="p", endpoint=MINE, backend="vlm")
+    """The message names the provider, what it said, and every backend that is known, or the one that was meant."""
+    provider = dd.ModelProvider(name="p", endpoint=MINE, backend="mine")
     with pytest.raises(InvalidConfigError, match="unknown_backend"):
         validate(provider, builder())
     [violation] = found(builder(), provider)
     assert (violation.type, violation.level) == ("unknown_backend", "ERROR")
-    for name in ("'p'", "'vlm'", *BACKENDS):
+    for name in ("'p'", "'mine'", *BACKENDS):
         assert name in violation.message
+    [violation] = found(builder(), dd.ModelProvider(name="p", endpoint=MINE, backend="vlm"))
+    assert violation.message.endswith("; did you mean 'vllm'?")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

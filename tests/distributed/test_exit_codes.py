@@ -44,6 +44,24 @@ def test_a_run_that_is_stopped_while_ray_starts_ends_with_one(simulated: str, tm
     assert not (dataset / "lock").exists()
 
 
+@pytest.mark.parametrize("part", ["raylet", "gcs_server"])
+def test_a_run_whose_ray_dies_says_what_has_died_and_how_to_go_on(simulated: str, tmp_path: Path, part: str) -> None:
+    """At once: Ray itself would end the driver after a while, without a word. Nothing is left behind."""
+    _serve_by(simulated, tmp_path)
+    with driver(tmp_path, "command", 50 * RECORDS, {}) as started:
+        started.until(lambda: any(one.startswith("ray::") for one in started.processes()))
+        started.kill_part(part)
+        end = started.ended()
+    dataset = tmp_path / "artifacts" / "d"
+    assert end.code == 1, end.said
+    assert not end.left
+    assert f"❌ Ray is gone: its {part} (process " in end.said
+    assert "was killed by signal 9" in end.said
+    assert f"data-designer resume {dataset}" in end.said
+    assert "Traceback" not in end.said
+    assert not (dataset / "lock").exists()
+
+
 def _serve_by(url: str, home: Path) -> None:
     """Have a driver's simulated models asked at an address, so that no signal to its group reaches who serves them."""
     provider = f"{{name: simulated, provider_type: simulated, endpoint: '{url}'}}"

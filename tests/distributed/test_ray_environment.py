@@ -7,6 +7,7 @@ from collections import namedtuple
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from data_designer.distributed.run import tell_of_wait, while_connected
 from data_designer.distributed.unsendable import without_what_stays
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import REJECTED
-from data_designer.errors import DataDesignerRuntimeError
+from data_designer.errors import DataDesignerRuntimeError, RayGoneError
 from data_designer.values import Block, Reason
 
 # --- room ------------------------------------------------------------------------------------------------------
@@ -290,6 +291,31 @@ def test_what_breaks_because_ray_is_gone_is_not_what_is_told() -> None:
     with pytest.raises(DataDesignerRuntimeError, match="Ray is gone") as told:
         asyncio.run(_connected(_fails(), lambda: next(sessions, None)))
     assert str(told.value.__cause__) == "what Ray said"
+
+
+def test_a_ray_of_which_a_part_has_died_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though this process is connected to it as before; what has died is said."""
+    monkeypatch.setattr(of_run, "_LOOK_SECONDS", 0.0)
+    seen = iter([None, None, None])
+
+    async def work() -> None:
+        async with while_connected(lambda: 1, lambda: next(seen, "its raylet (process 7) was killed by signal 9")):
+            await _for_ever()
+
+    with pytest.raises(RayGoneError, match=r"Ray is gone: its raylet \(process 7\) was killed by signal 9; .* resume"):
+        asyncio.run(work())
+
+
+@pytest.mark.parametrize(("code", "how"), [(None, None), (3, "ended with exit code 3"), (-9, "was killed by signal 9")])
+def test_what_has_died_of_a_ray_that_was_started_here(
+    monkeypatch: pytest.MonkeyPatch, code: int | None, how: str | None
+) -> None:
+    """By its name and how it ended; nothing where all of it lives."""
+    one = SimpleNamespace(args=["/bin/raylet", "--x"], pid=7, poll=lambda: code)
+    monkeypatch.setattr(local, "_started", [one])
+    assert local.dead_part() == (how and f"its raylet (process 7) {how}")
+    one.args[0] = "python"  # One of those that tell of logs, without which work goes on.
+    assert local.dead_part() is None
 
 
 @pytest.mark.parametrize("session", [1, 2])

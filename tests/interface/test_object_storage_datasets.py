@@ -185,7 +185,7 @@ def test_a_name_that_is_taken_gets_a_time_stamp(
     before = bucket.contents("all/d")
     with endpoint(answer) as counted:
         second = make(counted.url, root, records=8)
-    assert re.fullmatch(r"d_\d\d-\d\d-\d{4}_\d{6}", second.artifact_storage.resolved_dataset_name)
+    assert re.fullmatch(r"d_\d{4}-\d\d-\d\d_\d{6}", second.artifact_storage.resolved_dataset_name)
     assert bucket.contents("all/d") == before
     assert second.count_records() == 8
 

@@ -74,7 +74,7 @@ def test_never_makes_a_dataset_and_then_another_beside_it(endpoint: Endpoint, tm
         before = contents(tmp_path / "d")
         second = make(counted.url, tmp_path)
     assert first.artifact_storage.resolved_dataset_name == "d"
-    assert re.fullmatch(r"d_\d\d-\d\d-\d{4}_\d{6}", second.artifact_storage.resolved_dataset_name)
+    assert re.fullmatch(r"d_\d{4}-\d\d-\d\d_\d{6}", second.artifact_storage.resolved_dataset_name)
     assert contents(tmp_path / "d") == before
 
 
@@ -224,17 +224,17 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "prompt": (
         {"prompt": "row {{ n }} in a {{ mood }} mood"},
         {},
-        'columns.draft.prompt: "row {{ n }} {{ mood }}" -> "row {{ n }} in a {{ mood }} mood"',
+        'column \'draft\', prompt: "row {{ n }} {{ mood }}" -> "row {{ n }} in a {{ mood }} mood"',
     ),
     "sampler": (
         {"moods": ("calm", "mad")},
         {},
-        'columns.mood.params.values: ["calm", "wild"] -> ["calm", "mad"]',
+        'column \'mood\', params.values: ["calm", "wild"] -> ["calm", "mad"]',
     ),
     "temperature": (
         {"models": (model("a", temperature=0.5), model("b"))},
         {},
-        "model_configs.a.inference_parameters.temperature: null -> 0.5",
+        "model 'a', inference_parameters.temperature: nothing -> 0.5",
     ),
     "seed rows": ({"first": 39}, {}, "the rows of the seed dataset"),
     "seed": ({}, {"seed": 2}, "seed: 1 -> 2"),
@@ -690,7 +690,7 @@ def test_retry_needs_what_the_dataset_was_made_with(endpoint: Endpoint, tmp_path
     with endpoint(Refusing({3})) as counted:
         make(counted.url, tmp_path)
         maker = designer(counted.url, tmp_path)
-        with pytest.raises(DataDesignerGenerationError, match="columns.draft.prompt"):
+        with pytest.raises(DataDesignerGenerationError, match="column .draft., prompt"):
             maker.retry_failed(tale(prompt="row {{ n }}"), dataset_name="d")
         with pytest.raises(ArtifactStorageError, match="there is no dataset at"):
             maker.retry_failed(tale(), dataset_name="e")

@@ -189,7 +189,7 @@ def test_an_endpoint_that_never_answers_is_not_remembered() -> None:
     assert down.find(known=known) is None
     assert down.forms == [form for form in FORMS for _ in range(2)]
     assert known == {}
-    with pytest.raises(ModelAuthenticationError, match="check the provider's api_key"):
+    with pytest.raises(ModelAuthenticationError, match="no key was sent: give the provider an api_key"):
         Probed(None, lambda _, __: 401).find("native")
 
 

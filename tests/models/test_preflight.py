@@ -149,12 +149,18 @@ def test_a_model_that_stays_down_stops_the_run() -> None:
 
 
 def test_a_refusal_for_good_is_raised_at_once_and_names_the_alias_and_the_cure() -> None:
-    """A wrong key is not tried again; the first failing alias in the order given is the one named."""
+    """A wrong key is not tried again; every alias that fails is named, in the order given."""
     greeted = Greeted(lambda model, _: (200, FINE) if model == "model-good" else (401, {"message": "wrong key"}))
     with pytest.raises(ModelAuthenticationError) as caught:
         greeted.check(["good", "bad", "worse"])
     assert len(greeted.bodies) == 3
     assert all(words in str(caught.value) for words in ("alias 'bad'", "wrong key", "check the provider's api_key"))
+    heads = [line.partition(" at ")[0] for line in str(caught.value).splitlines()]
+    assert heads == [
+        "2 models do not answer:",
+        "  - model 'model-bad' (alias 'bad')",
+        "  - model 'model-worse' (alias 'worse')",
+    ]
     assert "key-bad" not in str(caught.value)
 
 

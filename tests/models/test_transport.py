@@ -1,6 +1,7 @@
 """The way to a server: what it posts, and how each way of failing is named."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -130,6 +131,40 @@ def test_each_status_has_its_error_and_says_whether_asking_again_helps(
     assert f"HTTP {status}: that is how it is" in str(error)
 
 
+PAGE = """<!DOCTYPE html>
+<html><head><title>502 Bad Gateway</title><style>p { color: red }</style><script>let x = "<p>";</script></head>
+<body><center><h1>502 Bad Gateway</h1></center><hr>nginx</body></html>"""
+
+
+@pytest.mark.usefixtures("sockets")
+def test_of_a_web_page_its_text_is_told() -> None:
+    """Servers before an endpoint answer with one."""
+    error = error_of(lambda _: web.Response(text=PAGE, status=502))
+    assert "HTTP 502: a web page: 502 Bad Gateway 502 Bad Gateway nginx" in str(error)
+
+
+@pytest.mark.usefixtures("sockets")
+@pytest.mark.parametrize("status", [404, 405])
+def test_where_nothing_is_the_path_is_named(status: int) -> None:
+    """Host, port and path; it is one of them that is wrong."""
+    error = error_of(says({"detail": "not found"}, status))
+    assert re.match(rf"{re.escape(SUBJECT)} at http://127.0.0.1:\d+/\S*x: HTTP {status}: not found", str(error))
+
+
+@pytest.mark.usefixtures("sockets")
+@pytest.mark.parametrize(
+    ("headers", "cure"),
+    [
+        ({}, "no key was sent: give the provider an api_key"),
+        ({"authorization": "Bearer k"}, "check the provider's api_key"),
+    ],
+)
+def test_a_key_that_is_missing_is_told_from_a_wrong_one(headers: dict[str, str], cure: str) -> None:
+    """Both are answered with 401."""
+    error = error_of(says({"error": "who is there?"}, 401), headers=headers)
+    assert cure in str(error)
+
+
 @pytest.mark.usefixtures("sockets")
 def test_a_refusal_may_say_in_words_how_long_to_stay_away() -> None:
     """Where its headers are silent."""
@@ -144,7 +179,7 @@ def test_what_the_user_can_do_stands_at_the_end(kind: type[errors.ModelError]) -
 
     async def said() -> str:
         async with aiohttp.ClientSession() as session:
-            return str(Transport("http://h/v1", {}, SUBJECT, session, 1.0).error(kind, "so"))
+            return str(Transport("http://h/v1", AUTHORIZED, SUBJECT, session, 1.0).error(kind, "so"))
 
     assert asyncio.run(said()) == f"{SUBJECT} at http://h: so; {CURES[kind]}"
 

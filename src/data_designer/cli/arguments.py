@@ -19,7 +19,15 @@ Artifacts = Annotated[
     ),
 ]
 Name = Annotated[str, typer.Option("--dataset-name", "-d", help="Name of its folder.")]
-Resume = Annotated[ResumeMode, typer.Option("--resume", "-r", help="Whether to go on with a dataset of that name.")]
+Resume = Annotated[
+    ResumeMode,
+    typer.Option(
+        "--resume",
+        "-r",
+        metavar="MODE",
+        help="Whether to go on with a dataset of that name: never, always or if_possible.",
+    ),
+]
 Simulate = Annotated[bool, typer.Option("--simulate", help="Let the simulated model stand in for every model.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the prompts of the first records; ask nobody.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -1,9 +1,6 @@
 """Turns what stands on the command line into a builder and run settings."""
 
-import importlib.util
-import inspect
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +13,8 @@ if TYPE_CHECKING:
     from data_designer.interface.stored import StoredDataset
     from data_designer.object_storage import Location
 
-_FUNCTION = "load_config_builder"
+SUFFIXES = (".yaml", ".yml", ".json", ".py")
+"""Of files that a configuration may be in."""
 
 
 def is_url(source: str) -> bool:
@@ -31,77 +29,69 @@ def load_builder(source: str, arguments: Sequence[str] = ()) -> "DataDesignerCon
         InvalidConfigError: the file is not there, does not parse, or does not do what it must.
     """
     from data_designer.config.config_builder import DataDesignerConfigBuilder
+    from data_designer.config.near_names import near_file
 
     if source.endswith(".py"):
-        return _from_script(Path(source), arguments)
+        from data_designer.cli.scripts import run_script
+
+        return run_script(Path(source), arguments)
     if arguments:
         raise InvalidConfigError("arguments after -- are for Python configurations only")
+    if Path(source).is_dir():
+        raise InvalidConfigError(f"{source!r} is a folder; name the configuration file in it")
     if not is_url(source) and not Path(source).is_file():
-        raise InvalidConfigError(f"there is no configuration file {source!r}")
+        raise InvalidConfigError(f"there is no configuration file {source!r}{near_file(Path(source), SUFFIXES)}")
     return DataDesignerConfigBuilder.from_config(source)
 
 
-def _from_script(path: Path, arguments: Sequence[str]) -> "DataDesignerConfigBuilder":
-    from data_designer.config.config_builder import DataDesignerConfigBuilder
-
-    if not path.is_file():
-        raise InvalidConfigError(f"there is no configuration script {str(path)!r}")
-    sys.path.insert(0, str(path.parent.absolute()))
-    try:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise InvalidConfigError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    function = getattr(module, _FUNCTION, None)
-    if function is None:
-        raise InvalidConfigError(f"{path} must define {_FUNCTION}(), which returns a builder")
-    builder = _call(path, function, arguments)
-    if not isinstance(builder, DataDesignerConfigBuilder):
-        raise InvalidConfigError(f"{_FUNCTION}() of {path} returned {type(builder).__name__}, not a builder")
-    return builder
-
-
-def _call(path: Path, function: Callable[..., object], arguments: Sequence[str]) -> object:
-    from data_designer.config.script_params import DataDesignerScriptParams
-
-    parameters = list(inspect.signature(function).parameters.values())
-    if not parameters:
-        if arguments:
-            raise InvalidConfigError(f"{_FUNCTION}() of {path} takes no arguments")
-        return function()
-    params = DataDesignerScriptParams(tuple(arguments))
-    only = parameters[0]
-    return function(**{only.name: params}) if only.kind == only.KEYWORD_ONLY else function(params)
-
-
 def parse_settings(path: Path | None, settings: Sequence[str]) -> dict[str, object]:
-    """Run settings from a YAML file, overridden by `name=value` settings, not yet checked.
+    """Run settings from a YAML file, overridden by `name=value` settings.
 
     Raises:
         InvalidConfigError: the file is not there or no mapping, or a setting has no value.
+        pydantic.ValidationError: a setting is unknown or its value does not fit.
     """
-    from data_designer.config.yaml_text import read_yaml
+    from data_designer.config.yaml_text import read_document, read_yaml
 
     given: dict[str, object] = {}
+    places: dict[str, str] = {}
     if path is not None:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidConfigError(f"the run settings {path} cannot be read: {error}") from error
-        content = read_yaml(text, f"the run settings {path}") or {}
+        document = read_document(text, f"the run settings {path}")
+        content = document.value or {}
         if not isinstance(content, dict):
             raise InvalidConfigError(f"the run settings {path} must be a mapping of names to values")
         given.update(content)
+        places.update({str(name): f"{path}:{document.line((name,))}" for name in content})
     for setting in settings:
         name, separator, value = setting.partition("=")
         if not separator:
             raise InvalidConfigError(f"--set takes NAME=VALUE, not {setting!r}")
         given[name] = read_yaml(value, f"--set {setting}: the value")
+        places[name] = f"--set {setting}"
+    _check_settings(given, places)
     return given
+
+
+def _check_settings(given: Mapping[str, object], places: Mapping[str, str]) -> None:
+    """Raise pydantic.ValidationError for settings that are wrong, each with the place where it is given."""
+    import warnings
+
+    from pydantic import ValidationError
+
+    from data_designer.config.places import placed
+    from data_designer.config.run_config import RunConfig
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # They are for whoever takes the settings.
+            RunConfig.model_validate(given)
+    except ValidationError as error:
+        faults = placed(error, given, lambda path: places.get(str(path[0]), "") if path else "")
+        raise ValidationError.from_exception_data("the run settings", faults, hide_input=True) from None
 
 
 def load_run_config(path: Path | None, settings: Sequence[str]) -> "RunConfig":

@@ -5,10 +5,17 @@ from typing import Annotated
 import typer
 
 from data_designer.cli import create, explain, jobs, ls, report, resume, serve_sim, show
+from data_designer.cli.examples import START, epilog, examples_of
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
 
-app = typer.Typer(help="Synthetic datasets from declared columns and LLM endpoints.", no_args_is_help=True)
+app = typer.Typer(
+    help="Synthetic datasets from declared columns and LLM endpoints.",
+    no_args_is_help=True,
+    epilog=epilog(START),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,  # What goes wrong is one line, or a traceback as Python prints it.
+)
 
 for command in (
     create.create,
@@ -26,7 +33,7 @@ for command in (
     create.check_models,
     serve_sim.serve_sim,
 ):
-    app.command()(command)
+    app.command(epilog=examples_of(command.__name__))(command)
 app.add_typer(jobs.job, name="job")
 
 

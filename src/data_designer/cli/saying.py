@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from data_designer.terminal import as_it_is, console, visible, writable
+from data_designer.terminal import as_it_is, console, visible, width_of, wrapped, writable
 
 if TYPE_CHECKING:
     from data_designer.interface import DatasetCreationResults
@@ -24,6 +24,23 @@ def say_wrapped(text: str) -> None:
         console().print(as_it_is(text))
     else:
         say(text)
+
+
+def say_error(text: str) -> None:
+    """Print what is wrong, in lines that fit the terminal."""
+    say(wrapped(f"❌ {visible(text)}", width_of(sys.stderr), "   "), err=True)
+
+
+def said_of(error: Exception) -> str:
+    """What an error says, with a line for each fault where it has several."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = [": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in error.errors()]
+    if len(faults) == 1:
+        return faults[0]
+    return "\n".join([f"{len(faults)} things are wrong with {error.title}:", *(f"  - {one}" for one in faults)])
 
 
 def say_what_there_is(results: "DatasetCreationResults", dataset: str | None = None) -> None:

@@ -1,5 +1,6 @@
 """The command that serves the simulated model."""
 
+import errno
 from typing import Annotated
 
 import typer
@@ -30,4 +31,11 @@ def serve_sim(  # noqa: PLR0913 - one parameter an option
         reject_above=reject_above,
     )
     with errors_in_one_line(debug=False):
-        asyncio.run(serve(model, host="127.0.0.1", port=port, log=False, until_stdin_closes=False))
+        try:
+            asyncio.run(serve(model, host="127.0.0.1", port=port, log=False, until_stdin_closes=False))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise OSError(
+                f"port {port} is taken by another process; give another --port, or 0 for a free one"
+            ) from None

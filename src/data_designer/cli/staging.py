@@ -11,7 +11,7 @@ from data_designer.cli.loading import is_url, load_builder
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import MODELS_FILE, PROVIDERS_FILE, default_providers, home
 from data_designer.config.seed import SeedConfig
-from data_designer.config.seed_source import HuggingFaceSeedSource
+from data_designer.config.seed_source import LocalFileSeedSource
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import InvalidConfigError
 
@@ -99,10 +99,20 @@ def _package(folder: Path) -> Iterator[Path]:
 
 
 def _seed_files(seed: SeedConfig | None) -> tuple[Path, list[Path]]:
-    """The path that is written for them, and the files."""
-    if seed is None or isinstance(seed.source, DataFrameSeedSource | HuggingFaceSeedSource):
+    """The path that is written for them, and the files.
+
+    Raises:
+        InvalidConfigError: the seed is of a kind that no version on the cluster reads, such as a folder.
+    """
+    if seed is None or isinstance(seed.source, DataFrameSeedSource):
         return Path(), []
-    return Path(seed.source.path or ""), [Path(found) for found in sorted(glob.glob(seed.source.runtime_path))]
+    if not isinstance(seed.source, LocalFileSeedSource):
+        raise InvalidConfigError(
+            f"seed sources of kind '{seed.source.seed_type}' are not supported by this version; use a file, or several "
+            "as folder/*.parquet"
+        )
+    found = map(Path, sorted(glob.glob(seed.source.runtime_path)))
+    return Path(seed.source.path), [path for path in found if path.is_file()]
 
 
 def _check_size(wanted: dict[Path, str]) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from data_designer.columns.foreign_calls import is_end_of_process, said_by
+from data_designer.columns.foreign_calls import is_end_of_process, line_in, said_by
 from data_designer.columns.frames import cells, in_order, to_frame
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.errors import CustomColumnGenerationError, ModelError
@@ -80,7 +80,8 @@ class _Call:
     def raised(self, error: BaseException, where: str) -> Reason:
         """Say why a call failed."""
         known = isinstance(error, CustomColumnGenerationError)
-        message = str(error) if known else f"{self.name} raised {type(error).__name__}{where}: {said_by(error)}"
+        raised = f"{self.name} raised {type(error).__name__}{where}: {said_by(error)}"
+        message = str(error) if known else f"{raised}{line_in(self.function, error)}"
         if isinstance(error, KeyError) and not self.required:
             message += "; a function is given the columns that its `required_columns` name"
         return Reason(CustomColumnGenerationError.__name__, message)

@@ -1,5 +1,9 @@
 """What comes out of code of the user: anything, also what ends a process elsewhere, such as `sys.exit` or Ctrl-C."""
 
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
 _OF_RAY = "ray_terminate_msg"
 """Attribute of the SystemExit that Ray raises in whatever a process of its does when SIGTERM ends that process."""
 
@@ -20,3 +24,14 @@ def said_by(error: BaseException) -> str:
         if is_end_of_process(worse):
             raise
         return f"(its text cannot be had: {type(worse).__name__})"
+
+
+def line_in(function: Callable[..., object], error: BaseException) -> str:
+    """The line of the function's file in which it raised an error, to be added to what is said; else nothing."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    found, trace = 0, error.__traceback__
+    while trace is not None and code is not None:
+        if trace.tb_frame.f_code.co_filename == code.co_filename:
+            found = trace.tb_lineno
+        trace = trace.tb_next
+    return f" ({Path(code.co_filename).name}, line {found})" if found and code is not None else ""

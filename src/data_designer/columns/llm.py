@@ -363,6 +363,6 @@ def statistics(column: SingleColumnConfig, profile: Profile) -> Statistics:
     spread: float | str = MISSING
     if characters := profile.get("characters"):
         mean = round(characters["mean"] / _CHARACTERS_A_TOKEN, 1)
-        spread = round(stddev(characters) / _CHARACTERS_A_TOKEN, 1)
+        spread = round((stddev(characters) or 0.0) / _CHARACTERS_A_TOKEN, 1)
     found = {"column_type": column.column_type, "output_tokens_mean": mean, "output_tokens_stddev": spread}
     return LLMColumnStatistics, found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 import numpy as np
 import pyarrow as pa
 
-from data_designer.columns.foreign_calls import is_end_of_process, said_by
+from data_designer.columns.foreign_calls import is_end_of_process, line_in, said_by
 from data_designer.columns.frames import cells, in_order, to_frame
 from data_designer.columns.linting import Linter, PythonLinter, SqlLinter, Verdict, ruff_path, sql_is_available
 from data_designer.config.analysis.column_statistics import ValidationColumnStatistics
@@ -163,7 +163,8 @@ class _LocalValidator:
 
     def _reason(self, error: BaseException) -> Reason:
         known = isinstance(error, LocalCallableValidationError)
-        what = str(error) if known else f"it raised {type(error).__name__}: {said_by(error)}"
+        raised = f"it raised {type(error).__name__}: {said_by(error)}"
+        what = str(error) if known else f"{raised}{line_in(self._function, error)}"
         return Reason(LocalCallableValidationError.__name__, f"validation function {self._name!r}: {what}")
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from data_designer.config.near_names import suggestion
+
 if TYPE_CHECKING:
     from data_designer.config.models import ModelProvider
 
@@ -96,9 +98,9 @@ def backend_of(provider: "ModelProvider") -> Backend | None:
         try:
             return BACKENDS[provider.backend]
         except KeyError:
-            known = ", ".join(BACKENDS)
             raise LookupError(
-                f"provider '{provider.name}' names the backend '{provider.backend}'; known are {known}"
+                f"provider '{provider.name}' names the backend '{provider.backend}', which is not known"
+                f"{suggestion(provider.backend, BACKENDS)}"
             ) from None
     parts = urlsplit(provider.addresses[0])
     for backend in BACKENDS.values():

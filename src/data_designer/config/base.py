@@ -1,15 +1,24 @@
 """Bases of what a user declares."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, field_validator, model_validator
+from pydantic_core import CoreSchema, core_schema
 
+from data_designer.config.near_names import suggestion
 from data_designer.config.templates import references
 
 
 class ConfigBase(BaseModel):
     """Configuration data: unknown fields are refused, enumerations are kept as their plain values."""
+
+    FIELD: ClassVar[str] = "field"
+    """What a field is called where one is wrong."""
+    SHOWN: ClassVar[bool] = True
+    """Whether values may be shown in what is said of them."""
 
     model_config = ConfigDict(
         protected_namespaces=(),
@@ -17,8 +26,34 @@ class ConfigBase(BaseModel):
         arbitrary_types_allowed=True,
         extra="forbid",
         ignored_types=(cached_property,),
+        hide_input_in_errors=True,  # Messages hold what helps of it.
         defer_build=True,  # Building all of them takes longer than importing pydantic; a declaration uses few.
     )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Let what is wrong with a value be said in one line a fault."""
+
+        def said(value: object, validate: Callable[[object], object]) -> object:
+            try:
+                return validate(value)
+            except ValidationError as error:
+                from data_designer.config.wording import in_words
+
+                raise in_words(error, cls) from None
+
+        return core_schema.no_info_wrap_validator_function(said, handler(source))
+
+    if not TYPE_CHECKING:  # A checker would take any name for a field.
+
+        def __setattr__(self, name: str, value: object) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValueError:
+                if name in type(self).model_fields:
+                    raise
+                near = suggestion(name, type(self).model_fields)
+                raise ValueError(f"{type(self).__name__} has no {self.FIELD} '{name}'{near}") from None
 
 
 class SkipConfig(ConfigBase):

@@ -412,7 +412,8 @@ class CustomColumnConfig(SingleColumnConfig):
 
 def column_kind(value: object) -> Hashable:
     """What tells columns apart in files and unions."""
-    kind: Hashable = value.get("column_type") if isinstance(value, dict) else getattr(value, "column_type", None)
+    # One that is missing is none of those that there are, which is said.
+    kind: Hashable = value.get("column_type", "") if isinstance(value, dict) else getattr(value, "column_type", None)
     return kind
 
 

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Union
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, ValidationError
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import BUILT_IN_COLUMNS, BuiltInColumnT, BuiltInColumnType, column_kind
+from data_designer.config.near_names import suggestion
 from data_designer.config.sampler_params import SAMPLER_PARAMS, SamplerType
+from data_designer.config.wording import fault
 from data_designer.errors import InvalidConfigError, InvalidEnumValueError
 from data_designer.plugins import Plugin, PluginType
 from data_designer.plugins.discovery import installed_plugins
@@ -80,8 +82,7 @@ def as_column_type(value: "str | DataDesignerColumnType") -> DataDesignerColumnT
     try:
         return DataDesignerColumnType(value)
     except ValueError as error:
-        names = ", ".join(COLUMN_CLASSES)
-        raise InvalidEnumValueError(f"{value!r} is no column type; there are {names}") from error
+        raise InvalidEnumValueError(f"{value!r} is no column type{suggestion(str(value), COLUMN_CLASSES)}") from error
 
 
 def get_column_config_from_kwargs(
@@ -96,7 +97,11 @@ def get_column_config_from_kwargs(
     kind = as_column_type(column_type)
     if kind == DataDesignerColumnType.SAMPLER:
         kwargs = _sampler_fields(name, kwargs)
-    return COLUMN_CLASSES[kind.value].model_validate({"name": name, **kwargs})
+    try:
+        return COLUMN_CLASSES[kind.value].model_validate({"name": name, **kwargs})
+    except ValidationError as error:
+        faults = [fault(one["type"], one["msg"], one["loc"]) for one in error.errors()]
+        raise ValidationError.from_exception_data(f"column '{name}'", faults, hide_input=True) from None
 
 
 def _sampler_fields(name: str, kwargs: Mapping[str, object]) -> dict[str, object]:
@@ -105,8 +110,10 @@ def _sampler_fields(name: str, kwargs: Mapping[str, object]) -> dict[str, object
     try:
         kind = SamplerType(str(kwargs["sampler_type"]))
     except ValueError as error:
-        names = ", ".join(SamplerType)
-        raise InvalidEnumValueError(f"{kwargs['sampler_type']!r} is no sampler type; there are {names}") from error
+        given = kwargs["sampler_type"]
+        raise InvalidEnumValueError(
+            f"column '{name}': {given!r} is no sampler type{suggestion(str(given), SamplerType)}"
+        ) from error
     params = kwargs.get("params", {})
     wanted = SAMPLER_PARAMS[kind.value]
     if not isinstance(params, dict | wanted):

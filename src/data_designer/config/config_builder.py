@@ -3,10 +3,11 @@
 import html
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
 from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
 from data_designer.config.base import SingleColumnConfig
@@ -21,6 +22,7 @@ from data_designer.config.defaults import default_models
 from data_designer.config.info import Information
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import ModelConfig, load_model_configs
+from data_designer.config.near_names import suggestion
 from data_designer.config.processors import (
     DropColumnsProcessorConfig,
     ProcessorType,
@@ -36,7 +38,15 @@ from data_designer.config.sampler_constraints import (
 )
 from data_designer.config.seed import AnySeedSource, IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
 from data_designer.config.version import get_library_version
-from data_designer.errors import BuilderConfigurationError, BuilderSerializationError, InvalidColumnTypeError
+from data_designer.errors import (
+    BuilderConfigurationError,
+    BuilderSerializationError,
+    DataDesignerError,
+    InvalidColumnTypeError,
+)
+
+if TYPE_CHECKING:
+    from data_designer.config.config_files import Declared
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +81,16 @@ class BuilderConfig(Exportable):
         return self
 
 
+def _parsed(source: "Declared") -> DataDesignerConfig:
+    """The declaration that a source holds. Raises what is wrong with it, all at once."""
+    try:
+        return BuilderConfig.model_validate(source.content).data_designer
+    except (ValidationError, DataDesignerError) as error:
+        from data_designer.config.declaration_faults import refusal
+
+        raise refusal(source, error) from None
+
+
 class DataDesignerConfigBuilder:
     """Collects columns, models, a seed dataset, constraints and processors into a configuration.
 
@@ -96,6 +116,8 @@ class DataDesignerConfigBuilder:
         self._processors: list[AnyProcessor] = []
         self._profilers: list[JudgeScoreProfilerConfig] = []
         self._seed_config: SeedConfig | None = None
+        self._places: dict[str, str] = {}
+        """Name of a column or alias of a model to where it is declared, in a file."""
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -106,10 +128,10 @@ class DataDesignerConfigBuilder:
         Raises:
             FileNotFoundError, ValueError, InvalidConfigError, pydantic.ValidationError: it describes none.
         """
-        from data_designer.config.config_files import read_config
+        from data_designer.config.config_files import read_declared
 
-        parsed = config if isinstance(config, BuilderConfig) else BuilderConfig.model_validate(read_config(config))
-        declared = parsed.data_designer
+        source = read_declared({} if isinstance(config, BuilderConfig) else config)
+        declared = config.data_designer if isinstance(config, BuilderConfig) else _parsed(source)
         builder = cls(declared.model_configs or None, declared.tool_configs)
         for column in declared.columns:
             builder.add_column(column)
@@ -120,6 +142,7 @@ class DataDesignerConfigBuilder:
             builder.add_processor(processor)
         for profiler in declared.profilers or ():
             builder.add_profiler(profiler)
+        builder._places = source.places()
         return builder
 
     @property
@@ -142,8 +165,15 @@ class DataDesignerConfigBuilder:
         """What can be shown about samplers and models."""
         return Information(models=self._model_configs)
 
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Columns, by name, and models, by alias, to the file and line where they are declared."""
+        return self._places
+
     def get_column_config(self, name: str) -> SingleColumnConfig:
         """A column. Raises KeyError where there is none."""
+        if name not in self._columns:
+            raise KeyError(f"there is no column '{name}'{suggestion(name, self._columns)}")
         return self._columns[name]
 
     def get_column_configs(self) -> list[SingleColumnConfig]:
@@ -208,6 +238,7 @@ class DataDesignerConfigBuilder:
         elif not isinstance(column_config, SingleColumnConfig):
             raise InvalidColumnTypeError(_no_column(column_config))
         self._columns[column_config.name] = column_config
+        self._places.pop(column_config.name, None)
         return self
 
     def delete_column(self, column_name: str) -> Self:

@@ -2,10 +2,12 @@
 
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from data_designer.config.yaml_text import read_yaml
+from data_designer.config import places
+from data_designer.config.yaml_text import Document, read_document
 from data_designer.errors import InvalidConfigError
 
 _LARGEST = 1 << 20
@@ -13,8 +15,45 @@ _SECONDS = 10.0
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The wrapped form (`data_designer`, `library_version`) of whatever describes a configuration, and its places."""
+
+    content: dict[str, object]
+    name: str = ""
+    """What it is called in messages; nothing where it is no file."""
+    document: Document | None = None
+    is_wrapped: bool = True
+    """Whether the document has that form too."""
+
+    def place(self, path: places.Path) -> str:
+        """The file and the line to which a path in the content leads."""
+        if self.document is None:
+            return self.name
+        line = self.document.line(path if self.is_wrapped else path[1:])
+        if not self.name:
+            return f"line {line}"
+        return f"{self.name}:{line}" if path else self.name
+
+    def places(self) -> dict[str, str]:
+        """Name of a column, alias of a model, to the file and line where it is declared; nothing without a file."""
+        found: dict[str, str] = {}
+        config = self.content.get(places.WRAPPER)
+        if not self.name or not isinstance(config, dict):
+            return found
+        for key, name in (("model_configs", "alias"), ("columns", "name")):
+            for number, one in enumerate(config.get(key) or ()):
+                found[str(one[name])] = self.place((places.WRAPPER, key, number))
+        return found
+
+
 def read_config(config: object) -> dict[str, object]:
-    """The wrapped form (`data_designer`, `library_version`) of whatever describes a configuration.
+    """The wrapped form (`data_designer`, `library_version`) of whatever describes a configuration."""
+    return read_declared(config).content
+
+
+def read_declared(config: object) -> Declared:
+    """What describes a configuration: a dict, a file, its text or its URL.
 
     Raises:
         FileNotFoundError: a YAML file that is not there.
@@ -22,17 +61,18 @@ def read_config(config: object) -> dict[str, object]:
         ValueError: something that describes no configuration.
     """
     if isinstance(config, str) and config.startswith(("http://", "https://")):
-        content = read_yaml(_fetch(config), config)
+        name, document = config, read_document(_fetch(config), config)
     elif isinstance(config, Path) or (isinstance(config, str) and _is_file(config)):
-        content = read_yaml(_read(Path(config)), str(config))
+        name, document = str(config), read_document(_read(Path(config)), str(config))
     elif isinstance(config, str):
-        content = _text(config)
+        name, document = "", _text(config)
     else:
-        content = config
+        name, document = "", None
+    content = config if document is None else document.value
     if not isinstance(content, dict):
         raise ValueError(f"a configuration is a mapping, a file or its text; got {type(content).__name__}")  # noqa: TRY004
     wrapped = "columns" not in content or "data_designer" in content
-    return content if wrapped else {"data_designer": content}
+    return Declared(content if wrapped else {places.WRAPPER: content}, name, document, wrapped)
 
 
 def _is_file(text: str) -> bool:
@@ -46,14 +86,14 @@ def _read(path: Path) -> str:
         raise InvalidConfigError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
-def _text(text: str) -> dict[str, object]:
+def _text(text: str) -> Document:
     one_line = "\n" not in text.strip()
     if one_line and text.strip().endswith((".yaml", ".yml")):
         raise FileNotFoundError(f"there is no configuration file {text!r}")
-    content = read_yaml(text, "the configuration text")
-    if not isinstance(content, dict):
+    document = read_document(text, "the configuration text")
+    if not isinstance(document.value, dict):
         raise ValueError(f"{text[:80]!r} is neither a configuration file nor the text of one")  # noqa: TRY004
-    return content
+    return document
 
 
 def _fetch(url: str) -> str:

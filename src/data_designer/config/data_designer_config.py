@@ -78,9 +78,9 @@ class DataDesignerConfig(Exportable):
             "tool configs with the alias": [tool.tool_alias for tool in self.tool_configs or ()],
             "processors named": [processor.name for processor in self.processors or ()],
         }
-        for what, names in named.items():
-            for name in repeated(names):
-                raise ValueError(f"there are two {what} '{name}'; rename one of them")
+        twice = [f"two {what} '{name}'" for what, names in named.items() for name in repeated(names)]
+        if twice:
+            raise ValueError(f"there are {', '.join(twice)}; rename one of them")
         return self
 
     @model_validator(mode="after")

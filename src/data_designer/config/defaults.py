@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
+from data_designer.config.base import ConfigBase
 from data_designer.config.models import (
     ChatCompletionInferenceParams,
     EmbeddingInferenceParams,
@@ -10,6 +12,8 @@ from data_designer.config.models import (
     ModelProvider,
 )
 from data_designer.errors import InvalidConfigError
+
+Kind = TypeVar("Kind", bound=ConfigBase)
 
 PROVIDERS_FILE = "model_providers.yaml"
 MODELS_FILE = "model_configs.yaml"
@@ -49,9 +53,9 @@ def default_providers() -> list[ModelProvider]:
     Raises:
         InvalidConfigError: the file cannot be read.
     """
-    given = _read(PROVIDERS_FILE, "providers")
+    given = _read(PROVIDERS_FILE, "providers", ModelProvider)
     if given is not None:
-        return [ModelProvider.model_validate(item) for item in given]
+        return given
     return [
         ModelProvider(name=name, endpoint=endpoint, api_key=f"{name.upper()}_API_KEY")
         for name, endpoint in _PROVIDERS.items()
@@ -64,9 +68,9 @@ def default_models() -> list[ModelConfig]:
     Raises:
         InvalidConfigError: the file cannot be read.
     """
-    given = _read(MODELS_FILE, "model_configs")
+    given = _read(MODELS_FILE, "model_configs", ModelConfig)
     if given is not None:
-        return [ModelConfig.model_validate(item) for item in given]
+        return given
     models = []
     for provider in _PROVIDERS:
         for (owner, role), (model, temperature, top_p, extra) in _CHAT.items():
@@ -81,17 +85,15 @@ def default_models() -> list[ModelConfig]:
     return models
 
 
-def _read(name: str, key: str) -> list[object] | None:
+def _read(name: str, key: str, kind: type[Kind]) -> list[Kind] | None:
     path = home() / name
     if not path.is_file():
         return None
-    from data_designer.config.yaml_text import read_yaml
+    from data_designer.config.places import members
+    from data_designer.config.yaml_text import read_document
 
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"{path} cannot be read: {error}") from error
-    content = read_yaml(text, str(path))
-    if not isinstance(content, dict) or not isinstance(content.get(key), list):
-        raise InvalidConfigError(f"{path} must hold a list under the key '{key}'")
-    return list(content[key])
+    return members(read_document(text, str(path)), str(path), key, kind)

@@ -73,7 +73,7 @@ class VideoContext(ModalityContext):
         return self.video_format
 
 
-def _kind(value: object) -> Hashable:
+def _modality_kind(value: object) -> Hashable:
     kind: Hashable = value.get("modality", "image") if isinstance(value, dict) else getattr(value, "modality", None)
     return kind
 
@@ -82,5 +82,5 @@ AnyContext = Annotated[
     Annotated[ImageContext, Tag("image")]
     | Annotated[AudioContext, Tag("audio")]
     | Annotated[VideoContext, Tag("video")],
-    Discriminator(_kind),
+    Discriminator(_modality_kind),
 ]

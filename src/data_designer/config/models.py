@@ -5,12 +5,11 @@ import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from data_designer.config.base import ConfigBase
-from data_designer.errors import InvalidConfigError
 
 SIMULATED_PROVIDER = "simulated"
 """Name of the provider that is always there: the embedded simulated model."""
@@ -286,8 +285,8 @@ class ModelConfig(ConfigBase):
 class ModelProvider(ConfigBase):
     """Where models are served."""
 
-    # What is wrong with a provider is said without its key.
-    model_config = ConfigDict(hide_input_in_errors=True)
+    SHOWN: ClassVar[bool] = False
+    """What is wrong with a provider is said without its key."""
 
     name: str
     endpoint: str = ""
@@ -382,15 +381,14 @@ def load_model_configs(model_configs: "list[ModelConfig] | str | Path") -> list[
     """
     if isinstance(model_configs, list):
         return model_configs
-    from data_designer.config.yaml_text import read_yaml
+    from data_designer.config.places import members
+    from data_designer.config.yaml_text import read_document
 
     path = Path(model_configs)
     is_file = isinstance(model_configs, Path) or (len(str(model_configs)) < 4096 and path.is_file())
     text = path.read_text(encoding="utf-8") if is_file else str(model_configs)
-    content = read_yaml(text, str(path) if is_file else "the text of the model configuration")
-    if not isinstance(content, dict) or "model_configs" not in content:
-        raise InvalidConfigError("the model configuration lacks the key 'model_configs'")
-    return [ModelConfig.model_validate(item) for item in content["model_configs"]]
+    name = str(path) if is_file else "the text of the model configuration"
+    return members(read_document(text, name), name, "model_configs", ModelConfig)
 
 
 def __getattr__(name: str) -> Any:

@@ -40,13 +40,14 @@ def does_nothing(setting: str, instead: str, stacklevel: int = 3) -> None:
 class _Settings(ConfigBase):
     """Settings: a number is neither `true` nor beyond what can be counted."""
 
+    FIELD: ClassVar[str] = "setting"
     _INSTEAD: ClassVar[Mapping[str, str]] = {}
     """Setting with which this version does nothing to what works."""
 
     @model_validator(mode="after")
     def _say_what_does_nothing(self) -> Self:
         for name in sorted(self.model_fields_set & self._INSTEAD.keys()):
-            self._given(name, stacklevel=5)
+            self._given(name, stacklevel=6)
         return self
 
     def _given(self, name: str, stacklevel: int) -> None:
@@ -237,9 +238,9 @@ class RunConfig(_Settings):
 
     @progress_bar.setter
     def progress_bar(self, value: bool) -> None:
-        _deprecated("progress_bar", "display_tui", stacklevel=6)
+        _deprecated("progress_bar", "display_tui", stacklevel=7)
         self.display_tui = value
 
 
-def _deprecated(old: str, new: str, stacklevel: int = 4) -> None:
+def _deprecated(old: str, new: str, stacklevel: int = 5) -> None:
     warnings.warn(f"RunConfig.{old} is deprecated; use {new}", DeprecationWarning, stacklevel=stacklevel)

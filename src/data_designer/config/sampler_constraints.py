@@ -43,7 +43,7 @@ class ColumnInequalityConstraint(ConfigBase):
     operator: InequalityOperator
 
 
-def _kind(value: object) -> str:
+def _constraint_kind(value: object) -> str:
     if not isinstance(value, dict):
         return str(getattr(value, "constraint_type", None))
     given = value.get("constraint_type")
@@ -58,5 +58,5 @@ def _kind(value: object) -> str:
 Constraint = Annotated[
     Annotated[ScalarInequalityConstraint, Tag("scalar_inequality")]
     | Annotated[ColumnInequalityConstraint, Tag("column_inequality")],
-    Discriminator(_kind),
+    Discriminator(_constraint_kind),
 ]

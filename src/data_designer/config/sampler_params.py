@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, field_validator, model_validator
 from data_designer.config.base import ConfigBase
 from data_designer.config.locales import FAKER_LOCALES, MANAGED_LOCALES
 from data_designer.config.models import normalised
+from data_designer.config.near_names import suggestion
 
 __all__ = [
     "BernoulliMixtureSamplerParams",
@@ -144,9 +145,9 @@ class DatetimeSamplerParams(ConfigBase):
     sampler_type: Literal["datetime"] = "datetime"
     start: str
     end: str
-    """Exclusive."""
+    """Exclusive. Where start and end have UTC offsets, values are by that of the start."""
     unit: Literal["Y", "M", "D", "h", "m", "s"] = "D"
-    """Moments are truncated to it."""
+    """Moments are truncated to it, but not to before the start."""
 
     @field_validator("start", "end")
     @classmethod
@@ -263,7 +264,7 @@ class PersonFromFakerSamplerParams(_PersonParams):
 
 def _known(locale: str, locales: frozenset[str]) -> str:
     if locale not in locales:
-        raise ValueError(f"there are no people for locale {locale!r}; there are for {', '.join(sorted(locales))}")
+        raise ValueError(f"there are no people for locale {locale!r}{suggestion(locale, locales)}")
     return locale
 
 

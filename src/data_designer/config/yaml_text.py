@@ -1,7 +1,8 @@
 """Reading YAML, of which JSON is a part, so that what is written is what is read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import yaml
@@ -20,7 +21,43 @@ _ODD_BASE = re.compile(r"[-+]?0[0-9_]|.*:")
 """Octal numbers (`0123`) and those of base 60 (`12:30`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What was read, and where in the text it stands."""
+
+    value: object
+    root: yaml.Node | None
+
+    def line(self, path: Sequence[int | str]) -> int | None:
+        """The line of what a path of keys and places in lists leads to, as far as it does."""
+        node = self.root
+        line = None if node is None else node.start_mark.line + 1
+        for part in path:
+            node, found = _step(node, part)
+            if found is None:
+                break
+            line = found.start_mark.line + 1
+        return line
+
+
+def _step(node: yaml.Node | None, part: int | str) -> tuple[yaml.Node | None, yaml.Node | None]:
+    """What a key or place leads to, and where it stands; None where that is nowhere."""
+    match node:
+        case yaml.MappingNode(value=pairs):
+            for key, value in pairs:
+                if isinstance(key, yaml.ScalarNode) and key.value == str(part):
+                    return value, key
+        case yaml.SequenceNode(value=items) if isinstance(part, int) and part < len(items):
+            return items[part], items[part]
+    return None, None
+
+
 def read_yaml(text: str, where: str) -> object:
+    """The value of a document, as `read_document` has it."""
+    return read_document(text, where).value
+
+
+def read_document(text: str, where: str) -> Document:
     """Read a document.
 
     What YAML 1.1 makes of a word or number in a list, or of a key, that reads as a text (`NO`, `0123`, `12:30`) is
@@ -37,11 +74,11 @@ def read_yaml(text: str, where: str) -> object:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
-            return None
+            return Document(None, None)
         _Checked(where).size(node, 0)
         loader = yaml.SafeLoader("")
         try:
-            return loader.construct_document(node)
+            return Document(loader.construct_document(node), node)
         finally:
             loader.dispose()
     except yaml.YAMLError as error:

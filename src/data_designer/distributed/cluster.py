@@ -14,11 +14,14 @@ from ray._private import ray_constants
 
 from data_designer.distributed import tokens
 from data_designer.distributed.connection import in_use, session
-from data_designer.distributed.local_ray import kill_local, quiet, shut_down, start_local
+from data_designer.distributed.local_ray import dead_part, kill_local, quiet, shut_down, start_local
 
 LOOPBACK = "127.0.0.1"
 _END_SECONDS = 60.0
 """How long a Ray may take to be shut down."""
+_LOOK_SECONDS = 0.5
+_GIVEN_SECONDS = 5.0
+"""How long runs may take to end once a part of Ray has died."""
 _SEVERAL = 2
 """Nodes of a cluster whose processes are not all on this machine."""
 
@@ -83,6 +86,17 @@ class _Connection:
             atexit.unregister(ray.shutdown)  # It would wait for what is being killed.
             kill_local()
 
+    def _wait_for_end(self) -> None:
+        """Return when it is over. Where a part of it dies, runs see that and end it, unless Ray holds them up."""
+        part, left = None, _GIVEN_SECONDS
+        while not self._over.wait(_LOOK_SECONDS):
+            part = part or dead_part()
+            left -= _LOOK_SECONDS if part else 0
+            if part and left <= 0:
+                logger.error("Ray is gone: %s; it ends this process within a minute, and a resume makes the rest", part)
+                kill_local()
+                self._over.wait()
+
     def wait(self) -> None:
         """Wait for its end."""
         self._thread.join()
@@ -99,7 +113,7 @@ class _Connection:
                     self._session = session()
                     if not self._over.is_set():
                         self.cpus.set_result(cpus)
-                        self._over.wait()
+                        self._wait_for_end()
                 finally:
                     if session() is self._session:  # Else it is the user's, who has shut this one down.
                         shut_down()

@@ -26,6 +26,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data_designer.distributed.connection import session
 from data_designer.distributed.cpu_slots import CpuSlots
+from data_designer.distributed.local_ray import dead_part
 from data_designer.distributed.nodes import look
 from data_designer.distributed.placement import place_of_driver
 from data_designer.distributed.remote import REPLICA_ACTOR, ReplicaAssignment, ReplicaLocation, TaskAssignment, work
@@ -130,8 +131,8 @@ class RayExecutor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not session():
-            return  # Somebody has shut it down, and the actors with it.
+        if self._session is not session() or dead_part() is not None:
+            return  # Somebody has shut it down, or it has died, and the actors with it.
         if self._looking is not None:
             await self._looking  # Ray must not be shut down under it.
         for actor in self.actors.values():

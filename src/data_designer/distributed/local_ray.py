@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -21,7 +22,12 @@ from data_designer.distributed.replaced import replaced
 
 _started: "list[subprocess.Popen[bytes]]" = []
 """Processes of the Ray that was started here."""
+_NEEDED = ("gcs_server", "raylet")
+"""What a Ray cannot do without."""
 _TRIES = 3
+_MARK = "DATA_DESIGNER_RAY_OF"
+"""Variable of the environment of all processes of the Ray that was started here."""
+_OURS = uuid.uuid4().hex
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - it is where Ray keeps values
 _SHARE = 0.3
@@ -74,7 +80,7 @@ def _start(cpus: int, store: dict[str, object]) -> None:
     added = {name: value for name, value in _QUIET.items() if name not in os.environ}
     os.environ.update(added)
     try:
-        with warnings.catch_warnings(), _grouped_apart(), quiet(), _on_the_loopback():
+        with warnings.catch_warnings(), _grouped_apart(), quiet(), _on_the_loopback(), _marked():
             # Ray's own deprecations are no user's business.
             warnings.simplefilter("ignore")
             ray.init(
@@ -117,6 +123,19 @@ def _on_the_loopback() -> Iterator[None]:
     """
     with replaced(ray_constants, "ENABLE_RAY_CLUSTER", other=False):
         yield
+
+
+@contextmanager
+def _marked() -> Iterator[None]:
+    """What is started inside, and all that comes of it, can be told from other processes."""
+    before = os.environ.get(_MARK)
+    os.environ[_MARK] = _OURS
+    try:
+        yield
+    finally:
+        os.environ.pop(_MARK)
+        if before is not None:
+            os.environ[_MARK] = before
 
 
 @contextmanager
@@ -167,6 +186,21 @@ def object_store() -> dict[str, object]:
     }
 
 
+def dead_part() -> str | None:
+    """What of the Ray that was started here has ended by itself, in words; None where nothing has."""
+    for process in _started:
+        code = process.poll()
+        if code is not None and _name_of(process) in _NEEDED:
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            return f"its {_name_of(process)} (process {process.pid}) {how}"
+    return None
+
+
+def _name_of(process: "subprocess.Popen[bytes]") -> str:
+    command = process.args if isinstance(process.args, list | tuple) else [process.args]
+    return Path(str(command[0])).name
+
+
 def shut_down() -> None:
     """Disconnect from Ray, and end the one that was started here, if any.
 
@@ -191,6 +225,7 @@ def kill_local() -> None:
     """Kill what is there of a Ray that was started here: for a process that ends without shutting it down."""
     import psutil  # Ray's own, where there is no other.
 
+    bereft = dead_part() is not None
     for process in _started:
         if process.poll() is None:
             one = psutil.Process(process.pid)
@@ -198,3 +233,15 @@ def kill_local() -> None:
                 with suppress(psutil.NoSuchProcess):
                     part.kill()
             process.wait()
+    if bereft:
+        _kill_marked()
+
+
+def _kill_marked() -> None:
+    """Kill workers whose parent has died: those that were about to start would look for it for a minute."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(_MARK) == _OURS:
+                process.kill()

@@ -13,22 +13,20 @@ from data_designer.distributed.cluster import connecting, held_bytes_budget
 from data_designer.distributed.code_transport import pack
 from data_designer.distributed.connection import session
 from data_designer.distributed.executor import RayExecutor, in_thread
+from data_designer.distributed.local_ray import dead_part
 from data_designer.distributed.metrics import RayMetrics
 from data_designer.distributed.preflight import check_nodes
 from data_designer.engine.execution.assembly import OpenExecutor, Run
 from data_designer.engine.observe.metrics import Metrics
 from data_designer.engine.scheduling.shape import replica_numbers
-from data_designer.errors import DataDesignerRuntimeError
+from data_designer.errors import RayGoneError
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.25
 _TOLD_SECONDS = 15.0
 """How long Ray may take to be there until it is said that it is waited for."""
-_GONE = (
-    "Ray is gone: it was shut down while the run was under way, by ray.shutdown() or as its cluster ended; what was "
-    "committed is kept, and a resume makes the rest"
-)
+_SHUT_DOWN = "it was shut down while the run was under way, by ray.shutdown() or as its cluster ended"
 
 
 @asynccontextmanager
@@ -43,12 +41,12 @@ async def on_ray(run: Run, first: int, *, is_kept: bool) -> AsyncIterator[OpenEx
     Raises:
         InvalidConfigError: it would be by Ray Client.
         CodeDoesNotTravelError: a function of the user holds something that cannot be sent.
-        DataDesignerRuntimeError: Ray was shut down meanwhile.
+        RayGoneError: Ray was shut down or has died meanwhile.
     """
     packed = await in_thread(pack, run.plan)
     with connecting(run.plan.run.non_inference_max_parallel_workers, is_kept=is_kept) as connection:
         cpus = await _connected(connection)
-        async with while_connected(session):
+        async with while_connected(session, dead_part):
             # It takes seconds, which a run that goes on has no use for.
             if run.dataset is not None and run.dataset.run == 1:
                 await check_nodes(run.dataset, packed)
@@ -75,38 +73,53 @@ async def _connected(connection: "Future[int]") -> int:
 
 
 @asynccontextmanager
-async def while_connected(session: Callable[[], object]) -> AsyncIterator[None]:
-    """Do what is inside for as long as this process stays connected to the Ray that there is.
+async def while_connected(
+    session: Callable[[], object], dead_part: Callable[[], str | None] = lambda: None
+) -> AsyncIterator[None]:
+    """Do what is inside for as long as this process stays connected to the Ray that there is, and that one lives.
 
     Args:
         session: gives what tells this connection from others.
+        dead_part: gives what of this Ray has died, in words; None where nothing has.
 
     Raises:
-        DataDesignerRuntimeError: Ray was shut down meanwhile. Without that what is inside might wait for it for ever.
+        RayGoneError: Ray was shut down or has died meanwhile. Without that what is inside might wait for it for ever,
+            until Ray ends this process.
     """
     began, inside = session(), asyncio.current_task()
     assert inside is not None
+
+    def why_gone() -> str | None:
+        return _SHUT_DOWN if session() is not began else dead_part()
+
     if began is None:
-        raise DataDesignerRuntimeError(_GONE)
-    watch = asyncio.create_task(_cancel_at_end(began, session, inside))
+        raise _gone(_SHUT_DOWN)
+    watch = asyncio.create_task(_cancel_when(why_gone, inside))
     try:
         yield
-    except asyncio.CancelledError as error:
+    except asyncio.CancelledError:
         if watch.done() and not inside.uncancel():
-            raise DataDesignerRuntimeError(_GONE) from error
+            raise _gone(watch.result()) from None
         raise
     except Exception as error:
-        if session() is began:
+        gone = why_gone()
+        if gone is None:
             raise
-        raise DataDesignerRuntimeError(_GONE) from error
+        raise _gone(gone) from error
     finally:
         watch.cancel()
 
 
-async def _cancel_at_end(began: object, session: Callable[[], object], task: "asyncio.Task[object]") -> None:
-    while session() is began:  # noqa: ASYNC110 - Ray tells nobody
+def _gone(why: str) -> RayGoneError:
+    return RayGoneError(f"Ray is gone: {why}; what was committed is kept, and a resume makes the rest")
+
+
+async def _cancel_when(why_gone: Callable[[], str | None], task: "asyncio.Task[object]") -> str:
+    """Cancel a task once Ray is gone. Gives why it is."""
+    while (why := why_gone()) is None:  # noqa: ASYNC110 - Ray tells nobody
         await asyncio.sleep(_LOOK_SECONDS)
     task.cancel()
+    return why
 
 
 async def tell_of_wait(connected: "asyncio.Future[int]", address: str | None) -> None:

@@ -87,7 +87,13 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
     elif context.default_provider is not None:
         config = _with_providers(config, context.default_provider)
     environment = os.environ if context.resolver is None else _Everything()
-    return CheckedConfig(config, table, violations_of(config, context.run, context.providers, environment))
+    found = violations_of(config, context.run, context.providers, environment)
+    return CheckedConfig(config, table, [_placed(one, builder.places) for one in found])
+
+
+def _placed(violation: Violation, places: Mapping[str, str]) -> Violation:
+    """The same with the line on which the column or model that it is about is declared, where that is known."""
+    return replace(violation, place=places.get(violation.column or violation.model or "", ""))
 
 
 class _Everything(dict[str, str]):
@@ -124,9 +130,11 @@ def but_for_keys(found: Sequence[Violation]) -> list[Violation]:
 def refuse_errors(found: Sequence[Violation]) -> None:
     """Raise InvalidConfigError with every violation if any is an error."""
     errors = [violation for violation in found if violation.level == "ERROR"]
+    if len(errors) == 1:
+        raise InvalidConfigError(f"the configuration is not valid: {errors[0]}")
     if errors:
         listed = "\n".join(f"  - {violation}" for violation in errors)
-        raise InvalidConfigError(f"the configuration contains {len(errors)} validation errors:\n{listed}")
+        raise InvalidConfigError(f"the configuration has {len(errors)} errors:\n{listed}")
 
 
 def prepare(

@@ -12,6 +12,7 @@ from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
+from data_designer.config.near_names import suggestion
 from data_designer.config.run_config import ResumeMode, RunConfig, does_nothing
 from data_designer.errors import (
     ArtifactStorageError,
@@ -168,7 +169,7 @@ class DataDesigner:
     def get_provider(self, name: str) -> ModelProvider:
         """A provider. Raises UnknownProviderError where there is none of that name."""
         if name not in self._providers:
-            raise UnknownProviderError(f"there is no provider '{name}'; there are {', '.join(self._providers)}")
+            raise UnknownProviderError(f"there is no provider '{name}'{suggestion(name, self._providers)}")
         return self._providers[name]
 
     def get_default_model_configs(self) -> list[ModelConfig]:
@@ -195,7 +196,8 @@ class DataDesigner:
         found = but_for_keys(checked.violations)
         _warn(found)
         refuse_errors(found)
-        logger.info("validation passed: %d columns", len(checked.config.columns))
+        number = len(checked.config.columns)
+        logger.info("validation passed: %d column%s", number, "" if number == 1 else "s")
 
     def check_models(
         self,
@@ -419,7 +421,8 @@ def _wrapped() -> Iterator[None]:
     except (DataDesignerGenerationError, ArtifactStorageError, DeprecationWarning):
         raise
     except DataDesignerError as error:
-        raise DataDesignerGenerationError(str(error)) from error
+        # It says what is wrong; where in this library that was seen is no matter of the user's.
+        raise DataDesignerGenerationError(str(error)) from error.with_traceback(None)
     except Exception as error:
         raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
+from data_designer.config.places import NOUNS
 from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store
@@ -13,7 +14,10 @@ from data_designer.interface.metadata import Provenance
 from data_designer.plan.model import Plan
 from data_designer.plan.user_code import UserCode, changed_parts
 
-_LONGEST_VALUE = 80
+_LONGEST_VALUE = 60
+"""Characters of a value that are shown."""
+_CONTEXT = 15
+"""Characters that are shown before the first that differs."""
 _NOT_DECLARED = (
     "the columns of the seed dataset, the provider that serves its models, or the module, name or decorator of a "
     "column's function"
@@ -39,7 +43,7 @@ def differences(store: Store, stored: Metadata, plan: Plan, provenance: Provenan
     if stored.config_hash_version != current["config_hash_version"]:
         yield f"the dataset is of another version ({stored.config_hash_version})"
     elif stored.config_hash != current["config_hash"]:
-        found = list(_changes(_declared_before(store, stored), _configuration(provenance.declared), ""))
+        found = list(_changes(_declared_before(store, stored), _configuration(provenance.declared)))
         yield from found or [_NOT_DECLARED]
     if stored.seed != plan.seed:
         yield f"seed: {stored.seed} -> {plan.seed}"
@@ -66,19 +70,33 @@ def _configuration(declared: bytes) -> JsonValue:
     return configuration
 
 
-def _changes(before: JsonValue, now: JsonValue, where: str) -> Iterator[str]:
+def _changes(before: JsonValue, now: JsonValue, path: tuple[str, ...] = ()) -> Iterator[str]:
     """Where two JSON values differ, named as a reader would."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*before, *now]):
-            yield from _changes(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
-        return
     old, new = _by_name(before), _by_name(now)
     if old is not None and new is not None:
-        yield from _changes(old, new, where)
-        if [*old] != [*new] and {*old} == {*new}:
-            yield f"{where}: another order"
+        yield from _changes_of_members(old, new, path)
+    elif isinstance(before or {}, dict) and isinstance(now or {}, dict) and (before or now):
+        old, new = _fields(before), _fields(now)
+        for key in dict.fromkeys([*old, *new]):
+            yield from _changes(old.get(key), new.get(key), (*path, key))
     elif before != now:
-        yield f"{where}: {_short(before)} -> {_short(now)}"
+        yield f"{_named(path)}: {change(before, now)}"
+
+
+def _changes_of_members(old: dict[str, JsonValue], new: dict[str, JsonValue], path: tuple[str, ...]) -> Iterator[str]:
+    for name in dict.fromkeys([*old, *new]):
+        if name not in new:
+            yield f"{_named((*path, name))}: is gone"
+        elif name not in old:
+            yield f"{_named((*path, name))}: is new"
+        else:
+            yield from _changes(old[name], new[name], (*path, name))
+    if [*old] != [*new] and {*old} == {*new}:
+        yield f"{_named(path)}: another order"
+
+
+def _fields(value: JsonValue) -> dict[str, JsonValue]:
+    return value if isinstance(value, dict) else {}
 
 
 def _by_name(items: JsonValue) -> dict[str, JsonValue] | None:
@@ -89,8 +107,46 @@ def _by_name(items: JsonValue) -> dict[str, JsonValue] | None:
     return {str(item.get("name", item.get("alias"))): item for item in named} if len(named) == len(items) else None
 
 
-def _short(value: JsonValue) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+def _named(path: tuple[str, ...]) -> str:
+    """A path as a reader would say it: the column, and the field of it."""
+    noun = NOUNS.get(path[0]) if len(path) > 1 else None
+    if noun is None:
+        return ".".join(path)
+    field = ".".join(path[2:])
+    return f"{noun} '{path[1]}', {field}" if field else f"{noun} '{path[1]}'"
+
+
+def change(before: JsonValue, now: JsonValue) -> str:
+    """What a value was and what it is; of long ones the part that differs."""
+    texts = _text(before), _text(now)
+    if max(map(len, texts)) > _LONGEST_VALUE:
+        if isinstance(before, list) and isinstance(now, list):
+            return _members_changed(before, now)
+        texts = _around_difference(*texts)
+    return f"{texts[0]} -> {texts[1]}"
+
+
+def _text(value: JsonValue) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _members_changed(before: list[JsonValue], now: list[JsonValue]) -> str:
+    old, new = [_text(one) for one in before], [_text(one) for one in now]
+    parts = {"gone": [one for one in old if one not in set(new)], "new": [one for one in new if one not in set(old)]}
+    said = [f"{len(some)} {what} ({_beginning(', '.join(some))})" for what, some in parts.items() if some]
+    return "; ".join(said) or "another order"
+
+
+def _around_difference(before: str, now: str) -> tuple[str, str]:
+    """Both texts from a little before the first character that differs."""
+    same = next((at for at, pair in enumerate(zip(before, now, strict=False)) if pair[0] != pair[1]), -1)
+    start = min(len(before), len(now)) if same < 0 else same
+    start = max(0, start - _CONTEXT)
+    lead = "…" if start else ""
+    return f"{lead}{_beginning(before[start:])}", f"{lead}{_beginning(now[start:])}"
+
+
+def _beginning(text: str) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 

@@ -118,7 +118,7 @@ def _columns(explanation: Explanation, accounts: RunAccounts, width: int) -> Ite
         )
         room = width - sum(one + 2 for one in widths)
         longest = max((len(visible(row.name)) for row in rows), default=0)
-        if room >= min(longest, 20) or not left_out:
+        if room >= max(_LABEL, min(longest, 20)) or not left_out:
             break
         shown.remove(left_out.pop(0))
     label = max(_LABEL, min(longest, room))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.dataset.column_cache import ColumnCache, reusable
@@ -19,7 +20,7 @@ from data_designer.errors import ArtifactStorageError, DatasetGenerationError
 from data_designer.interface.compile import CheckedConfig, CompileContext, PreparedPlan, prepare
 from data_designer.interface.differences import code_differences, differences, other_packages
 from data_designer.interface.metadata import DatasetRequest
-from data_designer.interface.stored import StoredDataset
+from data_designer.interface.stored import StoredDataset, near_dataset
 from data_designer.models.admission.budget_lease import NOTHING, Amount
 from data_designer.object_storage import location
 from data_designer.plan.model import LOCAL, Geometry, Plan
@@ -67,10 +68,14 @@ def open_dataset(checked: CheckedConfig, context: CompileContext, request: Datas
             if opened is not None:
                 return opened
         elif request.resume == ResumeMode.ALWAYS:
-            raise ArtifactStorageError(f"there is no dataset at {path} to resume")
+            near = near_dataset(path) if isinstance(path, Path) else ""
+            raise ArtifactStorageError(f"there is no dataset at {path} to resume{near}")
     prepared = _prepared_anew(checked, context, request)
-    store = Store.create(request.root, request.dataset_name, datetime.now)
-    store.take().keep()
+    store = Store.claim(request.root, request.dataset_name, datetime.now)
+    assert store.lock is not None
+    store.lock.keep()
+    if store.path.name != request.dataset_name:
+        logger.info("a dataset '%s' exists; writing beside it as '%s'", request.dataset_name, store.path.name)
     return _begun(store, prepared, request)
 
 
@@ -100,7 +105,7 @@ def _resume(
         different = list(differences(store, stored, prepared.plan, request.provenance))
         if not different:
             return _continued(store, stored, prepared, request)
-        listed = "\n".join(f"  - {line}" for line in different[:_MOST_DIFFERENCES])
+        listed = "\n".join(f"  - {line}" for line in _first(different))
         if request.resume == ResumeMode.ALWAYS:
             raise DatasetGenerationError(
                 f"the dataset at {store.path} was made with another configuration and cannot be resumed:\n{listed}\n"
@@ -130,6 +135,12 @@ def _continued(store: Store, stored: Metadata, prepared: PreparedPlan, request: 
         resumed=True,
         spent=stored.spent,
     )
+
+
+def _first(lines: list[str]) -> list[str]:
+    """The first of many lines, and how many there are more."""
+    more = len(lines) - _MOST_DIFFERENCES
+    return [*lines[:_MOST_DIFFERENCES], *([f"and {more} more"] if more > 0 else [])]
 
 
 @contextmanager

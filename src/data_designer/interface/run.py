@@ -25,6 +25,7 @@ from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.resume_point import ResumePoint
+from data_designer.errors import RayGoneError
 from data_designer.interface.compile import PreparedPlan
 from data_designer.interface.open import OpenDataset
 from data_designer.interface.outcomes import how_to_resume
@@ -111,6 +112,8 @@ def create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish,
     except KeyboardInterrupt:
         logger.warning("interrupted; %s", how_to_resume(opened.store.path))
         raise
+    except RayGoneError as error:
+        raise RayGoneError(f"{error}; {how_to_resume(opened.store.path)}") from error
 
 
 def _create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish, known: Known) -> RunReport:

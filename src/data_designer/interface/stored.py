@@ -8,8 +8,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.near_names import listed, nearest
 from data_designer.config.run_config import RunConfig
-from data_designer.engine.dataset.layout import BUILDER_CONFIG
+from data_designer.engine.dataset.layout import BUILDER_CONFIG, METADATA
 from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.dataset.store import Store
@@ -17,6 +18,29 @@ from data_designer.engine.dataset.verify import Verdict, verify
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
+
+USUAL_FOLDER = "artifacts"
+"""Of all datasets, where none is named."""
+
+
+def datasets_in(folder: Path) -> list[str]:
+    """Names of the datasets in a folder."""
+    return [one.parent.name for one in folder.glob(f"*/{METADATA}")]
+
+
+def near_dataset(path: Path) -> str:
+    """What to add to a message that a dataset is not there: one that was meant, if there is one.
+
+    It is in the usual folder of datasets, or is called alike.
+    """
+    usual = Path(USUAL_FOLDER) / path.name
+    if (usual / METADATA).is_file():
+        return f"; did you mean '{usual}'?"
+    for folder in (path.parent, Path(USUAL_FOLDER)):
+        near = nearest(path.name, datasets_in(folder))
+        if near is not None:
+            return f"; did you mean '{folder / near}'?"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +54,13 @@ class StoredDataset:
     def at(cls, path: "str | Location") -> "StoredDataset":
         """The dataset at a path. Raises ArtifactStorageError where there is none, or where it is damaged."""
         place = location(path)
-        return cls(place, Store.at(place).read_metadata())
+        store = Store.at(place)
+        if isinstance(place, Path) and not store.files.exists(METADATA):
+            if inside := datasets_in(place):
+                raise ArtifactStorageError(f"{place} is a folder of datasets; name one of them: {listed(inside)}")
+            if not store.has_files():
+                raise ArtifactStorageError(f"there is no dataset at {place}{near_dataset(place)}")
+        return cls(place, store.read_metadata())
 
     @property
     def geometry(self) -> Geometry:

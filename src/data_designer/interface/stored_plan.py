@@ -63,7 +63,7 @@ def _builder(declared: Mapping[str, Any], metadata: Metadata) -> DataDesignerCon
 
 def _with_stand_in(column: dict[str, Any], effects: list[str]) -> dict[str, Any]:
     match column:
-        case {"column_type": "custom", "name": name, "generator_function": function}:
+        case {"name": name, "generator_function": function}:
             made = custom_column_generator(side_effect_columns=effects)(_stand_in(name, function))
             return {**column, "generator_function": made, "generator_params": None}
         case {"validator_params": {"validation_function": function} as params, "name": name}:

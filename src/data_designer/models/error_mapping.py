@@ -49,6 +49,9 @@ _STATUS_OF = {
 """The HTTP status that belongs to a code or type of an error object which comes without one."""
 _LONGEST_SAID = 10_000
 """Characters of the provider's words that are looked at."""
+_PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
+_NO_TEXT = re.compile(r"<(script|style)\b.*?(</\1>|\Z)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>?")
 _QUOTA = re.compile(r"insufficient[_ ]quota|exceeded your current quota|out of credits|credit balance", re.IGNORECASE)
 _COMES_BACK = re.compile(r"(retry|try again) in \d|per[_ -]?minute", re.IGNORECASE)
 """Said, as by Gemini, where the quota that is used up is that of a minute."""
@@ -99,7 +102,9 @@ def signs_of(content: bytes) -> str:
 
 
 def words_of(content: bytes) -> str:
-    """The provider's own words, wherever in the body they stand, on one line."""
+    """The provider's own words, wherever in the body they stand, on one line; of a web page its text."""
+    if _PAGE.match(content):
+        return f"a web page: {quoted(_TAG.sub(' ', _NO_TEXT.sub(' ', _raw(content))))}"
     return quoted(_said(_read(content)) or content)
 
 

@@ -46,7 +46,7 @@ async def check_pools(
         sleep: waits between tries.
 
     Raises:
-        ModelError: the first model, in the order given, that does not answer.
+        ModelError: models do not answer; its kind is that of the first, in the order given, its text names all.
         TimeoutError: some models have not answered by the deadline; the message names their aliases.
     """
     if not pools:
@@ -61,12 +61,21 @@ async def check_pools(
             for check in checks:
                 check.cancel()
         results = await asyncio.gather(*checks, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+    failed = [result for result in results if isinstance(result, Exception)]
+    if failed:
+        raise _together(failed)
     if late:
         aliases = _named(checks, late)
         raise TimeoutError(f"no sign of life from {aliases} within {deadline:g} s; are these models being loaded?")
+
+
+def _together(failed: Sequence[Exception]) -> Exception:
+    """One error for all models that do not answer."""
+    first = failed[0]
+    if len(failed) == 1 or not isinstance(first, ModelError):
+        return first
+    listed = "\n".join(f"  - {one}" for one in failed)
+    return type(first)(f"{len(failed)} models do not answer:\n{listed}", first.retry_after, first.status)
 
 
 async def _late(checks: Checks, deadline: float) -> set[asyncio.Task[None]]:

@@ -1,6 +1,7 @@
 """Carries JSON to a server and back over HTTP, and names every way in which that can fail."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -26,6 +27,9 @@ _STREAMED = (
     "address of the server that answers at once"
 )
 _VARIABLES = "see the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+
+_NOT_THERE = (404, 405, 410)
+_NO_KEY = "no key was sent: give the provider an api_key, the name of the environment variable that holds it"
 
 
 class Transport:
@@ -131,7 +135,9 @@ class Transport:
                 f"the certificate of {self._server} is not trusted ({error.certificate_error}): where it is one of "
                 "your own, name a file with that of its issuer in SSL_CERT_FILE"
             )
-        why = error.os_error.strerror or error.os_error
+        cause = error.os_error
+        number = cause.errno or 0
+        why = os.strerror(number) if number > 0 else cause.strerror or cause
         if isinstance(error, aiohttp.ClientProxyConnectionError):
             return f"the proxy {server_of(self._proxy or '')} does not answer ({why}): {_VARIABLES}"
         return f"nothing answers at {self._server} ({why})"
@@ -152,12 +158,16 @@ class Transport:
         status: int | None = None,
     ) -> errors.ModelError:
         """An error that names the model, the server, what happened and what can be done; without secrets."""
+        # Where nothing is there, it is the path that is wrong.
+        place = shown(self._url) if status in _NOT_THERE else self._server
         for secret in self._secrets:
-            what = what.replace(secret, "***")
+            what, place = what.replace(secret, "***"), place.replace(secret, "***")
         if len(what) > _LONGEST_QUOTE:
             what = f"{what[:_LONGEST_QUOTE]}…"
         cure = CURES.get(kind)
-        return kind(f"{self._subject} at {self._server}: {what}{f'; {cure}' if cure else ''}", wait, status)
+        if kind is errors.ModelAuthenticationError and not any(map(SECRET.search, self._headers)):
+            cure = _NO_KEY
+        return kind(f"{self._subject} at {place}: {what}{f'; {cure}' if cure else ''}", wait, status)
 
 
 def is_streamed(content: bytes, headers: Mapping[str, str]) -> bool:

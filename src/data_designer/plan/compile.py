@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import ModelProvider
+from data_designer.config.near_names import suggestion
 from data_designer.config.processors import DropColumnsProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import ConfigCompilationError
@@ -68,9 +69,7 @@ def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
     """
     unknown = sorted(set(models) - set(plan.pools))
     if unknown:
-        raise ConfigCompilationError(
-            f"no column uses a model alias '{unknown[0]}'; there are {', '.join(plan.pools) or 'none'}"
-        )
+        raise ConfigCompilationError(f"no column uses a model alias '{unknown[0]}'{suggestion(unknown[0], plan.pools)}")
     pools = {alias: pool.with_model(models[alias]) if alias in models else pool for alias, pool in plan.pools.items()}
     changed = {alias: name for alias, name in models.items() if name != plan.pools[alias].model_name}
     prints = dict(plan.fingerprints)

@@ -254,8 +254,8 @@ class Plan:
     """Columns that are made, may be used by others, and stay out of the final dataset."""
 
     def stage_of(self, column: str) -> Stage:
-        """The stage that makes a column. Raises KeyError for a name no stage makes."""
+        """The stage that makes a column, or that has a step of that name. Raises KeyError where there is none."""
         for stage in self.stages:
-            if column in stage.makes:
+            if column in stage.makes or any(step.name == column for step in stage.steps):
                 return stage
         raise KeyError(column)

@@ -9,8 +9,8 @@ class Moments(TypedDict):
 
     count: float
     mean: float
-    m2: float
-    """Sum of squared distances from the mean."""
+    m2: float | None
+    """Sum of squared distances from the mean; None where no float is so large."""
     min: float
     max: float
 
@@ -37,6 +37,8 @@ class Profile(TypedDict):
     """Of judgements: name of a score to each option, as text, to how often it was given."""
 
 
-def stddev(moments: Moments) -> float:
-    """The standard deviation of the numbers, as all there are."""
+def stddev(moments: Moments) -> float | None:
+    """The standard deviation of the numbers, as all there are; None where it cannot be told."""
+    if moments["m2"] is None:
+        return None
     return math.sqrt(moments["m2"] / moments["count"]) if moments["count"] else 0.0

@@ -14,7 +14,12 @@ class Violation:
     column: str | None
     message: str
     level: Level = "ERROR"
+    model: str | None = None
+    """Alias of the model that it is about."""
+    place: str = ""
+    """The file and line, where that is known."""
 
     def __str__(self) -> str:
+        place = f"{self.place}: " if self.place else ""
         where = f"column '{self.column}': " if self.column else ""
-        return f"{self.level} {where}{self.message} [{self.type}]"
+        return f"{place}{where}{self.message} [{self.type}]"

@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from data_designer.config.backends import backend_of
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.folder_names import unusable
 from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvider
+from data_designer.config.near_names import no_column, no_model, suggestion
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.columns import find_cycle, producers
@@ -44,8 +45,7 @@ def model_violations(
         for alias in filter(None, column.get_model_aliases()):
             used.add(alias)
             if alias not in models:
-                message = f"model alias '{alias}' is not declared; declared: {_listed(models)}"
-                found.append(Violation("unknown_model_alias", column.name, message))
+                found.append(Violation("unknown_model_alias", column.name, no_model(alias, models)))
     for alias in sorted(used & set(models)):
         found.extend(_provider_violations(alias, models[alias].provider or "", providers, environment))
         found.extend(_backend_violations(models[alias], providers.get(models[alias].provider or "")))
@@ -60,7 +60,7 @@ def run_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation
 def _resource_violations(config: DataDesignerConfig, run: RunConfig) -> Iterator[Violation]:
     known = {model.alias for model in config.model_configs or ()}
     for alias in sorted(set(run.replica_resources) - known):
-        message = f"replica_resources names the model alias '{alias}', which is not declared{_closest(alias, known)}"
+        message = f"replica_resources names the model alias '{alias}', which is not declared{suggestion(alias, known)}"
         yield Violation("unknown_model_alias", None, message)
     for alias, wanted in run.replica_resources.items():
         for name in sorted(name for name, amount in wanted.items() if not 0 <= amount < math.inf):
@@ -74,7 +74,7 @@ def _price_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violat
     used = {alias for column in config.columns for alias in column.get_model_aliases()}
     free = sorted(model.alias for model in config.model_configs or () if model.alias in used and model.price is None)
     message = "the budget is in USD, but model '{}' has no price; give its ModelConfig a price"
-    return [Violation("budget_without_price", None, message.format(alias)) for alias in free]
+    return [Violation("budget_without_price", None, message.format(alias), model=alias) for alias in free]
 
 
 def _backend_violations(model: ModelConfig, provider: ModelProvider | None) -> Iterator[Violation]:
@@ -82,13 +82,14 @@ def _backend_violations(model: ModelConfig, provider: ModelProvider | None) -> I
         return
     if provider.provider_type not in PROVIDER_TYPES:
         message = (
-            f"provider '{provider.name}' is of type '{provider.provider_type}'; there are {_listed(PROVIDER_TYPES)}"
+            f"provider '{provider.name}' is of type '{provider.provider_type}', which is not known"
+            f"{suggestion(provider.provider_type, PROVIDER_TYPES)}"
         )
-        yield Violation("unknown_provider_type", None, message)
+        yield Violation("unknown_provider_type", None, message, model=model.alias)
     try:
         backend = backend_of(provider)
     except LookupError as error:
-        yield Violation("unknown_backend", None, str(error))
+        yield Violation("unknown_backend", None, str(error), model=model.alias)
         return
     asked = model.inference_parameters.max_parallel_requests
     if backend is not None and asked not in backend.parallel_requests:
@@ -97,7 +98,7 @@ def _backend_violations(model: ModelConfig, provider: ModelProvider | None) -> I
             f"model '{model.alias}' asks for max_parallel_requests={asked}; recommended for {backend.title} "
             f"{'are' if low != high else 'is'} {low} to {high}{backend.hint}"
         )
-        yield Violation("unusual_parallel_requests", None, message, "WARNING")
+        yield Violation("unusual_parallel_requests", None, message, "WARNING", model.alias)
 
 
 def _provider_violations(
@@ -105,13 +106,13 @@ def _provider_violations(
 ) -> Iterator[Violation]:
     provider = providers.get(name)
     if provider is None:
-        message = f"model '{alias}' names provider '{name}', which is not given; given: {_listed(providers)}"
-        yield Violation("unknown_provider", None, message)
+        message = f"model '{alias}' names provider '{name}', which is not given{suggestion(name, providers)}"
+        yield Violation("unknown_provider", None, message, model=alias)
         return
     key = provider.api_key
     if key and _ENVIRONMENT_NAME.fullmatch(key) and not environment.get(key):
         message = f"model '{alias}': provider '{name}' takes its key from {key}, which is not set; export {key}=..."
-        yield Violation("missing_api_key", None, message)
+        yield Violation("missing_api_key", None, message, model=alias)
 
 
 def _duplicates(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:
@@ -140,11 +141,9 @@ def _references(
     column: SingleColumnConfig, kind: ColumnKind[SingleColumnConfig], known: Mapping[str, str]
 ) -> Iterator[Violation]:
     for name in sorted(set(column.required_columns) - set(known)):
-        message = f"refers to '{name}', which no column makes{_closest(name, known)}"
-        yield Violation(kind.missing_reference, column.name, message)
+        yield Violation(kind.missing_reference, column.name, no_column(name, known))
     for name in sorted(set(column.skip.columns if column.skip else ()) - set(known)):
-        message = f"skip.when refers to '{name}', which no column makes{_closest(name, known)}"
-        yield Violation("skip_reference_missing", column.name, message)
+        yield Violation("skip_reference_missing", column.name, f"skip.when {no_column(name, known)}")
     if column.name in column.required_columns:
         yield Violation("self_reference", column.name, "refers to itself")
 
@@ -178,7 +177,8 @@ def _drops(config: DataDesignerConfig, kinds: Kinds, known: Mapping[str, str]) -
                 message = f"processor '{processor.name}': '{pattern}' matches no column"
                 yield Violation("invalid_column", None, message, "WARNING")
             else:
-                message = f"processor '{processor.name}' drops '{pattern}', which no column makes"
+                near = suggestion(pattern, known)
+                message = f"processor '{processor.name}' drops '{pattern}', which no column makes{near}"
                 yield Violation("invalid_column", None, message)
 
 
@@ -187,14 +187,3 @@ def _processor_names(config: DataDesignerConfig) -> Iterator[Violation]:
         if isinstance(processor, SchemaTransformProcessorConfig) and (why := unusable(processor.name)):
             message = f"the name of the processor '{processor.name}', which its folder is to have, {why}"
             yield Violation("processor_name", None, message)
-
-
-def _closest(name: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{near[0]}'?" if near else f"; there is {_listed(known)}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "none"

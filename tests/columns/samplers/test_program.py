@@ -1,5 +1,6 @@
 """Sampler columns: what each kind draws, in which order, and what they promise together."""
 
+import math
 import re
 import uuid
 from collections.abc import Sequence
@@ -258,6 +259,38 @@ def test_moments_are_truncated_iso_text(unit: Any, pattern: str) -> None:
     assert min(drawn) >= "1969-01-01"
     assert max(drawn) < "1972-01-01"
     assert {text[:4] for text in drawn} == {"1969", "1970", "1971"}
+
+
+@pytest.mark.parametrize("unit", ["Y", "M", "D", "h", "m", "s"])
+def test_no_moment_is_before_its_start(unit: Any) -> None:
+    """Whose year, month or day has begun before it."""
+    start = "2020-06-15T12:30:30"
+    drawn = values(DatetimeSamplerParams(start=start, end="2021-03-01", unit=unit))
+    assert min(drawn) >= start
+    if unit == "Y":
+        assert set(drawn) == {start, "2021-01-01T00:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "least", "most"),
+    [
+        ("2020-01-01T00:00+02:00", "2020-01-01T01:00+02:00", "2020-01-01T00", "2020-01-01T01"),
+        ("2020-01-01T00:00+00:00", "2020-01-01T05:00+04:00", "2020-01-01T00", "2020-01-01T01"),
+        ("2020-01-01T00:00Z", "2019-12-31T20:00-05:00", "2020-01-01T00", "2020-01-01T01"),
+        ("2020-01-01T00:00+02:00", "2020-01-01T01:00", "2020-01-01T00", "2020-01-01T01"),
+    ],
+)
+def test_offsets_of_two_clocks_are_of_one_time(start: str, end: str, least: str, most: str) -> None:
+    """Moments are told by the clock of the start; what has no offset is by the same clock."""
+    params = DatetimeSamplerParams(start=start, end=end, unit="s")
+    assert least <= min(values(params)) <= max(values(params)) < most
+
+
+def test_what_is_beyond_the_largest_number_is_infinite() -> None:
+    """No warning, which here would be an error, and no row is lost."""
+    drawn = values(GaussianSamplerParams(mean=1.7e308, stddev=1e307))
+    assert max(drawn) == math.inf
+    assert min(drawn) < math.inf
 
 
 def test_moments_take_a_pattern() -> None:

@@ -258,7 +258,7 @@ def test_options_that_do_not_hold_are_refused(
         ("rows.csv", {"delimiter": '"'}, "one ASCII character"),
         ("rows.csv", {"encoding": "nope"}, "there is no encoding 'nope'"),
         ("rows.csv", {"dtype": "decimal"}, "'str', 'int', 'float' or 'bool'"),
-        ("rows.csv", {"sep": ";"}, "Extra inputs"),
+        ("rows.csv", {"sep": ";"}, "there is no such field"),
         ("rows.jsonl", {"delimiter": ";"}, "read_options.delimiter has no meaning for"),
         ("rows.parquet", {"encoding": "utf-8"}, "read_options.encoding has no meaning for"),
     ],

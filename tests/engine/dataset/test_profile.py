@@ -11,6 +11,7 @@ from tests.odd_values import KEPT
 
 from data_designer.engine.dataset.encoding import json_text, kept
 from data_designer.engine.dataset.profile import SKETCH_SIZE, merge_profiles, profile_columns
+from data_designer.plan.profile import stddev
 
 CELLS = [kept(given) for given, _ in KEPT.values()]
 COLUMNS: dict[str, list[Any]] = {
@@ -118,3 +119,24 @@ def test_scores_of_batches_add_up() -> None:
     merged = merge_profiles([one, other])["c"]
     assert merged["scores"] == {"helpful": {"5": 1, "4": 1}, "tone": {"casual": 2}}
     assert merged["rows"] == 4
+
+
+LARGE = sys.float_info.max * 0.95
+
+
+@pytest.mark.parametrize("numbers", [[LARGE] * 3, [LARGE, -LARGE], [1e200, 2e200, -3e200], [LARGE, 1.0]])
+def test_numbers_near_the_largest_have_a_mean_and_no_spread(numbers: list[float]) -> None:
+    """Nothing overflows, in one batch or in several; what no float holds is null."""
+    whole = profile_columns({"x": numbers}, {})["x"]["numbers"]
+    assert whole is not None
+    parts = [profile_columns({"x": [number]}, {}) for number in numbers]
+    merged = merge_profiles(parts)["x"]["numbers"]
+    assert merged is not None
+    for found in (whole, merged):
+        mean = math.fsum(number / len(numbers) for number in numbers)
+        assert found["mean"] == pytest.approx(mean, abs=1e-9 * max(numbers))
+        assert (found["min"], found["max"]) == (min(numbers), max(numbers))
+        assert stddev(found) is None or len(set(numbers)) == 1
+    again = merge_profiles([{"x": {**parts[0]["x"], "numbers": whole}}, parts[0]])["x"]["numbers"]
+    assert again is not None
+    assert stddev(again) is None or len(set(numbers)) == 1

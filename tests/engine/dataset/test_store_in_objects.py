@@ -34,7 +34,7 @@ from data_designer.engine.dataset.lock import Lock, Process, acquire
 from data_designer.engine.dataset.sealed import seal
 from data_designer.engine.dataset.store import Store
 from data_designer.errors import ArtifactStorageError, DatasetInUseError
-from data_designer.object_storage import ObjectPath
+from data_designer.object_storage import Location, ObjectPath
 
 LIMIT = 60.0
 NOON = datetime(2026, 1, 2, 12)  # noqa: DTZ001 - what names a folder is the user's time
@@ -313,15 +313,23 @@ def test_a_dataset_whose_last_run_cannot_be_read_is_not_taken(tmp_path: Path, lo
     assert store.take(never).number == 6
 
 
+def claimed(root: ObjectPath) -> Location:
+    """The folder of a dataset that is begun, and left again."""
+    store = Store.claim(root, "d", lambda: NOON)
+    assert store.lock is not None
+    store.lock.release()
+    return store.path
+
+
 def test_a_name_that_is_taken_gets_a_sibling(bucket: Bucket) -> None:
     """A dataset that is there is left alone, and a folder that holds nothing that anybody would miss is used."""
     root = ObjectPath(f"{bucket.url}/all")
     bucket.put("all/d/metadata.json", b"{}")
-    assert Store.create(root, "d", lambda: NOON).path == root / "d"
+    assert claimed(root) == root / "d"
     bucket.put("all/d/receipts/batch_00000.json", b"{}")
-    assert Store.create(root, "d", lambda: NOON).path == root / "d_01-02-2026_120000"
-    bucket.put("all/d_01-02-2026_120000/x", b"")
-    assert Store.create(root, "d", lambda: NOON).path == root / "d_01-02-2026_120000_2"
+    assert claimed(root) == root / "d_2026-01-02_120000"
+    bucket.put("all/d_2026-01-02_120000/x", b"")
+    assert claimed(root) == root / "d_2026-01-02_120000_2"
     assert len(bucket.keys()) == 3
 
 
@@ -329,6 +337,6 @@ def test_a_name_that_is_taken_gets_a_sibling(bucket: Bucket) -> None:
 def test_a_bucket_that_is_not_there_is_said(way: FaultyWay) -> None:
     """Also access that is denied: the folder, the reason, and what can be done."""
     with pytest.raises(ArtifactStorageError, match="s3://gone-for-good/d cannot be written: .*no such bucket"):
-        Store.create(ObjectPath("s3://gone-for-good"), "d", lambda: NOON)
+        Store.claim(ObjectPath("s3://gone-for-good"), "d", lambda: NOON)
     with way.refusing(403, "AccessDenied"), pytest.raises(ArtifactStorageError, match="access is denied"):
-        Store.create(ObjectPath("s3://gone-for-good"), "d", lambda: NOON)
+        Store.claim(ObjectPath("s3://gone-for-good"), "d", lambda: NOON)

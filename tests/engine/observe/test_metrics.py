@@ -61,6 +61,16 @@ def test_cells_that_no_model_makes_are_counted_as_local() -> None:
     assert told(metrics, CELLS) == {("local", "twice", "ok"): 5}
 
 
+def test_rows_that_samplers_reject_are_counted_as_local() -> None:
+    """Cells of a step that makes several columns have its name, which is that of no column."""
+    made = dd.DataDesignerConfigBuilder(model_configs=[])
+    made.add_column(name="x", column_type="sampler", sampler_type="uniform", params={"low": 0, "high": 1})
+    metrics = Metrics(compiled(made, 40, 10))
+    nothing = np.empty(0, dtype=np.int64)
+    metrics(ev.TaskDone(0, nothing.astype(bool), 0, (CellCount("samplers", 5, 2),)))
+    assert told(metrics, CELLS) == {("local", "samplers", "ok"): 3, ("local", "samplers", "failed"): 2}
+
+
 def test_tokens_are_counted_by_kind() -> None:
     """Reports of one alias add up."""
     metrics = Metrics(plan())

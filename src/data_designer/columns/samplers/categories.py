@@ -6,6 +6,7 @@ import numpy as np
 
 from data_designer.columns.random_streams import Floats, Indices, uniforms
 from data_designer.columns.samplers.sampler import Draw, Drawn, Holds, Known, Others, Sampler, by_inverse, objects
+from data_designer.config.near_names import suggestion
 from data_designer.config.sampler_params import CategorySamplerParams, SamplerType, Scalar, SubcategorySamplerParams
 
 
@@ -42,14 +43,15 @@ def _subcategory(params: SubcategorySamplerParams) -> Draw:
 def _check_subcategory(params: SubcategorySamplerParams, known: Known) -> Iterator[str]:
     parent = known.get(params.category)
     if parent is None or parent.sampler_type != SamplerType.CATEGORY:
-        yield f"its category '{params.category}' is no category sampler"
+        categories = [name for name, one in known.items() if one.sampler_type == SamplerType.CATEGORY]
+        yield f"its category '{params.category}' is no category sampler{suggestion(params.category, categories)}"
         return
     either = [parent.params, *parent.conditional_params.values()]
     values = {str(value) for some in either if isinstance(some, CategorySamplerParams) for value in some.values}
     for missing in sorted(values - set(params.values)):
         yield f"there are no subcategories for '{missing}' of '{params.category}'"
     for extra in sorted(set(params.values) - values):
-        yield f"'{extra}' is no value of '{params.category}'"
+        yield f"'{extra}' is no value of '{params.category}'{suggestion(extra, values)}"
     for empty in sorted(name for name, options in params.values.items() if not options):
         yield f"the subcategories of '{empty}' are empty"
 

@@ -8,6 +8,7 @@ from data_designer.columns.samplers.program import depends_on
 from data_designer.columns.samplers.registry import all_params, listed, sampler_of
 from data_designer.columns.samplers.sampler import CONVERTED, Holds, Known
 from data_designer.config.column_configs import SamplerColumnConfig
+from data_designer.config.near_names import suggestion
 from data_designer.config.sampler_constraints import (
     ColumnInequalityConstraint,
     Constraint,
@@ -56,7 +57,7 @@ def _names(config: SamplerColumnConfig, known: Known) -> Iterator[str]:
         except UserJinjaTemplateSyntaxError:
             continue
         for name in sorted(names - set(known)):
-            yield f"the condition {condition!r} refers to '{name}', which is no sampler column"
+            yield f"the condition {condition!r} refers to '{name}', which is no sampler column{suggestion(name, known)}"
 
 
 def _kind(params: SamplerParams, config: SamplerColumnConfig) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _constraints(constraints: Sequence[Constraint], known: Known) -> Iterator[Fo
         sides = [target, constraint.rhs] if isinstance(constraint, ColumnInequalityConstraint) else [target]
         unknown = [name for name in sides if name not in known]
         for name in unknown:
-            yield target, f"a constraint compares '{name}', which is no sampler column"
+            yield target, f"a constraint compares '{name}', which is no sampler column{suggestion(name, known)}"
         if unknown:
             continue
         natures = [_nature(known[name]) for name in sides]

@@ -145,7 +145,9 @@ class _Column:
         for number in set(branch[pending].tolist()):
             places = pending[branch[pending] == number]
             draw, names = self._draws[number]
-            picked = draw(stream, table.rows[places], {name: table.drawn[name][places] for name in names})
+            others = {name: table.drawn[name][places] for name in names}
+            with np.errstate(over="ignore"):  # What is beyond the largest number is infinite.
+                picked = draw(stream, table.rows[places], others)
             # Through a list, since an array of numbers would leave its own scalars behind.
             drawn[places] = picked if self._moments else objects(picked.tolist())
 

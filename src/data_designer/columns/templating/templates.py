@@ -20,6 +20,7 @@ from data_designer.columns.templating.decoding import (
 )
 from data_designer.columns.templating.environments import compiled, environment, environment_for
 from data_designer.columns.templating.substitution import substitution
+from data_designer.config.near_names import suggestion
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.template_syntax import parsed
 from data_designer.config.templates import references
@@ -282,12 +283,14 @@ def _violations(text: str, within: Environment, engine: JinjaRenderingEngine, kn
     filters = SECURE_FILTERS if secure else within.filters.keys()
     used = sorted({node.name for node in syntax.find_all(nodes.Filter)})
     found += [
-        f"filter `{name}` is not available; there are {', '.join(sorted(filters))}{_elsewhere(name, within)}"
+        f"filter `{name}` is not available{suggestion(name, filters)}{_elsewhere(name, within)}"
         for name in used
         if name not in filters
     ]
     tests = sorted({node.name for node in syntax.find_all(nodes.Test)})
-    found += [f"there is no test `{name}`" for name in tests if name not in within.tests]
+    found += [
+        f"there is no test `{name}`{suggestion(name, within.tests)}" for name in tests if name not in within.tests
+    ]
     found += _construct_violations(syntax, _FORBIDDEN if secure else _ELSEWHERE)
     if secure:
         found += _loop_violations(syntax)

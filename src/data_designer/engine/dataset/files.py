@@ -97,9 +97,17 @@ def files_at(place: Location) -> Files:
     return ObjectFiles(Objects(place)) if isinstance(place, ObjectPath) else LocalFiles(place)
 
 
+_PROBE = ".probe"
+
+
+def is_probe(name: str) -> bool:
+    """Whether a file is one that was made only to see that it can be."""
+    return name.startswith(".") and name.endswith(_PROBE)
+
+
 def try_out(files: Files, who: str) -> None:
     """Make a file and remove it, to see that both can be done. `who` tells apart those that try at once."""
-    probe = f".{who}.probe"
+    probe = f".{who}{_PROBE}"
     files.write(probe, b"")
     files.remove(probe)
 

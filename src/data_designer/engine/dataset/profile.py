@@ -140,14 +140,32 @@ def _moments_of_lengths(lengths: Sequence[int]) -> Moments:
 
 
 def _moments(numbers: Sequence[float]) -> Moments:
-    mean = math.fsum(numbers) / len(numbers)
+    mean = _mean(numbers)
     return {
         "count": len(numbers),
         "mean": mean,
-        "m2": math.fsum([(number - mean) ** 2 for number in numbers]),
+        "m2": _squares(numbers, mean),
         "min": min(numbers),
         "max": max(numbers),
     }
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    try:
+        return math.fsum(numbers) / len(numbers)
+    except OverflowError:  # The sum is beyond what a float holds, the mean is not.
+        return math.fsum([number / len(numbers) for number in numbers])
+
+
+def _squares(numbers: Sequence[float], mean: float) -> float | None:
+    try:
+        return _finite(math.fsum([(number - mean) ** 2 for number in numbers]))
+    except OverflowError:
+        return None
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _merge(one: Profile, other: Profile) -> Profile:
@@ -188,14 +206,26 @@ def _merge_moments(one: Moments | None, other: Moments | None) -> Moments | None
     if not one or not other:
         return one or other
     count = one["count"] + other["count"]
-    delta = other["mean"] - one["mean"]
+    mean = one["mean"] + (other["mean"] - one["mean"]) * other["count"] / count
+    if not math.isfinite(mean):
+        mean = one["mean"] * (one["count"] / count) + other["mean"] * (other["count"] / count)
     return {
         "count": count,
-        "mean": one["mean"] + delta * other["count"] / count,
-        "m2": one["m2"] + other["m2"] + delta**2 * one["count"] * other["count"] / count,
+        "mean": mean,
+        "m2": _merge_squares(one, other),
         "min": min(one["min"], other["min"]),
         "max": max(one["max"], other["max"]),
     }
+
+
+def _merge_squares(one: Moments, other: Moments) -> float | None:
+    if one["m2"] is None or other["m2"] is None:
+        return None
+    try:
+        between = (other["mean"] - one["mean"]) ** 2 * one["count"] * other["count"] / (one["count"] + other["count"])
+    except OverflowError:
+        return None
+    return _finite(one["m2"] + other["m2"] + between)
 
 
 def _merge_categories(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int] | None:

@@ -6,6 +6,7 @@ that holds both: from then on what is new counts, whatever of it is in place, an
 """
 
 import hashlib
+import itertools
 import logging
 import os
 import time
@@ -21,9 +22,10 @@ from pydantic import ValidationError
 from data_designer.config.folder_names import unusable
 from data_designer.engine.dataset import receipts
 from data_designer.engine.dataset.ahead import ahead
-from data_designer.engine.dataset.files import Files, files_at, is_temporary, try_out
+from data_designer.engine.dataset.files import Files, files_at, is_probe, is_temporary, try_out
 from data_designer.engine.dataset.journal import forget_batch, journaled_batches, run_of, segments_by_batch
 from data_designer.engine.dataset.layout import (
+    ACCOUNTS,
     BUILDER_CONFIG,
     CONVERSATIONS,
     DROPPED,
@@ -46,7 +48,7 @@ from data_designer.engine.dataset.sealed import DamagedError
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import Rows
-from data_designer.errors import ArtifactStorageError
+from data_designer.errors import ArtifactStorageError, DatasetInUseError
 from data_designer.object_storage import Location
 from data_designer.plan.model import Geometry
 
@@ -70,25 +72,46 @@ class Store:
         return cls(path, files_at(path))
 
     @classmethod
-    def create(cls, artifact_path: Location, dataset_name: str, now: Callable[[], datetime]) -> "Store":
-        """Make a directory for a new dataset; a sibling with a time stamp where the name is taken.
+    def claim(cls, artifact_path: Location, dataset_name: str, now: Callable[[], datetime]) -> "Store":
+        """Make a directory for a new dataset, and become the run that writes there.
+
+        Where the name is taken, or another run takes it at the same time, it is a sibling with a time stamp.
 
         Raises:
             ArtifactStorageError: the name cannot be a folder's, or the folder cannot be made or written.
         """
         check_name(dataset_name)
-        path = artifact_path / dataset_name
-        try:
-            if not cls.at(path).is_free():
-                path = _free_sibling(path, now())
+        for path in _candidates(artifact_path / dataset_name, now):
             store = cls.at(path)
-            try_out(store.files, str(os.getpid()))
-        except OSError as error:
-            raise ArtifactStorageError(
-                f"the dataset folder {path} cannot be written: {error.strerror or error}; "
-                "choose another artifact_path or free it"
-            ) from error
-        return store
+            try:
+                if store.take_if_free():
+                    return store
+            except OSError as error:
+                raise ArtifactStorageError(
+                    f"the dataset folder {path} cannot be written: {error.strerror or error}; "
+                    "choose another artifact_path or free it"
+                ) from error
+        raise AssertionError("there is always another name")
+
+    def take_if_free(self) -> bool:
+        """Become the run that writes here if nothing is here; says whether it is.
+
+        Raises:
+            OSError: the folder cannot be written.
+            ArtifactStorageError: the lock cannot be written.
+        """
+        if not self.is_free():
+            return False
+        try_out(self.files, str(os.getpid()))
+        try:
+            lock = self.take()
+        except DatasetInUseError:
+            return False
+        if self.is_free(locked=True):
+            return True  # Else another run has come and gone between the two looks.
+        lock.release()
+        self.lock = None
+        return False
 
     def has_files(self) -> bool:
         """Whether anything is here. Raises ArtifactStorageError where that cannot be seen."""
@@ -97,10 +120,14 @@ class Store:
         except OSError as error:
             raise ArtifactStorageError(f"the dataset folder {self.path} cannot be read: {error}") from error
 
-    def is_free(self) -> bool:
-        """Whether there is nothing here that anybody would miss: at most what a run left that got nowhere."""
-        names = set(self.files.list(""))
-        return names <= {METADATA, BUILDER_CONFIG, RECEIPTS, JOURNAL} and not (
+    def is_free(self, *, locked: bool = False) -> bool:
+        """Whether there is nothing here that anybody would miss: at most what a run left that got nowhere.
+
+        Args:
+            locked: whether this run holds the lock; else one makes it somebody's.
+        """
+        names = {name for name in self.files.list("") if not is_probe(name)} - ({LOCK} if locked else set())
+        return names <= {METADATA, BUILDER_CONFIG, RECEIPTS, JOURNAL, ACCOUNTS} and not (
             self.files.list(RECEIPTS) or journaled_batches(self.files)
         )
 
@@ -419,10 +446,10 @@ def check_name(dataset_name: str) -> None:
         raise ArtifactStorageError(f"the dataset name {dataset_name!r} is reserved; choose another")
 
 
-def _free_sibling(path: Location, now: datetime) -> Location:
-    stamped = path.with_name(f"{path.name}_{now:%m-%d-%Y_%H%M%S}")
-    candidate, number = stamped, 1
-    while files_at(candidate).list(""):
-        number += 1
-        candidate = stamped.with_name(f"{stamped.name}_{number}")
-    return candidate
+def _candidates(path: Location, now: Callable[[], datetime]) -> Iterator[Location]:
+    """A name, and then names beside it which sort by the time at which they were made."""
+    yield path
+    stamped = path.with_name(f"{path.name}_{now():%Y-%m-%d_%H%M%S}")
+    yield stamped
+    for number in itertools.count(2):
+        yield stamped.with_name(f"{stamped.name}_{number}")

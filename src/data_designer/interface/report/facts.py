@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from data_designer.columns.registry import KINDS
 from data_designer.engine.dataset.failures import Failure
 from data_designer.engine.dataset.layout import PARQUET, REJECTS
 from data_designer.engine.dataset.metadata import Metadata
@@ -150,4 +151,5 @@ def _declared(store: Store, metadata: Metadata) -> dict[str, Any]:
 def _judges(declared: dict[str, Any]) -> list[str]:
     """Columns of scores."""
     columns = declared.get("columns") or ()
-    return [str(one.get("name")) for one in columns if isinstance(one, dict) and one.get("column_type") == "llm-judge"]
+    judges = {name for name, kind in KINDS.items() if kind.group == "judge"}
+    return [str(one.get("name")) for one in columns if isinstance(one, dict) and one.get("column_type") in judges]

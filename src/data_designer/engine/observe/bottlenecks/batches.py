@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from data_designer.config.column_configs import ValidationColumnConfig
 from data_designer.engine.observe.bottlenecks.evidence import FULL, SEEN, Bottleneck, Change, Evidence, Finding, percent
 from data_designer.engine.observe.forecast import Scenario, stage_making
 from data_designer.engine.protocol.slot_time import Account
@@ -85,8 +84,8 @@ def cpu(of: Evidence) -> Iterator[Finding]:
 def _cheaper(of: Evidence, name: str) -> Change:
     """What makes a column's own work cheaper."""
     config = next((one for one in of.plan.config.columns if one.name == name), None)
-    if isinstance(config, ValidationColumnConfig):
-        return Change("batch_size", name, config.batch_size, 10 * config.batch_size)
+    if isinstance(size := getattr(config, "batch_size", None), int):
+        return Change("batch_size", name, size, 10 * size)
     return Change("the work a record", name, "as it is", "less, such as a call for many records at once")
 
 

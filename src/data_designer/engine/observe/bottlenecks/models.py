@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from data_designer.config.column_configs import LLMStructuredColumnConfig
+from data_designer.columns.registry import KINDS
 from data_designer.engine.observe.bottlenecks.evidence import FULL, SEEN, Bottleneck, Change, Evidence, Finding, percent
 from data_designer.engine.observe.forecast import Scenario
 from data_designer.engine.protocol.slot_time import Account
@@ -154,7 +154,7 @@ def _clearer(of: Evidence, column: str) -> Change:
 
 def _is_structured(of: Evidence, column: str) -> bool:
     config = next((one for one in of.plan.config.columns if one.name == column), None)
-    return isinstance(config, LLMStructuredColumnConfig)
+    return config is not None and KINDS[config.column_type].in_json
 
 
 def _answered_at_once(of: Evidence, column: str) -> Scenario | None:

@@ -117,11 +117,12 @@ def _scores(counts: Mapping[str, Mapping[str, int]] | None, sample: Sample) -> t
 
 
 def _moments(numbers: Moments) -> list[tuple[str, str]]:
-    if not math.isfinite(numbers["mean"] + numbers["m2"]):
+    spread = stddev(numbers)
+    if spread is None or not math.isfinite(numbers["mean"] + spread):
         return [("Range", "too wide to say")]
     return [
         ("Range", f"{number(numbers['min'])} to {number(numbers['max'])}"),
-        ("Mean", f"{number(numbers['mean'])} ± {number(stddev(numbers))}"),
+        ("Mean", f"{number(numbers['mean'])} ± {number(spread)}"),
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, TextIO
 
-from data_designer.terminal import visible
+from data_designer.terminal import in_notebook, visible
 
 LOG_INDENT = "  |-- "
 LOG_DOUBLE_INDENT = "  |  |-- "
@@ -42,8 +42,9 @@ class LoggingConfig:
 
     @classmethod
     def default(cls) -> "LoggingConfig":
-        """The library at INFO, to standard error."""
-        return cls([LoggerConfig("data_designer", "INFO")], [OutputConfig(sys.stderr)])
+        """The library at INFO, to standard error; in a notebook, where that is red, to standard output."""
+        stream = sys.stdout if in_notebook() else sys.stderr
+        return cls([LoggerConfig("data_designer", "INFO")], [OutputConfig(stream)])
 
     @classmethod
     def debug(cls) -> "LoggingConfig":

@@ -1,5 +1,6 @@
 """Text of others on terminals and in logs: shown, and never obeyed."""
 
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,6 +22,26 @@ def visible(text: str) -> str:
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def columns_of(stream: "TextIO | None") -> int | None:
+    """How wide the terminal is to which a stream goes; None where it goes to none on which a cursor can be moved."""
+    try:
+        if stream is None or not stream.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+            return None
+        given = os.environ.get("COLUMNS", "")
+        return int(given) if given.isdecimal() and int(given) else os.get_terminal_size(stream.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # It is closed, or stands in for a file.
+        return None
+
+
+def in_notebook() -> bool:
+    """Whether this process is a notebook's kernel, which shows what it is given to display."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None
 
 
 def writable(text: str, stream: object) -> str:

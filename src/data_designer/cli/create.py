@@ -9,6 +9,7 @@ from data_designer.cli.arguments import (
     Artifacts,
     Debug,
     Name,
+    Progress,
     Records,
     Resume,
     Script,
@@ -17,10 +18,11 @@ from data_designer.cli.arguments import (
     Settings,
     Simulate,
     Source,
+    Tui,
 )
 from data_designer.cli.exits import errors_in_one_line
-from data_designer.cli.loading import designer_for, load_builder, load_run_config, source_of, with_seed
-from data_designer.cli.saying import say, say_what_there_is
+from data_designer.cli.loading import designer_for, load_builder, load_run_config, source_of, with_seed, with_view
+from data_designer.cli.saying import people_on_stderr, say, say_what_there_is
 from data_designer.config.resume_mode import ResumeMode
 from data_designer.object_storage import location
 
@@ -44,12 +46,14 @@ def create(  # noqa: PLR0913 - one parameter an option
     output_format: Annotated[
         str | None, typer.Option("--output-format", "-f", help="Write one file more: jsonl, csv or parquet.")
     ] = None,
+    progress: Progress = None,
+    tui: Tui = None,
     simulate: Simulate = False,
     debug: Debug = False,
 ) -> None:
     """Make a dataset on disk and print where it is."""
     with errors_in_one_line(debug=debug):
-        run = load_run_config(run_config, with_seed(settings, seed))
+        run = load_run_config(run_config, with_view(with_seed(settings, seed), progress, tui))
         form = _export_format(artifact_path, dataset_name, output_format)
         designer = designer_for(artifact_path, run, simulate=simulate, source=source_of(source, arguments or []))
         results = designer.create(
@@ -62,9 +66,10 @@ def create(  # noqa: PLR0913 - one parameter an option
         folder = results.artifact_storage.base_dataset_path
         if form is not None:
             results.export(folder / f"{dataset_name}.{form}", format=form)
-        results.load_analysis().to_report()
-        results.display_sample_record()
-        say_what_there_is(results)
+        with people_on_stderr(run.progress):
+            results.load_analysis().to_report()
+            results.display_sample_record()
+            say_what_there_is(results)
 
 
 def _export_format(artifact_path: str, dataset_name: str, given: str | None) -> str | None:

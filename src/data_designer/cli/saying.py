@@ -1,6 +1,8 @@
 """What the command line prints."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,6 +11,13 @@ from data_designer.terminal import visible, writable
 
 if TYPE_CHECKING:
     from data_designer.interface import DatasetCreationResults
+
+
+@contextmanager
+def people_on_stderr(progress: str) -> Iterator[None]:
+    """What is printed inside is for people: it goes to standard error where standard output carries JSON lines."""
+    with redirect_stdout(sys.stderr) if progress == "json" else nullcontext():
+        yield
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -139,7 +139,6 @@ class RunConfig(_Settings):
     _INSTEAD: ClassVar[Mapping[str, str]] = {
         "async_trace": "results.task_traces stays empty; log lines and the metrics at otel_metrics_port tell of a run",
         "write_scheduler_events": "log lines and the metrics at otel_metrics_port tell of a run",
-        "display_tui": "progress is a bar where there is a terminal, else a line every progress_interval seconds",
     }
 
     disable_early_shutdown: bool = False
@@ -165,7 +164,10 @@ class RunConfig(_Settings):
     write_scheduler_events: bool = False
     """Does nothing in this version."""
     display_tui: bool = False
-    """Does nothing in this version: progress is a bar where there is a terminal, else lines."""
+    """The live panel, where standard error is a terminal, else lines. Unset, the same; set to False, lines."""
+    progress: Literal["auto", "panel", "lines", "json", "none"] = "auto"
+    """How progress is shown: `panel` as `display_tui`, `lines` in the log, `json` an object a line on standard output,
+    `none`. `auto` leaves it to `display_tui`; in a notebook it is shown below the cell."""
     progress_interval: float = Field(default=5.0, gt=0)
     """Seconds between lines of progress."""
     otel_metrics_port: int | None = Field(default=9464, ge=1, le=65535)

@@ -20,7 +20,7 @@ from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import Totals, total
 from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.observe.metrics import Metrics
-from data_designer.engine.observe.progress import Progress
+from data_designer.engine.observe.progress import Earlier, Progress
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values, gather
 from data_designer.engine.protocol.receipt import Receipt
@@ -37,6 +37,7 @@ from data_designer.interface.outcomes import (
     refuse_empty,
     top_reasons,
 )
+from data_designer.interface.progress_views import watched
 from data_designer.interface.results import ArtifactStorage, DatasetCreationResults, DatasetMetadata, PreviewResults
 from data_designer.models.capability_probe import Known
 from data_designer.plan.kinds import seed_columns
@@ -64,8 +65,10 @@ def make_preview(prepared: PreparedPlan, builder: DataDesignerConfigBuilder, kno
     """
     kept, plan = _Kept(), prepared.plan
     # Models take their time, and the frame is made after it.
-    with _imported_meanwhile("pandas"), Progress(plan.geometry.num_records, plan.run.progress_interval) as progress:
+    progress = Progress(plan)
+    with _imported_meanwhile("pandas"), watched(progress, plan.run):
         report = running.preview(prepared, [progress], kept.keep, known)
+        progress.end(stopped=report.stop_reason is not None)
     import pandas as pd
 
     totals = total(kept.receipts)
@@ -165,13 +168,13 @@ def _run(
 ) -> tuple[OpenDataset, RunReport]:
     """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
     writer.plan = opened.prepared.plan
-    progress = Progress(opened.prepared.plan.geometry.num_records, asking.run.progress_interval)
-    progress.generated, progress.rejected = before.generated, before.rejected
-    progress.replaced = _counts_of(opened.store, opened.resume_point.partial)
-    metrics = Metrics(opened.prepared.plan, progress.replaced)
+    replaced = _counts_of(opened.store, opened.resume_point.partial)
+    earlier = Earlier(before.generated, before.rejected, replaced, before.spent)
+    progress = Progress(replace(asking, geometry=opened.prepared.plan.geometry), str(opened.store.path), earlier)
+    metrics = Metrics(opened.prepared.plan, replaced)
     opened, began = replace(opened, prepared=replace(opened.prepared, plan=asking)), time.monotonic()
     exposed = serving(metrics.exposition, asking.run.otel_metrics_port)
-    with progress, exposed, running.one_ray(asking):
+    with watched(progress, asking.run, opened.store.files), exposed, running.one_ray(asking):
         while True:
             report = running.create(opened, [progress, writer, metrics], writer.publish, known)
             writer.spent = report.spent.or_more(writer.spent)
@@ -180,11 +183,11 @@ def _run(
             if report.stop_reason is None and asking.run.on_row_failure == "refill":
                 more = refilled(opened, writer.write().generated)
             if more is None:
+                progress.end(stopped=report.stop_reason is not None)
                 return opened, report
             opened = with_time_left(more, asking, time.monotonic() - began)
             drawn, wanted = opened.prepared.plan.geometry.num_records, opened.request.num_records
-            writer.plan = metrics.plan = opened.prepared.plan
-            progress.target = drawn
+            writer.plan = metrics.plan = progress.plan = opened.prepared.plan
             logger.info("refilling: %d records drawn in all for the %d asked for", drawn, wanted)
 
 

@@ -135,6 +135,7 @@ class Far:
     """Seconds after it has opened until it is gone."""
     name = "Far"
     awaited = "Far to come up"
+    opening = "starting Far"
     opened = closed = puts = gets = tasks = writes = 0
     lost: set[int] = field(default_factory=set)
 

@@ -216,3 +216,12 @@ def _is_gone(files: Files, number: int, wait: Callable[[float], None]) -> bool:
 def _described(files: Files, number: int) -> str:
     _, holder, _ = _holder(files, number)
     return "another run" if holder is None else f"process {holder.number} on {holder.host}"
+
+
+def is_held(files: Files) -> bool | None:
+    """Whether a run holds a dataset's lock; None where one of another machine does, which may be gone by now."""
+    numbers = _numbers(files)
+    if not numbers:
+        return False
+    content, holder, _ = _holder(files, numbers[-1])
+    return False if content is None else None if holder is None else holder.lives()

@@ -24,6 +24,7 @@ from data_designer.engine.dataset.ahead import ahead
 from data_designer.engine.dataset.files import Files, files_at, is_temporary, try_out
 from data_designer.engine.dataset.journal import forget_batch, journaled_batches, run_of, segments_by_batch
 from data_designer.engine.dataset.layout import (
+    ACCOUNTS,
     BUILDER_CONFIG,
     DROPPED,
     FOLDERS,
@@ -99,7 +100,7 @@ class Store:
     def is_free(self) -> bool:
         """Whether there is nothing here that anybody would miss: at most what a run left that got nowhere."""
         names = set(self.files.list(""))
-        return names <= {METADATA, BUILDER_CONFIG, RECEIPTS, JOURNAL} and not (
+        return names <= {METADATA, BUILDER_CONFIG, RECEIPTS, JOURNAL, ACCOUNTS} and not (
             self.files.list(RECEIPTS) or journaled_batches(self.files)
         )
 

@@ -1,11 +1,13 @@
 """What observers of a run are shown. They never answer the scheduler's questions."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling import events as ev
+from data_designer.engine.scheduling.liveness import Computing
+from data_designer.engine.scheduling.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,24 @@ class Heard:
     summary: Summary
 
 
-Observation = ev.Event | Heard | Receipt
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands, at each tick."""
+
+    work: Work
+    computing: Mapping[int, Computing] = field(default_factory=dict)
+    """Stage to its CPU tasks that are under way."""
+    writing: float = 0.0
+    """Seconds for which the batch that has been longest about it is being written; 0 where none is."""
+    starting: tuple[str, ...] = ()
+    """Model aliases of the replicas that have not come up."""
+    opening: str = ""
+    """What is about to take part in the run, such as a cluster, in words; nothing where that is there."""
+    lacks: str = ""
+    """What keeps work from being placed, and what helps; nothing where there is room."""
+
+
+Observation = ev.Event | Heard | Receipt | Standing
 """What observers are shown. They never answer the scheduler's questions."""
 
 

@@ -68,3 +68,9 @@ class Summary:
     """Rows that are left to report; None where that is not said."""
     hold: Hold | None = None
     """What keeps its requests back."""
+    ahead: tuple[CellCount, ...] = ()
+    """Cells that are done in rows which are still under way there."""
+    latency: float | None = None
+    """Seconds: the median of what was answered since the last report; None where nothing was."""
+    rises_in: float | None = None
+    """Seconds until its limit of requests in flight may rise, where refusals have brought that down."""

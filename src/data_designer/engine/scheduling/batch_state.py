@@ -110,6 +110,11 @@ class OpenBatch:
         """Record indices of live rows that are done at every stage."""
         return self.rows(np.flatnonzero(self._live & (self._state == DONE).all(axis=0)))
 
+    def counts(self) -> "npt.NDArray[np.int64]":
+        """How many rows are done, and how many were rejected before they were: shape [2, stages]."""
+        gone = (self._state == GONE) & self._wanted
+        return np.stack([(self._state == DONE).sum(axis=1), gone.sum(axis=1)])
+
     # --- moving ------------------------------------------------------------------------------------------
 
     def roots(self) -> Iterator[Released]:

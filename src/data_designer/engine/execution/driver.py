@@ -118,7 +118,7 @@ class Driver(Generic[Ref]):
         try:
             while not self.scheduler.finished and not self._given_up:
                 self._tell(*await self._inbox.next())
-            self._show(self._standing(self.clock(), {}))
+            self._show(self._standing(self.clock(), {}, {}))
         finally:
             await self._inbox.close()
         if self._inbox.failure is not None:
@@ -148,10 +148,11 @@ class Driver(Generic[Ref]):
         for word in self._holds.look(now):
             logger.log(logging.WARNING if word.is_trouble else logging.INFO, "%s", word.text)
         of, is_writing, computes = self._supervisor, bool(self._writing), self._computes(now)
-        self._show(self._standing(now, computes))
+        waiting = self.scheduler.waiting_for()
+        self._show(self._standing(now, computes, waiting.held))
         joins = "" if self.joining is None else self.joining.awaited
         under_way = UnderWay(computes, is_writing, of.aliases, of.starting, of.empty(now), of.lacks, joins)
-        notice = self._liveness.look(now, self.scheduler.waiting_for(), under_way)
+        notice = self._liveness.look(now, waiting, under_way)
         if notice is None:
             return
         if not notice.is_end:
@@ -162,11 +163,12 @@ class Driver(Generic[Ref]):
             logger.error("%s: the run ends without it", notice.text)
             self._given_up = True
 
-    def _standing(self, now: float, computes: dict[int, Computing]) -> Standing:
+    def _standing(self, now: float, computes: dict[int, Computing], held: Mapping[int, int]) -> Standing:
         return Standing(
             self.scheduler.work(),
             computes,
             now - min(self._writing.values(), default=now),
+            held,
             tuple(self._supervisor.starting.values()),
             "" if self.joining is None else self.joining.opening,
             self._supervisor.lacks,

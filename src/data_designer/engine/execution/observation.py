@@ -28,6 +28,8 @@ class Standing:
     """Stage to its CPU tasks that are under way."""
     writing: float = 0.0
     """Seconds for which the batch that has been longest about it is being written; 0 where none is."""
+    held: Mapping[int, int] = field(default_factory=dict)
+    """Replica to the number of rows that it was given and has not reported."""
     starting: tuple[str, ...] = ()
     """Model aliases of the replicas that have not come up."""
     opening: str = ""

@@ -18,6 +18,7 @@ from data_designer.engine.protocol.spending import Spending, by_alias
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.scheduling.holds import Holds
 from data_designer.models.admission.budget_lease import cost
+from data_designer.models.admission.slots import SlotStatistics
 from data_designer.plan.model import LOCAL, Geometry, Plan, Step
 from data_designer.values import Usage
 
@@ -94,6 +95,9 @@ class Progress:
         self._holds = Holds()
         self._cpu = CpuRate()
         self._unwritten: dict[int, str] = {}
+        self._granted: dict[int, tuple[str, int]] = {}
+        """Replica that is up to its alias and its slots."""
+        self._stop_reason: str | None = None
 
     # --- taking in ---------------------------------------------------------------------------------------
 
@@ -119,14 +123,24 @@ class Progress:
                 self._forget_run()
                 self._state, self._started = "running", self._clock()
                 self._left_at_start = records_to_make(self.plan.geometry, at)
-            case ev.ReplicaLost(replica=replica):
-                self._summaries.pop(replica, None)
+            case ev.Stop(reason=reason):
+                self._stop_reason = reason
             case ev.CommitFailed(batch=batch, reason=reason):
                 self._unwritten[batch] = reason
             case ev.Committed(batch=batch):
                 self._unwritten.pop(batch, None)
             case _:
-                pass
+                self._see_replica(observation)
+
+    def _see_replica(self, observation: Observation) -> None:
+        match observation:
+            case ev.ReplicaUp(replica=replica, pool=pool):
+                self._granted[replica] = pool, 0
+            case ev.Regranted(replica=replica, slots=slots) if replica in self._granted:
+                self._granted[replica] = self._granted[replica][0], slots
+            case ev.ReplicaLost(replica=replica):
+                self._summaries.pop(replica, None)
+                self._granted.pop(replica, None)
 
     def _hear(self, heard: Heard) -> None:
         now, summary, asking = self._clock(), heard.summary, self._aliases.setdefault(heard.alias, _Asking())
@@ -168,8 +182,7 @@ class Progress:
         asked = {alias: self._asked(alias, left.get(alias, 0.0), now) for alias in self.plan.pools}
         usage = self._usage()
         is_known = not is_over and self._started is not None
-        standing = self._standing
-        is_stopping = standing is not None and standing.work.stop_reason is not None and not is_over
+        is_stopping = self._why_stopped is not None and not is_over
         return Snapshot(
             dataset=self._dataset,
             state="stopping" if is_stopping else self._state,
@@ -187,6 +200,10 @@ class Progress:
             aliases={alias: self._alias_state(alias, asked[alias], now, is_over=is_over) for alias in self.plan.pools},
             columns=dict(self._named(columns)),
         )
+
+    @property
+    def _why_stopped(self) -> str | None:
+        return self._stop_reason or (None if self._standing is None else self._standing.work.stop_reason)
 
     def _columns(self) -> dict[str, ColumnState]:
         """Step to how its column stands, or each of its columns, but for failures."""
@@ -235,7 +252,7 @@ class Progress:
 
     def _asked(self, alias: str, left: float, now: float) -> Asked:
         said = [(at, summary) for known, at, summary in self._summaries.values() if known == alias]
-        loads = [summary.load for _, summary in said if summary.load is not None]
+        loads = [*(summary.load for _, summary in said if summary.load is not None), *self._silent(alias)]
         rises = [at + summary.rises_in - now for at, summary in said if summary.rises_in is not None]
         return Asked(
             left=left > 0,
@@ -245,6 +262,13 @@ class Progress:
             rises_in=max(0.0, *rises) if rises else None,
             hold=self._holds.lasting(now).get(alias),
         )
+
+    def _silent(self, alias: str) -> Iterator[SlotStatistics]:
+        """What replicas of an alias have in flight that have not reported, as they have been given it."""
+        held = {} if self._standing is None else self._standing.held
+        for replica, (known, slots) in self._granted.items():
+            if known == alias and replica not in self._summaries:
+                yield SlotStatistics(slots, slots, min(slots, held.get(replica, 0)), 0)
 
     def _alias_state(self, alias: str, asked: Asked, now: float, *, is_over: bool) -> AliasState:
         pool, asking = self.plan.pools[alias], self._aliases[alias]
@@ -312,8 +336,8 @@ class Progress:
     def _reasons(self, asked: Mapping[str, Asked], now: float) -> tuple[str, ...]:
         if self._started is None:
             return ("asking the models for a sign of life",) if self.plan.pools else ()
-        elapsed = now - self._started
-        return reasons(Situation(asked, self.plan.stages, self._standing, elapsed, self._unwritten))
+        elapsed, stopping = now - self._started, self._why_stopped
+        return reasons(Situation(asked, self.plan.stages, self._standing, elapsed, self._unwritten, stopping))
 
 
 def records_to_make(geometry: Geometry, at: ResumePoint) -> int:

@@ -46,14 +46,16 @@ class Situation:
     """Seconds since work began."""
     unwritten: Mapping[int, str] = field(default_factory=dict)
     """Batches that could not be written, and are tried again, to why."""
+    stopping: str | None = None
+    """Why the run is being stopped, if it is."""
 
 
 def reasons(situation: Situation) -> tuple[str, ...]:
     """What holds it up."""
     standing = situation.standing
-    if standing is not None and standing.work.stop_reason is not None:
+    if situation.stopping is not None:
         return (
-            f"stopping: {standing.work.stop_reason}",
+            f"stopping: {situation.stopping}",
             f"what is under way has {DRAIN_SECONDS:.0f} s to finish; what is complete is kept",
         )
     words = [*_models(situation), *_disk(situation)]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from data_designer.cli import create, jobs, resume, serve_sim
+from data_designer.cli import create, jobs, resume, serve_sim, watch
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
 
@@ -13,6 +13,7 @@ app = typer.Typer(help="Synthetic datasets from declared columns and LLM endpoin
 for command in (
     create.create,
     jobs.submit,
+    watch.watch,
     resume.resume,
     resume.extend,
     resume.retry_failed,

@@ -275,8 +275,9 @@ class Progress:
         return AliasState(
             model=pool.model_name,
             slots=pool.slots,
-            in_flight=0 if is_over else asked.in_flight,
-            limit=asked.limit,
+            # While replicas give way to others, some have not said yet that they have done so.
+            in_flight=0 if is_over else min(asked.in_flight, pool.slots),
+            limit=min(asked.limit, pool.slots),
             requests_per_second=0.0 if is_over else asking.rate.a_second(now),
             latency=asking.rate.median(now),
             failed_requests=asking.usage.failed_requests,

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 
 from data_designer.engine.observe.views import wording
-from data_designer.engine.protocol.snapshot import Snapshot
+from data_designer.engine.protocol.snapshot import AliasState, ColumnState, Snapshot
 from data_designer.terminal import visible
 
 logger = logging.getLogger(__name__)
 
 _WIDTH = 61
 """Characters of a line, so that it fits into 80 with the time and the level before it."""
+_NAME = 24
 _MOST_PARTS = 6
 _LONGEST_PAUSE = 12
 """Intervals between lines of a run that does not move: at first one, doubled each time, at most so many."""
@@ -22,19 +23,22 @@ def lines(snapshot: Snapshot) -> list[str]:
     written = f"{snapshot.generated}/{snapshot.target} records"
     rejected = f"{snapshot.rejected} rejected" if snapshot.rejected else ""
     facts = [wording.percent(snapshot.done), written, rejected, *times]
-    unfinished = [
-        f"{name} {column.done}/{column.total}{f' ({column.failed} failed)' if column.failed else ''}"
-        for name, column in wording.grouped(snapshot.columns)
-        if column.done < column.total
-    ]
-    models = [
-        f"{visible(alias)} {one.in_flight}/{one.limit} {wording.rate(one.requests_per_second)}"
-        f" {wording.seconds(one.latency)}"
-        for alias, one in snapshot.aliases.items()
-        if one.in_flight or one.limit < one.slots
-    ]
+    unfinished = [_column(*item) for item in wording.grouped(snapshot.columns) if item[1].done < item[1].total]
+    asked = ((alias, one) for alias, one in snapshot.aliases.items() if one.in_flight or one.limit < one.slots)
+    models = [_model(alias, one) for alias, one in asked]
     found = [*_joined("", facts), *_joined("columns: ", _few(unfinished)), *_joined("in flight: ", _few(models))]
-    return [*found, *(f"! {visible(reason)}".replace("→", "->") for reason in snapshot.reasons)]
+    found += [f"! {visible(reason)}" for reason in snapshot.reasons]
+    return [line.replace("→", "->").replace("…", "~") for line in found]  # A log may be in any encoding.
+
+
+def _column(name: str, column: ColumnState) -> str:
+    failed = f" ({column.failed} failed)" if column.failed else ""
+    return f"{wording.shortened(name, _NAME)} {column.done}/{column.total}{failed}"
+
+
+def _model(alias: str, one: AliasState) -> str:
+    pace = f"{wording.rate(one.requests_per_second)} {wording.seconds(one.latency)}"
+    return f"{wording.shortened(visible(alias), _NAME)} {one.in_flight}/{one.limit} {pace}"
 
 
 def _few(parts: list[str]) -> list[str]:

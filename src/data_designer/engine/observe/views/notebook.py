@@ -1,5 +1,6 @@
 """In a notebook: how a run stands, in one piece of HTML that changes in its place."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Protocol, cast
 
@@ -41,7 +42,7 @@ def html(snapshot: Snapshot) -> str:
     )
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     cells = ("".join(f"<td {_CELL}>{escape(visible(cell))}</td>" for cell in row) for row in rows)

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions
@@ -21,6 +21,10 @@ _MOST_MODELS = 4
 _WIDEST = 120
 _WIDEST_NAME = 28
 _WIDEST_BAR = 40
+_LEAST_BAR = 6
+_LEAST_NAME = 12
+_HEADING = 2
+"""Lines above those of a table."""
 _PLAIN = str.maketrans({"━": "#", "─": "-", "…": "~", "→": ">", "·": "-", "▲": "!"})
 """For terminals that cannot write these."""
 
@@ -36,22 +40,19 @@ def panel(snapshot: Snapshot, width: int, most_lines: int = _MOST_LINES) -> list
         width: cells of a line.
         most_lines: how many there may be.
     """
-    width = min(width, _WIDEST)
+    width, most_lines = min(width, _WIDEST), max(1, min(most_lines, _MOST_LINES))
     head = _head(snapshot, width)
-    foot = [[(_cut(f"▲ {visible(reason)}", width), "yellow")] for reason in snapshot.reasons[:_MOST_REASONS]]
-    room = max(4, min(most_lines, _MOST_LINES) - len(head) - len(foot) - 2)
-    models = _models(snapshot.aliases, width, min(_MOST_MODELS, max(1, room // 2 - 1)))
-    columns = _columns(list(wording.grouped(snapshot.columns)), width, max(1, room - len(models) - 1))
-    return [*head, *columns, *models, *foot][: max(1, most_lines)]
+    foot: list[Line] = [[(_cut(f"▲ {visible(one)}", width), "yellow")] for one in snapshot.reasons[:_MOST_REASONS]]
+    room = most_lines - len(head) - len(foot)
+    models = _models(snapshot.aliases, width, min(_MOST_MODELS + 2, room // 2))
+    columns = _columns(list(wording.grouped(snapshot.columns)), width, room - len(models))
+    return [*head, *columns, *models, *foot][:most_lines]
 
 
 def _head(snapshot: Snapshot, width: int) -> list[Line]:
-    share = wording.percent(snapshot.done)
-    times = ", ".join(filter(None, (f"{wording.clock(snapshot.elapsed)} elapsed", wording.time_left(snapshot))))
-    right = "   ".join(filter(None, (share, times, wording.money(snapshot.usd))))
-    state = "" if snapshot.state == "running" else f" {snapshot.state}"
-    left = width - cell_len(right) - cell_len(state) - 2
-    name = _cut(wording.dataset_name(snapshot), max(left, 8))
+    name, state = wording.dataset_name(snapshot), "" if snapshot.state == "running" else f" {snapshot.state}"
+    right = _times(snapshot, width - min(cell_len(name), _LEAST_NAME) - cell_len(state) - 2)
+    name = _cut(name, max(_LEAST_NAME, width - cell_len(right) - cell_len(state) - 2))
     gap = " " * max(2, width - cell_len(name) - cell_len(state) - cell_len(right))
     done, wrote = wording.records(snapshot), wording.tokens(snapshot)
     between = " " * max(3, width - cell_len(done) - cell_len(wrote))
@@ -62,21 +63,30 @@ def _head(snapshot: Snapshot, width: int) -> list[Line]:
     ]
 
 
+def _times(snapshot: Snapshot, room: int) -> str:
+    """How far, since when, how much longer and for how much: in as many words as there is room for."""
+    share, passed, left = wording.percent(snapshot.done), wording.clock(snapshot.elapsed), wording.time_left(snapshot)
+    long = (share, ", ".join(filter(None, (f"{passed} elapsed", left))), wording.money(snapshot.usd))
+    short = (share, ", ".join(filter(None, (passed, left.removeprefix("about ")))), wording.money(snapshot.usd))
+    text = "   ".join(filter(None, long))
+    return text if cell_len(text) <= room else "  ".join(filter(None, short))
+
+
 def _columns(columns: Sequence[tuple[str, ColumnState]], width: int, most: int) -> list[Line]:
     """A line a column; where there are too many, those that are being made, and how many others there are."""
-    if not columns:
+    if not columns or most <= _HEADING:
         return []
-    shown, others = _chosen(columns, most)
+    shown, others = _chosen(columns, most - _HEADING)
     name = _width(["column", *(name for name, _ in shown)], _WIDEST_NAME if width >= 80 else 20)
     alias = _width(["model", *(column.alias or "" for _, column in shown)], 16 if width >= 80 else 10)
-    count = max(len(f"{column.done}/{column.total}") for _, column in shown)
-    failed = max(len(_failed(column)) for _, column in shown)
-    bar = min(_WIDEST_BAR, width - name - alias - count - failed - 8)
+    counts = [f"{wording.count(column.done)}/{wording.count(column.total)}" for _, column in shown]
+    count, failed = max(map(len, counts)), max(len(_failed(column)) for _, column in shown)
+    bar = min(_WIDEST_BAR, width - name - alias - count - failed - 6 - (2 if failed else 0))
     lines: list[Line] = [[("", "")], [(f"{_pad('column', name)}  {_pad('model', alias)}  done", "dim")]]
-    for title, column in shown:
+    for (title, column), number in zip(shown, counts, strict=True):
         spans = [(f"{_pad(title, name)}  ", ""), (f"{_pad(visible(column.alias or ''), alias)}  ", "dim")]
-        spans.append((f"{f'{column.done}/{column.total}':>{count}}  ", ""))
-        if bar >= 6:
+        spans.append((f"{number:>{count}}  ", ""))
+        if bar >= _LEAST_BAR:
             spans += _bar(column.done / column.total if column.total else 1.0, bar, "cyan")
         lines.append([*spans, (f"  {_failed(column):>{failed}}" if failed else "", "red")])
     if others:
@@ -84,9 +94,8 @@ def _columns(columns: Sequence[tuple[str, ColumnState]], width: int, most: int) 
     return lines
 
 
-def _chosen(columns: Sequence[tuple[str, ColumnState]], most: int) -> tuple[Sequence[tuple[str, ColumnState]], int]:
-    """Those that are shown in so many lines, two of them for a heading, and how many are not."""
-    room = max(1, most - 2)
+def _chosen(columns: Sequence[tuple[str, ColumnState]], room: int) -> tuple[Sequence[tuple[str, ColumnState]], int]:
+    """Those that are shown in so many lines, and how many are not, which takes a line too."""
     if len(columns) <= room:
         return columns, 0
     ranks = {place: _rank(column) for place, (_, column) in enumerate(columns)}
@@ -102,31 +111,36 @@ def _rank(column: ColumnState) -> int:
 
 
 def _models(aliases: Mapping[str, AliasState], width: int, most: int) -> list[Line]:
-    if not aliases:
+    """A line an alias; where there are too many, those that are held up and those that are busiest."""
+    room = most - _HEADING
+    if not aliases or room < 1:
         return []
-    busiest = sorted(aliases, key=lambda alias: -aliases[alias].in_flight)[:most]
-    shown = [alias for alias in aliases if alias in busiest]
-    name = _width(["model", *shown], _WIDEST_NAME if width >= 80 else 18)
-    lines: list[Line] = [[("", "")]]
-    lines.append([(_cut(f"{_pad('model', name)}  in flight  limit  slots   replies  median  failed", width), "dim")])
-    for alias in shown:
+    ranked = sorted(
+        aliases, key=lambda alias: (aliases[alias].limit >= aliases[alias].slots, -aliases[alias].in_flight)
+    )
+    kept = ranked if len(ranked) <= room else ranked[: max(1, room - 1)]
+    gap = "  " if width >= 80 else " "
+    numbers = gap.join(("", "in flight", "limit", "slots", "replies", "median", "failed"))
+    name = _width(["model", *kept], min(_WIDEST_NAME, width - len(numbers)))
+    lines: list[Line] = [[("", "")], [(f"{_pad('model', name)}{numbers}", "dim")]]
+    for alias in (alias for alias in aliases if alias in kept):
         one = aliases[alias]
-        is_lowered = one.limit < one.slots
-        spans = [
-            (f"{_pad(visible(alias), name)}  {one.in_flight:>9}", ""),
-            (f"  {one.limit:>5}", "yellow" if is_lowered else ""),
-        ]
-        spans.append(
-            (f"  {one.slots:>5}  {wording.rate(one.requests_per_second):>8}  {wording.seconds(one.latency):>6}", "")
+        rate, latency = wording.rate(one.requests_per_second), wording.seconds(one.latency)
+        lines.append(
+            [
+                (f"{_pad(visible(alias), name)}{gap}{one.in_flight:>9}", ""),
+                (f"{gap}{one.limit:>5}", "yellow" if one.limit < one.slots else ""),
+                (f"{gap}{one.slots:>5}{gap}{rate:>7}{gap}{latency:>6}", ""),
+                (f"{gap}{wording.count(one.failed_requests):>6}", "red" if one.failed_requests else "dim"),
+            ]
         )
-        lines.append([*spans, (f"  {one.failed_requests:>6}", "red" if one.failed_requests else "dim")])
-    if len(shown) < len(aliases):
-        lines[-1].append((f"  … {len(aliases) - len(shown)} more", "dim"))
+    if len(kept) < len(aliases):
+        lines.append([(f"… {len(aliases) - len(kept)} more", "dim")])
     return lines
 
 
 def _failed(column: ColumnState) -> str:
-    return f"{column.failed} failed" if column.failed else ""
+    return f"{wording.count(column.failed)} failed" if column.failed else ""
 
 
 def _bar(share: float, width: int, style: str) -> Line:
@@ -138,8 +152,8 @@ def _width(texts: Iterable[str], most: int) -> int:
     return min(most, max(cell_len(visible(text)) for text in texts))
 
 
-def _pad(text: str, width: int) -> str:
-    return set_cell_size(_cut(text, width), width)
+def _pad(name: str, width: int) -> str:
+    return set_cell_size(wording.shortened(name, width), width)
 
 
 def _cut(text: str, width: int) -> str:
@@ -200,23 +214,23 @@ def _as_written(text: str, console: Console) -> str:
 @contextmanager
 def printed_above(console: Console) -> Iterator[None]:
     """What is printed or logged inside to the terminal of a console comes above what that shows."""
-    before = sys.stdout, sys.stderr
-    above = [_Above(console, stream) if _is_terminal(stream) else stream for stream in before]
-    moved = [(handler, stream) for handler in _handlers() for stream in before if handler.stream is stream]
-    sys.stdout, sys.stderr = above[0], above[1]
-    for handler, stream in moved:
-        handler.setStream(above[before.index(stream)])
+    ways = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    moved = {name: _Above(console, stream) for name, stream in ways.items() if _is_terminal(stream)}
+    handlers = [(handler, name) for handler in _handlers() for name in moved if handler.stream is ways[name]]
+    for name, above in moved.items():
+        setattr(sys, name, above)
+    for handler, name in handlers:
+        handler.setStream(cast(TextIO, moved[name]))
     try:
         yield
     finally:
-        for handler, stream in moved:
+        for handler, name in handlers:
             if isinstance(handler.stream, _Above):
-                handler.setStream(stream)
-        for stream, one in (("stdout", above[0]), ("stderr", above[1])):
-            if getattr(sys, stream) is one:
-                setattr(sys, stream, before[0 if stream == "stdout" else 1])
-            if isinstance(one, _Above):
-                one.end()
+                handler.setStream(ways[name])
+        for name, above in moved.items():
+            if getattr(sys, name) is above:
+                setattr(sys, name, ways[name])
+            above.end()
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

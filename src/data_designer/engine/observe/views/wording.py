@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
+from rich.cells import cell_len, set_cell_size
+
 from data_designer.engine.observe.reasons import duration
 from data_designer.engine.protocol.snapshot import ColumnState, Snapshot
 from data_designer.terminal import visible
 
-_THOUSAND = 10_000
-"""From here on a number is said in thousands, or millions."""
+_THOUSAND, _MANY = 10_000, 1_000_000
+"""From here on an amount, or a count, is said in thousands or millions."""
 
 
 def percent(share: float) -> str:
@@ -48,13 +50,31 @@ def amount(number: float) -> str:
     """A large number, shortened."""
     if number < _THOUSAND:
         return f"{number:.0f}"
-    return f"{number / 1e3:.1f}k" if number < 1e6 else f"{number / 1e6:.1f}M"
+    for unit, word in ((1e9, "G"), (1e6, "M")):
+        if number >= unit:
+            return f"{number / unit:.1f}{word}"
+    return f"{number / 1e3:.1f}k"
+
+
+def count(number: int) -> str:
+    """How many there are, to the last one as long as that can be read."""
+    return str(number) if number < _MANY else amount(number)
+
+
+def shortened(name: str, width: int) -> str:
+    """A name, without its middle where it is too long: names often differ at their ends."""
+    if cell_len(name) <= width:
+        return name
+    head, tail = set_cell_size(name, (width - 1) // 2).rstrip(), name
+    while cell_len(tail) > width - 1 - cell_len(head):
+        tail = tail[1:]
+    return f"{head}…{tail}"
 
 
 def records(snapshot: Snapshot) -> str:
     """What there is of the records."""
-    rejected = f", {snapshot.rejected} rejected" if snapshot.rejected else ""
-    return f"{snapshot.generated} of {snapshot.target} records written{rejected}"
+    rejected = f", {count(snapshot.rejected)} rejected" if snapshot.rejected else ""
+    return f"{count(snapshot.generated)} of {count(snapshot.target)} records written{rejected}"
 
 
 def tokens(snapshot: Snapshot) -> str:

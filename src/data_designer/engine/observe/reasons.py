@@ -9,7 +9,7 @@ from data_designer.engine.scheduling.holds import Lasting
 from data_designer.plan.model import Stage
 
 _STARTS = 2.0
-_COMPUTES = 2.0
+_COMPUTES, _COMPUTES_ALONE = 2.0, 10.0
 _WRITES = 5.0
 """Seconds for which replicas may start, CPU tasks run and a batch be written without a word."""
 _NAMED = 2
@@ -105,12 +105,12 @@ def _memory(situation: Situation, standing: Standing) -> Iterator[str]:
 
 
 def _cpu(situation: Situation, standing: Standing) -> Iterator[str]:
-    """CPU tasks, where models that have work left could take more than they have."""
+    """CPU tasks, where models that have work left could take more than they have, or none has any left."""
     asks = [asked for asked in situation.aliases.values() if asked.left]
     if asks and not any(asked.has_room for asked in asks):
         return
     for stage, computing in standing.computing.items():
-        if computing.seconds >= _COMPUTES:
+        if computing.seconds >= (_COMPUTES if asks else _COMPUTES_ALONE):
             columns = situation.stages[stage].makes
             more = f" +{len(columns) - _NAMED}" if len(columns) > _NAMED else ""
             names = f"column {', '.join(columns[:_NAMED])}{more}"

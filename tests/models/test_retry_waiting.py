@@ -55,6 +55,7 @@ def test_an_endpoint_that_fails_is_quoted_with_the_time_until_the_run_stops() ->
     )
     assert hold is not None
     assert (hold.lasted, hold.is_trouble, hold.worth_saying_after > 0) == (10.0, True, True)
+    assert (hold.kind, hold.patience) == ("down", 60.0)
 
 
 def test_a_refusal_that_says_for_how_long_is_worth_a_line_at_once() -> None:

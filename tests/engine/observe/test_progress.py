@@ -157,8 +157,8 @@ def test_what_is_measured_counts_where_slots_would_give_more() -> None:
     run = started()
     for _ in range(20):
         run.now += 1.0
-        run.hear("judge", requests=1, latency=0.01)
-        run.hear("writer", requests=1, latency=0.01)
+        for alias in ("writer", "judge"):
+            run.hear(alias, requests=1, latency=0.01, load=SlotStatistics(4, 4, 0, 0))
     run.stand(100, 40, 40)
     assert run.progress.snapshot().seconds_left == pytest.approx(60, rel=0.1)
 

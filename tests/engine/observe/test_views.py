@@ -132,7 +132,7 @@ def test_lines_of_a_run_that_does_not_move_come_less_and_less_often() -> None:
     said: list[str] = []
     view = LinesView(1.0, said.append)
     shown = []
-    for look in range(12):
+    for look in range(11):
         before = len(said)
         view.show(replace(PLAIN, done=0.5 if look < 10 else 0.6))
         shown += [look] if len(said) > before else []

@@ -4,8 +4,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-WINDOW = 15.0
-"""Seconds over which rates are measured."""
+WINDOW, _LONGEST_WINDOW = 15.0, 120.0
+"""Seconds over which rates are measured: at least, and where replies take long."""
+_REPLIES = 4
+"""As many replies of a slot one after another are enough to measure by."""
 _STEP = 0.25
 """What comes within so many seconds is one entry, so that a window holds few, however often something is reported."""
 _ENOUGH = 10
@@ -43,26 +45,36 @@ class Rate:
         last.median += (median - last.median) * requests / both
         last.requests, last.seconds = both, last.seconds + seconds
 
-    def _recent(self, now: float) -> Sequence[_Answers]:
-        # The last stays: what was measured then is the best that is known.
-        while len(self._window) > 1 and self._window[0].at < now - WINDOW:
+    def _recent(self, now: float) -> list[_Answers]:
+        """What is judged by; the last of all in any case, since what was measured then is the best that is known."""
+        span = self._span
+        while len(self._window) > 1 and self._window[0].at < now - 2 * span:
             self._window.popleft()
-        return self._window
+        since = now - span
+        return [one for one in self._window if one.at >= since] or [*self._window][-1:]
+
+    @property
+    def _span(self) -> float:
+        """Seconds over which it is measured: several replies of each slot."""
+        requests = sum(one.requests for one in self._window)
+        mean = sum(one.seconds for one in self._window) / requests if requests else 0.0
+        return min(max(WINDOW, _REPLIES * mean), _LONGEST_WINDOW)
 
     def requests(self, now: float) -> int:
-        """Answered in the window."""
-        return sum(one.requests for one in self._recent(now) if one.at >= now - WINDOW)
+        """Answered lately."""
+        return sum(one.requests for one in self._recent(now) if one.at >= now - self._span)
 
     def a_second(self, now: float) -> float:
         """Requests a second."""
         if self._began is None or now <= self._began:
             return 0.0
-        return self.requests(now) / max(_STEP, min(WINDOW, now - self._began))
+        return self.requests(now) / max(_STEP, min(self._span, now - self._began))
 
     def median(self, now: float) -> float | None:
         """Seconds until a reply; None before the first."""
-        middle, counted = sum(one.requests for one in self._recent(now)) / 2, 0
-        for one in sorted(self._window, key=lambda one: one.median):
+        recent = sorted(self._recent(now), key=lambda one: one.median)
+        middle, counted = sum(one.requests for one in recent) / 2, 0
+        for one in recent:
             counted += one.requests
             if counted >= middle:
                 return one.median
@@ -70,8 +82,9 @@ class Rate:
 
     def mean(self, now: float) -> float | None:
         """The same, the mean of them: slots divided by it are requests a second."""
-        requests = sum(one.requests for one in self._recent(now))
-        return sum(one.seconds for one in self._window) / requests if requests else None
+        recent = self._recent(now)
+        requests = sum(one.requests for one in recent)
+        return sum(one.seconds for one in recent) / requests if requests else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,25 +140,38 @@ class Load:
     """How many these were."""
     most_a_second: float = float("inf")
     """By its requests_per_minute."""
+    is_full: bool = False
+    """Whether nearly all that may be in flight is."""
 
-    def seconds(self) -> float | None:
-        """Until it has done what is left; None where that is not known. Its slots bound it, and whatever else does."""
+    @property
+    def by_slots(self) -> float | None:
+        """Seconds that its slots need for what is left; None where that is not known."""
         if not self.left:
             return 0.0
-        if not self.latency or not self.limit:
-            return None if self.latency is None else 0.0
-        by_slots = self.left / min(self.limit / self.latency, self.most_a_second)
-        return max(by_slots, self.left / self.a_second) if self.answered >= _ENOUGH else by_slots
+        if not self.latency:
+            return self.latency
+        return self.left / min(self.limit / self.latency, self.most_a_second)
+
+    @property
+    def by_pace(self) -> float:
+        """Seconds that it takes at the pace of late, where enough was answered to know that."""
+        return self.left / self.a_second if self.answered >= _ENOUGH else 0.0
 
 
-def seconds_left(loads: Iterable[Load], cpu: Iterable[float], chain: float) -> float | None:
+def seconds_left(loads: Sequence[Load], cpu: Iterable[float], chain: float) -> float | None:
     """Seconds until everything is done: as long as what takes longest, since all goes on at the same time.
+
+    Where the slots of some model are full, slots are what it is about. Else something holds all of them up, such as
+    this machine, and the pace of late is the better guide.
 
     Args:
         loads: of all aliases. Where one that has work left has not answered yet, nothing is known.
         cpu: seconds that each stage of CPU tasks takes.
         chain: seconds that a row takes through all that is left, one request after another.
     """
-    seconds = [load.seconds() for load in loads]
-    known = [one for one in seconds if one is not None]
-    return max([*known, *cpu, chain]) if len(known) == len(seconds) else None
+    by_slots = [load.by_slots for load in loads]
+    known = [seconds for seconds in by_slots if seconds is not None]
+    if len(known) < len(by_slots):
+        return None
+    by_pace = [] if any(load.is_full for load in loads) else [load.by_pace for load in loads]
+    return max([*known, *by_pace, *cpu, chain])

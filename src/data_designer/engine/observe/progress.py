@@ -24,6 +24,8 @@ from data_designer.values import Usage
 
 _CHEAP = 0.05
 """As how much of a cell that a model is asked for one counts that is drawn, read or put together on the spot."""
+_FULL = 0.8
+"""Share of what may be in flight."""
 _NOTED = 20
 """Cells that must be done for the number of requests each takes to be judged by them."""
 
@@ -313,6 +315,7 @@ class Progress:
                 a_second=rates[alias].a_second(now),
                 answered=rates[alias].requests(now),
                 most_a_second=(self.plan.pools[alias].params.requests_per_minute or float("inf")) / 60,
+                is_full=asked[alias].in_flight >= _FULL * asked[alias].limit > 0,
             )
             for alias, requests in left.items()
         ]

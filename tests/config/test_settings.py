@@ -10,7 +10,6 @@ import data_designer.config as dd
 NOTHING: list[tuple[type[Any], str, Any]] = [
     (dd.RunConfig, "async_trace", True),
     (dd.RunConfig, "write_scheduler_events", True),
-    (dd.RunConfig, "display_tui", True),
     (dd.ThrottleConfig, "ceiling_overshoot", 0.3),
 ]
 

@@ -88,11 +88,12 @@ class _Published:
     """The snapshot beside the dataset."""
 
     def __init__(self, files: Files) -> None:
-        self.interval = _HERE if files.at_once == 1 else _IN_OBJECTS
+        self.interval = _HERE
         self._files = files
 
     def show(self, snapshot: Snapshot) -> None:
         """Write it; where that fails it is written the next time."""
+        self.interval = _HERE if self._files.at_once == 1 else _IN_OBJECTS
         try:
             write_snapshot(self._files, snapshot)
         except OSError:

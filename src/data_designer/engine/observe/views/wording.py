@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-from rich.cells import cell_len, set_cell_size
-
 from data_designer.engine.observe.reasons import duration
 from data_designer.engine.protocol.snapshot import ColumnState, Snapshot
 from data_designer.terminal import visible
@@ -63,12 +61,22 @@ def count(number: int) -> str:
 
 def shortened(name: str, width: int) -> str:
     """A name, without its middle where it is too long: names often differ at their ends."""
-    if cell_len(name) <= width:
+    if _cells(name) <= width:
         return name
-    head, tail = set_cell_size(name, (width - 1) // 2).rstrip(), name
-    while cell_len(tail) > width - 1 - cell_len(head):
+    head, tail = name[: (width - 1) // 2], name
+    while _cells(head) > (width - 1) // 2:
+        head = head[:-1]
+    while _cells(tail) > width - 1 - _cells(head):
         tail = tail[1:]
     return f"{head}…{tail}"
+
+
+def _cells(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # Lines do without it, as long as they may.
+
+    return cell_len(text)
 
 
 def records(snapshot: Snapshot) -> str:

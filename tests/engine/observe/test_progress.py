@@ -15,6 +15,7 @@ from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import CellCount
+from data_designer.engine.protocol.snapshot import ColumnState
 from data_designer.engine.protocol.spending import Spending
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.scheduling.liveness import Computing
@@ -89,14 +90,33 @@ def test_cells_of_rows_that_are_still_under_way_count() -> None:
     assert run.progress.snapshot().columns["draft"].done == 10
 
 
+def failing(run: Run, **failed: int) -> None:
+    """A replica reports cells that failed."""
+    cells = tuple(CellCount(column, number, number) for column, number in failed.items())
+    run.progress(ev.RowsDone(0, 1, 1, NOTHING, NOTHING, NOTHING.astype(bool), 0, cells))
+
+
 def test_rejected_rows_leave_less_to_do() -> None:
-    """Nothing of them is asked further on."""
+    """Nothing of them is asked further on; where they failed their cell is done."""
     run = started()
-    run.progress(ev.RowsDone(0, 1, 1, NOTHING, NOTHING, NOTHING.astype(bool), 0, (CellCount("draft", 100, 30),)))
-    run.stand(100, 100, 70, gone=(0, 0, 30))
+    failing(run, draft=30)
+    run.stand(100, 70, 10, gone=(0, 30, 30))
+    failing(run, verdict=5)
+    run.stand(100, 70, 65, gone=(0, 30, 35))
     snapshot = run.progress.snapshot()
-    assert (snapshot.columns["draft"].failed, snapshot.columns["verdict"].total) == (30, 70)
+    assert snapshot.columns["draft"] == ColumnState("writer", 100, 100, 30)
+    assert snapshot.columns["verdict"] == ColumnState("judge", 70, 70, 5)
     assert snapshot.done == 1.0
+
+
+def test_cells_that_are_null_instead_are_done() -> None:
+    """Their rows go on."""
+    run = Run(replace(plan(), run=dd.RunConfig(on_row_failure="null")))
+    run.start()
+    failing(run, draft=30)
+    run.stand(100, 100, 50)
+    assert run.progress.snapshot().columns["draft"] == ColumnState("writer", 100, 100, 30)
+    assert run.progress.snapshot().columns["verdict"] == ColumnState("judge", 100, 50, 0)
 
 
 def test_a_resume_counts_what_is_there() -> None:

@@ -100,6 +100,8 @@ class Progress:
         self._granted: dict[int, tuple[str, int]] = {}
         """Replica that is up to its alias and its slots."""
         self._stop_reason: str | None = None
+        self._ended: dict[str, int] = {}
+        """Column to its cells that failed and ended their rows."""
 
     # --- taking in ---------------------------------------------------------------------------------------
 
@@ -164,6 +166,8 @@ class Progress:
                 self._aliases[alias].cells += cell.finished
             if cell.failed:
                 self._failed[cell.column] = self._failed.get(cell.column, 0) + cell.failed
+                if self.plan.run.on_row_failure != "null":
+                    self._ended[cell.column] = self._ended.get(cell.column, 0) + cell.failed
 
     def end(self, *, stopped: bool) -> None:
         """The run is over: everything is made, or it was stopped before."""
@@ -216,8 +220,10 @@ class Progress:
         for stage in self.plan.stages:
             gone, done = (0, 0) if work is None else (work.gone[stage.number], work.done[stage.number])
             for step in stage.steps:
-                total = target - gone
-                made = min(total, there + done + ahead.get(step.name, 0))
+                # Of the rows that were rejected here, this is where some came to their end.
+                ended = min(gone, self._ended.get(step.name, 0))
+                total = target - gone + ended
+                made = min(total, there + done + ended + ahead.get(step.name, 0))
                 columns[step.name] = ColumnState(step.pool or None, total, made)
         return columns
 

@@ -38,7 +38,7 @@ def html(snapshot: Snapshot) -> str:
     return (
         f"<div><b>{escape(wording.dataset_name(snapshot))}</b>{state} {escape(', '.join(filter(None, head)))}</div>"
         f'<progress max="1" value="{snapshot.done:.4f}" style="width:100%"></progress>'
-        f"{_table(columns)}{_table(models)}{reasons}"
+        f"{reasons}{_table(columns)}{_table(models)}"
     )
 
 

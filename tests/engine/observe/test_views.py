@@ -2,7 +2,9 @@
 
 import io
 import json
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 from rich.cells import cell_len
@@ -156,3 +158,33 @@ def test_a_notebook_shows_names_of_users_as_they_are() -> None:
     assert "&lt;b&gt;x&lt;/b&gt;\\x1b" in found
     assert "<script>" not in found
     assert 'value="0.4834"' in found
+
+
+class Shell:
+    """What stands for IPython, and notes what it is given to display."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def display(self, content: str, *, display_id: bool) -> "Shell":
+        """Show something, which may be replaced."""
+        assert display_id
+        self.shown.append(content)
+        return self
+
+    def update(self, content: str) -> None:
+        """Show something in its place."""
+        self.shown[-1] = content
+
+
+def test_a_notebook_shows_one_piece_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the end."""
+    shell, module = Shell(), ModuleType("IPython.display")
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    module.HTML, module.display = str, shell.display  # type: ignore[attr-defined]
+    view = notebook.NotebookView()
+    view.show(PLAIN)
+    view.close(replace(PLAIN, state="ended"))
+    assert len(shell.shown) == 1
+    assert "(ended)" in shell.shown[0]

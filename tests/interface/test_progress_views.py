@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.observe.test_views import PLAIN
 from tests.fakes import designer, model, story
 from tests.object_server import Bucket
 
@@ -16,6 +17,7 @@ from data_designer.engine.dataset.files import files_at
 from data_designer.engine.dataset.run_snapshot import NOW, read_snapshot
 from data_designer.engine.protocol.snapshot import Snapshot
 from data_designer.errors import DataDesignerGenerationError
+from data_designer.interface import progress_views
 from data_designer.interface.progress_views import form_of
 from data_designer.object_storage import location
 
@@ -126,3 +128,21 @@ def test_it_is_written_into_object_storage(simulated: str, bucket: Bucket) -> No
     left = read_snapshot(files_at(place / "dataset"))
     assert left is not None
     assert left.state == "ended"
+
+
+def test_a_terminal_has_room_for_one_panel(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Further runs of this process log lines meanwhile."""
+    monkeypatch.setenv("TERM", "xterm")
+    first, second = (progress_views._Panel(io.StringIO(), 5.0) for _ in range(2))
+    with caplog.at_level(logging.INFO, "data_designer"):
+        first.show(PLAIN)
+        second.show(PLAIN)
+        second.close(PLAIN)
+        assert caplog.records[0].getMessage().startswith("48 %, 57/120 records")
+        said = len(caplog.records)
+        third = progress_views._Panel(io.StringIO(), 5.0)
+        third.show(PLAIN)
+        assert len(caplog.records) > said
+    first.close(PLAIN)
+    third.close(PLAIN)
+    assert not progress_views._terminal.locked()

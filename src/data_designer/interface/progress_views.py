@@ -1,6 +1,7 @@
 """Where the progress of a run is shown: on this terminal, in this notebook, in the log, and beside the dataset."""
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TextIO
@@ -45,7 +46,7 @@ def view_of(run: RunConfig) -> View | None:
     """What shows a run here; None where nothing does."""
     form = form_of(run, terminal=columns_of(sys.stderr), notebook=in_notebook())
     if form == "panel":
-        return _Panel(sys.stderr)
+        return _Panel(sys.stderr, run.progress_interval)
     if form == "notebook":
         from data_designer.engine.observe.views.notebook import NotebookView
 
@@ -61,27 +62,45 @@ def view_of(run: RunConfig) -> View | None:
     return None
 
 
-class _Panel:
-    """The panel, which is imported when it is first shown."""
+_terminal = threading.Lock()
+"""Of whoever shows a panel: a terminal has room for one."""
 
-    def __init__(self, stream: TextIO) -> None:
+
+class _Panel:
+    """The panel, which is imported when it is first shown; lines where another run of this process shows one."""
+
+    def __init__(self, stream: TextIO, interval: float) -> None:
         self.interval = _FIRST
         self._stream = stream
+        self._lines_interval = interval
         self._view: View | None = None
+        self._has_terminal = False
 
     def show(self, snapshot: Snapshot) -> None:
         """Show it."""
         if self._view is None:
-            from data_designer.engine.observe.views.panel import PanelView
-
-            self._view = PanelView(self._stream)
+            self._has_terminal = _terminal.acquire(blocking=False)
+            self._view = self._opened()
             self.interval = self._view.interval
         self._view.show(snapshot)
 
+    def _opened(self) -> View:
+        if self._has_terminal:
+            from data_designer.engine.observe.views.panel import PanelView
+
+            return PanelView(self._stream)
+        from data_designer.engine.observe.views.lines import LinesView
+
+        return LinesView(self._lines_interval)
+
     def close(self, snapshot: Snapshot) -> None:
         """Take it away."""
-        if self._view is not None:
-            self._view.close(snapshot)
+        try:
+            if self._view is not None:
+                self._view.close(snapshot)
+        finally:
+            if self._has_terminal:
+                _terminal.release()
 
 
 class _Published:

@@ -24,7 +24,7 @@ def lines(snapshot: Snapshot) -> list[str]:
     rejected = f"{snapshot.rejected} rejected" if snapshot.rejected else ""
     facts = [wording.percent(snapshot.done), written, rejected, *times]
     unfinished = [_column(*item) for item in wording.grouped(snapshot.columns) if item[1].done < item[1].total]
-    asked = ((alias, one) for alias, one in snapshot.aliases.items() if one.in_flight or one.limit < one.slots)
+    asked = ((alias, one) for alias, one in snapshot.aliases.items() if one.in_flight or 0 < one.limit < one.slots)
     models = [_model(alias, one) for alias, one in asked]
     found = [*_joined("", facts), *_joined("columns: ", _few(unfinished)), *_joined("in flight: ", _few(models))]
     found += [f"! {visible(reason)}" for reason in snapshot.reasons]

@@ -203,10 +203,3 @@ def test_a_run_goes_on_when_it_is_watched_no_more(endpoint: Endpoint, folder: Pa
         assert created.poll() is None
         holding.go_on.set()
         assert created.wait(LIMIT) == 0
-
-
-def test_what_is_no_dataset_is_not_watched(folder: Path) -> None:
-    """One line, and 1."""
-    code, said = run("watch", "nowhere")
-    assert code == 1
-    assert "there is no dataset at" in said

@@ -149,7 +149,7 @@ class Scheduler:
 
     def work(self) -> Work:
         """How much is done."""
-        counts = sum((batch.counts() for batch in self._batches.values()), self._counts)
+        counts = sum((batch.counts for batch in self._batches.values()), self._counts)
         held = None if self._holder is None else (self._holder.number, self.held_bytes)
         done, gone = (tuple(numbers) for numbers in counts.tolist())
         return Work(done, gone, held, self.stop_reason)
@@ -507,7 +507,7 @@ class Scheduler:
 
     def _forget(self, batch: OpenBatch) -> None:
         self._admission.done(batch)
-        self._counts += batch.counts()
+        self._counts += batch.counts
         del self._batches[batch.number]
         self._commands.append(ev.Forget(batch.number))
 

@@ -94,6 +94,11 @@ def dataset_of(name: str, address: str) -> str:
     return f"{given['-o'].rstrip('/')}/{given['-d']}"
 
 
+def is_alive(name: str, address: str) -> bool:
+    """Whether a job is under way, or about to be. Raises LookupError where there is no such job."""
+    return _jobs(address).status(name)[0] in ("PENDING", "RUNNING")
+
+
 def _jobs(address: str) -> "Jobs":
     from data_designer.distributed.jobs import Jobs
 

@@ -2,7 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,15 +11,16 @@ import typer
 
 from data_designer.cli.arguments import Debug
 from data_designer.cli.exits import errors_in_one_line
-from data_designer.cli.jobs import HERE, Address, dataset_of
+from data_designer.cli.jobs import HERE, Address, dataset_of, is_alive
 from data_designer.cli.saying import say
-from data_designer.object_storage import is_url, location
+from data_designer.object_storage import location
 
 if TYPE_CHECKING:
     from data_designer.engine.observe.showing import View
     from data_designer.interface.watching import Watch
 
 _JOB = "raysubmit_"
+_LOOK_SECONDS = 1.0
 
 
 def watch(
@@ -34,13 +36,12 @@ def watch(
     debug: Debug = False,
 ) -> None:
     """Show how a run stands that another process or machine has under way, until it is over."""
-    with errors_in_one_line(debug=debug):
+    with errors_in_one_line(debug=debug), _interruptible():
         from data_designer.interface.watching import Watch, follow, said_of
 
-        named = dataset_of(dataset, address) if dataset.startswith(_JOB) and not is_url(dataset) else dataset
-        place = location(named)
+        place = location(_begun(dataset, address) if dataset.startswith(_JOB) else dataset)
         one, is_quiet = Watch(place), progress == "json"
-        with _interruptible(), _page(one, port, serve=serve):
+        with _page(one, port, serve=serve):
             look = one.look()
             was_running = look.is_running
             if was_running or is_quiet:
@@ -52,6 +53,19 @@ def watch(
             if serve:
                 say("the page stays until Ctrl-C", err=is_quiet)
                 threading.Event().wait()
+
+
+def _begun(job: str, address: str, wait: Callable[[float], None] = time.sleep) -> str:
+    """The dataset of a job, once the job has begun it or is over."""
+    from data_designer.engine.dataset.store import Store
+
+    place, is_told = dataset_of(job, address), False
+    while not Store.at(location(place)).has_files() and is_alive(job, address):
+        if not is_told:
+            say(f"waiting for {place}: the job has not begun it, or it cannot be read from here", err=True)
+        is_told = True
+        wait(_LOOK_SECONDS)
+    return place
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from data_designer.engine.protocol.snapshot import Snapshot
+from data_designer.interrupts import uninterrupted
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +45,9 @@ def shown(snapshot: Callable[[], Snapshot], *views: View) -> Iterator[None]:
         yield
     finally:
         over.set()
-        for thread in threads:
-            thread.join(_LAST_SECONDS)
+        with uninterrupted():  # A panel that is left as it is would leave the terminal without its cursor.
+            for thread in threads:
+                thread.join(_LAST_SECONDS)
 
 
 def _started(work: Callable[[], None]) -> threading.Thread:

@@ -341,7 +341,7 @@ def problems_of(dataset: Path, calm: Path) -> Iterator[str]:
         differing = [name for name in expected if name not in frame or not frame[name].equals(expected[name])]
         yield f"{len(frame)} rows differ from the undisturbed run's {len(expected)}, in {differing}"
     names = {path.relative_to(dataset).parts[0] for path in dataset.rglob("*")}
-    if strange := names - {"builder_config.json", "metadata.json", "parquet-files", "receipts"}:
+    if strange := names - {"accounts", "builder_config.json", "metadata.json", "parquet-files", "receipts"}:
         yield f"left behind in the dataset: {sorted(strange)}"
     if hidden := [str(path) for path in dataset.rglob(".*")]:
         yield f"temporary files left behind: {hidden}"

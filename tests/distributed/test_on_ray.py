@@ -12,17 +12,22 @@ import pandas as pd
 import psutil
 import pytest
 from pydantic import BaseModel
-from tests.distributed.driving import Driven, batches, meanwhile
+from tests.counting import Reply
+from tests.distributed.driving import Driven, batches, joined, meanwhile
 from tests.distributed.pacing import Pacing
 from tests.loopback import forgetful
 from tests.replies import Gathering
 
 import data_designer.config as dd
+from data_designer.engine.protocol.slot_time import Account
 from data_designer.interface import DataDesigner
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
 Endpoint = Callable[..., Any]
+
+VERDICT = '```json\n{"label": "good", "score": 1}\n```'
+"""A structured answer that fits."""
 
 
 class Verdict(BaseModel):
@@ -101,10 +106,28 @@ def test_same_seed_same_data_whatever_the_executor_workers_and_batches(simulated
         pd.testing.assert_frame_equal(inline, other)
 
 
+def test_every_slot_second_is_accounted_for(endpoint: Endpoint, tmp_path: Path) -> None:
+    """From before Ray joins to after the last row: slots ask at least for as long as the server has their requests."""
+    run = {"executor": "ray", "buffer_size": 20, "replicas_per_model": 2, "seed": 1}
+    with endpoint(lambda _: Reply(VERDICT, seconds=0.1)) as counted, joined():
+        designer = DataDesigner(tmp_path, model_providers=[dd.ModelProvider(name="sim", endpoint=counted.url)])
+        designer.set_run_config(dd.RunConfig(**run))
+        accounts = designer.create(declared(tmp_path / "held", 4, ""), num_records=200).accounts
+    assert accounts is not None
+    assert accounts.executor == "ray"
+    for one in accounts.aliases.values():
+        assert sum(one.seconds.values()) == pytest.approx(one.slot_seconds, rel=0.01)
+    spans = sum(end - begin for prompt, begin, end in counted.spans if prompt.startswith(("About", "Judge")))
+    assert sum(one.seconds[Account.ASKING] for one in accounts.aliases.values()) >= 0.99 * spans
+    assert {name: one.cells for name, one in accounts.columns.items()} == dict.fromkeys(
+        ("kind", "id", "doubled", "text", "verdict"), 200
+    )
+    assert accounts.columns["text"].latency.count == 200
+
+
 def test_slots_hold_across_replicas_by_the_servers_own_count(endpoint: Endpoint, tmp_path: Path) -> None:
     """Three replicas an alias share 10 slots: the server sees 10 requests of an alias at once, and never more."""
-    verdict = '```json\n{"label": "good", "score": 1}\n```'
-    full = Gathering(10, {"About": "a text", "Judge": verdict})
+    full = Gathering(10, {"About": "a text", "Judge": VERDICT})
     with endpoint(full) as counted:
         run = {"executor": "ray", "buffer_size": 50, "replicas_per_model": 3}
         rows = made(counted.url, tmp_path, 200, slots=10, **run)

@@ -21,11 +21,13 @@ from data_designer.engine.dataset.totals import Totals, total
 from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.observe.metrics import Metrics
 from data_designer.engine.observe.progress import Earlier, Progress
+from data_designer.engine.observe.slot_accounts import SlotAccounts
 from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values, gather
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.interface import run as running
 from data_designer.interface.compile import PreparedPlan
+from data_designer.interface.kept_accounts import KeptAccounts
 from data_designer.interface.metadata import MetadataWriter, OnBatchComplete
 from data_designer.interface.metrics_server import serving
 from data_designer.interface.open import OpenDataset, refilled, with_time_left
@@ -168,15 +170,20 @@ def _run(
 ) -> tuple[OpenDataset, RunReport]:
     """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
     writer.plan = opened.prepared.plan
-    replaced = _counts_of(opened.store, opened.resume_point.partial)
+    store = opened.store
+    replaced = _counts_of(store, opened.resume_point.partial)
     earlier = Earlier(before.generated, before.rejected, replaced, before.spent)
-    progress = Progress(replace(asking, geometry=opened.prepared.plan.geometry), str(opened.store.path), earlier)
-    metrics = Metrics(opened.prepared.plan, replaced)
+    progress = Progress(replace(asking, geometry=opened.prepared.plan.geometry), str(store.path), earlier)
+    accounts = SlotAccounts(asking, time.monotonic, run=store.run, began=time.time(), replaced=replaced)
+    metrics = Metrics(opened.prepared.plan, replaced, accounts)
     opened, began = replace(opened, prepared=replace(opened.prepared, plan=asking)), time.monotonic()
-    exposed = serving(metrics.exposition, asking.run.otel_metrics_port)
-    with watched(progress, asking.run, opened.store.files), exposed, running.one_ray(asking):
+    shown, exposed = (
+        watched(progress, asking.run, store.files),
+        serving(metrics.exposition, asking.run.otel_metrics_port),
+    )
+    with shown, exposed, KeptAccounts(accounts, store.files, store.path) as kept, running.one_ray(asking):
         while True:
-            report = running.create(opened, [progress, writer, metrics], writer.publish, known)
+            report = running.create(opened, [progress, writer, metrics, accounts, kept], writer.publish, known)
             writer.spent = report.spent.or_more(writer.spent)
             opened = replace(opened, spent=writer.spent)
             more = None

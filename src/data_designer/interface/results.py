@@ -12,8 +12,10 @@ from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.failures import failures_table
 from data_designer.engine.dataset.layout import DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.run_accounts import read_accounts
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.dataset.totals import total
+from data_designer.engine.protocol.slot_time import RunAccounts
 from data_designer.errors import ArtifactStorageError
 from data_designer.interface.display import Layout, SampleDisplay
 from data_designer.interface.loading import export, load, to_frame
@@ -112,6 +114,11 @@ class DatasetCreationResults:
     def dataset_metadata(self) -> DatasetMetadata:
         """What is known of its columns."""
         return DatasetMetadata(seed_columns(self.plan.config.columns, KINDS))
+
+    @property
+    def accounts(self) -> RunAccounts | None:
+        """Where the time of the models' slots went, over all runs; None where no run has written that down."""
+        return read_accounts(self.artifact_storage.store.files)
 
     def load_dataset(self) -> "pd.DataFrame":
         """All rows, in order of record index."""

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from data_designer.errors import (
@@ -25,6 +27,8 @@ _TIMEOUT_WEIGHT = 2
 """As how many of these one counts that took all the time it was allowed."""
 _SAID_AFTER = 2.5
 """Seconds of failures, and of rest after one, of which nothing need be said."""
+_DOWN_AFTER = 1.0, 4
+"""Seconds since the first of so many failures, and nothing else, after which an endpoint counts as down."""
 _QUICK_STEPS = 3
 """How far the pauses between attempts grow where nothing but a probe was answered: whoever asks then is no burden."""
 _SOON = 3
@@ -82,6 +86,15 @@ class CallerStatistics:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What requests for the cells of one column were answered, in order."""
+
+    column: str
+    numbers: list[tuple[float, int, int]]
+    """For each: seconds to the whole reply, tokens in, tokens out."""
+
+
 @dataclass(slots=True)
 class _Tries:
     """What became of one request so far."""
@@ -101,6 +114,8 @@ class _Tries:
     """When the account was first blamed for a failure."""
     beside: Usage = field(default_factory=Usage)
     """What was spent on probes for its sake."""
+    column: str = ""
+    """For which the request asks; none for a probe."""
 
 
 class Caller:
@@ -129,9 +144,13 @@ class Caller:
         self._sleep = sleep
         self.told: Callable[[], None] = _nobody
         """Called when requests begin to fail that were answered before."""
+        self.changing: Callable[[], None] = _nobody
+        """Called before a request begins, or waits for an endpoint that fails, or waits no more."""
         self._failing_since: float | None = None
         self._failure = ""
         """What the latest failure said."""
+        self._failed = 0
+        """Attempts since the last answer."""
         self._refused = False
         """Whether it was a 429."""
         self._worked = False
@@ -144,8 +163,12 @@ class Caller:
         self._known: Request | None = None
         """A request that was answered."""
         self._answered_at = float("-inf")
-        self._asking = 0
+        self.asking = 0
         """Requests that have not come to their end."""
+        self.backing_off = 0
+        """Those of them that wait after a failure, or for a probe."""
+        self._aftermath = 0
+        """Those of these that waited already when an endpoint that was down came back."""
         self._in_flight = 0
         """Attempts at them, and probes, that are on their way."""
         self._busy_since = float("-inf")
@@ -156,28 +179,41 @@ class Caller:
         # Added up once a report instead of once a request.
         self._usages: list[Usage] = []
         self._seconds: list[float] = []
+        self._of_columns: defaultdict[str, list[tuple[float, int, int]]] = defaultdict(list)
+        """Column to what its requests came to: seconds, tokens in, tokens out."""
 
-    async def ask(self, request: Request, keep: Keep | None = None) -> Response:
+    def down(self, now: float) -> int:
+        """Requests that wait since nothing but failures came for a while, or did until others were answered."""
+        return self.backing_off if self._is_down(now) else min(self.backing_off, self._aftermath)
+
+    def _is_down(self, now: float) -> bool:
+        """One that fails now and then answers others meanwhile."""
+        seconds, failures = _DOWN_AFTER
+        return self._failing_since is not None and self._failed >= failures and now - self._failing_since > seconds
+
+    async def ask(self, request: Request, keep: Keep | None = None, column: str = "") -> Response:
         """Get a reply.
 
         Args:
             request: what is asked.
             keep: is given the reply, and awaited, before the slot of the request is given back: so a process that dies
                 has never lost more replies than it has slots.
+            column: for which it is asked, whose answers are counted.
 
         Raises:
             ModelError: the endpoint refused in a way that no retry can mend, or failed this very request time and
                 again while it answered others.
             Outage: the endpoint has been failing for longer than the run is willing to wait.
         """
-        self._asking += 1
+        self.changing()
+        self.asking += 1
         try:
-            return await self._reply(request, keep)
+            return await self._reply(request, keep, column)
         finally:
-            self._asking -= 1
+            self.asking -= 1
 
-    async def _reply(self, request: Request, keep: Keep | None) -> Response:
-        tries = _Tries(self._answers, self._probes)
+    async def _reply(self, request: Request, keep: Keep | None, column: str) -> Response:
+        tries = _Tries(self._answers, self._probes, column=column)
         while True:
             tries.attempts += 1
             try:
@@ -230,7 +266,9 @@ class Caller:
     async def _probe(self, tries: "_Tries") -> None:
         """Find out whether the endpoint answers anything; whoever asks at the same time shares the answer."""
         late_at = (self._failing_since or 0.0) + self._patience()
-        async with self._probing:
+        with self._waiting():
+            await self._probing.acquire()
+        try:
             # One that was sent later than the attempt, or when the patience was over, says as much as another would.
             if self._answers > tries.answers or self._probed_at > min(tries.sent_at, late_at):
                 return
@@ -243,6 +281,20 @@ class Caller:
             else:
                 self._probes += 1
                 tries.beside += response.usage
+        finally:
+            self._probing.release()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Count a request that waits outside of its slot, since others failed."""
+        self.changing()
+        self.backing_off += 1
+        try:
+            yield
+        finally:
+            self.changing()
+            self.backing_off -= 1
+            self._aftermath = max(0, self._aftermath - 1)
 
     async def _back_off(self, error: ModelError, tries: "_Tries") -> None:
         answers, probes = self._answers - tries.answers, self._probes - tries.probes
@@ -253,7 +305,8 @@ class Caller:
         elif probes:
             steps = min(steps, _QUICK_STEPS)
         delay = self._options.backoff.delay(steps, self._rng, error.retry_after)
-        await self._sleep(min(delay, self._longest_wait()))
+        with self._waiting():
+            await self._sleep(min(delay, self._longest_wait()))
 
     async def _attempt(self, request: Request, tries: "_Tries", keep: Keep | None) -> Response:
         attempt = await self._admission.enter(request)
@@ -265,11 +318,11 @@ class Caller:
             response = await self._model.ask(request)
         except ModelError as error:
             self._admission.failed(attempt, error, self._longest_wait())
-            self._failed(error, attempt.sent_at)
+            self._fails(error, attempt.sent_at)
             raise
         else:
             self._admission.answered(attempt, response)
-            self._answered(response, attempt.sent_at)
+            self._answered(response, attempt.sent_at, tries.column)
             if tries.attempts > 1:
                 response = _after(tries, response)
             if keep is not None:
@@ -279,17 +332,26 @@ class Caller:
             self._in_flight -= 1
             self._admission.leave(attempt)
 
-    def _answered(self, response: Response, sent_at: float) -> None:
+    def _answered(self, response: Response, sent_at: float, column: str) -> None:
+        self._answered_at = self._clock()
+        if self._failing_since is not None:
+            self.changing()
+            if self._is_down(self._answered_at):
+                self._aftermath = self.backing_off
         self._answers += 1
         self._sent_answered = max(self._sent_answered, sent_at)
-        self._answered_at = self._clock()
-        self._worked, self._failing_since = True, None
-        self._usages.append(response.usage)
-        self._seconds.append(self._answered_at - sent_at)
+        self._worked, self._failing_since, self._failed = True, None, 0
+        usage, seconds = response.usage, self._answered_at - sent_at
+        self._usages.append(usage)
+        self._seconds.append(seconds)
+        if column:
+            self._of_columns[column].append((seconds, usage.input_tokens, usage.output_tokens))
 
-    def _failed(self, error: ModelError, sent_at: float) -> None:
+    def _fails(self, error: ModelError, sent_at: float) -> None:
         self._failure, self._refused = str(error), isinstance(error, ModelRateLimitError)
+        self._failed += 1
         if error.retryable and self._failing_since is None:
+            self.changing()
             self._failing_since = max(sent_at, self._answered_at)
             self.told()
         kind = type(error).__name__
@@ -308,7 +370,7 @@ class Caller:
 
     def hold(self) -> Hold | None:
         """What keeps requests back, or rows waiting, if anything does."""
-        if not self._asking:
+        if not self.asking:
             return None
         if self._failing_since is not None:
             failing, rest = self._failing(), self._admission.rest()
@@ -347,6 +409,11 @@ class Caller:
         taken, self._statistics = self._statistics + answered, CallerStatistics()
         self._usages, self._seconds = [], []
         return taken
+
+    def take_answers(self) -> tuple[Answers, ...]:
+        """What the requests of each column came to that were answered since the last call."""
+        taken, self._of_columns = self._of_columns, defaultdict(list)
+        return tuple(Answers(column, numbers) for column, numbers in taken.items())
 
 
 def _after(tries: _Tries, response: Response) -> Response:

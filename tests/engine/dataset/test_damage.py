@@ -146,7 +146,7 @@ def interrupt(path: Path, plan: Plan, made: list[Row]) -> None:
     (path / f"parquet-files/batch_{INTERRUPTED:05d}.parquet").unlink()
     runner = StageRunner(plan, plan.stage_of("poem"))
 
-    async def ask(request: Request, keep: Keep) -> Response:
+    async def ask(request: Request, keep: Keep, _: str) -> Response:
         response = ChatResponse(answer(request.messages[-1]["content"][0]["text"]), usage=Usage(1, 0, 3, 2))
         await keep(response)
         return response

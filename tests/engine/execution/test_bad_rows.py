@@ -150,7 +150,7 @@ def test_a_request_whose_reply_is_in_the_journal_is_remembered() -> None:
     one, other = request("known"), request("new")
     known, remembered, asked = SimpleNamespace(reply=lambda _, given: REPLY if given is one else None), [], []
 
-    async def ask(given: Request, _: Keep) -> Response:
+    async def ask(given: Request, _: Keep, __: str) -> Response:
         asked.append(given)
         return REPLY
 

@@ -22,6 +22,7 @@ from data_designer.engine.execution.in_process import InProcessExecutor
 from data_designer.engine.execution.observation import Observer
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import Replica, linger_of
+from data_designer.engine.observe.slot_accounts import SlotAccounts
 from data_designer.engine.protocol.executor import LEASE_SECONDS, ReplicaDiedError
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import Parcel, Values
@@ -77,6 +78,8 @@ class Server:
     peak: Counter[str] = field(default_factory=Counter)
     """Model to the most requests to it that were in flight at a time."""
     peak_of_all: int = 0
+    busy: float = 0.0
+    """Seconds of all requests together that were in flight."""
     _rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     async def answer(self, model: str, by: str, request: Request) -> Response:
@@ -100,6 +103,7 @@ class Server:
             raise
         finally:
             self.in_flight[model] -= 1
+            self.busy += asyncio.get_running_loop().time() - now
         usage = Usage(requests=1, input_tokens=len(prompt) // 3, output_tokens=self._rng.randint(20, 60))
         asked.tokens = usage.input_tokens + usage.output_tokens
         return ChatResponse(f"reply {len(self.asked)}", usage=usage)
@@ -217,6 +221,8 @@ class Site:
     lost_after: float | None = None
     """Seconds after which the first replica cannot be reached any more."""
     store: Store = field(default_factory=lambda: Store(Path("d"), FaultyFiles(random.Random(0))))
+    accounts: SlotAccounts | None = None
+    """Of the latest run."""
     observers: Callable[[Plan], Sequence[Observer]] = lambda _: ()
     """Who is shown what happens, given the plan."""
 
@@ -236,7 +242,9 @@ class Site:
         resume_point = self.store.resume_point(plan.geometry)
         budget_allocator = budget_allocator_of(plan, self.store, resume_point)
         dataset, drivers = Dataset(self.store.files, lock.number), []
-        run = Run(plan, dataset, self.store.publish, {}, None, self.observers(plan), budget_allocator, resume_point)
+        self.accounts = SlotAccounts(plan, asyncio.get_running_loop().time)
+        observers = [self.accounts, *self.observers(plan)]
+        run = Run(plan, dataset, self.store.publish, {}, None, observers, budget_allocator, resume_point)
         report = await execute(run, Cluster(run, self.server, self.lost_after).opened(), drivers.append)
         drivers[0].scheduler.check_invariants()
         self.store.write_metadata(metadata_of(lock.number))

@@ -28,6 +28,25 @@ def test_sums_are_as_if_all_had_been_added_to_one(some: list[float], others: lis
     assert both.mean == pytest.approx(whole.mean)
 
 
+@given(NUMBERS, NUMBERS, st.floats(0, 1))
+def test_many_may_be_added_at_once(before: list[float], numbers: list[float], part: float) -> None:
+    """To those that are there."""
+    many = Distribution(before)
+    many.extend(numbers)
+    exact = sorted([*before, *numbers])[int(part * (len(before) + len(numbers) - 1))]
+    assert many.quantile(part) == pytest.approx(exact, rel=0.0201, abs=1e-9)
+    whole = Distribution([*before, *numbers])
+    assert (many.count, many.smallest, many.largest) == (whole.count, whole.smallest, whole.largest)
+    assert many.mean == pytest.approx(whole.mean)
+
+
+def test_none_may_be_added_at_once() -> None:
+    """Nothing changes."""
+    nothing = Distribution()
+    nothing.extend([])
+    assert nothing == Distribution()
+
+
 @given(NUMBERS)
 def test_json_keeps_everything(numbers: list[float]) -> None:
     """So that what a run wrote is what a later one adds to."""

@@ -14,7 +14,7 @@ from typing import Generic
 
 from data_designer.engine.execution.inbox import Inbox
 from data_designer.engine.execution.locations import Locations, Packing
-from data_designer.engine.execution.observation import Observation, Observer, Standing
+from data_designer.engine.execution.observation import Computed, Idle, Observation, Observer, Standing
 from data_designer.engine.execution.supervisor import Joining, Supervisor
 from data_designer.engine.protocol.executor import Executor, TaskDiedError, ValuesGoneError
 from data_designer.engine.protocol.messages import CommitJob
@@ -36,6 +36,8 @@ from data_designer.values import Block, Reason
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
+_LOOK_SECONDS = 0.1
+"""Between looks at what idle slots wait for, at least. One costs up to half a millisecond."""
 DRAIN_SECONDS = 30.0
 """How long a run that ends early waits for what is under way, which is paid for."""
 _FIRST_PAUSE = 1.0
@@ -80,6 +82,8 @@ class Driver(Generic[Ref]):
     """Those that write batches, each with when it began."""
     _given_up: bool = False
     """Whether not even what was under way at the stop can end."""
+    _look_at: float = -math.inf
+    """When observers are next shown what idle slots wait for."""
     _locations: Locations[Ref] = field(init=False)
     _supervisor: Supervisor[Ref] = field(init=False)
     _liveness: Liveness = field(init=False)
@@ -138,10 +142,14 @@ class Driver(Generic[Ref]):
         self._show(event)
         for command in self.scheduler.handle(event):
             self._obey(command)
+        now = self.clock()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            self._show(Idle(self.scheduler.demand(self._supervisor.arrived)))
         if isinstance(event, ev.Tick):
             self._look(event.now)
         else:
-            self._liveness.moved(self.clock())
+            self._liveness.moved(now)
 
     def _look(self, now: float) -> None:
         """Say what is waited for, if nothing happens; end the run where nothing can."""
@@ -284,6 +292,7 @@ class Driver(Generic[Ref]):
             self._lose(refs[gone.place])
             self._inbox.post(ev.TaskLost(command.ticket, "what it is made from was lost", started=False))
             return
+        self._show(Computed(command.stage, len(command.rows), summary))
         self._inbox.post(ev.TaskDone(command.ticket, summary.kept, summary.bytes, summary.cells), ref)
 
     def _reject(self, command: ev.Reject) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from data_designer.engine.protocol.messages import Summary
+from data_designer.engine.protocol.messages import Summary, TaskSummary
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling import events as ev
+from data_designer.engine.scheduling.demand import Demand
 from data_designer.engine.scheduling.liveness import Computing
 from data_designer.engine.scheduling.work import Work
 
@@ -38,7 +39,32 @@ class Standing:
     """What keeps work from being placed, and what helps; nothing where there is room."""
 
 
-Observation = ev.Event | Heard | Receipt | Standing
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A replica has so many slots now. The scheduler is told in its turn."""
+
+    number: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A CPU task is done."""
+
+    stage: int
+    rows: int
+    summary: TaskSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What idle slots wait for. Shown several times a second."""
+
+    demand: Mapping[str, Demand]
+    """Of each alias."""
+
+
+Observation = ev.Event | Heard | Granted | Computed | Idle | Standing | Receipt
 """What observers are shown. They never answer the scheduler's questions."""
 
 

@@ -232,7 +232,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record")
+    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "asked", "record", "replayed")
 
     def __init__(
         self,
@@ -249,6 +249,10 @@ class RowAsks:
         self._replays = replays
         self._draws = draws
         self._spent: dict[str, list[Usage]] = {}
+        self.asked = 0
+        """Requests for which somebody was asked."""
+        self.replayed = 0
+        """Requests, and results of functions, that were known."""
 
     @property
     def spent(self) -> tuple[tuple[str, tuple[int, ...]], ...] | None:
@@ -262,7 +266,11 @@ class RowAsks:
 
     def result(self, fingerprint: str) -> list[object] | None:
         """What a step came to before, as a whole."""
-        return known_result(self._replays, fingerprint, self.record) if self._replays else None
+        if not self._replays:
+            return None
+        known = known_result(self._replays, fingerprint, self.record)
+        self.replayed += known is not None
+        return known
 
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""
@@ -277,8 +285,9 @@ class RowAsks:
             key = (fingerprint, self.record, ordinal)
             response = self._known(key, request)
             if response is None:
+                self.asked += 1
                 try:
-                    response = await self._caller.ask(request, partial(self._recording.keep, key, request))
+                    response = await self._caller.ask(request, partial(self._recording.keep, key, request), column)
                 except ModelError as error:
                     self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
                     raise
@@ -294,6 +303,7 @@ class RowAsks:
         for replay in self._replays:
             response = replay.reply(key, request)
             if response is not None:
+                self.replayed += 1
                 self._caller.remember(request)
                 return response
         return None

@@ -22,6 +22,7 @@ from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
+from data_designer.models.admission.slot_ledger import SlotLedger
 from data_designer.models.admission.slots import Slots
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
@@ -38,6 +39,9 @@ _STARTED_AT_ONCE = 16
 """Rows that start in one go. A template may take milliseconds, and a thousand of them would silence a replica."""
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
+_SHORTEST_ACCOUNTED = 0.001
+"""Seconds: what slots do is accounted for when it changes, but not more often, since that would cost several percent
+of a cell. When something began or ended is off by so much at most, to either side."""
 
 
 def linger_of(replicas: int) -> float:
@@ -87,13 +91,17 @@ class Replica:
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
         self._counts = {number: CellCounts() for number in self._runners}
         self._something = asyncio.Event()
+        self._clock = clock
         self._slots = Slots(0)
+        self._slots.changing = self._changing
+        self._ledger, self._settled_at, self._granted = SlotLedger(), clock(), 0
         self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
         """Slots of all replicas of the alias, which share its rates."""
         self._budget = _budget_lease(plan, self._something.set)
         self._admission = RequestAdmission(self._slots, _limits(plan, pool, self._budget), clock=clock)
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
+        self._caller.changing = self._changing
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._linger = linger
@@ -129,9 +137,13 @@ class Replica:
             self._something.set()
 
     async def _resize(self, slots: int) -> None:
+        self._settle()
         self._admission.share(min(1.0, slots / self._whole))
+        self._granted = max(self._granted, slots)
         self._slots.total = slots
         await self._slots.settled()
+        self._settle()
+        self._granted = self._slots.total
 
     async def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""
@@ -145,6 +157,7 @@ class Replica:
         """
         if isinstance(self._failure, LeaseEndedError):
             raise self._failure
+        self._settle()
         runner = self._runners[parcel.stage]
         known = await self._recording.known(parcel.replays, parcel.rows)
         block = gather(parcel, values, runner.stage.needs)
@@ -241,6 +254,26 @@ class Replica:
             report.spent.append(asks.spent)
         self._something.set()
 
+    # --- accounts ----------------------------------------------------------------------------------------
+
+    def _changing(self) -> None:
+        """Something is about to change: account for the time before, unless that is very short."""
+        if self._clock() - self._settled_at >= _SHORTEST_ACCOUNTED:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Account for the time since the last call, in which everything was as it is now."""
+        now = self._clock()
+        seconds = now - self._settled_at
+        if seconds <= 0.0:
+            return
+        self._settled_at = now
+        slots, caller = self._slots, self._caller
+        in_use, asking = slots.in_use, caller.asking
+        idle = self._ledger.pass_time(seconds, self._granted, slots.total, in_use)
+        if idle:
+            self._ledger.idled(seconds, idle, asking - in_use, caller.down(now), len(self._tasks) - asking)
+
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}
         values: Values = {}
@@ -256,6 +289,7 @@ class Replica:
             finished.append(Finished(stage, block.rows, tickets, kept, cells, rough_bytes(block)))
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
+        self._settle()
         latency = self._caller.median_latency()
         summary = Summary(
             self._reported,
@@ -269,6 +303,8 @@ class Replica:
             self._left,
             len(self._tasks),
             self._caller.hold(),
+            self._ledger.take(),
+            self._caller.take_answers(),
             self._ahead(),
             latency,
             self._admission.rises_in(),

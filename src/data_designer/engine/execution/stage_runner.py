@@ -44,20 +44,25 @@ class CellCounts:
 
     finished: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
+    replayed: dict[str, int] = field(default_factory=dict)
     ahead: dict[str, int] = field(default_factory=dict)
     """Finished cells of rows that are still under way."""
 
-    def add(self, column: str, *, failed: bool) -> None:
+    def add(self, column: str, *, failed: bool, replayed: bool) -> None:
         """Count one finished cell."""
         self.finished[column] = self.finished.get(column, 0) + 1
         self.ahead[column] = self.ahead.get(column, 0) + 1
         if failed:
             self.failed[column] = self.failed.get(column, 0) + 1
+        elif replayed:
+            self.replayed[column] = self.replayed.get(column, 0) + 1
 
     def take(self) -> tuple[CellCount, ...]:
         """What was counted; starts anew."""
-        counts = tuple(CellCount(c, n, self.failed.get(c, 0)) for c, n in self.finished.items())
-        self.finished, self.failed = {}, {}
+        counts = tuple(
+            CellCount(c, n, self.failed.get(c, 0), self.replayed.get(c, 0)) for c, n in self.finished.items()
+        )
+        self.finished, self.failed, self.replayed = {}, {}, {}
         return counts
 
     def done(self, steps: Iterable[str], results: "Sequence[RowResult]") -> None:
@@ -168,7 +173,7 @@ class StageRunner:
         values: dict[str, object] = {}
         failed: tuple[Reason, ...] = ()
         for built in self._steps:
-            step = built.step
+            step, asked, replayed = built.step, asks.asked, asks.replayed
             draw_for(built.stream, asks.record)
             if built.skip_condition is not None and built.skip_condition.decide(record, skipped or ()):
                 outcome: Outcome = Skip(built.skip_condition.values)
@@ -177,7 +182,8 @@ class StageRunner:
             else:
                 outcome = await self._outcome(built, record, asks)
             if built.inference:
-                counts.add(step.name, failed=isinstance(outcome, Drop))
+                is_replayed = asks.replayed > replayed and asks.asked == asked
+                counts.add(step.name, failed=isinstance(outcome, Drop), replayed=is_replayed)
             match outcome:
                 case Drop(reason) if self._nulls:
                     failed = (*failed, replace(reason, column=step.name))

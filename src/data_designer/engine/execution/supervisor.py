@@ -1,6 +1,7 @@
 """The supervisor of a run's replicas: keeps them alive, listens to them, and gives them rows, slots and funds."""
 
 import asyncio
+import itertools
 import logging
 import math
 from collections import Counter
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol
 
 from data_designer.engine.execution.inbox import Inbox
-from data_designer.engine.execution.observation import Heard, Observation
+from data_designer.engine.execution.observation import Granted, Heard, Observation
 from data_designer.engine.protocol.executor import LEASE_SECONDS, Executor, ReplicaDiedError, ReplicaHandle
 from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.parcels import Parcel, Ref
@@ -73,6 +74,8 @@ class _Live(Generic[Ref]):
     """Parcels on their way to it."""
     empty_at: float = -math.inf
     """When it said last that it holds no row; never, since it said that it does."""
+    arrived: int = 0
+    """Rows that it is known to have."""
 
 
 @dataclass(slots=True)
@@ -103,6 +106,11 @@ class Supervisor(Generic[Ref]):
     def aliases(self) -> dict[int, str]:
         """Replica number to alias, of all that live or start."""
         return {number: live.alias for number, live in self._live.items()} | self.starting
+
+    @property
+    def arrived(self) -> dict[int, int]:
+        """Replica number to how many rows it is known to have."""
+        return {number: live.arrived for number, live in self._live.items()}
 
     def empty(self, now: float) -> list[int]:
         """Those that have just said that they hold no row."""
@@ -215,6 +223,8 @@ class Supervisor(Generic[Ref]):
         """Take in what a replica says of itself."""
         now = self.clock()
         live.empty_at = now if summary.held == 0 and not live.submitting else -math.inf
+        if summary.held is not None:
+            live.arrived = summary.held
         self.show(Heard(number, live.alias, summary))
         hold = None if summary.last or self.halted else summary.hold
         self.holds.heard(live.alias, number, hold, now, moves=bool(summary.finished))
@@ -234,6 +244,7 @@ class Supervisor(Generic[Ref]):
         live.submitting += 1
         try:
             await live.handle.submit(parcel, *refs)
+            live.arrived += len(parcel)
         except ReplicaDiedError as death:
             # Its collect loop may not have noticed yet; the rows must not wait for it.
             self._bury(number, epoch, silent=death.silent)
@@ -247,6 +258,7 @@ class Supervisor(Generic[Ref]):
             return
         with suppress(ReplicaDiedError):
             await live.handle.grant(command.slots)
+            self.show(Granted(command.replica, command.slots))
             self.inbox.post(ev.Regranted(command.replica, command.epoch, command.slots))
 
     async def dismiss(self, command: ev.Dismiss) -> None:
@@ -269,15 +281,15 @@ class Supervisor(Generic[Ref]):
 
     async def silence(self) -> None:
         """Let no replica start another request, whatever rows it holds, and wait for those that are under way."""
-        await asyncio.gather(*map(_silenced, list(self._live.values())), return_exceptions=True)
+        await asyncio.gather(*itertools.starmap(self._silence, list(self._live.items())), return_exceptions=True)
+
+    async def _silence(self, number: int, live: _Live[Ref]) -> None:
+        with suppress(ReplicaDiedError):
+            await live.handle.grant(0)
+            self.show(Granted(number, 0))
+            await live.drained.wait()
 
 
 async def _funded(handle: ReplicaHandle[Ref], amount: Amount) -> None:
     with suppress(ReplicaDiedError):
         await handle.fund(amount)
-
-
-async def _silenced(live: _Live[Ref]) -> None:
-    with suppress(ReplicaDiedError):
-        await live.handle.grant(0)
-        await live.drained.wait()

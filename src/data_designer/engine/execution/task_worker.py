@@ -1,6 +1,7 @@
 """What a process needs to run a plan's stages and to write its batches; built once a process, used many times."""
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -33,6 +34,7 @@ class TaskWorker:
 
     def run_task(self, parcel: Parcel, values: Sequence[Values]) -> tuple[TaskSummary, Values]:
         """Run a `local` stage over the rows of a parcel."""
+        began = time.perf_counter()
         runner = self._runners.get(parcel.stage)
         if runner is None:
             stage = self.plan.stages[parcel.stage]
@@ -46,7 +48,8 @@ class TaskWorker:
         failures = [reason.column for reason in reasons if reason is not None]
         failures += [reason.column for some in made.columns.get(FAILED) or () for reason in some or ()]
         cells = tuple(CellCount(column, 0, failures.count(column)) for column in sorted(set(failures)))
-        return TaskSummary(kept, rough_bytes(made), cells), {parcel.stage: made}
+        summary = TaskSummary(kept, rough_bytes(made), cells, time.perf_counter() - began)
+        return summary, {parcel.stage: made}
 
     def write(self, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Write a batch's files. Raises OSError where the disk refuses, or is not that of the driver."""

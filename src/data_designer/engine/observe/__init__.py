@@ -1,1 +1,1 @@
-"""Folds over the events of a run: progress and metrics."""
+"""Folds over the events of a run: progress, metrics and accounts."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from data_designer.engine.execution.observation import Heard, Observation
+from data_designer.engine.observe.slot_accounts import SlotAccounts
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling import events as ev
 from data_designer.models.admission.slots import SlotStatistics
@@ -46,8 +47,14 @@ LIMIT = Metric(
     "data_designer_limit", "gauge", ("alias",), "Requests that may be in flight, while an endpoint refuses more."
 )
 TARGET = Metric("data_designer_records_target", "gauge", (), "Records that are to be made in all.")
+SLOT_SECONDS = Metric(
+    "data_designer_slot_seconds_total",
+    "counter",
+    ("alias", "account"),
+    "Time of slots, by what they did or waited for.",
+)
 
-METRICS = (CELLS, REQUESTS, TOKENS, ERRORS, BATCHES, RECORDS, IN_FLIGHT, SLOTS, LIMIT, TARGET)
+METRICS = (CELLS, REQUESTS, TOKENS, ERRORS, BATCHES, RECORDS, IN_FLIGHT, SLOTS, LIMIT, TARGET, SLOT_SECONDS)
 
 
 @dataclass(slots=True)
@@ -57,6 +64,8 @@ class Metrics:
     plan: Plan
     replaced: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     """Batches that are there in part to their records generated and rejected, which were counted by an earlier run."""
+    accounts: SlotAccounts | None = None
+    """Where the time of slots goes; an observer of its own."""
     _counts: dict[tuple[Metric, Labels], float] = field(default_factory=dict)
     _loads: dict[int, tuple[str, SlotStatistics]] = field(default_factory=dict)
     """Replica to its alias and what it has under way."""
@@ -87,6 +96,8 @@ class Metrics:
             yield IN_FLIGHT, (alias,), float(sum(load.in_use for load in own))
             yield SLOTS, (alias,), float(sum(load.total for load in own))
             yield LIMIT, (alias,), float(sum(load.limit for load in own))
+        for alias, seconds in ({} if self.accounts is None else self.accounts.seconds).items():
+            yield from ((SLOT_SECONDS, (alias, account.value), spent) for account, spent in list(seconds.items()))
         yield TARGET, (), float(self.plan.geometry.num_records)
 
     def exposition(self) -> str:

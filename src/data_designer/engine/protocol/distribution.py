@@ -3,9 +3,12 @@
 Source: Masson, Rim, Lee, "DDSketch: a fast and fully-mergeable quantile sketch with relative-error guarantees", 2019.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from ddsketch.ddsketch import BaseDDSketch
 from ddsketch.mapping import LogarithmicMapping
 from ddsketch.store import CollapsingLowestDenseStore
@@ -14,6 +17,8 @@ _ACCURACY = 0.02
 """Relative: a quantile is off by so much at most."""
 _MOST_BINS = 1024
 """Of 4 % width each: seventeen powers of ten. Where numbers lie further apart, the smallest share a bin."""
+_MAPPING = LogarithmicMapping(_ACCURACY)
+_LOG_WIDTH = math.log((1 + _ACCURACY) / (1 - _ACCURACY))
 
 
 class Distribution:
@@ -24,7 +29,7 @@ class Distribution:
     def __init__(self, numbers: Iterable[float] = ()) -> None:
         self._store = CollapsingLowestDenseStore(_MOST_BINS)
         nothing_below_zero = CollapsingLowestDenseStore(1)
-        self._sketch = BaseDDSketch(LogarithmicMapping(_ACCURACY), self._store, nothing_below_zero, 0.0)
+        self._sketch = BaseDDSketch(_MAPPING, self._store, nothing_below_zero, 0.0)
         self.sum = 0.0
         self.smallest = float("inf")
         self.largest = float("-inf")
@@ -49,6 +54,21 @@ class Distribution:
         self._sketch.add(max(number, 0.0))
         self.sum += number
         self.smallest, self.largest = min(self.smallest, number), max(self.largest, number)
+
+    def extend(self, numbers: "Sequence[float] | npt.NDArray[np.float64]") -> None:
+        """Take many numbers in, for a fraction of what they would cost one by one."""
+        many = np.maximum(np.asarray(numbers, dtype=np.float64), 0.0)
+        if not len(many):
+            return
+        positive = many[many > _MAPPING.min_possible]
+        keys, counts = np.unique(np.ceil(np.log(positive) / _LOG_WIDTH).astype(np.int64), return_counts=True)
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            self._sketch.add(_MAPPING.value(key), float(count))
+        if len(positive) < len(many):
+            self._sketch.add(0.0, float(len(many) - len(positive)))
+        self.sum += float(many.sum())
+        self.smallest = min(self.smallest, float(many.min()))
+        self.largest = max(self.largest, float(many.max()))
 
     def __add__(self, other: "Distribution") -> "Distribution":
         both = Distribution()
@@ -103,9 +123,8 @@ class Distribution:
         """From JSON data. Raises KeyError, TypeError or ValueError where it is none of this."""
         made = cls()
         if data:
-            mapping = LogarithmicMapping(_ACCURACY)
             for key, count in data["bins"]:
-                made._sketch.add(mapping.value(key), float(count))
+                made._sketch.add(_MAPPING.value(key), float(count))
             if data["zeros"]:
                 made._sketch.add(0.0, float(data["zeros"]))
             made.sum, made.smallest, made.largest = data["sum"], data["smallest"], data["largest"]

@@ -7,8 +7,9 @@ from data_designer.engine.protocol.parcels import Parcel
 from data_designer.engine.protocol.rows import CellCount, Flags, Rows
 from data_designer.models.admission.budget_lease import BudgetReport
 from data_designer.models.admission.request_admission import Hold
+from data_designer.models.admission.slot_ledger import SlotTime
 from data_designer.models.admission.slots import SlotStatistics
-from data_designer.models.retry import CallerStatistics
+from data_designer.models.retry import Answers, CallerStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class TaskSummary:
     kept: Flags
     bytes: int
     cells: tuple[CellCount, ...] = ()
+    seconds: float = 0.0
+    """That it took where it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,10 @@ class Summary:
     """Rows that are left to report; None where that is not said."""
     hold: Hold | None = None
     """What keeps its requests back."""
+    slot_time: SlotTime | None = None
+    """What its slots did since the last report."""
+    answers: tuple[Answers, ...] = ()
+    """What the requests of each column were answered since then."""
     ahead: tuple[CellCount, ...] = ()
     """Cells that are done in rows which are still under way there."""
     latency: float | None = None

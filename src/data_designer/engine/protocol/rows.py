@@ -25,3 +25,5 @@ class CellCount:
     column: str
     finished: int
     failed: int
+    replayed: int = 0
+    """Of those that did not fail, cells for which nobody was asked, since an earlier run was answered."""

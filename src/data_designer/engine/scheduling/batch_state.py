@@ -104,6 +104,16 @@ class OpenBatch:
         losses: npt.NDArray[np.uint8] = self._losses[stage, positions]
         return losses
 
+    def at_stages(self) -> "npt.NDArray[np.int64]":
+        """How many rows are ready or out at each stage. Costs time in proportion to rows times stages."""
+        counts: npt.NDArray[np.int64] = np.count_nonzero(self._state - np.uint8(READY) <= OUT - READY, axis=1)
+        return counts
+
+    def gathered_at(self) -> dict[int, int]:
+        """Whole-batch stages that wait for rows, each with how many of its rows wait for the others there."""
+        live = int(self._live.sum()) if self._gathering else 0
+        return {stage: live - self._blocked[stage] for stage in self._gathering}
+
     def rejected_rows(self) -> Rows:
         """Record indices of rows that have left the dataset."""
         return self.rows(np.flatnonzero(self._wanted & ~self._live))

@@ -3,17 +3,19 @@
 It knows no clock, no network, no file, no Ray and no column's meaning.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
 import numpy as np
 
 from data_designer.engine.protocol.rows import CellCount, Flags, Replays, Rows
+from data_designer.engine.protocol.slot_time import Account
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.scheduling.batch_admission import MOST_ROWS_A_TASK, ROWS_A_TASK, BatchAdmission
 from data_designer.engine.scheduling.batch_state import OpenBatch, Released
 from data_designer.engine.scheduling.breaker import ErrorRate
+from data_designer.engine.scheduling.demand import Demand, Demands
 from data_designer.engine.scheduling.liveness import Waiting
 from data_designer.engine.scheduling.ready_queue import ReadyRows
 from data_designer.engine.scheduling.slot_allocator import SlotAllocator, Told
@@ -100,6 +102,7 @@ class Scheduler:
         self._batches: dict[int, OpenBatch] = {}
         self._breakers = {name: ErrorRate(shape.error_rate, shape.error_window) for name in shape.inference_columns}
         self._admission = BatchAdmission(shape)
+        self._demands = Demands(shape)
         self._held_back = False
         """Whether it was said that values hold up the opening of batches."""
         self._holder: OpenBatch | None = None
@@ -168,6 +171,32 @@ class Scheduler:
         if without:
             return f"slots of a replica of {', '.join(without)}"
         return "; ".join(map(repr, self._batches.values())) or "a batch to be opened"
+
+    def demand(self, arrived: Mapping[int, int]) -> dict[str, Demand]:
+        """What the idle slots of each alias wait for.
+
+        Args:
+            arrived: replica to how many rows it is known to have.
+        """
+        if self.stop_reason is not None:
+            return dict.fromkeys(self.shape.slots, Demand(rest=Account.LAST))
+        ready = {pool: self._ready[pool].waiting + len(self._suspects[pool]) for pool in self.shape.slots}
+        for replica in self._replicas.values():
+            ready[replica.pool] += max(0, replica.out - arrived.get(replica.number, 0))
+        return self._demands.look(self._batches.values(), ready, self._closed_by())
+
+    def _closed_by(self) -> Account | None:
+        """Why no further batch is opened; None where the open ones have rows enough."""
+        batches = self._batches.values()
+        if self._next_batch is None:
+            is_writing = bool(batches) and all(batch.committing for batch in batches)
+            return Account.STORAGE if is_writing else Account.LAST
+        limit = self.shape.max_open_batches
+        if (limit is not None and len(batches) >= limit) or any(batch.commit_failures for batch in batches):
+            return Account.STORAGE
+        wanted = sum(replica.window for replica in self._replicas.values())
+        is_held_back = self._may_open(wanted) and self._admission.held_back_by(batches) is not None
+        return Account.STORAGE if is_held_back else None
 
     def awaited(self, event: ev.RowsDone | ev.TaskDone) -> tuple[int, Rows, Flags]:
         """Stage and rows of a report, and which rows it answers: others were taken back, and are done elsewhere."""

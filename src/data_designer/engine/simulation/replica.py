@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.scheduling import events as ev
 from data_designer.engine.simulation.dataset import Cell, CellKey, Process
 from data_designer.engine.simulation.timeline import Timeline
+from data_designer.models.admission.slot_ledger import SlotLedger
+from data_designer.models.admission.slots import SlotStatistics
 
 
 @dataclass(slots=True)
@@ -36,6 +39,10 @@ class SimulatedReplica:
     _holds: set[CellKey] = field(default_factory=set)
     """What it was given and has not reported."""
     _process: Process = field(init=False)
+    _ledger: SlotLedger = field(init=False)
+    _settled_at: float = 0.0
+    _granted: int = 0
+    """Slots that nobody else has."""
 
     def __post_init__(self) -> None:
         self.timeline.held.append(self._holds)
@@ -43,7 +50,8 @@ class SimulatedReplica:
     def come_up(self) -> None:
         """Start the next incarnation."""
         self.epoch += 1
-        self.slots = self._running = self._asking = 0
+        self.slots = self._granted = self._running = self._asking = 0
+        self._ledger, self._settled_at = SlotLedger(), self.timeline.now
         self._up, self._reached, self._reporting, self._unacknowledged = True, True, False, False
         self._queue.clear()
         self._holds.clear()
@@ -54,7 +62,9 @@ class SimulatedReplica:
     def regrant(self, command: ev.Regrant) -> None:
         """Take note of a number of slots."""
         if self._hears(command.epoch):
+            self._settle()
             self.slots = command.slots
+            self._granted = max(self._granted, self.slots)
             self._unacknowledged = True
             self._acknowledge()
             self._start_cells()
@@ -89,6 +99,7 @@ class SimulatedReplica:
             return
         assert not self._running, "a replica is dismissed with requests in flight"
         self._send_report(command.epoch, self._finished)
+        self.say()
         self._end(command.epoch)
 
     def _hears(self, epoch: int) -> bool:
@@ -101,12 +112,36 @@ class SimulatedReplica:
         """A smaller number of slots is acknowledged once no more requests than that are in flight."""
         if self._unacknowledged and self._reached and self._running <= self.slots:
             self._unacknowledged = False
+            self._settle()
+            self._granted = self.slots
             self.timeline.tell(ev.Regranted(self.number, self.epoch, self.slots))
+
+    def say(self) -> None:
+        """Tell whoever watches what its slots have done."""
+        if not self._hears(self.epoch):
+            return
+        self._settle()
+        load = SlotStatistics(self.slots, self.slots, self._running, len(self._queue))
+        summary = Summary(0, (), None, load=load, held=len(self._holds), slot_time=self._ledger.take())
+        for watcher in self.timeline.watchers:
+            watcher.hear(self.number, summary)
+
+    def _settle(self) -> None:
+        """Account for the time since the last call, in which everything was as it is now."""
+        now = self.timeline.now
+        self._ledger.pass_time(now - self._settled_at, self._granted, self.slots, self._running)
+        self._settled_at = now
+
+    @property
+    def arrived(self) -> int:
+        """Rows that it has."""
+        return len(self._holds)
 
     # --- cells -------------------------------------------------------------------------------------------
 
     def _start_cells(self) -> None:
         while self._queue and self._running < self.slots:
+            self._settle()
             self._running += 1
             self._start(self._queue.popleft())
 
@@ -142,6 +177,7 @@ class SimulatedReplica:
     def _cell_done(self, epoch: int, cell: Cell, answer: str) -> None:
         if not self._lives(epoch):
             return
+        self._settle()
         self.timeline.in_flight[self.pool] -= 1
         self._running -= 1
         self._asking -= 1

@@ -2,13 +2,16 @@
 
 import heapq
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
+from data_designer.engine.protocol.messages import Summary
 from data_designer.engine.protocol.rows import Flags, Rows
 from data_designer.engine.scheduling import events as ev
+from data_designer.engine.scheduling.demand import Demand
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.simulation.dataset import CellKey, Dataset
 from data_designer.engine.simulation.world import Faults, World
@@ -16,6 +19,19 @@ from data_designer.engine.simulation.world import Faults, World
 
 class StalledError(AssertionError):
     """The scheduler has nothing outstanding and asks for nothing, yet is not finished."""
+
+
+class Watcher(Protocol):
+    """Is shown what happens, as the observers of a real run are."""
+
+    def __call__(self, event: ev.Event) -> None:
+        """The scheduler is told something."""
+
+    def hear(self, number: int, summary: Summary) -> None:
+        """A replica says what its slots have done."""
+
+    def look(self, demand: Mapping[str, Demand]) -> None:
+        """What the idle slots of each alias wait for."""
 
 
 @dataclass(slots=True)
@@ -65,6 +81,9 @@ class Timeline:
     """Cells that are being asked for, a pool."""
     held: list[set[CellKey]] = field(default_factory=list)
     """What each process was given and has not reported."""
+    watchers: list[Watcher] = field(default_factory=list)
+    watch: Callable[[], None] = lambda: None
+    """Shows them how things stand, at each tick."""
     _agenda: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _sequence: int = 0
 
@@ -94,6 +113,8 @@ class Timeline:
     def tick(self) -> None:
         """Tell the time, now and four times a second."""
         self.tell(ev.Tick(self.now))
+        if self.watchers:
+            self.watch()
         if not self._agenda and not self.scheduler.finished:
             raise StalledError(str(self.scheduler.waiting_for()))
         self.at(0.25, self.tick)
@@ -121,6 +142,8 @@ class Timeline:
 
     def tell(self, event: ev.Event) -> None:
         """Tell the scheduler, and do what it answers."""
+        for watcher in self.watchers:
+            watcher(event)
         began = self.stopwatch() if self.stopwatch else 0.0
         commands = self.scheduler.handle(event)
         self.report.deciding += self.stopwatch() - began if self.stopwatch else 0.0

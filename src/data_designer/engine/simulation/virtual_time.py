@@ -3,7 +3,7 @@
 Nothing here waits: a run of hours takes as long as its events take to decide. A forecast is a plan's shape and a
 world: `Simulation(shape, World(replicas=4, latency=...), random.Random(1)).run()` says how long the run takes and how
 busy each pool is. Latencies and faults are drawn from the generator that is passed in, so a run can be repeated
-exactly.
+exactly. Whoever is in `Simulation.timeline.watchers`, such as `SlotAccounts`, is shown what happens.
 """
 
 import random
@@ -46,6 +46,7 @@ class Simulation:
         )  # fmt: skip
         pools = [pool for pool in shape.slots for _ in range(world.replicas)]
         self._replicas = [SimulatedReplica(number, pool, self.timeline) for number, pool in enumerate(pools)]
+        self.timeline.watch = self._watch
         self._computing: set[CellKey] = set()
         """What CPU tasks run."""
         self.timeline.held.append(self._computing)
@@ -60,10 +61,21 @@ class Simulation:
             timeline.at(self._world.stop_at, lambda: timeline.tell(ev.Stop("asked to")))
         timeline.at(0.25, timeline.tick)
         timeline.run()
+        for replica in self._replicas:
+            replica.say()
         timeline.dataset.close()
         timeline.report.seconds = timeline.now
         timeline.report.stopped = timeline.scheduler.stop_reason
         return timeline.report
+
+    def _watch(self) -> None:
+        """Show whoever watches what the slots have done, and what idle ones wait for."""
+        for replica in self._replicas:
+            replica.say()
+        arrived = {replica.number: replica.arrived for replica in self._replicas}
+        demand = self.timeline.scheduler.demand(arrived)
+        for watcher in self.timeline.watchers:
+            watcher.look(demand)
 
     def obey(self, command: ev.Command) -> None:
         """Carry out what the scheduler says."""

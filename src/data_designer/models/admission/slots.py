@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -28,6 +29,8 @@ class Slots:
         self._in_use = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._settling: list[asyncio.Future[None]] = []
+        self.changing: Callable[[], None] = _nobody
+        """Called before slots are taken or given back."""
 
     def __repr__(self) -> str:
         return f"Slots({self.statistics()})"
@@ -39,6 +42,7 @@ class Slots:
 
     @total.setter
     def total(self, total: int) -> None:
+        self.changing()
         self._total = total
         self._wake()
 
@@ -49,6 +53,7 @@ class Slots:
 
     def lower(self, limit: int | None) -> None:
         """Allow fewer than the granted share; None allows all of it again."""
+        self.changing()
         self._limit = limit
         self._wake()
 
@@ -60,6 +65,7 @@ class Slots:
     async def acquire(self) -> None:
         """Wait for a slot."""
         if self._in_use < self.limit and not self._waiters:
+            self.changing()
             self._in_use += 1
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -73,6 +79,7 @@ class Slots:
 
     def release(self) -> None:
         """Give a slot back."""
+        self.changing()
         self._in_use -= 1
         self._wake()
 
@@ -99,3 +106,7 @@ class Slots:
             for future in settling:
                 if not future.done():
                     future.set_result(None)
+
+
+def _nobody() -> None:
+    """Nobody is told."""

@@ -124,9 +124,10 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(endpoint: Endpoint, folder: Path) 
     """Once, and what is under way is awaited, with the panel saying so; the words that go on with it are the last."""
     with held(endpoint) as holding:
         terminal = Terminal(*CREATE)
+        assert holding.held.wait(LIMIT)
         assert terminal.shows("in flight")
         terminal.press(b"\x03")
-        assert terminal.shows("what is under way has 30 s to finish")
+        assert terminal.shows("what is under way has 30 s to finish"), terminal.text
         holding.go_on.set()
         assert terminal.end() == 1
     assert terminal.is_as_it_was
@@ -135,11 +136,12 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(endpoint: Endpoint, folder: Path) 
 
 def test_ctrl_c_twice_leaves_the_terminal_as_it_was(endpoint: Endpoint, folder: Path) -> None:
     """Also where nothing is awaited."""
-    with held(endpoint):
+    with held(endpoint) as holding:
         terminal = Terminal(*CREATE)
+        assert holding.held.wait(LIMIT)
         assert terminal.shows("in flight")
         terminal.press(b"\x03")
-        assert terminal.shows("what is under way has 30 s to finish")
+        assert terminal.shows("what is under way has 30 s to finish"), terminal.text
         terminal.press(b"\x03")
         assert terminal.end() == 130
     assert terminal.is_as_it_was

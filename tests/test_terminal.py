@@ -4,8 +4,10 @@ import io
 import json
 import logging
 import pickle
+import sys
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from data_designer.logging import (
     configure_logging,
     reset_logging,
 )
-from data_designer.terminal import console, visible, wrapped, writable
+from data_designer.terminal import columns_of, console, in_notebook, visible, wrapped, writable
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J back\x08 over\rwritten \u202egnp.exe\u2069 half \ud83d \x00\x7f"
 SHOWN = r"\x1b[31mred\x1b]0;title\x07 \x9b2J back\x08 over\x0dwritten \u202egnp.exe\u2069 half \ud83d \x00\x7f"
@@ -158,3 +160,23 @@ def test_no_line_of_the_command_line_steers_a_terminal() -> None:
 
     done: Any = CliRunner().invoke(app, [])
     assert done.stdout == done.stderr == f"{SHOWN}\n"
+
+
+@pytest.mark.parametrize(("shell", "there"), [(None, False), (object(), False), (SimpleNamespace(kernel=1), True)])
+def test_in_a_notebook_nothing_is_logged_in_red(monkeypatch: pytest.MonkeyPatch, shell: Any, there: bool) -> None:
+    """There standard error is; IPython on a terminal, or imported by somebody, is no notebook."""
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert in_notebook() is there
+    assert LoggingConfig.default().output_configs[0].destination is (sys.stdout if there else sys.stderr)
+
+
+def test_a_terminal_is_as_wide_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is none, or can move no cursor, has no width."""
+    monkeypatch.setenv("COLUMNS", "77")
+    monkeypatch.setenv("TERM", "xterm")
+    assert columns_of(Terminal()) == 77
+    closed = io.StringIO()
+    closed.close()
+    assert [columns_of(stream) for stream in (None, closed, io.StringIO())] == [None] * 3
+    monkeypatch.setenv("TERM", "dumb")
+    assert columns_of(Terminal()) is None

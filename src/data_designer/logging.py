@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
-from data_designer.terminal import is_coloured, visible, width_of, wrapped
+from data_designer.terminal import columns_of, in_notebook, is_coloured, visible, wrapped
 
 LOG_INDENT = "  |-- "
 LOG_DOUBLE_INDENT = "  |  |-- "
@@ -42,8 +42,9 @@ class LoggingConfig:
 
     @classmethod
     def default(cls) -> "LoggingConfig":
-        """The library at INFO, to standard error."""
-        return cls([LoggerConfig("data_designer", "INFO")], [OutputConfig(sys.stderr)])
+        """The library at INFO, to standard error; in a notebook, where that is red, to standard output."""
+        stream = sys.stdout if in_notebook() else sys.stderr
+        return cls([LoggerConfig("data_designer", "INFO")], [OutputConfig(stream)])
 
     @classmethod
     def debug(cls) -> "LoggingConfig":
@@ -80,13 +81,13 @@ class _Lines(logging.Formatter):
     On a terminal lines are no longer than it is wide, and levels have colours.
     """
 
-    def __init__(self, stream: object) -> None:
+    def __init__(self, stream: TextIO | Path | None) -> None:
         super().__init__("[%(asctime)s] [%(levelname)s] %(message)s", datefmt="%H:%M:%S")
-        self._stream = stream
+        self._stream = None if isinstance(stream, Path) else stream
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
         text = visible(super().formatMessage(record)).replace("\n", f"\n{_INDENT}")
-        text = wrapped(text, width_of(self._stream), _INDENT)
+        text = wrapped(text, columns_of(self._stream), _INDENT)
         colour = _COLOURS.get(record.levelno) if is_coloured(self._stream) else None
         level = f"[{record.levelname}]"
         return text if colour is None else text.replace(level, f"{colour}{level}{_PLAIN}", 1)

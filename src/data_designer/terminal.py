@@ -32,6 +32,26 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+def columns_of(stream: "TextIO | None") -> int | None:
+    """How wide the terminal is to which a stream goes; None where it goes to none on which a cursor can be moved."""
+    try:
+        if stream is None or not stream.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+            return None
+        given = os.environ.get("COLUMNS", "")
+        return int(given) if given.isdecimal() and int(given) else os.get_terminal_size(stream.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # It is closed, or stands in for a file.
+        return None
+
+
+def in_notebook() -> bool:
+    """Whether this process is a notebook's kernel, which shows what it is given to display."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
 def writable(text: str, stream: object) -> str:
     """The text as a stream can write it: what is not in its encoding is an escape."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
@@ -56,18 +76,6 @@ def is_terminal(stream: object) -> bool:
         return bool(stream.isatty())  # type: ignore[attr-defined]
     except (AttributeError, ValueError):
         return False
-
-
-def width_of(stream: object) -> int | None:
-    """Characters in a line of the terminal that a stream is; None where it is none."""
-    if not is_terminal(stream):
-        return None
-    import shutil
-
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or None  # type: ignore[attr-defined]
-    except (AttributeError, OSError, ValueError):
-        return shutil.get_terminal_size().columns
 
 
 def wrapped(text: str, width: int | None, indent: str) -> str:

@@ -1,5 +1,8 @@
 """The commands with URLs of object storage wherever a path may stand."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -7,7 +10,7 @@ import pytest
 from tests.cli.commands import INLINE, SEEDED, name_provider, run
 from tests.counting import Endpoint
 from tests.object_server import Bucket
-from tests.replies import MANY, Failing
+from tests.replies import LIMIT, MANY, Failing, Holding
 
 from data_designer.cli.jobs import check_shared
 
@@ -106,3 +109,28 @@ def test_a_job_may_write_into_object_storage() -> None:
     """A URL leads to the same place from every node."""
     check_shared("s3://bucket/all")
     check_shared("gs://bucket")
+
+
+def test_a_run_is_watched_by_what_it_writes_there(
+    source: str, bucket: Bucket, endpoint: Endpoint, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """From wherever the bucket can be read."""
+    place = f"{bucket.url}/all/d"
+    program = [sys.executable, "-m", "data_designer.cli.main"]
+    asked = ["create", source, "-n", str(RECORDS), "-o", f"{bucket.url}/all", "-d", "d", *INLINE, "--progress", "none"]
+    holding = Holding(9)
+    with endpoint(holding) as counted:
+        name_provider(counted.url)
+        with subprocess.Popen([*program, *asked]) as created:
+            assert holding.held.wait(LIMIT)
+            watching = [*program, "watch", place, "--progress", "json"]
+            with subprocess.Popen(watching, stdout=subprocess.PIPE, text=True) as watched:
+                assert watched.stdout is not None
+                first = json.loads(watched.stdout.readline())
+                holding.go_on.set()
+                last = [json.loads(line) for line in watched.stdout][-1]
+                assert watched.wait(LIMIT) == 0
+            assert created.wait(LIMIT) == 0
+    assert (first["state"], first["dataset"]) == ("running", place)
+    assert (last["state"], last["generated"]) == ("ended", RECORDS)
+    assert f"ended: {RECORDS} of {RECORDS} records written" in capfd.readouterr().err

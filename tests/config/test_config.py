@@ -317,7 +317,7 @@ def test_a_key_is_never_shown() -> None:
 
 def test_old_names_of_settings_are_accepted_with_a_warning() -> None:
     """`progress_bar` and `throttle` still work, and say what to use."""
-    with pytest.warns(DeprecationWarning, match="display_tui"), pytest.warns(UserWarning, match="does nothing"):
+    with pytest.warns(DeprecationWarning, match="display_tui"):
         assert dd.RunConfig(progress_bar=True).display_tui  # type: ignore[call-arg]
     with pytest.warns(DeprecationWarning, match="request_admission"):
         run = dd.RunConfig(throttle={"reduce_factor": 0.5})  # type: ignore[call-arg]

@@ -8,7 +8,6 @@ import pytest
 import data_designer.config as dd
 
 NOTHING: list[tuple[type[Any], str, Any]] = [
-    (dd.RunConfig, "display_tui", True),
     (dd.ThrottleConfig, "ceiling_overshoot", 0.3),
 ]
 

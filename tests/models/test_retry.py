@@ -46,6 +46,17 @@ def test_what_may_pass_is_tried_again_and_counted() -> None:
     assert asking.take_statistics().usage == Usage()
 
 
+def test_answers_are_counted_by_the_column_that_asked() -> None:
+    """Each with the time and tokens of the attempt that was answered; what asks for no column is left out."""
+    model = FakeModel(verdict=scripted(ModelInternalServerError("a")), latency=2.0)
+    asking = caller(model)
+    for column in ("x", "x", "y", ""):
+        model.time.drive(asking.ask(REQUEST, column=column))
+    answer = (pytest.approx(2.0), REPLY.usage.input_tokens, REPLY.usage.output_tokens)
+    assert {one.column: one.numbers for one in asking.take_answers()} == {"x": [answer, answer], "y": [answer]}
+    assert asking.take_answers() == ()
+
+
 def test_a_reply_is_kept_before_its_slot_is_given_back() -> None:
     """Whoever waits for a slot gets it only then; the reply that is kept counts the attempts that failed before it."""
     model = FakeModel(verdict=scripted(ModelInternalServerError("a")))

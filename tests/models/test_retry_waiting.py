@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -55,6 +56,7 @@ def test_an_endpoint_that_fails_is_quoted_with_the_time_until_the_run_stops() ->
     )
     assert hold is not None
     assert (hold.lasted, hold.is_trouble, hold.worth_saying_after > 0) == (10.0, True, True)
+    assert (hold.kind, hold.patience) == ("down", 60.0)
 
 
 def test_a_refusal_that_says_for_how_long_is_worth_a_line_at_once() -> None:
@@ -115,6 +117,49 @@ def test_somebody_is_told_when_requests_begin_to_fail() -> None:
     holds(model, asking, requests=1)
     holds(model, asking, requests=1)
     assert len(told) == 2
+
+
+def waits(model: FakeModel, *times: float, requests: int = 2) -> list[tuple[int, int]]:
+    """How many of some requests back off so many seconds after they came, and of these since the endpoint is down."""
+    asking, seen, began = caller(model), [], model.time.now
+
+    async def look() -> None:
+        for at in times:
+            await model.time.sleep(began + at - model.time.now)
+            seen.append((asking.backing_off, asking.down(model.time.now)))
+
+    asyncio.run(model.time.run(*(asking.ask(request()) for _ in range(requests)), look()))
+    return seen
+
+
+def test_requests_wait_for_an_endpoint_that_is_down_until_their_turn_comes() -> None:
+    """Also when others were answered already; the first second of failures may be chance."""
+    model = FakeModel(verdict=lambda sent: ModelInternalServerError("no") if sent.at < up else REPLY)
+    up = model.time.now + 20.0
+    early, late = waits(model, 0.1, 15.0)
+    assert early == (2, 0)
+    assert late == (2, 2)
+
+
+def test_requests_that_fail_while_others_are_answered_wait_for_no_endpoint() -> None:
+    """It is up."""
+    bad = request("bad")
+    model = FakeModel(verdict=lambda sent: ModelInternalServerError("no") if sent.request is bad else REPLY)
+    asking, seen = caller(model), []
+
+    async def others() -> None:
+        for _ in range(100):
+            await model.time.sleep(0.1)
+            await asking.ask(request())
+            seen.append((asking.backing_off, asking.down(model.time.now)))
+
+    async def failing() -> None:
+        with suppress(ModelInternalServerError):
+            await asking.ask(bad)
+
+    asyncio.run(model.time.run(others(), failing()))
+    assert (1, 0) in seen
+    assert {down for _, down in seen} == {0}
 
 
 def pauses(*, others: bool) -> list[float]:

@@ -1,7 +1,7 @@
 """Arguments and options that several commands take."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,6 +32,11 @@ Simulate = Annotated[bool, typer.Option("--simulate", help="Let the simulated mo
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the prompts of the first records; ask nobody.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Settings = Annotated[Path | None, typer.Option("--run-config", "-c", help="YAML file of run settings.")]
+Progress = Annotated[
+    Literal["panel", "lines", "json", "none"] | None,
+    typer.Option("--progress", help="How progress is shown; json: an object a line on standard output."),
+]
+Tui = Annotated[bool | None, typer.Option("--tui/--no-tui", help="The live panel, or lines.", show_default=False)]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same data.")]
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's folder: a path or a URL.")]
 Script = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Arguments for a Python CONFIG.")]

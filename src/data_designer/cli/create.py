@@ -9,6 +9,7 @@ from data_designer.cli.arguments import (
     Debug,
     DryRun,
     Name,
+    Progress,
     Records,
     Resume,
     Script,
@@ -17,12 +18,13 @@ from data_designer.cli.arguments import (
     Settings,
     Simulate,
     Source,
+    Tui,
 )
 from data_designer.cli.browser import browse, record_lines, rendered_lines
 from data_designer.cli.exits import errors_in_one_line
 from data_designer.cli.keys import has_keys
-from data_designer.cli.loading import designer_for, load_builder, load_run_config, source_of, with_seed
-from data_designer.cli.saying import say, say_end, say_what_there_is, say_wrapped
+from data_designer.cli.loading import designer_for, load_builder, load_run_config, source_of, with_seed, with_view
+from data_designer.cli.saying import people_on_stderr, say, say_end, say_what_there_is, say_wrapped
 from data_designer.config.resume_mode import ResumeMode
 from data_designer.object_storage import location
 
@@ -52,13 +54,15 @@ def create(  # noqa: PLR0913 - one parameter an option
         str | None, typer.Option("--output-format", "-f", help="Write one file more: jsonl, csv or parquet.")
     ] = None,
     report: Annotated[bool, typer.Option("--report", help="Write report.html into the dataset's folder.")] = False,
+    progress: Progress = None,
+    tui: Tui = None,
     simulate: Simulate = False,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
     """Make a dataset on disk and print where it is."""
     with errors_in_one_line(debug=debug):
-        run = load_run_config(run_config, with_seed(settings, seed))
+        run = load_run_config(run_config, with_view(with_seed(settings, seed), progress, tui))
         if dry_run:
             designer = designer_for(artifact_path, run, simulate=simulate)
             _say_prompts(designer, load_builder(source, arguments or []), min(num_records, _FEW))
@@ -75,11 +79,12 @@ def create(  # noqa: PLR0913 - one parameter an option
         folder = results.artifact_storage.base_dataset_path
         if form is not None:
             results.export(folder / f"{dataset_name}.{form}", format=form)
-        results.load_analysis().to_report()
-        results.display_sample_record()
-        if report:
-            say(f"the report is {results.report()}")
-        say_what_there_is(results)
+        with people_on_stderr(run.progress):
+            results.load_analysis().to_report()
+            results.display_sample_record()
+            if report:
+                say(f"the report is {results.report()}")
+            say_what_there_is(results)
 
 
 def _export_format(artifact_path: str, dataset_name: str, given: str | None) -> str | None:

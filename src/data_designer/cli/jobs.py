@@ -1,5 +1,6 @@
 """The commands that run datasets as jobs of a Ray cluster."""
 
+import itertools
 import shlex
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
@@ -79,6 +80,25 @@ def run_job(
     return _follow(jobs, name, address)
 
 
+def dataset_of(name: str, address: str) -> str:
+    """Where the dataset is that a job makes.
+
+    Raises:
+        LookupError: there is no such job, or it makes none.
+    """
+    command = _jobs(address).entrypoint(name)
+    words = list(itertools.takewhile(lambda word: word != "--", shlex.split(command)))
+    given = dict(itertools.pairwise(words))
+    if "-o" not in given or "-d" not in given:
+        raise LookupError(f"the job {name} makes no dataset: {command}")
+    return f"{given['-o'].rstrip('/')}/{given['-d']}"
+
+
+def is_alive(name: str, address: str) -> bool:
+    """Whether a job is under way, or about to be. Raises LookupError where there is no such job."""
+    return _jobs(address).status(name)[0] in ("PENDING", "RUNNING")
+
+
 def _jobs(address: str) -> "Jobs":
     from data_designer.distributed.jobs import Jobs
 
@@ -96,9 +116,8 @@ def _follow(jobs: "Jobs", name: str, address: str) -> int:
 
 
 def _how_to_watch(name: str, address: str) -> str:
-    return "\n".join(
-        f"   data-designer job {command} {name} --address {address}" for command in ("logs", "status", "stop")
-    )
+    commands = ("watch", *(f"job {command}" for command in ("logs", "status", "stop")))
+    return "\n".join(f"   data-designer {command} {name} --address {address}" for command in commands)
 
 
 def submit(  # noqa: PLR0913 - one parameter an option

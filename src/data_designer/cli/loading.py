@@ -111,6 +111,14 @@ def with_seed(settings: Sequence[str] | None, seed: int | None) -> list[str]:
     return [*(settings or ()), *([] if seed is None else [f"seed={seed}"])]
 
 
+def with_view(settings: Sequence[str] | None, progress: str | None, tui: "bool | None") -> list[str]:
+    """The settings, of which `--progress` and `--tui/--no-tui` are the last."""
+    view = [] if tui is None else [f"display_tui={str(tui).lower()}"]
+    if progress is not None or tui is not None:
+        view.append(f"progress={progress or 'auto'}")
+    return [*(settings or ()), *view]
+
+
 def source_of(source: str, arguments: Sequence[str]) -> dict[str, object]:
     """What a dataset keeps of where its configuration comes from."""
     return {"config": source if is_url(source) else str(Path(source).absolute()), "arguments": list(arguments)}

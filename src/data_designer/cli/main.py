@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from data_designer.cli import create, explain, jobs, ls, report, resume, serve_sim, show
+from data_designer.cli import create, explain, jobs, ls, report, resume, serve_sim, show, watch
 from data_designer.cli.examples import START, epilog, examples_of
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
@@ -20,6 +20,7 @@ app = typer.Typer(
 for command in (
     create.create,
     jobs.submit,
+    watch.watch,
     resume.resume,
     resume.extend,
     resume.retry_failed,

@@ -6,31 +6,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data_designer.cli.arguments import Dataset, Debug, Setting, Settings
+from data_designer.cli.arguments import Dataset, Debug, Progress, Setting, Settings, Tui
 from data_designer.cli.exits import errors_in_one_line
-from data_designer.cli.loading import designer_for, load_builder, parse_settings, reload_builder, source_of
-from data_designer.cli.saying import say, say_what_there_is
+from data_designer.cli.loading import designer_for, load_builder, parse_settings, reload_builder, source_of, with_view
+from data_designer.cli.saying import people_on_stderr, say, say_what_there_is
 
 if TYPE_CHECKING:
     from data_designer.interface import DataDesigner
     from data_designer.interface.stored import StoredDataset
 
 
-def resume(
+def resume(  # noqa: PLR0913 - one parameter an option
     dataset: Dataset,
     num_records: Annotated[
         int | None, typer.Option("--num-records", "-n", min=1, help="As many as before, or more.")
     ] = None,
     run_config: Settings = None,
     settings: Setting = None,
+    progress: Progress = None,
+    tui: Tui = None,
     debug: Debug = False,
 ) -> None:
     """Go on with a dataset that was interrupted; nothing that was paid for is paid again."""
     with errors_in_one_line(debug=debug):
-        _go_on(dataset, num_records, parse_settings(run_config, settings or []))
+        _go_on(dataset, num_records, parse_settings(run_config, with_view(settings, progress, tui)))
 
 
-def extend(
+def extend(  # noqa: PLR0913 - one parameter an option
     dataset: Dataset,
     num_records: Annotated[
         int | None, typer.Option("--num-records", "-n", min=1, help="How many there are to be in all.")
@@ -40,11 +42,13 @@ def extend(
     ] = None,
     run_config: Settings = None,
     settings: Setting = None,
+    progress: Progress = None,
+    tui: Tui = None,
     debug: Debug = False,
 ) -> None:
     """Add records to a dataset, or columns; what is there is not made again."""
     with errors_in_one_line(debug=debug):
-        changes = parse_settings(run_config, settings or [])
+        changes = parse_settings(run_config, with_view(settings, progress, tui))
         if config is not None:
             _widen(dataset, config, num_records, changes)
         elif num_records is not None:
@@ -59,15 +63,15 @@ def _widen(dataset: str, config: str, num_records: int | None, changes: Mapping[
 
     stored = StoredDataset.at(dataset)
     designer = _designer_of(stored, changes, source_of(config, []))
-    say_what_there_is(
-        designer.create(
-            load_builder(config),
-            num_records=num_records or stored.requested,
-            dataset_name=f"{stored.path.name}_extended",
-            resume="if_possible",
-            reuse=stored.path,
-        )
+    results = designer.create(
+        load_builder(config),
+        num_records=num_records or stored.requested,
+        dataset_name=f"{stored.path.name}_extended",
+        resume="if_possible",
+        reuse=stored.path,
     )
+    with people_on_stderr(designer.run_config.progress):
+        say_what_there_is(results)
 
 
 def _stored(dataset: str) -> "StoredDataset":
@@ -94,10 +98,11 @@ def _go_on(dataset: str, num_records: int | None, changes: Mapping[str, object])
     results = designer.create(
         reload_builder(stored), num_records=wanted, dataset_name=stored.path.name, resume="always"
     )
-    say_what_there_is(results, dataset)
+    with people_on_stderr(designer.run_config.progress):
+        say_what_there_is(results, dataset)
 
 
-def retry_failed(
+def retry_failed(  # noqa: PLR0913 - one parameter an option
     dataset: Dataset,
     model: Annotated[
         list[str] | None,
@@ -105,16 +110,19 @@ def retry_failed(
     ] = None,
     run_config: Settings = None,
     settings: Setting = None,
+    progress: Progress = None,
+    tui: Tui = None,
     debug: Debug = False,
 ) -> None:
     """Make the rejected records of a dataset again, and put what comes out into its place."""
     with errors_in_one_line(debug=debug):
         models = _models(model or ())
-        changes = parse_settings(run_config, settings or [])
+        changes = parse_settings(run_config, with_view(settings, progress, tui))
         stored = _stored(dataset)
         designer = _designer_of(stored, changes, stored.source)
         results = designer.retry_failed(reload_builder(stored), dataset_name=stored.path.name, models=models)
-        say_what_there_is(results, dataset)
+        with people_on_stderr(designer.run_config.progress):
+            say_what_there_is(results, dataset)
 
 
 def _models(given: Sequence[str]) -> dict[str, str]:

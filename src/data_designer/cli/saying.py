@@ -2,15 +2,24 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
 import typer
 
-from data_designer.terminal import as_it_is, console, visible, width_of, wrapped, writable
+from data_designer.terminal import as_it_is, columns_of, console, visible, wrapped, writable
 
 if TYPE_CHECKING:
     from data_designer.interface import DatasetCreationResults
     from data_designer.interface.ending import Ending
+
+
+@contextmanager
+def people_on_stderr(progress: str) -> Iterator[None]:
+    """What is printed inside is for people: it goes to standard error where standard output carries JSON lines."""
+    with redirect_stdout(sys.stderr) if progress == "json" else nullcontext():
+        yield
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -28,7 +37,7 @@ def say_wrapped(text: str) -> None:
 
 def say_error(text: str) -> None:
     """Print what is wrong, in lines that fit the terminal."""
-    say(wrapped(f"❌ {visible(text)}", width_of(sys.stderr), "   "), err=True)
+    say(wrapped(f"❌ {visible(text)}", columns_of(sys.stderr), "   "), err=True)
 
 
 def said_of(error: Exception) -> str:

@@ -141,10 +141,6 @@ class Budget(_Settings):
 class RunConfig(_Settings):
     """Settings of `create` and `preview`."""
 
-    _INSTEAD: ClassVar[Mapping[str, str]] = {
-        "display_tui": "progress is a bar where there is a terminal, else a line every progress_interval seconds",
-    }
-
     disable_early_shutdown: bool = False
     """Attempt every record whatever fails."""
     shutdown_error_rate: float = Field(default=0.5, ge=0, le=1)
@@ -170,7 +166,10 @@ class RunConfig(_Settings):
     """Write what the scheduler is told and decides to `scheduler_events.jsonl` in the dataset's folder, 64 MB a run at
     most; see the how-to on traces for its fields. Only `create` does."""
     display_tui: bool = False
-    """Does nothing in this version: progress is a bar where there is a terminal, else lines."""
+    """The live panel, where standard error is a terminal, else lines. Unset, the same; set to False, lines."""
+    progress: Literal["auto", "panel", "lines", "json", "none"] = "auto"
+    """How progress is shown: `panel` as `display_tui`, `lines` in the log, `json` an object a line on standard output,
+    `none`. `auto` leaves it to `display_tui`; in a notebook it is shown below the cell."""
     progress_interval: float = Field(default=5.0, gt=0)
     """Seconds between lines of progress."""
     otel_metrics_port: int | None = Field(default=9464, ge=1, le=65535)

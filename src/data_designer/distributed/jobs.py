@@ -68,6 +68,10 @@ class Jobs:
         info = self._info(job)
         return str(getattr(info.status, "value", info.status)), str(info.message or "")
 
+    def entrypoint(self, job: str) -> str:
+        """The command of a job. Raises LookupError where there is no such job."""
+        return str(self._info(job).entrypoint)
+
     def logs(self, job: str) -> str:
         """All that a job has written."""
         self._info(job)

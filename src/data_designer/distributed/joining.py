@@ -97,6 +97,7 @@ class Ray:
         self._is_kept = is_kept
         address = os.environ.get("RAY_ADDRESS")
         self.awaited = f"Ray at {address} to answer" if address else "Ray of this machine to come up"
+        self.opening = f"connecting to Ray at {address}" if address else "starting Ray"
 
     @asynccontextmanager
     async def open(self, first: int) -> "AsyncIterator[OpenExecutor[ObjectRef]]":

@@ -405,7 +405,7 @@ class DataDesigner:
         return Provenance(
             declared=json.dumps(declared, indent=2, ensure_ascii=False, default=str).encode(),
             seed_data=seed_digest(checked.seed_table),
-            settings=self._run_config.model_dump(mode="json", exclude_unset=True),
+            settings=self._run_config.model_dump(mode="json", exclude_unset=True, exclude={"display_tui", "progress"}),
             simulated=self._simulate,
             directory=str(Path.cwd()),
             reuse=None if reused is None else str(reused.path),

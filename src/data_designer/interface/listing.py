@@ -1,6 +1,5 @@
 """The datasets of a folder: how far each is, what it cost, and when it was written; without reading their data."""
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,15 +9,15 @@ from pathlib import Path
 
 from data_designer.engine.dataset.ahead import ahead
 from data_designer.engine.dataset.files import files_at
-from data_designer.engine.dataset.layout import ACCOUNTS, METADATA
+from data_designer.engine.dataset.layout import METADATA
 from data_designer.engine.dataset.metadata import Metadata
+from data_designer.engine.dataset.run_snapshot import read_snapshot
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.snapshot import Snapshot
 from data_designer.engine.protocol.spending import Spending, summed
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location
 
-NOW = f"{ACCOUNTS}/now.json"
 """Where a run says how it stands."""
 _SILENCE = 60.0
 """Seconds after which a run of another machine that says nothing more is taken for gone."""
@@ -133,11 +132,9 @@ def _is_held(store: Store, snapshot: Snapshot | None, now: float) -> bool:
 
 
 def _snapshot(store: Store) -> Snapshot | None:
-    """What the latest run says of itself, if it says anything."""
-    try:
-        return Snapshot.from_dict(json.loads(store.files.read(NOW)))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    with suppress(OSError):
+        return read_snapshot(store.files)
+    return None
 
 
 def _said(snapshot: Snapshot | None) -> _Counts | None:

@@ -22,7 +22,7 @@ from data_designer.engine.dataset.totals import Totals, total
 from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.execution.observation import Observer
 from data_designer.engine.observe.metrics import Metrics
-from data_designer.engine.observe.progress import Progress
+from data_designer.engine.observe.progress import Earlier, Progress
 from data_designer.engine.observe.scheduler_events import EventLines, EventsFile
 from data_designer.engine.observe.slot_accounts import SlotAccounts
 from data_designer.engine.observe.traces import Traces
@@ -38,6 +38,7 @@ from data_designer.interface.metadata import MetadataWriter, OnBatchComplete
 from data_designer.interface.metrics_server import serving
 from data_designer.interface.open import OpenDataset, refilled, with_time_left
 from data_designer.interface.outcomes import outcomes_of, refuse_empty
+from data_designer.interface.progress_views import watched
 from data_designer.interface.results import ArtifactStorage, DatasetCreationResults, DatasetMetadata, PreviewResults
 from data_designer.models.capability_probe import Known
 from data_designer.plan.kinds import seed_columns
@@ -71,8 +72,10 @@ def make_preview(
     prepared = _keeping_conversations(prepared)
     kept, plan, traces, began = _Kept(), prepared.plan, Traces(), time.monotonic()
     # Models take their time, and the frame is made after it.
-    with _imported_meanwhile("pandas"), Progress(plan.geometry.num_records, plan.run.progress_interval) as progress:
+    progress = Progress(plan)
+    with _imported_meanwhile("pandas"), watched(progress, plan.run):
         report = running.preview(prepared, [progress, traces], kept.keep, known)
+        progress.end(stopped=report.stop_reason is not None)
     import pandas as pd
 
     totals = total(kept.receipts)
@@ -214,16 +217,19 @@ def _run(
 ) -> tuple[OpenDataset, RunReport]:
     """Run a plan, and then, where that is wanted, for further records as long as some are missing."""
     writer.plan = opened.prepared.plan
-    progress = Progress(opened.prepared.plan.geometry.num_records, asking.run.progress_interval)
-    progress.generated, progress.rejected = before.generated, before.rejected
-    progress.replaced = _counts_of(opened.store, opened.resume_point.partial)
     store = opened.store
-    accounts = SlotAccounts(asking, time.monotonic, run=store.run, began=time.time(), replaced=progress.replaced)
-    metrics = Metrics(opened.prepared.plan, progress.replaced, accounts)
+    replaced = _counts_of(store, opened.resume_point.partial)
+    earlier = Earlier(before.generated, before.rejected, replaced, before.spent)
+    progress = Progress(replace(asking, geometry=opened.prepared.plan.geometry), str(store.path), earlier)
+    accounts = SlotAccounts(asking, time.monotonic, run=store.run, began=time.time(), replaced=replaced)
+    metrics = Metrics(opened.prepared.plan, replaced, accounts)
     opened, began = replace(opened, prepared=replace(opened.prepared, plan=asking)), time.monotonic()
-    exposed = serving(metrics.exposition, asking.run.otel_metrics_port)
+    shown, exposed = (
+        watched(progress, asking.run, store.files),
+        serving(metrics.exposition, asking.run.otel_metrics_port),
+    )
     observers = [progress, writer, metrics, accounts, *((traces,) if asking.run.async_trace else ())]
-    with progress, exposed, KeptAccounts(accounts, store.files, store.path) as kept, running.one_ray(asking):
+    with shown, exposed, KeptAccounts(accounts, store.files, store.path) as kept, running.one_ray(asking):
         while True:
             with _events_written(opened) as events:
                 report = running.create(opened, [*observers, kept, *events], writer.publish, known)
@@ -233,11 +239,11 @@ def _run(
             if report.stop_reason is None and asking.run.on_row_failure == "refill":
                 more = refilled(opened, writer.write().generated)
             if more is None:
+                progress.end(stopped=report.stop_reason is not None)
                 return opened, report
             opened = with_time_left(more, asking, time.monotonic() - began)
             drawn, wanted = opened.prepared.plan.geometry.num_records, opened.request.num_records
-            writer.plan = metrics.plan = opened.prepared.plan
-            progress.target = drawn
+            writer.plan = metrics.plan = progress.plan = opened.prepared.plan
             logger.info("refilling: %d records drawn in all for the %d asked for", drawn, wanted)
 
 

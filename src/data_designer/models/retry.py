@@ -186,6 +186,8 @@ class Caller:
         """What the latest failure said."""
         self._failed = 0
         """Attempts since the last answer."""
+        self._refused = False
+        """Whether it was a 429."""
         self._worked = False
         self._answers = 0
         self._probes = 0
@@ -389,7 +391,7 @@ class Caller:
             self._of_columns[column].append((seconds, usage.input_tokens, usage.output_tokens))
 
     def _fails(self, error: ModelError, sent_at: float) -> None:
-        self._failure = str(error)
+        self._failure, self._refused = str(error), isinstance(error, ModelRateLimitError)
         self._failed += 1
         if error.retryable and self._failing_since is None:
             self.changing()
@@ -421,7 +423,15 @@ class Caller:
                 f"{self._failure}; it is asked again {again}, and the run stops, resumably, if nothing is answered "
                 f"within {left:.0f} s"
             )
-            return Hold(text, failing, 0.0 if rest > _SAID_AFTER else _SAID_AFTER, is_trouble=True)
+            return Hold(
+                text,
+                failing,
+                0.0 if rest > _SAID_AFTER else _SAID_AFTER,
+                is_trouble=True,
+                kind="refused" if self._refused else "down",
+                until=rest,
+                patience=self._patience(),
+            )
         hold = self._admission.hold()
         if hold is not None or not self._in_flight:
             return hold
@@ -431,6 +441,10 @@ class Caller:
             f"{'each' if many else 'it'} is given up after {self._options.timeout:g} s"
         )
         return Hold(text, self._clock() - max(self._answered_at, self._busy_since))
+
+    def median_latency(self) -> float | None:
+        """Of what was answered since `take_statistics` was called last, in seconds; None where nothing was."""
+        return sorted(self._seconds)[len(self._seconds) // 2] if self._seconds else None
 
     def take_statistics(self) -> CallerStatistics:
         """What was asked since the last call."""

@@ -378,3 +378,17 @@ def test_a_lock_that_cannot_be_removed_spoils_nothing(tmp_path: Path, caplog: py
     (tmp_path / LOCK / "000001").unlink()
     with pytest.raises(KeyError), acquire(Stuck(tmp_path), 0, Process.this(), lambda _: None):
         raise KeyError
+
+
+def test_whether_a_run_is_under_way_is_seen_without_touching_its_lock(tmp_path: Path) -> None:
+    """Held, free again, left by a process that is gone, and unknown where it is another machine's."""
+    files = LocalFiles(tmp_path)
+    assert is_held(files) is False
+    with acquire(files, 0, Process.this(), never):
+        assert is_held(files) is True
+    assert is_held(files) is False
+    for owner, held in ((replace(Process.this(), started="1"), False), (ELSEWHERE, None)):
+        lock = Lock(files, 1, owner)
+        assert lock.begin()
+        assert is_held(files) is held
+        lock.release()

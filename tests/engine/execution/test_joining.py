@@ -25,6 +25,7 @@ from data_designer.engine.execution.assembly import OpenExecutor, Run, execute
 from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.execution.joining import Held, JoiningExecutor
+from data_designer.engine.execution.observation import Standing
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import Replica
 from data_designer.engine.protocol.cpu_time import CpuTime
@@ -135,6 +136,7 @@ class Far:
     """Seconds after it has opened until it is gone."""
     name = "Far"
     awaited = "Far to come up"
+    opening = "starting Far"
     opened = closed = puts = gets = tasks = writes = 0
     lost: set[int] = field(default_factory=set)
 
@@ -290,6 +292,15 @@ def test_a_run_that_is_joined_makes_what_one_process_makes(after: float, in_virt
     assert joined.far.writes
     assert joined.far.puts, "nothing that was made here was needed there"
     assert (joined.far.opened, joined.far.closed) == (1, 1)
+
+
+def test_it_is_said_while_another_process_is_being_opened(in_virtual_time: InVirtualTime) -> None:
+    """To whoever looks at how the run stands, until it is there."""
+    scene = made(Scene(settings={"after": 3.0}), in_virtual_time)
+    said = [event.opening for event in scene.events if isinstance(event, Standing)]
+    assert said.index("starting Far") < said.index("", said.index("starting Far"))
+    assert set(said) == {"", "starting Far"}
+    assert said[-1] == ""
 
 
 def test_no_slot_is_idle_for_long_while_they_move(in_virtual_time: InVirtualTime) -> None:

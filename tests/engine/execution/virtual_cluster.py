@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from data_designer.engine.execution.assembly import OpenExecutor, Run, execute
 from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.execution.in_process import InProcessExecutor
+from data_designer.engine.execution.observation import Observer
 from data_designer.engine.execution.recording import Dataset, Recording, replica_name
 from data_designer.engine.execution.replica import Replica, linger_of
 from data_designer.engine.observe.slot_accounts import SlotAccounts
@@ -29,7 +30,7 @@ from data_designer.engine.scheduling.shape import replica_numbers
 from data_designer.errors import ModelError, ModelInternalServerError, ModelRateLimitError
 from data_designer.models.admission.budget_lease import Amount
 from data_designer.plan.compile import compile_plan
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import Geometry, Plan
 from data_designer.values import ChatResponse, Request, Response, Usage
 
 MINUTE = 60.0
@@ -222,6 +223,8 @@ class Site:
     store: Store = field(default_factory=lambda: Store(Path("d"), FaultyFiles(random.Random(0))))
     accounts: SlotAccounts | None = None
     """Of the latest run."""
+    observers: Callable[[Plan], Sequence[Observer]] = lambda _: ()
+    """Who is shown what happens, given the plan."""
 
     @property
     def generated(self) -> int:
@@ -240,7 +243,8 @@ class Site:
         budget_allocator = budget_allocator_of(plan, self.store, resume_point)
         dataset, drivers = Dataset(self.store.files, lock.number), []
         self.accounts = SlotAccounts(plan, asyncio.get_running_loop().time)
-        run = Run(plan, dataset, self.store.publish, {}, None, [self.accounts], budget_allocator, resume_point)
+        observers = [self.accounts, *self.observers(plan)]
+        run = Run(plan, dataset, self.store.publish, {}, None, observers, budget_allocator, resume_point)
         report = await execute(run, Cluster(run, self.server, self.lost_after).opened(), drivers.append)
         drivers[0].scheduler.check_invariants()
         self.store.write_metadata(metadata_of(lock.number))

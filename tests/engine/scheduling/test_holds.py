@@ -82,3 +82,16 @@ def test_trouble_that_comes_and_goes_is_not_said_each_time(calm: float) -> None:
     heard += [(12.0 + calm, 0, FULL, False), (13.0 + calm, 0, None, True)]
     found = [now for now, text in said(*heard, until=calm + 20) if text.startswith("waiting")]
     assert found == ([0.0, 31.0] if calm < 60 else [0.0, 101.0, 112.0])
+
+
+def test_what_lasts_is_given_with_its_length_and_its_end() -> None:
+    """Whether it is worth a word or not; nothing once it is over, or who said it is gone."""
+    holds = Holds()
+    assert holds.lasting(0.0) == {}
+    rest = Hold("alone", until=8.0, kind="rest")
+    holds.heard("m", 0, rest, 10.0)
+    one = holds.lasting(13.0)["m"]
+    assert (one.hold, one.seconds, one.until) == (rest, 3.0, 5.0)
+    assert holds.lasting(30.0) == {}
+    holds.heard("m", 0, None, 31.0)
+    assert holds.lasting(31.0) == {}

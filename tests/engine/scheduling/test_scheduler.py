@@ -93,9 +93,11 @@ def test_every_row_is_committed_exactly_once_under_random_faults(block: int) -> 
         seed = f"{block}/{case}"
         rng = random.Random(seed)
         shape, (world, faults) = random_shape(rng), random_world(rng)
-        report = Simulation(shape, world, rng, faults=faults, proving=True).run()
+        simulation = Simulation(shape, world, rng, faults=faults, proving=True)
+        report = simulation.run()
         rows = committed(report)
         assert len(rows) == len(set(rows)), seed
+        assert_work_adds_up(simulation.timeline.scheduler, len(rows), seed)
         if report.stopped is None:
             # Only bad luck (three deaths of whatever ran a row) may cost a row more.
             assert set(rows) | report.rejected >= expected_rows(shape, world), seed
@@ -105,6 +107,15 @@ def test_every_row_is_committed_exactly_once_under_random_faults(block: int) -> 
             assert "could not be written" in report.stopped, seed
         for pool, peak in report.peak.items():
             assert peak <= shape.slots[pool], seed
+
+
+def assert_work_adds_up(scheduler: Scheduler, rows: int, seed: str) -> None:
+    """Whatever was lost and made again: at each stage a row is done or gone, once, and committed ones are done."""
+    work, records = scheduler.work(), scheduler.shape.geometry.num_records
+    for done, gone in zip(work.done, work.gone, strict=True):
+        assert done >= rows, seed
+        assert done + gone <= records, seed
+        assert scheduler.stop_reason is not None or done + gone == records, seed
 
 
 def test_a_poisonous_row_is_rejected_and_takes_no_neighbour_along() -> None:

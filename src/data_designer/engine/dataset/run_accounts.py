@@ -5,10 +5,13 @@ from data_designer.engine.dataset.layout import ACCOUNTS
 from data_designer.engine.dataset.sealed import seal, unseal
 from data_designer.engine.protocol.slot_time import RunAccounts
 
+_RUN = "run_"
+"""What the names of their files begin with."""
+
 
 def accounts_name(run: int) -> str:
     """The accounts of a run."""
-    return f"{ACCOUNTS}/run_{run:05d}.json"
+    return f"{ACCOUNTS}/{_RUN}{run:05d}.json"
 
 
 def write_accounts(files: Files, accounts: RunAccounts) -> None:
@@ -20,6 +23,8 @@ def read_accounts(files: Files) -> RunAccounts | None:
     """What all runs of a dataset add up to; None where none has left any. One that is damaged counts as missing."""
     total = None
     for name in files.list(ACCOUNTS):
+        if not name.startswith(_RUN):
+            continue
         try:
             accounts = RunAccounts.from_dict(unseal(files.read(f"{ACCOUNTS}/{name}")))
         except (OSError, ValueError, TypeError, KeyError):

@@ -14,7 +14,7 @@ from typing import Generic
 
 from data_designer.engine.execution.inbox import Inbox
 from data_designer.engine.execution.locations import Locations, Packing
-from data_designer.engine.execution.observation import Computed, Idle, Observation, Observer
+from data_designer.engine.execution.observation import Computed, Idle, Observation, Observer, Standing
 from data_designer.engine.execution.supervisor import Joining, Supervisor
 from data_designer.engine.protocol.executor import Executor, TaskDiedError, ValuesGoneError
 from data_designer.engine.protocol.messages import CommitJob
@@ -78,8 +78,8 @@ class Driver(Generic[Ref]):
     _inbox: Inbox[Ref] = field(default_factory=Inbox)
     _computing: dict[asyncio.Task[None], tuple[ev.RunTask, float]] = field(default_factory=dict)
     """CPU tasks, each with when it was given out."""
-    _writing: set[asyncio.Task[None]] = field(default_factory=set)
-    """Those that write batches."""
+    _writing: dict[asyncio.Task[None], float] = field(default_factory=dict)
+    """Those that write batches, each with when it began."""
     _given_up: bool = False
     """Whether not even what was under way at the stop can end."""
     _look_at: float = -math.inf
@@ -122,6 +122,7 @@ class Driver(Generic[Ref]):
         try:
             while not self.scheduler.finished and not self._given_up:
                 self._tell(*await self._inbox.next())
+            self._show(self._standing(self.clock(), {}, {}))
         finally:
             await self._inbox.close()
         if self._inbox.failure is not None:
@@ -155,10 +156,12 @@ class Driver(Generic[Ref]):
         """Say what is waited for, if nothing happens; end the run where nothing can."""
         for word in self._holds.look(now):
             logger.log(logging.WARNING if word.is_trouble else logging.INFO, "%s", word.text)
-        of, is_writing = self._supervisor, bool(self._writing)
+        of, is_writing, computes = self._supervisor, bool(self._writing), self._computes(now)
+        waiting = self.scheduler.waiting_for()
+        self._show(self._standing(now, computes, waiting.held))
         joins = "" if self.joining is None else self.joining.awaited
-        under_way = UnderWay(self._computes(now), is_writing, of.aliases, of.starting, of.empty(now), of.lacks, joins)
-        notice = self._liveness.look(now, self.scheduler.waiting_for(), under_way)
+        under_way = UnderWay(computes, is_writing, of.aliases, of.starting, of.empty(now), of.lacks, joins)
+        notice = self._liveness.look(now, waiting, under_way)
         if notice is None:
             return
         if not notice.is_end:
@@ -168,6 +171,17 @@ class Driver(Generic[Ref]):
         else:
             logger.error("%s: the run ends without it", notice.text)
             self._given_up = True
+
+    def _standing(self, now: float, computes: dict[int, Computing], held: Mapping[int, int]) -> Standing:
+        return Standing(
+            self.scheduler.work(),
+            computes,
+            now - min(self._writing.values(), default=now),
+            held,
+            tuple(self._supervisor.starting.values()),
+            "" if self.joining is None else self.joining.opening,
+            self._supervisor.lacks,
+        )
 
     def _computes(self, now: float) -> dict[int, Computing]:
         computes: dict[int, Computing] = {}
@@ -300,8 +314,8 @@ class Driver(Generic[Ref]):
         job = CommitJob(command.batch, kept, command.rejected, rejects)
         pause = min(_FIRST_PAUSE * 2 ** (command.failures - 1), _LONGEST_PAUSE) if command.failures else 0.0
         task = self._inbox.spawn(self._write(job, packing.refs, pause))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        self._writing[task] = self.clock()
+        task.add_done_callback(self._writing.pop)
 
     def _rejects(self, rows: Rows, packing: Packing[Ref]) -> Iterator[Parcel]:
         for stage in self.plan.stages:

@@ -45,6 +45,8 @@ class Joinable(Protocol[There]):
     """What it is called in the log."""
     awaited: str
     """What is waited for until it is open, in words."""
+    opening: str
+    """What is done meanwhile, in words."""
 
     def open(self, first: int) -> AbstractAsyncContextManager[OpenExecutor[There]]:
         """Open it.
@@ -122,6 +124,7 @@ class JoiningExecutor(Generic[There]):
             self._wanted.set()
         self._arrival: asyncio.Future[OpenExecutor[There] | None] = asyncio.get_running_loop().create_future()
         """Done when the other executor is open, or will not be."""
+        self._is_opening = False
         self._is_warm = False
         """Whether it does CPU work without delay."""
         self._gain = Gain(int(len(run.plan.stages) * run.plan.geometry.num_records * _share_left(run)))
@@ -160,6 +163,7 @@ class JoiningExecutor(Generic[There]):
         """Open the other executor in time, and keep it open until this is cancelled, at the end of the run."""
         try:
             await self._is_time()
+            self._is_opening = True
             async with self._other.open(len(self.own_replicas)) as opened:
                 self._arrival.set_result(opened)
                 await self._warm_up(opened)
@@ -216,6 +220,11 @@ class JoiningExecutor(Generic[There]):
     def awaited(self) -> str:
         """What is waited for."""
         return "" if self._arrival.done() or not self._is_sure else self._other.awaited
+
+    @property
+    def opening(self) -> str:
+        """What is done for it to be open."""
+        return self._other.opening if self._is_opening and not self._arrival.done() else ""
 
     @property
     def _there_if_open(self) -> OpenExecutor[There] | None:

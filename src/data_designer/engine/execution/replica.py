@@ -21,6 +21,7 @@ from data_designer.engine.execution.tracing import cell_tracing
 from data_designer.engine.protocol.conversation import CONVERSED, SaidCell
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
@@ -291,15 +292,18 @@ class Replica:
         values: Values = {}
         finished = []
         for stage, report in sorted(reports.items()):
-            block = _block(report, self._runners[stage].stage.makes)
+            made = self._runners[stage].stage
+            block = _block(report, made.makes)
             values[stage] = block
             kept = np.array([result.rejected is None for result in report.results], dtype=np.bool_)
             tickets = np.array(report.tickets, dtype=np.int64)
             cells = self._counts[stage].take()
+            self._counts[stage].done((step.name for step in made.steps), report.results)
             finished.append(Finished(stage, block.rows, tickets, kept, cells, rough_bytes(block)))
             self._seen.difference_update(zip(report.tickets, report.rows, strict=True))
         self._reported += 1
         self._settle()
+        latency = self._caller.median_latency()
         summary = Summary(
             self._reported,
             tuple(finished),
@@ -314,10 +318,17 @@ class Replica:
             self._caller.hold(),
             self._ledger.take(),
             self._caller.take_answers(),
+            self._ahead(),
+            latency,
+            self._admission.rises_in(),
             traces=() if self._tracing is None else self._tracing.take(),
         )
         self._drained = False
         return summary, values
+
+    def _ahead(self) -> tuple[CellCount, ...]:
+        cells = (item for counts in self._counts.values() for item in counts.ahead.items())
+        return tuple(CellCount(column, number, 0) for column, number in cells if number > 0)
 
 
 def _budget_lease(plan: Plan, short: Callable[[], None]) -> BudgetLease | None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -45,10 +46,13 @@ class CellCounts:
     finished: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
     replayed: dict[str, int] = field(default_factory=dict)
+    ahead: dict[str, int] = field(default_factory=dict)
+    """Finished cells of rows that are still under way."""
 
     def add(self, column: str, *, failed: bool, replayed: bool) -> None:
         """Count one finished cell."""
         self.finished[column] = self.finished.get(column, 0) + 1
+        self.ahead[column] = self.ahead.get(column, 0) + 1
         if failed:
             self.failed[column] = self.failed.get(column, 0) + 1
         elif replayed:
@@ -61,6 +65,15 @@ class CellCounts:
         )
         self.finished, self.failed, self.replayed = {}, {}, {}
         return counts
+
+    def done(self, steps: Iterable[str], results: "Sequence[RowResult]") -> None:
+        """Some rows are under way no more; one that was rejected has no cells of the steps after."""
+        rejected = Counter(result.rejected.column for result in results if result.rejected is not None)
+        left = len(results)
+        for name in steps:
+            if name in self.ahead:
+                self.ahead[name] -= left
+            left -= rejected[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,11 @@ class Joining(Protocol):
         """What is waited for, in words; nothing where that is there, or does not come."""
         ...
 
+    @property
+    def opening(self) -> str:
+        """What is being done for it to come, in words; nothing where that is not begun, or done."""
+        ...
+
 
 @dataclass(slots=True)
 class _Live(Generic[Ref]):

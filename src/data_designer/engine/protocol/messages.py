@@ -78,5 +78,11 @@ class Summary:
     """What its slots did since the last report."""
     answers: tuple[Answers, ...] = ()
     """What the requests of each column were answered since then."""
+    ahead: tuple[CellCount, ...] = ()
+    """Cells that are done in rows which are still under way there."""
+    latency: float | None = None
+    """Seconds: the median of what was answered since the last report; None where nothing was."""
+    rises_in: float | None = None
+    """Seconds until its limit of requests in flight may rise, where refusals have brought that down."""
     traces: tuple[TaskTrace, ...] = ()
     """Of the cells that were done since the last report, where the run is traced."""

@@ -58,6 +58,8 @@ class OpenBatch:
         """Live (row, stage) pairs that are not done."""
         self.active = 0
         """(row, stage) pairs that are ready or out."""
+        self.counts = np.zeros((2, count), dtype=np.int64)
+        """How many rows are done, and how many were rejected before they were, a stage."""
         self._stages = stages
         self._downstream = [[n for n, shape in enumerate(stages) if up in shape.upstream] for up in range(count)]
         self._state = np.full((count, size), WAITING, dtype=np.uint8)
@@ -137,6 +139,7 @@ class OpenBatch:
     def finish(self, stage: int, positions: Positions) -> Iterator[Released]:
         """Rows that were out have their values for a stage; yields what that makes ready."""
         self._state[stage, positions] = DONE
+        self.counts[0, stage] += len(positions)
         self.unfinished -= len(positions)
         self.active -= len(positions)
         for later in self._downstream[stage]:
@@ -153,7 +156,9 @@ class OpenBatch:
         positions = positions[self._live[positions]]
         states = self._state[:, positions]
         self.active -= int(((states == READY) | (states == OUT)).sum())
-        self.unfinished -= int((states != DONE).sum())
+        gone = (states != DONE).sum(axis=1)
+        self.counts[1] += gone
+        self.unfinished -= int(gone.sum())
         for stage in range(len(self._stages)):
             self._blocked[stage] -= int((self._missing[stage, positions] > 0).sum())
         self._state[:, positions] = np.where(states == DONE, DONE, GONE)
@@ -190,6 +195,7 @@ class OpenBatch:
     def _reset(self, stage: int, positions: Positions) -> None:
         state = self._state[stage, positions]
         done = positions[state == DONE]
+        self.counts[0, stage] -= len(done)
         self.unfinished += len(done)
         self.active -= int(((state == READY) | (state == OUT)).sum())
         self._state[stage, positions] = WAITING
@@ -228,6 +234,7 @@ class OpenBatch:
     def check_invariants(self) -> None:
         """Raise AssertionError where the counters and the arrays disagree."""
         live, done = self._live, self._state == DONE
+        gone = (self._state == GONE) & self._wanted
         active = (self._state == READY) | (self._state == OUT)
         missing = np.zeros_like(self._missing)
         for stage, shape in enumerate(self._stages):
@@ -239,6 +246,7 @@ class OpenBatch:
             "active": self.active != int(active.sum()),
             "a rejected row is active": bool((active & ~live).any()),
             "missing inputs": bool(((self._missing != missing) & live).any()),
+            "counts": self.counts.tolist() != [done.sum(axis=1).tolist(), gone.sum(axis=1).tolist()],
             "blocked rows": self._blocked != lacking.sum(axis=1).tolist(),
             "a stage ran without its inputs": bool(((active | done) & lacking).any()),
         }

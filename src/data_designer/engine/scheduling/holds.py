@@ -20,6 +20,16 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Lasting:
+    """What keeps an alias back, and for how long it has."""
+
+    hold: Hold
+    seconds: float
+    until: float
+    """Seconds from now until requests may go again, where that is known; else 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Heard:
     hold: Hold
     since: float
@@ -61,6 +71,11 @@ class Holds:
                 since = min(since, before.since)
             known.heard[replica] = _Heard(hold, since, now)
 
+    def lasting(self, now: float) -> dict[str, Lasting]:
+        """Model alias to what keeps it back at this moment, whether that is worth a word or not."""
+        found = {alias: _lasting(known, now) for alias, known in self._aliases.items()}
+        return {alias: one for alias, one in found.items() if one is not None}
+
     def look(self, now: float) -> list[Word]:
         """What is to be said at this moment."""
         return [word for alias, known in self._aliases.items() if (word := _word(alias, known, now)) is not None]
@@ -69,17 +84,24 @@ class Holds:
 def _word(alias: str, known: _Alias, now: float) -> Word | None:
     if not known.heard:
         return _over(alias, known, now)
-    known.heard = {replica: heard for replica, heard in known.heard.items() if heard.at >= now - _STALE}
-    if not known.heard:
+    first = _lasting(known, now)
+    if first is None:
         known.said_since = None  # Whoever said it is gone.
         return None
-    first = max(known.heard.values(), key=lambda heard: (heard.hold.is_trouble, known.lasts(heard, now)))
-    lasts = known.lasts(first, now)
-    if lasts < first.hold.worth_saying_after or now < known.not_before:
+    if first.seconds < first.hold.worth_saying_after or now < known.not_before:
         return None
-    known.said_since = now - lasts if first.hold.is_trouble else None
+    known.said_since = now - first.seconds if first.hold.is_trouble else None
     known.not_before, known.pause = now + known.pause, min(2 * known.pause, _LONGEST_PAUSE)
-    return Word(f"waiting for model '{alias}' for {lasts:.0f} s: {first.hold.text}", first.hold.is_trouble)
+    return Word(f"waiting for model '{alias}' for {first.seconds:.0f} s: {first.hold.text}", first.hold.is_trouble)
+
+
+def _lasting(known: _Alias, now: float) -> Lasting | None:
+    """What keeps most back of what its replicas say."""
+    known.heard = {replica: heard for replica, heard in known.heard.items() if heard.at >= now - _STALE}
+    if not known.heard:
+        return None
+    first = max(known.heard.values(), key=lambda heard: (heard.hold.is_trouble, known.lasts(heard, now)))
+    return Lasting(first.hold, known.lasts(first, now), max(0.0, first.at + first.hold.until - now))
 
 
 def _over(alias: str, known: _Alias, now: float) -> Word | None:

@@ -19,6 +19,7 @@ from data_designer.engine.scheduling.demand import Demand, Demands
 from data_designer.engine.scheduling.liveness import Waiting
 from data_designer.engine.scheduling.ready_queue import ReadyRows
 from data_designer.engine.scheduling.slot_allocator import SlotAllocator, Told
+from data_designer.engine.scheduling.work import Work
 from data_designer.plan.model import LOCAL
 
 _SMALLEST_HEADROOM = 8
@@ -104,6 +105,10 @@ class Scheduler:
         self._demands = Demands(shape)
         self._held_back = False
         """Whether it was said that values hold up the opening of batches."""
+        self._holder: OpenBatch | None = None
+        """The batch that holds most, while values hold up the opening of one that is wanted."""
+        self._counts = np.zeros((2, len(shape.stages)), dtype=np.int64)
+        """Of batches that were let go of."""
         self._earlier = ev.Started()
         """What earlier runs have left."""
         self._unopened: Iterator[int] | None = None
@@ -144,6 +149,13 @@ class Scheduler:
     def held_bytes(self) -> int:
         """Bytes of values that open batches hold."""
         return sum(batch.bytes for batch in self._batches.values())
+
+    def work(self) -> Work:
+        """How much is done."""
+        counts = sum((batch.counts for batch in self._batches.values()), self._counts)
+        held = None if self._holder is None else (self._holder.number, self.held_bytes)
+        done, gone = (tuple(numbers) for numbers in counts.tolist())
+        return Work(done, gone, held, self.stop_reason)
 
     def waiting_for(self) -> Waiting:
         """What is under way; where nothing is, what waits for what."""
@@ -485,8 +497,10 @@ class Scheduler:
         wanted = sum(replica.window for replica in self._replicas.values())
         # While the disk refuses what is done, nothing further is paid for than what is open already.
         failing = any(batch.commit_failures for batch in self._batches.values())
+        self._holder = None
         while self._next_batch is not None and not failing and self._may_open(wanted):
             if (holder := self._admission.held_back_by(self._batches.values())) is not None:
+                self._holder = holder
                 self._hold_back(holder)
                 return
             number = self._next_batch
@@ -522,6 +536,7 @@ class Scheduler:
 
     def _forget(self, batch: OpenBatch) -> None:
         self._admission.done(batch)
+        self._counts += batch.counts
         del self._batches[batch.number]
         self._commands.append(ev.Forget(batch.number))
 

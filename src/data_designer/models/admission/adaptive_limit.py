@@ -49,6 +49,14 @@ class AdaptiveLimit:
             self.ramping = False
         return self.limit
 
+    def rises_in(self, now: float) -> float | None:
+        """Seconds until it may rise again, if enough is accepted; None where refusals have not brought it down."""
+        if self.limit is None:
+            return None
+        higher = self.limit + self._tuning.additive_increase_step
+        calm = self._calm_until if self._ceiling is not None and higher >= self._ceiling else 0.0
+        return max(0.0, self.not_before - now, calm - now)
+
     def rest(self, until: float) -> None:
         """The endpoint has no room before a time, and refuses nothing yet."""
         self.not_before = max(self.not_before, until)

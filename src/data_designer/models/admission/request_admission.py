@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Literal
 
 from data_designer.config.run_config import RequestAdmissionTuningConfig
 from data_designer.errors import ModelError, ModelRateLimitError
@@ -34,6 +35,11 @@ class AdmissionLimits:
     """None where the run has no budget."""
 
 
+HoldKind = Literal["down", "refused", "rest", "rate", "silent"]
+"""What keeps requests back: nothing is answered; nothing but 429; the endpoint wants to be left alone; a rate of the
+alias's own; all that is under way takes its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """What keeps an alias's requests back."""
@@ -45,6 +51,11 @@ class Hold:
     worth_saying_after: float = 5.0
     """Seconds for which it is nothing out of the ordinary."""
     is_trouble: bool = False
+    kind: HoldKind = "silent"
+    until: float = 0.0
+    """Seconds until requests may go again, where that is known."""
+    patience: float = 0.0
+    """Seconds after its beginning at which the run stops; 0 for never."""
 
 
 @dataclass(slots=True)
@@ -191,17 +202,22 @@ class RequestAdmission:
         """Seconds for which the endpoint wants to be left alone."""
         return max(0.0, self._adaptive.not_before - self._clock())
 
+    def rises_in(self) -> float | None:
+        """Seconds until the limit that refusals have brought down may rise again; None where they have not."""
+        return self._adaptive.rises_in(self._clock())
+
     def hold(self) -> Hold | None:
         """What keeps requests back beside the slots, if anything does."""
         rest = self.rest()
         if rest > 0:
-            return Hold(f"it wants to be left alone for {rest:.0f} s more", worth_saying_after=max(0.0, 5.0 - rest))
+            text, said = f"it wants to be left alone for {rest:.0f} s more", max(0.0, 5.0 - rest)
+            return Hold(text, worth_saying_after=said, kind="rest", until=rest)
         if self._queue is None or not self._queue.locked():
             return None
         for name, bucket in (("requests_per_minute", self._requests), ("tokens_per_minute", self._tokens)):
             wait = 0.0 if bucket is None else bucket.wait(self._clock(), 1.0)
             if wait > 0:
-                return Hold(f"its {name} allow the next request in {wait:.0f} s")
+                return Hold(f"its {name} allow the next request in {wait:.0f} s", kind="rate", until=wait)
         return None
 
     # --- out ---------------------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ from data_designer.values import Block, Reason
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
-_LOOK_SECONDS = 0.1
-"""Between looks at what idle slots wait for, at least. One costs up to half a millisecond."""
+_IDLE_SECONDS = 0.1
+"""Between looks at what idle slots wait for. One costs up to half a millisecond."""
 DRAIN_SECONDS = 30.0
 """How long a run that ends early waits for what is under way, which is paid for."""
 _FIRST_PAUSE = 1.0
@@ -82,8 +82,6 @@ class Driver(Generic[Ref]):
     """Those that write batches, each with when it began."""
     _given_up: bool = False
     """Whether not even what was under way at the stop can end."""
-    _look_at: float = -math.inf
-    """When observers are next shown what idle slots wait for."""
     _locations: Locations[Ref] = field(init=False)
     _supervisor: Supervisor[Ref] = field(init=False)
     _liveness: Liveness = field(init=False)
@@ -116,6 +114,7 @@ class Driver(Generic[Ref]):
         for number, alias in self.replicas.items():
             self._inbox.spawn(self._supervisor.serve(number, alias))
         self._inbox.spawn(self._tick())
+        self._inbox.spawn(self._watch_idle())
         self._inbox.spawn(self._supervisor.watch_nodes())
         if self.joining is not None:
             self._inbox.spawn(self._supervisor.welcome(self.joining))
@@ -143,14 +142,10 @@ class Driver(Generic[Ref]):
         for command in self.scheduler.handle(event):
             self._show(command)
             self._obey(command)
-        now = self.clock()
-        if now >= self._look_at:
-            self._look_at = now + _LOOK_SECONDS
-            self._show(Idle(self.scheduler.demand(self._supervisor.arrived)))
         if isinstance(event, ev.Tick):
             self._look(event.now)
         else:
-            self._liveness.moved(now)
+            self._liveness.moved(self.clock())
 
     def _look(self, now: float) -> None:
         """Say what is waited for, if nothing happens; end the run where nothing can."""
@@ -350,3 +345,9 @@ class Driver(Generic[Ref]):
                 self._inbox.post(ev.Stop("the seconds of the budget are used up; resume to go on for as long again"))
             self._inbox.post(ev.Tick(self.clock()))
             await asyncio.sleep(TICK_SECONDS)
+
+    async def _watch_idle(self) -> None:
+        """Show observers what idle slots wait for, at times that have nothing to do with what happens."""
+        while True:
+            self._show(Idle(self.scheduler.demand(self._supervisor.arrived)))
+            await asyncio.sleep(_IDLE_SECONDS)

@@ -178,8 +178,9 @@ class Scheduler:
         Args:
             arrived: replica to how many rows it is known to have.
         """
-        if self.stop_reason is not None:
-            return dict.fromkeys(self.shape.slots, Demand(rest=Account.LAST))
+        if self.stop_reason is not None or self._unopened is None:
+            rest = Account.STARTUP if self._unopened is None else Account.LAST
+            return dict.fromkeys(self.shape.slots, Demand(rest=rest))
         ready = {pool: self._ready[pool].waiting + len(self._suspects[pool]) for pool in self.shape.slots}
         for replica in self._replicas.values():
             ready[replica.pool] += max(0, replica.out - arrived.get(replica.number, 0))

@@ -13,10 +13,11 @@ from tests.object_server import Bucket
 import data_designer.config as dd
 from data_designer.engine.dataset.layout import METADATA, PARQUET
 from data_designer.engine.dataset.lock import Process
+from data_designer.engine.dataset.run_snapshot import NOW
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.snapshot import Snapshot
 from data_designer.errors import DataDesignerError
-from data_designer.interface.listing import NOW, Listed, State, datasets_in, names_in
+from data_designer.interface.listing import Listed, State, datasets_in, names_in
 from data_designer.object_storage import ObjectPath
 
 OLD = Path(__file__).with_name("old_datasets")

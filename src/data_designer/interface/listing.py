@@ -18,7 +18,6 @@ from data_designer.engine.protocol.spending import Spending, summed
 from data_designer.errors import ArtifactStorageError
 from data_designer.object_storage import Location
 
-"""Where a run says how it stands."""
 _SILENCE = 60.0
 """Seconds after which a run of another machine that says nothing more is taken for gone."""
 

@@ -73,7 +73,7 @@ def test_runs_of_a_dataset_add_up(endpoint: Endpoint, tmp_path: Path) -> None:
     assert sum(one.records for one in whole.timeline) == RECORDS
     made = [whole.columns[name] for name in ("draft", "final")]
     assert sum(one.cells - one.failed for one in made) == 2 * RECORDS
-    assert len(list((tmp_path / "d" / "accounts").glob("*.json"))) == 2
+    assert len(list((tmp_path / "d" / "accounts").glob("run_*.json"))) == 2
 
 
 def test_a_run_that_is_killed_leaves_what_it_had_written(endpoint: Endpoint, tmp_path: Path, processes: None) -> None:

@@ -169,7 +169,7 @@ def test_a_name_that_is_none_is_told_which_there_are(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ArtifactStorageError, match="there is no dataset at .*/fnished; did you mean 'finished'"):
         opener(OLD).open("fnished")
-    with pytest.raises(ArtifactStorageError, match="; there is extended, finished, interrupted, lacking, stopped"):
+    with pytest.raises(ArtifactStorageError, match="; there are extended, finished, interrupted, lacking, stopped"):
         opener(OLD).open("qqqqqq")
     with pytest.raises(ArtifactStorageError, match=f"; there is none in {tmp_path}"):
         opener(tmp_path).open("d")

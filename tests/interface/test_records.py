@@ -165,7 +165,7 @@ def test_the_prompt_of_a_cell_is_rendered_again_where_its_conversation_is_not_ke
     assert "not this one" in shown(view.cell(17, "draft"))
     assert "of this record the values of loud are not kept" in shown(view.cell(17, "final"))
     assert view.unsaid(4, "final")["rendered_again"]
-    with pytest.raises(ArtifactStorageError, match="no model is asked for a column 'loud'; there is draft, final"):
+    with pytest.raises(ArtifactStorageError, match="no model is asked for a column 'loud'; there are draft, final"):
         view.cell(4, "loud")
 
 

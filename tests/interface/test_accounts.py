@@ -30,24 +30,29 @@ def checked(results: DatasetCreationResults) -> RunAccounts:
     return accounts
 
 
+THINKING = 0.05
+"""Seconds."""
+
+
 def slowly(prompt: str) -> Reply:
     """A reply that takes its time."""
-    return Reply(f"<{prompt}>", seconds=0.05)
+    return Reply(f"<{prompt}>", seconds=THINKING)
 
 
 def test_a_run_leaves_its_accounts_beside_the_dataset(endpoint: Endpoint, tmp_path: Path) -> None:
-    """Slots ask at least for as long as the server has their requests; every cell, request and record is counted."""
+    """Slots ask at least for as long as the server thinks; every cell, request and record is counted."""
     with endpoint(slowly) as counted:
         accounts = checked(make(counted.url, tmp_path))
-    spans = sum(end - begin for _, begin, end in counted.spans)
+    # When the server's thread gets to look at its clock after a reply has left, the client may have read it long ago.
+    thought = THINKING * len(counted.spans)
     asking = sum(one.seconds[Account.ASKING] for one in accounts.aliases.values())
-    assert spans <= asking <= SLOTS * 2 * accounts.seconds
+    assert thought <= asking <= SLOTS * 2 * accounts.seconds
     assert (accounts.run, accounts.executor, accounts.began > 1.5e9) == (1, "inline", True)
     assert {name: one.requests for name, one in accounts.aliases.items()} == {"a": RECORDS, "b": RECORDS}
     for column, alias in {"draft": "a", "final": "b"}.items():
         one = accounts.columns[column]
         assert (one.alias, one.cells, one.failed) == (alias, RECORDS, 0)
-        assert one.latency.smallest > 0.05
+        assert one.latency.smallest > THINKING
         assert (one.input_tokens.sum, one.output_tokens.sum) == (3 * RECORDS, 2 * RECORDS)
     assert accounts.columns["mood"].cells == RECORDS
     assert accounts.columns["mood"].alias is None

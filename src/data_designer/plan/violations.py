@@ -85,6 +85,13 @@ def _backend_violations(model: ModelConfig, provider: ModelProvider | None) -> I
             f"provider '{provider.name}' is of type '{provider.provider_type}'; there are {_listed(PROVIDER_TYPES)}"
         )
         yield Violation("unknown_provider_type", None, message)
+    elif model.generation_type not in PROVIDER_TYPES[provider.provider_type]:
+        able = [name for name, types in PROVIDER_TYPES.items() if model.generation_type in types]
+        message = (
+            f"model '{model.alias}' is one of generation_type '{model.generation_type}', which providers of type "
+            f"'{provider.provider_type}' are not asked for; those of type {_listed(able)} are"
+        )
+        yield Violation("unsupported_generation_type", None, message)
     try:
         backend = backend_of(provider)
     except LookupError as error:

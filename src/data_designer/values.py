@@ -69,6 +69,8 @@ class Usage:
     """Of those out."""
     cached_tokens: int = 0
     """Of those in."""
+    images: int = 0
+    """That were made."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage.total((self, other))
@@ -83,13 +85,14 @@ class Usage:
             self.output_tokens,
             self.reasoning_tokens,
             self.cached_tokens,
+            self.images,
         )
 
     @classmethod
     def of(cls, numbers: object) -> "Usage":
-        """The usage that has these `numbers`. Raises ValueError where they are none."""
+        """The usage that has these `numbers`, of which earlier versions kept six. Raises ValueError for others."""
         match numbers:
-            case [int(), int(), int(), int(), int(), int()]:
+            case [int(), int(), int(), int(), int(), int()] | [int(), int(), int(), int(), int(), int(), int()]:
                 return cls(*numbers)
             case _:
                 raise ValueError("these are no numbers of a usage")
@@ -167,7 +170,63 @@ def _bytes_of(message: Message) -> int:
     return sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))
 
 
-Request: TypeAlias = ChatRequest
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest(BaseRequest):
+    """Texts of which vectors are asked for, in one request."""
+
+    texts: list[str]
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def content(self) -> object:
+        """Its kind, texts and fields."""
+        return ["embedding", self.texts, self.params]
+
+    @property
+    def most_tokens(self) -> int:
+        """No text has more tokens than bytes."""
+        return sum(_FRAME + len(text.encode()) for text in self.texts)
+
+    @property
+    def longest_reply(self) -> int | None:
+        """Vectors cost no tokens."""
+        return 0
+
+    def with_params(self, params: Mapping[str, object]) -> Self:
+        """The same with further fields; those that it has itself count first."""
+        return replace(self, params={**params, **self.params})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest(BaseRequest):
+    """A description of which images are asked for."""
+
+    prompt: str
+    media: list[dict[str, object]] = field(default_factory=list)
+    """Blocks of what it goes by, as messages hold them; a route that takes none is not sent them."""
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def content(self) -> object:
+        """Its kind, prompt, media and fields."""
+        return ["image", self.prompt, self.media, self.params]
+
+    @property
+    def most_tokens(self) -> int:
+        """Those of the prompt; what media come to, no one knows before."""
+        return _FRAME + len(self.prompt.encode())
+
+    @property
+    def longest_reply(self) -> int | None:
+        """What it says itself."""
+        return None
+
+    def with_params(self, params: Mapping[str, object]) -> Self:
+        """The same with further fields; those that it has itself count first."""
+        return replace(self, params={**params, **self.params})
+
+
+Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -228,7 +287,58 @@ class ChatResponse(BaseResponse):
         return not (self.text.strip() or self.reasoning)
 
 
-Response: TypeAlias = ChatResponse
+_NUMBER_LENGTH = 20
+"""Characters of a number of a vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingResponse(BaseResponse):
+    """A vector for each text that was asked about, in the order of the texts."""
+
+    vectors: tuple[tuple[float, ...], ...]
+
+    @property
+    def content(self) -> list[object]:
+        """Its kind and vectors."""
+        return ["embedding", self.vectors]
+
+    @property
+    def length(self) -> int:
+        """About that of its numbers."""
+        return _NUMBER_LENGTH * sum(map(len, self.vectors))
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is no number in it."""
+        return not any(self.vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResponse(BaseResponse):
+    """Images that were made."""
+
+    images: tuple[str, ...]
+    """Each in base64, without a prefix; what they are shows in their first bytes."""
+    links: tuple[str, ...] = ()
+    """Addresses of further ones, which are still to be fetched."""
+
+    @property
+    def content(self) -> list[object]:
+        """Its kind and images."""
+        return ["image", self.images]
+
+    @property
+    def length(self) -> int:
+        """That of all of them."""
+        return sum(map(len, self.images))
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is none."""
+        return not (self.images or self.links)
+
+
+Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 
@@ -238,8 +348,18 @@ def response_of(content: Sequence[object], usage: Usage) -> Response:
         case [str(text), str() | None as reasoning, str() | None as finish_reason, [*calls]]:
             known = tuple(call for call in calls if isinstance(call, dict))
             return ChatResponse(text, reasoning, finish_reason, known, usage=usage)
+        case ["embedding", [*vectors]]:
+            return EmbeddingResponse(tuple(map(_vector, vectors)), usage=usage)
+        case ["image", [*images]]:
+            return ImageResponse(tuple(image for image in images if isinstance(image, str)), usage=usage)
         case _:
             raise ValueError("these are no parts of a reply")
+
+
+def _vector(numbers: object) -> tuple[float, ...]:
+    if not isinstance(numbers, list):
+        raise ValueError("this is no vector")  # noqa: TRY004 - it is what was kept that is wrong
+    return tuple(float(number) for number in numbers)
 
 
 Exchange = Generator[Request, Response, Outcome]

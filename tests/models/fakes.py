@@ -41,7 +41,10 @@ def pool(
         provider: further fields of the provider.
         params: inference parameters.
     """
-    inference = dd.ChatCompletionInferenceParams(**params)
+    kind = {"embedding": dd.EmbeddingInferenceParams, "image": dd.ImageInferenceParams}.get(
+        params.pop("generation_type", ""), dd.ChatCompletionInferenceParams
+    )
+    inference = kind(**params)
     where: dict[str, Any] = {"endpoint": urls[0]} if len(urls) == 1 else {"endpoints": list(urls)}
     declared = dd.ModelConfig(alias=alias, model=model, provider="p", inference_parameters=inference)
     return Pool(alias, 4, declared, dd.ModelProvider(name="p", **where, **(provider or {})))

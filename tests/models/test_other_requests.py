@@ -98,7 +98,7 @@ def test_it_is_told_apart_and_its_reply_is_kept(tmp_path: Path) -> None:
     assert len({request_digest(one) for one in others}) == len(others)
     assert drawn.with_params({"temperature": 0.1}) == drawn
     assert Recorder(LocalFiles(tmp_path), Geometry(10, 10), "w").write_reply(("f", 0, 0), TEA, FOUND)
-    assert b"[42.0,[1,0,2,0,0,0]]" in next(tmp_path.rglob("*.log")).read_bytes()
+    assert b"[42.0,[1,0,2,0,0,0,0]]" in next(tmp_path.rglob("*.log")).read_bytes()
     assert read_replay(LocalFiles(tmp_path), [0]).damaged == 1
 
 
@@ -112,5 +112,5 @@ def test_a_wire_that_cannot_write_it_says_so(kind: str) -> None:
             alias = pool("http://127.0.0.1:9/v1", provider={"provider_type": kind})
             await ModelClient(alias, None, session).ask(TEA)
 
-    with pytest.raises(ModelUnsupportedCapabilityError, match="alias 'm'.*chat completions only"):
+    with pytest.raises(ModelUnsupportedCapabilityError, match="alias 'm'.*asked for what it does not make"):
         asyncio.run(ask())

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,7 +23,12 @@ HOW_IT_IS_ASKED = (
 """Inference parameters that do not change what the data means."""
 LARGEST_REPLY = 64 * 1024 * 1024
 """Bytes of a reply, where the provider does not say."""
-PROVIDER_TYPES = ("openai", "anthropic", SIMULATED_PROVIDER)
+GENERATION_TYPES = ("chat-completion", "embedding", "image")
+PROVIDER_TYPES: Mapping[str, tuple[str, ...]] = {
+    "openai": GENERATION_TYPES,
+    "anthropic": ("chat-completion",),
+    SIMULATED_PROVIDER: GENERATION_TYPES,
+}
 """Each has its wire in `models.wires`."""
 
 
@@ -252,13 +257,15 @@ InferenceParams = Annotated[
 
 
 class Price(ConfigBase):
-    """What a model's tokens cost, in USD a million."""
+    """What a model's tokens cost, in USD a million, and what its images do."""
 
     input: float = Field(default=0.0, ge=0)
     output: float = Field(default=0.0, ge=0)
     """Those of reasoning included."""
     cached_input: float | None = Field(default=None, ge=0)
     """Input that the provider had in its cache; as other input, when unset."""
+    image: float = Field(default=0.0, ge=0)
+    """Of one image that is made, in USD, beside its tokens."""
 
 
 class ModelConfig(ConfigBase):

@@ -99,7 +99,7 @@ async def _probe(pool: Pool, key: str | None, session: "aiohttp.ClientSession") 
     """The first form that works, and whether another try would find the same. Raises ModelError without any answer."""
     from data_designer.models.client import ModelClient
 
-    if not wire_of(pool.provider).constrains_json:
+    if not wire_of(pool).constrains_json:
         return None, True
     client, answers = ModelClient(pool, key, session), 0
     # An alias whose replies are short by its own wish must not cut the probe's.

@@ -20,7 +20,7 @@ from data_designer.models.request_spans import Answer, request_spans
 from data_designer.models.transport import Transport
 from data_designer.models.wires import wire_to
 from data_designer.plan.model import Pool
-from data_designer.values import Request, Response
+from data_designer.values import ImageResponse, Request, Response
 
 if TYPE_CHECKING:
     import aiohttp
@@ -50,6 +50,7 @@ class ModelClient:
         provider = pool.provider
         self._wire = wire = wire_to(pool)
         self._subject = pool.subject
+        self._session, self._most = session, provider.max_reply_bytes
         # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
         own = {name.lower(): value for name, value in (provider.extra_headers or {}).items()}
         headers = {"content-type": "application/json", **wire.headers(api_key), **own}
@@ -105,13 +106,26 @@ class ModelClient:
         """A reply, and for how long its endpoint wants to be left alone."""
         try:
             data, headers = await transport.post(body)
-            return self._parse(transport, data, headers), pause(headers)
+            response = self._parse(transport, data, headers)
+            if isinstance(response, ImageResponse) and response.links:
+                response = await self._with_linked(transport, response)
+            return response, pause(headers)
         except errors.ModelError:
             raise
         except Exception as error:
             # Whatever is in a reply that nobody thought of: it is this reply that is none.
             what = f"the reply cannot be read ({type(error).__name__}: {error})"
             raise transport.error(errors.ModelInvalidReplyError, what) from error
+
+    async def _with_linked(self, transport: Transport, response: ImageResponse) -> ImageResponse:
+        """The same with the images that it only gives the addresses of."""
+        from data_designer.models.downloads import fetched
+
+        try:
+            further = await fetched(response.links, self._session, self._most)
+        except errors.ModelInvalidReplyError as error:
+            raise transport.error(type(error), str(error)) from None
+        return replace(response, images=(*response.images, *further), links=())
 
     def _parse(self, transport: Transport, data: object, headers: Mapping[str, str]) -> Response:
         try:

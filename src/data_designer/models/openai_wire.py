@@ -40,7 +40,7 @@ class OpenAIWire:
     @staticmethod
     def headers(api_key: str | None) -> dict[str, str]:
         """Headers that carry the key."""
-        return {"authorization": f"Bearer {api_key}"} if api_key else {}
+        return bearer(api_key)
 
     def body(self, request: Request) -> dict[str, object]:
         """The JSON that is posted; parameters that the request gives itself count before the alias's."""
@@ -62,7 +62,7 @@ class OpenAIWire:
             case [dict() as choice, *_] if isinstance(message := choice.get("message"), dict):
                 finish = finish_of(choice.get("finish_reason"), choice.get("error"))
                 refusal = _string(message.get("refusal"))
-                text, usage = _text(message.get("content")) or refusal or "", _usage(reply.get("usage"))
+                text, usage = _text(message.get("content")) or refusal or "", usage_of(reply.get("usage"))
                 return ChatResponse(
                     text=text,
                     reasoning=_string(message.get("reasoning")) or _string(message.get("reasoning_content")),
@@ -73,6 +73,11 @@ class OpenAIWire:
                 )
             case _:
                 raise UnreadableError("the reply holds no message")
+
+
+def bearer(api_key: str | None) -> dict[str, str]:
+    """Headers that carry a key."""
+    return {"authorization": f"Bearer {api_key}"} if api_key else {}
 
 
 def _string(value: object) -> str | None:
@@ -105,7 +110,7 @@ def _tool_call(call: Mapping[str, object]) -> dict[str, object]:
     return kept
 
 
-def _usage(data: object) -> Usage:
+def usage_of(data: object) -> Usage:
     """Tokens, under either of the two sets of names in use; what cannot be true counts as none."""
     if not isinstance(data, dict):
         return Usage(requests=1)

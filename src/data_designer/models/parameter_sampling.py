@@ -17,7 +17,8 @@ class ParameterSampling:
     def __init__(self, pool: Pool, seed: int) -> None:
         self._seed = seed
         # A real model gives one prompt many replies; the simulated one gives one for each seed.
-        self._is_seeded = pool.provider.is_simulated and "seed" not in (pool.params.extra_body or {})
+        makes_others = pool.provider.is_simulated and pool.generation_type != "embedding"
+        self._is_seeded = makes_others and "seed" not in (pool.params.extra_body or {})
         self._distributions = {
             name: value for name, value in _declared(pool).items() if not isinstance(value, int | float)
         }

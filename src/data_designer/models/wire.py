@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from data_designer.errors import ModelUnsupportedCapabilityError
 from data_designer.models.error_mapping import ErrorInReplyError
-from data_designer.values import ChatRequest, Message, Request, Response, Usage
+from data_designer.values import BaseRequest, ChatRequest, Message, Request, Response, Usage
 
 LIMIT = "max_tokens"
 """The longest reply, as parameters and most endpoints call it."""
@@ -64,11 +64,22 @@ class Wire(Protocol):
         ...
 
 
+Kind = TypeVar("Kind", bound=BaseRequest)
+
+
+def request_of(kind: type[Kind], request: Request) -> Kind:
+    """A request that is of a kind. Raises ModelUnsupportedCapabilityError for one of another."""
+    if not isinstance(request, kind):
+        raise ModelUnsupportedCapabilityError(
+            f"the model is asked for what it does not make ({type(request).__name__}): see generation_type of its "
+            "inference parameters"
+        )
+    return request
+
+
 def chat_of(request: Request) -> ChatRequest:
     """A request that is one to a chat model. Raises ModelUnsupportedCapabilityError for one of another kind."""
-    if not isinstance(request, ChatRequest):
-        raise ModelUnsupportedCapabilityError("this provider type is asked for chat completions only")
-    return request
+    return request_of(ChatRequest, request)
 
 
 def plain_text(message: Message) -> Message:

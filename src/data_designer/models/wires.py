@@ -1,47 +1,63 @@
 """The wires that there are, and what a pool has them write."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from data_designer.config.backends import backend_of
-from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
+from data_designer.config.models import SIMULATED_PROVIDER, EmbeddingInferenceParams
 from data_designer.models.addresses import SECRET, shown
 from data_designer.models.anthropic_wire import AnthropicWire
+from data_designer.models.openai_embeddings import OpenAIEmbeddingsWire
+from data_designer.models.openai_images import OpenAIImageChatWire, OpenAIImagesWire, has_own_route
 from data_designer.models.openai_wire import OpenAIWire
 from data_designer.models.parameter_sampling import as_of_no_row, fixed_params
 from data_designer.models.wire import LIMIT, Common, Wire
 from data_designer.plan.model import Pool
 from data_designer.values import Request
 
-WIRES: Mapping[str, type[Wire]] = {
-    "openai": OpenAIWire,
-    "anthropic": AnthropicWire,
-    SIMULATED_PROVIDER: OpenAIWire,
+_OPENAI: Mapping[str, Callable[[str], type[Wire]]] = {
+    "chat-completion": lambda _: OpenAIWire,
+    "embedding": lambda _: OpenAIEmbeddingsWire,
+    "image": lambda model: OpenAIImagesWire if has_own_route(model) else OpenAIImageChatWire,
 }
-"""Type of provider to the form of its API; `config.models.PROVIDER_TYPES` are its keys."""
+
+WIRES: Mapping[str, Mapping[str, Callable[[str], type[Wire]]]] = {
+    "openai": _OPENAI,
+    "anthropic": {"chat-completion": lambda _: AnthropicWire},
+    SIMULATED_PROVIDER: {**_OPENAI, "image": lambda _: OpenAIImagesWire},
+}
+"""Type of provider and of what is made to the form of its API, given a model's name; `config.models.PROVIDER_TYPES` are
+its keys, each with its own."""
 
 
-def wire_of(provider: ModelProvider) -> type[Wire]:
-    """The form of a provider's API."""
-    return WIRES[provider.provider_type]
+def wire_of(pool: Pool) -> type[Wire]:
+    """The form of the API of a pool's provider."""
+    return WIRES[pool.provider.provider_type][pool.generation_type](pool.model_name)
 
 
 def wire_to(pool: Pool) -> Wire:
     """What writes a pool's requests."""
     backend = backend_of(pool.provider)
     limit = LIMIT if backend is None else backend.limit
-    return wire_of(pool.provider)(Common(pool.model_name, fixed_params(pool), _extra(pool), limit))
+    return wire_of(pool)(Common(pool.model_name, _options(pool), _extra(pool), limit))
 
 
 def greeting(pool: Pool) -> Request:
     """What shows that a pool answers."""
-    return as_of_no_row(wire_of(pool.provider).greeting, pool)
+    return as_of_no_row(wire_of(pool).greeting, pool)
 
 
 def longest_reply(pool: Pool) -> int | None:
     """Tokens to which a pool's replies are limited; None where nothing says."""
     extra = _extra(pool)
     said = (extra.get("max_completion_tokens"), extra.get(LIMIT), pool.chat.max_tokens)
-    return next((one for one in said if isinstance(one, int)), wire_of(pool.provider).longest_reply)
+    return next((one for one in said if isinstance(one, int)), wire_of(pool).longest_reply)
+
+
+def _options(pool: Pool) -> Mapping[str, object]:
+    """Parameters that are the same for every request."""
+    if isinstance(params := pool.params, EmbeddingInferenceParams):
+        return {"encoding_format": params.encoding_format, "dimensions": params.dimensions}
+    return fixed_params(pool)
 
 
 def endpoint_shown(pool: Pool) -> str:

@@ -131,6 +131,11 @@ class Pool:
         return "" if self.model is None else self.model.model
 
     @property
+    def generation_type(self) -> str:
+        """What its model makes; as a chat model where there is none."""
+        return _NO_CHAT_MODEL.generation_type if self.model is None else self.model.generation_type
+
+    @property
     def price(self) -> Price | None:
         """What tokens cost."""
         return None if self.model is None else self.model.price

@@ -9,7 +9,7 @@ from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.folder_names import unusable
 from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvider
-from data_designer.config.near_names import no_column, no_model, suggestion
+from data_designer.config.near_names import listed, no_column, no_model, suggestion
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.columns import find_cycle, producers
@@ -86,6 +86,13 @@ def _backend_violations(model: ModelConfig, provider: ModelProvider | None) -> I
             f"{suggestion(provider.provider_type, PROVIDER_TYPES)}"
         )
         yield Violation("unknown_provider_type", None, message, model=model.alias)
+    elif model.generation_type not in PROVIDER_TYPES[provider.provider_type]:
+        able = [name for name, types in PROVIDER_TYPES.items() if model.generation_type in types]
+        message = (
+            f"model '{model.alias}' is one of generation_type '{model.generation_type}', which providers of type "
+            f"'{provider.provider_type}' are not asked for; those of type {listed(able)} are"
+        )
+        yield Violation("unsupported_generation_type", None, message, model=model.alias)
     try:
         backend = backend_of(provider)
     except LookupError as error:

@@ -3,7 +3,7 @@
 It is the demo's model, the tests' model and the user's dry run. The same prompt gets the same reply, whoever
 asks and whenever, unless requests have a `seed`: then each seed has a reply of its own, by which records of a dataset
 differ. It misbehaves as told, at random but by its seed, the prompt and how often that prompt was asked before. It also
-answers Anthropic's messages.
+answers Anthropic's messages, and makes embeddings and pictures.
 """
 
 import argparse
@@ -22,7 +22,15 @@ from data_designer.simulated_model.counts import Allowance, Counted, Counts, Tal
 from data_designer.simulated_model.faults import RequestFaults
 from data_designer.simulated_model.replies import Reply, prompt_of, reply_to
 from data_designer.simulated_model.settings import READERS, SimulatedModel
-from data_designer.simulated_model.wires import AnthropicWire, OpenAIWire, Usage, Wire
+from data_designer.simulated_model.wires import (
+    AnthropicWire,
+    Asked,
+    EmbeddingsWire,
+    ImagesWire,
+    OpenAIWire,
+    Usage,
+    Wire,
+)
 
 __all__ = ["SimulatedModel", "SimulatedServer", "SimulatedServerProcess", "serve", "start_simulated"]
 
@@ -116,7 +124,7 @@ class _Visit:
         except ValueError as error:
             return self._refusal(400, str(error))
         usage = self._usage(prompt.tokens, reply)
-        sent = self.wire.reply(self.name, reply, usage)
+        sent = self.wire.reply(Asked(self.name, self.body, self.model), reply, usage)
         if reply.fault is not None:
             self.tally.count(reply.fault)
         now = time.monotonic()
@@ -213,11 +221,21 @@ class _Visit:
 
 
 _OPENAI = OpenAIWire()
+_EMBEDDINGS = EmbeddingsWire()
+_IMAGES = ImagesWire()
 _ANTHROPIC = AnthropicWire()
 
 
 async def _chat(request: web.Request) -> web.StreamResponse:
     return await _visited(request, _OPENAI)
+
+
+async def _embeddings(request: web.Request) -> web.StreamResponse:
+    return await _visited(request, _EMBEDDINGS)
+
+
+async def _images(request: web.Request) -> web.StreamResponse:
+    return await _visited(request, _IMAGES)
 
 
 async def _messages(request: web.Request) -> web.StreamResponse:
@@ -313,6 +331,8 @@ async def start_simulated(
     app[_STATE] = _State(model, deque(maxlen=_LOGGED) if log else None, Counts.within(model.rate_window))
     app.on_shutdown.append(_close)
     app.router.add_post("/v1/chat/completions", _chat)
+    app.router.add_post("/v1/embeddings", _embeddings)
+    app.router.add_post("/v1/images/generations", _images)
     app.router.add_post("/v1/messages", _messages)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/stats", _stats)

@@ -62,6 +62,8 @@ class SimulatedModel:
     """Share of the prompt's tokens reported as read from a cache."""
     reasoning_tokens: int = 0
     """Tokens reported as thought before each reply; part of the completion's."""
+    image_bytes: int = 0
+    """Bytes by which pictures are larger than they need be."""
     native: int = 1
     """Whether a `response_format` with a schema is honoured (1) or ignored (0)."""
     guided: str = ""

@@ -1,5 +1,8 @@
-"""The two ways to talk to the simulated model: OpenAI's chat completions and Anthropic's messages."""
+"""The ways to talk to the simulated model: OpenAI's chat, embeddings and images, and Anthropic's messages."""
 
+import base64
+import sys
+from array import array
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -7,8 +10,14 @@ from typing import NamedTuple, Protocol
 import orjson
 
 from data_designer.simulated_model.counts import Allowance
+from data_designer.simulated_model.pictures import picture, size_of
 from data_designer.simulated_model.replies import Reply, messages_of
+from data_designer.simulated_model.settings import SimulatedModel
+from data_designer.simulated_model.vectors import DIMENSIONS, MOST_DIMENSIONS, vectors_of
 
+_MAKES_IMAGES = "image"
+"""What names hold of models that answer a chat with a picture."""
+_MOST_PICTURES = 10
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "refusal": "refusal"}
 _ERROR_TYPES = {
     400: "invalid_request_error",
@@ -29,6 +38,14 @@ class Usage(NamedTuple):
     reasoning: int
 
 
+class Asked(NamedTuple):
+    """What is asked of which model."""
+
+    name: str
+    body: Mapping[str, object]
+    model: SimulatedModel
+
+
 class Wire(Protocol):
     """A way to talk."""
 
@@ -36,7 +53,7 @@ class Wire(Protocol):
         """A request in the form of a chat completion's. Raises ValueError for one that is none."""
         ...
 
-    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, object]:
+    def reply(self, asked: "Asked", reply: Reply, usage: Usage) -> dict[str, object]:
         """A reply's JSON."""
         ...
 
@@ -56,17 +73,20 @@ class OpenAIWire:
         """A request. Raises ValueError for one that is none."""
         return _object_with_messages(content)
 
-    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, object]:
+    def reply(self, asked: Asked, reply: Reply, usage: Usage) -> dict[str, object]:
         """A reply's JSON."""
         message: dict[str, object] = {"role": "assistant", "content": reply.text}
         if reply.ending == "refusal":
             message |= {"content": None, "refusal": reply.text}
+        elif _MAKES_IMAGES in asked.name.lower() and reply.text and reply.fault is None:
+            image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_picture(asked)}"}}
+            message |= {"content": "", "images": [image]}
         finish = "length" if reply.ending == "length" else "stop"
         return {
             "id": "simulated",
             "object": "chat.completion",
             "created": 0,
-            "model": name,
+            "model": asked.name,
             "choices": [{"index": 0, "message": message, "finish_reason": finish}],
             "usage": _usage(usage),
         }
@@ -85,6 +105,55 @@ class OpenAIWire:
         return found
 
 
+class EmbeddingsWire(OpenAIWire):
+    """OpenAI's embeddings."""
+
+    def read(self, content: bytes, _: Mapping[str, str]) -> dict[str, object]:
+        """A request, with its texts as the prompt. Raises ValueError for one that is none."""
+        body = _object(content)
+        texts = _texts_of(body)
+        if not texts:
+            raise ValueError("input: a text or a list of texts is required")
+        _dimensions_of(body)
+        return {**body, "messages": [{"role": "user", "content": "\n".join(texts)}]}
+
+    def reply(self, asked: Asked, reply: Reply, usage: Usage) -> dict[str, object]:
+        """A reply's JSON; a malformed one lacks a vector."""
+        vectors = vectors_of(_texts_of(asked.body), _dimensions_of(asked.body))
+        if reply.fault is not None:
+            vectors = vectors[1:]
+        in_bytes = asked.body.get("encoding_format") == "base64"
+        data: list[dict[str, object]] = [
+            {"object": "embedding", "index": place, "embedding": _packed(vector) if in_bytes else vector}
+            for place, vector in enumerate(vectors)
+        ]
+        tokens = {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt}
+        return {"object": "list", "model": asked.name, "data": data, "usage": tokens}
+
+
+class ImagesWire(OpenAIWire):
+    """OpenAI's images."""
+
+    def read(self, content: bytes, _: Mapping[str, str]) -> dict[str, object]:
+        """A request, with its description as the prompt. Raises ValueError for one that is none."""
+        body = _object(content)
+        size_of(body.get("size"))
+        match body.get("prompt"):
+            case str(prompt):
+                return {**body, "messages": [{"role": "user", "content": prompt}]}
+            case _:
+                raise ValueError("prompt: a text is required")
+
+    def reply(self, asked: Asked, reply: Reply, _: Usage) -> dict[str, object]:
+        """A reply's JSON; a malformed one holds what is no image, an empty one none."""
+        number = asked.body.get("n")
+        count = number if isinstance(number, int) and 0 < number <= _MOST_PICTURES else 1
+        pictures = [_picture(asked, place) for place in range(count)] if reply.text else []
+        if reply.fault is not None:
+            pictures = ["bm8gcGljdHVyZQ=="] * len(pictures)
+        return {"created": 0, "data": [{"b64_json": one} for one in pictures]}
+
+
 class AnthropicWire:
     """Anthropic's."""
 
@@ -98,13 +167,13 @@ class AnthropicWire:
         system = {"role": "system", "content": body.get("system")}
         return {**body, "messages": [system, *messages_of(body)]}
 
-    def reply(self, name: str, reply: Reply, usage: Usage) -> dict[str, object]:
+    def reply(self, asked: Asked, reply: Reply, usage: Usage) -> dict[str, object]:
         """A reply's JSON; one without text has no block of content."""
         return {
             "id": "msg_simulated",
             "type": "message",
             "role": "assistant",
-            "model": name,
+            "model": asked.name,
             "content": [{"type": "text", "text": reply.text}] if reply.text else [],
             "stop_reason": _STOP_REASONS[reply.ending],
             "stop_sequence": None,
@@ -131,6 +200,14 @@ class AnthropicWire:
         return found
 
 
+def _object(content: bytes) -> dict[str, object]:
+    match orjson.loads(content):
+        case dict() as body:
+            return body
+        case _:
+            raise ValueError("the body must be an object")
+
+
 def _object_with_messages(content: bytes) -> dict[str, object]:
     body = orjson.loads(content)
     if isinstance(body, dict):
@@ -138,6 +215,36 @@ def _object_with_messages(content: bytes) -> dict[str, object]:
         if isinstance(messages, list) and all(isinstance(message, dict) for message in messages):
             return body
     raise ValueError("the body must be an object with a list of messages")
+
+
+def _texts_of(body: Mapping[str, object]) -> list[str]:
+    given = body.get("input")
+    texts = [given] if isinstance(given, str) else given
+    return [*map(str, texts)] if isinstance(texts, list) else []
+
+
+def _dimensions_of(body: Mapping[str, object]) -> int:
+    match body.get("dimensions"):
+        case None:
+            return DIMENSIONS
+        case int(given) if 0 < given <= MOST_DIMENSIONS:
+            return given
+        case _:
+            raise ValueError(f"dimensions: a number from 1 to {MOST_DIMENSIONS} is required")
+
+
+def _packed(vector: Iterable[float]) -> str:
+    numbers = array("f", vector)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return base64.b64encode(numbers.tobytes()).decode()
+
+
+def _picture(asked: Asked, place: int = 0) -> str:
+    size = size_of(asked.body.get("size"))
+    messages = messages_of(asked.body)
+    seeds = f"{place} {asked.model.seed} {asked.body.get('seed')}"
+    return picture(f"{seeds} {messages[-1:]}", size, asked.model.image_bytes)
 
 
 def _usage(usage: Usage) -> dict[str, object]:

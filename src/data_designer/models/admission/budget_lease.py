@@ -42,13 +42,13 @@ NOTHING = Amount()
 
 
 def cost(usage: Usage, price: Price | None) -> float:
-    """What tokens cost, in USD."""
+    """What tokens and images cost, in USD."""
     if price is None:
         return 0.0
     cached_price = price.input if price.cached_input is None else price.cached_input
     fresh = usage.input_tokens - usage.cached_tokens
     total = fresh * price.input + usage.cached_tokens * cached_price + usage.output_tokens * price.output
-    return total / _MILLION
+    return total / _MILLION + usage.images * price.image
 
 
 def amount_of(usage: Usage, price: Price | None) -> Amount:

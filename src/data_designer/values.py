@@ -123,6 +123,16 @@ class BaseRequest(ABC):
     def longest_reply(self) -> int | None:
         """Tokens to which it limits its reply; None where it does not, 0 where replies of its kind have none."""
 
+    @property
+    def turns(self) -> list[Message]:
+        """What is asked, as messages: as it is shown to people."""
+        return [_said("user", orjson.dumps(self.content, default=str).decode())]
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Fields for this request only."""
+        return {}
+
     @abstractmethod
     def with_params(self, params: Mapping[str, object]) -> Self:
         """The same with further fields; those that it has itself count first."""
@@ -135,6 +145,16 @@ class ChatRequest(BaseRequest):
     messages: list[Message]
     params: Mapping[str, object] = field(default_factory=dict)
     """Fields for this request only; they override the alias's own."""
+
+    @property
+    def turns(self) -> list[Message]:
+        """Its messages."""
+        return self.messages
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Fields for this request only."""
+        return self.params
 
     @property
     def content(self) -> object:
@@ -158,6 +178,10 @@ class ChatRequest(BaseRequest):
         return replace(self, params={**params, **self.params})
 
 
+def _said(role: str, text: str) -> Message:
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
 _FRAME = 64
 """Tokens around each message that a chat template may add."""
 
@@ -176,6 +200,16 @@ class EmbeddingRequest(BaseRequest):
 
     texts: list[str]
     params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def turns(self) -> list[Message]:
+        """Its texts, as one message."""
+        return [{"role": "user", "content": [{"type": "text", "text": text} for text in self.texts]}]
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Fields for this request only."""
+        return self.params
 
     @property
     def content(self) -> object:
@@ -205,6 +239,16 @@ class ImageRequest(BaseRequest):
     media: list[dict[str, object]] = field(default_factory=list)
     """Blocks of what it goes by, as messages hold them; a route that takes none is not sent them."""
     params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def turns(self) -> list[Message]:
+        """Its media and prompt, as one message."""
+        return [{"role": "user", "content": [*self.media, {"type": "text", "text": self.prompt}]}]
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Fields for this request only."""
+        return self.params
 
     @property
     def content(self) -> object:
@@ -257,6 +301,11 @@ class BaseResponse(ABC):
         """Characters that whoever asked has to read."""
 
     @property
+    def words(self) -> str:
+        """What it says, as it is shown to people."""
+        return ""
+
+    @property
     @abstractmethod
     def says_nothing(self) -> bool:
         """Whether it shows no sign of a model."""
@@ -270,6 +319,11 @@ class ChatResponse(BaseResponse):
     reasoning: str | None = None
     finish_reason: str | None = None
     tool_calls: tuple[dict[str, object], ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Its text."""
+        return self.text
 
     @property
     def content(self) -> list[object]:
@@ -298,6 +352,12 @@ class EmbeddingResponse(BaseResponse):
     vectors: tuple[tuple[float, ...], ...]
 
     @property
+    def words(self) -> str:
+        """How many vectors of how many numbers it has."""
+        sizes = sorted({len(vector) for vector in self.vectors})
+        return f"({len(self.vectors)} vectors of {', '.join(map(str, sizes))} numbers)"
+
+    @property
     def content(self) -> list[object]:
         """Its kind and vectors."""
         return ["embedding", self.vectors]
@@ -321,6 +381,11 @@ class ImageResponse(BaseResponse):
     """Each in base64, without a prefix; what they are shows in their first bytes."""
     links: tuple[str, ...] = ()
     """Addresses of further ones, which are still to be fetched."""
+
+    @property
+    def words(self) -> str:
+        """How many images it has."""
+        return f"({len(self.images)} images)"
 
     @property
     def content(self) -> list[object]:

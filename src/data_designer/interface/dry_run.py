@@ -201,7 +201,7 @@ class _DryRun:
         for column in asking(stage):
             request = row.asked.get(column)
             if request is not None:
-                yield RenderedCell(column, pool.alias, pool.model_name, _fields(pool, request), request.messages)
+                yield RenderedCell(column, pool.alias, pool.model_name, _fields(pool, request), request.turns)
             elif (why := _why_not(column, row)) is not None:
                 yield RenderedCell(column, pool.alias, pool.model_name, {}, (), why)
 
@@ -212,7 +212,7 @@ def _at(block: Block, name: str, place: int) -> Any:
 
 
 def _fields(pool: Pool, request: Request) -> dict[str, object]:
-    return {**fields_shown(pool), **request.params}
+    return {**fields_shown(pool), **request.fields}
 
 
 def _why_not(column: str, row: _Row) -> str | None:
@@ -271,7 +271,7 @@ class _Nobody:
             nonlocal replies
             if column not in self._asked:
                 self._asked[column] = request.with_params(self._draws.params(fingerprint, self.record, 0))
-                replies = stand_ins(column, text_of(request.messages[-1]))
+                replies = stand_ins(column, text_of(request.turns[-1]))
             return ChatResponse(next(replies, ""))
 
         return ask

@@ -32,7 +32,7 @@ def prompt_of(plan: Plan, column: str, values: Mapping[str, object], record: int
     program = cast(CellProgram, KINDS[step.kind].build(step, plan, None))
     exchange = program.exchange({name: known[name] for name in step.needs}, record)
     try:
-        return list(next(exchange).messages)
+        return list(next(exchange).turns)
     except StopIteration as stop:
         return _why(stop.value)
     finally:

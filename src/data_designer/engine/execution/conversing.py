@@ -11,7 +11,7 @@ from data_designer.engine.execution.stage_runner import RowResult
 from data_designer.engine.protocol.conversation import Fate, SaidCell, Turn, reply_data, shared
 from data_designer.models.retry import Asked
 from data_designer.plan.model import Stage
-from data_designer.values import Message, Request, Usage
+from data_designer.values import ChatResponse, Message, Request, Usage
 
 LARGEST = 1_000_000
 """Bytes of a conversation that are kept; of a longer one its texts are cut."""
@@ -114,14 +114,17 @@ def _each(asked: Sequence[Asked]) -> list[Data]:
 def _turn(one: Asked, before: Request | None) -> Data:
     """As `Turn.to_dict` gives it; made without one, since it may be done for every cell."""
     request, response = one.request, one.response
-    repeats = 0 if before is None else shared(before.messages, request.messages)
-    data: Data = {"repeats": repeats, "messages": request.messages[repeats:] if repeats else request.messages}
-    if before is None or (before.params is not request.params and before.params != request.params):
-        data["params"] = request.params
-    if response is not None:
+    turns = request.turns
+    repeats = 0 if before is None else shared(before.turns, turns)
+    data: Data = {"repeats": repeats, "messages": turns[repeats:] if repeats else turns}
+    if before is None or (before.fields is not request.fields and before.fields != request.fields):
+        data["params"] = request.fields
+    if isinstance(response, ChatResponse):
         data["reply"] = reply_data(response.text, response.reasoning, response.finish_reason, response.tool_calls)
-        if response.server is not None:
-            data["server"] = response.server
+    elif response is not None:
+        data["reply"] = reply_data(response.words, None, None, ())
+    if response is not None and response.server is not None:
+        data["server"] = response.server
     data["usage"] = one.usage.numbers
     if one.seconds is not None:
         data["seconds"] = one.seconds

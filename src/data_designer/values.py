@@ -32,10 +32,25 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaFile:
+    """A file that belongs to a cell, such as an image, until its batch is committed."""
+
+    path: str
+    """What the cell calls it: its place below the dataset directory once its batch is committed."""
+    bytes: int
+    sha256: str
+    at: str = ""
+    """Where its content is until then, below the dataset directory; empty where that is here."""
+    content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Ok:
     """A cell was computed. `values` are aligned with the step's `makes`."""
 
     values: tuple[object, ...]
+    files: tuple[MediaFile, ...] = ()
+    """Those that the values name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,21 +334,25 @@ class ImageResponse(BaseResponse):
     """Each in base64, without a prefix; what they are shows in their first bytes."""
     links: tuple[str, ...] = ()
     """Addresses of further ones, which are still to be fetched."""
+    files: tuple[MediaFile, ...] = ()
+    """Where the images are kept, where they are; they have no `path` yet."""
 
     @property
     def content(self) -> list[object]:
-        """Its kind and images."""
+        """Its kind and images; where all are in files, only those."""
+        if self.files and all(file.at for file in self.files):
+            return ["image files", [[file.at, file.bytes, file.sha256] for file in self.files]]
         return ["image", self.images]
 
     @property
     def length(self) -> int:
         """That of all of them."""
-        return sum(map(len, self.images))
+        return sum(map(len, self.images)) + sum(file.bytes for file in self.files if not self.images)
 
     @property
     def says_nothing(self) -> bool:
         """Whether there is none."""
-        return not (self.images or self.links)
+        return not (self.images or self.links or self.files)
 
 
 Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse
@@ -350,6 +369,8 @@ def response_of(content: Sequence[object], usage: Usage) -> Response:
             return EmbeddingResponse(tuple(map(_vector, vectors)), usage=usage)
         case ["image", [*images]]:
             return ImageResponse(tuple(image for image in images if isinstance(image, str)), usage=usage)
+        case ["image files", [*files]]:
+            return ImageResponse((), files=tuple(MediaFile("", size, sha, at) for at, size, sha in files), usage=usage)
         case _:
             raise ValueError("these are no parts of a reply")
 

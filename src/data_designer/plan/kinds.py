@@ -21,7 +21,7 @@ Functions: TypeAlias = Mapping[str, Callable[..., object]]
 """Functions of the user, or classes, by the name under which messages and digests tell them apart."""
 Statistics: TypeAlias = tuple[type[GeneralColumnStatistics], Mapping[str, object]]
 """The class of a column's statistics, and the fields of it that not every column has."""
-Group: TypeAlias = Literal["seed", "generated", "verdict", "judge"]
+Group: TypeAlias = Literal["seed", "generated", "verdict", "judge", "image"]
 """Parts of a record as it is shown."""
 
 
@@ -105,6 +105,8 @@ class ColumnKind(Generic[Config]):
     """What it calls of the user's, by role: its code is sent to workers, its results are kept."""
     classes: Callable[[Config], Functions] = _no_functions
     """Classes of the user whose objects the functions are given; their code decides values too."""
+    has_files: bool = False
+    """Whether values are lists of files, by their places below the dataset directory."""
     any_value: bool = False
     """Whether its values are of any types, as a function of the user gives them; a file may read back others."""
 

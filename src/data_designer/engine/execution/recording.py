@@ -6,8 +6,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import TypeVar, TypeVarTuple
 
 import numpy as np
@@ -24,12 +25,13 @@ from data_designer.engine.dataset.journal import (
     segment_writer,
 )
 from data_designer.engine.dataset.lock import lock_name
+from data_designer.engine.dataset.media import decoded, described, encoded, is_whole
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller
 from data_designer.plan.model import Geometry
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ImageRequest, ImageResponse, MediaFile, Request, Response, Usage
 
 Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
@@ -42,6 +44,8 @@ _PATIENCE = 120.0
 _PAUSE = 0.5
 _SYNC_TRIES, _SYNC_PAUSE = 120, 1.0
 """How often, and with how many seconds between, a disk is asked to take what functions of the user came to."""
+_MEDIA_THREADS = 2
+"""In which images are read and written where a disk takes one at a time."""
 _BATCHES_KEPT = 64
 _COLUMN_CACHE = -1
 """Stands as the number of losses for what a column cache has."""
@@ -120,7 +124,13 @@ class Recording:
         self._replays = None if dataset is None else ReplayCache(dataset, geometry)
         self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
         self._has_column_cache = dataset is not None and dataset.column_cache is not None
+        self._dataset = dataset
         self._thread = ThreadPoolExecutor(1, "data-designer-journal")
+        at_once = 1 if dataset is None else dataset.files.at_once
+        self._media_threads = ThreadPoolExecutor(max(_MEDIA_THREADS, at_once), "data-designer-media")
+        self._media_numbers = count()
+        self._holds_media: bool | None = None
+        """Whether files are kept in the dataset, not in memory; None where that is not known yet."""
         self._flushing = asyncio.Lock()
         self._refused_since: float | None = None
         """When the disk first refused what is still to be written."""
@@ -138,6 +148,80 @@ class Recording:
             self._sync_soon()
         else:
             await self.written()
+
+    async def keep_images(self, key: Key, request: Request, response: ImageResponse) -> tuple[MediaFile, ...]:
+        """Keep the images of a reply, and then the reply, which only names them.
+
+        Args:
+            key: the reply's.
+            request: what was asked.
+            response: the reply.
+
+        Returns:
+            A file for each image; none where one of them is no base64, so that the reply is as good as none.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        contents = await self._with_media(decoded, response.images)
+        files = () if contents is None else tuple([await self.keep_file(key[1], content) for content in contents])
+        await self.keep(key, request, replace(response, images=() if files else response.images, files=files))
+        return files
+
+    async def keep_file(self, record: int, content: bytes) -> MediaFile:
+        """Keep a file of a record: in the dataset, or in memory where there is none or this machine does not see it.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        file = await self._with_media(described, content)
+        if self._recorder is None or not await self._has_dataset():
+            return file
+        write, number = partial(self._recorder.write_file, record), next(self._media_numbers)
+        at = await self._until_taken(partial(self._with_media, write, number, content))
+        self._sync_soon()
+        return replace(file, at=at, content=None)
+
+    async def content(self, file: MediaFile) -> bytes | None:
+        """What a file holds; None where it is gone or is not what was kept."""
+        if file.content is not None or self._dataset is None:
+            return file.content
+        try:
+            content = await self._with_media(self._dataset.files.read, file.at)
+        except FileNotFoundError:
+            return None
+        return content if await self._with_media(is_whole, content, file) else None
+
+    async def with_images(self, response: ImageResponse) -> ImageResponse | None:
+        """A reply that only names its images, with them; None where one is gone."""
+        contents = [await self.content(file) for file in response.files]
+        there = [content for content in contents if content is not None]
+        if len(there) < len(contents):
+            return None
+        return replace(response, images=await self._with_media(encoded, there))
+
+    async def copied(self, record: int, paths: Sequence[str]) -> tuple[MediaFile, ...] | None:
+        """Files that cells name which were taken from a column cache, kept here too; None where one is not there."""
+        cache = None if self._dataset is None else self._dataset.column_cache
+        if cache is None:
+            return None
+        copies = []
+        for path in paths:
+            try:
+                content = await self._with_media(cache.files.read, path)
+            except OSError:
+                return None
+            copies.append(replace(await self.keep_file(record, content), path=path))
+        return tuple(copies)
+
+    async def _has_dataset(self) -> bool:
+        if self._holds_media is None:
+            assert self._dataset is not None
+            try:
+                self._holds_media = await self._with_media(self._dataset.is_reached)
+            except OSError:
+                return False  # It is looked for again with the next file.
+        return self._holds_media
 
     async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
         """What is known of some rows: by a column cache, and by the journal of some batches, our own included."""
@@ -169,21 +253,27 @@ class Recording:
             for last in (self._recorder.flush, self._recorder.sync):
                 await asyncio.gather(self._in_thread(last), return_exceptions=True)
         self._thread.shutdown(wait=False)
+        self._media_threads.shutdown(wait=False)
 
     async def _flush(self, recorder: Recorder) -> None:
+        await self._until_taken(partial(self._in_thread, recorder.flush))
+        self._sync_soon()
+
+    async def _until_taken(self, write: Callable[[], Awaitable[Result]]) -> Result:
+        """What a write comes to, tried again while the disk refuses. Raises JournalError where that takes too long."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                await self._in_thread(recorder.flush)
-                break
+                result = await write()
             except OSError as error:
                 # Slots of replies that are not written are not given back, so nothing more is asked meanwhile.
                 self._refused_since = self._refused_since or loop.time()
                 if loop.time() > self._refused_since + _PATIENCE:
                     raise JournalError(*error.args) from error
                 await asyncio.sleep(_PAUSE)
-        self._refused_since = None
-        self._sync_soon()
+            else:
+                self._refused_since = None
+                return result
 
     def _sync_soon(self) -> None:
         if self._syncing is None:
@@ -198,6 +288,9 @@ class Recording:
 
     async def _in_thread(self, call: Callable[[*Given], Result], *arguments: *Given) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+    async def _with_media(self, call: Callable[[*Given], Result], *arguments: *Given) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._media_threads, call, *arguments)
 
 
 @dataclass(slots=True)
@@ -232,7 +325,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record")
+    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "files", "record")
 
     def __init__(
         self,
@@ -244,6 +337,8 @@ class RowAsks:
     ) -> None:
         self.record = record
         """The row's record index."""
+        self.files: dict[str, MediaFile] = {}
+        """Those that the row's cells name, by what they call them."""
         self._caller = caller
         self._recording = recording
         self._replays = replays
@@ -264,6 +359,16 @@ class RowAsks:
         """What a step came to before, as a whole."""
         return known_result(self._replays, fingerprint, self.record) if self._replays else None
 
+    async def copied(self, values: Sequence[object]) -> tuple[MediaFile, ...] | None:
+        """Files that a cell names which was taken from a column cache; None where they are not to be had."""
+        paths = [str(path) for value in values if isinstance(value, list) for path in value]
+        return await self._recording.copied(self.record, paths)
+
+    async def content(self, path: str) -> bytes | None:
+        """What a file holds that a cell of the row names; None where none of them names it, or it is gone."""
+        file = self.files.get(path)
+        return None if file is None else await self._recording.content(file)
+
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""
         ordinal = -1
@@ -276,9 +381,11 @@ class RowAsks:
                 request = request.with_params(params)
             key = (fingerprint, self.record, ordinal)
             response = self._known(key, request)
+            if isinstance(response, ImageResponse):
+                response = await self._recording.with_images(response)
             if response is None:
                 try:
-                    response = await self._caller.ask(request, partial(self._recording.keep, key, request))
+                    response = await self._asked(key, request)
                 except ModelError as error:
                     self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
                     raise
@@ -286,6 +393,19 @@ class RowAsks:
             return response
 
         return ask
+
+    async def _asked(self, key: Key, request: Request) -> Response:
+        if not isinstance(request, ImageRequest):
+            return await self._caller.ask(request, partial(self._recording.keep, key, request))
+        files: list[MediaFile] = []
+
+        async def keep(response: Response) -> None:
+            assert isinstance(response, ImageResponse)
+            files.extend(await self._recording.keep_images(key, request, response))
+
+        response = await self._caller.ask(request, keep)
+        assert isinstance(response, ImageResponse)
+        return replace(response, files=tuple(files))
 
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)

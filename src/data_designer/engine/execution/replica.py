@@ -17,7 +17,7 @@ from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.execution.recording import Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
 from data_designer.engine.protocol.messages import Finished, Summary
-from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.protocol.parcels import FAILED, MEDIA, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
@@ -146,8 +146,9 @@ class Replica:
             raise self._failure
         runner = self._runners[parcel.stage]
         known = await self._recording.known(parcel.replays, parcel.rows)
-        block = gather(parcel, values, runner.stage.needs)
+        block = gather(parcel, values, (*runner.stage.needs, MEDIA))
         skipped = block.columns.pop(SKIPPED, None)
+        media = block.columns.pop(MEDIA, None)
         names = tuple(block.columns)
         cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
         async with self._starting:
@@ -160,6 +161,8 @@ class Replica:
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
                 asks = RowAsks(self._caller, index, self._recording, known, self._draws)
+                if media is not None and media[place]:
+                    asks.files.update((file.path, file) for file in media[place])
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -311,12 +314,15 @@ def _block(report: _Report, makes: tuple[str, ...]) -> Block:
     failed: list[object] = [result.failed or None for result in report.results]
     if any(failed):
         columns[FAILED] = failed
+    files: list[object] = [result.files or None for result in report.results]
+    if any(files):
+        columns[MEDIA] = files
     columns[SPENT] = [*report.spent]
     return Block(np.array(report.rows, dtype=np.int64), columns)
 
 
 def rough_bytes(block: Block) -> int:
-    """About how much memory a block takes: text by its length, from a sample of the rows."""
+    """About how much memory a block takes: text by its length, from a sample of the rows; files that are in it too."""
     size = len(block)
     if not size:
         return 0
@@ -328,4 +334,10 @@ def rough_bytes(block: Block) -> int:
         for cells in block.columns.values()
         for place in sampled
     )
-    return total * size // len(sampled)
+    return total * size // len(sampled) + _bytes_of_files(block)
+
+
+def _bytes_of_files(block: Block) -> int:
+    """How much memory the files take whose content travels with the block; others rest on the disk."""
+    files = (file for some in block.columns.get(MEDIA) or () for file in some or ())
+    return sum(len(file.content) for file in files if file.content is not None)

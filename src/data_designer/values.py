@@ -226,7 +226,36 @@ class ImageRequest(BaseRequest):
         return replace(self, params={**params, **self.params})
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest
+@dataclass(frozen=True, slots=True)
+class FileRequest(BaseRequest):
+    """A file that a cell names, below the folder of the dataset or of its seed.
+
+    Whoever carries the exchange on reads it: it takes no slot, costs nothing and is not kept in the journal.
+    """
+
+    name: str
+
+    @property
+    def content(self) -> object:
+        """Its kind and name."""
+        return ["file", self.name]
+
+    @property
+    def most_tokens(self) -> int:
+        """No model is asked."""
+        return 0
+
+    @property
+    def longest_reply(self) -> int | None:
+        """No model is asked."""
+        return 0
+
+    def with_params(self, _: Mapping[str, object]) -> Self:
+        """The same: files have no parameters."""
+        return self
+
+
+Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -336,7 +365,29 @@ class ImageResponse(BaseResponse):
         return not (self.images or self.links)
 
 
-Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse
+@dataclass(frozen=True, slots=True)
+class FileResponse(BaseResponse):
+    """What a file holds, or in words why that is not to be had."""
+
+    data: bytes | str
+
+    @property
+    def content(self) -> list[object]:
+        """Nothing: it can be read again."""
+        return ["file"]
+
+    @property
+    def length(self) -> int:
+        """That of the file."""
+        return len(self.data)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is no file."""
+        return isinstance(self.data, str)
+
+
+Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 

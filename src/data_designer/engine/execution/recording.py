@@ -1,6 +1,7 @@
 """The journal as whoever computes sees it: what is known already, and where what is new is kept."""
 
 import asyncio
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,10 +27,12 @@ from data_designer.engine.dataset.journal import (
 from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
+from data_designer.media_files import content_below
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller
+from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
-from data_designer.values import Request, Response, Usage
+from data_designer.values import FileRequest, FileResponse, Request, Response, Usage
 
 Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
@@ -56,6 +59,11 @@ class Dataset:
     """The run's number."""
     column_cache: ColumnCache | None = None
     """Where columns are taken from that would come out the same."""
+
+    @property
+    def folder(self) -> Location:
+        """The folder or the URL of the files."""
+        return location(str(self.files))
 
     def is_reached(self) -> bool:
         """Whether these are the files that the run has locked; a node may have others there. Raises OSError."""
@@ -117,6 +125,7 @@ class Recording:
     """
 
     def __init__(self, dataset: Dataset | None, geometry: Geometry, who: str) -> None:
+        self.dataset = dataset
         self._replays = None if dataset is None else ReplayCache(dataset, geometry)
         self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
         self._has_column_cache = dataset is not None and dataset.column_cache is not None
@@ -232,7 +241,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record")
+    __slots__ = ("_caller", "_draws", "_files", "_recording", "_replays", "_spent", "record")
 
     def __init__(
         self,
@@ -241,13 +250,25 @@ class RowAsks:
         recording: Recording,
         replays: Sequence[Replay],
         draws: ParameterSampling | None = None,
+        files: Sequence[Location] = (),
     ) -> None:
+        """Ask for a row.
+
+        Args:
+            caller: asks the model.
+            record: the row's record index.
+            recording: keeps what is answered.
+            replays: what was answered before.
+            draws: parameters of requests.
+            files: folders of which cells may name files.
+        """
         self.record = record
         """The row's record index."""
         self._caller = caller
         self._recording = recording
         self._replays = replays
         self._draws = draws
+        self._files = files
         self._spent: dict[str, list[Usage]] = {}
 
     @property
@@ -270,6 +291,8 @@ class RowAsks:
 
         async def ask(request: Request) -> Response:
             nonlocal ordinal
+            if isinstance(request, FileRequest):
+                return await self._read(request)
             ordinal += 1
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
@@ -286,6 +309,12 @@ class RowAsks:
             return response
 
         return ask
+
+    async def _read(self, request: FileRequest) -> FileResponse:
+        try:
+            return FileResponse(await asyncio.to_thread(content_below, self._files, request.name))
+        except OSError as error:
+            return FileResponse(f"it cannot be read: {os.strerror(error.errno) if error.errno else error}")
 
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)

@@ -37,7 +37,8 @@ class MediaFile:
 
     path: str
     """What the cell calls it: its place below the dataset directory once its batch is committed."""
-    bytes: int
+    size: int
+    """In bytes."""
     sha256: str
     at: str = ""
     """Where its content is until then, below the dataset directory; empty where that is here."""
@@ -241,7 +242,36 @@ class ImageRequest(BaseRequest):
         return replace(self, params={**params, **self.params})
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest
+@dataclass(frozen=True, slots=True)
+class FileRequest(BaseRequest):
+    """A file that a cell names, below the folder of the dataset or of its seed.
+
+    Whoever carries the exchange on reads it: it takes no slot, costs nothing and is not kept in the journal.
+    """
+
+    name: str
+
+    @property
+    def content(self) -> object:
+        """Its kind and name."""
+        return ["file", self.name]
+
+    @property
+    def most_tokens(self) -> int:
+        """No model is asked."""
+        return 0
+
+    @property
+    def longest_reply(self) -> int | None:
+        """No model is asked."""
+        return 0
+
+    def with_params(self, _: Mapping[str, object]) -> Self:
+        """The same: files have no parameters."""
+        return self
+
+
+Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -341,13 +371,13 @@ class ImageResponse(BaseResponse):
     def content(self) -> list[object]:
         """Its kind and images; where all are in files, only those."""
         if self.files and all(file.at for file in self.files):
-            return ["image files", [[file.at, file.bytes, file.sha256] for file in self.files]]
+            return ["image files", [[file.at, file.size, file.sha256] for file in self.files]]
         return ["image", self.images]
 
     @property
     def length(self) -> int:
         """That of all of them."""
-        return sum(map(len, self.images)) + sum(file.bytes for file in self.files if not self.images)
+        return sum(map(len, self.images)) + sum(file.size for file in self.files if not self.images)
 
     @property
     def says_nothing(self) -> bool:
@@ -355,7 +385,29 @@ class ImageResponse(BaseResponse):
         return not (self.images or self.links or self.files)
 
 
-Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse
+@dataclass(frozen=True, slots=True)
+class FileResponse(BaseResponse):
+    """What a file holds, or in words why that is not to be had."""
+
+    data: bytes | str
+
+    @property
+    def content(self) -> list[object]:
+        """Nothing: it can be read again."""
+        return ["file"]
+
+    @property
+    def length(self) -> int:
+        """That of the file."""
+        return len(self.data)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is no file."""
+        return isinstance(self.data, str)
+
+
+Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 
@@ -370,9 +422,17 @@ def response_of(content: Sequence[object], usage: Usage) -> Response:
         case ["image", [*images]]:
             return ImageResponse(tuple(image for image in images if isinstance(image, str)), usage=usage)
         case ["image files", [*files]]:
-            return ImageResponse((), files=tuple(MediaFile("", size, sha, at) for at, size, sha in files), usage=usage)
+            return ImageResponse((), files=tuple(map(_kept_file, files)), usage=usage)
         case _:
             raise ValueError("these are no parts of a reply")
+
+
+def _kept_file(parts: object) -> MediaFile:
+    match parts:
+        case [str(at), int(size), str(sha256)]:
+            return MediaFile("", size, sha256, at)
+        case _:
+            raise ValueError("this is no file")
 
 
 def _vector(numbers: object) -> tuple[float, ...]:

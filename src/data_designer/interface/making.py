@@ -14,6 +14,7 @@ from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.files import LocalFiles
+from data_designer.engine.dataset.media import without_files
 from data_designer.engine.dataset.promotion import promote
 from data_designer.engine.dataset.sink import Sink, receipt_of
 from data_designer.engine.dataset.store import Store
@@ -22,7 +23,7 @@ from data_designer.engine.execution.driver import RunReport
 from data_designer.engine.observe.metrics import Metrics
 from data_designer.engine.observe.progress import Progress
 from data_designer.engine.protocol.messages import CommitJob
-from data_designer.engine.protocol.parcels import Values, gather
+from data_designer.engine.protocol.parcels import MEDIA, Values, gather
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.interface import run as running
 from data_designer.interface.compile import PreparedPlan
@@ -41,6 +42,7 @@ from data_designer.interface.results import ArtifactStorage, DatasetCreationResu
 from data_designer.models.capability_probe import Known
 from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
+from data_designer.values import Block
 
 logger = logging.getLogger(__name__)
 
@@ -105,9 +107,10 @@ class _Kept:
     def keep(self, plan: Plan, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Take the batch."""
         sink = Sink(plan, LocalFiles(Path()), run=0)
-        block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
-        self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
-        self.processed = sink.processed(block)
+        block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
+        shown = Block(block.rows, without_files(block, [*plan.output_columns, *plan.dropped_columns]))
+        self.columns = {name: shown.columns.get(name, []) for name in plan.output_columns}
+        self.processed = sink.processed(shown)
         receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))
         self.receipts.append(receipt)
         return receipt

@@ -11,7 +11,8 @@ from data_designer.columns.arrow_types import is_json
 from data_designer.engine.dataset.arrow_types import concatenated, type_text
 from data_designer.engine.dataset.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.dataset.files import Files, stage
-from data_designer.engine.dataset.layout import NULLED, REJECTS, batch_name
+from data_designer.engine.dataset.layout import MANIFESTS, NULLED, REJECTS, batch_name
+from data_designer.engine.dataset.media import merged_manifests
 from data_designer.engine.dataset.profile import merge_profiles
 from data_designer.engine.dataset.store import located
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content, ranges
@@ -57,6 +58,8 @@ def merged(
         if folder in (REJECTS, NULLED):
             failures = merged_failures(old.get(folder), contents.get(folder), new_rows)
             together.update({folder: failures} if failures is not None else {})
+        elif folder == MANIFESTS:
+            together[folder] = merged_manifests(old.get(folder), contents.get(folder), new_rows)
         else:
             together[folder] = _in_order((old_rows, old.get(folder)), (new_rows, contents.get(folder)))
     rejected = records_of(together.get(REJECTS))

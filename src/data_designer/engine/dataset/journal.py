@@ -1,9 +1,10 @@
 """The journal: what was paid for and is not committed yet, so that nothing is paid for twice.
 
 It holds replies of models and results of the user's functions, in one folder a batch, each process in a segment of
-its own. Images of replies are files of their own there, which the reply names (`engine.dataset.media`). A line is the CRC-32 of its JSON text, a space and that text; a line that does not add up, because a crash
-cut it or a disk changed it, is left out, and what it held is paid for again. A folder goes when its batch is
-committed, so that a restart reads nothing but what concerns batches that are not.
+its own. A line is the CRC-32 of its JSON text, a space and that text; a line that does not add up, because a crash
+cut it or a disk changed it, is left out, and what it held is paid for again. Images of replies are files of their own
+there, which the reply names (see `engine.dataset.media`). A folder goes when its batch is committed, so that a restart
+reads nothing but what concerns batches that are not.
 """
 
 import hashlib

@@ -56,7 +56,7 @@ def described(content: bytes) -> MediaFile:
 
 def is_whole(content: bytes, file: MediaFile) -> bool:
     """Whether a content is that of a file."""
-    return len(content) == file.bytes and hashlib.sha256(content).hexdigest() == file.sha256
+    return len(content) == file.size and hashlib.sha256(content).hexdigest() == file.sha256
 
 
 def without_files(block: Block, names: Iterable[str]) -> dict[str, list[object]]:
@@ -90,9 +90,9 @@ def staged_manifest(files: Files, batch: int, block: Block) -> pa.Table | None:
         at = file.at
         if file.content is not None:
             at = stage(files, f"{journal_folder(batch)}/{row}.media", file.content)
-        elif there.get(at) != file.bytes:
+        elif there.get(at) != file.size:
             raise FileNotFoundError(f"{at}, which is to be {file.path}, is not what was written")
-        rows.append((row, file.path, file.bytes, file.sha256, at))
+        rows.append((row, file.path, file.size, file.sha256, at))
     files.sync(*(at for *_, at in rows))
     return pa.table([*zip(*rows, strict=True)], schema=_SCHEMA)
 

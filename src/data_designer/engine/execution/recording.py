@@ -1,6 +1,7 @@
 """The journal as whoever computes sees it: what is known already, and where what is new is kept."""
 
 import asyncio
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,10 +29,21 @@ from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.dataset.media import decoded, described, encoded, is_whole
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
+from data_designer.media_files import content_below
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller
+from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
-from data_designer.values import ImageRequest, ImageResponse, MediaFile, Request, Response, Usage
+from data_designer.values import (
+    FileRequest,
+    FileResponse,
+    ImageRequest,
+    ImageResponse,
+    MediaFile,
+    Request,
+    Response,
+    Usage,
+)
 
 Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
@@ -60,6 +72,11 @@ class Dataset:
     """The run's number."""
     column_cache: ColumnCache | None = None
     """Where columns are taken from that would come out the same."""
+
+    @property
+    def folder(self) -> Location:
+        """The folder or the URL of the files."""
+        return location(str(self.files))
 
     def is_reached(self) -> bool:
         """Whether these are the files that the run has locked; a node may have others there. Raises OSError."""
@@ -121,10 +138,10 @@ class Recording:
     """
 
     def __init__(self, dataset: Dataset | None, geometry: Geometry, who: str) -> None:
+        self.dataset = dataset
         self._replays = None if dataset is None else ReplayCache(dataset, geometry)
         self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
         self._has_column_cache = dataset is not None and dataset.column_cache is not None
-        self._dataset = dataset
         self._thread = ThreadPoolExecutor(1, "data-designer-journal")
         at_once = 1 if dataset is None else dataset.files.at_once
         self._media_threads = ThreadPoolExecutor(max(_MEDIA_THREADS, at_once), "data-designer-media")
@@ -184,10 +201,10 @@ class Recording:
 
     async def content(self, file: MediaFile) -> bytes | None:
         """What a file holds; None where it is gone or is not what was kept."""
-        if file.content is not None or self._dataset is None:
+        if file.content is not None or self.dataset is None:
             return file.content
         try:
-            content = await self._with_media(self._dataset.files.read, file.at)
+            content = await self._with_media(self.dataset.files.read, file.at)
         except FileNotFoundError:
             return None
         return content if await self._with_media(is_whole, content, file) else None
@@ -202,7 +219,7 @@ class Recording:
 
     async def copied(self, record: int, paths: Sequence[str]) -> tuple[MediaFile, ...] | None:
         """Files that cells name which were taken from a column cache, kept here too; None where one is not there."""
-        cache = None if self._dataset is None else self._dataset.column_cache
+        cache = None if self.dataset is None else self.dataset.column_cache
         if cache is None:
             return None
         copies = []
@@ -216,9 +233,9 @@ class Recording:
 
     async def _has_dataset(self) -> bool:
         if self._holds_media is None:
-            assert self._dataset is not None
+            assert self.dataset is not None
             try:
-                self._holds_media = await self._with_media(self._dataset.is_reached)
+                self._holds_media = await self._with_media(self.dataset.is_reached)
             except OSError:
                 return False  # It is looked for again with the next file.
         return self._holds_media
@@ -325,7 +342,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "files", "record")
+    __slots__ = ("_caller", "_draws", "_folders", "_recording", "_replays", "_spent", "files", "record")
 
     def __init__(
         self,
@@ -334,7 +351,18 @@ class RowAsks:
         recording: Recording,
         replays: Sequence[Replay],
         draws: ParameterSampling | None = None,
+        folders: Sequence[Location] = (),
     ) -> None:
+        """Ask for a row.
+
+        Args:
+            caller: asks the model.
+            record: the row's record index.
+            recording: keeps what is answered.
+            replays: what was answered before.
+            draws: parameters of requests.
+            folders: those of which cells may name files.
+        """
         self.record = record
         """The row's record index."""
         self.files: dict[str, MediaFile] = {}
@@ -343,6 +371,7 @@ class RowAsks:
         self._recording = recording
         self._replays = replays
         self._draws = draws
+        self._folders = folders
         self._spent: dict[str, list[Usage]] = {}
 
     @property
@@ -364,17 +393,14 @@ class RowAsks:
         paths = [str(path) for value in values if isinstance(value, list) for path in value]
         return await self._recording.copied(self.record, paths)
 
-    async def content(self, path: str) -> bytes | None:
-        """What a file holds that a cell of the row names; None where none of them names it, or it is gone."""
-        file = self.files.get(path)
-        return None if file is None else await self._recording.content(file)
-
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""
         ordinal = -1
 
         async def ask(request: Request) -> Response:
             nonlocal ordinal
+            if isinstance(request, FileRequest):
+                return await self._read(request)
             ordinal += 1
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
@@ -406,6 +432,15 @@ class RowAsks:
         response = await self._caller.ask(request, keep)
         assert isinstance(response, ImageResponse)
         return replace(response, files=tuple(files))
+
+    async def _read(self, request: FileRequest) -> FileResponse:
+        if (made := self.files.get(request.name)) is not None:
+            content = await self._recording.content(made)
+            return FileResponse("it is gone" if content is None else content)
+        try:
+            return FileResponse(await asyncio.to_thread(content_below, self._folders, request.name))
+        except OSError as error:
+            return FileResponse(f"it cannot be read: {os.strerror(error.errno) if error.errno else error}")
 
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)

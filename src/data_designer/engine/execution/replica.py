@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data_designer.engine.execution.cpu_meter import CpuMeter
-from data_designer.engine.execution.recording import Recording, RowAsks
+from data_designer.engine.execution.recording import Dataset, Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, MEDIA, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
@@ -26,6 +26,7 @@ from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller, CallerOptions
 from data_designer.models.wires import greeting, longest_reply
+from data_designer.object_storage import Location
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Block
 
@@ -95,6 +96,7 @@ class Replica:
         self._caller.told = self._something.set
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
+        self._files = _folders_of_media(plan, recording.dataset)
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -160,7 +162,7 @@ class Replica:
                 self._seen.add((parcel.ticket, index))
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
-                asks = RowAsks(self._caller, index, self._recording, known, self._draws)
+                asks = RowAsks(self._caller, index, self._recording, known, self._draws, self._files)
                 if media is not None and media[place]:
                     asks.files.update((file.path, file) for file in media[place])
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
@@ -291,6 +293,13 @@ def _limits(plan: Plan, pool: Pool, budget_lease: BudgetLease | None) -> Admissi
         Estimate(pool.price, longest_reply(pool)),
         budget_lease,
     )
+
+
+def _folders_of_media(plan: Plan, dataset: Dataset | None) -> tuple[Location, ...]:
+    """Where files are that cells may name: what the dataset has made, and what lies beside its seed."""
+    made = () if dataset is None else (dataset.folder,)
+    seed = None if plan.config.seed_config is None else plan.config.seed_config.source.folder
+    return made if seed is None else (*made, seed)
 
 
 def _options(plan: Plan, pool: Pool) -> CallerOptions:

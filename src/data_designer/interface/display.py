@@ -1,8 +1,11 @@
 """Shows one record of a dataset, in a terminal, a notebook, or a file."""
 
+import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +37,8 @@ class Layout:
     groups: Mapping[str, Group] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     """Of the columns of code, which are shown as such."""
+    read: Callable[[str], bytes] | None = None
+    """Reads a file that a column of images names; None where they hold the images themselves, in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class SampleDisplay:
         to = console(width=look.display_width, **kept)
         for part in self._parts(number, look):
             to.print(part)
+        if path is None and _in_notebook():
+            _show_pictures(self._pictures(number))
         if path is not None:
             _save(to, path, look.theme)
 
@@ -100,6 +107,8 @@ class SampleDisplay:
             parts.append(_table("Seed Columns", groups["seed"]))
         if groups["generated"]:
             parts.append(_table("Generated Columns", groups["generated"]))
+        if groups["image"]:
+            parts.append(_table("Images", {name: self._in_words(value) for name, value in groups["image"].items()}))
         if look.include_traces:
             traces = groups["trace"].items()
             parts.extend(Panel(as_it_is(_text(value)), title=as_it_is(f"Trace: {name}")) for name, value in traces)
@@ -117,9 +126,24 @@ class SampleDisplay:
                 parts.append(_table(f"Processor Outputs: {name}", _members(rows[number])))
         return parts
 
+    def _in_words(self, value: object) -> object:
+        """Images by the names of their files; where they have none, by how large they are."""
+        images = _listed(value)
+        if self._layout.read is None:
+            images = [f"an image of {3 * len(image) // 4:,} bytes" for image in images]
+        return "\n".join(images) or value
+
+    def _pictures(self, number: int) -> Iterator[bytes]:
+        """The images of a record, as far as they can be read."""
+        for place, name in enumerate(map(str, self._frame)):
+            if self._layout.groups.get(name) == "image":
+                for image in _listed(self._frame.iloc[number, place]):
+                    with suppress(OSError, ValueError):
+                        yield base64.b64decode(image) if self._layout.read is None else self._layout.read(image)
+
     def _grouped(self, record: Mapping[str, object]) -> dict[str, dict[str, object]]:
         groups: dict[str, dict[str, object]] = {
-            name: {} for name in ("seed", "generated", "trace", "code", "verdict", "judge")
+            name: {} for name in ("seed", "generated", "image", "trace", "code", "verdict", "judge")
         }
         for name, value in record.items():
             group = self._layout.groups.get(name, "trace" if name.endswith("__trace") else "generated")
@@ -129,6 +153,26 @@ class SampleDisplay:
 
 def _is_there(value: object) -> bool:
     return not (value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value))  # noqa: PLR0124 - NaN
+
+
+def _listed(value: object) -> list[str]:
+    """The images of a cell."""
+    plain = _plain(value)
+    return [str(image) for image in plain] if isinstance(plain, list) else []
+
+
+def _in_notebook() -> bool:
+    """Whether this is a notebook, which shows pictures."""
+    found = sys.modules.get("IPython")
+    shell = None if found is None else found.get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _show_pictures(pictures: Iterable[bytes]) -> None:
+    from IPython.display import Image, display  # type: ignore[import-not-found]  # where there is a notebook, it is
+
+    for picture in pictures:
+        display(Image(data=picture))
 
 
 def _members(value: object) -> Mapping[object, object]:

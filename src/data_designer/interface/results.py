@@ -1,7 +1,7 @@
 """What `create` and `preview` give back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +166,8 @@ class DatasetCreationResults:
         """Show a record; without an index, the next one. See `interface.display.Look` for the options."""
         if self._display is None:
             first = islice(self.artifact_storage.store.contents(), 1)
-            self._display = SampleDisplay(load(first), _layout(self.plan))
+            layout = replace(_layout(self.plan), read=self.artifact_storage.store.files.read)
+            self._display = SampleDisplay(load(first), layout)
         self._display.show(index, **options)
 
 

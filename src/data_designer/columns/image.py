@@ -17,6 +17,7 @@ from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.templating.templates import compile_template
 from data_designer.config.column_configs import ImageColumnConfig
 from data_designer.config.folder_names import unusable
+from data_designer.config.media_blocks import media_type_of
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import ImageGenerationError, MediaError, PromptTemplateRenderError
 from data_designer.plan.columns import producers
@@ -128,6 +129,8 @@ def extension_of(content: bytes) -> str:
             _check(image)
             return EXTENSIONS[str(image.format)]
     except UnidentifiedImageError:
+        if (media_type_of(content) or "").startswith("image/"):
+            raise ImageGenerationError("the image is damaged: its header cannot be read") from None
         known = ", ".join(dict.fromkeys(EXTENSIONS.values()))
         raise ImageGenerationError(
             f"what is to be an image begins with {content[:8]!r}: it is none of {known}"

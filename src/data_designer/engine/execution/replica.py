@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -38,6 +39,13 @@ _STARTED_AT_ONCE = 16
 """Rows that start in one go. A template may take milliseconds, and a thousand of them would silence a replica."""
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
+
+
+_SAMPLED = 16
+"""Rows of a block, and items of a list, that are looked at to tell how large it is."""
+_THING = 64
+"""Bytes of a value beside its text."""
+_DEEPEST = 8
 
 
 def linger_of(replicas: int) -> float:
@@ -325,16 +333,22 @@ def _block(report: _Report, makes: tuple[str, ...]) -> Block:
 
 
 def rough_bytes(block: Block) -> int:
-    """About how much memory a block takes: text by its length, from a sample of the rows."""
+    """About how much memory a block takes: text by its length, wherever it is, from a sample of the rows."""
     size = len(block)
     if not size:
         return 0
-    step = max(1, size // 16)
+    step = max(1, size // _SAMPLED)
     sampled = range(0, size, step)
-    total = sum(
-        64
-        + (len(cell) if isinstance(cell := cells[place], str | bytes) else 256 if isinstance(cell, dict | list) else 0)
-        for cells in block.columns.values()
-        for place in sampled
-    )
+    total = sum(_rough_size(cells[place]) for cells in block.columns.values() for place in sampled)
     return total * size // len(sampled)
+
+
+def _rough_size(value: object, depth: int = 0) -> int:
+    """That of a value; of a long list the first items stand for all."""
+    if isinstance(value, str | bytes):
+        return _THING + len(value)
+    if not isinstance(value, dict | list) or not value or depth == _DEEPEST:
+        return _THING
+    items = value.values() if isinstance(value, dict) else value
+    looked_at = min(len(value), _SAMPLED)
+    return _THING + sum(_rough_size(item, depth + 1) for item in islice(items, looked_at)) * len(value) // looked_at

@@ -17,6 +17,7 @@ from data_designer.columns.templating.templates import compile_template
 from data_designer.config.analysis.column_statistics import MISSING, LLMColumnStatistics
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMTextColumnConfig
+from data_designer.config.media import ModalityContext
 from data_designer.config.media_blocks import MediaBlock
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.trace_type import TraceType
@@ -171,7 +172,7 @@ class LlmProgram:
             makes: The column and its side effects, in the order in which outcomes list them.
         """
         self._limits = limits
-        self._media = tuple(config.multi_modal_context or ())
+        self._media = shown(config)
         # Media may speak for themselves; what is not there need not render to something.
         self._prompt = compile_template(config.prompt, engine, known) if config.prompt or not self._media else None
         self._system = compile_template(config.system_prompt, engine, known) if config.system_prompt else None
@@ -319,6 +320,7 @@ def written(config: type[Config], form: Callable[[Config, str | None], Form]) ->
         templates=("prompt", "system_prompt"),
         lint=prompt_violations,
         check=unsupported,
+        media=shown,
         statistics=statistics,
     )
 
@@ -348,6 +350,11 @@ def conversation(column: LLMTextColumnConfig, form: Form, step: Step, plan: Plan
         known,
         step.makes,
     )
+
+
+def shown(column: LLMTextColumnConfig) -> Sequence[ModalityContext]:
+    """The media that its model is shown."""
+    return column.multi_modal_context or ()
 
 
 def unsupported(column: LLMTextColumnConfig) -> Iterator[Violation]:

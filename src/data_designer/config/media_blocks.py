@@ -145,16 +145,16 @@ def _block(wanted: Wanted, text: str) -> MediaBlock:
 def _as_url(wanted: Wanted, text: str) -> MediaBlock:
     if wanted.modality == "image" or text.startswith(_WEB) or text.lower().endswith(_endings(wanted)):
         return _of_url(wanted.modality, text)
-    raise _wrong(wanted, text, "no address")
+    raise _wrong(wanted, text, "no URL")
 
 
 def _as_it_seems(wanted: Wanted, text: str) -> MediaBlock:
     if text.startswith(_WEB):
         if wanted.modality != "image" or any(ending in text.lower() for ending in _endings(wanted)):
             return _of_url(wanted.modality, text)
-        raise _wrong(wanted, text, "an address that names no image; data_type='url' takes any")
+        raise _wrong(wanted, text, "a URL that names no image (data_type='url' takes any)")
     if wanted.modality != "image" and text.lower().endswith(_endings(wanted)):
-        raise _wrong(wanted, text, "the name of a file; data_type='url' passes it on to the endpoint")
+        raise _wrong(wanted, text, "the name of a file (data_type='url' passes it on to the endpoint)")
     return _as_base64(wanted, text)
 
 
@@ -208,16 +208,15 @@ def _wrong(wanted: Wanted, value: object, what: str) -> MediaError:
 
 
 def _allowed(wanted: Wanted) -> str:
-    formats = ", ".join([wanted.format] if wanted.format else MEDIA_TYPES[wanted.modality])
-    in_base64 = f"base64 or a data URI of {formats}"
+    formats = wanted.format or ", ".join(MEDIA_TYPES[wanted.modality])
     match wanted.data_type, wanted.modality:
         case "url", "image":
-            return "is a URL"
+            return "are URLs"
         case "url", _:
             return f"are http and https URLs, and paths that end in {formats}"
         case "base64", _:
-            return f"is {in_base64}"
+            return f"are base64 and data URIs of {formats}"
         case _, "image":
-            return f"are a file of {formats} below the dataset's or the seed's folder, its URL, and {in_base64}"
+            return f"are files below the dataset's or the seed's folder, URLs, base64 and data URIs ({formats})"
         case _:
-            return f"are http and https URLs, and {in_base64}"
+            return f"are http and https URLs, base64 and data URIs ({formats})"

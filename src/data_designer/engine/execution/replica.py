@@ -41,6 +41,8 @@ _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
 
 
+_SPARE_ROWS = 8
+"""Rows that show media and get ready while all slots are busy; with many slots, one in so many more."""
 _SAMPLED = 16
 """Rows of a block, and items of a list, that are looked at to tell how large it is."""
 _THING = 64
@@ -96,6 +98,9 @@ class Replica:
         self._counts = {number: CellCounts() for number in self._runners}
         self._something = asyncio.Event()
         self._slots = Slots(0)
+        self._media_rows = Slots(0)
+        """For rows that show media: more of them than keep the slots busy would only take memory."""
+        self._shows_media = {number for number, runner in self._runners.items() if runner.shows_media}
         self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
         """Slots of all replicas of the alias, which share its rates."""
         self._budget = _budget_lease(plan, self._something.set)
@@ -140,6 +145,7 @@ class Replica:
     async def _resize(self, slots: int) -> None:
         self._admission.share(min(1.0, slots / self._whole))
         self._slots.total = slots
+        self._media_rows.total = slots and slots + max(_SPARE_ROWS, slots // _SPARE_ROWS)
         await self._slots.settled()
 
     async def fund(self, amount: Amount) -> None:
@@ -237,7 +243,7 @@ class Replica:
     ) -> None:
         stage = runner.stage.number
         try:
-            result = await runner.run_row(record, skips, asks, self._counts[stage])
+            result = await self._result(runner, record, skips, asks)
         except Outage as outage:
             self._outage = str(outage)
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
@@ -249,6 +255,18 @@ class Replica:
             report.results.append(result)
             report.spent.append(asks.spent)
         self._something.set()
+
+    async def _result(
+        self, runner: StageRunner, record: dict[str, object], skips: frozenset[str] | None, asks: RowAsks
+    ) -> RowResult:
+        number = runner.stage.number
+        if number not in self._shows_media:
+            return await runner.run_row(record, skips, asks, self._counts[number])
+        await self._media_rows.acquire()
+        try:
+            return await runner.run_row(record, skips, asks, self._counts[number])
+        finally:
+            self._media_rows.release()
 
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}

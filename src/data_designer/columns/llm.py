@@ -10,14 +10,13 @@ from typing import Final, TypeVar
 
 import pyarrow as pa
 
-from data_designer.columns.media import media_blocks
+from data_designer.columns.media import contexts_of, media_blocks
 from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
 from data_designer.columns.templating.templates import compile_template
 from data_designer.config.analysis.column_statistics import MISSING, LLMColumnStatistics
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMTextColumnConfig
-from data_designer.config.media import ModalityContext
 from data_designer.config.media_blocks import MediaBlock
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.trace_type import TraceType
@@ -172,7 +171,7 @@ class LlmProgram:
             makes: The column and its side effects, in the order in which outcomes list them.
         """
         self._limits = limits
-        self._media = shown(config)
+        self._media = contexts_of(config)
         # Media may speak for themselves; what is not there need not render to something.
         self._prompt = compile_template(config.prompt, engine, known) if config.prompt or not self._media else None
         self._system = compile_template(config.system_prompt, engine, known) if config.system_prompt else None
@@ -320,7 +319,7 @@ def written(config: type[Config], form: Callable[[Config, str | None], Form]) ->
         templates=("prompt", "system_prompt"),
         lint=prompt_violations,
         check=unsupported,
-        media=shown,
+        media=contexts_of,
         statistics=statistics,
     )
 
@@ -350,11 +349,6 @@ def conversation(column: LLMTextColumnConfig, form: Form, step: Step, plan: Plan
         known,
         step.makes,
     )
-
-
-def shown(column: LLMTextColumnConfig) -> Sequence[ModalityContext]:
-    """The media that its model is shown."""
-    return column.multi_modal_context or ()
 
 
 def unsupported(column: LLMTextColumnConfig) -> Iterator[Violation]:

@@ -94,7 +94,9 @@ def looking(wanted: Wanted, value: object) -> Looking:
     for item in _values(value):
         if not isinstance(item, str) or not item.strip():
             raise _wrong(
-                wanted, item, "nothing" if item is None or item == "" else f"a value of type {type(item).__name__}"
+                wanted,
+                item,
+                "nothing" if item is None or isinstance(item, str) else f"a value of type {type(item).__name__}",
             )
         text = item.strip()
         if wanted.data_type is None and wanted.modality == "image" and _names_file(wanted, text):
@@ -161,7 +163,7 @@ def _as_it_seems(wanted: Wanted, text: str) -> MediaBlock:
 def _as_base64(wanted: Wanted, text: str) -> MediaBlock:
     if text[:5].lower() == "data:":
         return _as_data_uri(wanted, text)
-    data = "".join(text.split())
+    data = "".join(text.splitlines())  # Some tools break it into lines.
     if _NO_BASE64.search(data[:_LOOKED_AT]):
         raise _wrong(wanted, text, "no base64")
     if wanted.format is not None:

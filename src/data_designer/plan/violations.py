@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from data_designer.config.backends import backend_of
 from data_designer.config.base import SingleColumnConfig
-from data_designer.config.column_configs import ImageColumnConfig, LLMTextColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.folder_names import unusable
-from data_designer.config.models import PROVIDER_TYPES, UNSEEN_MEDIA, ModelConfig, ModelProvider
+from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvider
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.columns import find_cycle, producers
@@ -50,7 +49,7 @@ def model_violations(
     for alias in sorted(used & set(models)):
         found.extend(_provider_violations(alias, models[alias].provider or "", providers, environment))
         found.extend(_backend_violations(models[alias], providers.get(models[alias].provider or "")))
-    return [*found, *_media_violations(config, models, providers)]
+    return found
 
 
 def run_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation]:
@@ -106,24 +105,6 @@ def _backend_violations(model: ModelConfig, provider: ModelProvider | None) -> I
             f"{'are' if low != high else 'is'} {low} to {high}{backend.hint}"
         )
         yield Violation("unusual_parallel_requests", None, message, "WARNING")
-
-
-def _media_violations(
-    config: DataDesignerConfig, models: Mapping[str, ModelConfig], providers: Mapping[str, ModelProvider]
-) -> Iterator[Violation]:
-    for column in config.columns:
-        if not isinstance(column, LLMTextColumnConfig | ImageColumnConfig):
-            continue
-        model = models.get(column.model_alias)
-        provider = None if model is None else providers.get(model.provider or "")
-        unseen = frozenset() if provider is None else UNSEEN_MEDIA.get(provider.provider_type, frozenset())
-        for context in column.multi_modal_context or ():
-            if provider is not None and context.modality in unseen:
-                message = (
-                    f"'{context.column_name}' holds {context.modality}, which models of provider '{provider.name}' "
-                    f"(of type '{provider.provider_type}') cannot be shown; take one of another type"
-                )
-                yield Violation("unsupported_media", column.name, message)
 
 
 def _provider_violations(

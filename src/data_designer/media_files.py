@@ -18,14 +18,19 @@ def content_below(folders: Iterable[Location], name: str) -> bytes | str:
     Raises:
         OSError: the file is there and cannot be read, or object storage does not answer.
     """
+    if not _is_sound(name):
+        return "it leads out of the folders whose files are read"
     looked = []
-    if 0 < len(name) <= _LONGEST_NAME and "\0" not in name and ".." not in PurePosixPath(name).parts:
-        for folder in folders:
-            found = _of_object(folder, name) if isinstance(folder, ObjectPath) else _of_file(folder, name)
-            if found is not None:
-                return found if len(found) <= MOST_BYTES else f"it has more than {MOST_BYTES >> 20} MiB"
-            looked.append(str(folder))
-    return f"there is no such file below {' or '.join(looked)}" if looked else "no folder is known that may hold it"
+    for folder in folders:
+        found = _of_object(folder, name) if isinstance(folder, ObjectPath) else _of_file(folder, name)
+        if found is not None:
+            return found if len(found) <= MOST_BYTES else f"it has more than {MOST_BYTES >> 20} MiB"
+        looked.append(str(folder))
+    return f"there is no such file below {' or '.join(looked)}" if looked else "there is no folder that may hold it"
+
+
+def _is_sound(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST_NAME and "\0" not in name and ".." not in PurePosixPath(name).parts
 
 
 def _of_file(folder: Path, name: str) -> bytes | None:

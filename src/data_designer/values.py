@@ -132,7 +132,7 @@ class BaseRequest(ABC):
     @property
     @abstractmethod
     def most_tokens(self) -> int:
-        """Tokens of input that it cannot exceed."""
+        """Tokens of input that it cannot exceed; where it shows media, an estimate of theirs is among them."""
 
     @property
     @abstractmethod
@@ -183,7 +183,23 @@ def _bytes_of(message: Message) -> int:
     if isinstance(content, str):
         return len(content.encode())
     blocks = content if isinstance(content, list) else []
-    return sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))
+    return sum(_tokens_of(block) for block in blocks if isinstance(block, dict))
+
+
+_MEDIUM = 2_000
+"""Tokens of an image, which models shrink to what they look at, and of what is only known by its address."""
+_BYTES_A_TOKEN = 100
+"""Of a recording or a film in base64: what a second takes at a low quality, by the tokens of a second."""
+
+
+def _tokens_of(block: Mapping[str, object]) -> int:
+    match block:
+        case {"type": "audio" | "video", "source": {"data": str(data)}}:
+            return _MEDIUM + len(data) // _BYTES_A_TOKEN
+        case {"source": {}}:
+            return _MEDIUM
+        case _:
+            return len(str(block.get("text", "")).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +245,8 @@ class ImageRequest(BaseRequest):
 
     @property
     def most_tokens(self) -> int:
-        """Those of the prompt; what media come to, no one knows before."""
-        return _FRAME + len(self.prompt.encode())
+        """Those of the prompt and the media."""
+        return _FRAME + len(self.prompt.encode()) + sum(map(_tokens_of, self.media))
 
     @property
     def longest_reply(self) -> int | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from data_designer.columns.media import media_blocks
+from data_designer.columns.media import contexts_of, media_blocks
 from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.templating.templates import compile_template
 from data_designer.config.column_configs import ImageColumnConfig
@@ -182,6 +182,7 @@ def _paths(_: ImageColumnConfig) -> pa.DataType:
 IMAGE = ColumnKind(
     config=ImageColumnConfig,
     build=_build,
+    media=contexts_of,
     templates=("prompt",),
     lint=prompt_violations,
     has_files=True,

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import pyarrow as pa
 
-from data_designer.columns.media import media_blocks
+from data_designer.columns.media import contexts_of, media_blocks
 from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
 from data_designer.columns.templating.templates import compile_template
@@ -171,7 +171,7 @@ class LlmProgram:
             makes: The column and its side effects, in the order in which outcomes list them.
         """
         self._limits = limits
-        self._media = tuple(config.multi_modal_context or ())
+        self._media = contexts_of(config)
         # Media may speak for themselves; what is not there need not render to something.
         self._prompt = compile_template(config.prompt, engine, known) if config.prompt or not self._media else None
         self._system = compile_template(config.system_prompt, engine, known) if config.system_prompt else None
@@ -319,6 +319,7 @@ def written(config: type[Config], form: Callable[[Config, str | None], Form]) ->
         templates=("prompt", "system_prompt"),
         lint=prompt_violations,
         check=unsupported,
+        media=contexts_of,
         statistics=statistics,
     )
 

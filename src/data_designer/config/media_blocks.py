@@ -94,7 +94,9 @@ def looking(wanted: Wanted, value: object) -> Looking:
     for item in _values(value):
         if not isinstance(item, str) or not item.strip():
             raise _wrong(
-                wanted, item, "nothing" if item is None or item == "" else f"a value of type {type(item).__name__}"
+                wanted,
+                item,
+                "nothing" if item is None or isinstance(item, str) else f"a value of type {type(item).__name__}",
             )
         text = item.strip()
         if wanted.data_type is None and wanted.modality == "image" and _names_file(wanted, text):
@@ -145,23 +147,23 @@ def _block(wanted: Wanted, text: str) -> MediaBlock:
 def _as_url(wanted: Wanted, text: str) -> MediaBlock:
     if wanted.modality == "image" or text.startswith(_WEB) or text.lower().endswith(_endings(wanted)):
         return _of_url(wanted.modality, text)
-    raise _wrong(wanted, text, "no address")
+    raise _wrong(wanted, text, "no URL")
 
 
 def _as_it_seems(wanted: Wanted, text: str) -> MediaBlock:
     if text.startswith(_WEB):
         if wanted.modality != "image" or any(ending in text.lower() for ending in _endings(wanted)):
             return _of_url(wanted.modality, text)
-        raise _wrong(wanted, text, "an address that names no image; data_type='url' takes any")
+        raise _wrong(wanted, text, "a URL that names no image (data_type='url' takes any)")
     if wanted.modality != "image" and text.lower().endswith(_endings(wanted)):
-        raise _wrong(wanted, text, "the name of a file; data_type='url' passes it on to the endpoint")
+        raise _wrong(wanted, text, "the name of a file (data_type='url' passes it on to the endpoint)")
     return _as_base64(wanted, text)
 
 
 def _as_base64(wanted: Wanted, text: str) -> MediaBlock:
     if text[:5].lower() == "data:":
         return _as_data_uri(wanted, text)
-    data = "".join(text.split())
+    data = "".join(text.splitlines())  # Some tools break it into lines.
     if _NO_BASE64.search(data[:_LOOKED_AT]):
         raise _wrong(wanted, text, "no base64")
     if wanted.format is not None:
@@ -208,16 +210,15 @@ def _wrong(wanted: Wanted, value: object, what: str) -> MediaError:
 
 
 def _allowed(wanted: Wanted) -> str:
-    formats = ", ".join([wanted.format] if wanted.format else MEDIA_TYPES[wanted.modality])
-    in_base64 = f"base64 or a data URI of {formats}"
+    formats = wanted.format or ", ".join(MEDIA_TYPES[wanted.modality])
     match wanted.data_type, wanted.modality:
         case "url", "image":
-            return "is a URL"
+            return "are URLs"
         case "url", _:
             return f"are http and https URLs, and paths that end in {formats}"
         case "base64", _:
-            return f"is {in_base64}"
+            return f"are base64 and data URIs of {formats}"
         case _, "image":
-            return f"are a file of {formats} below the dataset's or the seed's folder, its URL, and {in_base64}"
+            return f"are files below the dataset's or the seed's folder, URLs, base64 and data URIs ({formats})"
         case _:
-            return f"are http and https URLs, and {in_base64}"
+            return f"are http and https URLs, base64 and data URIs ({formats})"

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +25,9 @@ _DEEPEST = 100
 """Levels of a value that are shown."""
 _LONGEST_NUMBER = 10_000
 """Bits of a number that is written in digits: Python refuses to do so with many more."""
-
+_MEDIUM = re.compile(r"(data:[^,\s]{1,100},)?[A-Za-z0-9+/]{400}")
+"""How text begins that is an image or another medium in base64, of which there may be megabytes."""
+_SHOWN_OF_MEDIUM = 60
 
 Processed = Mapping[str, Sequence[Mapping[str, object]]]
 """Processor to the rows that it made."""
@@ -203,6 +206,8 @@ def _plain(value: object, depth: int = 0) -> object:
         return {str(key): _plain(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner, depth + 1) for inner in value]
+    if isinstance(value, str) and _MEDIUM.match(value):
+        return f"{value[:_SHOWN_OF_MEDIUM]}... ({len(value):,} characters)"
     if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
         return hex(value)
     return value if _is_there(value) else None

@@ -6,6 +6,7 @@ Source: Anthropic's API reference, version 2023-06-01.
 from collections.abc import Mapping
 from typing import ClassVar
 
+from data_designer.config.models import UNSEEN_MEDIA
 from data_designer.errors import ModelUnsupportedCapabilityError
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
@@ -20,8 +21,6 @@ MAX_TOKENS = 4096
 _RENAMED = {"stop": "stop_sequences"}
 _UNKNOWN = frozenset({"n", "response_format", "frequency_penalty", "presence_penalty", "seed"})
 """Parameters of the other API that this one would refuse."""
-_UNHEARD = frozenset({"audio", "video"})
-"""Types of blocks that this API does not know."""
 _FINISHES = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
 
 
@@ -106,7 +105,7 @@ def _turn(message: Message) -> Message:
     content = message["content"]
     if isinstance(content, list):
         for block in content:
-            if block.get("type") in _UNHEARD:
+            if block.get("type") in UNSEEN_MEDIA["anthropic"]:
                 raise ModelUnsupportedCapabilityError(f"Anthropic's API takes images and no {block['type']}")
         content = [block for block in content if block.get("type") != "text" or block.get("text")]
     return plain_text({"role": message["role"], "content": content})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.media import ModalityContext
 from data_designer.plan.model import Plan, Scope, Step
 from data_designer.plan.profile import Profile
 from data_designer.plan.program import Program
@@ -100,6 +101,9 @@ class ColumnKind(Generic[Config]):
     """What is wrong between it and others, given who makes each name. Kinds with the same one are reported together."""
     check: Callable[[Config], Iterable[Violation]] = _nothing
     """What keeps a column from being computed, its templates apart."""
+
+    media: Callable[[Config], Sequence[ModalityContext]] = _nothing
+    """What its model is shown beside the prompt; each may be megabytes."""
 
     functions: Callable[[Config], Functions] = _no_functions
     """What it calls of the user's, by role: its code is sent to workers, its results are kept."""

@@ -11,6 +11,7 @@ import orjson
 from data_designer.simulated_model.counts import Counted
 from data_designer.simulated_model.faults import RequestFaults
 from data_designer.simulated_model.instances import Instances
+from data_designer.simulated_model.media import TOKENS, digests_of
 from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.settings import SimulatedModel
 
@@ -35,15 +36,23 @@ class Prompt(NamedTuple):
     system: str
     user: str
     """The first message of the user."""
+    media: bytes = b""
+    """Tells apart what the user shows."""
+    media_tokens: int = 0
 
     @property
     def tokens(self) -> int:
         """About how long it is."""
-        return _tokens(len(self.system) + len(self.user))
+        return _tokens(len(self.system) + len(self.user)) + self.media_tokens
 
     def digest(self, name: str) -> bytes:
         """Tells it apart from others, and from the same one to another model."""
-        return hashlib.blake2b(f"{name}\0{self.system}\0{self.user}".encode(), digest_size=16).digest()
+        return hashlib.blake2b(f"{name}\0{self.text}".encode() + self.media, digest_size=16).digest()
+
+    @property
+    def text(self) -> str:
+        """All that is said."""
+        return f"{self.system}\0{self.user}"
 
 
 class Reply(NamedTuple):
@@ -74,7 +83,8 @@ def prompt_of(body: Mapping[str, object]) -> Prompt:
             system = _content(message)
         elif message.get("role") == "user" and not user:
             user = _content(message)
-    return Prompt(system, user)
+    media = digests_of(messages_of(body))
+    return Prompt(system, user, b"".join(media), TOKENS * len(media))
 
 
 def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, faults: RequestFaults) -> Reply:
@@ -110,8 +120,8 @@ def _tokens(characters: int) -> int:
 
 
 def _text(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel) -> str:
-    system, user = prompt.system, prompt.user
-    rng = SeededRng(hashlib.blake2b(f"{model.seed}\0{system}\0{user}".encode()).digest())
+    user = prompt.user
+    rng = SeededRng(hashlib.blake2b(f"{model.seed}\0{prompt.text}".encode() + prompt.media).digest())
     honoured = _honoured(body, model)
     if honoured is not None:
         return orjson.dumps(_instances(honoured).make(rng)).decode()

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -38,6 +39,15 @@ _STARTED_AT_ONCE = 16
 """Rows that start in one go. A template may take milliseconds, and a thousand of them would silence a replica."""
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
+
+
+_SPARE_ROWS = 8
+"""Rows that show media and get ready while all slots are busy; with many slots, one in so many more."""
+_SAMPLED = 16
+"""Rows of a block, and items of a list, that are looked at to tell how large it is."""
+_THING = 64
+"""Bytes of a value beside its text."""
+_DEEPEST = 8
 
 
 def linger_of(replicas: int) -> float:
@@ -88,6 +98,9 @@ class Replica:
         self._counts = {number: CellCounts() for number in self._runners}
         self._something = asyncio.Event()
         self._slots = Slots(0)
+        self._media_rows = Slots(0)
+        """For rows that show media: more of them than keep the slots busy would only take memory."""
+        self._shows_media = {number for number, runner in self._runners.items() if runner.shows_media}
         self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
         """Slots of all replicas of the alias, which share its rates."""
         self._budget = _budget_lease(plan, self._something.set)
@@ -132,6 +145,7 @@ class Replica:
     async def _resize(self, slots: int) -> None:
         self._admission.share(min(1.0, slots / self._whole))
         self._slots.total = slots
+        self._media_rows.total = slots and slots + max(_SPARE_ROWS, slots // _SPARE_ROWS)
         await self._slots.settled()
 
     async def fund(self, amount: Amount) -> None:
@@ -232,7 +246,7 @@ class Replica:
     ) -> None:
         stage = runner.stage.number
         try:
-            result = await runner.run_row(record, skips, asks, self._counts[stage])
+            result = await self._result(runner, record, skips, asks)
         except Outage as outage:
             self._outage = str(outage)
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
@@ -244,6 +258,18 @@ class Replica:
             report.results.append(result)
             report.spent.append(asks.spent)
         self._something.set()
+
+    async def _result(
+        self, runner: StageRunner, record: dict[str, object], skips: frozenset[str] | None, asks: RowAsks
+    ) -> RowResult:
+        number = runner.stage.number
+        if number not in self._shows_media:
+            return await runner.run_row(record, skips, asks, self._counts[number])
+        await self._media_rows.acquire()
+        try:
+            return await runner.run_row(record, skips, asks, self._counts[number])
+        finally:
+            self._media_rows.release()
 
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}
@@ -331,22 +357,30 @@ def _block(report: _Report, makes: tuple[str, ...]) -> Block:
 
 
 def rough_bytes(block: Block) -> int:
-    """About how much memory a block takes: text by its length, from a sample of the rows; files that are in it too."""
+    """About how much memory a block takes: text by its length, wherever it is, from a sample of the rows.
+
+    Files that travel in it count as a whole; others rest on the disk.
+    """
     size = len(block)
     if not size:
         return 0
-    step = max(1, size // 16)
+    step = max(1, size // _SAMPLED)
     sampled = range(0, size, step)
-    total = sum(
-        64
-        + (len(cell) if isinstance(cell := cells[place], str | bytes) else 256 if isinstance(cell, dict | list) else 0)
-        for cells in block.columns.values()
-        for place in sampled
-    )
+    total = sum(_rough_size(cells[place]) for cells in block.columns.values() for place in sampled)
     return total * size // len(sampled) + _bytes_of_files(block)
 
 
 def _bytes_of_files(block: Block) -> int:
-    """How much memory the files take whose content travels with the block; others rest on the disk."""
     files = (file for some in block.columns.get(MEDIA) or () for file in some or ())
     return sum(len(file.content) for file in files if file.content is not None)
+
+
+def _rough_size(value: object, depth: int = 0) -> int:
+    """That of a value; of a long list the first items stand for all."""
+    if isinstance(value, str | bytes):
+        return _THING + len(value)
+    if not isinstance(value, dict | list) or not value or depth == _DEEPEST:
+        return _THING
+    items = value.values() if isinstance(value, dict) else value
+    looked_at = min(len(value), _SAMPLED)
+    return _THING + sum(_rough_size(item, depth + 1) for item in islice(items, looked_at)) * len(value) // looked_at

@@ -151,6 +151,11 @@ class StageRunner:
         """Whether it calls functions of the user."""
         return any(built.users for built in self._steps)
 
+    @property
+    def shows_media(self) -> bool:
+        """Whether a model is shown media, so that a row may take megabytes while it is computed."""
+        return any(KINDS[step.kind].media(step.configs[0]) for step in self.stage.steps)
+
     # --- next to a model ---------------------------------------------------------------------------------
 
     async def run_row(

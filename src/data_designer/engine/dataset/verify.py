@@ -84,13 +84,23 @@ def verify(store: Store, geometry: Geometry, builder_config_sha256: str | None) 
 
 def _check_batch(files: Files, receipt: Receipt, geometry: Geometry, verdict: Verdict) -> None:
     verdict.batches += 1
-    verdict.files += len(receipt.files)
+    images = _images(files, receipt)
+    verdict.files += len(receipt.files) + len(images)
     verdict.generated += receipt.generated
     verdict.rejected += receipt.rejected
-    verdict.problems.extend(f"batch {receipt.batch}: {problem}" for problem in _problems(files, receipt, geometry))
+    verdict.problems.extend(
+        f"batch {receipt.batch}: {problem}" for problem in _problems(files, receipt, images, geometry)
+    )
 
 
-def _problems(files: Files, receipt: Receipt, geometry: Geometry) -> Iterator[str]:
+def _images(files: Files, receipt: Receipt) -> list[BatchFile]:
+    """Those that the batch's manifest lists; none where that is damaged, which is said of itself."""
+    with suppress(ArtifactStorageError, OSError):
+        return [image for file in receipt.files if file.folder == MANIFESTS for image in images_of(files, file)]
+    return []
+
+
+def _problems(files: Files, receipt: Receipt, images: Sequence[BatchFile], geometry: Geometry) -> Iterator[str]:
     records = geometry.records(receipt.batch)
     there = [*indices(receipt.kept).tolist(), *indices(receipt.unfinished).tolist()]
     if len(set(there)) != len(there) or any(row not in records for row in there):
@@ -99,11 +109,9 @@ def _problems(files: Files, receipt: Receipt, geometry: Geometry) -> Iterator[st
         yield "the records of its receipt do not sum up"
     for file in receipt.files:
         expected = receipt.rejected if file.folder == REJECTS else receipt.generated
-        wrong = [*_file_problems(files, file, expected)]
-        yield from wrong
-        if file.folder == MANIFESTS and not wrong:
-            found = ahead(files.at_once, lambda image: _content(files, image), images_of(files, file))
-            yield from (content for content in found if isinstance(content, str))
+        yield from _file_problems(files, file, expected)
+    found = ahead(files.at_once, lambda image: _content(files, image), images)
+    yield from (content for content in found if isinstance(content, str))
     if receipt.generated and not any(file.folder == PARQUET for file in receipt.files):
         yield "its receipt names no file of rows"
 
@@ -152,6 +160,5 @@ def _names(files: Files, receipt: Receipt) -> Iterator[str]:
     for file in (*receipt.files, *receipt.current.files):
         yield file.path
         yield file.staged
-        if file.folder == MANIFESTS:
-            with suppress(ArtifactStorageError, OSError):  # It was said to be damaged.
-                yield from (image.path for image in images_of(files, file))
+    for one in (receipt, receipt.current):
+        yield from (image.path for image in _images(files, one))

@@ -278,6 +278,20 @@ def test_images_in_object_storage(endpoint: Endpoint, bucket: Bucket, whole: Dat
     same(results, whole)
 
 
+def test_images_of_columns_that_are_not_stored_are_not_kept(endpoint: Endpoint, tmp_path: Path) -> None:
+    """A dropped column that is not preserved has no files; one that is has."""
+    for preserve, names in ((False, {"images/inked"}), (True, {"images/inked", "images/photo"})):
+        dropping = album()
+        dropping.add_processor(processor_type="drop_columns", name="less", column_names=["photo"])
+        with endpoint(answered) as counted:
+            maker = designer(counted.url, tmp_path / str(preserve), preserve_dropped_columns=preserve)
+            results = maker.create(dropping, num_records=3, dataset_name="d")
+        assert {name.rpartition("/")[0] for name in images(results)} == names
+        assert len(images(results)) == 3 * len(names)
+        stored = StoredDataset.at(results.artifact_storage.base_dataset_path).verify()
+        assert (stored.problems, stored.strays, stored.leftovers) == ([], [], [])
+
+
 def test_images_have_a_price(endpoint: Endpoint, tmp_path: Path) -> None:
     """Each that was made counts."""
     with endpoint(answered) as counted:

@@ -187,5 +187,5 @@ IMAGE = ColumnKind(
     lint=prompt_violations,
     has_files=True,
     arrow_type=_paths,
-    group="image",
+    group="media",
 )

@@ -110,8 +110,8 @@ class SampleDisplay:
             parts.append(_table("Seed Columns", groups["seed"]))
         if groups["generated"]:
             parts.append(_table("Generated Columns", groups["generated"]))
-        if groups["image"]:
-            parts.append(_table("Images", {name: self._in_words(value) for name, value in groups["image"].items()}))
+        if groups["media"]:
+            parts.append(_table("Images", {name: self._in_words(value) for name, value in groups["media"].items()}))
         if look.include_traces:
             traces = groups["trace"].items()
             parts.extend(Panel(as_it_is(_text(value)), title=as_it_is(f"Trace: {name}")) for name, value in traces)
@@ -139,14 +139,14 @@ class SampleDisplay:
     def _pictures(self, number: int) -> Iterator[bytes]:
         """The images of a record, as far as they can be read."""
         for place, name in enumerate(map(str, self._frame)):
-            if self._layout.groups.get(name) == "image":
+            if self._layout.groups.get(name) == "media":
                 for image in _listed(self._frame.iloc[number, place]):
                     with suppress(OSError, ValueError):
                         yield base64.b64decode(image) if self._layout.read is None else self._layout.read(image)
 
     def _grouped(self, record: Mapping[str, object]) -> dict[str, dict[str, object]]:
         groups: dict[str, dict[str, object]] = {
-            name: {} for name in ("seed", "generated", "image", "trace", "code", "verdict", "judge")
+            name: {} for name in ("seed", "generated", "media", "trace", "code", "verdict", "judge")
         }
         for name, value in record.items():
             group = self._layout.groups.get(name, "trace" if name.endswith("__trace") else "generated")

@@ -22,7 +22,7 @@ Functions: TypeAlias = Mapping[str, Callable[..., object]]
 """Functions of the user, or classes, by the name under which messages and digests tell them apart."""
 Statistics: TypeAlias = tuple[type[GeneralColumnStatistics], Mapping[str, object]]
 """The class of a column's statistics, and the fields of it that not every column has."""
-Group: TypeAlias = Literal["seed", "generated", "verdict", "judge", "image"]
+Group: TypeAlias = Literal["seed", "generated", "verdict", "judge", "media"]
 """Parts of a record as it is shown."""
 
 

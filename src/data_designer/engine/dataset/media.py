@@ -10,7 +10,7 @@ has the checksum, since a receipt that named thousands of files would make every
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -74,14 +74,19 @@ def without_files(block: Block, names: Iterable[str]) -> dict[str, list[object]]
 # --- what belongs to a batch -----------------------------------------------------------------------------
 
 
-def staged_manifest(files: Files, batch: int, block: Block) -> pa.Table | None:
+def staged_manifest(files: Files, batch: int, block: Block, columns: Iterable[str]) -> pa.Table | None:
     """The manifest of the files that rows keep, once all of these are on the disk; None where there is none.
+
+    Args:
+        files: the dataset.
+        batch: the batch.
+        block: its rows.
+        columns: those that are stored and name files; what else was made is not kept.
 
     Raises:
         OSError: the disk refuses, or a file is not what was kept.
     """
-    of_rows = block.columns.get(MEDIA) or [None] * len(block)
-    kept = [(row, file) for row, some in zip(block.rows.tolist(), of_rows, strict=True) for file in some or ()]
+    kept = [*_kept(block, columns)]
     if not kept:
         return None
     there = files.sizes(journal_folder(batch))
@@ -90,11 +95,20 @@ def staged_manifest(files: Files, batch: int, block: Block) -> pa.Table | None:
         at = file.at
         if file.content is not None:
             at = stage(files, f"{journal_folder(batch)}/{row}.media", file.content)
-        elif there.get(at) != file.size:
+        # A folder that other machines write to may list what was just written a little later.
+        elif there.get(at, file.size) != file.size or (at not in there and not files.exists(at)):
             raise FileNotFoundError(f"{at}, which is to be {file.path}, is not what was written")
         rows.append((row, file.path, file.size, file.sha256, at))
     files.sync(*(at for *_, at in rows))
     return pa.table([*zip(*rows, strict=True)], schema=_SCHEMA)
+
+
+def _kept(block: Block, columns: Iterable[str]) -> Iterator[tuple[int, MediaFile]]:
+    """Record and file, of those that cells of some columns name."""
+    cells = [block.columns[name] for name in columns if name in block.columns]
+    for place, (row, some) in enumerate(zip(block.rows.tolist(), block.columns.get(MEDIA) or (), strict=False)):
+        named = {path for values in cells for path in values[place] or ()}
+        yield from ((row, file) for file in some or () if file.path in named)
 
 
 def listed(manifest: pa.Table) -> list[BatchFile]:

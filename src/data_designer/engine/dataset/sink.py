@@ -41,6 +41,8 @@ class Sink:
         self._run = run
         self._tables = Tables(declared_types(plan, seed_schema))
         self._processed: dict[str, Tables] = {}
+        stored = {*plan.output_columns, *(plan.dropped_columns if plan.run.preserve_dropped_columns else ())}
+        self._with_files = [step.name for step in plan.steps if KINDS[step.kind].has_files and step.name in stored]
         self._transforms = {
             processor.name: SchemaTransform(processor, engine, known)
             for processor in plan.config.processors or ()
@@ -62,7 +64,7 @@ class Sink:
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
         accounts = accounts_of(plan, job, values)
         contents = self._contents(block, accounts)
-        manifest = staged_manifest(self._files, job.batch, block)
+        manifest = staged_manifest(self._files, job.batch, block, self._with_files)
         if manifest is not None:
             contents[MANIFESTS] = manifest
         profile = self.profile(block, contents.get(PARQUET))

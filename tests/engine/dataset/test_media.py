@@ -192,6 +192,30 @@ def test_a_run_may_end_at_every_step(kind: type[FaultyFiles | FaultyObjects], re
     assert ended["after"] > 0
 
 
+def test_a_disk_may_refuse_in_the_middle(tmp_path: Path) -> None:
+    """What is written counts already, and the next try puts the rest into place."""
+
+    class Full(LocalFiles):
+        refuses = True
+
+        def move(self, moves: Sequence[tuple[str, str]]) -> None:
+            super().move(moves[:2])
+            if self.refuses:
+                self.refuses = False
+                raise OSError(28, "No space left on device")
+            super().move(moves)
+
+    store = Store(tmp_path, Full(tmp_path))
+    lock = store.take(lambda _: None, ELSEWHERE)
+    sink, work = Sink(PLAN, store.files, lock.number), job(store.files, [0, 1, 2, 3], [], "", here=False)
+    with pytest.raises(OSError, match="No space"):
+        store.publish(sink.write(*work))
+    assert store.batch_files(MANIFESTS)
+    store.publish(sink.write(*work))
+    assert images(store.files) == {path(row): content(row) for row in range(4)}
+    assert wrong(store) == []
+
+
 def test_what_is_missing_damaged_or_more_is_found(store: Store) -> None:
     """A check reads every image; a resume sees that all are there and of their size."""
     commit(store, [0, 1, 2, 3])

@@ -211,6 +211,8 @@ class Recording:
 
     async def with_images(self, response: ImageResponse) -> ImageResponse | None:
         """A reply that only names its images, with them; None where one is gone."""
+        if not response.files:
+            return response
         contents = [await self.content(file) for file in response.files]
         there = [content for content in contents if content is not None]
         if len(there) < len(contents):

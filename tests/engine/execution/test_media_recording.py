@@ -103,6 +103,23 @@ def test_what_is_no_base64_is_kept_as_it_came(tmp_path: Path) -> None:
     assert with_recording(tmp_path, replay) == ImageResponse(("no!",))
 
 
+def test_images_are_read_once_the_disk_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage that does not answer for a moment rejects no row and has nothing asked again."""
+    with_recording(tmp_path, keep)
+    refusals = iter([OSError(5, "Input/output error")] * 2)
+    read = LocalFiles.read
+
+    def refuse(files: LocalFiles, name: str) -> bytes:
+        if name.endswith(".media") and (error := next(refusals, None)) is not None:
+            raise error
+        return read(files, name)
+
+    monkeypatch.setattr("data_designer.engine.execution.recording._PAUSE", 0.0)
+    monkeypatch.setattr(LocalFiles, "read", refuse)
+    assert with_recording(tmp_path, replay) is not None
+    assert next(refusals, None) is None
+
+
 def test_images_wait_for_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The slot of their request is not free meanwhile."""
     refusals = iter([OSError(28, "No space left on device")] * 2)

@@ -182,7 +182,8 @@ class Recording:
         """
         contents = await self._with_media(decoded, response.images)
         files = () if contents is None else tuple([await self.keep_file(key[1], content) for content in contents])
-        await self.keep(key, request, replace(response, images=() if files else response.images, files=files))
+        are_named = bool(files) and all(file.at for file in files)
+        await self.keep(key, request, replace(response, images=(), files=files) if are_named else response)
         return files
 
     async def keep_file(self, record: int, content: bytes) -> MediaFile:
@@ -200,14 +201,15 @@ class Recording:
         return replace(file, at=at, content=None)
 
     async def content(self, file: MediaFile) -> bytes | None:
-        """What a file holds; None where it is gone or is not what was kept."""
+        """What a file holds; None where it is gone or is not what was kept.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
         if file.content is not None or self.dataset is None:
             return file.content
-        try:
-            content = await self._with_media(self.dataset.files.read, file.at)
-        except FileNotFoundError:
-            return None
-        return content if await self._with_media(is_whole, content, file) else None
+        content = await self._read(self.dataset.files, file.at)
+        return content if content is not None and await self._with_media(is_whole, content, file) else None
 
     async def with_images(self, response: ImageResponse) -> ImageResponse | None:
         """A reply that only names its images, with them; None where one is gone."""
@@ -226,12 +228,22 @@ class Recording:
             return None
         copies = []
         for path in paths:
-            try:
-                content = await self._with_media(cache.files.read, path)
-            except OSError:
+            content = await self._read(cache.files, path)
+            if content is None:
                 return None
             copies.append(replace(await self.keep_file(record, content), path=path))
         return tuple(copies)
+
+    async def _read(self, files: Files, name: str) -> bytes | None:
+        """A file; None where it is missing. Raises JournalError where the disk refuses for too long."""
+
+        def read() -> bytes | None:
+            try:
+                return files.read(name)
+            except FileNotFoundError:
+                return None
+
+        return await self._until_taken(partial(self._with_media, read))
 
     async def _has_dataset(self) -> bool:
         if self._holds_media is None:
@@ -278,12 +290,12 @@ class Recording:
         await self._until_taken(partial(self._in_thread, recorder.flush))
         self._sync_soon()
 
-    async def _until_taken(self, write: Callable[[], Awaitable[Result]]) -> Result:
-        """What a write comes to, tried again while the disk refuses. Raises JournalError where that takes too long."""
+    async def _until_taken(self, use: Callable[[], Awaitable[Result]]) -> Result:
+        """What comes of using the disk, tried again while that refuses. Raises JournalError where that takes too long."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                result = await write()
+                result = await use()
             except OSError as error:
                 # Slots of replies that are not written are not given back, so nothing more is asked meanwhile.
                 self._refused_since = self._refused_since or loop.time()

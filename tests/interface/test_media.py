@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from tests.counting import Endpoint
-from tests.fakes import designer, model, stats
+from tests.fakes import USUAL, designer, model, provider, stats
 from tests.interface.resuming import folder_of, none_may_be_complete
 from tests.interface.showing import IDEAL, RECORDS, SLOTS, begin, gallery, make, number_of, picture, seed, seer
 from tests.loopback import forgetful
@@ -17,6 +17,7 @@ from tests.programs import started
 from tests.replies import LIMIT, Holding
 
 import data_designer.config as dd
+from data_designer.interface import DataDesigner
 from data_designer.object_storage import ObjectPath, Objects
 
 pytestmark = pytest.mark.usefixtures("sockets")
@@ -101,6 +102,14 @@ def test_every_kind_of_written_column_shows_media(simulated: str, tmp_path: Path
     assert frame["code"].str.startswith("def ").all()
     assert [set(value) for value in frame["json"]] == [{"a"}] * 6
     assert {value["s"]["score"] for value in frame["judged"]} <= {1, 2}
+
+
+def test_anthropics_messages_show_pictures_too(simulated: str, tmp_path: Path, seeds: Path) -> None:
+    """In blocks of their own form; the model sees the same ones."""
+    made = DataDesigner(tmp_path, model_providers=[provider(simulated, provider_type="anthropic")])
+    made.set_run_config(dd.RunConfig(**USUAL))
+    frame = made.create(gallery(seeds), num_records=6, dataset_name="d").load_dataset()
+    assert len(frame) == frame["seen"].nunique() == 6
 
 
 def test_what_ends_a_run_does_not_pay_for_a_picture_twice(simulated: str, tmp_path: Path, seeds: Path) -> None:

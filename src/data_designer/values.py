@@ -193,13 +193,13 @@ _BYTES_A_TOKEN = 100
 
 
 def _tokens_of(block: Mapping[str, object]) -> int:
+    if "source" not in block:
+        return len(str(block.get("text", "")).encode())
     match block:
         case {"type": "audio" | "video", "source": {"data": str(data)}}:
             return _MEDIUM + len(data) // _BYTES_A_TOKEN
-        case {"source": {}}:
-            return _MEDIUM
         case _:
-            return len(str(block.get("text", "")).encode())
+            return _MEDIUM
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,11 @@ def test_a_cell_may_hold_several(value: object) -> None:
     assert sources(IMAGE(column_name="c"), value) == [held("image/png", PNG), url("http://x.org/a.gif")]
 
 
+def test_the_json_text_of_one_is_one() -> None:
+    """As a column holds it that was written as JSON."""
+    assert sources(IMAGE(column_name="c"), ' "http://x.org/a.gif"') == [url("http://x.org/a.gif")]
+
+
 def test_base64_may_come_in_lines() -> None:
     """As some tools write it; it is sent in one."""
     lines = base64.encodebytes(PNG * 9).decode()

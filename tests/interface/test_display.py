@@ -122,3 +122,14 @@ def test_a_service_without_standard_output_is_no_error(monkeypatch: pytest.Monke
     """There is nowhere to show anything."""
     monkeypatch.setattr("sys.stdout", None)
     SampleDisplay(pd.DataFrame({"a": [1]}), Layout()).show(0)
+
+
+def test_media_are_shortened() -> None:
+    """Nobody reads megabytes of base64, as cells or inside traces; a long text is no medium."""
+    image, story = "iVBORw0KGgo" + "A" * 100_000, "long story " * 200
+    trace = [{"role": "user", "content": [{"type": "image", "source": {"data": image}}]}]
+    text = shown({"images": [image], "uri": f"data:image/png;base64,{image}", "story": story, "x__trace": trace})
+    assert text.count("... (100,011 characters)") == 2
+    assert "... (100,033 characters)" in text
+    assert text.count("story") > 200
+    assert len(text) < 20_000

@@ -115,10 +115,10 @@ def _recognised(wanted: Wanted, content: bytes) -> str | None:
 
 
 def _values(value: object) -> list[object]:
-    """The media of a cell: it may be one, a list or an array of them, or the JSON text of a list."""
+    """The media of a cell: it may be one, a list or an array of them, or the JSON text of either."""
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, str) and value.lstrip().startswith("["):
+    if isinstance(value, str) and value.lstrip().startswith(("[", '"')):
         try:
             value = json.loads(value)
         except ValueError:

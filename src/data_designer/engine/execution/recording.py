@@ -291,7 +291,7 @@ class Recording:
         self._sync_soon()
 
     async def _until_taken(self, use: Callable[[], Awaitable[Result]]) -> Result:
-        """What comes of using the disk, tried again while that refuses. Raises JournalError where that takes too long."""
+        """What comes of using the disk, again and again while that refuses. Raises JournalError after too long."""
         loop = asyncio.get_running_loop()
         while True:
             try:

@@ -14,7 +14,7 @@ from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.files import LocalFiles
-from data_designer.engine.dataset.media import without_files
+from data_designer.engine.dataset.media import in_base64
 from data_designer.engine.dataset.promotion import promote
 from data_designer.engine.dataset.sink import Sink, receipt_of
 from data_designer.engine.dataset.store import Store
@@ -108,7 +108,7 @@ class _Kept:
         """Take the batch."""
         sink = Sink(plan, LocalFiles(Path()), run=0)
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
-        shown = Block(block.rows, without_files(block, [*plan.output_columns, *plan.dropped_columns]))
+        shown = Block(block.rows, in_base64(block, [*plan.output_columns, *plan.dropped_columns]))
         self.columns = {name: shown.columns.get(name, []) for name in plan.output_columns}
         self.processed = sink.processed(shown)
         receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))

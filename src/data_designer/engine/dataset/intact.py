@@ -4,13 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_designer.engine.dataset.ahead import ahead
 from data_designer.engine.dataset.files import Files
-from data_designer.engine.dataset.layout import DATA, IMAGES, JOURNAL, MANIFESTS, PARQUET, receipt_name
-from data_designer.engine.dataset.store import Store, images_of
+from data_designer.engine.dataset.layout import DATA, MANIFESTS, PARQUET, receipt_name
+from data_designer.engine.dataset.store import Store, images_of, located
 from data_designer.engine.protocol.receipt import BatchFile, is_content
 from data_designer.errors import ArtifactStorageError
 
@@ -52,8 +53,9 @@ def refuse_damage(
 ) -> None:
     """See that the files of committed batches are those that their receipts speak of.
 
-    All have to be there and of their size. On a file system each but images is read for its checksum too; in object
-    storage, where that would download the dataset, none is: listings tell all sizes.
+    All have to be there and of their size. On a file system each is read for its checksum too; in object storage, where
+    that would download the dataset, it is not: listings tell all sizes. Images, of which there may be very many, only
+    have to be there, and are not looked for in object storage; `verify` reads them.
 
     Args:
         store: the dataset.
@@ -70,8 +72,8 @@ def refuse_damage(
         found = [one for one in found if one.batch not in holes]
     wrong = [_Wrong(one.batch, _difference(one)) for one in found if one.size != one.file.bytes]
     if isinstance(store.path, Path):
-        read = [one for one in found if one.size == one.file.bytes and not one.file.path.startswith(f"{IMAGES}/")]
-        wrong.extend(_altered(store.files, read, clock))
+        wrong.extend(_altered(store.files, [one for one in found if one.size == one.file.bytes], clock))
+        wrong.extend(_missing_images(store.files, [one for one in found if one.file.folder == MANIFESTS]))
     if wrong:
         raise ArtifactStorageError(_said(store, wrong, len(found)))
 
@@ -80,23 +82,12 @@ def _found(store: Store, folders: Sequence[str]) -> list[_Found]:
     """Files of committed batches. Receipts are read first: what is committed meanwhile is not missed."""
     starts = tuple(f"{folder}/" for folder in folders)
     wanted = [(r.batch, file) for r in store.receipts() for file in r.files if file.path.startswith(starts)]
-    manifests = [(batch, file) for batch, file in wanted if file.folder == MANIFESTS]
-    wanted += [(batch, image) for batch, file in manifests for image in _images(store, file)]
-    folders = [*folders, *([IMAGES, JOURNAL] if manifests else [])]
     try:
         sizes = {name: size for folder in folders for name, size in store.files.sizes(folder).items()}
     except OSError as error:
         raise ArtifactStorageError(f"the files of {store.path} cannot be listed: {error}") from error
     placed = ((batch, file, file.staged if file.staged in sizes else file.path) for batch, file in wanted)
     return [_Found(batch, file, name, sizes.get(name)) for batch, file, name in placed]
-
-
-def _images(store: Store, manifest: BatchFile) -> list[BatchFile]:
-    """Those that a manifest lists; none where that is itself not as it was committed, which is said anyway."""
-    try:
-        return images_of(store.files, manifest)
-    except (ArtifactStorageError, OSError):
-        return []
 
 
 def _difference(one: _Found) -> str:
@@ -131,6 +122,15 @@ def _compared(files: Files, one: _Found) -> str | None:
     except OSError as error:
         return f"cannot be read: {error}"
     return None if is_content(content, one.file) else "is damaged: it does not match its checksum"
+
+
+def _missing_images(files: Files, manifests: Sequence[_Found]) -> Iterator[_Wrong]:
+    """Images that are not there; none of a manifest that is itself not as it was committed, which is said anyway."""
+    for one in manifests:
+        with suppress(ArtifactStorageError, OSError):
+            for image in images_of(files, one.file):
+                if not files.exists(located(files, image)):
+                    yield _Wrong(one.batch, f"{image.path} is missing")
 
 
 def _said(store: Store, wrong: Sequence[_Wrong], of: int) -> str:

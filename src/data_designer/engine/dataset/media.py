@@ -59,8 +59,8 @@ def is_whole(content: bytes, file: MediaFile) -> bool:
     return len(content) == file.size and hashlib.sha256(content).hexdigest() == file.sha256
 
 
-def without_files(block: Block, names: Iterable[str]) -> dict[str, list[object]]:
-    """Columns of a block in which files that are in memory take the places of their names, in base64: a preview's."""
+def in_base64(block: Block, names: Iterable[str]) -> dict[str, list[object]]:
+    """Columns of a block; files that are in memory are in the places of their names: those of a preview."""
     contents = {file.path: file.content for files in block.columns.get(MEDIA) or () for file in files or ()}
 
     def shown(cell: object) -> object:
@@ -127,7 +127,7 @@ def merged_manifests(old: pa.Table | None, new: pa.Table | None, made_again: Row
 
 
 def read_manifest(content: bytes) -> list[BatchFile]:
-    """The files of a manifest, given its content, which was compared with its checksum."""
+    """The files of a manifest, given its content. Raises ValueError for what is none."""
     import pyarrow.parquet as pq
 
     return listed(pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False))

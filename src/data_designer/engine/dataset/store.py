@@ -190,6 +190,15 @@ class Store:
         except (ArtifactStorageError, OSError):
             return []
 
+    def _remove_images(self, manifest: str) -> None:
+        """Remove the images of a batch whose receipt is gone, as far as its manifest can be read."""
+        try:
+            images = read_manifest(self.files.read(manifest))
+        except ValueError:
+            logger.warning("%s is damaged: the images that it lists stay; `data-designer check` names them", manifest)
+        else:
+            self.files.remove(*(image.path for image in images))
+
     def _give_its_name(self, file: BatchFile) -> None:
         try:
             self.files.rename(file.staged, file.path)
@@ -267,6 +276,8 @@ class Store:
         for folder, unknown in found.items():
             for name in unknown:
                 if batch_number(name) is not None:
+                    if folder == MANIFESTS:
+                        self._remove_images(f"{folder}/{name}")
                     self.files.remove(f"{folder}/{name}")
         self.tidy()
 

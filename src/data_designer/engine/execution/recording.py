@@ -35,6 +35,7 @@ from data_designer.models.retry import Caller
 from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
 from data_designer.values import (
+    ChatRequest,
     FileRequest,
     FileResponse,
     ImageRequest,
@@ -161,7 +162,10 @@ class Recording:
         """
         if self._recorder is None:
             return
-        if self._recorder.write_reply(key, request, response):
+        # A digest of megabytes is not made on the event loop.
+        write = self._recorder.write_reply
+        large = _shows_media(request)
+        if await self._with_media(write, key, request, response) if large else write(key, request, response):
             self._sync_soon()
         else:
             await self.written()
@@ -322,6 +326,12 @@ class Recording:
 
     async def _with_media(self, call: Callable[[*Given], Result], *arguments: *Given) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._media_threads, call, *arguments)
+
+
+def _shows_media(request: Request) -> bool:
+    if isinstance(request, ChatRequest):
+        return any(isinstance(blocks := one["content"], list) and len(blocks) > 1 for one in request.messages)
+    return isinstance(request, ImageRequest) and bool(request.media)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import data_designer.config as dd
@@ -226,3 +227,16 @@ def test_a_file_may_not_be_larger_than_endpoints_take(folder: Path) -> None:
         file.write(PNG)
         file.truncate(65 * 2**20)
     assert "more than 64 MiB" in refusal(IMAGE(column_name="c"), "large.png", folder)
+
+
+def test_a_seed_says_where_its_files_are(tmp_path: Path) -> None:
+    """Beside the file, or beside all that a pattern names; of a folder, the folder; a DataFrame is nowhere."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "seed.csv").write_text("n\n1\n")
+    path = str(tmp_path)
+    assert dd.LocalFileSeedSource(path=f"{path}/a/seed.csv").folder == tmp_path / "a"
+    assert dd.LocalFileSeedSource(path=f"{path}/a/*.csv").folder == tmp_path / "a"
+    assert dd.LocalFileSeedSource(path=f"{path}/*/seed.csv").folder == tmp_path
+    assert str(dd.LocalFileSeedSource(path="s3://bucket/a/*.csv").folder) == "s3://bucket/a"
+    assert dd.DirectorySeedSource(path=path).folder == tmp_path
+    assert dd.DataFrameSeedSource(df=pd.DataFrame({"n": [1]})).folder is None

@@ -128,8 +128,11 @@ class LocalFileSeedSource(SeedSource):
 
     @property
     def folder(self) -> Location:
-        """That of the file."""
-        return location(self._runtime_path).parent
+        """That of the file, or of the folders of several."""
+        folder = location(self._runtime_path).parent
+        while "*" in str(folder):
+            folder = folder.parent
+        return folder
 
     @classmethod
     def from_dataframe(cls, df: "DataFrame", path: str) -> "LocalFileSeedSource":

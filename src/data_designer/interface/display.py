@@ -142,7 +142,11 @@ class SampleDisplay:
             if self._layout.groups.get(name) == "media":
                 for image in _listed(self._frame.iloc[number, place]):
                     with suppress(OSError, ValueError):
-                        yield base64.b64decode(image) if self._layout.read is None else self._layout.read(image)
+                        yield (
+                            base64.b64decode(image, validate=True)
+                            if self._layout.read is None
+                            else self._layout.read(image)
+                        )
 
     def _grouped(self, record: Mapping[str, object]) -> dict[str, dict[str, object]]:
         groups: dict[str, dict[str, object]] = {

@@ -129,6 +129,10 @@ class ExpressionTemplateRenderError(DataDesignerError):
     """An expression could not be rendered or converted for a record."""
 
 
+class MediaError(DataDesignerError, ValueError):
+    """A cell does not hold the image, recording or film that a model is to be shown."""
+
+
 class SeedDatasetError(DataDesignerError):
     """The seed dataset cannot serve the selection asked of it."""
 

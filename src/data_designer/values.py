@@ -32,10 +32,26 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaFile:
+    """A file that belongs to a cell, such as an image, until its batch is committed."""
+
+    path: str
+    """What the cell calls it: its place below the dataset directory once its batch is committed."""
+    size: int
+    """In bytes."""
+    sha256: str
+    at: str = ""
+    """Where its content is until then, below the dataset directory; empty where that is here."""
+    content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Ok:
     """A cell was computed. `values` are aligned with the step's `makes`."""
 
     values: tuple[object, ...]
+    files: tuple[MediaFile, ...] = ()
+    """Those that the values name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +132,7 @@ class BaseRequest(ABC):
     @property
     @abstractmethod
     def most_tokens(self) -> int:
-        """Tokens of input that it cannot exceed."""
+        """Tokens of input that it cannot exceed; where it shows media, an estimate of theirs is among them."""
 
     @property
     @abstractmethod
@@ -191,7 +207,23 @@ def _bytes_of(message: Message) -> int:
     if isinstance(content, str):
         return len(content.encode())
     blocks = content if isinstance(content, list) else []
-    return sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))
+    return sum(_tokens_of(block) for block in blocks if isinstance(block, dict))
+
+
+_MEDIUM = 2_000
+"""Tokens of an image, which models shrink to what they look at, and of what is only known by its address."""
+_BYTES_A_TOKEN = 100
+"""Of a recording or a film in base64: what a second takes at a low quality, by the tokens of a second."""
+
+
+def _tokens_of(block: Mapping[str, object]) -> int:
+    if "source" not in block:
+        return len(str(block.get("text", "")).encode())
+    match block:
+        case {"type": "audio" | "video", "source": {"data": str(data)}}:
+            return _MEDIUM + len(data) // _BYTES_A_TOKEN
+        case _:
+            return _MEDIUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +289,8 @@ class ImageRequest(BaseRequest):
 
     @property
     def most_tokens(self) -> int:
-        """Those of the prompt; what media come to, no one knows before."""
-        return _FRAME + len(self.prompt.encode())
+        """Those of the prompt and the media."""
+        return _FRAME + len(self.prompt.encode()) + sum(map(_tokens_of, self.media))
 
     @property
     def longest_reply(self) -> int | None:
@@ -270,7 +302,36 @@ class ImageRequest(BaseRequest):
         return replace(self, params={**params, **self.params})
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest
+@dataclass(frozen=True, slots=True)
+class FileRequest(BaseRequest):
+    """A file that a cell names, below the folder of the dataset or of its seed.
+
+    Whoever carries the exchange on reads it: it takes no slot, costs nothing and is not kept in the journal.
+    """
+
+    name: str
+
+    @property
+    def content(self) -> object:
+        """Its kind and name."""
+        return ["file", self.name]
+
+    @property
+    def most_tokens(self) -> int:
+        """No model is asked."""
+        return 0
+
+    @property
+    def longest_reply(self) -> int | None:
+        """No model is asked."""
+        return 0
+
+    def with_params(self, _: Mapping[str, object]) -> Self:
+        """The same: files have no parameters."""
+        return self
+
+
+Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -381,6 +442,8 @@ class ImageResponse(BaseResponse):
     """Each in base64, without a prefix; what they are shows in their first bytes."""
     links: tuple[str, ...] = ()
     """Addresses of further ones, which are still to be fetched."""
+    files: tuple[MediaFile, ...] = ()
+    """Where the images are kept, where they are; they have no `path` yet."""
 
     @property
     def words(self) -> str:
@@ -389,21 +452,45 @@ class ImageResponse(BaseResponse):
 
     @property
     def content(self) -> list[object]:
-        """Its kind and images."""
+        """Its kind and images; where all are in files, only those."""
+        if self.files and all(file.at for file in self.files):
+            return ["image files", [[file.at, file.size, file.sha256] for file in self.files]]
         return ["image", self.images]
 
     @property
     def length(self) -> int:
         """That of all of them."""
-        return sum(map(len, self.images))
+        return sum(map(len, self.images)) + sum(file.size for file in self.files if not self.images)
 
     @property
     def says_nothing(self) -> bool:
         """Whether there is none."""
-        return not (self.images or self.links)
+        return not (self.images or self.links or self.files)
 
 
-Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse
+@dataclass(frozen=True, slots=True)
+class FileResponse(BaseResponse):
+    """What a file holds, or in words why that is not to be had."""
+
+    data: bytes | str
+
+    @property
+    def content(self) -> list[object]:
+        """Nothing: it can be read again."""
+        return ["file"]
+
+    @property
+    def length(self) -> int:
+        """That of the file."""
+        return len(self.data)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is no file."""
+        return isinstance(self.data, str)
+
+
+Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 
@@ -417,8 +504,18 @@ def response_of(content: Sequence[object], usage: Usage) -> Response:
             return EmbeddingResponse(tuple(map(_vector, vectors)), usage=usage)
         case ["image", [*images]]:
             return ImageResponse(tuple(image for image in images if isinstance(image, str)), usage=usage)
+        case ["image files", [*files]]:
+            return ImageResponse((), files=tuple(map(_kept_file, files)), usage=usage)
         case _:
             raise ValueError("these are no parts of a reply")
+
+
+def _kept_file(parts: object) -> MediaFile:
+    match parts:
+        case [str(at), int(size), str(sha256)]:
+            return MediaFile("", size, sha256, at)
+        case _:
+            raise ValueError("this is no file")
 
 
 def _vector(numbers: object) -> tuple[float, ...]:

@@ -53,7 +53,6 @@ def test_everything_that_is_wrong_is_said_in_one_order() -> None:
         ("unknown_provider", None, "E"),
         ("budget_without_price", None, "E"),
         ("invalid_sampler", "s", "E"),
-        ("unsupported", "i", "E"),
         ("unsupported", "t", "E"),
         ("invalid_schema", "j", "E"),
         ("invalid_reference", None, "E"),

@@ -23,7 +23,7 @@ from data_designer.config.column_configs import (
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.utils.trace_type import TraceType
-from data_designer.values import REFUSED, Drop, Message, Ok, Outcome, Response
+from data_designer.values import REFUSED, ChatResponse, Drop, Message, Ok, Outcome
 
 ONCE = ConversationLimits(restarts=0, corrections=0)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -50,7 +50,7 @@ def structured_column(**fields: Any) -> LLMStructuredColumnConfig:
 
 def converse(
     config: LLMTextColumnConfig,
-    replies: Iterable[str | Response],
+    replies: Iterable[str | ChatResponse],
     limits: ConversationLimits = ONCE,
     record: dict[str, Any] | None = None,
     makes: tuple[str, ...] = ("x",),
@@ -61,7 +61,7 @@ def converse(
     )
     exchange = program.exchange({"topic": "tea"} if record is None else record, 0)
     asked: list[list[Message]] = []
-    script = [reply if isinstance(reply, Response) else Response(reply) for reply in replies]
+    script = [reply if isinstance(reply, ChatResponse) else ChatResponse(reply) for reply in replies]
     try:
         request = next(exchange)
         while True:
@@ -148,7 +148,7 @@ def test_a_restart_asks_the_first_messages_anew() -> None:
 @pytest.mark.parametrize("reply", ['```json\n{"a": 12', '```json\n{"a": 12}', "Here: ```json"])
 def test_json_that_was_cut_off_is_not_mended(reply: str) -> None:
     """`{"a": 12` may have been going to be 1234, though it can be read as something that fits."""
-    outcome, _ = converse(structured_column(), [Response(reply, finish_reason="length")])
+    outcome, _ = converse(structured_column(), [ChatResponse(reply, finish_reason="length")])
     assert isinstance(outcome, Drop)
     assert outcome.reason.kind == "ModelTruncatedReplyError"
     assert "cut off at the token limit" in outcome.reason.message
@@ -156,14 +156,14 @@ def test_json_that_was_cut_off_is_not_mended(reply: str) -> None:
 
 def test_a_reply_that_was_cut_off_after_its_json_is_used() -> None:
     """Only what follows the fence is missing."""
-    cut = Response(f"{GOOD}\nThis means", finish_reason="length")
+    cut = ChatResponse(f"{GOOD}\nThis means", finish_reason="length")
     assert converse(structured_column(), [cut])[0] == Ok(({"a": 1},))
 
 
 def test_code_that_was_cut_off_is_asked_for_again() -> None:
     """Half a function is no function."""
     column = LLMCodeColumnConfig(name="x", model_alias="m", prompt="P", code_lang=CodeLang.PYTHON)
-    replies = [Response("```python\ndef f(", finish_reason="length"), "```python\ndef f(): ...\n```"]
+    replies = [ChatResponse("```python\ndef f(", finish_reason="length"), "```python\ndef f(): ...\n```"]
     outcome, asked = converse(column, replies, ConversationLimits(restarts=0, corrections=1))
     assert outcome == Ok(("def f(): ...",))
     assert len(asked) == 2
@@ -175,7 +175,7 @@ def test_code_that_was_cut_off_is_asked_for_again() -> None:
 )
 def test_a_reply_that_was_cut_off_says_so(finish: str, advice: str) -> None:
     """The reason tells what to change."""
-    outcome, _ = converse(structured_column(), [Response("```json\n", finish_reason=finish)])
+    outcome, _ = converse(structured_column(), [ChatResponse("```json\n", finish_reason=finish)])
     assert isinstance(outcome, Drop)
     assert advice in outcome.reason.message
 
@@ -187,13 +187,13 @@ WEATHER = {"id": "c", "type": "function", "function": {"name": "get_weather", "a
 @pytest.mark.parametrize(
     ("reply", "called"),
     [
-        (Response("", finish_reason="tool_calls", tool_calls=(WEATHER,)), "the tool 'get_weather'"),
-        (Response(" ", finish_reason="stop", tool_calls=(WEATHER,)), "the tool 'get_weather'"),
-        (Response("", finish_reason="tool_calls", tool_calls=({"function": 7}, {})), "tools"),
-        (Response("", finish_reason="function_call"), "tools"),
+        (ChatResponse("", finish_reason="tool_calls", tool_calls=(WEATHER,)), "the tool 'get_weather'"),
+        (ChatResponse(" ", finish_reason="stop", tool_calls=(WEATHER,)), "the tool 'get_weather'"),
+        (ChatResponse("", finish_reason="tool_calls", tool_calls=({"function": 7}, {})), "tools"),
+        (ChatResponse("", finish_reason="function_call"), "tools"),
     ],
 )
-def test_a_reply_of_tool_calls_is_called_that(column: LLMTextColumnConfig, reply: Response, called: str) -> None:
+def test_a_reply_of_tool_calls_is_called_that(column: LLMTextColumnConfig, reply: ChatResponse, called: str) -> None:
     """It is not empty for want of words; the model is told, and the user which parameters to look at."""
     outcome, asked = converse(column, [reply], ConversationLimits(restarts=0, corrections=1))
     assert isinstance(outcome, Drop)
@@ -205,7 +205,7 @@ def test_a_reply_of_tool_calls_is_called_that(column: LLMTextColumnConfig, reply
 
 def test_words_beside_tool_calls_are_the_reply() -> None:
     """What was asked for is there."""
-    reply = Response("Sunny.", finish_reason="tool_calls", tool_calls=(WEATHER,))
+    reply = ChatResponse("Sunny.", finish_reason="tool_calls", tool_calls=(WEATHER,))
     assert converse(text_column(), [reply])[0] == Ok(("Sunny.",))
 
 
@@ -219,7 +219,9 @@ def test_the_last_reply_is_stored_in_part() -> None:
 def test_side_effects_are_aligned_with_what_the_step_makes() -> None:
     """Reasoning is stripped, and the trace holds the surviving conversation with the reasoning beside it."""
     config = text_column(system_prompt="S", with_trace=TraceType.ALL_MESSAGES, extract_reasoning_content=True)
-    outcome, _ = converse(config, [Response(" t ", reasoning=" why ")], makes=("x", "x__trace", "x__reasoning_content"))
+    outcome, _ = converse(
+        config, [ChatResponse(" t ", reasoning=" why ")], makes=("x", "x__trace", "x__reasoning_content")
+    )
     trace = [
         message("system", "S"),
         message("user", "About tea"),
@@ -298,7 +300,7 @@ THINKING = f"<think>\nA draft:\n{GOOD}\nNo, it has to be"
 @pytest.mark.parametrize("finish", ["length", "max_tokens"])
 def test_a_reply_that_is_cut_off_before_its_answer_is_no_answer(reply: str, finish: str) -> None:
     """However much what it holds looks like one."""
-    outcome, _ = converse(structured_column(), [Response(reply, finish_reason=finish)])
+    outcome, _ = converse(structured_column(), [ChatResponse(reply, finish_reason=finish)])
     assert isinstance(outcome, Drop)
     assert outcome.reason.kind == "ModelTruncatedReplyError"
 
@@ -306,7 +308,7 @@ def test_a_reply_that_is_cut_off_before_its_answer_is_no_answer(reply: str, fini
 @pytest.mark.parametrize("reply", ["<think>\nhm", "I [THINK] so"])
 def test_text_that_is_cut_off_inside_its_reasoning_is_no_answer(reply: str) -> None:
     """Of text, which is kept however short it was cut, there is none yet."""
-    outcome, _ = converse(text_column(), [Response(reply, finish_reason="length")])
+    outcome, _ = converse(text_column(), [ChatResponse(reply, finish_reason="length")])
     assert isinstance(outcome, Drop)
     assert outcome.reason.kind == "ModelTruncatedReplyError"
 
@@ -314,13 +316,13 @@ def test_text_that_is_cut_off_inside_its_reasoning_is_no_answer(reply: str) -> N
 @pytest.mark.parametrize("reply", ["half a sen", "<think>\nhm\n</think>\nhalf a sen"])
 def test_text_that_is_cut_off_elsewhere_is_kept(reply: str) -> None:
     """As it is."""
-    assert converse(text_column(), [Response(reply, finish_reason="length")])[0] == Ok((reply,))
+    assert converse(text_column(), [ChatResponse(reply, finish_reason="length")])[0] == Ok((reply,))
 
 
 @pytest.mark.parametrize("finish", ["stop", None])
 def test_a_reply_that_is_nothing_but_reasoning_is_no_answer(finish: str | None) -> None:
     """A draft in there is none, even where the reply was not cut off."""
-    outcome, _ = converse(structured_column(), [Response(THINKING, finish_reason=finish)])
+    outcome, _ = converse(structured_column(), [ChatResponse(THINKING, finish_reason=finish)])
     assert isinstance(outcome, Drop)
     assert "reasoning and no answer" in outcome.reason.message
 
@@ -328,7 +330,7 @@ def test_a_reply_that_is_nothing_but_reasoning_is_no_answer(finish: str | None) 
 @pytest.mark.parametrize(("restarts", "corrections", "asked_in_all"), [(1, 0, 6), (0, 1, 6), (0, 0, 1)])
 def test_a_model_lost_in_thought_is_asked_some_more_times(restarts: int, corrections: int, asked_in_all: int) -> None:
     """Where it may be asked again at all: how long it thinks is chance."""
-    lost = Response(THINKING, finish_reason="length")
+    lost = ChatResponse(THINKING, finish_reason="length")
     outcome, asked = converse(structured_column(), [lost], ConversationLimits(restarts, corrections))
     assert isinstance(outcome, Drop)
     assert len(asked) == asked_in_all
@@ -392,7 +394,7 @@ def test_whatever_a_reply_holds_is_a_value_or_a_rejection_of_a_name(
     """Soon, and without a number or a text that nothing can hold."""
     choice = json.loads(body)["choices"][0]
     finish = {"content_filter": REFUSED}.get(choice["finish_reason"], choice["finish_reason"])
-    outcome, _ = converse(column, [Response(choice["message"]["content"], finish_reason=finish)])
+    outcome, _ = converse(column, [ChatResponse(choice["message"]["content"], finish_reason=finish)])
     if isinstance(outcome, Drop):
         assert issubclass(getattr(errors, outcome.reason.kind), errors.ModelError)
         assert len(outcome.reason.message) < 2000

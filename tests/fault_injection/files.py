@@ -140,6 +140,12 @@ class FaultyFiles(FaultyDisk):
             if old in self._durable:
                 self._durable[new] = self._durable.pop(old)
 
+    def move(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Give many files other names, one after another."""
+        for old, new in moves:
+            if old in self._content or new not in self._content:
+                self.rename(old, new)
+
     def remove(self, *names: str) -> None:
         """Remove files."""
         for name in names:

@@ -2,8 +2,10 @@
 
 import datetime as dt
 import io
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -164,3 +166,52 @@ def test_a_record_opens_with_what_models_have_made_where_that_is_wished() -> Non
     said = stream.getvalue()
     places = [said.index(text) for text in ("a fine kettle", "x = 1", '"score": 3', "field_0", "field_19", "seeded")]
     assert places == sorted(places)
+
+
+def test_media_are_shortened() -> None:
+    """Nobody reads megabytes of base64, as cells or inside traces; a long text is no medium."""
+    image, story = "iVBORw0KGgo" + "A" * 100_000, "long story " * 200
+    trace = [{"role": "user", "content": [{"type": "image", "source": {"data": image}}]}]
+    text = shown({"images": [image], "uri": f"data:image/png;base64,{image}", "story": story, "x__trace": trace})
+    assert text.count("... (100,011 characters)") == 2
+    assert "... (100,033 characters)" in text
+    assert text.count("story") > 200
+    assert len(text) < 20_000
+
+
+def test_images_are_shown_by_name_or_by_size() -> None:
+    """Those of a dataset by their files, those of a preview by their bytes; what is null or markup as it is."""
+    layout = Layout({"photo": "media", "none": "media"}, read=lambda name: name.encode())
+    said = shown({"photo": ["images/photo/0-0.png", "images/photo/[red]0-1.png"], "none": None}, layout)
+    assert "Images" in said
+    assert "images/photo/0-0.png" in said
+    assert "images/photo/[red]0-1.png" in said
+    said = shown({"photo": ["iVBORw0KGgo=" * 100]}, Layout({"photo": "media"}))
+    assert "an image of 900 bytes" in said
+    assert "iVBOR" not in said
+
+
+def test_notebooks_show_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the record, those that can be read; a terminal of IPython shows none."""
+    pictures: list[bytes] = []
+    notebook = ModuleType("IPython")
+    display = ModuleType("IPython.display")
+    shell = SimpleNamespace(kernel=object())
+    notebook.get_ipython = lambda: shell  # type: ignore[attr-defined]
+    display.Image = lambda data: data  # type: ignore[attr-defined]
+    display.display = pictures.append  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    shown({"photo": ["aGk=", "no base64"], "text": "x"}, Layout({"photo": "media"}))
+    assert pictures == [b"hi"]
+
+    def read(name: str) -> bytes:
+        if name == "gone":
+            raise FileNotFoundError(name)
+        return name.encode()
+
+    shown({"photo": ["gone", "there"]}, Layout({"photo": "media"}, read=read))
+    assert pictures == [b"hi", b"there"]
+    del shell.kernel
+    shown({"photo": ["aGk="]}, Layout({"photo": "media"}))
+    assert len(pictures) == 2

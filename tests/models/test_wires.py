@@ -7,10 +7,11 @@ import pytest
 from tests.models.fakes import pool, request
 
 import data_designer.models
-from data_designer.config.models import PROVIDER_TYPES
+from data_designer.config.models import PROVIDER_TYPES, ImageInferenceParams, ModelConfig, ModelProvider
 from data_designer.models.model import GREETING
 from data_designer.models.parameter_sampling import as_of_no_row, fixed_params
 from data_designer.models.wires import WIRES, greeting, longest_reply, wire_to
+from data_designer.plan.model import Pool
 
 DISTRIBUTED = {"temperature": {"params": {"low": 0.2, "high": 0.9}}, "top_p": 0.5}
 
@@ -61,3 +62,11 @@ def test_what_is_drawn_is_no_fixed_parameter() -> None:
 def test_the_longest_reply_is_what_is_sent(kind: str, params: dict[str, object], limit: int | None) -> None:
     """A budget sets so much aside."""
     assert longest_reply(pool("http://h/v1", provider={"provider_type": kind}, **params)) == limit
+
+
+@pytest.mark.parametrize(("name", "path"), [("sim-painter", "images/generations"), ("sim-image", "chat/completions")])
+def test_simulated_models_make_images_on_either_route(name: str, path: str) -> None:
+    """By their names, so that both can be tried without a model."""
+    model = ModelConfig(alias="m", model=name, provider="simulated", inference_parameters=ImageInferenceParams())
+    provider = ModelProvider(name="simulated", provider_type="simulated", endpoint="http://h/v1")
+    assert wire_to(Pool("m", 4, model, provider)).url("http://h/v1").endswith(path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from data_designer.columns.media import unseen_media
 from data_designer.columns.processors import transform_violations
 from data_designer.columns.registry import KINDS
 from data_designer.columns.templating.templates import template_violations
@@ -34,6 +35,7 @@ def violations_of(
         *run_violations(config, run),
         *_together(config),
         *(found for column in config.columns for found in _column(column, engine, known)),
+        *_media(config, providers),
         *_transforms(config, engine, known),
     ]
 
@@ -54,6 +56,16 @@ def _column(column: SingleColumnConfig, engine: JinjaRenderingEngine, known: Map
         for message in template_violations(column.skip.when, JinjaRenderingEngine.NATIVE, names):
             yield Violation("invalid_template", column.name, f"skip.when: {message}")
     yield from kind.check(column)
+
+
+def _media(config: DataDesignerConfig, providers: Mapping[str, ModelProvider]) -> Iterator[Violation]:
+    models = {model.alias: model for model in config.model_configs or ()}
+    for column in config.columns:
+        contexts = KINDS[column.column_type].media(column)
+        for alias in column.get_model_aliases() if contexts else ():
+            provider = providers.get(models[alias].provider or "") if alias in models else None
+            if provider is not None:
+                yield from unseen_media(column.name, contexts, provider)
 
 
 def _transforms(

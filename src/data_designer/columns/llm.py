@@ -3,22 +3,24 @@
 Kinds of them differ in the `Form` in which they want the answer.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
 import pyarrow as pa
 
+from data_designer.columns.media import contexts_of, media_blocks
 from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
 from data_designer.columns.templating.templates import compile_template
 from data_designer.config.analysis.column_statistics import MISSING, LLMColumnStatistics
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMTextColumnConfig
+from data_designer.config.media_blocks import MediaBlock
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.trace_type import TraceType
-from data_designer.errors import ParserException, PromptTemplateRenderError
+from data_designer.errors import MediaError, ParserException, PromptTemplateRenderError
 from data_designer.plan.columns import producers
 from data_designer.plan.kinds import ColumnKind, Statistics
 from data_designer.plan.model import Plan, Step
@@ -169,7 +171,9 @@ class LlmProgram:
             makes: The column and its side effects, in the order in which outcomes list them.
         """
         self._limits = limits
-        self._prompt = compile_template(config.prompt, engine, known)
+        self._media = contexts_of(config)
+        # Media may speak for themselves; what is not there need not render to something.
+        self._prompt = compile_template(config.prompt, engine, known) if config.prompt or not self._media else None
         self._system = compile_template(config.system_prompt, engine, known) if config.system_prompt else None
         self._params = form.params
         self._suffix = f"\n\n{form.instructions}" if form.instructions else ""
@@ -179,8 +183,8 @@ class LlmProgram:
     def exchange(self, record: Record, index: int) -> Exchange:  # noqa: ARG002 - cells do not depend on it
         """Ask for a record's cell until a reply can be parsed or the limits are reached."""
         try:
-            first = self._messages(record)
-        except PromptTemplateRenderError as error:
+            first = yield from self._messages(record)
+        except (PromptTemplateRenderError, MediaError) as error:
             return Drop(Reason(type(error).__name__, str(error)))
         problem, turn = "", _Turn(first, ChatResponse(""))
         thoughts = _MORE_THOUGHTS if self._limits.restarts or self._limits.corrections else 0
@@ -227,9 +231,11 @@ class LlmProgram:
             raise ParserException(f"The reply is cut off {cut[0]}. Answer again, more briefly.")
         return self._parse(reply)
 
-    def _messages(self, record: Record) -> list[Message]:
-        user = _message("user", self._prompt.render(record) + self._suffix)
+    def _messages(self, record: Record) -> Generator[Request, Response, list[Message]]:
+        text = self._suffix.lstrip() if self._prompt is None else self._prompt.render(record) + self._suffix
         system = "" if self._system is None else self._system.text(record)
+        media = (yield from media_blocks(self._media, record)) if self._media else ()
+        user = _message("user", text, media)
         return [_message("system", system), user] if system.strip() else [user]
 
     def _failure(self, problem: str, turn: _Turn) -> Reason:
@@ -290,8 +296,8 @@ def _side_effect(config: LLMTextColumnConfig, name: str) -> Callable[[_Turn], ob
     raise ValueError(f"column {config.name!r} does not make {name!r}")
 
 
-def _message(role: str, text: str) -> Message:
-    return {"role": role, "content": [{"type": "text", "text": text}]}
+def _message(role: str, text: str, media: Iterable[MediaBlock] = ()) -> Message:
+    return {"role": role, "content": [*media, {"type": "text", "text": text}]}
 
 
 # --- what their kinds have in common ----------------------------------------------------------------------
@@ -313,6 +319,7 @@ def written(config: type[Config], form: Callable[[Config, str | None], Form]) ->
         templates=("prompt", "system_prompt"),
         lint=prompt_violations,
         check=unsupported,
+        media=contexts_of,
         statistics=statistics,
     )
 
@@ -346,8 +353,6 @@ def conversation(column: LLMTextColumnConfig, form: Form, step: Step, plan: Plan
 
 def unsupported(column: LLMTextColumnConfig) -> Iterator[Violation]:
     """What the column asks for and this version cannot do."""
-    if column.multi_modal_context:
-        yield Violation("unsupported", column.name, "multi_modal_context is not supported by this version")
     if column.tool_alias is not None:
         yield Violation("unsupported", column.name, "tool_alias is not supported by this version")
 

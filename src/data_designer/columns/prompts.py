@@ -12,7 +12,8 @@ def prompt_violations(
     column: LLMTextColumnConfig | ImageColumnConfig, makers: Mapping[str, SingleColumnConfig]
 ) -> Iterator[Violation]:
     """What a prompt has probably got wrong: nothing in it, no reference, or one as f-strings have it."""
-    if not column.prompt.strip():
+    speaks_without = bool(column.multi_modal_context) and isinstance(column, LLMTextColumnConfig) and not column.prompt
+    if not (column.prompt.strip() or speaks_without):
         yield Violation("empty_prompt", column.name, "the prompt is empty")
     elif not column.required_columns:
         message = "the prompt refers to no column, so every record gets the same request"

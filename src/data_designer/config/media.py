@@ -1,11 +1,13 @@
 """Media in columns that a model is shown beside the prompt."""
 
-from collections.abc import Hashable
+import os
+from collections.abc import Hashable, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, model_validator
 
+from data_designer.config.media_blocks import Looking, MediaBlock, Wanted, looking
 from data_designer.config.utils.media_helpers import AudioFormat, ImageFormat, VideoFormat
 
 
@@ -38,6 +40,40 @@ class ModalityContext(BaseModel):
         if self.data_type == ModalityDataType.BASE64 and self._format() is None:
             raise ValueError(f"{self.modality.value}_format is needed when data_type is base64")
         return self
+
+    def get_contexts(
+        self, record: Mapping[str, object], *, base_path: str | os.PathLike[str] | None = None
+    ) -> list[MediaBlock]:
+        """The blocks of a record's media, one for each value of its cell; they are the same for every provider.
+
+        Args:
+            record: Column to value.
+            base_path: The folder below which files are read that cells of images name; None to read none.
+
+        Raises:
+            MediaError: The cell holds something else; it is a ValueError.
+            KeyError: The record lacks the column.
+            OSError: A file is there and cannot be read.
+        """
+        from data_designer.media_files import content_below
+        from data_designer.object_storage import location
+
+        folders = [] if base_path is None else [location(base_path)]
+        look = self.looking(record)
+        try:
+            name = next(look)
+            while True:
+                name = look.send(content_below(folders, name))
+        except StopIteration as stop:
+            blocks: list[MediaBlock] = stop.value
+            return blocks
+
+    def looking(self, record: Mapping[str, object]) -> Looking:
+        """The same for whoever reads the files: yields the name of each, and returns the blocks."""
+        found = self._format()
+        data_type = None if self.data_type is None else self.data_type.value
+        wanted = Wanted(self.column_name, self.modality.value, data_type, None if found is None else found.value)
+        return looking(wanted, record[self.column_name])
 
     def _format(self) -> ImageFormat | AudioFormat | VideoFormat | None:
         return None

@@ -30,6 +30,8 @@ PROVIDER_TYPES: Mapping[str, tuple[str, ...]] = {
     SIMULATED_PROVIDER: GENERATION_TYPES,
 }
 """Each has its wire in `models.wires`."""
+UNSEEN_MEDIA: Mapping[str, frozenset[str]] = {"anthropic": frozenset({"audio", "video"})}
+"""Provider type to the modalities of media that its API has no form for."""
 
 
 class GenerationType(StrEnum):

@@ -19,7 +19,7 @@ from pydantic import (
 
 from data_designer.config.base import ConfigBase
 from data_designer.errors import InvalidFileFormatError, InvalidFilePathError
-from data_designer.object_storage import ObjectPath, Objects, is_url, location
+from data_designer.object_storage import Location, ObjectPath, Objects, is_url, location
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -38,6 +38,11 @@ class SeedSource(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     seed_type: str
+
+    @property
+    def folder(self) -> Location | None:
+        """Where files are that its rows may name; None where that is no place."""
+        return None
 
 
 def _known_encoding(encoding: str) -> str:
@@ -121,6 +126,14 @@ class LocalFileSeedSource(SeedSource):
         """The absolute path, or the URL."""
         return self._runtime_path
 
+    @property
+    def folder(self) -> Location:
+        """That of the file, or of the folders of several."""
+        folder = location(self._runtime_path).parent
+        while "*" in str(folder):
+            folder = folder.parent
+        return folder
+
     @classmethod
     def from_dataframe(cls, df: "DataFrame", path: str) -> "LocalFileSeedSource":
         """Write a DataFrame to a Parquet file and take it as the source."""
@@ -168,6 +181,11 @@ class FileSystemSeedSource(SeedSource):
     def runtime_path(self) -> str:
         """The absolute path."""
         return str(Path(self.path).expanduser().absolute())
+
+    @property
+    def folder(self) -> Location:
+        """The folder itself."""
+        return Path(self.runtime_path)
 
 
 class DirectorySeedSource(FileSystemSeedSource):

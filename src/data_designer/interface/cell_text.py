@@ -1,6 +1,7 @@
 """A value of any kind as text: as it is, and no longer than a reader can take in."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ _LONGEST_LINE = 60
 """Characters of a nested value that is written in one line."""
 _LONGEST_NUMBER = 10_000
 """Bits of a number that is written in digits: Python refuses to do so with many more."""
+
+
+_MEDIUM = re.compile(r"(data:[^,\s]{1,100},)?[A-Za-z0-9+/]{400}")
+"""How text begins that is an image or another medium in base64, of which there may be megabytes."""
+_SHOWN_OF_MEDIUM = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,10 @@ NONE = Limits(*[sys.maxsize] * 4)
 def text_of(value: object, limits: Limits = USUAL) -> str:
     """A value as it is shown. Where it cannot be, its type is: a record is never hidden by one of its values."""
     try:
-        plain = _plain(value)
-        if isinstance(plain, str):
-            return _cut(plain, limits.text)
-        return "\n".join(_written(plain, limits))
+        data = plain(value)
+        if isinstance(data, str):
+            return _cut(data, limits.text)
+        return "\n".join(_written(data, limits))
     except Exception:  # noqa: BLE001 - the value may be anything, and do anything when it is looked at
         return f"<{type(value).__name__} that cannot be shown>"
 
@@ -99,16 +105,18 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}… +{len(text) - most:,} characters"
 
 
-def _plain(value: object, depth: int = 0) -> object:
+def plain(value: object, depth: int = 0) -> object:
     """A value as JSON data, as far as it is any."""
     if depth > _DEEPEST:
         return "…"
     if callable(listed := getattr(value, "tolist", None)):
         value = listed()
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner, depth + 1) for key, inner in value.items()}
+        return {str(key): plain(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner, depth + 1) for inner in value]
+        return [plain(inner, depth + 1) for inner in value]
+    if isinstance(value, str) and _MEDIUM.match(value):
+        return f"{value[:_SHOWN_OF_MEDIUM]}... ({len(value):,} characters)"
     if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
         return hex(value)
     return value if is_there(value) else None

@@ -26,7 +26,7 @@ from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.wires import fields_shown
 from data_designer.plan.model import LOCAL, Plan, Pool, Stage
 from data_designer.terminal import visible
-from data_designer.values import Block, ChatResponse, Message, Reason, Request, Response
+from data_designer.values import Block, ChatResponse, MediaFile, Message, Reason, Request, Response
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -260,8 +260,13 @@ class _Nobody:
         self._asked = asked
         self._draws = draws
 
+        self.files: dict[str, MediaFile] = {}
+
     def result(self, fingerprint: str) -> None:
         """Nothing is known."""
+
+    async def copied(self, values: Sequence[object]) -> None:
+        """No file is there."""
 
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks."""

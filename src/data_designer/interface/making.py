@@ -15,6 +15,7 @@ from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.conversations import conversations_in, conversations_of
 from data_designer.engine.dataset.files import LocalFiles
+from data_designer.engine.dataset.media import in_base64
 from data_designer.engine.dataset.promotion import promote
 from data_designer.engine.dataset.sink import Sink, receipt_of
 from data_designer.engine.dataset.store import Store
@@ -28,7 +29,7 @@ from data_designer.engine.observe.slot_accounts import SlotAccounts
 from data_designer.engine.observe.traces import Traces
 from data_designer.engine.protocol.conversation import Conversation
 from data_designer.engine.protocol.messages import CommitJob
-from data_designer.engine.protocol.parcels import Values, gather
+from data_designer.engine.protocol.parcels import MEDIA, Values, gather
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.interface import run as running
 from data_designer.interface.compile import PreparedPlan
@@ -43,6 +44,7 @@ from data_designer.interface.results import ArtifactStorage, DatasetCreationResu
 from data_designer.models.capability_probe import Known
 from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
+from data_designer.values import Block
 
 logger = logging.getLogger(__name__)
 
@@ -129,9 +131,10 @@ class _Kept:
     def keep(self, plan: Plan, job: CommitJob, values: Sequence[Values]) -> Receipt:
         """Take the batch."""
         sink = Sink(plan, LocalFiles(Path()), run=0)
-        block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
-        self.columns = {name: block.columns.get(name, []) for name in plan.output_columns}
-        self.processed = sink.processed(block)
+        block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
+        shown = Block(block.rows, in_base64(block, [*plan.output_columns, *plan.dropped_columns]))
+        self.columns = {name: shown.columns.get(name, []) for name in plan.output_columns}
+        self.processed = sink.processed(shown)
         self.records = block.rows.tolist()
         said = conversations_of(plan, job, values)
         self.conversations = [] if said is None else list(conversations_in(said))

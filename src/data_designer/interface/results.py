@@ -1,7 +1,7 @@
 """What `create` and `preview` give back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -253,7 +253,8 @@ class DatasetCreationResults:
         """What shows the records of the first batch."""
         if self._display is None:
             first = islice(self.artifact_storage.store.contents(), 1)
-            self._display = SampleDisplay(load(first), layout_of(self.plan))
+            layout = replace(layout_of(self.plan), read=self.artifact_storage.store.files.read)
+            self._display = SampleDisplay(load(first), layout)
         return self._display
 
 

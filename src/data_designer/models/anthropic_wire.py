@@ -6,6 +6,7 @@ Source: Anthropic's API reference, version 2023-06-01.
 from collections.abc import Mapping
 from typing import ClassVar
 
+from data_designer.errors import ModelUnsupportedCapabilityError
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
 from data_designer.models.model import GREETING
@@ -19,6 +20,8 @@ MAX_TOKENS = 4096
 _RENAMED = {"stop": "stop_sequences"}
 _UNKNOWN = frozenset({"n", "response_format", "frequency_penalty", "presence_penalty", "seed"})
 """Parameters of the other API that this one would refuse."""
+_UNSEEN = ("audio", "video")
+"""Types of blocks that this API has no form for; `config.models.UNSEEN_MEDIA` says so before a run."""
 _FINISHES = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
 
 
@@ -95,9 +98,16 @@ def _texts(message: Message) -> str:
 
 
 def _turn(message: Message) -> Message:
-    """A turn without empty text, which this API refuses; what is text alone is a string."""
+    """A turn without empty text, which this API refuses; what is text alone is a string; images are as they are here.
+
+    Raises:
+        ModelUnsupportedCapabilityError: it holds media that are no images.
+    """
     content = message["content"]
     if isinstance(content, list):
+        for block in content:
+            if block.get("type") in _UNSEEN:
+                raise ModelUnsupportedCapabilityError(f"Anthropic's API takes images and no {block['type']}")
         content = [block for block in content if block.get("type") != "text" or block.get("text")]
     return plain_text({"role": message["role"], "content": content})
 

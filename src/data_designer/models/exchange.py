@@ -35,6 +35,7 @@ async def drive(exchange: Exchange, ask: Callable[[Request], Awaitable[Response]
                 request = step
             else:
                 request = exchange.send(response)
+            del response  # It may be a file of megabytes, and nobody needs it while the next is waited for.
     except StopIteration as stop:
         outcome: Outcome = stop.value
         return outcome

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
+from data_designer.models.openai_media import as_posted
 from data_designer.models.openai_wire import PATH as CHAT_PATH
 from data_designer.models.openai_wire import bearer, usage_of
 from data_designer.models.wire import Common, count, request_of
@@ -95,7 +96,7 @@ class OpenAIImageChatWire:
         """The JSON that is posted: one turn of the user, media before the text."""
         asked = request_of(ImageRequest, request)
         text: dict[str, object] = {"type": "text", "text": asked.prompt}
-        content = [*asked.media, text] if asked.media else asked.prompt
+        content = [*map(as_posted, asked.media), text] if asked.media else asked.prompt
         return {
             "model": self._model,
             "messages": [{"role": "user", "content": content}],

@@ -6,6 +6,7 @@ from typing import ClassVar
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
 from data_designer.models.model import GREETING
+from data_designer.models.openai_media import with_media
 from data_designer.models.wire import LIMIT, Common, chat_of, count, finish_of, is_counted, plain_text, texts_of
 from data_designer.values import REFUSED, ChatResponse, Request, Usage
 
@@ -46,7 +47,7 @@ class OpenAIWire:
         """The JSON that is posted; parameters that the request gives itself count before the alias's."""
         chat = chat_of(request)
         given = self._named(chat.params) if chat.params else {}
-        messages = [plain_text(message) for message in chat.messages]
+        messages = [with_media(plain_text(message)) for message in chat.messages]
         return {**self._fixed, "messages": messages, **given, **self._extra}
 
     def _named(self, params: Mapping[str, object]) -> dict[str, object]:

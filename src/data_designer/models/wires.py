@@ -23,7 +23,10 @@ _OPENAI: Mapping[str, Callable[[str], type[Wire]]] = {
 WIRES: Mapping[str, Mapping[str, Callable[[str], type[Wire]]]] = {
     "openai": _OPENAI,
     "anthropic": {"chat-completion": lambda _: AnthropicWire},
-    SIMULATED_PROVIDER: {**_OPENAI, "image": lambda _: OpenAIImagesWire},
+    SIMULATED_PROVIDER: {
+        **_OPENAI,
+        "image": lambda model: OpenAIImageChatWire if "image" in model else OpenAIImagesWire,
+    },
 }
 """Type of provider and of what is made to the form of its API, given a model's name; `config.models.PROVIDER_TYPES` are
 its keys, each with its own."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.media import ModalityContext
 from data_designer.plan.model import Plan, Scope, Step
 from data_designer.plan.profile import Profile
 from data_designer.plan.program import Program
@@ -21,7 +22,7 @@ Functions: TypeAlias = Mapping[str, Callable[..., object]]
 """Functions of the user, or classes, by the name under which messages and digests tell them apart."""
 Statistics: TypeAlias = tuple[type[GeneralColumnStatistics], Mapping[str, object]]
 """The class of a column's statistics, and the fields of it that not every column has."""
-Group: TypeAlias = Literal["seed", "generated", "verdict", "judge"]
+Group: TypeAlias = Literal["seed", "generated", "verdict", "judge", "media"]
 """Parts of a record as it is shown."""
 
 
@@ -101,10 +102,15 @@ class ColumnKind(Generic[Config]):
     check: Callable[[Config], Iterable[Violation]] = _nothing
     """What keeps a column from being computed, its templates apart."""
 
+    media: Callable[[Config], Sequence[ModalityContext]] = _nothing
+    """What its model is shown beside the prompt; each may be megabytes."""
+
     functions: Callable[[Config], Functions] = _no_functions
     """What it calls of the user's, by role: its code is sent to workers, its results are kept."""
     classes: Callable[[Config], Functions] = _no_functions
     """Classes of the user whose objects the functions are given; their code decides values too."""
+    has_files: bool = False
+    """Whether values are lists of files, by their places below the dataset directory."""
     any_value: bool = False
     """Whether its values are of any types, as a function of the user gives them; a file may read back others."""
 

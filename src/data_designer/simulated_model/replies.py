@@ -11,6 +11,7 @@ import orjson
 from data_designer.simulated_model.counts import Counted
 from data_designer.simulated_model.faults import RequestFaults
 from data_designer.simulated_model.instances import Instances
+from data_designer.simulated_model.media import TOKENS, digests_of
 from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.settings import SimulatedModel
 from data_designer.simulated_model.vocabulary import sentence
@@ -57,15 +58,18 @@ class Prompt(NamedTuple):
     """The first message of the user."""
     seed: str = ""
     """The request's own, if it has one: so one prompt gets as many replies as there are seeds."""
+    media: bytes = b""
+    """Tells apart what the user shows."""
+    media_tokens: int = 0
 
     @property
     def tokens(self) -> int:
         """About how long it is."""
-        return _tokens(len(self.system) + len(self.user))
+        return _tokens(len(self.system) + len(self.user)) + self.media_tokens
 
     def digest(self, name: str) -> bytes:
         """Tells it apart from others, and from the same one to another model."""
-        return hashlib.blake2b(f"{name}\0{self.text}".encode(), digest_size=16).digest()
+        return hashlib.blake2b(f"{name}\0{self.text}".encode() + self.media, digest_size=16).digest()
 
     @property
     def text(self) -> str:
@@ -102,8 +106,8 @@ def prompt_of(body: Mapping[str, object]) -> Prompt:
             system = _content(message)
         elif message.get("role") == "user" and not user:
             user = _content(message)
-    seed = body.get("seed")
-    return Prompt(system, user, "" if seed is None else str(seed))
+    seed, media = body.get("seed"), digests_of(messages_of(body))
+    return Prompt(system, user, "" if seed is None else str(seed), b"".join(media), TOKENS * len(media))
 
 
 def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, faults: RequestFaults) -> Reply:
@@ -140,7 +144,7 @@ def _tokens(characters: int) -> int:
 
 def _text(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel) -> str:
     user = prompt.user
-    rng = SeededRng(hashlib.blake2b(f"{model.seed}\0{prompt.text}".encode()).digest())
+    rng = SeededRng(hashlib.blake2b(f"{model.seed}\0{prompt.text}".encode() + prompt.media).digest())
     honoured = _honoured(body, model)
     if honoured is not None:
         return orjson.dumps(_instances(honoured).make(rng)).decode()

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import orjson
 
 from data_designer.simulated_model.counts import Allowance
+from data_designer.simulated_model.media import check_anthropic, check_openai
 from data_designer.simulated_model.pictures import picture, size_of
 from data_designer.simulated_model.replies import Reply, messages_of
 from data_designer.simulated_model.settings import SimulatedModel
@@ -71,7 +72,9 @@ class OpenAIWire:
 
     def read(self, content: bytes, _: Mapping[str, str]) -> dict[str, object]:
         """A request. Raises ValueError for one that is none."""
-        return _object_with_messages(content)
+        body = _object_with_messages(content)
+        check_openai(messages_of(body))
+        return body
 
     def reply(self, asked: Asked, reply: Reply, usage: Usage) -> dict[str, object]:
         """A reply's JSON."""
@@ -164,6 +167,7 @@ class AnthropicWire:
         body = _object_with_messages(content)
         if body.get("max_tokens") is None:
             raise ValueError("max_tokens: Field required")
+        check_anthropic(messages_of(body))
         system = {"role": "system", "content": body.get("system")}
         return {**body, "messages": [system, *messages_of(body)]}
 

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 _Content = TypeVar("_Content")
 
 _MOST_NAMES = 20
+_LARGE = 64 * 2**20
+"""Bytes of a seed dataset that is as large as images in its cells make it."""
 
 
 def read_seed(config: SeedConfig) -> pa.Table:
@@ -48,7 +50,12 @@ def read_seed(config: SeedConfig) -> pa.Table:
     if not table.num_rows:
         raise SeedReaderError(f"the seed dataset {_name(config)} is empty; it needs at least one row")
     # One chunk a column, so that taking rows costs the same however many files there were.
-    return _selected(table, config).combine_chunks()
+    chosen = _selected(table, config).combine_chunks()
+    del table
+    if chosen.nbytes > _LARGE:
+        # Reading took several times as much, which pyarrow would keep for what comes next.
+        pa.default_memory_pool().release_unused()
+    return chosen
 
 
 def _check_columns(names: Sequence[str], where: str) -> None:

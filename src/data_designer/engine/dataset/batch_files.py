@@ -12,7 +12,8 @@ from data_designer.engine.dataset.arrow_types import concatenated, type_text
 from data_designer.engine.dataset.conversations import merged_conversations
 from data_designer.engine.dataset.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.dataset.files import Files, stage
-from data_designer.engine.dataset.layout import CONVERSATIONS, NULLED, REJECTS, batch_name
+from data_designer.engine.dataset.layout import CONVERSATIONS, MANIFESTS, NULLED, REJECTS, batch_name
+from data_designer.engine.dataset.media import merged_manifests
 from data_designer.engine.dataset.profile import merge_profiles
 from data_designer.engine.dataset.store import located
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content, ranges
@@ -62,6 +63,8 @@ def merged(
         elif folder == CONVERSATIONS:
             said = merged_conversations(old.get(folder), contents.get(folder), spoken_of)
             together.update({folder: said} if said is not None else {})
+        elif folder == MANIFESTS:
+            together[folder] = merged_manifests(old.get(folder), contents.get(folder), new_rows)
         else:
             together[folder] = _in_order((old_rows, old.get(folder)), (new_rows, contents.get(folder)))
     rejected = records_of(together.get(REJECTS))

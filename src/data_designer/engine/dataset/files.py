@@ -8,6 +8,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -57,6 +58,13 @@ class Files(Protocol):
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name, at once and durably; a file of that name is replaced."""
+        ...
+
+    def move(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Give many files other names, durably; those that have them already are no error.
+
+        Raises FileNotFoundError where there is a file under neither name; others may be moved by then.
+        """
         ...
 
     def create(self, name: str, content: bytes) -> bool:
@@ -205,6 +213,23 @@ class LocalFiles:
         """Give a file another name."""
         (self.root / old).replace(self.root / new)
         self._sync((self.root / new).parent)
+
+    def move(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Give many files other names; each folder is made durable once."""
+        folders = {(self.root / new).parent for _, new in moves}
+        for folder in folders:
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                for above in (folder.parent, folder.parent.parent):
+                    self._sync(above)
+        for old, new in moves:
+            try:
+                (self.root / old).replace(self.root / new)
+            except FileNotFoundError:
+                if not self.exists(new):
+                    raise
+        for folder in folders:
+            self._sync(folder)
 
     def create(self, name: str, content: bytes) -> bool:
         """Make a file only if there is none of that name."""

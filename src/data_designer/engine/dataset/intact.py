@@ -4,13 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_designer.engine.dataset.ahead import ahead
 from data_designer.engine.dataset.files import Files
-from data_designer.engine.dataset.layout import DATA, PARQUET, receipt_name
-from data_designer.engine.dataset.store import Store
+from data_designer.engine.dataset.layout import DATA, MANIFESTS, PARQUET, receipt_name
+from data_designer.engine.dataset.store import Store, images_of, located
 from data_designer.engine.protocol.receipt import BatchFile, is_content
 from data_designer.errors import ArtifactStorageError
 
@@ -53,7 +54,8 @@ def refuse_damage(
     """See that the files of committed batches are those that their receipts speak of.
 
     All have to be there and of their size. On a file system each is read for its checksum too; in object storage, where
-    that would download the dataset, it is not: listings tell all sizes.
+    that would download the dataset, it is not: listings tell all sizes. Images, of which there may be very many, only
+    have to be there, and are not looked for in object storage; `verify` reads them.
 
     Args:
         store: the dataset.
@@ -71,6 +73,7 @@ def refuse_damage(
     wrong = [_Wrong(one.batch, _difference(one)) for one in found if one.size != one.file.bytes]
     if isinstance(store.path, Path):
         wrong.extend(_altered(store.files, [one for one in found if one.size == one.file.bytes], clock))
+        wrong.extend(_missing_images(store.files, [one for one in found if one.file.folder == MANIFESTS]))
     if wrong:
         raise ArtifactStorageError(_said(store, wrong, len(found)))
 
@@ -119,6 +122,15 @@ def _compared(files: Files, one: _Found) -> str | None:
     except OSError as error:
         return f"cannot be read: {error}"
     return None if is_content(content, one.file) else "is damaged: it does not match its checksum"
+
+
+def _missing_images(files: Files, manifests: Sequence[_Found]) -> Iterator[_Wrong]:
+    """Images that are not there; none of a manifest that is itself not as it was committed, which is said anyway."""
+    for one in manifests:
+        with suppress(ArtifactStorageError, OSError):
+            for image in images_of(files, one.file):
+                if not files.exists(located(files, image)):
+                    yield _Wrong(one.batch, f"{image.path} is missing")
 
 
 def _said(store: Store, wrong: Sequence[_Wrong], of: int) -> str:

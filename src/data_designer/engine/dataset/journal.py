@@ -2,8 +2,9 @@
 
 It holds replies of models and results of the user's functions, in one folder a batch, each process in a segment of
 its own. A line is the CRC-32 of its JSON text, a space and that text; a line that does not add up, because a crash
-cut it or a disk changed it, is left out, and what it held is paid for again. A folder goes when its batch is
-committed, so that a restart reads nothing but what concerns batches that are not.
+cut it or a disk changed it, is left out, and what it held is paid for again. Images of replies are files of their own
+there, which the reply names (see `engine.dataset.media`). A folder goes when its batch is committed, so that a restart
+reads nothing but what concerns batches that are not.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from data_designer.values import Request, Response, Usage, response_of
 
 logger = logging.getLogger(__name__)
 
+_SEGMENT = ".log"
 _RESULT = -1
 """Stands as the ordinal of what a function of the user came to."""
 
@@ -79,6 +81,20 @@ class Recorder:
             self._wait(batch, line)
         return written
 
+    def write_file(self, record: int, number: int, content: bytes) -> str:
+        """Write a file that belongs to a record, in whatever thread; gives its name. Raises OSError.
+
+        Args:
+            record: the record's index.
+            number: no other file of this process has it.
+            content: what the file holds.
+        """
+        name = f"{journal_folder(self.geometry.batch_of(record))}/{self.writer}.{number}.media"
+        self.files.write(name, content)
+        with self._changing:
+            self._unsynced.add(name)
+        return name
+
     def note_result(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
         """Remember what a function of the user made of a record."""
         text = json_text([fingerprint, record, _RESULT, "", packed(list(values))])
@@ -117,7 +133,7 @@ class Recorder:
                 del lines[batch]
 
     def _write(self, batch: int, lines: Sequence[bytes], append: Callable[[str, bytes], None]) -> None:
-        segment = f"{journal_folder(batch)}/{self.writer}.log"
+        segment = f"{journal_folder(batch)}/{self.writer}{_SEGMENT}"
         # After a failure the segment may end inside a line; a line break makes sure that the next one counts.
         start = b"\n" if segment in self._torn else b""
         try:
@@ -195,7 +211,8 @@ def read_replay(files: Files, batches: Iterable[int]) -> Replay:
         OSError: a segment cannot be read.
     """
     replay = Replay()
-    names = [f"{journal_folder(batch)}/{name}" for batch in batches for name in files.list(journal_folder(batch))]
+    found = ((journal_folder(batch), name) for batch in batches for name in files.list(journal_folder(batch)))
+    names = [f"{folder}/{name}" for folder, name in found if name.endswith(_SEGMENT)]
     for content in ahead(files.at_once, lambda name: _content(files, name), names):
         _read_segment(content, replay)
     if replay.damaged:

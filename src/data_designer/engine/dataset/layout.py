@@ -7,6 +7,8 @@ DROPPED = "dropped-columns-parquet-files"
 PROCESSED = "processors-files"
 REJECTS = "rejected"
 NULLED = "null-filled"
+IMAGES = "images"
+MANIFESTS = "image-manifests"
 CONVERSATIONS = "conversations"
 RECEIPTS = "receipts"
 JOURNAL = "journal"
@@ -15,14 +17,12 @@ METADATA = "metadata.json"
 ACCOUNTS = "accounts"
 BUILDER_CONFIG = "builder_config.json"
 
-DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, CONVERSATIONS)
+DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, CONVERSATIONS, MANIFESTS)
 """Folders of the files of committed batches."""
 
 _OURS = re.compile(r"batch_(\d{5,})(?:\.parquet|\.json)?")
 
-FOLDERS = frozenset(
-    {PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, RECEIPTS, JOURNAL, LOCK, ACCOUNTS, CONVERSATIONS, "images"}
-)
+FOLDERS = frozenset({*DATA, RECEIPTS, JOURNAL, LOCK, ACCOUNTS, CONVERSATIONS, IMAGES})
 """Names that no dataset may have, since its folder may stand among them."""
 
 

@@ -122,6 +122,19 @@ class ObjectFiles:
         self._objects.copy(old, new)
         self._objects.remove([old])
 
+    def move(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Give many objects other names, several at the same time."""
+        list(ahead(self.at_once, self._copy, moves))
+        self.remove(*(old for old, _ in moves))
+
+    def _copy(self, names: tuple[str, str]) -> None:
+        old, new = names
+        try:
+            self._objects.copy(old, new)
+        except FileNotFoundError:
+            if not self._objects.exists(new):
+                raise
+
     def create(self, name: str, content: bytes) -> bool:
         """Make an object only if there is none of that name."""
         return self._objects.create(name, content)

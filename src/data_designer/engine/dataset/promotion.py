@@ -13,14 +13,14 @@ import pyarrow as pa
 
 from data_designer.engine.dataset.arrow_types import as_json, unified_schema, widened
 from data_designer.engine.dataset.batch_files import read_table, schema_digest, stage_table
-from data_designer.engine.dataset.layout import CONVERSATIONS, NULLED, PARQUET, REJECTS
+from data_designer.engine.dataset.layout import CONVERSATIONS, MANIFESTS, NULLED, PARQUET, REJECTS
 from data_designer.engine.dataset.store import Store, located
 from data_designer.engine.dataset.totals import Examples
 from data_designer.engine.protocol.receipt import BatchFile, Receipt
 
 logger = logging.getLogger(__name__)
 
-_OF_ONE_FORM = frozenset({REJECTS, NULLED, CONVERSATIONS})
+_OF_ONE_FORM = frozenset({REJECTS, NULLED, CONVERSATIONS, MANIFESTS})
 """Folders whose files always have the same types."""
 
 

@@ -18,12 +18,13 @@ from data_designer.engine.dataset.conversations import conversations_of
 from data_designer.engine.dataset.encoding import is_same
 from data_designer.engine.dataset.failures import count_kinds, failures_table
 from data_designer.engine.dataset.files import Files
-from data_designer.engine.dataset.layout import CONVERSATIONS, DROPPED, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.layout import CONVERSATIONS, DROPPED, MANIFESTS, NULLED, PARQUET, PROCESSED, REJECTS
+from data_designer.engine.dataset.media import staged_manifest
 from data_designer.engine.dataset.profile import profile_columns
 from data_designer.engine.dataset.schema import Tables, declared_types
 from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.messages import CommitJob
-from data_designer.engine.protocol.parcels import Values, gather
+from data_designer.engine.protocol.parcels import MEDIA, Values, gather
 from data_designer.engine.protocol.receipt import Receipt, indices, ranges
 from data_designer.plan.model import Plan
 from data_designer.plan.profile import Profile
@@ -41,6 +42,8 @@ class Sink:
         self._run = run
         self._tables = Tables(declared_types(plan, seed_schema))
         self._processed: dict[str, Tables] = {}
+        stored = {*plan.output_columns, *(plan.dropped_columns if plan.run.preserve_dropped_columns else ())}
+        self._with_files = [step.name for step in plan.steps if KINDS[step.kind].has_files and step.name in stored]
         self._transforms = {
             processor.name: SchemaTransform(processor, engine, known)
             for processor in plan.config.processors or ()
@@ -51,7 +54,7 @@ class Sink:
         """Write the files of a batch, beside what there is of it already; nothing is visible yet.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk refuses, or has lost an image.
             ArtifactStorageError: what is there already is damaged.
         """
         started = clock()
@@ -59,11 +62,14 @@ class Sink:
         before = Store(Path(), self._files).receipt(job.batch)
         if before is not None and self._holds(before.current, job):
             return before.current
-        block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns])
+        block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
         accounts = accounts_of(plan, job, values)
         contents = self._contents(block, accounts)
         if (said := conversations_of(plan, job, values)) is not None:
             contents[CONVERSATIONS] = said
+        manifest = staged_manifest(self._files, job.batch, block, self._with_files)
+        if manifest is not None:
+            contents[MANIFESTS] = manifest
         profile = self.profile(block, contents.get(PARQUET))
         receipt = replace(
             receipt_of(plan, job, block, accounts), profile=profile, inexact=self._inexact(block, contents)

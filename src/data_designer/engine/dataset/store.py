@@ -10,7 +10,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +32,7 @@ from data_designer.engine.dataset.layout import (
     FOLDERS,
     JOURNAL,
     LOCK,
+    MANIFESTS,
     METADATA,
     NULLED,
     PARQUET,
@@ -42,10 +43,11 @@ from data_designer.engine.dataset.layout import (
     receipt_name,
 )
 from data_designer.engine.dataset.lock import Lock, Process, acquire, is_held
+from data_designer.engine.dataset.media import read_manifest
 from data_designer.engine.dataset.metadata import Metadata
 from data_designer.engine.dataset.metadata import run_of as run_of_metadata
 from data_designer.engine.dataset.sealed import DamagedError
-from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content, ranges
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.protocol.rows import Rows
 from data_designer.errors import ArtifactStorageError, DatasetInUseError
@@ -186,23 +188,48 @@ class Store:
             if file.staged and not self.files.exists(located(self.files, file)):
                 raise FileNotFoundError(f"{file.staged} was written and is gone")
         before = self.receipt(receipt.batch)
+        images = self._images(receipt)
+        if before is None and images:
+            # Images leave the journal, so that they have to count before they do.
+            before = _nothing_of(receipt)
         if before is not None and before.successor is None:
             self.files.put(receipt_name(receipt.batch), receipts.written(replace(before, successor=receipt)))
-        return self._put_in_place(receipt, before)
+        return self._put_in_place(receipt, before, images)
 
-    def _put_in_place(self, receipt: Receipt, before: Receipt | None) -> Receipt:
+    def _put_in_place(self, receipt: Receipt, before: Receipt | None, images: Sequence[BatchFile]) -> Receipt:
+        old = [] if before is None else [*before.files, *self._images_as_far_as_there(before)]
+        if images:
+            self.files.move([(file.staged, file.path) for file in images])
         for file in receipt.files:
             if file.staged:
                 self._give_its_name(file)
         placed = receipt.in_place()
         self.files.put(receipt_name(receipt.batch), receipts.written(placed))
         with suppress(OSError):  # What is left over here is removed at the end of the run.
-            for file in before.files if before is not None else ():
-                if file.path not in {other.path for other in placed.files}:
-                    self.files.remove(file.path)
+            there = {file.path for file in (*placed.files, *images)}
+            self.files.remove(*(file.path for file in old if file.path not in there))
             if placed.complete:
                 forget_batch(self.files, placed.batch)
         return placed
+
+    def _images(self, receipt: Receipt) -> list[BatchFile]:
+        """Images of a batch that is written. Raises ArtifactStorageError where their manifest is damaged."""
+        return [image for file in receipt.files if file.folder == MANIFESTS for image in images_of(self.files, file)]
+
+    def _images_as_far_as_there(self, receipt: Receipt) -> list[BatchFile]:
+        try:
+            return self._images(receipt)
+        except (ArtifactStorageError, OSError):
+            return []
+
+    def _remove_images(self, manifest: str) -> None:
+        """Remove the images of a batch whose receipt is gone, as far as its manifest can be read."""
+        try:
+            images = read_manifest(self.files.read(manifest))
+        except ValueError:
+            logger.warning("%s is damaged: the images that it lists stay; `data-designer check` names them", manifest)
+        else:
+            self.files.remove(*(image.path for image in images))
 
     def _give_its_name(self, file: BatchFile) -> None:
         try:
@@ -270,16 +297,19 @@ class Store:
         for batch, before in zip(batches, ahead(self.files.at_once, self._read_receipt, batches), strict=True):
             receipt = before
             if before.successor is not None:
-                receipt = self._put_in_place(before.successor, replace(before, successor=None))
+                images = self._images(before.successor)
+                receipt = self._put_in_place(before.successor, replace(before, successor=None), images)
             if self._is_a_hole(receipt, found[PARQUET]):
                 logger.warning("batch=%d its file of rows is gone: the batch is made again, and paid for again", batch)
-                self.files.remove(receipt_name(batch))
+                self.files.remove(receipt_name(batch), *(one.path for one in self._images_as_far_as_there(receipt)))
                 continue
             for file in receipt.files:
                 found.get(file.folder, set()).discard(_last(file.path))
         for folder, unknown in found.items():
             for name in unknown:
                 if batch_number(name) is not None:
+                    if folder == MANIFESTS:
+                        self._remove_images(f"{folder}/{name}")
                     self.files.remove(f"{folder}/{name}")
         self.tidy()
 
@@ -289,7 +319,7 @@ class Store:
 
     def _data_folders(self) -> list[str]:
         processed = [f"{PROCESSED}/{name}" for name in self.files.list(PROCESSED)]
-        return [PARQUET, DROPPED, REJECTS, NULLED, CONVERSATIONS, *processed]
+        return [PARQUET, DROPPED, REJECTS, NULLED, CONVERSATIONS, MANIFESTS, *processed]
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -426,6 +456,25 @@ class _Marked:
 def located(files: Files, file: BatchFile) -> str:
     """Where the content of a file is: under its own name, unless it is only about to be put into place."""
     return file.staged if file.staged and files.exists(file.staged) else file.path
+
+
+def images_of(files: Files, manifest: BatchFile) -> list[BatchFile]:
+    """The images that a manifest lists. Raises ArtifactStorageError where it is missing or damaged."""
+    try:
+        content = files.read(located(files, manifest))
+    except FileNotFoundError as error:
+        raise ArtifactStorageError(f"{manifest.path} is missing; restore it from a copy") from error
+    if not is_content(content, manifest):
+        raise ArtifactStorageError(
+            f"{manifest.path} is damaged: it does not match its checksum; restore it from a copy"
+        )
+    return read_manifest(content)
+
+
+def _nothing_of(receipt: Receipt) -> Receipt:
+    """The receipt of a batch of which there is nothing yet."""
+    every = indices([*receipt.kept, *receipt.unfinished])
+    return Receipt(receipt.batch, receipt.requested, 0, 0, (), unfinished=ranges(every), run=receipt.run)
 
 
 def _last(name: str) -> str:

@@ -1,24 +1,28 @@
 """Checks a dataset against its receipts: every file there, whole, and of the rows it should have."""
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from data_designer.engine.dataset.ahead import ahead
 from data_designer.engine.dataset.files import Files, is_temporary
 from data_designer.engine.dataset.journal import journaled_batches, read_replay
 from data_designer.engine.dataset.layout import (
     BUILDER_CONFIG,
     DATA,
     DROPPED,
+    IMAGES,
     LOCK,
+    MANIFESTS,
     PARQUET,
     RECEIPTS,
     REJECTS,
     batch_number,
 )
 from data_designer.engine.dataset.sealed import DamagedError
-from data_designer.engine.dataset.store import Store, located
+from data_designer.engine.dataset.store import Store, images_of, located
 from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content
 from data_designer.errors import ArtifactStorageError
 from data_designer.plan.model import Geometry
@@ -80,13 +84,23 @@ def verify(store: Store, geometry: Geometry, builder_config_sha256: str | None) 
 
 def _check_batch(files: Files, receipt: Receipt, geometry: Geometry, verdict: Verdict) -> None:
     verdict.batches += 1
-    verdict.files += len(receipt.files)
+    images = _images(files, receipt)
+    verdict.files += len(receipt.files) + len(images)
     verdict.generated += receipt.generated
     verdict.rejected += receipt.rejected
-    verdict.problems.extend(f"batch {receipt.batch}: {problem}" for problem in _problems(files, receipt, geometry))
+    verdict.problems.extend(
+        f"batch {receipt.batch}: {problem}" for problem in _problems(files, receipt, images, geometry)
+    )
 
 
-def _problems(files: Files, receipt: Receipt, geometry: Geometry) -> Iterator[str]:
+def _images(files: Files, receipt: Receipt) -> list[BatchFile]:
+    """Those that the batch's manifest lists; none where that is damaged, which is said of itself."""
+    with suppress(ArtifactStorageError, OSError):
+        return [image for file in receipt.files if file.folder == MANIFESTS for image in images_of(files, file)]
+    return []
+
+
+def _problems(files: Files, receipt: Receipt, images: Sequence[BatchFile], geometry: Geometry) -> Iterator[str]:
     records = geometry.records(receipt.batch)
     there = [*indices(receipt.kept).tolist(), *indices(receipt.unfinished).tolist()]
     if len(set(there)) != len(there) or any(row not in records for row in there):
@@ -96,21 +110,27 @@ def _problems(files: Files, receipt: Receipt, geometry: Geometry) -> Iterator[st
     for file in receipt.files:
         expected = receipt.rejected if file.folder == REJECTS else receipt.generated
         yield from _file_problems(files, file, expected)
+    found = ahead(files.at_once, lambda image: _content(files, image), images)
+    yield from (content for content in found if isinstance(content, str))
     if receipt.generated and not any(file.folder == PARQUET for file in receipt.files):
         yield "its receipt names no file of rows"
 
 
-def _file_problems(files: Files, file: BatchFile, expected: int) -> Iterator[str]:
+def _content(files: Files, file: BatchFile) -> bytes | str:
+    """What a file holds, or what is wrong with it."""
     try:
         content = files.read(located(files, file))
     except FileNotFoundError:
-        yield f"{file.path} is missing"
-        return
+        return f"{file.path} is missing"
     except OSError as error:
-        yield f"{file.path} cannot be read: {error}"
-        return
-    if not is_content(content, file):
-        yield f"{file.path} does not match its checksum"
+        return f"{file.path} cannot be read: {error}"
+    return content if is_content(content, file) else f"{file.path} does not match its checksum"
+
+
+def _file_problems(files: Files, file: BatchFile, expected: int) -> Iterator[str]:
+    content = _content(files, file)
+    if isinstance(content, str):
+        yield content
         return
     import pyarrow.parquet as pq
 
@@ -122,12 +142,12 @@ def _file_problems(files: Files, file: BatchFile, expected: int) -> Iterator[str
 def _find_unmentioned(
     files: Files, read: Sequence[Receipt], unread: Collection[int], geometry: Geometry, verdict: Verdict
 ) -> None:
-    mentioned = {name for receipt in read for name in _names(receipt)}
+    mentioned = {name for receipt in read for name in _names(files, receipt)}
     committed = {receipt.batch for receipt in read}
     for folder in ("", LOCK, RECEIPTS):
         names = (f"{folder}/{last}" if folder else last for last in files.list(folder) if is_temporary(last))
         verdict.leftovers.extend(names)
-    for name in (name for folder in DATA for name in files.walk(folder) if name not in mentioned):
+    for name in (name for folder in (*DATA, IMAGES) for name in files.walk(folder) if name not in mentioned):
         last = name.rpartition("/")[2]
         batch = batch_number(last)
         if batch in unread:
@@ -136,7 +156,9 @@ def _find_unmentioned(
         (verdict.leftovers if begun or is_temporary(last) else verdict.strays).append(name)
 
 
-def _names(receipt: Receipt) -> Iterator[str]:
+def _names(files: Files, receipt: Receipt) -> Iterator[str]:
     for file in (*receipt.files, *receipt.current.files):
         yield file.path
         yield file.staged
+    for one in (receipt, receipt.current):
+        yield from (image.path for image in _images(files, one))

@@ -1,13 +1,15 @@
 """The journal as whoever computes sees it: what is known already, and where what is new is kept."""
 
 import asyncio
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import TypeVar, TypeVarTuple
 
 import numpy as np
@@ -24,13 +26,26 @@ from data_designer.engine.dataset.journal import (
     segment_writer,
 )
 from data_designer.engine.dataset.lock import lock_name
+from data_designer.engine.dataset.media import decoded, described, encoded, is_whole
 from data_designer.engine.execution.tracing import CellTracing
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
+from data_designer.media_files import content_below
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Asked, Caller
+from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
-from data_designer.values import Request, Response, Usage
+from data_designer.values import (
+    ChatRequest,
+    FileRequest,
+    FileResponse,
+    ImageRequest,
+    ImageResponse,
+    MediaFile,
+    Request,
+    Response,
+    Usage,
+)
 
 Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
@@ -43,6 +58,8 @@ _PATIENCE = 120.0
 _PAUSE = 0.5
 _SYNC_TRIES, _SYNC_PAUSE = 120, 1.0
 """How often, and with how many seconds between, a disk is asked to take what functions of the user came to."""
+_MEDIA_THREADS = 2
+"""In which images are read and written where a disk takes one at a time."""
 _BATCHES_KEPT = 64
 _COLUMN_CACHE = -1
 """Stands as the number of losses for what a column cache has."""
@@ -57,6 +74,11 @@ class Dataset:
     """The run's number."""
     column_cache: ColumnCache | None = None
     """Where columns are taken from that would come out the same."""
+
+    @property
+    def folder(self) -> Location:
+        """The folder or the URL of the files."""
+        return location(str(self.files))
 
     def is_reached(self) -> bool:
         """Whether these are the files that the run has locked; a node may have others there. Raises OSError."""
@@ -118,10 +140,16 @@ class Recording:
     """
 
     def __init__(self, dataset: Dataset | None, geometry: Geometry, who: str) -> None:
+        self.dataset = dataset
         self._replays = None if dataset is None else ReplayCache(dataset, geometry)
         self._recorder = None if dataset is None else Recorder(dataset.files, geometry, dataset.writer(who))
         self._has_column_cache = dataset is not None and dataset.column_cache is not None
         self._thread = ThreadPoolExecutor(1, "data-designer-journal")
+        at_once = 1 if dataset is None else dataset.files.at_once
+        self._media_threads = ThreadPoolExecutor(max(_MEDIA_THREADS, at_once), "data-designer-media")
+        self._media_numbers = count()
+        self._holds_media: bool | None = None
+        """Whether files are kept in the dataset, not in memory; None where that is not known yet."""
         self._flushing = asyncio.Lock()
         self._refused_since: float | None = None
         """When the disk first refused what is still to be written."""
@@ -135,10 +163,101 @@ class Recording:
         """
         if self._recorder is None:
             return
-        if self._recorder.write_reply(key, request, response):
+        # A digest of megabytes is not made on the event loop.
+        write = self._recorder.write_reply
+        large = _shows_media(request)
+        if await self._with_media(write, key, request, response) if large else write(key, request, response):
             self._sync_soon()
         else:
             await self.written()
+
+    async def keep_images(self, key: Key, request: Request, response: ImageResponse) -> tuple[MediaFile, ...]:
+        """Keep the images of a reply, and then the reply, which only names them.
+
+        Args:
+            key: the reply's.
+            request: what was asked.
+            response: the reply.
+
+        Returns:
+            A file for each image; none where one of them is no base64, so that the reply is as good as none.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        contents = await self._with_media(decoded, response.images)
+        files = () if contents is None else tuple([await self.keep_file(key[1], content) for content in contents])
+        are_named = bool(files) and all(file.at for file in files)
+        await self.keep(key, request, replace(response, images=(), files=files) if are_named else response)
+        return files
+
+    async def keep_file(self, record: int, content: bytes) -> MediaFile:
+        """Keep a file of a record: in the dataset, or in memory where there is none or this machine does not see it.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        file = await self._with_media(described, content)
+        if self._recorder is None or not await self._has_dataset():
+            return file
+        write, number = partial(self._recorder.write_file, record), next(self._media_numbers)
+        at = await self._until_taken(partial(self._with_media, write, number, content))
+        self._sync_soon()
+        return replace(file, at=at, content=None)
+
+    async def content(self, file: MediaFile) -> bytes | None:
+        """What a file holds; None where it is gone or is not what was kept.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        if file.content is not None or self.dataset is None:
+            return file.content
+        content = await self._read(self.dataset.files, file.at)
+        return content if content is not None and await self._with_media(is_whole, content, file) else None
+
+    async def with_images(self, response: ImageResponse) -> ImageResponse | None:
+        """A reply that only names its images, with them; None where one is gone."""
+        if not response.files:
+            return response
+        contents = [await self.content(file) for file in response.files]
+        there = [content for content in contents if content is not None]
+        if len(there) < len(contents):
+            return None
+        return replace(response, images=await self._with_media(encoded, there))
+
+    async def copied(self, record: int, paths: Sequence[str]) -> tuple[MediaFile, ...] | None:
+        """Files that cells name which were taken from a column cache, kept here too; None where one is not there."""
+        cache = None if self.dataset is None else self.dataset.column_cache
+        if cache is None:
+            return None
+        copies = []
+        for path in paths:
+            content = await self._read(cache.files, path)
+            if content is None:
+                return None
+            copies.append(replace(await self.keep_file(record, content), path=path))
+        return tuple(copies)
+
+    async def _read(self, files: Files, name: str) -> bytes | None:
+        """A file; None where it is missing. Raises JournalError where the disk refuses for too long."""
+
+        def read() -> bytes | None:
+            try:
+                return files.read(name)
+            except FileNotFoundError:
+                return None
+
+        return await self._until_taken(partial(self._with_media, read))
+
+    async def _has_dataset(self) -> bool:
+        if self._holds_media is None:
+            assert self.dataset is not None
+            try:
+                self._holds_media = await self._with_media(self.dataset.is_reached)
+            except OSError:
+                return False  # It is looked for again with the next file.
+        return self._holds_media
 
     async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
         """What is known of some rows: by a column cache, and by the journal of some batches, our own included."""
@@ -170,21 +289,27 @@ class Recording:
             for last in (self._recorder.flush, self._recorder.sync):
                 await asyncio.gather(self._in_thread(last), return_exceptions=True)
         self._thread.shutdown(wait=False)
+        self._media_threads.shutdown(wait=False)
 
     async def _flush(self, recorder: Recorder) -> None:
+        await self._until_taken(partial(self._in_thread, recorder.flush))
+        self._sync_soon()
+
+    async def _until_taken(self, use: Callable[[], Awaitable[Result]]) -> Result:
+        """What comes of using the disk, again and again while that refuses. Raises JournalError after too long."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                await self._in_thread(recorder.flush)
-                break
+                result = await use()
             except OSError as error:
                 # Slots of replies that are not written are not given back, so nothing more is asked meanwhile.
                 self._refused_since = self._refused_since or loop.time()
                 if loop.time() > self._refused_since + _PATIENCE:
                     raise JournalError(*error.args) from error
                 await asyncio.sleep(_PAUSE)
-        self._refused_since = None
-        self._sync_soon()
+            else:
+                self._refused_since = None
+                return result
 
     def _sync_soon(self) -> None:
         if self._syncing is None:
@@ -199,6 +324,15 @@ class Recording:
 
     async def _in_thread(self, call: Callable[[*Given], Result], *arguments: *Given) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+    async def _with_media(self, call: Callable[[*Given], Result], *arguments: *Given) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._media_threads, call, *arguments)
+
+
+def _shows_media(request: Request) -> bool:
+    if isinstance(request, ChatRequest):
+        return any(isinstance(blocks := one["content"], list) and len(blocks) > 1 for one in request.messages)
+    return isinstance(request, ImageRequest) and bool(request.media)
 
 
 @dataclass(slots=True)
@@ -240,6 +374,8 @@ class RowAsks:
         "_replays",
         "_spent",
         "asked",
+        "files",
+        "folders",
         "record",
         "replayed",
         "said",
@@ -255,12 +391,25 @@ class RowAsks:
         draws: ParameterSampling | None = None,
         said: dict[str, list[Asked]] | None = None,
     ) -> None:
+        """Ask for a row.
+
+        Args:
+            caller: asks the model.
+            record: the row's record index.
+            recording: keeps what is answered.
+            replays: what was answered before.
+            draws: parameters of requests.
+            said: column to what was asked for its cell, where anybody wants to know.
+        """
         self.record = record
         """The row's record index."""
         self.tracing: CellTracing | None = None
         """What is told of its cells; None where nobody is."""
         self.said = said
-        """Column to what was asked for its cell, where anybody wants to know."""
+        self.folders: Sequence[Location] = ()
+        """Those of which cells may name files."""
+        self.files: dict[str, MediaFile] = {}
+        """Those that the row's cells name, by what they call them."""
         self._caller = caller
         self._recording = recording
         self._replays = replays
@@ -289,6 +438,11 @@ class RowAsks:
         self.replayed += known is not None
         return known
 
+    async def copied(self, values: Sequence[object]) -> tuple[MediaFile, ...] | None:
+        """Files that a cell names which was taken from a column cache; None where they are not to be had."""
+        paths = [str(path) for value in values if isinstance(value, list) for path in value]
+        return await self._recording.copied(self.record, paths)
+
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""
         ordinal = -1
@@ -296,20 +450,23 @@ class RowAsks:
 
         async def ask(request: Request) -> Response:
             nonlocal ordinal
+            if isinstance(request, FileRequest):
+                return await self._read(request)
             ordinal += 1
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
             key = (fingerprint, self.record, ordinal)
             response, told = self._known(key, request), None
+            if isinstance(response, ImageResponse):
+                response = await self._recording.with_images(response)
             if said is not None:
                 told = Asked(request, response)
                 said.append(told)
             if response is None:
                 self.asked += 1
                 try:
-                    keep = partial(self._recording.keep, key, request)
-                    response = await self._caller.ask(request, keep, column, told)
+                    response = await self._asked(key, request, column, told)
                 except ModelError as error:
                     failure = Usage(*error.beside) + Usage(failed_requests=error.attempts)
                     self._spend(column, failure)
@@ -322,6 +479,28 @@ class RowAsks:
             return response
 
         return ask
+
+    async def _asked(self, key: Key, request: Request, column: str, told: Asked | None) -> Response:
+        if not isinstance(request, ImageRequest):
+            return await self._caller.ask(request, partial(self._recording.keep, key, request), column, told)
+        files: list[MediaFile] = []
+
+        async def keep(response: Response) -> None:
+            assert isinstance(response, ImageResponse)
+            files.extend(await self._recording.keep_images(key, request, response))
+
+        response = await self._caller.ask(request, keep, column, told)
+        assert isinstance(response, ImageResponse)
+        return replace(response, files=tuple(files))
+
+    async def _read(self, request: FileRequest) -> FileResponse:
+        if (made := self.files.get(request.name)) is not None:
+            content = await self._recording.content(made)
+            return FileResponse("it is gone" if content is None else content)
+        try:
+            return FileResponse(await asyncio.to_thread(content_below, self.folders, request.name))
+        except OSError as error:
+            return FileResponse(f"it cannot be read: {os.strerror(error.errno) if error.errno else error}")
 
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)

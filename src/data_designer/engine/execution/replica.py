@@ -10,17 +10,18 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
 from data_designer.engine.execution.conversing import asking, kept_cells
 from data_designer.engine.execution.cpu_meter import CpuMeter
-from data_designer.engine.execution.recording import Recording, RowAsks
+from data_designer.engine.execution.recording import Dataset, Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
 from data_designer.engine.execution.tracing import cell_tracing
 from data_designer.engine.protocol.conversation import CONVERSED, SaidCell
 from data_designer.engine.protocol.messages import Finished, Summary
-from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.protocol.parcels import FAILED, MEDIA, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
@@ -32,6 +33,7 @@ from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Asked, Caller, CallerOptions
 from data_designer.models.wires import greeting, longest_reply
+from data_designer.object_storage import Location
 from data_designer.plan.model import Plan, Pool
 from data_designer.values import Block
 
@@ -46,6 +48,15 @@ _LONGEST_SILENCE = 3.0
 _SHORTEST_ACCOUNTED = 0.001
 """Seconds: what slots do is accounted for when it changes, but not more often, since that would cost several percent
 of a cell. When something began or ended is off by so much at most, to either side."""
+
+
+_SPARE_ROWS = 8
+"""Rows that show media and get ready while all slots are busy; with many slots, one in so many more."""
+_SAMPLED = 16
+"""Rows of a block, and items of a list, that are looked at to tell how large it is."""
+_THING = 64
+"""Bytes of a value beside its text."""
+_DEEPEST = 8
 
 
 def linger_of(replicas: int) -> float:
@@ -100,6 +111,9 @@ class Replica:
         self._slots = Slots(0)
         self._slots.changing = self._changing
         self._ledger, self._settled_at, self._granted = SlotLedger(), clock(), 0
+        self._media_rows = Slots(0)
+        """For rows that show media: more of them than keep the slots busy would only take memory."""
+        self._shows_media = {number for number, runner in self._runners.items() if runner.shows_media}
         self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
         """Slots of all replicas of the alias, which share its rates."""
         self._budget = _budget_lease(plan, self._something.set)
@@ -114,6 +128,7 @@ class Replica:
         self._draws = ParameterSampling(pool, plan.seed)
         self._keeps = plan.run.keep_conversations
         self._asking = {number: asking(runner.stage) for number, runner in self._runners.items()}
+        self._files = _folders_of_media(plan, recording.dataset)
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -151,6 +166,7 @@ class Replica:
         self._admission.share(min(1.0, slots / self._whole))
         self._granted = max(self._granted, slots)
         self._slots.total = slots
+        self._media_rows.total = slots and slots + max(_SPARE_ROWS, slots // _SPARE_ROWS)
         await self._slots.settled()
         self._settle()
         self._granted = self._slots.total
@@ -170,8 +186,9 @@ class Replica:
         self._settle()
         runner = self._runners[parcel.stage]
         known = await self._recording.known(parcel.replays, parcel.rows)
-        block = gather(parcel, values, runner.stage.needs)
+        block = gather(parcel, values, (*runner.stage.needs, MEDIA))
         skipped = block.columns.pop(SKIPPED, None)
+        media = block.columns.pop(MEDIA, None)
         names = tuple(block.columns)
         cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
         async with self._starting:
@@ -185,7 +202,10 @@ class Replica:
                 skips = skipped[place] if skipped else None
                 said: dict[str, list[Asked]] | None = None if self._keeps == "none" else {}
                 asks = RowAsks(self._caller, index, self._recording, known, self._draws, said)
+                asks.folders = self._files
                 asks.tracing = self._tracing
+                if media is not None and media[place]:
+                    asks.files.update((file.path, file) for file in media[place])
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -253,7 +273,7 @@ class Replica:
     ) -> None:
         stage = runner.stage.number
         try:
-            result = await runner.run_row(record, skips, asks, self._counts[stage])
+            result = await self._result(runner, record, skips, asks)
         except Outage as outage:
             self._outage = str(outage)
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
@@ -286,6 +306,18 @@ class Replica:
         idle = self._ledger.pass_time(seconds, self._granted, slots.total, in_use)
         if idle:
             self._ledger.idled(seconds, idle, asking - in_use, caller.down(now), len(self._tasks) - asking)
+
+    async def _result(
+        self, runner: StageRunner, record: dict[str, object], skips: frozenset[str] | None, asks: RowAsks
+    ) -> RowResult:
+        number = runner.stage.number
+        if number not in self._shows_media:
+            return await runner.run_row(record, skips, asks, self._counts[number])
+        await self._media_rows.acquire()
+        try:
+            return await runner.run_row(record, skips, asks, self._counts[number])
+        finally:
+            self._media_rows.release()
 
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}
@@ -351,6 +383,13 @@ def _limits(plan: Plan, pool: Pool, budget_lease: BudgetLease | None) -> Admissi
     )
 
 
+def _folders_of_media(plan: Plan, dataset: Dataset | None) -> tuple[Location, ...]:
+    """Where files are that cells may name: what the dataset has made, and what lies beside its seed."""
+    made = () if dataset is None else (dataset.folder,)
+    seed = None if plan.config.seed_config is None else plan.config.seed_config.source.folder
+    return made if seed is None else (*made, seed)
+
+
 def _options(plan: Plan, pool: Pool) -> CallerOptions:
     return CallerOptions(
         patience=plan.run.outage_patience,
@@ -374,23 +413,41 @@ def _block(report: _Report, makes: tuple[str, ...]) -> Block:
         columns[FAILED] = failed
     if any(report.said):
         columns[CONVERSED] = [*report.said]
+    files: list[object] = [result.files or None for result in report.results]
+    if any(files):
+        columns[MEDIA] = files
     columns[SPENT] = [*report.spent]
     return Block(np.array(report.rows, dtype=np.int64), columns)
 
 
 def rough_bytes(block: Block) -> int:
-    """About how much memory a block takes: text by its length, from a sample of the rows."""
+    """About how much memory a block takes: text by its length, wherever it is, from a sample of the rows.
+
+    Files that travel in it count as a whole; others rest on the disk.
+    """
     size = len(block)
     if not size:
         return 0
-    step = max(1, size // 16)
+    step = max(1, size // _SAMPLED)
     sampled = range(0, size, step)
-    total = sum(
-        64
-        + (len(cell) if isinstance(cell := cells[place], str | bytes) else 256 if isinstance(cell, dict | list) else 0)
-        for cells in block.columns.values()
-        for place in sampled
-    )
+    total = sum(_rough_size(cells[place]) for cells in block.columns.values() for place in sampled)
     # Most rows may have none, and the others large ones, so none is left out.
     said: list[tuple[SaidCell, ...] | None] = block.columns.get(CONVERSED) or []
-    return total * size // len(sampled) + sum(len(cell.turns) for cells in said if cells for cell in cells)
+    spoken = sum(len(cell.turns) for cells in said if cells for cell in cells)
+    return total * size // len(sampled) + spoken + _bytes_of_files(block)
+
+
+def _bytes_of_files(block: Block) -> int:
+    files = (file for some in block.columns.get(MEDIA) or () for file in some or ())
+    return sum(len(file.content) for file in files if file.content is not None)
+
+
+def _rough_size(value: object, depth: int = 0) -> int:
+    """That of a value; of a long list the first items stand for all."""
+    if isinstance(value, str | bytes):
+        return _THING + len(value)
+    if not isinstance(value, dict | list) or not value or depth == _DEEPEST:
+        return _THING
+    items = value.values() if isinstance(value, dict) else value
+    looked_at = min(len(value), _SAMPLED)
+    return _THING + sum(_rough_size(item, depth + 1) for item in islice(items, looked_at)) * len(value) // looked_at

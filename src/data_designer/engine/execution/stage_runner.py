@@ -27,7 +27,7 @@ from data_designer.models.exchange import drive, run_without_model
 from data_designer.plan.columns import producers
 from data_designer.plan.model import LOCAL, Plan, Stage, Step
 from data_designer.plan.program import CellProgram, Program, RowsProgram
-from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Skip
+from data_designer.values import Block, Drop, Made, MediaFile, Ok, Outcome, Reason, Skip
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,6 +85,8 @@ class RowResult:
     rejected: Reason | None = None
     failed: tuple[Reason, ...] = ()
     """Why cells are null."""
+    files: tuple[MediaFile, ...] = ()
+    """That its cells name."""
 
 
 class Asks(Protocol):
@@ -110,8 +112,17 @@ class Asks(Protocol):
         """Requests, and results of functions, that were known."""
         ...
 
+    @property
+    def files(self) -> dict[str, MediaFile]:
+        """Those that the row's cells name, by what they call them."""
+        ...
+
     def result(self, fingerprint: str) -> list[object] | None:
         """What a step came to before, as a whole."""
+        ...
+
+    async def copied(self, values: Sequence[object]) -> tuple[MediaFile, ...] | None:
+        """Files that a cell names which was taken from a column cache; None where they are not to be had."""
         ...
 
     def of(self, column: str, fingerprint: str) -> Ask:
@@ -130,6 +141,8 @@ class _Built:
     """Whether it calls a function of the user, which may not give the same twice."""
     fits: tuple[Fit | None, ...]
     """For each column that it makes, what fits the declared type; None where nothing is declared."""
+    has_files: bool = False
+    """Whether its values name files."""
     stream: int = 0
     """What `random` draws from in its templates."""
     told: set[str] = field(default_factory=set)
@@ -157,7 +170,7 @@ class _Built:
             if fits is not None and not fits.cell(cell):
                 return _unstorable(f"the value of `{name}` does not fit the column's declared type: {_shown(cell)}")
             values.append(cell)
-        return Ok(tuple(values))
+        return Ok(tuple(values), outcome.files)
 
     def admits(self, columns: Sequence[Sequence[object]]) -> bool:
         """Whether `admitted` gives all cells of the columns that it makes as they are; if in doubt, no."""
@@ -187,6 +200,7 @@ class StageRunner:
                 plan.fingerprints.get(step.name, ""),
                 bool(KINDS[step.kind].functions(step.configs[0])),
                 declared_fits(step),
+                KINDS[step.kind].has_files,
                 key(plan.seed, step.name),
             )
             for step in stage.steps
@@ -197,6 +211,11 @@ class StageRunner:
         """Whether it calls functions of the user."""
         return any(built.users for built in self._steps)
 
+    @property
+    def shows_media(self) -> bool:
+        """Whether a model is shown media, so that a row may take megabytes while it is computed."""
+        return any(KINDS[step.kind].media(step.configs[0]) for step in self.stage.steps)
+
     # --- next to a model ---------------------------------------------------------------------------------
 
     async def run_row(
@@ -205,12 +224,13 @@ class StageRunner:
         """Run the steps for one record, asking a model where they ask. `record` is written to."""
         values: dict[str, object] = {}
         failed: tuple[Reason, ...] = ()
+        files: tuple[MediaFile, ...] = ()
         for built in self._steps:
             step, asked, replayed = built.step, asks.asked, asks.replayed
             draw_for(built.stream, asks.record)
             if built.skip_condition is not None and built.skip_condition.decide(record, skipped or ()):
                 outcome: Outcome = Skip(built.skip_condition.values)
-            elif (known := built.known(asks.result(built.fingerprint))) is not None:
+            elif (known := await self._known(built, asks)) is not None:
                 outcome = known
             else:
                 outcome = await self._computing(built, record, asks)
@@ -226,11 +246,21 @@ class StageRunner:
                     return RowResult(values, skipped, replace(reason, column=step.name))
                 case Skip(made):
                     skipped = (skipped or frozenset()) | {step.name}
-                case Ok(made):
-                    pass
+                case Ok(made, made_files):
+                    files += made_files
+                    asks.files.update((file.path, file) for file in made_files)
             for name, value in zip(step.makes, made, strict=True):
                 values[name] = record[name] = value
-        return RowResult(values, skipped, failed=failed)
+        return RowResult(values, skipped, failed=failed, files=files)
+
+    @staticmethod
+    async def _known(built: _Built, asks: Asks) -> Outcome | None:
+        """What the cell came to before, with its files, where that can still be used."""
+        known = built.known(asks.result(built.fingerprint))
+        if not (built.has_files and isinstance(known, Ok)):
+            return known
+        files = await asks.copied(known.values)
+        return None if files is None else replace(known, files=files)
 
     def _computing(self, built: _Built, record: dict[str, object], asks: Asks) -> Awaitable[Outcome]:
         computing = self._outcome(built, record, asks)

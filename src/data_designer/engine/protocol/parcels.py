@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from data_designer.engine.protocol.rows import Replays, Rows
-from data_designer.values import Block
+from data_designer.values import Block, MediaFile
 
 SKIPPED = "__skipped__"
 """Column of a block that names each row's skipped columns (a frozenset, or None)."""
@@ -23,6 +23,9 @@ FAILED = "__failed__"
 
 SPENT = "__spent__"
 """Column of a block that holds what was asked for a row: (column, `Usage.numbers`) pairs, or None."""
+
+MEDIA = "__media__"
+"""Column of a block that holds the files of a row's cells (`MediaFile`s), or None."""
 
 Values = dict[int, Block]
 """What one message brings back: stage number to the block of rows that finished there."""
@@ -56,9 +59,14 @@ class Parcel:
 
 
 def gather(parcel: Parcel, values: Sequence[Values], names: Iterable[str]) -> Block:
-    """Bring the parcel's rows together: one block with the named columns, plus `SKIPPED` where any row has it."""
+    """Bring the parcel's rows together: one block with the named columns, plus `SKIPPED` where any row has it.
+
+    Where `MEDIA` is named, it holds the files of all stages upstream.
+    """
     wanted = set(names)
     columns: dict[str, list[object]] = {}
+    if MEDIA in wanted and any(MEDIA in block.columns for value in values for block in value.values()):
+        columns[MEDIA] = _media(parcel, values)
     for source in parcel.sources:
         for name in values[int(source.block[0])][source.stage].columns if len(source.block) else ():
             if name in wanted and name not in columns:
@@ -67,6 +75,16 @@ def gather(parcel: Parcel, values: Sequence[Values], names: Iterable[str]) -> Bl
     if skipped is not None:
         columns[SKIPPED] = [*skipped]
     return Block(parcel.rows, columns)
+
+
+def _media(parcel: Parcel, values: Sequence[Values]) -> list[object]:
+    """The files of each row, whichever stages made them."""
+    found: list[tuple[MediaFile, ...]] = [()] * len(parcel)
+    for source in parcel.sources:
+        for place, files in enumerate(pick(source, values, MEDIA)):
+            if isinstance(files, tuple):
+                found[place] += files
+    return [files or None for files in found]
 
 
 def pick(source: Source, values: Sequence[Values], name: str) -> list[object]:

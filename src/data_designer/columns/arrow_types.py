@@ -4,11 +4,12 @@ A column has a type if all its values fit one and come back as they were. Else i
 field metadata says so; readers here turn it back.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain
-from typing import Final, TypeAlias, TypeGuard, TypeVar
+from typing import Final, TypeAlias, TypeGuard, TypeVar, cast
 
 import pyarrow as pa
 
@@ -23,6 +24,7 @@ _T = TypeVar("_T")
 
 _EXACT: Final = 1 << 53
 """Integers up to it are the same as floats."""
+_FLOATS: Final = frozenset({pa.float64(), pa.float32()})
 _UNFIT: Final = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 
 
@@ -146,7 +148,7 @@ def _unified_numbers(one: pa.DataType, other: pa.DataType) -> Type:
         digits = max(one.precision - one.scale, other.precision - other.scale) + scale
         return None if digits > 76 else (pa.decimal128 if digits <= 38 else pa.decimal256)(digits, scale)
     numbers = {one, other}
-    return pa.float64() if pa.float64() in numbers and numbers <= {pa.float64(), pa.int64(), pa.uint64()} else None
+    return pa.float64() if numbers & _FLOATS and numbers <= _FLOATS | {pa.int64(), pa.uint64()} else None
 
 
 # --- whether a value fits --------------------------------------------------------------------------------
@@ -162,6 +164,8 @@ def fits(arrow: pa.DataType) -> Callable[[object], bool]:
         return lambda value: value is None or type(value) is float or (type(value) is int and abs(value) <= _EXACT)
     if pa.types.is_boolean(arrow):
         return lambda value: value is None or type(value) is bool
+    if pa.types.is_list(arrow) and pa.types.is_float32(arrow.value_type):
+        return lambda value: value is None or (type(value) is list and _are_single(value))
     if pa.types.is_list(arrow):
         item = fits(arrow.value_type)
         return lambda value: value is None or (type(value) is list and all(map(item, value)))
@@ -175,6 +179,14 @@ def all_fit(arrow: pa.DataType) -> Callable[[Sequence[object]], bool]:
     fit = fits(arrow)
     sure = {kind for kind, plain in _PLAIN.items() if plain == arrow} | {type(None)}
     return lambda values: sure.issuperset(map(type, values)) or all(map(fit, values))
+
+
+def _are_single(values: Sequence[object]) -> bool:
+    """Whether values are floats that 32 bits hold, looked at together since vectors are long."""
+    if not {float}.issuperset(map(type, values)):
+        return False
+    packed = array("d", cast("Sequence[float]", values))
+    return array("d", array("f", packed)) == packed
 
 
 def _fits_struct(members: Mapping[str, Callable[[object], bool]]) -> Callable[[object], bool]:

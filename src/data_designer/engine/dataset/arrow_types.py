@@ -53,6 +53,7 @@ _KINDS = {
     pa.string().id: str,
     pa.int64().id: int,
     pa.float64().id: float,
+    pa.float32().id: float,
     pa.bool_().id: bool,
     pa.list_(pa.null()).id: list,
     pa.struct([]).id: dict,

@@ -26,6 +26,7 @@ from data_designer.engine.dataset.journal import (
 from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
+from data_designer.models.batching import Batching, spent_on
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller
 from data_designer.plan.model import Geometry
@@ -236,7 +237,7 @@ class RowAsks:
 
     def __init__(
         self,
-        caller: Caller,
+        caller: Caller | Batching,
         record: int,
         recording: Recording,
         replays: Sequence[Replay],
@@ -280,7 +281,7 @@ class RowAsks:
                 try:
                     response = await self._caller.ask(request, partial(self._recording.keep, key, request))
                 except ModelError as error:
-                    self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
+                    self._spend(column, spent_on(error))
                     raise
             self._spend(column, response.usage)
             return response

@@ -22,6 +22,7 @@ from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slots import Slots
+from data_designer.models.batching import Batching, batches, request_size
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller, CallerOptions
@@ -93,6 +94,8 @@ class Replica:
         self._admission = RequestAdmission(self._slots, _limits(plan, pool, self._budget), clock=clock)
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
+        size = request_size(pool, plan.run.budget)
+        self._batching = Batching(self._caller, self._slots, size, pool.subject) if batches(pool) else None
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._linger = linger
@@ -159,7 +162,7 @@ class Replica:
                 self._seen.add((parcel.ticket, index))
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
-                asks = RowAsks(self._caller, index, self._recording, known, self._draws)
+                asks = RowAsks(self._batching or self._caller, index, self._recording, known, self._draws)
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -195,6 +198,7 @@ class Replica:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._close_batching()
         self._left = True
         self._something.set()
 
@@ -215,7 +219,12 @@ class Replica:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._close_batching()
         await self._recording.close()
+
+    async def _close_batching(self) -> None:
+        if self._batching is not None:
+            await self._batching.close()
 
     async def _run(
         self,

@@ -4,13 +4,13 @@ A column has a type if all its values fit one and come back as they were. Else i
 field metadata says so; readers here turn it back.
 """
 
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain
-from typing import Final, TypeAlias, TypeGuard, TypeVar, cast
+from typing import Final, TypeAlias, TypeGuard, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 ENCODING: Final = b"data_designer.encoding"
@@ -126,12 +126,17 @@ def unified(one: Type, other: Type) -> Type:
         return one
     if pa.types.is_null(one):
         return other
-    if pa.types.is_list(one) and pa.types.is_list(other):
+    if is_listed(one) and is_listed(other):
         item = unified(one.value_type, other.value_type)
         return None if item is None else pa.list_(item)
     if pa.types.is_struct(one) and pa.types.is_struct(other):
         return _unified_structs(one, other)
     return _unified_numbers(one, other)
+
+
+def is_listed(arrow: pa.DataType) -> bool:
+    """Whether a type is one of lists, of any length or of one."""
+    return bool(pa.types.is_list(arrow) or pa.types.is_fixed_size_list(arrow))
 
 
 def _unified_structs(one: pa.StructType, other: pa.StructType) -> Type:
@@ -164,8 +169,11 @@ def fits(arrow: pa.DataType) -> Callable[[object], bool]:
         return lambda value: value is None or type(value) is float or (type(value) is int and abs(value) <= _EXACT)
     if pa.types.is_boolean(arrow):
         return lambda value: value is None or type(value) is bool
-    if pa.types.is_list(arrow) and pa.types.is_float32(arrow.value_type):
-        return lambda value: value is None or (type(value) is list and _are_single(value))
+    if is_listed(arrow) and pa.types.is_float32(arrow.value_type):
+        size = arrow.list_size if pa.types.is_fixed_size_list(arrow) else None
+        return lambda value: value is None or (
+            type(value) is list and size in (None, len(value)) and _are_single(value)
+        )
     if pa.types.is_list(arrow):
         item = fits(arrow.value_type)
         return lambda value: value is None or (type(value) is list and all(map(item, value)))
@@ -185,8 +193,9 @@ def _are_single(values: Sequence[object]) -> bool:
     """Whether values are floats that 32 bits hold, looked at together since vectors are long."""
     if not {float}.issuperset(map(type, values)):
         return False
-    packed = array("d", cast("Sequence[float]", values))
-    return array("d", array("f", packed)) == packed
+    given = np.array(values)
+    with np.errstate(over="ignore"):
+        return bool((given.astype(np.float32) == given).all())
 
 
 def _fits_struct(members: Mapping[str, Callable[[object], bool]]) -> Callable[[object], bool]:

@@ -141,13 +141,14 @@ def _dimensions(pool: Pool) -> int | None:
     return pool.params.dimensions if isinstance(pool.params, EmbeddingInferenceParams) else None
 
 
-def _type(_: EmbeddingColumnConfig) -> pa.DataType:
-    vector = pa.list_(pa.float32())
+def _type(_: EmbeddingColumnConfig, pool: Pool) -> pa.DataType:
+    """Vectors of numbers of 32 bits; all of one length in the type too, where the alias says of which."""
+    vector = pa.list_(pa.float32(), _dimensions(pool) or -1)
     return pa.struct([("embeddings", pa.list_(vector)), ("num_embeddings", pa.int64()), ("dimension", pa.int64())])
 
 
 EMBEDDING = ColumnKind(
     config=EmbeddingColumnConfig,
     build=_build,
-    arrow_type=_type,
+    pooled_type=_type,
 )

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from data_designer.errors import DatasetSampleDisplayError
 from data_designer.plan.kinds import Group
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _LONGEST_LIST = 8
+_MOST_VECTORS = 3
+"""Vectors of a list that are shown."""
 _DEEPEST = 100
 """Levels of a value that are shown."""
 _LONGEST_NUMBER = 10_000
@@ -144,9 +146,33 @@ def _text(value: object) -> str:
 
 
 def _written(value: object) -> str:
-    if isinstance(value, list) and len(value) > _LONGEST_LIST and all(isinstance(v, int | float) for v in value):
-        return f"[{', '.join(map(str, value[:_LONGEST_LIST]))}, ... {len(value)} numbers]"
+    if _is_vector(value):
+        return _shortened(value)
+    if isinstance(value, Mapping):
+        value = {key: _without_vectors(inner) for key, inner in value.items()}
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def _without_vectors(value: object) -> object:
+    """A member of a value, in which the numbers of vectors would hide everything else."""
+    if _is_vector(value):
+        return _shortened(value)
+    if isinstance(value, list) and value and all(map(_is_vector, value)):
+        more = len(value) - _MOST_VECTORS
+        return [*map(_shortened, value[:_MOST_VECTORS]), *([f"... {more} more"] if more > 0 else [])]
+    return value
+
+
+def _is_vector(value: object) -> TypeGuard[list[int | float]]:
+    return isinstance(value, list) and len(value) > _LONGEST_LIST and all(isinstance(v, int | float) for v in value)
+
+
+def _shortened(numbers: list[int | float]) -> str:
+    return f"[{', '.join(map(_digits, numbers[:_LONGEST_LIST]))}, ... {len(numbers)} numbers]"
+
+
+def _digits(number: float) -> str:
+    return f"{number:.6g}" if isinstance(number, float) else str(number)
 
 
 def _plain(value: object, depth: int = 0) -> object:

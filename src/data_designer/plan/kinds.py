@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
-from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.model import Plan, Pool, Scope, Step
 from data_designer.plan.profile import Profile
 from data_designer.plan.program import Program
 from data_designer.plan.violation import Violation
@@ -110,6 +110,8 @@ class ColumnKind(Generic[Config]):
 
     arrow_type: Callable[[Config], "pa.DataType | None"] = _no_type
     """The type that the declaration fixes; None where the values decide."""
+    pooled_type: Callable[[Config, Pool], "pa.DataType | None"] | None = None
+    """The same, where the pool that is asked has its part in it."""
     statistics: Callable[[Config, Profile], Statistics] = _general
     """What is said of its values beyond what is said of all."""
     group: Group = "generated"

@@ -135,7 +135,7 @@ class StageRunner:
                 step.pool != LOCAL,
                 plan.fingerprints.get(step.name, ""),
                 bool(KINDS[step.kind].functions(step.configs[0])),
-                declared_fits(step),
+                declared_fits(step, plan),
                 key(plan.seed, step.name),
             )
             for step in stage.steps

@@ -72,7 +72,7 @@ def _listed(text: str) -> Sequence[object] | None:
 def _listed_by_python(text: str) -> Sequence[object] | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # of escapes in what is no code
+            warnings.simplefilter("ignore")  # of escapes, in what is no code
             value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None

@@ -1,0 +1,22 @@
+"""Embeddings on Ray: the same data as in one process, with whole requests at every replica, and no more than slots."""
+
+from pathlib import Path
+
+import pytest
+from tests.counting import Endpoint, Reply
+from tests.interface.embedding import RECORDS, SLOTS, TEXTS, cell_of, make
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+
+def test_the_same_vectors_on_ray(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Three replicas share the slots, each of which is a request of several cells."""
+    with endpoint(lambda _: Reply(seconds=0.05)) as counted:
+        results = make(counted.url, tmp_path, executor="ray", replicas_per_model=3, buffer_size=RECORDS)
+    rows = results.load_dataset()
+    assert list(rows["vector"]) == [cell_of(f"row {number}") for number in range(RECORDS)]
+    assert counted.peak <= SLOTS
+    sizes = [len(prompt.split("\n")) for prompt in counted.prompts]
+    assert sum(sizes) == RECORDS
+    assert sizes.count(TEXTS) > RECORDS // TEXTS // 2
+    assert results.outcomes.usage["e"].requests == len(sizes)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,9 +72,9 @@ class Asking:
 
     model: Embedder
     slots: int = 2
-    size: RequestSize = RequestSize(4)
+    size: RequestSize = field(default_factory=lambda: RequestSize(4))
     kept: dict[str, Response] = field(default_factory=dict)
-    statistics: Usage = Usage()
+    statistics: Usage = field(default_factory=Usage)
 
     async def ask(self, *cells: Texts) -> Sequence[Response | BaseException]:
         """Ask for all of them at once."""
@@ -246,10 +247,8 @@ def test_what_waits_to_be_tried_again_leaves_its_slot_to_others() -> None:
         done: list[int] = []
 
         async def one(number: int) -> None:
-            try:
+            with suppress(ModelError):
                 await asking.one(batching, [f"text {number}"])
-            except ModelError:
-                pass
             done.append(number)
 
         await asyncio.gather(*map(one, range(12)))

@@ -171,8 +171,8 @@ def fits(arrow: pa.DataType) -> Callable[[object], bool]:
         return lambda value: value is None or type(value) is bool
     if is_listed(arrow) and pa.types.is_float32(arrow.value_type):
         size = arrow.list_size if pa.types.is_fixed_size_list(arrow) else None
-        return lambda value: value is None or (
-            type(value) is list and size in (None, len(value)) and _are_single(value)
+        return lambda value: (
+            value is None or (type(value) is list and size in (None, len(value)) and _are_single(value))
         )
     if pa.types.is_list(arrow):
         item = fits(arrow.value_type)

@@ -79,7 +79,7 @@ def _parts(values: Sequence[object], arrow: pa.DataType) -> tuple[list[pa.Buffer
         lists = [value or [] for value in cast("Sequence[list[object] | None]", values)]
         return [_ends(lists)], [typed([*chain.from_iterable(lists)], arrow.value_type)]
     if pa.types.is_fixed_size_list(arrow):
-        absent = [None] * arrow.list_size
+        absent: list[object] = [None] * arrow.list_size
         lists = [absent if value is None else value for value in cast("Sequence[list[object] | None]", values)]
         if any(len(one) != arrow.list_size for one in lists):
             raise pa.ArrowInvalid(f"a list has not {arrow.list_size} items")

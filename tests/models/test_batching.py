@@ -24,7 +24,7 @@ from data_designer.errors import (
 from data_designer.models.admission.request_admission import RequestAdmission
 from data_designer.models.admission.slots import Slots
 from data_designer.models.batching import Batching, RequestSize, batches, divided, request_size
-from data_designer.models.retry import Caller, CallerOptions
+from data_designer.models.retry import Caller, CallerOptions, Keep
 from data_designer.values import EmbeddingRequest, EmbeddingResponse, Request, Response, Usage
 
 Texts = list[str]
@@ -66,6 +66,12 @@ class Embedder:
             self.in_flight -= 1
 
 
+async def one_after_another(replies: Sequence[tuple[Keep, Response]]) -> None:
+    """Keep replies."""
+    for keep, response in replies:
+        await keep(response)
+
+
 @dataclass
 class Asking:
     """Cells that ask, and what came of each."""
@@ -90,7 +96,7 @@ class Asking:
         admission = RequestAdmission(slots, clock=clock)
         options = CallerOptions(first_patience=20.0, greeting=EmbeddingRequest(["Hello!"]))
         self._caller = Caller(self.model, admission, options, rng=random.Random(1), clock=clock)
-        return Batching(self._caller, slots, self.size, "model 'e'")
+        return Batching(self._caller, slots, self.size, "model 'e'", one_after_another)
 
     async def one(self, batching: Batching, texts: Texts, **params: object) -> Response:
         """Ask for one, and keep what comes."""

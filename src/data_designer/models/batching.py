@@ -8,7 +8,7 @@ import asyncio
 import copy
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
@@ -47,6 +47,9 @@ _OF_A_TEXT = (
     ModelUnprocessableEntityError,
 )
 """Refusals for which one text may be to blame, or their number."""
+
+KeepTogether = Callable[[Sequence[tuple[Keep, Response]]], Awaitable[None]]
+"""Makes several replies safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ class Batching:
         slots: of which a request takes one, however many cells it holds.
         size: of a request.
         subject: names the model in messages.
-        clock: that of the loop, where it is not its own.
+        keep: keeps the replies to cells that came together.
     """
 
     def __init__(
@@ -167,13 +170,14 @@ class Batching:
         slots: Slots,
         size: RequestSize,
         subject: str,
-        clock: Callable[[], float] | None = None,
+        keep: KeepTogether,
     ) -> None:
         self._caller = caller
         self._slots = slots
         self._size = size
         self._subject = subject
-        self._clock = clock or asyncio.get_running_loop().time
+        self._keep = keep
+        self._clock = asyncio.get_running_loop().time
         self._queues: dict[str, _Queue] = {}
         """By the fields of their requests; the first is next."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -302,9 +306,8 @@ class Batching:
 
         async def keep(response: Response) -> None:
             parts.extend(_parts(response, cells, before))
-            for cell, part in zip(cells, parts, strict=False):
-                if cell.keep is not None:
-                    await cell.keep(part)
+            pairs = zip(cells, parts, strict=False)
+            await self._keep([(cell.keep, part) for cell, part in pairs if cell.keep is not None])
 
         whole = await self._caller.ask(replace(cells[0].request, texts=texts), keep)
         if not parts:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from data_designer.engine.dataset.journal import (
     Key,
     Recorder,
     Replay,
+    Reply,
     known_result,
     read_replay,
     segment_writer,
@@ -28,7 +28,7 @@ from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
 from data_designer.models.batching import Batching, spent_on
 from data_designer.models.parameter_sampling import ParameterSampling
-from data_designer.models.retry import Caller
+from data_designer.models.retry import Caller, Keep
 from data_designer.plan.model import Geometry
 from data_designer.values import Request, Response, Usage
 
@@ -133,9 +133,17 @@ class Recording:
         Raises:
             JournalError: the disk has been refusing for too long.
         """
+        await self.keep_all([(key, request, response)])
+
+    async def keep_all(self, replies: Sequence[Reply]) -> None:
+        """Return once several are.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
         if self._recorder is None:
             return
-        if self._recorder.write_reply(key, request, response):
+        if self._recorder.write_replies(replies):
             self._sync_soon()
         else:
             await self.written()
@@ -230,6 +238,31 @@ class Results:
                 return
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Keeps the reply to a request of a cell."""
+
+    recording: Recording
+    key: Key
+    request: Request
+
+    async def __call__(self, response: Response) -> None:
+        """Return once it is written. Raises JournalError where the disk refuses for too long."""
+        await self.recording.keep(self.key, self.request, response)
+
+
+async def keep_together(replies: Sequence[tuple[Keep, Response]]) -> None:
+    """Keep what came together, by one write where it is kept by one `Recording`. Raises as that does."""
+    by_recording: dict[Recording, list[Reply]] = {}
+    for keep, response in replies:
+        if isinstance(keep, Keeping):
+            by_recording.setdefault(keep.recording, []).append((keep.key, keep.request, response))
+        else:
+            await keep(response)
+    for recording, some in by_recording.items():
+        await recording.keep_all(some)
+
+
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
@@ -279,7 +312,7 @@ class RowAsks:
             response = self._known(key, request)
             if response is None:
                 try:
-                    response = await self._caller.ask(request, partial(self._recording.keep, key, request))
+                    response = await self._caller.ask(request, Keeping(self._recording, key, request))
                 except ModelError as error:
                     self._spend(column, spent_on(error))
                     raise

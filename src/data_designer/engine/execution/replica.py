@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data_designer.engine.execution.cpu_meter import CpuMeter
-from data_designer.engine.execution.recording import Recording, RowAsks
+from data_designer.engine.execution.recording import Recording, RowAsks, keep_together
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
@@ -95,7 +95,8 @@ class Replica:
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
         size = request_size(pool, plan.run.budget)
-        self._batching = Batching(self._caller, self._slots, size, pool.subject) if batches(pool) else None
+        together = Batching(self._caller, self._slots, size, pool.subject, keep_together)
+        self._batching = together if batches(pool) else None
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._linger = linger

@@ -5,13 +5,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.fakes import NOWHERE, provider
+from tests.fakes import NOWHERE, model, provider
 
 import data_designer.config as dd
 from data_designer.columns.embedding import EMBEDDING, EmbeddingProgram, NoTextError, texts_of
 from data_designer.columns.registry import KINDS
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.violations import violations
 from data_designer.values import Drop, EmbeddingRequest, EmbeddingResponse, Ok, Outcome
 
 Vectors = Sequence[Sequence[float]]
@@ -20,8 +21,8 @@ Vectors = Sequence[Sequence[float]]
 def plan(**params: Any) -> Plan:
     """A column of embeddings of an expression."""
     inference = dd.EmbeddingInferenceParams(**params)
-    model = dd.ModelConfig(alias="e", model="e", provider="p", inference_parameters=inference)
-    made = dd.DataDesignerConfigBuilder(model_configs=[model])
+    embedder = dd.ModelConfig(alias="e", model="e", provider="p", inference_parameters=inference)
+    made = dd.DataDesignerConfigBuilder(model_configs=[embedder])
     made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
     made.add_column(name="vector", column_type="embedding", target_column="id", model_alias="e")
     return compile_plan(made.build(), {"p": provider(NOWHERE)}, dd.RunConfig(), Geometry(9, 9), seed=1, kinds=KINDS)
@@ -157,3 +158,13 @@ def test_how_texts_are_gathered_decides_no_value() -> None:
     """A column is the same whatever `texts_per_request` is, and another with other dimensions."""
     prints = [plan(**params).fingerprints["vector"] for params in ({}, {"texts_per_request": 1}, {"dimensions": 2})]
     assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_chat_model_is_refused_before_anything_is_asked() -> None:
+    """Where its inference parameters do not say that it makes embeddings."""
+    made = dd.DataDesignerConfigBuilder(model_configs=[model("chat")])
+    made.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    made.add_column(name="vector", column_type="embedding", target_column="id", model_alias="chat")
+    [found] = violations(made.build(), KINDS)
+    assert (found.type, found.column) == ("wrong_generation_type", "vector")
+    assert "give it inference_parameters of generation_type 'embedding'" in found.message

@@ -150,5 +150,6 @@ def _type(_: EmbeddingColumnConfig, pool: Pool) -> pa.DataType:
 EMBEDDING = ColumnKind(
     config=EmbeddingColumnConfig,
     build=_build,
+    generation_type="embedding",
     pooled_type=_type,
 )

@@ -87,6 +87,8 @@ class ColumnKind(Generic[Config]):
     """Whether a step computes any rows at any time, or all live rows of a batch together."""
     cheap: bool = False
     """Computed wherever the row already is, whichever pool that is."""
+    generation_type: str | None = None
+    """What the models that it asks must make; None where that is not one thing."""
     in_json: bool = False
     """Whether replies are JSON of a schema, which an endpoint can be asked to constrain."""
     from_seed: bool = False

@@ -1,5 +1,6 @@
 """An endpoint that counts what it is asked, and answers as a test tells it to."""
 
+import hashlib
 import json
 import sys
 import threading
@@ -60,6 +61,11 @@ Endpoint = Callable[[Behaviour], AbstractContextManager[CountingEndpoint]]
 """What the fixture `endpoint` gives."""
 
 
+def embedding_of(text: str) -> list[float]:
+    """The vector of a text."""
+    return [byte / 256 for byte in hashlib.sha256(text.encode()).digest()[:12]]
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
@@ -85,6 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one."""
         self.endpoint.connections.add(self.client_address[1])
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "input" in body:
+            self._embed(body)
+            return
         prompt = next(m for m in body["messages"] if m["role"] == "user")["content"]
         reply = self.endpoint.answered(prompt, body)
         message = {"role": "assistant", "content": reply.text}
@@ -92,6 +101,16 @@ class _Handler(BaseHTTPRequestHandler):
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 3, "completion_tokens": 2},
         }
+        self._say(reply, good)
+
+    def _embed(self, body: dict[str, Any]) -> None:
+        """Answer a request for embeddings, whose prompt is all of its texts, a line each; backwards, as some do."""
+        texts = body["input"]
+        reply = self.endpoint.answered("\n".join(texts), body)
+        items = [{"index": place, "embedding": embedding_of(text)} for place, text in enumerate(texts)]
+        self._say(reply, {"data": items[::-1], "usage": {"prompt_tokens": 3 * len(texts)}})
+
+    def _say(self, reply: Reply, good: object) -> None:
         data = json.dumps(good if reply.status == 200 else {"error": {"message": reply.text}}).encode()
         self.send_response(reply.status)
         self.send_header("Content-Type", "application/json")

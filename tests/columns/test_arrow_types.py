@@ -92,3 +92,34 @@ def test_whether_a_value_fits(arrow: pa.DataType, good: list[Any], bad: list[Any
     column_holds = all_fit(arrow)
     assert column_holds([*good, None])
     assert [column_holds([*good, value]) for value in bad] == [False] * len(bad)
+
+
+SINGLE = pa.list_(pa.float32())
+
+
+@pytest.mark.parametrize(
+    ("arrow", "value", "does"),
+    [
+        (SINGLE, [0.5, -2.0], True),
+        (SINGLE, [], True),
+        (SINGLE, None, True),
+        (SINGLE, [0.1], False),
+        (SINGLE, [1], False),
+        (SINGLE, [1e300], False),
+        (SINGLE, [None], False),
+        (SINGLE, 0.5, False),
+        (pa.list_(pa.float32(), 2), [0.5, 1.5], True),
+        (pa.list_(pa.float32(), 2), None, True),
+        (pa.list_(pa.float32(), 2), [0.5], False),
+    ],
+)
+def test_a_vector_fits_numbers_of_32_bits(arrow: pa.DataType, value: object, does: bool) -> None:
+    """Where it comes back as it was."""
+    assert fits(arrow)(value) is does
+
+
+def test_vectors_of_other_lengths_have_room_in_lists() -> None:
+    """As where `dimensions` were not said at first."""
+    assert unified(pa.list_(pa.float32(), 2), pa.list_(pa.float32(), 2)) == pa.list_(pa.float32(), 2)
+    assert unified(pa.list_(pa.float32(), 2), pa.list_(pa.float32(), 3)) == SINGLE
+    assert unified(SINGLE, pa.list_(pa.float64())) == pa.list_(pa.float64())

@@ -1,6 +1,7 @@
 """Embeddings on the wire: a request for several texts; vectors in their order, whatever order they come in."""
 
 import base64
+import json
 import struct
 
 import pytest
@@ -74,8 +75,28 @@ def test_what_holds_no_vectors_is_no_reply(reply: object) -> None:
         OpenAIEmbeddingsWire.parse(reply)
 
 
+def test_numbers_are_those_of_32_bits() -> None:
+    """Which models compute with and files hold, however many digits a server prints."""
+    response = OpenAIEmbeddingsWire.parse({"data": [_item(0, 0.1, 1)]})
+    assert response.vectors == ((struct.unpack("<f", struct.pack("<f", 0.1))[0], 1.0),)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e300, 10**400])
+def test_what_no_32_bits_hold_is_no_reply(number: float) -> None:
+    """Servers that print JSON leniently send such."""
+    with pytest.raises(UnreadableError, match="cannot be read"):
+        OpenAIEmbeddingsWire.parse({"data": [{"embedding": [0.5, number]}]})
+
+
 def test_the_journal_keeps_vectors() -> None:
     """A reply that was paid for is read as it was."""
     response = OpenAIEmbeddingsWire.parse({"data": [_item(0, 0.1, 1e-9)], "usage": {"prompt_tokens": 7}})
-    assert response_of(["embedding", [[0.1, 1e-9]]], response.usage) == response
-    assert response.content == ["embedding", ((0.1, 1e-9),)]
+    kept = json.loads(json.dumps(response.content))
+    assert response_of(kept, response.usage) == response
+
+
+@pytest.mark.parametrize("vector", [[0.1], "abc", "AAAA", None])
+def test_what_is_no_packed_vector_is_nothing(vector: object) -> None:
+    """As a damaged line of a journal may hold."""
+    with pytest.raises(ValueError, match=r"vector|base64|padding"):
+        response_of(["embedding", [vector]], Usage())

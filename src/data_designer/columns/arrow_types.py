@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Final, TypeAlias, TypeGuard, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 ENCODING: Final = b"data_designer.encoding"
@@ -23,6 +24,7 @@ _T = TypeVar("_T")
 
 _EXACT: Final = 1 << 53
 """Integers up to it are the same as floats."""
+_FLOATS: Final = frozenset({pa.float64(), pa.float32()})
 _UNFIT: Final = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 
 
@@ -124,12 +126,17 @@ def unified(one: Type, other: Type) -> Type:
         return one
     if pa.types.is_null(one):
         return other
-    if pa.types.is_list(one) and pa.types.is_list(other):
+    if is_listed(one) and is_listed(other):
         item = unified(one.value_type, other.value_type)
         return None if item is None else pa.list_(item)
     if pa.types.is_struct(one) and pa.types.is_struct(other):
         return _unified_structs(one, other)
     return _unified_numbers(one, other)
+
+
+def is_listed(arrow: pa.DataType) -> bool:
+    """Whether a type is one of lists, of any length or of one."""
+    return bool(pa.types.is_list(arrow) or pa.types.is_fixed_size_list(arrow))
 
 
 def _unified_structs(one: pa.StructType, other: pa.StructType) -> Type:
@@ -146,7 +153,7 @@ def _unified_numbers(one: pa.DataType, other: pa.DataType) -> Type:
         digits = max(one.precision - one.scale, other.precision - other.scale) + scale
         return None if digits > 76 else (pa.decimal128 if digits <= 38 else pa.decimal256)(digits, scale)
     numbers = {one, other}
-    return pa.float64() if pa.float64() in numbers and numbers <= {pa.float64(), pa.int64(), pa.uint64()} else None
+    return pa.float64() if numbers & _FLOATS and numbers <= _FLOATS | {pa.int64(), pa.uint64()} else None
 
 
 # --- whether a value fits --------------------------------------------------------------------------------
@@ -162,6 +169,11 @@ def fits(arrow: pa.DataType) -> Callable[[object], bool]:
         return lambda value: value is None or type(value) is float or (type(value) is int and abs(value) <= _EXACT)
     if pa.types.is_boolean(arrow):
         return lambda value: value is None or type(value) is bool
+    if is_listed(arrow) and pa.types.is_float32(arrow.value_type):
+        size = arrow.list_size if pa.types.is_fixed_size_list(arrow) else None
+        return lambda value: (
+            value is None or (type(value) is list and size in (None, len(value)) and _are_single(value))
+        )
     if pa.types.is_list(arrow):
         item = fits(arrow.value_type)
         return lambda value: value is None or (type(value) is list and all(map(item, value)))
@@ -175,6 +187,15 @@ def all_fit(arrow: pa.DataType) -> Callable[[Sequence[object]], bool]:
     fit = fits(arrow)
     sure = {kind for kind, plain in _PLAIN.items() if plain == arrow} | {type(None)}
     return lambda values: sure.issuperset(map(type, values)) or all(map(fit, values))
+
+
+def _are_single(values: Sequence[object]) -> bool:
+    """Whether values are floats that 32 bits hold, looked at together since vectors are long."""
+    if not {float}.issuperset(map(type, values)):
+        return False
+    given = np.array(values)
+    with np.errstate(over="ignore"):
+        return bool((given.astype(np.float32) == given).all())
 
 
 def _fits_struct(members: Mapping[str, Callable[[object], bool]]) -> Callable[[object], bool]:

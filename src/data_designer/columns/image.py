@@ -182,6 +182,7 @@ def _paths(_: ImageColumnConfig) -> pa.DataType:
 IMAGE = ColumnKind(
     config=ImageColumnConfig,
     build=_build,
+    generation_type="image",
     media=contexts_of,
     templates=("prompt",),
     lint=prompt_violations,

@@ -316,6 +316,7 @@ def written(config: type[Config], form: Callable[[Config, str | None], Form]) ->
     return ColumnKind(
         config=config,
         build=partial(_build, config, form),
+        generation_type="chat-completion",
         templates=("prompt", "system_prompt"),
         lint=prompt_violations,
         check=unsupported,

@@ -17,6 +17,7 @@ HOW_IT_IS_ASKED = (
     "max_parallel_requests",
     "requests_per_minute",
     "structured_output",
+    "texts_per_request",
     "timeout",
     "tokens_per_minute",
 )
@@ -224,6 +225,8 @@ class EmbeddingInferenceParams(BaseInferenceParams):
     generation_type: Literal["embedding"] = "embedding"
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
+    texts_per_request: int | None = Field(default=None, ge=1)
+    """Texts of several records that may be asked about in one request; 100 when unset, 1 for a request a record."""
 
     def _options(self) -> dict[str, object]:
         return {"encoding_format": self.encoding_format, "dimensions": self.dimensions}

@@ -1,20 +1,19 @@
 """The wire form of OpenAI-compatible embeddings."""
 
 import base64
-import binascii
+import struct
 from collections.abc import Mapping, Sequence
 from itertools import count as counting
 from typing import ClassVar
-
-import numpy as np
 
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
 from data_designer.models.openai_wire import bearer, usage_of
 from data_designer.models.wire import Common, request_of
-from data_designer.values import EmbeddingRequest, EmbeddingResponse, Request
+from data_designer.values import EmbeddingRequest, EmbeddingResponse, Request, single
 
 PATH = "/embeddings"
+_NUMBERS = frozenset({float, int})
 
 
 class OpenAIEmbeddingsWire:
@@ -72,17 +71,13 @@ def _in_order(items: Sequence[object]) -> tuple[tuple[float, ...], ...]:
 
 
 def _vector(item: object) -> tuple[float, ...]:
-    match item:
-        case {"embedding": [*numbers]} if numbers and all(_is_number(one) for one in numbers):
-            return tuple(map(float, numbers))
-        case {"embedding": str(text)}:
-            try:
-                return tuple(map(float, np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").tolist()))
-            except (binascii.Error, ValueError) as error:
-                raise UnreadableError(f"an embedding is no base64 of 32-bit floats ({error})") from error
-        case _:
-            raise UnreadableError("an embedding of the reply is no list of numbers")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        match item:
+            case {"embedding": [*numbers]} if numbers and _NUMBERS.issuperset(map(type, numbers)):
+                return single(numbers)
+            case {"embedding": str(text)}:
+                content = base64.b64decode(text, validate=True)
+                return single(struct.unpack(f"<{len(content) // 4}f", content))
+    except (ValueError, struct.error) as error:
+        raise UnreadableError(f"an embedding of the reply cannot be read ({error})") from None
+    raise UnreadableError("an embedding of the reply is no list of numbers")

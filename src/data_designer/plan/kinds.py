@@ -8,7 +8,7 @@ from data_designer.config.analysis.column_statistics import GeneralColumnStatist
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.media import ModalityContext
-from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.model import Plan, Pool, Scope, Step
 from data_designer.plan.profile import Profile
 from data_designer.plan.program import Program
 from data_designer.plan.violation import Violation
@@ -88,6 +88,8 @@ class ColumnKind(Generic[Config]):
     """Whether a step computes any rows at any time, or all live rows of a batch together."""
     cheap: bool = False
     """Computed wherever the row already is, whichever pool that is."""
+    generation_type: str | None = None
+    """What the models that it asks must make; None where that is not one thing."""
     in_json: bool = False
     """Whether replies are JSON of a schema, which an endpoint can be asked to constrain."""
     from_seed: bool = False
@@ -116,6 +118,8 @@ class ColumnKind(Generic[Config]):
 
     arrow_type: Callable[[Config], "pa.DataType | None"] = _no_type
     """The type that the declaration fixes; None where the values decide."""
+    pooled_type: Callable[[Config, Pool], "pa.DataType | None"] | None = None
+    """The same, where the pool that is asked has its part in it."""
     statistics: Callable[[Config, Profile], Statistics] = _general
     """What is said of its values beyond what is said of all."""
     group: Group = "generated"

@@ -12,6 +12,7 @@ from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import (
     BaseInferenceParams,
     ChatCompletionInferenceParams,
+    EmbeddingInferenceParams,
     ModelConfig,
     ModelProvider,
     Price,
@@ -23,6 +24,8 @@ LOCAL = ""
 """The pool of CPU work, `local`: its key is no alias, whatever users call theirs."""
 
 Scope = Literal["cell", "batch"]
+_TEXTS_A_REQUEST = 100
+"""Texts of which vectors are asked for at once, where nobody says; an endpoint that takes fewer is soon given fewer."""
 Config = TypeVar("Config", bound=SingleColumnConfig)
 
 
@@ -134,6 +137,12 @@ class Pool:
     def generation_type(self) -> str:
         """What its model makes; as a chat model where there is none."""
         return _NO_CHAT_MODEL.generation_type if self.model is None else self.model.generation_type
+
+    @property
+    def cells_a_request(self) -> int:
+        """How many cells one request may hold, and with it one slot."""
+        params = self.params
+        return (params.texts_per_request or _TEXTS_A_REQUEST) if isinstance(params, EmbeddingInferenceParams) else 1
 
     @property
     def price(self) -> Price | None:

@@ -28,6 +28,7 @@ def violations(config: DataDesignerConfig, kinds: Kinds) -> list[Violation]:
         *_side_effects(config.columns),
         *(found for column in config.columns for found in _references(column, kinds[column.column_type], known)),
         *_lint(config.columns, kinds, known),
+        *_generation_types(config, kinds),
         *_cycle(config.columns),
         *_drops(config, kinds, known),
         *_processor_names(config),
@@ -163,6 +164,20 @@ def _lint(columns: Sequence[SingleColumnConfig], kinds: Kinds, known: Mapping[st
         for column in columns:
             if kinds[column.column_type].lint is lint:
                 yield from lint(column, makers)
+
+
+def _generation_types(config: DataDesignerConfig, kinds: Kinds) -> Iterator[Violation]:
+    """Columns whose model makes something else than they ask for."""
+    models = {model.alias: model for model in config.model_configs or ()}
+    for column in config.columns:
+        wanted = kinds[column.column_type].generation_type
+        for alias in column.get_model_aliases() if wanted is not None else ():
+            if alias in models and models[alias].generation_type != wanted:
+                message = (
+                    f"asks for what model '{alias}' does not make, which is one of generation_type "
+                    f"'{models[alias].generation_type}'; give it inference_parameters of generation_type '{wanted}'"
+                )
+                yield Violation("wrong_generation_type", column.name, message)
 
 
 def _cycle(columns: Sequence[SingleColumnConfig]) -> Iterator[Violation]:

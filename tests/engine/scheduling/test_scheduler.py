@@ -37,6 +37,7 @@ def random_shape(rng: random.Random) -> ev.Shape:
         shared=((rng.choice([1, 2, 4, 9]), tuple(pools)),) if len(pools) > 1 and rng.random() < 0.4 else (),
         # Some more are awaited than ever come.
         replicas=dict.fromkeys(pools, rng.randint(1, 4)) if rng.random() < 0.4 else {},
+        rows_a_slot=dict.fromkeys(pools, rng.choice([2, 10])) if rng.random() < 0.3 else {},
     )
 
 
@@ -188,6 +189,20 @@ def test_a_replica_that_is_told_of_slots_when_it_is_to_leave_acknowledges_them_f
     assert scheduler.handle(ev.ReplicaLeaving(0, 1)) == []
     assert scheduler.handle(ev.Regranted(0, 1, 4)) == [ev.Regrant(0, 1, 0)]
     assert scheduler.handle(ev.Regranted(0, 1, 0)) == [ev.Dismiss(0, 1)]
+
+
+def test_a_replica_whose_requests_ask_for_several_rows_holds_rows_for_all_of_them() -> None:
+    """As many as its slots can take at once, and as many again; so that batches are opened for them too."""
+    stages = (ev.StageShape(LOCAL, False, (), 0), ev.StageShape("m", False, (0,), 1))
+    scheduler = Scheduler(ev.Shape(stages, {"m": 4}, Geometry(5000, 100), workers=1000, rows_a_slot={"m": 100}))
+    scheduler.handle(ev.Started())
+    scheduler.handle(ev.ReplicaUp(0, 1, "m"))
+    commands = scheduler.handle(ev.Regranted(0, 1, 4))
+    sent = 0
+    for task in [one for one in commands if isinstance(one, ev.RunTask)] * 2:
+        done = scheduler.handle(ev.TaskDone(task.ticket, np.ones(len(task.rows), dtype=np.bool_), 1))
+        sent += sum(len(one.rows) for one in done if isinstance(one, ev.Send))
+    assert sent == 2 * 4 * 100
 
 
 def test_a_replica_holds_more_the_more_it_reports() -> None:

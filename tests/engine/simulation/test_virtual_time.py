@@ -40,6 +40,15 @@ def test_more_slots_take_less_time(slots: int, least: float) -> None:
     assert report.peak == {"fast": slots}
 
 
+def test_requests_that_ask_for_several_rows_take_a_part_of_the_time() -> None:
+    """20,000 cells, a hundred a request of half a second, at four slots: 25 s, and a moment; slots are full."""
+    shape = ev.Shape((SAMPLERS, FAST), {"fast": 4}, Geometry(20_000, 1000), rows_a_slot={"fast": 100})
+    report = forecast(shape)
+    assert 25 < report.seconds < 30
+    assert report.peak == {"fast": 4}
+    assert report.busy["fast"] < 110
+
+
 def test_the_same_generator_gives_the_same_forecast() -> None:
     """Latencies that are drawn are drawn from it; another one gives another run."""
     shape = ev.Shape((SAMPLERS, FAST), {"fast": 4}, Geometry(100, 10))

@@ -20,6 +20,8 @@ def type_text(arrow: pa.DataType) -> str:
     """A type as text; `str` also names the items of a list, which a reader of files names otherwise than a writer."""
     if pa.types.is_list(arrow):
         return f"list<{type_text(arrow.value_type)}>"
+    if pa.types.is_fixed_size_list(arrow):
+        return f"list<{type_text(arrow.value_type)}>[{arrow.list_size}]"
     if pa.types.is_struct(arrow):
         return f"struct<{', '.join(f'{member.name!r}: {type_text(member.type)}' for member in arrow)}>"
     return str(arrow)
@@ -53,8 +55,10 @@ _KINDS = {
     pa.string().id: str,
     pa.int64().id: int,
     pa.float64().id: float,
+    pa.float32().id: float,
     pa.bool_().id: bool,
     pa.list_(pa.null()).id: list,
+    pa.list_(pa.null(), 1).id: list,
     pa.struct([]).id: dict,
 }
 """Type of Arrow to the kind of its values."""
@@ -74,6 +78,12 @@ def _parts(values: Sequence[object], arrow: pa.DataType) -> tuple[list[pa.Buffer
     if pa.types.is_list(arrow):
         lists = [value or [] for value in cast("Sequence[list[object] | None]", values)]
         return [_ends(lists)], [typed([*chain.from_iterable(lists)], arrow.value_type)]
+    if pa.types.is_fixed_size_list(arrow):
+        absent: list[object] = [None] * arrow.list_size
+        lists = [absent if value is None else value for value in cast("Sequence[list[object] | None]", values)]
+        if any(len(one) != arrow.list_size for one in lists):
+            raise pa.ArrowInvalid(f"a list has not {arrow.list_size} items")
+        return [], [typed([*chain.from_iterable(lists)], arrow.value_type)]
     given = np.array([0 if value is None else value for value in values], dtype=arrow.to_pandas_dtype())
     return [_bits(given) if pa.types.is_boolean(arrow) else pa.py_buffer(given)], None
 

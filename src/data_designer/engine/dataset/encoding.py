@@ -152,6 +152,8 @@ class _Keeping:
 
     def _list(self, items: list[object], level: int) -> list[object]:
         self._enter(len(items), level)
+        if _PLAIN.issuperset(map(type, items)):
+            return items
         return [self.keep(item, level + 1) for item in items]
 
     def _dict(self, value: Mapping[object, object], level: int) -> dict[str, object]:

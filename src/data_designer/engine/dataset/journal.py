@@ -13,6 +13,7 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import orjson
 
@@ -36,6 +37,8 @@ class JournalError(OSError):
 
 Key = tuple[str, int, int]
 """(fingerprint of the column, record index, ordinal of the request inside the cell's exchange)."""
+Reply: TypeAlias = tuple[Key, Request, Response]
+"""What is kept under which key, and what it answers."""
 
 
 def request_digest(request: Request) -> str:
@@ -69,17 +72,23 @@ class Recorder:
 
     def write_reply(self, key: Key, request: Request, response: Response) -> bool:
         """Write a reply at once, without waiting for any device; says whether that is done, else `flush` does it."""
-        reply = [*response.content, response.usage.numbers]
-        try:
-            line = _entry_line(orjson.dumps([*key, request_digest(request), reply]))
-        except (TypeError, ValueError) as error:
-            logger.warning("record=%d its reply cannot be kept, so a restart asks again: %s", key[1], error)
-            return True
-        batch = self.geometry.batch_of(key[1])
-        written = self._written_now(batch, line)
-        if not written:
-            self._wait(batch, line)
-        return written
+        return self.write_replies([(key, request, response)])
+
+    def write_replies(self, replies: Sequence[Reply]) -> bool:
+        """Write several replies as `write_reply` does one; those of a batch together."""
+        lines: dict[int, list[bytes]] = {}
+        for key, request, response in replies:
+            reply = [*response.content, response.usage.numbers]
+            try:
+                line = _entry_line(orjson.dumps([*key, request_digest(request), reply]))
+            except (TypeError, ValueError) as error:
+                logger.warning("record=%d its reply cannot be kept, so a restart asks again: %s", key[1], error)
+            else:
+                lines.setdefault(self.geometry.batch_of(key[1]), []).append(line)
+        waiting = [(batch, some) for batch, some in lines.items() if not self._written_now(batch, some)]
+        for batch, some in waiting:
+            self._wait(batch, *some)
+        return not waiting
 
     def write_file(self, record: int, number: int, content: bytes) -> str:
         """Write a file that belongs to a record, in whatever thread; gives its name. Raises OSError.
@@ -100,21 +109,21 @@ class Recorder:
         text = json_text([fingerprint, record, _RESULT, "", packed(list(values))])
         self._wait(self.geometry.batch_of(record), _entry_line(text.encode()))
 
-    def _written_now(self, batch: int, line: bytes) -> bool:
-        """Write a line if nothing waits before it and the disk takes it."""
+    def _written_now(self, batch: int, lines: Sequence[bytes]) -> bool:
+        """Write lines if nothing waits before them and the disk takes them."""
         if self._lines or not self._writing.acquire(blocking=False):
             return False
         try:
-            self._write(batch, [line], self.files.append_now)
+            self._write(batch, lines, self.files.append_now)
         except OSError:
             return False
         finally:
             self._writing.release()
         return True
 
-    def _wait(self, batch: int, line: bytes) -> None:
+    def _wait(self, batch: int, *lines: bytes) -> None:
         with self._changing:
-            self._lines.setdefault(batch, []).append(line)
+            self._lines.setdefault(batch, []).extend(lines)
 
     def flush(self) -> None:
         """Write what waits, in whatever thread. Raises OSError, and then keeps what is not written for next time."""

@@ -28,7 +28,7 @@ def declared_types(plan: Plan, seed_schema: "pa.Schema | None" = None) -> dict[s
         plan: the plan.
         seed_schema: types of the seed dataset's columns, where there is one.
     """
-    found = {config.name: _declared_type(config) for step in plan.steps for config in step.configs}
+    found = {config.name: _declared_type(config, step, plan) for step in plan.steps for config in step.configs}
     for step in plan.steps:
         found.update((name, pa.string()) for name in step.makes if name.endswith("__reasoning_content"))
     if seed_schema is not None:
@@ -45,16 +45,18 @@ class Fit:
     """The same of all cells of a column together."""
 
 
-def declared_fits(step: Step) -> tuple[Fit | None, ...]:
+def declared_fits(step: Step, plan: Plan) -> tuple[Fit | None, ...]:
     """What fits each column that a step makes; None where nothing is declared."""
-    declared = {} if step.joint else {config.name: _declared_type(config) for config in step.configs}
+    declared = {} if step.joint else {config.name: _declared_type(config, step, plan) for config in step.configs}
     types = [declared.get(name) for name in step.makes]
     return tuple(None if arrow is None else Fit(fits(arrow), all_fit(arrow)) for arrow in types)
 
 
-def _declared_type(config: SingleColumnConfig) -> "pa.DataType | None":
+def _declared_type(config: SingleColumnConfig, step: Step, plan: Plan) -> "pa.DataType | None":
     """The type of a column; None where its values decide, as they do where a skip value is of another kind."""
-    arrow = KINDS[config.column_type].arrow_type(config)
+    kind, pool = KINDS[config.column_type], plan.pools.get(step.pool)
+    pooled = kind.pooled_type
+    arrow = kind.arrow_type(config) if pooled is None or pool is None else pooled(config, pool)
     return arrow if arrow is None or config.skip is None or fits(arrow)(config.skip.value) else None
 
 

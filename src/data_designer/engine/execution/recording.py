@@ -21,6 +21,7 @@ from data_designer.engine.dataset.journal import (
     Key,
     Recorder,
     Replay,
+    Reply,
     known_result,
     read_replay,
     segment_writer,
@@ -31,8 +32,9 @@ from data_designer.engine.execution.tracing import CellTracing
 from data_designer.engine.protocol.rows import Replays, Rows
 from data_designer.errors import ModelError
 from data_designer.media_files import content_below
+from data_designer.models.batching import Batching, spent_on
 from data_designer.models.parameter_sampling import ParameterSampling
-from data_designer.models.retry import Asked, Caller
+from data_designer.models.retry import Asked, Caller, Keep
 from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
 from data_designer.values import (
@@ -161,12 +163,20 @@ class Recording:
         Raises:
             JournalError: the disk has been refusing for too long.
         """
+        await self.keep_all([(key, request, response)])
+
+    async def keep_all(self, replies: Sequence[Reply]) -> None:
+        """Return once several are.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
         if self._recorder is None:
             return
         # A digest of megabytes is not made on the event loop.
-        write = self._recorder.write_reply
-        large = _shows_media(request)
-        if await self._with_media(write, key, request, response) if large else write(key, request, response):
+        write = self._recorder.write_replies
+        large = any(_shows_media(request) for _, request, _ in replies)
+        if await self._with_media(write, replies) if large else write(replies):
             self._sync_soon()
         else:
             await self.written()
@@ -364,6 +374,31 @@ class Results:
                 return
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Keeps the reply to a request of a cell."""
+
+    recording: Recording
+    key: Key
+    request: Request
+
+    async def __call__(self, response: Response) -> None:
+        """Return once it is written. Raises JournalError where the disk refuses for too long."""
+        await self.recording.keep(self.key, self.request, response)
+
+
+async def keep_together(replies: Sequence[tuple[Keep, Response]]) -> None:
+    """Keep what came together, by one write where it is kept by one `Recording`. Raises as that does."""
+    by_recording: dict[Recording, list[Reply]] = {}
+    for keep, response in replies:
+        if isinstance(keep, Keeping):
+            by_recording.setdefault(keep.recording, []).append((keep.key, keep.request, response))
+        else:
+            await keep(response)
+    for recording, some in by_recording.items():
+        await recording.keep_all(some)
+
+
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
@@ -384,7 +419,7 @@ class RowAsks:
 
     def __init__(
         self,
-        caller: Caller,
+        caller: Caller | Batching,
         record: int,
         recording: Recording,
         replays: Sequence[Replay],
@@ -468,7 +503,7 @@ class RowAsks:
                 try:
                     response = await self._asked(key, request, column, told)
                 except ModelError as error:
-                    failure = Usage(*error.beside) + Usage(failed_requests=error.attempts)
+                    failure = spent_on(error)
                     self._spend(column, failure)
                     if told is not None:
                         told.failure = failure
@@ -482,7 +517,7 @@ class RowAsks:
 
     async def _asked(self, key: Key, request: Request, column: str, told: Asked | None) -> Response:
         if not isinstance(request, ImageRequest):
-            return await self._caller.ask(request, partial(self._recording.keep, key, request), column, told)
+            return await self._caller.ask(request, Keeping(self._recording, key, request), column, told)
         files: list[MediaFile] = []
 
         async def keep(response: Response) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from data_designer.engine.execution.conversing import asking, kept_cells
 from data_designer.engine.execution.cpu_meter import CpuMeter
-from data_designer.engine.execution.recording import Dataset, Recording, RowAsks
+from data_designer.engine.execution.recording import Dataset, Recording, RowAsks, keep_together
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
 from data_designer.engine.execution.tracing import cell_tracing
 from data_designer.engine.protocol.conversation import CONVERSED, SaidCell
@@ -29,6 +29,7 @@ from data_designer.models.admission.request_admission import AdmissionLimits, Re
 from data_designer.models.admission.slot_ledger import SlotLedger
 from data_designer.models.admission.slots import Slots
 from data_designer.models.asking import WatchedModel
+from data_designer.models.batching import Batching, batches, request_size
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Asked, Caller, CallerOptions
@@ -124,6 +125,9 @@ class Replica:
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
         self._caller.changing = self._changing
+        size = request_size(pool, plan.run.budget)
+        together = Batching(self._caller, self._slots, size, pool.subject, keep_together)
+        self._batching = together if batches(pool) else None
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._keeps = plan.run.keep_conversations
@@ -201,7 +205,7 @@ class Replica:
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
                 said: dict[str, list[Asked]] | None = None if self._keeps == "none" else {}
-                asks = RowAsks(self._caller, index, self._recording, known, self._draws, said)
+                asks = RowAsks(self._batching or self._caller, index, self._recording, known, self._draws, said)
                 asks.folders = self._files
                 asks.tracing = self._tracing
                 if media is not None and media[place]:
@@ -241,6 +245,7 @@ class Replica:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._close_batching()
         self._left = True
         self._something.set()
 
@@ -261,7 +266,12 @@ class Replica:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._close_batching()
         await self._recording.close()
+
+    async def _close_batching(self) -> None:
+        if self._batching is not None:
+            await self._batching.close()
 
     async def _run(
         self,

@@ -199,7 +199,7 @@ class StageRunner:
                 step.pool != LOCAL,
                 plan.fingerprints.get(step.name, ""),
                 bool(KINDS[step.kind].functions(step.configs[0])),
-                declared_fits(step),
+                declared_fits(step, plan),
                 KINDS[step.kind].has_files,
                 key(plan.seed, step.name),
             )

@@ -306,3 +306,5 @@ class Shape:
     """Model alias to how many replicas it starts with, where there are several."""
     shared: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """Requests in flight that some aliases may have together, where that is limited."""
+    rows_a_slot: dict[str, int] = field(default_factory=dict)
+    """Model alias to the rows that one request may ask for together, where they are several."""

@@ -52,6 +52,8 @@ class _Replica:
     epoch: int
     pool: str
     slots: int = 0
+    rows_a_slot: int = 1
+    """Rows that one of its requests may ask for together."""
     out: int = 0
     """Rows it holds."""
     alone: bool = False
@@ -66,13 +68,18 @@ class _Replica:
     """Rows of a large recent report."""
 
     @property
+    def full(self) -> int:
+        """How many rows keep its slots busy."""
+        return self.slots * self.rows_a_slot
+
+    @property
     def window(self) -> int:
         """How many rows it may hold."""
         if not self.slots or self.leaving:
             return 0
         if self.gives_way:
-            return self.slots + _SMALLEST_HEADROOM
-        return self.slots + max(self.slots, _SMALLEST_HEADROOM, _REPORTS_AHEAD * self.report)
+            return self.full + _SMALLEST_HEADROOM
+        return self.full + max(self.full, _SMALLEST_HEADROOM, _REPORTS_AHEAD * self.report)
 
 
 class Scheduler:
@@ -305,7 +312,10 @@ class Scheduler:
                 return
             self._replica_lost(ev.ReplicaLost(known.number, known.epoch))
         gives_way = event.replica in self._stand_ins
-        self._replicas[event.replica] = _Replica(event.replica, event.epoch, event.pool, gives_way=gives_way)
+        rows_a_slot = self.shape.rows_a_slot.get(event.pool, 1)
+        self._replicas[event.replica] = _Replica(
+            event.replica, event.epoch, event.pool, rows_a_slot=rows_a_slot, gives_way=gives_way
+        )
         self._grant(self._allocators[event.pool].add((event.replica, event.epoch), event.pool))
 
     def _replica_lost(self, event: ev.ReplicaLost) -> None:
@@ -581,7 +591,7 @@ class Scheduler:
                 replica.alone = True
                 self._send(replica, *suspect)
         for replica in replicas:
-            self._fill(replica, replica.slots)
+            self._fill(replica, replica.full)
         for replica in replicas:
             self._fill(replica, replica.window)
 
@@ -639,7 +649,8 @@ class Scheduler:
         """Move slots between aliases that share a server, to where the work is."""
         for _, pools in self.shape.shared:
             out = {pool: sum(replica.out for replica in self._of(pool)) for pool in pools}
-            demand = {pool: out[pool] + self._ready[pool].waiting for pool in pools}
+            rows = {pool: out[pool] + self._ready[pool].waiting for pool in pools}
+            demand = {pool: -(-rows[pool] // self.shape.rows_a_slot.get(pool, 1)) for pool in pools}
             holders = [(r.number, r.epoch) for pool in pools for r in self._of(pool) if r.out]
             self._grant(self._allocators[pools[0]].want(demand, holders))
 

@@ -33,6 +33,7 @@ def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED, replicas: Iterable[str] =
         inference_columns=frozenset(step.name for step in plan.steps if step.pool != LOCAL),
         replicas=dict(Counter(replicas)),
         shared=tuple(_shared(plan)),
+        rows_a_slot={alias: rows for alias, pool in plan.pools.items() if (rows := pool.cells_a_request) > 1},
     )
 
 

@@ -15,6 +15,18 @@ from data_designer.models.admission.slots import SlotStatistics
 
 
 @dataclass(slots=True)
+class _Request:
+    """Cells that are asked for together, with one slot."""
+
+    left: int
+    """Cells that are not done."""
+    asking: bool = False
+    """Whether it is under way."""
+    seconds: float | None = None
+    """How long it takes, once a model is asked."""
+
+
+@dataclass(slots=True)
 class SimulatedReplica:
     """One replica in all its incarnations. What it does takes place on the timeline."""
 
@@ -32,7 +44,7 @@ class SimulatedReplica:
     _running: int = 0
     """Slots in use."""
     _asking: int = 0
-    """Cells whose model call is under way: all that run but the poisonous ones."""
+    """Requests that are under way: all that run but those of poisonous cells alone."""
     _finished: list[tuple[Cell, str]] = field(default_factory=list)
     """Cells with their answers."""
     _reporting: bool = False
@@ -140,47 +152,55 @@ class SimulatedReplica:
     # --- cells -------------------------------------------------------------------------------------------
 
     def _start_cells(self) -> None:
+        together = self.timeline.shape.rows_a_slot.get(self.pool, 1)
         while self._queue and self._running < self.slots:
             self._settle()
             self._running += 1
-            self._start(self._queue.popleft())
+            request = _Request(min(together, len(self._queue)))
+            for cell in [self._queue.popleft() for _ in range(request.left)]:
+                self._start(cell, request)
 
-    def _start(self, cell: Cell) -> None:
+    def _start(self, cell: Cell, request: "_Request") -> None:
         timeline, report, epoch = self.timeline, self.timeline.report, self.epoch
         report.executions += 1
         if (cell.stage, cell.row) in timeline.faults.poison:
             timeline.at(0.01, lambda: self._die(epoch))
             return
         answer, asked = self._process.ask(cell)
-        self._asking += 1
-        timeline.in_flight[self.pool] += 1
+        if not request.asking:
+            request.asking = True
+            self._asking += 1
+            timeline.in_flight[self.pool] += 1
         if not asked:
-            timeline.at(0.0, lambda: self._cell_done(epoch, cell, answer))
+            timeline.at(0.0, lambda: self._cell_done(epoch, cell, answer, request))
             return
-        seconds = timeline.cell_seconds(self.pool, cell.stage, cell.row)
-        report.peak[self.pool] = max(report.peak.get(self.pool, 0), timeline.in_flight[self.pool])
-        report.busy[self.pool] = report.busy.get(self.pool, 0.0) + seconds
-        timeline.at(seconds, lambda: self._answered(epoch, cell, answer))
+        if request.seconds is None:
+            request.seconds = timeline.cell_seconds(self.pool, cell.stage, cell.row)
+            report.peak[self.pool] = max(report.peak.get(self.pool, 0), timeline.in_flight[self.pool])
+            report.busy[self.pool] = report.busy.get(self.pool, 0.0) + request.seconds
+        timeline.at(request.seconds, lambda: self._answered(epoch, cell, answer, request))
 
-    def _answered(self, epoch: int, cell: Cell, answer: str) -> None:
+    def _answered(self, epoch: int, cell: Cell, answer: str, request: "_Request") -> None:
         if self._lives(epoch):
             self._process.note(cell, answer)
-        self._give_back(epoch, cell, answer)
+        self._give_back(epoch, cell, answer, request)
 
-    def _give_back(self, epoch: int, cell: Cell, answer: str) -> None:
+    def _give_back(self, epoch: int, cell: Cell, answer: str, request: "_Request") -> None:
         """Give the slot of an answer back once that is written."""
         if self._flush(epoch):
-            self._cell_done(epoch, cell, answer)
+            self._cell_done(epoch, cell, answer, request)
         else:
-            self.timeline.at(0.5, lambda: self._give_back(epoch, cell, answer))
+            self.timeline.at(0.5, lambda: self._give_back(epoch, cell, answer, request))
 
-    def _cell_done(self, epoch: int, cell: Cell, answer: str) -> None:
+    def _cell_done(self, epoch: int, cell: Cell, answer: str, request: "_Request") -> None:
         if not self._lives(epoch):
             return
         self._settle()
-        self.timeline.in_flight[self.pool] -= 1
-        self._running -= 1
-        self._asking -= 1
+        request.left -= 1
+        if not request.left:
+            self.timeline.in_flight[self.pool] -= 1
+            self._running -= 1
+            self._asking -= 1
         self._finished.append((cell, answer))
         self._acknowledge()
         if not self._reporting:

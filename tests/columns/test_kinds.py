@@ -19,6 +19,8 @@ SOURCE = Path(data_designer.__file__).parent
 KNOWING = ("columns", "config")
 """Rooms that know kinds of columns by name."""
 TYPES = frozenset(dd.DataDesignerColumnType)
+WORDS_OF_WIRES = {"image", "embedding"}
+"""Types whose names are what endpoints call such things, too: code tells them apart by class and member only."""
 CLASSES = {"DataDesignerColumnType", *(cls.__name__ for cls in COLUMN_CLASSES.values())}
 
 
@@ -44,7 +46,11 @@ def told_apart(tree: ast.AST) -> Iterator[ast.expr]:
 def compared(code: str) -> list[str]:
     """The column types, and classes of columns, that code tells apart by."""
     tree = ast.parse(code)
-    types = [node.value for node in told_apart(tree) if isinstance(node, ast.Constant) and node.value in TYPES]
+    types = [
+        node.value
+        for node in told_apart(tree)
+        if isinstance(node, ast.Constant) and node.value in TYPES - WORDS_OF_WIRES
+    ]
     return types + [name for name in classes_told_apart(tree) if name in CLASSES]
 
 
@@ -63,12 +69,12 @@ def classes_told_apart(tree: ast.AST) -> Iterator[str]:
     [
         'a.column_type == "llm-text"',
         'if step.kind in ("sampler", x): pass',
-        'match kind:\n    case "image" | "other": pass',
+        'match kind:\n    case "llm-code" | "other": pass',
         'MADE = frozenset({"custom"})',
         'MADE = frozenset(("custom", "x"))',
         'NAMES = {"expression": 1}',
         'TABLE["validation"]',
-        'a if "embedding" != kind else b',
+        'a if "seed-dataset" != kind else b',
         "isinstance(column, Other | ImageColumnConfig)",
         "match column:\n    case SamplerColumnConfig(name=name): pass",
         "kind == DataDesignerColumnType.CUSTOM",

@@ -89,7 +89,7 @@ def test_what_nobody_thought_of_ends_a_request_and_not_the_run(status: int, monk
     def broken(*_: object) -> None:
         raise ZeroDivisionError("no idea")
 
-    monkeypatch.setattr("data_designer.models.openai_wire._usage", broken)
+    monkeypatch.setattr("data_designer.models.openai_wire.usage_of", broken)
     if status == 500:
         monkeypatch.setattr(FakeStream, "readany", broken)
     body = completion() if status == 200 else b"x" * 100_000

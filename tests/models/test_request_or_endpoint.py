@@ -24,7 +24,7 @@ from data_designer.models.admission.request_admission import AdmissionLimits, Re
 from data_designer.models.admission.slots import Slots
 from data_designer.models.model import GREETING
 from data_designer.models.retry import Caller, CallerOptions
-from data_designer.values import Request, Response, Usage
+from data_designer.values import ChatResponse, Request, Response, Usage
 
 GOOD, BAD = request("good"), request("bad")
 PATIENCE = 300.0
@@ -111,7 +111,7 @@ def test_they_are_given_up_though_there_is_only_one_slot() -> None:
     bad = [request(f"bad {number}") for number in range(3)]
     endpoint = Endpoint(failing(ModelInternalServerError, *bad))
     results = endpoint.ask_all(endpoint.caller(slots=1), [*bad, GOOD])
-    assert [type(result) for result in results] == [ModelInternalServerError] * 3 + [Response]
+    assert [type(result) for result in results] == [ModelInternalServerError] * 3 + [ChatResponse]
     assert endpoint.peak == 1
 
 
@@ -164,7 +164,7 @@ def test_an_endpoint_that_is_down_rejects_nothing(failure: type[ModelError], gre
     requests = [request(str(number)) for number in range(8)]
     results = endpoint.ask_all(endpoint.caller(greets=greets), requests)
     answered = 4 if worked else 0
-    assert [type(result) for result in results] == [Response] * answered + [Outage] * (8 - answered)
+    assert [type(result) for result in results] == [ChatResponse] * answered + [Outage] * (8 - answered)
     assert PATIENCE <= endpoint.time.now - 1000 < PATIENCE + 4 * TIMEOUT
     asked = sum(endpoint.times(one) for one in requests)
     assert len(endpoint.asked) - asked <= asked
@@ -244,10 +244,10 @@ def test_whatever_comes_together_good_requests_are_answered_and_bad_ones_are_nam
 
     endpoint = Endpoint(answer)
     results = endpoint.ask_all(endpoint.caller(slots, patience=1000.0, first_patience=1000.0, greets=greets), requests)
-    wanted = [Response if kind == "good" else ModelInternalServerError for kind in kinds]
+    wanted = [ChatResponse if kind == "good" else ModelInternalServerError for kind in kinds]
     ended = [type(result) for result in results]
     assert all(one is want or one is ModelAPIConnectionError for one, want in zip(ended, wanted, strict=True))
-    assert [one for one, want in zip(ended, wanted, strict=True) if want is Response] == [Response] * kinds.count(
-        "good"
-    )
+    assert [one for one, want in zip(ended, wanted, strict=True) if want is ChatResponse] == [
+        ChatResponse
+    ] * kinds.count("good")
     assert endpoint.peak <= slots

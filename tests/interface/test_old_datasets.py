@@ -13,6 +13,7 @@ from tests.old_datasets import COLUMNS, EXTENDED, RECORDS, REFUSED, answer, aske
 from typer.testing import CliRunner
 
 from data_designer.cli.main import app
+from data_designer.errors import ArtifactStorageError
 from data_designer.interface import DatasetCreationResults
 
 pytestmark = pytest.mark.usefixtures("processes")  # A linter looks at the code of a column.
@@ -89,6 +90,17 @@ def test_records_are_added(there: Path, model: CountingEndpoint, name: str) -> N
     assert sorted([*ANSWERED.get(name, all_of(range(RECORDS))), *asked(model.prompts)]) == all_of(range(EXTENDED))
     assert rows(results, there) == ROWS
     assert is_sound(there / name)
+
+
+def test_nothing_is_tried_again_where_a_file_is_gone(there: Path, model: CountingEndpoint) -> None:
+    """Its batch would be made again as a whole, and its rejected records forgotten."""
+    for path in (there / "lacking" / "parquet-files").glob("*.parquet"):
+        path.unlink()
+    before = {path: path.read_bytes() for path in there.rglob("*") if path.is_file()}
+    with pytest.raises(ArtifactStorageError, match="gone|missing"):
+        designer(model.url, there).retry_failed(declared(), dataset_name="lacking")
+    assert not model.prompts
+    assert {path: path.read_bytes() for path in there.rglob("*") if path.is_file()} == before
 
 
 def test_what_was_rejected_is_made_again(there: Path, model: CountingEndpoint) -> None:

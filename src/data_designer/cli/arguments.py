@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from data_designer.config.resume_mode import ResumeMode
+from data_designer.object_storage import is_url
 
 Source = Annotated[
     str,
@@ -38,7 +39,22 @@ Progress = Annotated[
 ]
 Tui = Annotated[bool | None, typer.Option("--tui/--no-tui", help="The live panel, or lines.", show_default=False)]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same data.")]
-Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's folder: a path or a URL.")]
+
+
+def _folder_of(dataset: str) -> str:
+    """A dataset that is named by its name alone is one of the folder in which they are made unless told otherwise."""
+    beside = Path("artifacts") / dataset
+    return str(beside) if not is_url(dataset) and not Path(dataset).exists() and beside.is_dir() else dataset
+
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="The dataset's folder, a path or a URL; or the name of one in artifacts/.",
+        callback=_folder_of,
+    ),
+]
 Script = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Arguments for a Python CONFIG.")]
 Setting = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One run setting; may be repeated.")

@@ -334,7 +334,8 @@ class DataDesigner:
             DataDesignerGenerationError: the dataset was made with another configuration; the cause is chained.
             ArtifactStorageError: there is no such dataset, it cannot be written, or another run writes it.
         """
-        from data_designer.engine.dataset.store import check_name
+        from data_designer.engine.dataset.intact import refuse_damage
+        from data_designer.engine.dataset.store import Store, check_name
         from data_designer.interface.making import make_dataset
         from data_designer.interface.metadata import DatasetRequest
         from data_designer.interface.open import open_dataset, released_on_error, with_column_cache
@@ -349,6 +350,8 @@ class DataDesigner:
             request = DatasetRequest(stored.requested, dataset_name, root, ResumeMode.ALWAYS, provenance)
             fixed = {"buffer_size": stored.geometry.buffer_size, "seed": None}
             context = replace(self._context(), run=self._run_config.model_copy(update=fixed))
+            # A batch that is missing would be made again as a whole, and count as having no rejected records.
+            refuse_damage(Store.at(stored.path))
             opened = open_dataset(checked, context, request)
             with released_on_error(opened.store):
                 plan = with_models(opened.prepared.plan, models or {})

@@ -42,6 +42,8 @@ class Explanation:
     """Column to what the cells of committed batches cost."""
     advice: tuple[Advice, ...] = ()
     """The most effective first."""
+    rejected: int = 0
+    """Records that were rejected."""
     lacking: str = ""
     """Why there is no advice, where there is none."""
 
@@ -84,9 +86,17 @@ def explain(dataset: "str | Location") -> Explanation:
     accounts = read_accounts(store.files)
     if accounts is None:
         return Explanation(stored.path, stored.requested, lacking=_why_nothing(store, stored))
-    spent = total(store.receipts()).spent
-    advice, lacking = _advice(store, stored, accounts, spent)
-    return Explanation(stored.path, stored.requested, accounts, spent, tuple(advice), lacking)
+    totals = total(store.receipts())
+    advice, lacking = _advice(store, stored, accounts, totals.spent)
+    return Explanation(
+        stored.path,
+        stored.requested,
+        accounts,
+        totals.spent,
+        lacking=lacking,
+        advice=tuple(advice),
+        rejected=totals.rejected,
+    )
 
 
 def _why_nothing(store: Store, stored: StoredDataset) -> str:

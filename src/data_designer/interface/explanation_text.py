@@ -62,7 +62,8 @@ def lines(explanation: Explanation, width: int) -> Iterator[str]:
 def _head(explanation: Explanation, accounts: RunAccounts) -> str:
     records = sum(sample.records for sample in accounts.timeline)
     where = "on Ray" if accounts.executor == "ray" else "in this process" if accounts.executor == "inline" else ""
-    made = f"{records:,} of {explanation.requested:,} records"
+    rejected = f" ({explanation.rejected:,} rejected)" if explanation.rejected else ""
+    made = f"{max(0, records - explanation.rejected):,} of {explanation.requested:,} records{rejected}"
     return " ".join(filter(None, (f"{made} in {_duration(accounts.seconds)}", where)))
 
 

@@ -12,6 +12,8 @@ from data_designer.plan.model import Pool
 
 _ALONE = 3
 """Aliases of which each is tried alone, besides all together."""
+_MORE_THAN_ONCE = 1.05
+"""Requests a cell from which on there are some to be saved."""
 _OFTEN = 0.8
 """Share of cells that take the first reply below which that is worth a word."""
 
@@ -132,6 +134,8 @@ def first_reply(of: Evidence) -> Iterator[Finding]:
         if changed is None:
             continue
         asks = column.latency.count / max(1, column.cells)
+        if asks < _MORE_THAN_ONCE:
+            continue
         first = percent(spent.first_pass / spent.cells)
         seen = f"{first} of the cells of '{name}' took the first reply; each cost {asks:.1f} requests"
         most = 1.0 - 1.0 / max(asks, 1.0)

@@ -142,7 +142,7 @@ def _groups(profile: Profile, different: int, filled: int) -> tuple[Group, ...]:
     numbers = profile.get("numbers")
     if not categories or (different > _FEW and (numbers or different > filled / 4)) or (different == filled > _FEW / 4):
         return ()
-    return (_group("", categories, sort=bool(numbers)),)
+    return (_group("", categories, sort=bool(numbers), whole=filled),)
 
 
 def _verdicts(valid: int, filled: int) -> Group:
@@ -156,17 +156,24 @@ def _verdicts(valid: int, filled: int) -> Group:
     )  # fmt: skip
 
 
-def _group(title: str, counts: Mapping[str, int], *, sort: bool) -> Group:
-    """Counts of values: by the value where it is a number, else the most frequent first."""
-    whole, most = sum(counts.values()), max(counts.values(), default=1)
+def _group(title: str, counts: Mapping[str, int], *, sort: bool, whole: int | None = None) -> Group:
+    """Counts of values: by the value where it is a number, else the most frequent first.
+
+    Args:
+        title: of the group.
+        counts: value to how often it is there; long ones are not among them.
+        sort: whether values are numbers.
+        whole: how many values there are in all, where that is not the sum of the counts.
+    """
+    counted, most = sum(counts.values()), max(counts.values(), default=1)
+    whole = counted if whole is None else max(whole, counted)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     kept = ranked[:_MOST_CATEGORIES] if len(ranked) > _FEW else ranked
     left = len(ranked) - len(kept)
-    rest = (
-        f"{count(left)} further values: {share(sum(number for _, number in ranked[len(kept) :]), whole)}"
-        if left
-        else ""
-    )
+    others = whole - sum(number for _, number in kept)
+    rest = f"{count(left)} further values: {share(others, whole)}" if left else ""
+    if others and not left:
+        rest = f"long values: {share(others, whole)}"
     if sort:
         kept = sorted(kept, key=lambda item: _number(item[0]))
     return Group(

@@ -13,7 +13,7 @@ from data_designer import errors
 from data_designer.models.bodies import shown
 from data_designer.models.endpoints import Endpoints
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, quoted
-from data_designer.models.model import DEFAULT_TIMEOUT
+from data_designer.models.model import DEFAULT_TIMEOUT, TIMEOUT
 from data_designer.models.proxies import proxy_for
 from data_designer.models.rate_limit_headers import pause, retry_after
 from data_designer.models.transport import Transport
@@ -68,11 +68,12 @@ class ModelClient:
 
     async def ask(self, request: Request) -> Response:
         """Get one reply. Raises ModelError where the endpoint refused or failed, named by kind."""
+        request, timeout = _timed(request)
         body = self._encode(request)
         number = self._endpoints.choose(self._clock())
         transport = self._transports[number]
         try:
-            response, wait = await self._answer(transport, body)
+            response, wait = await self._answer(transport, body, timeout)
         except errors.ModelError as error:
             self._learn(number, error)
             raise
@@ -94,10 +95,15 @@ class ModelClient:
             text = f"the request cannot be written as JSON: {error}"
             raise self._transports[0].error(errors.ModelBadRequestError, text) from error
 
-    async def _answer(self, transport: Transport, body: bytes) -> tuple[Response, float | None]:
+    async def _answer(
+        self,
+        transport: Transport,
+        body: bytes,
+        timeout: float | None,  # noqa: ASYNC109
+    ) -> tuple[Response, float | None]:
         """A reply, and for how long its endpoint wants to be left alone."""
         try:
-            data, headers = await transport.post(body)
+            data, headers = await transport.post(body, timeout)
             response = self._parse(transport, data, headers)
             if isinstance(response, ImageResponse) and response.links:
                 response = await self._with_linked(transport, response)
@@ -150,3 +156,12 @@ class ModelClient:
             self._endpoints.failed(number, now)
         else:
             self._endpoints.answered(number)
+
+
+def _timed(request: Request) -> tuple[Request, float | None]:
+    """A request as it is sent, and after how many seconds it alone is given up; None for as its alias says."""
+    if TIMEOUT not in request.params:
+        return request, None
+    params = {name: value for name, value in request.params.items() if name != TIMEOUT}
+    seconds = request.params[TIMEOUT]
+    return replace(request, params=params), float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None

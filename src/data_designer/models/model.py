@@ -10,6 +10,8 @@ GREETING = ChatRequest([{"role": "user", "content": [{"type": "text", "text": "H
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds until a request is given up, where the alias does not say."""
+TIMEOUT = "timeout"
+"""Field of a request that says so for it alone. It is not sent."""
 
 
 class Model(Protocol):

@@ -70,13 +70,17 @@ class Transport:
         self._secrets = _secrets(self._headers, self._url, proxy or "")
         return self
 
-    async def post(self, body: bytes) -> tuple[object, Mapping[str, str]]:
+    async def post(self, body: bytes, timeout: float | None = None) -> tuple[object, Mapping[str, str]]:  # noqa: ASYNC109
         """Post JSON; gives the JSON that came back, and its headers.
+
+        Args:
+            body: what is posted.
+            timeout: seconds until it is given up, where that is another time than usual.
 
         Raises:
             ModelError: the server refused or failed, named by kind.
         """
-        status, headers, content = await self._sent(body)
+        status, headers, content = await self._sent(body, timeout or self._timeout)
         if not 200 <= status < 300:
             signs = signs_of(content)
             kind, wait = kind_of(status, signs), retry_after(status, headers)
@@ -91,16 +95,16 @@ class Transport:
             what = f"the reply is no JSON: {quoted(content)}" if content.strip() else "the reply is empty"
             raise self.error(errors.ModelInvalidReplyError, what) from None
 
-    async def _sent(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    async def _sent(self, body: bytes, seconds: float) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of whatever comes back. Raises ModelError where nothing whole does."""
         try:
             if self._prepared is None:
                 self._prepared = PreparedPost(self._url, self._headers, self._session, self._proxy)
             # No redirect is followed: it would turn the POST into a GET, or carry the prompt to a host nobody named.
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(seconds):
                 return await self._prepared.send(body, self._most)
         except TimeoutError:
-            raise self.error(errors.ModelTimeoutError, f"no reply within {self._timeout:g} s") from None
+            raise self.error(errors.ModelTimeoutError, f"no reply within {seconds:g} s") from None
         except aiohttp.ClientConnectorError as error:
             raise self.error(errors.ModelAPIConnectionError, self._unreachable(error)) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:

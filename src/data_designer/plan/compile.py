@@ -76,7 +76,7 @@ def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
     prints = dict(plan.fingerprints)
     others: set[str] = set()
     for step in plan.steps:
-        if step.pool in changed or others.intersection(step.needs):
+        if not changed.keys().isdisjoint((step.pool, *step.asks)) or others.intersection(step.needs):
             others.update(step.makes)
             prints.update({name: digest([prints[name], changed]) for name in step.makes})
     return replace(plan, pools=pools, fingerprints=prints)
@@ -108,14 +108,28 @@ def _pools(
 ) -> dict[str, Pool]:
     models = {model.alias: model for model in config.model_configs or ()}
     pools: dict[str, Pool] = {}
-    for step in steps:
-        if step.pool == LOCAL or step.pool in pools:
+    for name, alias in ((step.name, alias) for step in steps for alias in (step.pool, *step.asks)):
+        if alias == LOCAL or alias in pools:
             continue
-        model = models.get(step.pool)
+        model = models.get(alias)
         if model is None:
-            raise ConfigCompilationError(f"column '{step.name}' uses model alias '{step.pool}', which is not declared")
+            raise ConfigCompilationError(f"column '{name}' uses model alias '{alias}', which is not declared")
         provider = providers.get(model.provider or "")
         if provider is None:
             raise ConfigCompilationError(f"model '{model.alias}' names provider '{model.provider}', which is not given")
-        pools[step.pool] = Pool(step.pool, model.inference_parameters.max_parallel_requests, model, provider)
+        pools[alias] = Pool(alias, model.inference_parameters.max_parallel_requests, model, provider)
+    for step in steps:
+        _refuse_starving(step, pools)
     return pools
+
+
+def _refuse_starving(step: Step, pools: Mapping[str, Pool]) -> None:
+    """A function that waits for one alias must not keep the last slot of a server from it for another."""
+    for provider in {pools[alias].provider.name: pools[alias].provider for alias in step.asks}.values():
+        sharing = sum(pool.provider.name == provider.name for pool in pools.values())
+        most = provider.max_parallel_requests
+        if most is not None and most < sharing:
+            raise ConfigCompilationError(
+                f"column '{step.name}' asks several models, and provider '{provider.name}' takes {most} requests at "
+                f"once for {sharing} models: give it max_parallel_requests of {sharing} or more"
+            )

@@ -42,6 +42,8 @@ class Step:
     """`cell`: any rows, at any time. `batch`: all live rows of a batch together."""
     pool: str
     """A model alias, or `LOCAL`."""
+    asks: tuple[str, ...] = ()
+    """Further aliases that it asks; it runs next to the one of its pool."""
     required: tuple[str, ...] = ()
     """The part of `needs` through which a skip propagates."""
     skip: SkipConfig | None = None
@@ -61,6 +63,11 @@ class Step:
         return tuple(one for one in self.configs if isinstance(one, config))
 
 
+def beside(name: str, alias: str) -> str:
+    """What is asked of a step's further alias is accounted for under this: the step's name or fingerprint, with it."""
+    return f"{name} ({alias})"
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Steps that run in one place without coming back. The unit of scheduling."""
@@ -77,6 +84,11 @@ class Stage:
     def pool(self) -> str:
         """The pool that all its steps run in."""
         return self.steps[0].pool
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Further aliases that its steps ask."""
+        return tuple(dict.fromkeys(alias for step in self.steps for alias in step.asks))
 
     @property
     def scope(self) -> Scope:

@@ -13,6 +13,7 @@ from data_designer.engine.execution.memory import memory_limit
 from data_designer.engine.execution.recording import Recording, replica_name
 from data_designer.engine.execution.replica import Replica
 from data_designer.engine.execution.task_worker import TaskWorker
+from data_designer.engine.protocol.asked import AGAIN_SECONDS, Answer, Asked
 from data_designer.engine.protocol.messages import CommitJob, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
@@ -54,6 +55,25 @@ def held_bytes_limit() -> int:
     return memory_limit() // _HELD_SHARE
 
 
+class LocalPeers:
+    """The replicas of this process, as those of other aliases ask them."""
+
+    def __init__(self) -> None:
+        self._replicas: dict[str, list[Replica]] = {}
+
+    def add(self, alias: str, replica: Replica) -> None:
+        """A replica that can be asked from now on."""
+        self._replicas.setdefault(alias, []).append(replica)
+
+    async def ask(self, alias: str, asked: Asked) -> Answer:
+        """Have the least busy one ask that has slots, once there is one."""
+        while True:
+            for replica in sorted(self._replicas.get(alias, ()), key=Replica.share_in_use):
+                if (answer := await replica.answer(asked)) is not None:
+                    return answer
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
 class InProcessExecutor:
     """Runs replicas as coroutines, and CPU tasks and writes in threads. Use it as an async context manager."""
 
@@ -65,6 +85,7 @@ class InProcessExecutor:
         self._exits = AsyncExitStack()
         self._threads = DaemonThreads(run.plan.run.non_inference_max_parallel_workers, "data-designer-cpu")
         self._writer = ThreadPoolExecutor(1, "data-designer-sink")
+        self._peers = LocalPeers()
 
     async def __aenter__(self) -> Self:
         self._exits.enter_context(collected_rarely())
@@ -83,7 +104,8 @@ class InProcessExecutor:
         session = await self._exits.enter_async_context(shared_session())
         model = ModelClient(plan.pools[alias], keys[alias], session)
         recording = Recording(self._run.dataset, plan.geometry, replica_name(number, epoch))
-        replica = Replica(plan, alias, model, recording, _LINGER)
+        replica = Replica(plan, alias, model, recording, _LINGER, peers=self._peers)
+        self._peers.add(alias, replica)
         self._exits.push_async_callback(replica.close)
         return replica
 

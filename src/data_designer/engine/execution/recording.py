@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar, TypeVarTuple
+from typing import Protocol, TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from data_designer.values import Request, Response, Usage
 Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
 Ask = Callable[[Request], Awaitable[Response]]
+Elsewhere = Callable[[Key, Request], Awaitable[Response]]
 
 SYNC_SECONDS = 1.0
 """How long a reply may be in the machine's memory only."""
@@ -200,6 +201,32 @@ class Recording:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
 
+class KnownResults(Protocol):
+    """What functions of the user came to before, and whether what they come to now is kept."""
+
+    def known(self, fingerprint: str, record: int) -> list[object] | None:
+        """What a function made of a record before."""
+        ...
+
+    def note(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """Keep what a function made of a record, where that is kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedResults:
+    """Those of functions that ask models: their replies are kept, of which the same comes."""
+
+    replays: Sequence[Replay]
+
+    def known(self, fingerprint: str, record: int) -> list[object] | None:
+        """What a function made of a record before."""
+        return known_result(self.replays, fingerprint, record)
+
+    def note(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """Keep nothing."""
+
+
 @dataclass(slots=True)
 class Results:
     """What functions of the user came to in one CPU task: before, and now."""
@@ -274,26 +301,40 @@ class RowAsks:
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
-            key = (fingerprint, self.record, ordinal)
-            response = self._known(key, request)
-            if response is None:
-                try:
-                    response = await self._caller.ask(request, partial(self._recording.keep, key, request))
-                except ModelError as error:
-                    self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
-                    raise
-            self._spend(column, response.usage)
-            return response
+            return await self.ask(column, (fingerprint, self.record, ordinal), request)
 
         return ask
+
+    async def ask(self, column: str, key: Key, request: Request, elsewhere: Elsewhere | None = None) -> Response:
+        """Get a reply, and account for it.
+
+        Args:
+            column: what it is accounted for under.
+            key: which request it is.
+            request: what is asked.
+            elsewhere: asks, and keeps the reply, where that is not for this replica's caller to do.
+        """
+        response = self._known(key, request, is_own=elsewhere is None)
+        if response is None:
+            try:
+                if elsewhere is None:
+                    response = await self._caller.ask(request, partial(self._recording.keep, key, request))
+                else:
+                    response = await elsewhere(key, request)
+            except ModelError as error:
+                self._spend(column, Usage(*error.beside) + Usage(failed_requests=error.attempts))
+                raise
+        self._spend(column, response.usage)
+        return response
 
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)
 
-    def _known(self, key: Key, request: Request) -> Response | None:
+    def _known(self, key: Key, request: Request, *, is_own: bool) -> Response | None:
         for replay in self._replays:
             response = replay.reply(key, request)
             if response is not None:
-                self._caller.remember(request)
+                if is_own:
+                    self._caller.remember(request)
                 return response
         return None

@@ -7,18 +7,22 @@ what is already here.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
+from data_designer.engine.dataset.journal import Replay
+from data_designer.engine.execution.asking import FunctionRunner, PeerOutageError, is_cancelled
 from data_designer.engine.execution.cpu_meter import CpuMeter
-from data_designer.engine.execution.recording import Recording, RowAsks
-from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
+from data_designer.engine.execution.recording import Recording, ReplayedResults, RowAsks
+from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner, results_of
+from data_designer.engine.protocol.asked import Answer, Asked, NoPeers, Peers
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
-from data_designer.errors import Outage
+from data_designer.errors import ModelError, Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slots import Slots
@@ -27,7 +31,7 @@ from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller, CallerOptions
 from data_designer.models.wires import greeting, longest_reply
 from data_designer.plan.model import Plan, Pool
-from data_designer.values import Block
+from data_designer.values import Block, Response
 
 LINGER = 0.02
 """Seconds in which further rows may join those that are about to be reported, where there are few replicas."""
@@ -68,12 +72,13 @@ class Replica:
         recording: what was answered before, and where answers are kept.
         linger: seconds in which rows may join a report.
         lease: seconds after which a replica that nobody collects from ends; None for never.
+        peers: replicas of other aliases, for functions that ask several.
     """
 
     node = ""
     """The machine on which it lives: this one, which has no name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a replica stands between
         self,
         plan: Plan,
         alias: str,
@@ -81,9 +86,11 @@ class Replica:
         recording: Recording,
         linger: float = LINGER,
         lease: float | None = None,
+        peers: Peers | None = None,
     ) -> None:
         pool, clock = plan.pools[alias], asyncio.get_running_loop().time
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
+        self._geometry = plan.geometry
         self._counts = {number: CellCounts() for number in self._runners}
         self._something = asyncio.Event()
         self._slots = Slots(0)
@@ -95,6 +102,13 @@ class Replica:
         self._caller.told = self._something.set
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
+        self._functions: FunctionRunner | None = None
+        if any(runner.asks_by_functions for runner in self._runners.values()):
+            self._functions = FunctionRunner(plan, alias, peers or NoPeers())
+            for runner in self._runners.values():
+                runner.let_ask(self._functions)
+        self._guests: set[asyncio.Task[Response]] = set()
+        """Requests of functions that run next to other aliases."""
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -131,6 +145,8 @@ class Replica:
         self._admission.share(min(1.0, slots / self._whole))
         self._slots.total = slots
         await self._slots.settled()
+        if not self._slots.total:
+            self._send_guests_away()  # None of them is in flight.
 
     async def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""
@@ -147,6 +163,9 @@ class Replica:
         runner = self._runners[parcel.stage]
         known = await self._recording.known(parcel.replays, parcel.rows)
         block = gather(parcel, values, runner.stage.needs)
+        if runner.stage.scope == "batch":
+            self._start_batch(runner, block, parcel.ticket, known)
+            return
         skipped = block.columns.pop(SKIPPED, None)
         names = tuple(block.columns)
         cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
@@ -160,9 +179,58 @@ class Replica:
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
                 asks = RowAsks(self._caller, index, self._recording, known, self._draws)
-                task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._spawn(self._run(runner, record, skips, asks, parcel.ticket))
+
+    def _start_batch(self, runner: StageRunner, block: Block, ticket: int, known: Sequence[Replay]) -> None:
+        """Start rows that a function sees together."""
+        rows = [(ticket, row) for row in block.rows.tolist()]
+        if self._seen.issuperset(rows):
+            return
+        self._seen.update(rows)
+        # Its requests are the batch's, whichever of its rows are left.
+        first = self._geometry.records(self._geometry.batch_of(rows[0][1])).start
+        asks = RowAsks(self._caller, first, self._recording, known)
+        self._spawn(self._run_batch(runner, block, asks, ticket, ReplayedResults(known)))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def answer(self, asked: Asked) -> Answer | None:
+        """Ask for a function that runs next to another alias; None where this replica cannot see to it any more."""
+        if not self._slots.total or self._left or self._failure is not None:
+            return None
+        keep = partial(self._recording.keep, asked.key, asked.request)
+        guest = asyncio.create_task(self._caller.ask(asked.request, keep))
+        self._guests.add(guest)
+        try:
+            return Answer(await guest)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            return None  # The guest was sent away.
+        except ModelError as error:
+            if isinstance(error, Outage):
+                self._outage = str(error)
+                self._something.set()
+            return Answer(error=error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
+            self._failure = error
+            self._something.set()
+            return None
+        finally:
+            guest.cancel()
+            self._guests.discard(guest)
+
+    def share_in_use(self) -> float:
+        """How busy it is: requests in flight and waiting, for each slot."""
+        load = self._slots.statistics()
+        return (load.in_use + load.waiting) / max(1, load.total)
+
+    def _send_guests_away(self) -> None:
+        for guest in list(self._guests):
+            guest.cancel()
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
         """Wait for finished rows and report them; the last report again if it was not acknowledged.
@@ -194,8 +262,9 @@ class Replica:
         """Let go of what is not done; the next report is the last. Take its slots first: what is in flight is lost."""
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._left = True
+        self._send_guests_away()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._something.set()
 
     async def _end_with_lease(self, lease: float) -> None:
@@ -206,6 +275,7 @@ class Replica:
         self._something.set()
         for task in list(self._tasks):
             task.cancel()
+        self._send_guests_away()
         await self._resize(0)
 
     async def close(self) -> None:
@@ -214,7 +284,11 @@ class Replica:
             self._watch.cancel()
         for task in list(self._tasks):
             task.cancel()
+        self._left = True
+        self._send_guests_away()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._functions is not None:
+            self._functions.close()
         await self._recording.close()
 
     async def _run(
@@ -230,6 +304,8 @@ class Replica:
             result = await runner.run_row(record, skips, asks, self._counts[stage])
         except Outage as outage:
             self._outage = str(outage)
+        except PeerOutageError:
+            return  # The replica that met it says so.
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
             self._failure = error
         else:
@@ -238,6 +314,29 @@ class Replica:
             report.tickets.append(ticket)
             report.results.append(result)
             report.spent.append(asks.spent)
+        self._something.set()
+
+    async def _run_batch(
+        self, runner: StageRunner, block: Block, asks: RowAsks, ticket: int, results: ReplayedResults
+    ) -> None:
+        stage = runner.stage.number
+        try:
+            made = await runner.run_batch(block, asks, results)
+        except Outage as outage:
+            self._outage = str(outage)
+        except PeerOutageError:
+            return  # The replica that met it says so.
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
+            self._failure = error
+        else:
+            report, size = self._reports.setdefault(stage, _Report()), len(made)
+            done = results_of(made, runner.stage.makes)
+            runner.count(done, self._counts[stage])
+            report.rows += made.rows.tolist()
+            report.tickets += [ticket] * size
+            report.results += done
+            # What was asked for all of them stands with the first.
+            report.spent += [asks.spent, *[None] * (size - 1)]
         self._something.set()
 
     def _report(self) -> tuple[Summary, Values]:

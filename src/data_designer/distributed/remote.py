@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import ray
 from ray import ObjectRef, cloudpickle
+from ray.actor import ActorHandle
 
+from data_designer.distributed.peers import RayPeers
 from data_designer.distributed.unsendable import without_what_stays
 from data_designer.distributed.worker_memory import save_memory
 from data_designer.engine.dataset.lock import Process
@@ -69,6 +71,7 @@ class ReplicaActor(Replica):
 
     def __init__(self) -> None:
         """Be nothing yet: what breaks here would only reach the driver as the actor's death."""
+        self._peers = RayPeers()
 
     async def start(self, packed: bytes, assignment: ReplicaAssignment) -> ReplicaLocation:
         """Become a replica, with no slots yet. Gives the place where this is."""
@@ -76,10 +79,14 @@ class ReplicaActor(Replica):
         alias, dataset = assignment.alias, assignment.dataset
         model = ModelClient(plan.pools[alias], assignment.api_key, open_session())
         recording = Recording(dataset, plan.geometry, replica_name(assignment.number, assignment.epoch))
-        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS)
+        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS, self._peers)
         self._ending = asyncio.create_task(self._end_with_driver(assignment.driver))
         _collect_garbage_rarely()
         return ReplicaLocation(Process.this(), ray.get_runtime_context().get_node_id())
+
+    async def meet(self, alias: str, number: int, actor: ActorHandle) -> None:
+        """Know a replica of another alias, which functions that run here ask too."""
+        self._peers.add(alias, number, actor)
 
     async def _end_with_driver(self, driver: Process) -> None:
         """Ray takes seconds to end the actors of a driver that was killed; on its machine there is a quicker way."""

@@ -276,3 +276,12 @@ class Plan:
             if column in stage.makes:
                 return stage
         raise KeyError(column)
+
+
+def asked_beside(plan: Plan) -> dict[str, set[str]]:
+    """Alias to the further ones that functions ask which run next to it."""
+    asked: dict[str, set[str]] = {}
+    for stage in plan.stages:
+        if stage.asks:
+            asked.setdefault(stage.pool, set()).update(stage.asks)
+    return asked

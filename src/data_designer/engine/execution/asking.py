@@ -20,7 +20,7 @@ from data_designer.engine.models.facade import ModelFacade
 from data_designer.engine.protocol.asked import Asked, Peers
 from data_designer.errors import DataDesignerRuntimeError, ModelError, Outage
 from data_designer.models.parameter_sampling import ParameterSampling
-from data_designer.plan.model import Plan, Pool, Step, beside
+from data_designer.plan.model import Plan, Pool, Step, asked_beside, beside
 from data_designer.values import Drop, Outcome, Reason, Request, Response
 
 Result = TypeVar("Result")
@@ -82,7 +82,7 @@ class FunctionRunner:
 
 def _threads_of(plan: Plan, alias: str) -> int:
     """As many as keep all slots busy that the functions of a replica ask through."""
-    asked = {alias, *(further for stage in plan.stages if stage.pool == alias for further in stage.asks)}
+    asked = {alias, *asked_beside(plan).get(alias, ())}
     return min(sum(plan.pools[one].slots for one in asked) + _THREADS_AHEAD, _MOST_THREADS)
 
 

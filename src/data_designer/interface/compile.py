@@ -13,14 +13,14 @@ from data_designer.columns.registry import KINDS
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
-from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
+from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
-from data_designer.errors import InvalidConfigError, SeedReaderConfigError
+from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.contents import Digesting
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Geometry, Plan, Pool
 from data_designer.plan.violation import Violation
 
 
@@ -153,6 +153,21 @@ def prepare(
             proxy_for(address, os.environ)
     keys = {alias: _key(pool.provider.api_key, context.resolver) for alias, pool in plan.pools.items()}
     return PreparedPlan(plan, checked.seed_table, keys)
+
+
+def pool_of(model: ModelConfig, context: CompileContext) -> tuple[Pool, str | None]:
+    """Where a model is asked outside of a run, and with which key.
+
+    Raises:
+        UnknownProviderError: there is no such provider.
+        SecretResolutionError: its key cannot be resolved.
+    """
+    name = SIMULATED_PROVIDER if context.simulate else model.provider or context.default_provider or ""
+    provider = context.providers.get(name)
+    if provider is None:
+        raise UnknownProviderError(f"there is no provider '{name}'; there are {', '.join(context.providers)}")
+    key = _key(provider.api_key, context.resolver)
+    return Pool(model.alias, model.inference_parameters.max_parallel_requests, model, provider), key
 
 
 def seed_digest(table: pa.Table | None) -> str:

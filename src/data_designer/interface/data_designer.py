@@ -27,6 +27,7 @@ from data_designer.interface.compile import (
     PreparedPlan,
     but_for_keys,
     check,
+    pool_of,
     prepare,
     refuse_errors,
     seed_digest,
@@ -40,6 +41,7 @@ from data_designer.plan.model import Geometry
 from data_designer.plan.violation import Violation
 
 if TYPE_CHECKING:
+    from data_designer.engine.models.facade import ModelFacade
     from data_designer.interface.metadata import OnBatchComplete, Provenance
     from data_designer.interface.results import DatasetCreationResults, PreviewResults
     from data_designer.interface.stored import StoredDataset
@@ -176,6 +178,25 @@ class DataDesigner:
     def get_default_model_providers(self) -> list[ModelProvider]:
         """Providers that are there when none are given."""
         return default_providers()
+
+    def get_models(self, model_aliases: Sequence[str]) -> "dict[str, ModelFacade]":
+        """Models of `get_default_model_configs` to ask in a script, as functions of custom columns ask theirs.
+
+        Args:
+            model_aliases: which.
+
+        Raises:
+            ValueError: there is no such alias.
+            UnknownProviderError: its provider is not there.
+            SecretResolutionError: the key of its provider cannot be resolved.
+        """
+        from data_designer.interface.script_models import script_models
+
+        configs = {config.alias: config for config in self.get_default_model_configs()}
+        if unknown := [alias for alias in model_aliases if alias not in configs]:
+            raise ValueError(f"there is no default model '{unknown[0]}'; there are {', '.join(configs) or 'none'}")
+        found = {alias: pool_of(configs[alias], self._context()) for alias in dict.fromkeys(model_aliases)}
+        return script_models({a: pool for a, (pool, _) in found.items()}, {a: key for a, (_, key) in found.items()})
 
     def compose_workflow(self, *, name: str) -> CompositeWorkflow:
         """A chain of datasets (not built yet: adding a stage says so)."""

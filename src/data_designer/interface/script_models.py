@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -45,18 +45,24 @@ class _Opened:
     exits: ExitStack = field(default_factory=ExitStack)
     session: "aiohttp.ClientSession | None" = None
     callers: "dict[str, Caller]" = field(default_factory=dict)
+    thread: threading.Thread = field(init=False)
 
-    def start(self) -> None:
-        threading.Thread(target=self.loop.run_forever, name="data-designer-models", daemon=True).start()
+    def __post_init__(self) -> None:
+        self.thread = threading.Thread(target=self.loop.run_forever, name="data-designer-models", daemon=True)
 
     def close(self) -> None:
-        """Close the connections and end the thread."""
-        try:
+        """Close the connections and end the thread, from whichever thread this is called."""
+        if threading.current_thread() is self.thread:
+            threading.Thread(target=self.close, daemon=True).start()
+            return
+        with suppress(TimeoutError):
             if self.session is not None:
                 asyncio.run_coroutine_threadsafe(self.session.close(), self.loop).result(_CLOSE_SECONDS)
-        finally:
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self.exits.close()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(_CLOSE_SECONDS)
+        if not self.thread.is_alive():
+            self.loop.close()
+        self.exits.close()
 
 
 class _Desk:
@@ -84,7 +90,7 @@ class _Desk:
         weakref.finalize(self, _Opened.close, opened)
         if simulated := [alias for alias, pool in self._pools.items() if not pool.provider.endpoint]:
             self._simulate(simulated, opened.exits)
-        opened.start()
+        opened.thread.start()
         asyncio.run_coroutine_threadsafe(self._connect(opened), opened.loop).result()
         return opened
 

@@ -107,6 +107,12 @@ class FunctionAsks:
         self._waiting: set[Future[Response]] = set()
         self._is_over = False
 
+    def recall(self) -> None:
+        """Account for what was asked before, where the function is not called again since its result is known."""
+        self._row.recall(self._step.name, self._fingerprint)
+        for alias in self._step.asks:
+            self._row.recall(beside(self._step.name, alias), beside(self._fingerprint, alias))
+
     # --- from threads and loops of the function ------------------------------------------------------------
 
     def wait(self, alias: str, request: Request) -> Response:

@@ -140,6 +140,16 @@ class Recording:
         else:
             await self.written()
 
+    def note(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """Keep what a function of the user made of a record; it is written before the next report."""
+        if self._recorder is not None and self._recorder.write_result(fingerprint, record, values):
+            self._sync_soon()
+
+    def note_in_thread(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """The same, in whatever thread."""
+        if self._recorder is not None:
+            self._recorder.note_result(fingerprint, record, values)
+
     async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
         """What is known of some rows: by a column cache, and by the journal of some batches, our own included."""
         if self._replays is None or not (wanted or self._has_column_cache):
@@ -214,9 +224,10 @@ class KnownResults(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayedResults:
-    """Those of functions that ask models: their replies are kept, of which the same comes."""
+class BatchResults:
+    """Those of a function that asks models next to a replica, and sees a batch together."""
 
+    recording: Recording
     replays: Sequence[Replay]
 
     def known(self, fingerprint: str, record: int) -> list[object] | None:
@@ -224,7 +235,8 @@ class ReplayedResults:
         return known_result(self.replays, fingerprint, record)
 
     def note(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
-        """Keep nothing."""
+        """Keep what a function made of a record."""
+        self.recording.note_in_thread(fingerprint, record, values)
 
 
 @dataclass(slots=True)
@@ -290,6 +302,16 @@ class RowAsks:
     def result(self, fingerprint: str) -> list[object] | None:
         """What a step came to before, as a whole."""
         return known_result(self._replays, fingerprint, self.record) if self._replays else None
+
+    def note(self, fingerprint: str, values: Sequence[object]) -> None:
+        """Keep what a function of the user made of the record."""
+        self._recording.note(fingerprint, self.record, values)
+
+    def recall(self, column: str, fingerprint: str) -> None:
+        """Account for what was asked before for a step whose result is known."""
+        for replay in self._replays:
+            for usage in replay.usages_of(fingerprint, self.record):
+                self._spend(column, usage)
 
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""

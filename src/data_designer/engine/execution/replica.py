@@ -17,7 +17,7 @@ import numpy as np
 from data_designer.engine.dataset.journal import Replay
 from data_designer.engine.execution.asking import FunctionRunner, PeerOutageError, is_cancelled
 from data_designer.engine.execution.cpu_meter import CpuMeter
-from data_designer.engine.execution.recording import Recording, ReplayedResults, RowAsks
+from data_designer.engine.execution.recording import BatchResults, Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner, results_of
 from data_designer.engine.protocol.asked import Answer, Asked, NoPeers, Peers
 from data_designer.engine.protocol.messages import Finished, Summary
@@ -190,7 +190,7 @@ class Replica:
         # Its requests are the batch's, whichever of its rows are left.
         first = self._geometry.records(self._geometry.batch_of(rows[0][1])).start
         asks = RowAsks(self._caller, first, self._recording, known)
-        self._spawn(self._run_batch(runner, block, asks, ticket, ReplayedResults(known)))
+        self._spawn(self._run_batch(runner, block, asks, ticket, BatchResults(self._recording, known)))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -317,7 +317,7 @@ class Replica:
         self._something.set()
 
     async def _run_batch(
-        self, runner: StageRunner, block: Block, asks: RowAsks, ticket: int, results: ReplayedResults
+        self, runner: StageRunner, block: Block, asks: RowAsks, ticket: int, results: BatchResults
     ) -> None:
         stage = runner.stage.number
         try:

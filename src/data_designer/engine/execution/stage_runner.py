@@ -177,6 +177,7 @@ class StageRunner:
                 outcome: Outcome = Skip(built.skip_condition.values)
             elif (known := built.known(asks.result(built.fingerprint))) is not None:
                 outcome = known
+                self._recall(built, asks)
             else:
                 outcome = await self._outcome(built, record, asks)
             if built.inference:
@@ -200,7 +201,7 @@ class StageRunner:
         """What a cell comes to; whatever breaks on the way ends it and no other."""
         try:
             if built.asking:
-                return built.admitted(await self._called(built, record, asks))
+                return await self._called(built, record, asks)
             exchange = _cell(built.program).exchange(record, asks.record)
             return built.admitted(await drive(exchange, asks.of(built.step.name, built.fingerprint)))
         except (Outage, PeerOutageError, JournalError):
@@ -212,9 +213,20 @@ class StageRunner:
 
     async def _called(self, built: _Built, record: Mapping[str, object], asks: RowAsks) -> Outcome:
         assert self._functions is not None
-        calls = FunctionAsks(self._functions, asks, built.step, built.fingerprint)
         given = {name: record[name] for name in built.step.needs}
-        return await cell_of(cast(CustomCellProgram, built.program), given, calls, asks.record, self._functions)
+        program, calls = cast(CustomCellProgram, built.program), self._calls(built, asks)
+        outcome = built.admitted(await cell_of(program, given, calls, asks.record, self._functions))
+        if isinstance(outcome, Ok):
+            asks.note(built.fingerprint, outcome.values)
+        return outcome
+
+    def _recall(self, built: _Built, asks: RowAsks) -> None:
+        if built.asking:
+            self._calls(built, asks).recall()
+
+    def _calls(self, built: _Built, asks: RowAsks) -> FunctionAsks:
+        assert self._functions is not None
+        return FunctionAsks(self._functions, asks, built.step, built.fingerprint)
 
     async def run_batch(self, block: Block, asks: RowAsks, results: KnownResults) -> Block:
         """Run the steps for all rows of a batch, of which a function sees them together and asks models.
@@ -226,7 +238,7 @@ class StageRunner:
         """
         functions = self._functions
         assert functions is not None
-        calls = {b.step.name: FunctionAsks(functions, asks, b.step, b.fingerprint) for b in self._steps if b.asking}
+        calls = {built.step.name: self._calls(built, asks) for built in self._steps if built.asking}
         try:
             return await functions.in_thread(lambda: self.run_block(block, results, calls))
         finally:
@@ -336,6 +348,8 @@ class _Work:
         for place, outcome in known.items():
             if outcome is not None:
                 self._settle(built, place, outcome)
+        if todo and not unknown and built.step.name in self.calls:
+            self.calls[built.step.name].recall()
         return unknown
 
     def _compute(self, built: _Built, todo: list[int]) -> None:

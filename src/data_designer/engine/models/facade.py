@@ -16,6 +16,7 @@ from data_designer.errors import (
 )
 from data_designer.models.model import DEFAULT_TIMEOUT, TIMEOUT
 from data_designer.plan.model import Pool
+from data_designer.terminal import visible
 from data_designer.values import (
     ChatRequest,
     ChatResponse,
@@ -175,7 +176,7 @@ class ModelFacade:
         _refuse_tools(tool_alias)
         first = _first(prompt, system_prompt, multi_modal_context)
         limits = max_correction_steps, max_conversation_restarts
-        return self._run(_conversation(first, parser, limits, _fields(kwargs, _CHAT)))
+        return self._run(_conversation(first, parser, limits, self._fields(kwargs, _CHAT)))
 
     async def agenerate(  # noqa: PLR0913 - the public API
         self,
@@ -195,7 +196,7 @@ class ModelFacade:
         _refuse_tools(tool_alias)
         first = _first(prompt, system_prompt, multi_modal_context)
         limits = max_correction_steps, max_conversation_restarts
-        return await self._arun(_conversation(first, parser, limits, _fields(kwargs, _CHAT)))
+        return await self._arun(_conversation(first, parser, limits, self._fields(kwargs, _CHAT)))
 
     def completion(
         self,
@@ -206,7 +207,7 @@ class ModelFacade:
         **kwargs: Any,
     ) -> ChatCompletionResponse:
         """Have the model go on with a conversation."""
-        return self._run(_completion(messages, _fields(kwargs, _CHAT)))
+        return self._run(_completion(messages, self._fields(kwargs, _CHAT)))
 
     async def acompletion(
         self,
@@ -217,7 +218,7 @@ class ModelFacade:
         **kwargs: Any,
     ) -> ChatCompletionResponse:
         """`completion`, to be awaited."""
-        return await self._arun(_completion(messages, _fields(kwargs, _CHAT)))
+        return await self._arun(_completion(messages, self._fields(kwargs, _CHAT)))
 
     # --- vectors and images ------------------------------------------------------------------------------
 
@@ -228,7 +229,7 @@ class ModelFacade:
         **kwargs: Any,
     ) -> list[list[float]]:
         """A vector for each text, in one request."""
-        return self._run(_embeddings(input_texts, _fields(kwargs, _EMBEDDING)))
+        return self._run(_embeddings(input_texts, self._fields(kwargs, _EMBEDDING)))
 
     async def agenerate_text_embeddings(
         self,
@@ -237,7 +238,7 @@ class ModelFacade:
         **kwargs: Any,
     ) -> list[list[float]]:
         """`generate_text_embeddings`, to be awaited."""
-        return await self._arun(_embeddings(input_texts, _fields(kwargs, _EMBEDDING)))
+        return await self._arun(_embeddings(input_texts, self._fields(kwargs, _EMBEDDING)))
 
     def generate_image(
         self,
@@ -247,7 +248,7 @@ class ModelFacade:
         **kwargs: Any,
     ) -> list[str]:
         """Images in base64, of a description and of what it goes by."""
-        return self._run(_images(prompt, multi_modal_context, _fields(kwargs, _IMAGE)))
+        return self._run(_images(prompt, multi_modal_context, self._fields(kwargs, _IMAGE)))
 
     async def agenerate_image(
         self,
@@ -257,7 +258,7 @@ class ModelFacade:
         **kwargs: Any,
     ) -> list[str]:
         """`generate_image`, to be awaited."""
-        return await self._arun(_images(prompt, multi_modal_context, _fields(kwargs, _IMAGE)))
+        return await self._arun(_images(prompt, multi_modal_context, self._fields(kwargs, _IMAGE)))
 
     # --- carried out -------------------------------------------------------------------------------------
 
@@ -266,6 +267,9 @@ class ModelFacade:
 
     async def aclose(self) -> None:
         """Nothing is open here."""
+
+    def _fields(self, kwargs: Mapping[str, Any], known: frozenset[str]) -> dict[str, object]:
+        return _fields(kwargs, known, self._pool.subject)
 
     def _run(self, dialogue: _Dialogue[Result]) -> Result:
         try:
@@ -377,11 +381,13 @@ def _of_kind(kind: type[Kind], response: Response) -> Kind:
     return response
 
 
-def _fields(kwargs: Mapping[str, Any], known: frozenset[str]) -> dict[str, object]:
+def _fields(kwargs: Mapping[str, Any], known: frozenset[str], subject: str) -> dict[str, object]:
     """Fields of a request, of those that a call was given; what its `extra_body` holds are fields too."""
     unknown = frozenset(kwargs) - known
     if unknown and unknown not in _dropped:
         _dropped.add(unknown)
-        logger.warning("a function gives %s, which no request takes; dropped", ", ".join(sorted(unknown)))
+        names = visible(", ".join(sorted(unknown)))
+        logger.warning("%s: a function gives %s, which no such request takes: dropped", subject, names)
     fields = {name: value for name, value in kwargs.items() if name in known and value is not None}
-    return {**fields, **(fields.pop("extra_body", None) or {})}
+    extra = fields.pop("extra_body", None)
+    return fields | (extra if isinstance(extra, dict) else {})

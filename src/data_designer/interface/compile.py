@@ -18,9 +18,9 @@ from data_designer.config.run_config import RunConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
-from data_designer.plan.compile import compile_plan
+from data_designer.plan.compile import compile_plan, with_clients
 from data_designer.plan.contents import Digesting
-from data_designer.plan.model import Geometry, Plan, Pool
+from data_designer.plan.model import Geometry, MakeClient, Plan, Pool
 from data_designer.plan.violation import Violation
 
 
@@ -54,6 +54,8 @@ class CompileContext:
     """Name of the provider of models that name none."""
     simulate: bool = False
     """Let the simulated model stand in for every model."""
+    clients: Mapping[str, MakeClient] = field(default_factory=dict)
+    """Name of a provider to what gives the client through which it is asked."""
 
 
 def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> CheckedConfig:
@@ -148,6 +150,7 @@ def prepare(
     plan = compile_plan(
         checked.config, context.providers, context.run, geometry, seed, kinds=KINDS, seed_data=seed_data
     )
+    plan = with_clients(plan, context.clients)
     for pool in plan.pools.values():
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)
@@ -167,7 +170,8 @@ def pool_of(model: ModelConfig, context: CompileContext) -> tuple[Pool, str | No
     if provider is None:
         raise UnknownProviderError(f"there is no provider '{name}'; there are {', '.join(context.providers)}")
     key = _key(provider.api_key, context.resolver)
-    return Pool(model.alias, model.inference_parameters.max_parallel_requests, model, provider), key
+    slots, client = model.inference_parameters.max_parallel_requests, context.clients.get(name)
+    return Pool(model.alias, slots, model, provider, client=client), key
 
 
 def seed_digest(table: pa.Table | None) -> str:

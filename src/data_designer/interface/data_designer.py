@@ -37,7 +37,7 @@ from data_designer.logging import configure_logging, is_logging_configured
 from data_designer.models.secrets import SecretResolver
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import Geometry, MakeClient
 from data_designer.plan.violation import Violation
 
 if TYPE_CHECKING:
@@ -78,10 +78,14 @@ class DataDesigner:
         auto_configure_logging: configure the library's logging unless that was done already.
         simulate: let the simulated model stand in for every model.
         source: where the configuration comes from, kept with each dataset so that the command line can resume it.
+        clients: name of a provider to a function without arguments that gives an `openai.AsyncOpenAI` (or
+            `AsyncAzureOpenAI`), a new one each time: requests to models of that provider go through it. A name that no
+            provider has makes one.
 
     Raises:
         NoModelProvidersError: an empty list of providers.
-        InvalidConfigError: something else than a provider.
+        InvalidConfigError: something else than a provider, or a client that is no function or for a provider of another
+            API than OpenAI's.
         ValueError: two providers share a name.
     """
 
@@ -98,6 +102,7 @@ class DataDesigner:
         auto_configure_logging: bool = True,
         simulate: bool = False,
         source: Mapping[str, object] | None = None,
+        clients: Mapping[str, MakeClient] | None = None,
     ) -> None:
         if auto_configure_logging and not is_logging_configured():
             configure_logging()
@@ -116,6 +121,8 @@ class DataDesigner:
             SIMULATED_PROVIDER: simulated,
             **{provider.name: provider for provider in providers},
         }
+        self._clients = dict(clients or {})
+        self._providers |= {name: _asked_through(name, make, self._providers) for name, make in self._clients.items()}
         self._default_provider = providers[0].name if providers else None
         self._artifact_path = location("artifacts" if artifact_path is None else artifact_path)
         self._secret_resolver = secret_resolver
@@ -362,7 +369,9 @@ class DataDesigner:
         run = self._run_config
         if reused is not None and run.seed is None:
             run = run.model_copy(update={"seed": reused.metadata.seed})
-        return CompileContext(self._providers, run, self._secret_resolver, self._default_provider, self._simulate)
+        return CompileContext(
+            self._providers, run, self._secret_resolver, self._default_provider, self._simulate, self._clients
+        )
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> PreparedPlan:
         checked = self._check(config_builder, num_records)
@@ -392,6 +401,19 @@ class DataDesigner:
             reuse=None if reused is None else str(reused.path),
             source=self._source,
         )
+
+
+def _asked_through(name: str, make: object, providers: Mapping[str, ModelProvider]) -> ModelProvider:
+    """The provider that is asked through what a function of the user gives, which signs in and knows the address."""
+    if not callable(make):
+        raise InvalidConfigError(f"clients['{name}'] is no function: give one that makes the client, not {make!r}")
+    provider = providers.get(name) or ModelProvider.model_construct(name=name)
+    if provider.provider_type != "openai":
+        raise InvalidConfigError(
+            f"clients['{name}']: the provider is of type '{provider.provider_type}', and a client of the openai "
+            "package speaks OpenAI's API only"
+        )
+    return provider.model_copy(update={"api_key": None})
 
 
 @contextmanager

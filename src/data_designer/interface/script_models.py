@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,6 @@ from data_designer.plan.model import Pool
 from data_designer.values import Request, Response
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from data_designer.models.retry import Caller
 
 _PATIENCE, _FIRST_PATIENCE = 60.0, 10.0
@@ -43,7 +41,7 @@ class _Opened:
 
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     exits: ExitStack = field(default_factory=ExitStack)
-    session: "aiohttp.ClientSession | None" = None
+    models: AsyncExitStack = field(default_factory=AsyncExitStack)
     callers: "dict[str, Caller]" = field(default_factory=dict)
     thread: threading.Thread = field(init=False)
 
@@ -56,8 +54,7 @@ class _Opened:
             threading.Thread(target=self.close, daemon=True).start()
             return
         with suppress(TimeoutError):
-            if self.session is not None:
-                asyncio.run_coroutine_threadsafe(self.session.close(), self.loop).result(_CLOSE_SECONDS)
+            asyncio.run_coroutine_threadsafe(self.models.aclose(), self.loop).result(_CLOSE_SECONDS)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(_CLOSE_SECONDS)
         if not self.thread.is_alive():
@@ -88,7 +85,8 @@ class _Desk:
     def _open(self) -> _Opened:
         opened = _Opened()
         weakref.finalize(self, _Opened.close, opened)
-        if simulated := [alias for alias, pool in self._pools.items() if not pool.provider.endpoint]:
+        simulated = [a for a, pool in self._pools.items() if pool.provider.is_simulated and not pool.provider.endpoint]
+        if simulated:
             self._simulate(simulated, opened.exits)
         opened.thread.start()
         asyncio.run_coroutine_threadsafe(self._connect(opened), opened.loop).result()
@@ -106,13 +104,11 @@ class _Desk:
     async def _connect(self, opened: _Opened) -> None:
         from data_designer.models.admission.request_admission import RequestAdmission
         from data_designer.models.admission.slots import Slots
-        from data_designer.models.client import ModelClient
-        from data_designer.models.http_sessions import open_session
         from data_designer.models.model import DEFAULT_TIMEOUT
+        from data_designer.models.opening import open_model
         from data_designer.models.retry import Caller, CallerOptions
         from data_designer.models.wires import greeting
 
-        opened.session = open_session()
         for alias, pool in self._pools.items():
             options = CallerOptions(
                 patience=_PATIENCE,
@@ -121,9 +117,9 @@ class _Desk:
                 greets=pool.is_greeted,
                 greeting=greeting(pool),
             )
-            client = ModelClient(pool, self._keys[alias], opened.session)
+            model = await opened.models.enter_async_context(open_model(pool, self._keys[alias]))
             admission = RequestAdmission(Slots(pool.slots))
-            opened.callers[alias] = Caller(client, admission, options, rng=random.Random(self._seed))
+            opened.callers[alias] = Caller(model, admission, options, rng=random.Random(self._seed))
 
 
 class _Asker:

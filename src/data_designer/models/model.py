@@ -1,5 +1,6 @@
 """What the rest of the house knows of a model: it is asked, and answers or refuses."""
 
+from dataclasses import replace
 from typing import Protocol
 
 from data_designer.values import ChatRequest, Request, Response
@@ -20,3 +21,12 @@ class Model(Protocol):
     async def ask(self, request: Request) -> Response:
         """Get one reply. Raises ModelError where the endpoint refused or failed, named by kind."""
         ...
+
+
+def timed(request: Request) -> tuple[Request, float | None]:
+    """A request as it is sent, and after how many seconds it alone is given up; None for as its alias says."""
+    if TIMEOUT not in request.params:
+        return request, None
+    params = {name: value for name, value in request.params.items() if name != TIMEOUT}
+    seconds = request.params[TIMEOUT]
+    return replace(request, params=params), float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None

@@ -11,12 +11,9 @@ from data_designer import errors
 from data_designer.config.models import LARGEST_REPLY
 from data_designer.models.addresses import SECRET, base_of, secrets_of, server_of, shown
 from data_designer.models.bodies import LargeBodyError, decoded
-from data_designer.models.error_mapping import CURES, kind_of, quoted, signs_of, words_of
+from data_designer.models.error_mapping import CURES, quoted, refusal_of, worded
 from data_designer.models.prepared_post import PreparedPost
-from data_designer.models.rate_limit_headers import retry_after, retry_in_words
-from data_designer.models.rejected_fields import fields_of
 
-_LONGEST_QUOTE = 500
 _SHORTEST_SECRET = 8
 _SHORTEST_KEY = 4
 _SHORTEST_PASSWORD = 4
@@ -82,11 +79,8 @@ class Transport:
         """
         status, headers, content = await self._sent(body, timeout or self._timeout)
         if not 200 <= status < 300:
-            signs = signs_of(content)
-            kind, wait = kind_of(status, signs), retry_after(status, headers)
-            wait = retry_in_words(status, signs) if wait is None else wait
-            more = fields_of(content) + self._redirected(status, headers)
-            raise self.error(kind, f"HTTP {status}: {words_of(content)}{more}", wait, status)
+            kind, what, wait = refusal_of(status, headers, content)
+            raise self.error(kind, f"{what}{self._redirected(status, headers)}", wait, status)
         try:
             return decoded(content), headers
         except ValueError:
@@ -151,12 +145,8 @@ class Transport:
         status: int | None = None,
     ) -> errors.ModelError:
         """An error that names the model, the server, what happened and what can be done; without secrets."""
-        for secret in self._secrets:
-            what = what.replace(secret, "***")
-        if len(what) > _LONGEST_QUOTE:
-            what = f"{what[:_LONGEST_QUOTE]}…"
-        cure = CURES.get(kind)
-        return kind(f"{self._subject} at {self._server}: {what}{f'; {cure}' if cure else ''}", wait, status)
+        where = f"{self._subject} at {self._server}"
+        return kind(worded(where, what, CURES.get(kind), self._secrets), wait, status)
 
 
 def is_streamed(content: bytes, headers: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ from data_designer.plan.columns import makes, ordered_steps
 from data_designer.plan.fingerprints import code_of, column_fingerprints, digest
 from data_designer.plan.fusion import fuse
 from data_designer.plan.kinds import Kinds, seed_columns
-from data_designer.plan.model import LOCAL, Geometry, Plan, Pool, Step
+from data_designer.plan.model import LOCAL, Geometry, MakeClient, Plan, Pool, Step
 
 
 def compile_plan(  # noqa: PLR0913 - all that decides a plan, named where it is compiled
@@ -85,6 +85,12 @@ def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
 def with_native(plan: Plan, forms: Mapping[str, str | None]) -> Plan:
     """A plan whose replies in JSON are constrained by the endpoint, in the form that each alias has."""
     pools = {alias: replace(pool, native=forms.get(alias)) for alias, pool in plan.pools.items()}
+    return replace(plan, pools=pools)
+
+
+def with_clients(plan: Plan, clients: Mapping[str, MakeClient]) -> Plan:
+    """A plan whose requests go through clients of the user, by the names of their providers."""
+    pools = {alias: replace(pool, client=clients.get(pool.provider.name)) for alias, pool in plan.pools.items()}
     return replace(plan, pools=pools)
 
 

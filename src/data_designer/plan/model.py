@@ -1,8 +1,8 @@
 """The Plan and its parts: frozen, picklable, printable values."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,12 @@ from data_designer.config.models import (
 )
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.user_code import UserCode
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+MakeClient: TypeAlias = Callable[[], "AsyncOpenAI"]
+"""Gives a client of the `openai` package, a new one each time; a function of the user."""
 
 LOCAL = ""
 """The pool of CPU work, `local`: its key is no alias, whatever users call theirs."""
@@ -126,6 +132,8 @@ class Pool:
     provider: ModelProvider
     native: str | None = None
     """How its endpoint is asked to constrain replies in JSON, one of `plan.constraints.FORMS`; None: by the prompt."""
+    client: MakeClient | None = field(default=None, repr=False)
+    """Gives what its requests go through, where the user does that; None for our own way."""
 
     @property
     def params(self) -> BaseInferenceParams:

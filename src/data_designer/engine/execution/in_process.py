@@ -18,7 +18,8 @@ from data_designer.engine.protocol.messages import CommitJob, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling.shape import replica_numbers
-from data_designer.models.http_sessions import kept_open, shared_session
+from data_designer.models.http_sessions import kept_open
+from data_designer.models.opening import open_model
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
 
@@ -98,11 +99,8 @@ class InProcessExecutor:
 
     async def start_replica(self, number: int, alias: str, epoch: int) -> Replica:
         """Start a replica, with no slots."""
-        from data_designer.models.client import ModelClient
-
         plan, keys = self._run.plan, self._run.keys
-        session = await self._exits.enter_async_context(shared_session())
-        model = ModelClient(plan.pools[alias], keys[alias], session)
+        model = await self._exits.enter_async_context(open_model(plan.pools[alias], keys[alias]))
         recording = Recording(self._run.dataset, plan.geometry, replica_name(number, epoch))
         replica = Replica(plan, alias, model, recording, _LINGER, peers=self._peers)
         self._peers.add(alias, replica)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from data_designer.cli import create, jobs, resume, serve_sim
+from data_designer.cli import create, jobs, models, resume, serve_sim
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
 
@@ -20,6 +20,7 @@ for command in (
     create.preview,
     create.validate,
     create.check_models,
+    models.models,
     serve_sim.serve_sim,
 ):
     app.command()(command)

@@ -154,7 +154,7 @@ def prepare(
     for pool in plan.pools.values():
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)
-    keys = {alias: _key(pool.provider.api_key, context.resolver) for alias, pool in plan.pools.items()}
+    keys = {alias: key_of(pool.provider, context) for alias, pool in plan.pools.items()}
     return PreparedPlan(plan, checked.seed_table, keys)
 
 
@@ -169,7 +169,7 @@ def pool_of(model: ModelConfig, context: CompileContext) -> tuple[Pool, str | No
     provider = context.providers.get(name)
     if provider is None:
         raise UnknownProviderError(f"there is no provider '{name}'; there are {', '.join(context.providers)}")
-    key = _key(provider.api_key, context.resolver)
+    key = key_of(provider, context)
     slots, client = model.inference_parameters.max_parallel_requests, context.clients.get(name)
     return Pool(model.alias, slots, model, provider, client=client), key
 
@@ -185,7 +185,9 @@ def seed_digest(table: pa.Table | None) -> str:
     return digest.hexdigest()
 
 
-def _key(api_key: str | None, resolver: SecretResolver | None) -> str | None:
+def key_of(provider: ModelProvider, context: CompileContext) -> str | None:
+    """A provider's key. Raises SecretResolutionError where it cannot be resolved."""
+    api_key, resolver = provider.api_key, context.resolver
     if api_key is None or resolver is None:
         return resolve_key(api_key, os.environ)
     return resolver.resolve(api_key)

@@ -34,6 +34,7 @@ from data_designer.interface.compile import (
 )
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
+from data_designer.models.addresses import server_of
 from data_designer.models.secrets import SecretResolver
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
@@ -204,6 +205,24 @@ class DataDesigner:
             raise ValueError(f"there is no default model '{unknown[0]}'; there are {', '.join(configs) or 'none'}")
         found = {alias: pool_of(configs[alias], self._context()) for alias in dict.fromkeys(model_aliases)}
         return script_models({a: pool for a, (pool, _) in found.items()}, {a: key for a, (_, key) in found.items()})
+
+    def list_served_models(self, provider: str) -> list[str]:
+        """Names of the models that a provider's endpoint says it serves, sorted; the `openai` package asks it.
+
+        Args:
+            provider: a provider's name, or the address of an endpoint that needs no key.
+
+        Raises:
+            UnknownProviderError: there is no such provider.
+            SecretResolutionError: its key cannot be resolved.
+            ModelError: the endpoint refused or failed.
+        """
+        from data_designer.interface.run import list_served_models
+
+        found = self._providers.get(provider)
+        if found is None and "://" in provider:
+            found = ModelProvider(name=server_of(provider), endpoint=provider)
+        return list_served_models(found or self.get_provider(provider), self._context())
 
     def compose_workflow(self, *, name: str) -> CompositeWorkflow:
         """A chain of datasets (not built yet: adding a stage says so)."""

@@ -5,6 +5,7 @@ reply say stay ours, so that a run differs in nothing else.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -35,6 +36,8 @@ _CURES: Final = {
 _SIGNS_IN = ("authorization", "api-key", "x-api-key")
 """Headers that carry what no message may repeat."""
 _SHORTEST_SECRET = 8
+_CHATTY = ("httpx", "httpx2")
+"""Loggers that have a line for each request, unless somebody has set their level."""
 
 
 class Reply(Protocol):
@@ -73,7 +76,15 @@ def client_of(make: MakeClient, provider: str) -> openai.AsyncOpenAI:
     if client.is_closed():
         raise InvalidConfigError(f"{name} gave a client that is closed; it has to make a new one each time")
     client.max_retries = 0
+    be_quiet()
     return client
+
+
+def be_quiet() -> None:
+    """Have no line logged for each request."""
+    for log in map(logging.getLogger, _CHATTY):
+        if log.level == logging.NOTSET:
+            log.setLevel(logging.WARNING)
 
 
 class OpenAIClient:

@@ -1,0 +1,104 @@
+"""Providers that are asked through clients of the user: what runs make, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from tests.fakes import USUAL, told
+
+import data_designer.config as dd
+from data_designer.errors import InvalidConfigError, ModelAPIConnectionError, UnknownProviderError
+from data_designer.interface import DataDesigner, DataDesignerGenerationError
+from data_designer.plan.model import MakeClient
+
+TOKEN = "entra-token-0123456789"  # noqa: S105 - no secret
+
+
+def azure(url: str) -> MakeClient:
+    """Gives clients of Azure's form at an address."""
+
+    async def token() -> str:
+        return TOKEN
+
+    base = url.removesuffix("/v1")
+    return lambda: openai.AsyncAzureOpenAI(azure_endpoint=base, api_version="2", azure_ad_token_provider=token)
+
+
+def designer(path: Path, make: Any, **run: Any) -> DataDesigner:
+    """A designer that asks provider `azure` through a client."""
+    made = DataDesigner(path, clients={"azure": make}, auto_configure_logging=False)
+    made.set_run_config(dd.RunConfig(**{**USUAL, **run}))
+    return made
+
+
+def declared(name: str = "gpt") -> dd.DataDesignerConfigBuilder:
+    """A text and a structured column of one model."""
+    builder = dd.DataDesignerConfigBuilder(model_configs=[dd.ModelConfig(alias="m", model=name, provider="azure")])
+    builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    builder.add_column(name="text", column_type="llm-text", prompt="About {{ id }}", model_alias="m")
+    schema = {"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}
+    return builder.add_column(
+        name="score", column_type="llm-structured", prompt="Rate {{ text }}", model_alias="m", output_format=schema
+    )
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_run_asks_through_the_client_and_makes_the_same_data(simulated: str, tmp_path: Path) -> None:
+    """Check, probe and cells all carry its token to its address; the provider need not be declared."""
+    made = designer(tmp_path / "a", azure(simulated)).create(declared(), num_records=12).load_dataset()
+    sent = [one["headers"].get("authorization") for one in told(simulated, "log")]
+    assert set(sent) == {f"Bearer {TOKEN}"}
+    assert len(sent) >= 2 * 12 + 1
+    lean = DataDesigner(tmp_path / "b", model_providers=[dd.ModelProvider(name="azure", endpoint=simulated)])
+    lean.set_run_config(dd.RunConfig(**USUAL))
+    assert made.equals(lean.create(declared(), num_records=12).load_dataset())
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_resume_pays_for_nothing_twice(simulated: str, tmp_path: Path) -> None:
+    """A run that a budget stopped goes on where it was: as many requests as cells in all."""
+    make = azure(simulated)
+    budget = dd.Budget(requests=22)
+    designer(tmp_path, make, budget=budget).create(declared(), num_records=12)
+    result = designer(tmp_path, make).create(declared(), num_records=12, resume="always")
+    assert result.outcomes.generated == 12
+    prompts = [one["user"] for one in told(simulated, "log") if one["user"].startswith("About")]
+    assert len(prompts) == len(set(prompts)) == 12
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "no function": ({"azure": openai.AsyncOpenAI(api_key="k")}, "clients\\['azure'\\] is no function"),
+    "another API": ({"simulated": lambda: None}, "of type 'simulated'"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_clients_are_refused(what: str) -> None:
+    """Before anything is asked."""
+    clients, expected = WRONG[what]
+    with pytest.raises(InvalidConfigError, match=expected):
+        DataDesigner(clients=clients)
+
+
+def _wrong() -> Any:
+    return "no client"
+
+
+def test_a_function_that_gives_no_client_ends_the_run_with_its_name(tmp_path: Path) -> None:
+    """Before any row."""
+    with pytest.raises(DataDesignerGenerationError, match="_wrong of clients\\['azure'\\] gave builtins.str"):
+        designer(tmp_path, _wrong).preview(declared())
+
+
+@pytest.mark.usefixtures("processes")
+def test_what_an_endpoint_serves_is_listed(simulated: str, tmp_path: Path) -> None:
+    """By a client of the user, by a provider, or by an address."""
+    made = designer(tmp_path, lambda: openai.AsyncOpenAI(base_url=simulated, api_key="k"))
+    assert made.list_served_models("azure") == ["simulated"]
+    assert made.list_served_models(f"{simulated}/chat/completions") == ["simulated"]
+    assert made.list_served_models("simulated") == ["simulated"]
+    with pytest.raises(UnknownProviderError):
+        made.list_served_models("nope")
+    with pytest.raises(ModelAPIConnectionError, match="http://127.0.0.1:9: no reply"):
+        made.list_served_models("http://127.0.0.1:9/v1")

@@ -15,13 +15,13 @@ from typing import TypeVar
 from data_designer.columns.custom import CustomCellProgram
 from data_designer.engine.dataset.journal import JournalError, Key, request_digest
 from data_designer.engine.execution.daemon_threads import DaemonThreads
-from data_designer.engine.execution.recording import RowAsks
+from data_designer.engine.execution.recording import Ask, RowAsks
 from data_designer.engine.models.facade import ModelFacade
 from data_designer.engine.protocol.asked import Asked, Peers
 from data_designer.errors import DataDesignerRuntimeError, ModelError, Outage
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.plan.model import Plan, Pool, Step, asked_beside, beside
-from data_designer.values import Drop, Outcome, Reason, Request, Response
+from data_designer.values import ChatRequest, Drop, Outcome, Reason, Request, Response
 
 Result = TypeVar("Result")
 
@@ -159,26 +159,49 @@ class FunctionAsks:
         column = self._step.name if own else beside(self._step.name, alias)
         try:
             return await self._row.ask(
-                column, (name, self._row.record, ordinal), request, None if own else partial(self._of_peer, alias)
+                column,
+                (name, self._row.record, ordinal),
+                request,
+                None if own else partial(_of_peer, self._runner, alias),
             )
         except (Outage, PeerOutageError, JournalError) as error:
             self.outage = error
             raise
-
-    async def _of_peer(self, alias: str, key: Key, request: Request) -> Response:
-        answer = await self._runner.peers.ask(alias, Asked(key, request))
-        if isinstance(answer.error, Outage):
-            raise PeerOutageError(alias)
-        if answer.error is not None:
-            raise answer.error
-        assert answer.response is not None
-        return answer.response
 
     def _ordinal(self, alias: str, request: Request) -> tuple[str, int]:
         digest = request_digest(request)
         ordinal = self._counts.get((alias, digest), 0)
         self._counts[alias, digest] = ordinal + 1
         return digest, ordinal
+
+
+async def _of_peer(runner: FunctionRunner, alias: str, key: Key, request: Request) -> Response:
+    """The reply that a replica of another alias gets."""
+    answer = await runner.peers.ask(alias, Asked(key, request))
+    if isinstance(answer.error, Outage):
+        raise PeerOutageError(alias)
+    if answer.error is not None:
+        raise answer.error
+    assert answer.response is not None
+    return answer.response
+
+
+def ask_several(runner: FunctionRunner, row: RowAsks, step: Step, fingerprint: str) -> Ask:
+    """How an exchange asks whose requests say which of the step's aliases is asked."""
+    ordinal = -1
+
+    async def ask(request: Request) -> Response:
+        nonlocal ordinal
+        ordinal += 1
+        alias = request.alias if isinstance(request, ChatRequest) else ""
+        own = alias in ("", runner.alias)
+        name, column = (fingerprint, step.name) if own else (beside(fingerprint, alias), beside(step.name, alias))
+        if draws := runner.draws(alias or runner.alias):
+            request = request.with_params(draws.params(name, row.record, ordinal))
+        elsewhere = None if own else partial(_of_peer, runner, alias)
+        return await row.ask(column, (name, row.record, ordinal), request, elsewhere)
+
+    return ask
 
 
 class _Asker:

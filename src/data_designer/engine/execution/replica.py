@@ -103,7 +103,7 @@ class Replica:
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._functions: FunctionRunner | None = None
-        if any(runner.asks_by_functions for runner in self._runners.values()):
+        if any(runner.asks_by_functions or runner.stage.asks for runner in self._runners.values()):
             self._functions = FunctionRunner(plan, alias, peers or NoPeers())
             for runner in self._runners.values():
                 runner.let_ask(self._functions)

@@ -18,8 +18,15 @@ from data_designer.columns.templating.skip_conditions import SkipCondition
 from data_designer.engine.dataset.encoding import UnstorableValueError, all_kept, kept
 from data_designer.engine.dataset.journal import JournalError
 from data_designer.engine.dataset.schema import Fit, declared_fits
-from data_designer.engine.execution.asking import FunctionAsks, FunctionRunner, PeerOutageError, cell_of, is_cancelled
-from data_designer.engine.execution.recording import KnownResults, RowAsks
+from data_designer.engine.execution.asking import (
+    FunctionAsks,
+    FunctionRunner,
+    PeerOutageError,
+    ask_several,
+    cell_of,
+    is_cancelled,
+)
+from data_designer.engine.execution.recording import Ask, KnownResults, RowAsks
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import ModelError, Outage
@@ -203,13 +210,19 @@ class StageRunner:
             if built.asking:
                 return await self._called(built, record, asks)
             exchange = _cell(built.program).exchange(record, asks.record)
-            return built.admitted(await drive(exchange, asks.of(built.step.name, built.fingerprint)))
+            return built.admitted(await drive(exchange, self._ask(built, asks)))
         except (Outage, PeerOutageError, JournalError):
             raise
         except BaseException as error:
             if not ends_a_cell(error):
                 raise
             return built.unexpected(error, asks.record)
+
+    def _ask(self, built: _Built, asks: RowAsks) -> Ask:
+        if not built.step.asks:
+            return asks.of(built.step.name, built.fingerprint)
+        assert self._functions is not None
+        return ask_several(self._functions, asks, built.step, built.fingerprint)
 
     async def _called(self, built: _Built, record: Mapping[str, object], asks: RowAsks) -> Outcome:
         assert self._functions is not None

@@ -271,7 +271,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record")
+    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "counts_known", "record")
 
     def __init__(
         self,
@@ -283,6 +283,8 @@ class RowAsks:
     ) -> None:
         self.record = record
         """The row's record index."""
+        self.counts_known = True
+        """Whether to account for what was answered before; otherwise that stands in a receipt."""
         self._caller = caller
         self._recording = recording
         self._replays = replays
@@ -309,7 +311,7 @@ class RowAsks:
 
     def recall(self, column: str, fingerprint: str) -> None:
         """Account for what was asked before for a step whose result is known."""
-        for replay in self._replays:
+        for replay in self._replays if self.counts_known else ():
             for usage in replay.usages_of(fingerprint, self.record):
                 self._spend(column, usage)
 
@@ -337,6 +339,8 @@ class RowAsks:
             elsewhere: asks, and keeps the reply, where that is not for this replica's caller to do.
         """
         response = self._known(key, request, is_own=elsewhere is None)
+        if response is not None and not self.counts_known:
+            return response
         if response is None:
             try:
                 if elsewhere is None:

@@ -187,9 +187,10 @@ class Replica:
         if self._seen.issuperset(rows):
             return
         self._seen.update(rows)
-        # Its requests are the batch's, whichever of its rows are left.
+        # Its requests are the batch's, whichever of its rows are left, and are accounted for with its first record.
         first = self._geometry.records(self._geometry.batch_of(rows[0][1])).start
         asks = RowAsks(self._caller, first, self._recording, known)
+        asks.counts_known = (ticket, first) in self._seen
         self._spawn(self._run_batch(runner, block, asks, ticket, BatchResults(self._recording, known)))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -329,14 +330,14 @@ class Replica:
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
             self._failure = error
         else:
-            report, size = self._reports.setdefault(stage, _Report()), len(made)
+            report, rows, size = self._reports.setdefault(stage, _Report()), made.rows.tolist(), len(made)
             done = results_of(made, runner.stage.makes)
             runner.count(done, self._counts[stage])
-            report.rows += made.rows.tolist()
+            report.rows += rows
             report.tickets += [ticket] * size
             report.results += done
-            # What was asked for all of them stands with the first.
-            report.spent += [asks.spent, *[None] * (size - 1)]
+            with_first = rows.index(asks.record) if asks.record in rows else 0
+            report.spent += [asks.spent if place == with_first else None for place in range(size)]
         self._something.set()
 
     def _report(self) -> tuple[Summary, Values]:

@@ -2,7 +2,9 @@
 
 Each role is played by a model of its own and has its own prompt; the customer ends the conversation.
 
-    data-designer create examples/support_dialogues.py -n 20 --simulate -f jsonl
+    data-designer create examples/support_dialogues.py -n 20 -f jsonl
+
+It needs no key and no network: its models are simulated. Name another provider to use real ones.
 """
 
 import data_designer.config as dd
@@ -27,7 +29,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
         dd.ModelConfig(
             alias=alias,
             model=model,
-            provider="nvidia",
+            provider="simulated",
             inference_parameters=dd.ChatCompletionInferenceParams(temperature=heat, max_tokens=400),
         )
         for alias, model, heat in (

@@ -223,8 +223,8 @@ class ConversationRole(ConfigBase):
     """Stands beside what the role says."""
     model_alias: str
     prompt: str
-    """What the role is sent when its turn comes. Jinja template over the columns and over the conversation: `last`, what
-    was said last; `messages`, all of it (`name` and `content` of each); `turn`, counted from 1."""
+    """What the role is sent when its turn comes. Jinja template over the columns and over the conversation: `last`,
+    what was said last; `messages`, all of it (`name` and `content` of each); `turn`, counted from 1."""
     system_prompt: str | None = None
     """Jinja template over the same, rendered when the role first speaks."""
     speaks_as: Literal["user", "assistant"] | None = None

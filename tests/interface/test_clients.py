@@ -67,6 +67,24 @@ def test_a_resume_pays_for_nothing_twice(simulated: str, tmp_path: Path) -> None
     assert len(prompts) == len(set(prompts)) == 12
 
 
+@pytest.mark.usefixtures("processes")
+def test_a_client_is_made_once_for_a_run_in_this_process_and_closed_after_it(simulated: str, tmp_path: Path) -> None:
+    """The check before the run and all aliases share it."""
+    made: list[openai.AsyncOpenAI] = []
+
+    def make() -> openai.AsyncOpenAI:
+        made.append(openai.AsyncOpenAI(base_url=simulated, api_key="k"))
+        return made[-1]
+
+    models = [dd.ModelConfig(alias=alias, model=alias, provider="azure") for alias in ("a", "b")]
+    builder = dd.DataDesignerConfigBuilder(model_configs=models)
+    builder.add_column(name="id", column_type="sampler", sampler_type="uuid", params={})
+    for one in models:
+        builder.add_column(name=one.alias, column_type="llm-text", prompt="About {{ id }}", model_alias=one.alias)
+    designer(tmp_path, make).create(builder, num_records=3)
+    assert [client.is_closed() for client in made] == [True]
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no function": ({"azure": openai.AsyncOpenAI(api_key="k")}, "clients\\['azure'\\] is no function"),
     "another API": ({"simulated": lambda: None}, "of type 'simulated'"),

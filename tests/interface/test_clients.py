@@ -1,11 +1,16 @@
 """Providers that are asked through clients of the user: what runs make, and what is refused."""
 
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from tests.fakes import USUAL, told
+from tests.counting import Endpoint
+from tests.fakes import USUAL, model, numbered, rows, told
+from tests.programs import started
+from tests.replies import LIMIT, Failing, Holding, answer
 
 import data_designer.config as dd
 from data_designer.errors import InvalidConfigError, ModelAPIConnectionError, UnknownProviderError
@@ -83,6 +88,50 @@ def test_a_client_is_made_once_for_a_run_in_this_process_and_closed_after_it(sim
         builder.add_column(name=one.alias, column_type="llm-text", prompt="About {{ id }}", model_alias=one.alias)
     designer(tmp_path, make).create(builder, num_records=3)
     assert [client.is_closed() for client in made] == [True]
+
+
+SLOTS, RECORDS = 4, 20
+
+
+def begin(url: str, path: Path) -> None:
+    """Make texts about seed rows through a client, or go on with that."""
+    builder = dd.DataDesignerConfigBuilder(model_configs=[model("m", provider="azure", max_parallel_requests=SLOTS)])
+    builder.with_seed_dataset(numbered())
+    builder.add_column(name="text", column_type="llm-text", prompt="row {{ n }}", model_alias="m")
+    made = designer(path, lambda: openai.AsyncOpenAI(base_url=url, api_key="k"))
+    made.create(builder, num_records=RECORDS, dataset_name="d", resume="if_possible")
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_run_that_is_killed_costs_no_more_than_its_slots(endpoint: Endpoint, tmp_path: Path) -> None:
+    """SIGKILL in the middle; the dataset comes out whole."""
+    holding = Holding(9)
+    with endpoint(holding) as counted:
+        program = started(begin, counted.url, tmp_path)
+        held = holding.held.wait(LIMIT)
+        program.kill()
+        program.join()
+        holding.go_on.set()
+        assert held
+        assert program.exitcode == -signal.SIGKILL
+        asked = len(counted.prompts)
+    with endpoint(answer) as counted:
+        begin(counted.url, tmp_path)
+        assert asked + len(counted.prompts) <= RECORDS + SLOTS
+    assert rows(tmp_path / "d")["text"].tolist() == [f"<row {n}>" for n in range(RECORDS)]
+
+
+@pytest.mark.usefixtures("processes")
+def test_failures_that_may_pass_reject_no_row(endpoint: Endpoint, tmp_path: Path) -> None:
+    """They are tried again by us: the client tries each once."""
+    with endpoint(Failing(5, 503)) as counted:
+        first = threading.Thread(target=begin, args=(counted.url, tmp_path), daemon=True)
+        first.start()
+        while first.is_alive() and len(counted.prompts) < 12:
+            first.join(0.01)
+        counted.behave = answer
+        first.join(LIMIT)
+    assert rows(tmp_path / "d")["text"].tolist() == [f"<row {n}>" for n in range(RECORDS)]
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

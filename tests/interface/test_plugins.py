@@ -164,13 +164,13 @@ print(sorted(COLUMN_CLASSES) == sorted(DataDesignerColumnType), len(COLUMN_CLASS
 def test_plugins_can_be_turned_off(tmp_path: Path) -> None:
     """There are the kinds of the library then, and no others."""
     out, _ = run(install(tmp_path, plugins=("mirror",)), NO_PLUGIN, DISABLE_DATA_DESIGNER_PLUGINS="true")
-    assert out.split() == ["True", "11"]
+    assert out.split() == ["True", "12"]
 
 
 def test_what_is_broken_is_left_out(tmp_path: Path) -> None:
     """The library works without it; what is broken is said, of each."""
     out, beside = run(install(tmp_path, plugins=("missing", "nonsense", "seeds", "loose", "posing")), NO_PLUGIN)
-    assert out.split() == ["True", "11"]
+    assert out.split() == ["True", "12"]
     for said in (
         "plugin=missing failed to load",
         "plugin=nonsense is no Plugin but str",

@@ -46,14 +46,15 @@ def pitch(row: dict[str, Any], generator_params: Taste, models: dict[str, ModelF
 
 
 @dd.custom_column_generator(required_columns=["pitch"], model_aliases=["writer"])
-async def title(row: dict[str, Any], generator_params: None, models: dict[str, ModelFacade]) -> dict[str, Any]:
+async def title(row: dict[str, Any], generator_params: Taste, models: dict[str, ModelFacade]) -> dict[str, Any]:
     """A function that is `async def` awaits."""
-    text, trace = await models["writer"].agenerate(f"A title for this: {row['pitch']}", system_prompt="Be brief.")
+    prompt = f"A title of at most {generator_params.longest // 6} words for this: {row['pitch']}"
+    text, trace = await models["writer"].agenerate(prompt, system_prompt="Be brief.")
     return {**row, "title": f"{text.split('.')[0]} ({len(trace)} messages)"}
 
 
 @dd.custom_column_generator(required_columns=["pitch"], model_aliases=["vectors"])
-def odd_one_out(df: pd.DataFrame, generator_params: None, models: dict[str, ModelFacade]) -> pd.DataFrame:
+def odd_one_out(df: pd.DataFrame, generator_params: None, models: dict[str, ModelFacade]) -> pd.DataFrame:  # noqa: ARG001
     """How far each pitch is from the others of its batch: one request for all of them."""
     vectors = pd.DataFrame(models["vectors"].generate_text_embeddings(df["pitch"].tolist()))
     df["distance"] = ((vectors - vectors.mean()) ** 2).sum(axis=1).to_numpy()
@@ -73,7 +74,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
     products = ["a kettle that sings", "an umbrella for two", "a lamp without a switch"]
     builder.add_column(name="product", column_type="sampler", sampler_type="category", params={"values": products})
     builder.add_column(dd.CustomColumnConfig(name="pitch", generator_function=pitch, generator_params=Taste()))
-    builder.add_column(dd.CustomColumnConfig(name="title", generator_function=title))
+    builder.add_column(dd.CustomColumnConfig(name="title", generator_function=title, generator_params=Taste()))
     builder.add_column(
         dd.CustomColumnConfig(
             name="distance",

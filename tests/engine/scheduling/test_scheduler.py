@@ -197,7 +197,7 @@ def sent_to(scheduler: Scheduler, epoch: int) -> list[tuple[int, int]]:
 
 def test_rows_that_are_computed_together_leave_room_for_others() -> None:
     """They are one piece of work to the replica that has them."""
-    scheduler = after_the_root(ev.StageShape("m", True, (0,), 1), ev.StageShape("m", False, (0,), 1))
+    scheduler = after_the_root(ev.StageShape("m", True, (0,), 2), ev.StageShape("m", False, (0,), 1))
     sent = sent_to(scheduler, 1)
     assert (1, 40) in sent
     assert sum(count for stage, count in sent if stage == 2) > 1

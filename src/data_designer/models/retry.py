@@ -101,6 +101,8 @@ class _Tries:
     """When the account was first blamed for a failure."""
     beside: Usage = field(default_factory=Usage)
     """What was spent on probes for its sake."""
+    sent: Callable[[], None] | None = None
+    """Is called when it is sent."""
 
 
 class Caller:
@@ -155,13 +157,14 @@ class Caller:
         self._usages: list[Usage] = []
         self._seconds: list[float] = []
 
-    async def ask(self, request: Request, keep: Keep | None = None) -> Response:
+    async def ask(self, request: Request, keep: Keep | None = None, sent: Callable[[], None] | None = None) -> Response:
         """Get a reply.
 
         Args:
             request: what is asked.
             keep: is given the reply, and awaited, before the slot of the request is given back: so a process that dies
                 has never lost more replies than it has slots.
+            sent: is called when the request has waited for its slot, each time that it is sent.
 
         Raises:
             ModelError: the endpoint refused in a way that no retry can mend, or failed this very request time and
@@ -170,12 +173,12 @@ class Caller:
         """
         self._asking += 1
         try:
-            return await self._reply(request, keep)
+            return await self._reply(request, keep, sent)
         finally:
             self._asking -= 1
 
-    async def _reply(self, request: Request, keep: Keep | None) -> Response:
-        tries = _Tries(self._answers, self._probes)
+    async def _reply(self, request: Request, keep: Keep | None, sent: Callable[[], None] | None) -> Response:
+        tries = _Tries(self._answers, self._probes, sent=sent)
         while True:
             tries.attempts += 1
             try:
@@ -256,6 +259,8 @@ class Caller:
     async def _attempt(self, request: Request, tries: "_Tries", keep: Keep | None) -> Response:
         attempt = await self._admission.enter(request)
         tries.sent_at = attempt.sent_at
+        if tries.sent is not None:
+            tries.sent()
         if not self._in_flight:
             self._busy_since = attempt.sent_at
         self._in_flight += 1

@@ -6,6 +6,7 @@ what is already here.
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -198,13 +199,23 @@ class Replica:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def answer(self, asked: Asked) -> Answer | None:
-        """Ask for a function that runs next to another alias; None where this replica cannot see to it any more."""
+    async def answer(self, asked: Asked, patience: float = math.inf) -> Answer | None:
+        """Ask for a function that runs next to another alias; None where this replica does not.
+
+        Args:
+            asked: what is asked.
+            patience: seconds for which the request may wait here for a slot, which others may have meanwhile.
+        """
         if not self._slots.total or self._left or self._failure is not None:
             return None
+        if not patience and self.share_in_use() >= 1.0:
+            return None
         keep = partial(self._recording.keep, asked.key, asked.request)
-        guest = asyncio.create_task(self._caller.ask(asked.request, keep))
+        sent = asyncio.Event()
+        guest = asyncio.create_task(self._caller.ask(asked.request, keep, sent.set))
         self._guests.add(guest)
+        if 0 < patience < math.inf:
+            asyncio.get_running_loop().call_later(patience, lambda: sent.is_set() or guest.cancel())
         try:
             return Answer(await guest)
         except asyncio.CancelledError:

@@ -68,11 +68,13 @@ class _Replica:
     tickets: dict[int, _Ticket] = field(default_factory=dict)
     report: int = 0
     """Rows of a large recent report."""
+    has_wholes: bool = False
+    """Whether it has been given rows that are computed together."""
 
     @property
     def load(self) -> int:
         """How much work it holds."""
-        return self.out - sum(ticket.beyond for ticket in self.tickets.values() if ticket.whole)
+        return self.out - (sum(ticket.beyond for ticket in self.tickets.values()) if self.has_wholes else 0)
 
     @property
     def window(self) -> int:
@@ -565,6 +567,7 @@ class Scheduler:
     def _send(self, replica: _Replica, stage: int, rows: Rows) -> None:
         ticket = self._issue(stage, rows)
         replica.tickets[ticket.number] = ticket
+        replica.has_wholes |= ticket.whole
         replica.out += len(rows)
         replays = self._replays(rows)
         self._commands.append(ev.Send(replica.number, replica.epoch, stage, rows, ticket.number, replays))

@@ -29,8 +29,8 @@ class _Connections:
 
     def __init__(self) -> None:
         self.session: aiohttp.ClientSession | None = None
-        self.clients: dict[MakeClient, AsyncOpenAI] = {}
-        """Those of the user, by what gives them."""
+        self.clients: dict[str, AsyncOpenAI] = {}
+        """Those of the user, by provider: a loop carries one run, whose providers have one each."""
         self.users = 0
 
     async def close(self) -> None:
@@ -75,11 +75,11 @@ async def shared_client(make: "MakeClient", provider: str) -> "AsyncIterator[Asy
         InvalidConfigError: it gives none.
     """
     async with kept_open() as connections:
-        if make not in connections.clients:
+        if provider not in connections.clients:
             from data_designer.models.openai_client import client_of
 
-            connections.clients[make] = client_of(make, provider)
-        yield connections.clients[make]
+            connections.clients[provider] = client_of(make, provider)
+        yield connections.clients[provider]
 
 
 def open_session() -> "aiohttp.ClientSession":

@@ -17,7 +17,7 @@ from data_designer.engine.dataset.journal import JournalError, Key, request_dige
 from data_designer.engine.execution.daemon_threads import DaemonThreads
 from data_designer.engine.execution.recording import RowAsks
 from data_designer.engine.models.facade import ModelFacade
-from data_designer.engine.protocol.asked import Asked, Peers
+from data_designer.engine.protocol.peers import PeerRequest, Peers
 from data_designer.errors import DataDesignerRuntimeError, ModelError, Outage
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.plan.model import Plan, Pool, Step, asked_beside, beside
@@ -159,14 +159,17 @@ class FunctionAsks:
         column = self._step.name if own else beside(self._step.name, alias)
         try:
             return await self._row.ask(
-                column, (name, self._row.record, ordinal), request, None if own else partial(self._of_peer, alias)
+                column,
+                (name, self._row.record, ordinal),
+                request,
+                None if own else partial(self._of_peer, alias, column),
             )
         except (Outage, PeerOutageError, JournalError) as error:
             self.outage = error
             raise
 
-    async def _of_peer(self, alias: str, key: Key, request: Request) -> Response:
-        answer = await self._runner.peers.ask(alias, Asked(key, request))
+    async def _of_peer(self, alias: str, column: str, key: Key, request: Request) -> Response:
+        answer = await self._runner.peers.ask(alias, PeerRequest(key, column, request))
         if isinstance(answer.error, Outage):
             raise PeerOutageError(alias)
         if answer.error is not None:

@@ -7,7 +7,7 @@ from collections import Counter
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayError
 
-from data_designer.engine.protocol.asked import AGAIN_SECONDS, Answer, Asked
+from data_designer.engine.protocol.peers import AGAIN_SECONDS, PeerReply, PeerRequest
 
 _FIRST_PATIENCE, _LONGEST_PATIENCE = 0.5, 8.0
 """Seconds for which a request waits for a slot of one replica before it looks whether another has one: a message costs
@@ -32,7 +32,7 @@ class RayPeers:
         """A replica of an alias, in the place of an earlier one of its number."""
         self._actors.setdefault(alias, {})[number] = actor
 
-    async def ask(self, alias: str, asked: Asked) -> Answer:
+    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
         """Have one ask that has slots, once there is one."""
         actors, patience = self._actors.setdefault(alias, {}), _FIRST_PATIENCE
         while True:
@@ -50,13 +50,13 @@ class RayPeers:
         """The least busy first; others that do not know of each other begin with another one."""
         return sorted(actors, key=lambda number: (self._outstanding[number], random.random()))
 
-    async def _answer(self, actors: Actors, number: int, asked: Asked, patience: float) -> Answer | None:
+    async def _answer(self, actors: Actors, number: int, asked: PeerRequest, patience: float) -> PeerReply | None:
         actor = actors.get(number)
         if actor is None:
             return None
         self._outstanding[number] += 1
         try:
-            answer: Answer | None = await asyncio.wrap_future(actor.answer.remote(asked, patience).future())
+            answer: PeerReply | None = await asyncio.wrap_future(actor.answer.remote(asked, patience).future())
         except RayActorError:
             if actors.get(number) is actor:
                 del actors[number]

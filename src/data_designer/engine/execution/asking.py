@@ -17,7 +17,7 @@ from data_designer.engine.dataset.journal import JournalError, Key, request_dige
 from data_designer.engine.execution.daemon_threads import DaemonThreads
 from data_designer.engine.execution.recording import Ask, RowAsks
 from data_designer.engine.models.facade import ModelFacade
-from data_designer.engine.protocol.asked import Asked, Peers
+from data_designer.engine.protocol.peers import PeerRequest, Peers
 from data_designer.errors import DataDesignerRuntimeError, ModelError, Outage
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.plan.model import Plan, Pool, Step, asked_beside, beside
@@ -162,7 +162,7 @@ class FunctionAsks:
                 column,
                 (name, self._row.record, ordinal),
                 request,
-                None if own else partial(_of_peer, self._runner, alias),
+                None if own else partial(_of_peer, self._runner, alias, column),
             )
         except (Outage, PeerOutageError, JournalError) as error:
             self.outage = error
@@ -175,9 +175,9 @@ class FunctionAsks:
         return digest, ordinal
 
 
-async def _of_peer(runner: FunctionRunner, alias: str, key: Key, request: Request) -> Response:
+async def _of_peer(runner: FunctionRunner, alias: str, column: str, key: Key, request: Request) -> Response:
     """The reply that a replica of another alias gets."""
-    answer = await runner.peers.ask(alias, Asked(key, request))
+    answer = await runner.peers.ask(alias, PeerRequest(key, column, request))
     if isinstance(answer.error, Outage):
         raise PeerOutageError(alias)
     if answer.error is not None:
@@ -198,7 +198,7 @@ def ask_several(runner: FunctionRunner, row: RowAsks, step: Step, fingerprint: s
         name, column = (fingerprint, step.name) if own else (beside(fingerprint, alias), beside(step.name, alias))
         if draws := runner.draws(alias or runner.alias):
             request = request.with_params(draws.params(name, row.record, ordinal))
-        elsewhere = None if own else partial(_of_peer, runner, alias)
+        elsewhere = None if own else partial(_of_peer, runner, alias, column)
         return await row.ask(column, (name, row.record, ordinal), request, elsewhere)
 
     return ask

@@ -13,9 +13,9 @@ from data_designer.engine.execution.memory import memory_limit
 from data_designer.engine.execution.recording import Recording, replica_name
 from data_designer.engine.execution.replica import Replica
 from data_designer.engine.execution.task_worker import TaskWorker
-from data_designer.engine.protocol.asked import AGAIN_SECONDS, Answer, Asked
 from data_designer.engine.protocol.messages import CommitJob, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
+from data_designer.engine.protocol.peers import AGAIN_SECONDS, PeerReply, PeerRequest
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling.shape import replica_numbers
 from data_designer.models.http_sessions import kept_open
@@ -66,7 +66,7 @@ class LocalPeers:
         """A replica that can be asked from now on."""
         self._replicas.setdefault(alias, []).append(replica)
 
-    async def ask(self, alias: str, asked: Asked) -> Answer:
+    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
         """Have the least busy one ask that has slots, once there is one."""
         while True:
             for replica in sorted(self._replicas.get(alias, ()), key=Replica.share_in_use):

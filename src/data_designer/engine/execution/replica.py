@@ -20,9 +20,9 @@ from data_designer.engine.execution.asking import FunctionRunner, PeerOutageErro
 from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.execution.recording import BatchResults, Recording, RowAsks
 from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner, results_of
-from data_designer.engine.protocol.asked import Answer, Asked, NoPeers, Peers
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.protocol.peers import NoPeers, PeerReply, PeerRequest, Peers
 from data_designer.errors import ModelError, Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
@@ -199,7 +199,7 @@ class Replica:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def answer(self, asked: Asked, patience: float = math.inf) -> Answer | None:
+    async def answer(self, asked: PeerRequest, patience: float = math.inf) -> PeerReply | None:
         """Ask for a function that runs next to another alias; None where this replica does not.
 
         Args:
@@ -212,12 +212,12 @@ class Replica:
             return None
         keep = partial(self._recording.keep, asked.key, asked.request)
         sent = asyncio.Event()
-        guest = asyncio.create_task(self._caller.ask(asked.request, keep, sent.set))
+        guest = asyncio.create_task(self._caller.ask(asked.request, keep, sent=sent.set))
         self._guests.add(guest)
         if 0 < patience < math.inf:
             asyncio.get_running_loop().call_later(patience, lambda: sent.is_set() or guest.cancel())
         try:
-            return Answer(await guest)
+            return PeerReply(await guest)
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
@@ -226,7 +226,7 @@ class Replica:
             if isinstance(error, Outage):
                 self._outage = str(error)
                 self._something.set()
-            return Answer(error=error)
+            return PeerReply(error=error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
             self._failure = error
             self._something.set()

@@ -11,16 +11,18 @@ AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PeerRequest:
     """A request, and under what its reply is kept."""
 
     key: tuple[str, int, int]
     """As the journal's: fingerprint of the column with the alias, record index, ordinal."""
+    column: str
+    """What it is accounted for under."""
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PeerReply:
     """What came of it: a reply, or why there is none."""
 
     response: Response | None = None
@@ -30,7 +32,7 @@ class Answer:
 class Peers(Protocol):
     """Replicas of other aliases, as a replica sees them."""
 
-    async def ask(self, alias: str, asked: Asked) -> Answer:
+    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
         """Have a replica of an alias ask; waits until one has taken it to its end."""
         ...
 
@@ -38,6 +40,6 @@ class Peers(Protocol):
 class NoPeers:
     """Where no function asks several aliases."""
 
-    async def ask(self, alias: str, asked: Asked) -> Answer:
+    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
         """Raises LookupError."""
         raise LookupError(f"no replica of '{alias}' is known here to ask for record {asked.key[1]}")

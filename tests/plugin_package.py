@@ -51,6 +51,9 @@ class Asking(Ranked):
     column_type: Literal["asking"] = "asking"
     model_alias: str = "m"
 
+class Early(Asking):
+    column_type: Literal["early"] = "early"
+
 class Homeless(Ranked):
     column_type: Literal["homeless"] = "homeless"
 
@@ -90,6 +93,16 @@ class Wait(ColumnGeneratorCellByCell):
         await asyncio.sleep(0)
         return {**data, self.config.name: f"awaited {data[self.config.of]}"}
 
+class Ask(ColumnGeneratorCellByCell):
+    def generate(self, data):
+        alias = self.config.model_alias
+        same = self.resource_provider.model_registry.get_model(model_alias=alias).generate("Hello!")[0]
+        return {**data, self.config.name: [self.models[alias].generate("Hello!")[0], same]}
+
+class AskEarly(Ask):
+    def _initialize(self):
+        self.resource_provider.model_registry.get_model(model_alias="m")
+
 class Idle(ColumnGeneratorFullColumn):
     pass
 
@@ -119,7 +132,7 @@ def __getattr__(name):
     return plugin(*wrong[name])
 
 mirror, rank = plugin("Mirrored", "Mirror"), plugin("Ranked", "Rank")
-wait, asking = plugin("Awaited", "Wait"), plugin("Asking", "Wait")
+wait, asking, early = plugin("Awaited", "Wait"), plugin("Asking", "Ask"), plugin("Early", "AskEarly")
 homeless, broken = plugin("Homeless", "Nowhere"), plugin("Broken", "Broken", module="broken")
 idle, unready = plugin("Idle", "Idle"), plugin("Unready", "Unready")
 twin, nonsense = plugin("Ranked", "Mirror"), "no plugin"

@@ -162,7 +162,16 @@ class RemoteValidationSchemaError(DataDesignerError):
 
 
 class ParserException(DataDesignerError):  # noqa: N818 - the name users' own parsers raise
-    """A reply could not be parsed; the text is shown to the model when it is asked to correct itself."""
+    """A reply could not be parsed; the text is shown to the model when it is asked to correct itself.
+
+    Args:
+        msg: what is wrong with it.
+        source: what could not be parsed, for whoever catches this.
+    """
+
+    def __init__(self, msg: str | None = None, source: str | None = None) -> None:
+        super().__init__(*(part for part in (msg,) if part is not None))
+        self.source = source
 
 
 class SamplingGenError(DataDesignerError):

@@ -164,6 +164,8 @@ class ChatRequest(BaseRequest):
     messages: list[Message]
     params: Mapping[str, object] = field(default_factory=dict)
     """Fields for this request only; they override the alias's own."""
+    alias: str = ""
+    """Which of the step's aliases is asked, where it has several; empty for the first."""
 
     @property
     def turns(self) -> list[Message]:

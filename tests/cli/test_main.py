@@ -241,3 +241,14 @@ def test_an_early_shutdown_is_a_failure_of_the_command(served: Path) -> None:
     code, said = run("create", "noisy.yaml", "-n", "300", *INLINE, "--set", "max_conversation_restarts=0")
     assert code == 1, said
     assert "cells failed" in said
+
+
+@pytest.mark.usefixtures("processes")
+def test_models_lists_what_an_endpoint_serves(served: Path, simulated: str) -> None:
+    """By a provider's name or by an address, one a line; what is wrong is one line."""
+    assert run("models", "simulated") == (0, "simulated")
+    assert run("models", simulated) == (0, "simulated")
+    code, said = run("models", "nope")
+    assert code == 1
+    assert "there is no provider 'nope'" in said
+    assert run("models", NOWHERE)[0] == 1

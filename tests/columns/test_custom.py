@@ -97,8 +97,8 @@ def test_a_three_parameter_function_is_given_models() -> None:
         assert generator_params is None
         return {**row, "x": models["m"]}
 
-    program = CustomCellProgram(column(function), ("x",), {"m": "facade"})
-    assert program.finish({}, program.call({}), 0) == Ok(("facade",))
+    program = CustomCellProgram(column(function), ("x",))
+    assert program.finish({}, program.call({}, {"m": "facade"}), 0) == Ok(("facade",))
 
 
 def wrong_type(row: dict[str, Any]) -> Any:

@@ -43,7 +43,7 @@ WRONG = {
     "broken": "plugged.broken.Broken' cannot be loaded: RuntimeError: no such device",
     "idle": "plugged.work.Idle has neither generate nor agenerate [invalid_plugin]",
     "unready": "plugged.work.Unready cannot be made: FileNotFoundError: weights.bin",
-    "asking": "columns of plugins that ask models are not supported by this version",
+    "early": "plugged.work.AskEarly cannot be made: RuntimeError: models are there while a cell is made",
 }
 """Kind of column to what is said of it."""
 TOLD = """
@@ -54,7 +54,7 @@ def odd(path, kind):
     built.add_column(name="odd", column_type=kind, of="n")
     designer = DataDesigner(path)
     designer.set_run_config(dd.RunConfig(executor="inline"))
-    designer.create(built, num_records=2)
+    return designer.create(built, num_records=2).load_dataset()["odd"].map(list).tolist()
 
 def told(path, wrong):
     from data_designer.config.column_types import _column_plugins
@@ -67,6 +67,7 @@ def told(path, wrong):
     assert_valid_plugin(mirror)
     bad = (plugin("Mirrored", "asyncio"), idle)
     return {
+        "asked": odd(path, "asking"),
         "rows": json.loads(results.load_dataset().to_json(orient="records")),
         "ranked": [one.column_name for one in results.load_analysis().get_column_statistics_by_type("ranked")],
         "same": back.get_builder_config().to_json() == text,
@@ -93,7 +94,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Everything that one process can tell of plugins that it could load."""
     folder = tmp_path_factory.mktemp("plugins")
     code = f"{HEAD}{TOLD}\nprint(json.dumps(told({str(folder / 'sets')!r}, {list(WRONG)!r})))"
-    out, beside = run(install(folder, plugins=("mirror", "rank", "wait", *WRONG)), code)
+    out, beside = run(install(folder, plugins=("mirror", "rank", "wait", "asking", *WRONG)), code)
     return Told(json.loads(out), beside)
 
 
@@ -108,6 +109,14 @@ def test_columns_of_plugins_are_made_as_any_other(told: Told) -> None:
     for batch in (rows[:3], rows[3:]):
         ordered = sorted(batch, key=lambda row: float(row["n"]))
         assert [row["place"] for row in ordered] == [1, 2, 3]
+
+
+def test_a_plugin_asks_the_models_that_its_configuration_names(told: Told) -> None:
+    """By their alias, while a cell is made."""
+    assert len(told.of["asked"]) == 2
+    for one, same in told.of["asked"]:
+        assert one
+        assert one == same
 
 
 def test_statistics_of_a_plugin_s_column_are_found_by_its_type(told: Told) -> None:
@@ -164,13 +173,13 @@ print(sorted(COLUMN_CLASSES) == sorted(DataDesignerColumnType), len(COLUMN_CLASS
 def test_plugins_can_be_turned_off(tmp_path: Path) -> None:
     """There are the kinds of the library then, and no others."""
     out, _ = run(install(tmp_path, plugins=("mirror",)), NO_PLUGIN, DISABLE_DATA_DESIGNER_PLUGINS="true")
-    assert out.split() == ["True", "11"]
+    assert out.split() == ["True", "12"]
 
 
 def test_what_is_broken_is_left_out(tmp_path: Path) -> None:
     """The library works without it; what is broken is said, of each."""
     out, beside = run(install(tmp_path, plugins=("missing", "nonsense", "seeds", "loose", "posing")), NO_PLUGIN)
-    assert out.split() == ["True", "11"]
+    assert out.split() == ["True", "12"]
     for said in (
         "plugin=missing failed to load",
         "plugin=nonsense is no Plugin but str",

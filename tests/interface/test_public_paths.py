@@ -13,6 +13,7 @@ PATHS = {
     "data_designer.interface.errors": "DataDesignerGenerationError",
     "data_designer.engine.errors": "UnknownProviderError",
     "data_designer.engine.models.errors": "ModelRateLimitError",
+    "data_designer.engine.models.parsers.errors": "ParserException",
     "data_designer.engine.dataset_builders.errors": "ArtifactStorageError",
     "data_designer.plugins.errors": "PluginLoadError",
 }

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from data_designer.cli import create, explain, jobs, ls, report, resume, serve_sim, show, watch
+from data_designer.cli import create, explain, jobs, ls, models, report, resume, serve_sim, show, watch
 from data_designer.cli.examples import START, epilog, examples_of
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
@@ -32,6 +32,7 @@ for command in (
     create.preview,
     create.validate,
     create.check_models,
+    models.models,
     serve_sim.serve_sim,
 ):
     app.command(epilog=examples_of(command.__name__))(command)

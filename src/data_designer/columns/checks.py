@@ -1,6 +1,6 @@
 """Static checks: everything that is wrong with a configuration, at once, before any token is paid for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from data_designer.columns.media import unseen_media
 from data_designer.columns.processors import transform_violations
@@ -48,8 +48,8 @@ def _together(config: DataDesignerConfig) -> Iterator[Violation]:
 
 def _column(column: SingleColumnConfig, engine: JinjaRenderingEngine, known: Mapping[str, str]) -> Iterator[Violation]:
     kind = KINDS[column.column_type]
-    names = {*known, *column.required_columns, *(column.skip.columns if column.skip else ())}
-    for template in filter(None, (getattr(column, field) for field in kind.templates)):
+    names = {*known, *kind.own_names, *column.required_columns, *(column.skip.columns if column.skip else ())}
+    for template in (one for field in kind.templates for one in _several(getattr(column, field))):
         for message in template_violations(template, engine, names):
             yield Violation("invalid_template", column.name, message)
     if column.skip is not None:
@@ -66,6 +66,10 @@ def _media(config: DataDesignerConfig, providers: Mapping[str, ModelProvider]) -
             provider = providers.get(models[alias].provider or "") if alias in models else None
             if provider is not None:
                 yield from unseen_media(column.name, contexts, provider)
+
+
+def _several(templates: str | Sequence[str] | None) -> Sequence[str]:
+    return [templates] if isinstance(templates, str) and templates else templates or ()
 
 
 def _transforms(

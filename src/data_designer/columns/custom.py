@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from data_designer.columns.foreign_calls import is_end_of_process, line_in, said_by
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 Given = TypeVar("Given")
 
+NO_MODELS: Final[Mapping[str, object]] = MappingProxyType({})
+
 _FIRST_PARAMETER: Final = {GenerationStrategy.CELL_BY_CELL: "row", GenerationStrategy.FULL_COLUMN: "df"}
 _LATER_PARAMETERS: Final = ("generator_params", "models")
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -26,18 +29,19 @@ _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSIT
 class _Call:
     """How one column's function is called, and what it owes."""
 
-    def __init__(self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object]) -> None:
+    def __init__(self, config: CustomColumnConfig, makes: Sequence[str]) -> None:
         if violations := custom_violations(config):
             raise CustomColumnGenerationError("; ".join(violations))
         self.function: Callable[..., object] = config.generator_function
         self.name = f"function {_name(self.function)!r} of custom column {config.name!r}"
         self.required = tuple(config.required_columns)
         self.makes = tuple(makes)
-        self._later = (config.generator_params, dict(models))[: len(_parameters(self.function)) - 1]
+        self._params = config.generator_params
+        self._later = len(_parameters(self.function)) - 1
         self._warned = False
 
-    def __call__(self, first: object) -> object:
-        return self.function(first, *self._later)
+    def __call__(self, first: object, models: Mapping[str, object]) -> object:
+        return self.function(first, *(self._params, models)[: self._later])
 
     def check_required(self, present: Collection[str]) -> None:
         """Check that every declared column is there before the function is called."""
@@ -97,20 +101,17 @@ class CustomCellProgram:
         is_async: whether `call` gives something to await.
     """
 
-    def __init__(
-        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object] | None = None
-    ) -> None:
+    def __init__(self, config: CustomColumnConfig, makes: Sequence[str]) -> None:
         """Prepare the call.
 
         Args:
             config: The column.
             makes: The column and its side effects, in the order in which outcomes list them.
-            models: What a three-parameter function is given, by alias.
 
         Raises:
             CustomColumnGenerationError: the function cannot be called as its strategy asks.
         """
-        self._call = _Call(config, makes, models or {})
+        self._call = _Call(config, makes)
         self.is_async = is_async(config)
 
     def exchange(self, record: Record, index: int) -> Exchange:
@@ -128,10 +129,15 @@ class CustomCellProgram:
             return self.failed(error, index)
         return self.finish(record, result, index)
 
-    def call(self, record: Record) -> Any:
-        """Call the function with a copy of the record; raises what it raises."""
+    def call(self, record: Record, models: Mapping[str, object] = NO_MODELS) -> Any:
+        """Call the function with a copy of the record; raises what it raises.
+
+        Args:
+            record: the record.
+            models: what a function of three parameters is given, by alias.
+        """
         self._call.check_required(record)
-        return self._call(dict(record))
+        return self._call(dict(record), models)
 
     def finish(self, record: Record, result: object, index: int) -> Outcome:
         """Judge what the function returned for a record."""
@@ -158,18 +164,20 @@ class CustomCellProgram:
 class CustomColumnProgram:
     """Computes the cells of a custom column with the strategy `full_column`."""
 
-    def __init__(
-        self, config: CustomColumnConfig, makes: Sequence[str], models: Mapping[str, object] | None = None
-    ) -> None:
+    def __init__(self, config: CustomColumnConfig, makes: Sequence[str]) -> None:
         """Prepare the call; the arguments are those of `CustomCellProgram`.
 
         Raises:
             CustomColumnGenerationError: the function cannot be called as its strategy asks.
         """
-        self._call = _Call(config, makes, models or {})
+        self._call = _Call(config, makes)
 
-    def run(self, block: Block) -> Made:
+    def run(self, block: Block, models: Mapping[str, object] = NO_MODELS) -> Made:
         """Call the function with the block as a DataFrame; when it fails, all its rows are rejected.
+
+        Args:
+            block: the rows.
+            models: what a function of three parameters is given, by alias.
 
         Raises:
             ModelError: a model call inside the function failed in a way that may pass.
@@ -177,7 +185,7 @@ class CustomColumnProgram:
         """
         try:
             self._call.check_required(block.columns)
-            return Made(self._columns(block))
+            return Made(self._columns(block, models))
         except BaseException as error:
             # The function is the user's and may raise anything.
             if _goes_on(error):
@@ -188,10 +196,10 @@ class CustomColumnProgram:
                 dict.fromkeys(range(len(block)), reason),
             )
 
-    def _columns(self, block: Block) -> dict[str, list[object]]:
+    def _columns(self, block: Block, models: Mapping[str, object]) -> dict[str, list[object]]:
         import pandas as pd
 
-        result = self._call.checked(self._call(to_frame(block.columns, len(block))), pd.DataFrame, "")
+        result = self._call.checked(self._call(to_frame(block.columns, len(block)), models), pd.DataFrame, "")
         if len(result) != len(block):
             raise CustomColumnGenerationError(
                 f"{self._call.name} returned {len(result)} rows for {len(block)}. "
@@ -273,9 +281,6 @@ def _build(step: Step, _plan: Plan, _seed_table: object) -> CustomCellProgram | 
 def _check(column: CustomColumnConfig) -> Iterator[Violation]:
     for message in custom_violations(column):
         yield Violation("invalid_function", column.name, message)
-    if column.model_aliases:
-        message = "custom columns that ask models are not supported by this version"
-        yield Violation("unsupported", column.name, message)
 
 
 def _scope(column: CustomColumnConfig) -> Scope:

@@ -1,6 +1,7 @@
 """Columns of installed plugins: carried out as custom columns are, by a method of the plugin's class."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from data_designer.columns.custom import (
@@ -35,6 +36,8 @@ class _Generator(Protocol):
 
     def carried_out_by(self) -> Callable[..., object]: ...
 
+    def asking(self, models: Mapping[str, object]) -> AbstractContextManager[None]: ...
+
 
 def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
     """What keeps a plugin's column from being made in this process; nothing where it is fine."""
@@ -51,8 +54,6 @@ def plugin_violations(column: SingleColumnConfig) -> Iterator[str]:
         yield f"{plugin.impl_qualified_name} is neither a ColumnGeneratorCellByCell nor a ColumnGeneratorFullColumn"
     elif generator.carried_out_by() is None:
         yield f"{plugin.impl_qualified_name} has neither generate nor agenerate"
-    if column.get_model_aliases():
-        yield "columns of plugins that ask models are not supported by this version"
 
 
 def as_custom(column: SingleColumnConfig) -> CustomColumnConfig:
@@ -127,16 +128,20 @@ def _classes(column: SingleColumnConfig) -> Functions:
 
 
 def _function(column: SingleColumnConfig, generator: _Generator, strategy: GenerationStrategy) -> Callable[..., object]:
-    def whole(df: object) -> object:
-        return generator.generate(df)
+    def whole(df: object, generator_params: None, models: Mapping[str, object]) -> object:  # noqa: ARG001
+        with generator.asking(models):
+            return generator.generate(df)
 
-    def cell(row: object) -> object:
-        return generator.generate(row)
+    def cell(row: object, generator_params: None, models: Mapping[str, object]) -> object:  # noqa: ARG001
+        with generator.asking(models):
+            return generator.generate(row)
 
-    async def awaited(row: object) -> object:
-        return await generator.agenerate(row)
+    async def awaited(row: object, generator_params: None, models: Mapping[str, object]) -> object:  # noqa: ARG001
+        with generator.asking(models):
+            return await generator.agenerate(row)
 
-    one: Callable[[object], object] = awaited if generator.carried_out_by().__name__ == "agenerate" else cell
+    one: Callable[..., object] = awaited if generator.carried_out_by().__name__ == "agenerate" else cell
     function = whole if strategy == GenerationStrategy.FULL_COLUMN else one
     function.__name__ = type(generator).__name__
-    return custom_column_generator(column.required_columns, column.side_effect_columns)(function)
+    aliases = column.get_model_aliases()
+    return custom_column_generator(column.required_columns, column.side_effect_columns, aliases)(function)

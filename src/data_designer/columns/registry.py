@@ -7,6 +7,7 @@ from data_designer.columns.embedding import EMBEDDING
 from data_designer.columns.expression import EXPRESSION
 from data_designer.columns.image import IMAGE
 from data_designer.columns.llm_code import LLM_CODE
+from data_designer.columns.llm_conversation import LLM_CONVERSATION
 from data_designer.columns.llm_json import LLM_JUDGE, LLM_STRUCTURED
 from data_designer.columns.llm_text import LLM_TEXT
 from data_designer.columns.plugin_columns import plugin_kinds
@@ -22,6 +23,7 @@ _KINDS: tuple[ColumnKind[Any], ...] = (
     LLM_CODE,
     LLM_STRUCTURED,
     LLM_JUDGE,
+    LLM_CONVERSATION,
     EMBEDDING,
     IMAGE,
     VALIDATION,

@@ -23,12 +23,14 @@ from data_designer.config.validator_params import (
 from data_designer.errors import InvalidConfigError
 
 __all__ = [
+    "ConversationRole",
     "CustomColumnConfig",
     "EmbeddingColumnConfig",
     "ExpressionColumnConfig",
     "GenerationStrategy",
     "ImageColumnConfig",
     "LLMCodeColumnConfig",
+    "LLMConversationColumnConfig",
     "LLMJudgeColumnConfig",
     "LLMStructuredColumnConfig",
     "LLMTextColumnConfig",
@@ -212,6 +214,94 @@ class LLMJudgeColumnConfig(LLMTextColumnConfig):
     def get_column_emoji() -> str:
         """A symbol for tables and reports."""
         return "⚖️"
+
+
+class ConversationRole(ConfigBase):
+    """One who speaks in a conversation. A model plays the role, in a thread of its own."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Stands beside what the role says."""
+    model_alias: str
+    prompt: str
+    """What the role is sent when its turn comes. Jinja template over the columns and over the conversation: `last`,
+    what was said last; `messages`, all of it (`name` and `content` of each); `turn`, counted from 1."""
+    system_prompt: str | None = None
+    """Jinja template over the same, rendered when the role first speaks."""
+    speaks_as: Literal["user", "assistant"] | None = None
+    """`role` of its messages in what is stored; unset, `user` for the first role and `assistant` for the others."""
+    stop_word: str | None = Field(default=None, min_length=1)
+    """Ends the conversation where the role says it; it is not stored."""
+
+    @field_validator("prompt", "system_prompt")
+    @classmethod
+    def _parses(cls, template: str | None) -> str | None:
+        return template if template is None else check_syntax(template)
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Its prompts."""
+        return tuple(filter(None, (self.prompt, self.system_prompt)))
+
+
+OF_CONVERSATIONS = ("last", "messages", "turn")
+"""Names that the templates of a conversation find beside the columns."""
+
+
+class LLMConversationColumnConfig(SingleColumnConfig):
+    """A column of conversations between roles that models play: lists of messages, as fine-tuning takes them."""
+
+    column_type: Literal["llm-conversation"] = "llm-conversation"
+    roles: list[ConversationRole] = Field(min_length=2)
+    """They speak in this order, again and again."""
+    max_turns: int = Field(default=6, ge=1, le=1000)
+    """Messages of all roles together."""
+    stop_when: str | None = None
+    """Jinja template with braces, looked at after each turn: the conversation ends where its value is true."""
+    system_message: str | None = None
+    """Jinja template over the columns; stands first in what is stored."""
+    with_names: bool = True
+    """Whether what is stored says which role said what."""
+    with_trace: TraceType = TraceType.NONE
+    """Keep all that was sent and answered in `<name>__trace`."""
+
+    @field_validator("stop_when", "system_message")
+    @classmethod
+    def _parses(cls, template: str | None) -> str | None:
+        return template if template is None else check_syntax(template)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "LLMConversationColumnConfig":
+        names = [role.name for role in self.roles]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"column '{self.name}': there are two roles named '{name}'; rename one of them")
+        return self
+
+    @property
+    def role_templates(self) -> tuple[str, ...]:
+        """Prompts of all roles."""
+        return tuple(template for role in self.roles for template in role.templates)
+
+    @property
+    def required_columns(self) -> list[str]:
+        """Names in the templates, but for those of the conversation."""
+        spoken = [*self.role_templates, *([self.stop_when] if self.stop_when else [])]
+        found = frozenset[str]().union(*map(references, spoken)) - set(OF_CONVERSATIONS)
+        return sorted(found | references(self.system_message or ""))
+
+    @property
+    def side_effect_columns(self) -> list[str]:
+        """The trace, where it is kept."""
+        return [f"{self.name}__trace"] if self.with_trace != TraceType.NONE else []
+
+    def get_model_aliases(self) -> list[str]:
+        """Those of the roles, each once, in their order."""
+        return list(dict.fromkeys(role.model_alias for role in self.roles))
+
+    @staticmethod
+    def get_column_emoji() -> str:
+        """A symbol for tables and reports."""
+        return "💬"
 
 
 _DTYPES: dict[str, Callable[[str | float], str | float]] = {
@@ -425,6 +515,7 @@ class BuiltInColumnType(StrEnum):
     LLM_CODE = "llm-code"
     LLM_STRUCTURED = "llm-structured"
     LLM_JUDGE = "llm-judge"
+    LLM_CONVERSATION = "llm-conversation"
     EXPRESSION = "expression"
     VALIDATION = "validation"
     SEED_DATASET = "seed-dataset"
@@ -440,6 +531,7 @@ BuiltInColumnT = (
     | LLMCodeColumnConfig
     | LLMStructuredColumnConfig
     | LLMJudgeColumnConfig
+    | LLMConversationColumnConfig
     | EmbeddingColumnConfig
     | ImageColumnConfig
     | ValidationColumnConfig

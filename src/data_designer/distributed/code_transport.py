@@ -12,7 +12,6 @@ from ray import cloudpickle
 
 from data_designer.columns.plugin_columns import plugin_packages
 from data_designer.columns.registry import KINDS
-from data_designer.config.base import SingleColumnConfig
 from data_designer.errors import CodeDoesNotTravelError
 from data_designer.plan.model import Plan
 from data_designer.plan.ownership import is_own_file
@@ -33,7 +32,7 @@ def pack(plan: Plan) -> bytes:
         CodeDoesNotTravelError: a function of the user holds something that cannot be sent; all of them are named.
     """
     with _by_value(_own_modules()):
-        problems = [problem for column in plan.config.columns for problem in _problems(column)]
+        problems = [problem for subject, function in _functions(plan) for problem in _problems(subject, function)]
         if problems:
             raise CodeDoesNotTravelError(
                 "code cannot be sent to the workers:\n"
@@ -44,15 +43,24 @@ def pack(plan: Plan) -> bytes:
         return bytes(cloudpickle.dumps(plan))
 
 
-def _problems(column: SingleColumnConfig) -> Iterator[str]:
-    for role, function in KINDS[column.column_type].functions(column).items():
-        error = _refusal(function)
-        if error is not None:
-            path, held = _culprit(function)
-            name = getattr(function, "__qualname__", type(function).__name__)
-            through = f" through {' of '.join(reversed(path[:-1]))}" if len(path) > 1 else ""
-            what = f"captures '{path[-1]}', a {_kind(held)},{through}" if path else f"cannot be pickled ({error})"
-            yield f"column '{column.name}': {role} {name} {what}".rstrip(",")
+def _functions(plan: Plan) -> Iterator[tuple[str, object]]:
+    """Functions of the user, each with what it is for."""
+    for column in plan.config.columns:
+        for role, function in KINDS[column.column_type].functions(column).items():
+            yield f"column '{column.name}': {role}", function
+    for name, make in {pool.provider.name: pool.client for pool in plan.pools.values()}.items():
+        if make is not None:
+            yield f"provider '{name}': client function", make
+
+
+def _problems(subject: str, function: object) -> Iterator[str]:
+    error = _refusal(function)
+    if error is not None:
+        path, held = _culprit(function)
+        name = getattr(function, "__qualname__", type(function).__name__)
+        through = f" through {' of '.join(reversed(path[:-1]))}" if len(path) > 1 else ""
+        what = f"captures '{path[-1]}', a {_kind(held)},{through}" if path else f"cannot be pickled ({error})"
+        yield f"{subject} {name} {what}".rstrip(",")
 
 
 def _refusal(value: object) -> Exception | None:

@@ -39,6 +39,7 @@ from data_designer.engine.protocol.nodes import Nodes
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.admission.budget_lease import Amount
+from data_designer.plan.model import asked_beside
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,9 @@ class RayExecutor:
         self._cpu_slots = CpuSlots(place.most(run.plan.run.non_inference_max_parallel_workers))
         self.actors: dict[int, ActorHandle] = {}
         """Replica number to the actor of its current incarnation."""
+        self._up: dict[int, tuple[str, ActorHandle]] = {}
+        """Replica number to its alias and actor, of those that are ready."""
+        self._asks = asked_beside(run.plan)
         self._homes: dict[int, str] = {}
         """Replica number to its node."""
         self._nodes: Nodes | None = None
@@ -140,6 +144,7 @@ class RayExecutor:
 
     async def start_replica(self, number: int, alias: str, epoch: int) -> RayReplica:
         """Start a new actor for the replica, and make sure that the one before is dead."""
+        self._up.pop(number, None)
         before = self.actors.pop(number, None)
         if before is not None:
             with suppress(ValueError, RayActorError):
@@ -161,7 +166,17 @@ class RayExecutor:
                 "import this package"
             ) from error
         self._homes[number] = location.node
+        self._introduce(number, alias, actor)
         return RayReplica(actor, location)
+
+    def _introduce(self, number: int, alias: str, actor: ActorHandle) -> None:
+        """Make a replica and those known to each other of which one runs functions that ask the other's alias."""
+        self._up[number] = alias, actor
+        for other, (its_alias, its_actor) in self._up.items():
+            if its_alias in self._asks.get(alias, ()):
+                actor.meet.remote(its_alias, other, its_actor)
+            if alias in self._asks.get(its_alias, ()):
+                its_actor.meet.remote(alias, number, actor)
 
     def _strategy(self, number: int, epoch: int) -> NodeAffinitySchedulingStrategy | str:
         """Spread, so that they share the nodes' networks and CPUs; as they ask for no CPU, nothing else sees to it.

@@ -79,6 +79,8 @@ def _refuse_client() -> None:
 
 def _has_code_of_users(plan: Plan) -> bool:
     columns = plan.config.columns
+    if any(pool.client for pool in plan.pools.values()):
+        return True
     return any(type(one) not in BUILT_IN_COLUMNS or KINDS[one.column_type].functions(one) for one in columns)
 
 

@@ -3,11 +3,14 @@
 import asyncio
 import gc
 from collections import OrderedDict
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import ray
 from ray import ObjectRef, cloudpickle
+from ray.actor import ActorHandle
 
+from data_designer.distributed.peers import RayPeers
 from data_designer.distributed.unsendable import without_what_stays
 from data_designer.distributed.worker_memory import save_memory
 from data_designer.engine.dataset.lock import Process
@@ -19,8 +22,7 @@ from data_designer.engine.protocol.executor import LEASE_SECONDS
 from data_designer.engine.protocol.messages import CommitJob, Summary, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
-from data_designer.models.client import ModelClient
-from data_designer.models.http_sessions import open_session
+from data_designer.models.opening import open_model
 from data_designer.plan.model import Plan
 
 _LOOK_SECONDS = 0.1
@@ -69,23 +71,34 @@ class ReplicaActor(Replica):
 
     def __init__(self) -> None:
         """Be nothing yet: what breaks here would only reach the driver as the actor's death."""
+        self._peers = RayPeers()
+        self._exits = AsyncExitStack()
 
     async def start(self, packed: bytes, assignment: ReplicaAssignment) -> ReplicaLocation:
         """Become a replica, with no slots yet. Gives the place where this is."""
         plan: Plan = cloudpickle.loads(packed)
         alias, dataset = assignment.alias, assignment.dataset
-        model = ModelClient(plan.pools[alias], assignment.api_key, open_session())
+        model = await self._exits.enter_async_context(open_model(plan.pools[alias], assignment.api_key))
         recording = Recording(dataset, plan.geometry, replica_name(assignment.number, assignment.epoch))
-        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS)
+        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS, self._peers)
         self._ending = asyncio.create_task(self._end_with_driver(assignment.driver))
         _collect_garbage_rarely()
         return ReplicaLocation(Process.this(), ray.get_runtime_context().get_node_id())
+
+    async def meet(self, alias: str, number: int, actor: ActorHandle) -> None:
+        """Know a replica of another alias, which functions that run here ask too."""
+        self._peers.add(alias, number, actor)
 
     async def _end_with_driver(self, driver: Process) -> None:
         """Ray takes seconds to end the actors of a driver that was killed; on its machine there is a quicker way."""
         while driver.lives() is not False:  # noqa: ASYNC110 - nothing tells of the end of another process
             await asyncio.sleep(_LOOK_SECONDS)
         await self.close()
+
+    async def close(self) -> None:
+        """End, and close the connections."""
+        await super().close()
+        await self._exits.aclose()
 
     async def collect(self, acknowledged: int, *, only_what_travels: bool = False) -> tuple[Summary, Values]:
         """Wait for finished rows. The values are returned, so that the driver owns them.

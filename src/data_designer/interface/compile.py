@@ -13,14 +13,14 @@ from data_designer.columns.registry import KINDS
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
-from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
+from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
-from data_designer.errors import InvalidConfigError, SeedReaderConfigError
+from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
-from data_designer.plan.compile import compile_plan
+from data_designer.plan.compile import compile_plan, with_clients
 from data_designer.plan.contents import Digesting
-from data_designer.plan.model import Geometry, Plan
+from data_designer.plan.model import Geometry, MakeClient, Plan, Pool
 from data_designer.plan.violation import Violation
 
 TRACED = "DATA_DESIGNER_ASYNC_TRACE"
@@ -57,6 +57,8 @@ class CompileContext:
     """Name of the provider of models that name none."""
     simulate: bool = False
     """Let the simulated model stand in for every model."""
+    clients: Mapping[str, MakeClient] = field(default_factory=dict)
+    """Name of a provider to what gives the client through which it is asked."""
 
 
 def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> CheckedConfig:
@@ -153,11 +155,11 @@ def prepare(
         InvalidConfigError: a violation is an error, or the environment names a proxy that cannot be used.
         SecretResolutionError: a key cannot be resolved.
     """
-    plan = _compiled(checked, context, geometry, seed, seed_data)
+    plan = with_clients(_compiled(checked, context, geometry, seed, seed_data), context.clients)
     for pool in plan.pools.values():
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)
-    keys = {alias: _key(pool.provider.api_key, context.resolver) for alias, pool in plan.pools.items()}
+    keys = {alias: key_of(pool.provider, context) for alias, pool in plan.pools.items()}
     return PreparedPlan(plan, checked.seed_table, keys)
 
 
@@ -183,6 +185,22 @@ def _compiled(
     return compile_plan(checked.config, context.providers, run, geometry, seed, kinds=KINDS, seed_data=seed_data)
 
 
+def pool_of(model: ModelConfig, context: CompileContext) -> tuple[Pool, str | None]:
+    """Where a model is asked outside of a run, and with which key.
+
+    Raises:
+        UnknownProviderError: there is no such provider.
+        SecretResolutionError: its key cannot be resolved.
+    """
+    name = SIMULATED_PROVIDER if context.simulate else model.provider or context.default_provider or ""
+    provider = context.providers.get(name)
+    if provider is None:
+        raise UnknownProviderError(f"there is no provider '{name}'; there are {', '.join(context.providers)}")
+    key = key_of(provider, context)
+    slots, client = model.inference_parameters.max_parallel_requests, context.clients.get(name)
+    return Pool(model.alias, slots, model, provider, client=client), key
+
+
 def seed_digest(table: pa.Table | None) -> str:
     """A digest of a seed dataset's columns and rows; empty where there is none."""
     if table is None:
@@ -194,7 +212,9 @@ def seed_digest(table: pa.Table | None) -> str:
     return digest.hexdigest()
 
 
-def _key(api_key: str | None, resolver: SecretResolver | None) -> str | None:
+def key_of(provider: ModelProvider, context: CompileContext) -> str | None:
+    """A provider's key. Raises SecretResolutionError where it cannot be resolved."""
+    api_key, resolver = provider.api_key, context.resolver
     if api_key is None or resolver is None:
         return resolve_key(api_key, os.environ)
     return resolver.resolve(api_key)

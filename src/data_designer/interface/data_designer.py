@@ -28,6 +28,7 @@ from data_designer.interface.compile import (
     PreparedPlan,
     but_for_keys,
     check,
+    pool_of,
     prepare,
     prepare_unasked,
     refuse_errors,
@@ -35,13 +36,15 @@ from data_designer.interface.compile import (
 )
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
+from data_designer.models.addresses import server_of
 from data_designer.models.secrets import SecretResolver
 from data_designer.object_storage import Location, location
 from data_designer.plan.compile import with_models
-from data_designer.plan.model import Geometry
+from data_designer.plan.model import Geometry, MakeClient
 from data_designer.plan.violation import Violation
 
 if TYPE_CHECKING:
+    from data_designer.engine.models.facade import ModelFacade
     from data_designer.interface.dry_run import DryRun
     from data_designer.interface.metadata import OnBatchComplete, Provenance
     from data_designer.interface.results import DatasetCreationResults, PreviewResults
@@ -79,10 +82,14 @@ class DataDesigner:
         auto_configure_logging: configure the library's logging unless that was done already.
         simulate: let the simulated model stand in for every model.
         source: where the configuration comes from, kept with each dataset so that the command line can resume it.
+        clients: name of a provider to a function without arguments that gives an `openai.AsyncOpenAI` (or
+            `AsyncAzureOpenAI`), a new one each time: requests to models of that provider go through it. A name that no
+            provider has makes one.
 
     Raises:
         NoModelProvidersError: an empty list of providers.
-        InvalidConfigError: something else than a provider.
+        InvalidConfigError: something else than a provider, or a client that is no function or for a provider of another
+            API than OpenAI's.
         ValueError: two providers share a name.
     """
 
@@ -99,6 +106,7 @@ class DataDesigner:
         auto_configure_logging: bool = True,
         simulate: bool = False,
         source: Mapping[str, object] | None = None,
+        clients: Mapping[str, MakeClient] | None = None,
     ) -> None:
         if auto_configure_logging and not is_logging_configured():
             configure_logging()
@@ -117,6 +125,8 @@ class DataDesigner:
             SIMULATED_PROVIDER: simulated,
             **{provider.name: provider for provider in providers},
         }
+        self._clients = dict(clients or {})
+        self._providers |= {name: _asked_through(name, make, self._providers) for name, make in self._clients.items()}
         self._default_provider = providers[0].name if providers else None
         self._artifact_path = location("artifacts" if artifact_path is None else artifact_path)
         self._secret_resolver = secret_resolver
@@ -179,6 +189,43 @@ class DataDesigner:
     def get_default_model_providers(self) -> list[ModelProvider]:
         """Providers that are there when none are given."""
         return default_providers()
+
+    def get_models(self, model_aliases: Sequence[str]) -> "dict[str, ModelFacade]":
+        """Models of `get_default_model_configs` to ask in a script, as functions of custom columns ask theirs.
+
+        Args:
+            model_aliases: which.
+
+        Raises:
+            ValueError: there is no such alias.
+            UnknownProviderError: its provider is not there.
+            SecretResolutionError: the key of its provider cannot be resolved.
+        """
+        from data_designer.interface.script_models import script_models
+
+        configs = {config.alias: config for config in self.get_default_model_configs()}
+        if unknown := [alias for alias in model_aliases if alias not in configs]:
+            raise ValueError(f"there is no default model '{unknown[0]}'; there are {', '.join(configs) or 'none'}")
+        found = {alias: pool_of(configs[alias], self._context()) for alias in dict.fromkeys(model_aliases)}
+        return script_models({a: pool for a, (pool, _) in found.items()}, {a: key for a, (_, key) in found.items()})
+
+    def list_served_models(self, provider: str) -> list[str]:
+        """Names of the models that a provider's endpoint says it serves, sorted; the `openai` package asks it.
+
+        Args:
+            provider: a provider's name, or the address of an endpoint that needs no key.
+
+        Raises:
+            UnknownProviderError: there is no such provider.
+            SecretResolutionError: its key cannot be resolved.
+            ModelError: the endpoint refused or failed.
+        """
+        from data_designer.interface.run import list_served_models
+
+        found = self._providers.get(provider)
+        if found is None and "://" in provider:
+            found = ModelProvider(name=server_of(provider), endpoint=provider)
+        return list_served_models(found or self.get_provider(provider), self._context())
 
     def compose_workflow(self, *, name: str) -> CompositeWorkflow:
         """A chain of datasets (not built yet: adding a stage says so)."""
@@ -384,7 +431,9 @@ class DataDesigner:
         run = self._run_config
         if reused is not None and run.seed is None:
             run = run.model_copy(update={"seed": reused.metadata.seed})
-        return CompileContext(self._providers, run, self._secret_resolver, self._default_provider, self._simulate)
+        return CompileContext(
+            self._providers, run, self._secret_resolver, self._default_provider, self._simulate, self._clients
+        )
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> PreparedPlan:
         checked = self._check(config_builder, num_records)
@@ -414,6 +463,19 @@ class DataDesigner:
             reuse=None if reused is None else str(reused.path),
             source=self._source,
         )
+
+
+def _asked_through(name: str, make: object, providers: Mapping[str, ModelProvider]) -> ModelProvider:
+    """The provider that is asked through what a function of the user gives, which signs in and knows the address."""
+    if not callable(make):
+        raise InvalidConfigError(f"clients['{name}'] is no function: give one that makes the client, not {make!r}")
+    provider = providers.get(name) or ModelProvider.model_construct(name=name)
+    if provider.provider_type != "openai":
+        raise InvalidConfigError(
+            f"clients['{name}']: the provider is of type '{provider.provider_type}', and a client of the openai "
+            "package speaks OpenAI's API only"
+        )
+    return provider.model_copy(update={"api_key": None})
 
 
 @contextmanager

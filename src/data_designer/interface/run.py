@@ -13,6 +13,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from data_designer.columns.registry import KINDS
+from data_designer.config.models import ModelProvider
 from data_designer.distributed.joining import Ray, let_go, part_of_ray, refuse
 from data_designer.engine.execution.assembly import Publish, Run, Started, Stoppable, execute
 from data_designer.engine.execution.budget import budget_allocator_of
@@ -25,8 +26,8 @@ from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.protocol.resume_point import ResumePoint
-from data_designer.errors import RayGoneError
-from data_designer.interface.compile import PreparedPlan
+from data_designer.errors import ModelUnsupportedCapabilityError, RayGoneError
+from data_designer.interface.compile import CompileContext, PreparedPlan, key_of
 from data_designer.interface.open import OpenDataset
 from data_designer.interface.outcomes import how_to_resume
 from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
@@ -169,6 +170,20 @@ def check_models(prepared: PreparedPlan) -> None:
     """Ask every model of a plan for a sign of life."""
     with with_simulated_models(prepared.plan) as plan:
         on_own_loop(lambda _: _check_models(plan, prepared.keys))
+
+
+def list_served_models(provider: ModelProvider, context: CompileContext) -> list[str]:
+    """What a provider serves."""
+    if provider.is_simulated and not provider.endpoint:
+        return ["simulated"]
+    if provider.provider_type == "anthropic":
+        raise ModelUnsupportedCapabilityError(
+            f"provider '{provider.name}' has another API than OpenAI's, by which models are listed"
+        )
+    from data_designer.models.served_models import served_models
+
+    key, make = key_of(provider, context), context.clients.get(provider.name)
+    return on_own_loop(lambda _: served_models(provider, key, make))
 
 
 async def _check_models(plan: Plan, keys: Mapping[str, str | None]) -> None:

@@ -189,11 +189,19 @@ class Batching:
         self._timer: asyncio.TimerHandle | None = None
 
     async def ask(
-        self, request: Request, keep: Keep | None = None, column: str = "", told: Asked | None = None
+        self,
+        request: Request,
+        keep: Keep | None = None,
+        column: str = "",
+        told: Asked | None = None,
+        *,
+        sent: Callable[[], None] | None = None,
     ) -> Response:
-        """Get a reply: as the caller's `ask`, which raises the same."""
+        """Get a reply: as the caller's `ask`, which raises the same. One that has joined others counts as sent."""
         if not isinstance(request, EmbeddingRequest):
-            return await self._caller.ask(request, keep, column, told)
+            return await self._caller.ask(request, keep, column, told, sent=sent)
+        if sent is not None:
+            sent()
         cell = _Cell(request, keep, asyncio.get_running_loop().create_future(), request.most_tokens, column)
         fields = repr(sorted(request.params.items())) if request.params else ""
         queue = self._queues.get(fields)

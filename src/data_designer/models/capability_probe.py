@@ -3,19 +3,17 @@
 import asyncio
 import logging
 from collections.abc import MutableMapping, Sequence
-from typing import TYPE_CHECKING
 
 import orjson
 
 from data_designer.errors import ModelError, ModelStructuredOutputError
+from data_designer.models.model import Model
+from data_designer.models.opening import open_model
 from data_designer.models.parameter_sampling import as_of_no_row
 from data_designer.models.wires import wire_of
 from data_designer.plan.constraints import FORMS, constraint
 from data_designer.plan.model import Pool
 from data_designer.values import ChatRequest, ChatResponse, Message
-
-if TYPE_CHECKING:
-    import aiohttp
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +46,7 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     Raises:
         ModelStructuredOutputError: an alias insists on `native`, and no form works.
     """
-    from data_designer.models.http_sessions import shared_session
+    from data_designer.models.http_sessions import kept_open
 
     # Aliases that share an endpoint and a model share the probe; one that insists is to hear what went wrong.
     asked = {_where(pool): (pool, key) for pool, key in sorted(pools, key=lambda one: _insists(one[0]))}
@@ -56,8 +54,8 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
     words = ("waiting for %s to show in what form replies in JSON can be asked for", aliases)
     late = asyncio.get_running_loop().call_later(_QUIET, logger.info, *words)
     try:
-        async with shared_session() as session:
-            forms = await asyncio.gather(*(_form(pool, key, session, known) for pool, key in asked.values()))
+        async with kept_open():
+            forms = await asyncio.gather(*(_form(pool, key, known) for pool, key in asked.values()))
     finally:
         late.cancel()
     by_place = dict(zip(asked, forms, strict=True))
@@ -72,19 +70,19 @@ async def find_forms(pools: Sequence[tuple[Pool, str | None]], known: Known) -> 
 
 
 def _where(pool: Pool) -> tuple[str, ...]:
-    return (*pool.provider.addresses, pool.model_name)
+    return (*((pool.provider.name,) if pool.client else pool.provider.addresses), pool.model_name)
 
 
 def _insists(pool: Pool) -> bool:
     return pool.chat.structured_output == "native"
 
 
-async def _form(pool: Pool, key: str | None, session: "aiohttp.ClientSession", known: Known) -> str | None:
+async def _form(pool: Pool, key: str | None, known: Known) -> str | None:
     where = _where(pool)
     if where in known:
         return known[where]
     try:
-        form, is_sure = await _probe(pool, key, session)
+        form, is_sure = await _probe(pool, key)
     except ModelError:
         # An endpoint that does not answer at all says nothing of what it can do.
         if _insists(pool):
@@ -95,13 +93,16 @@ async def _form(pool: Pool, key: str | None, session: "aiohttp.ClientSession", k
     return form
 
 
-async def _probe(pool: Pool, key: str | None, session: "aiohttp.ClientSession") -> tuple[str | None, bool]:
+async def _probe(pool: Pool, key: str | None) -> tuple[str | None, bool]:
     """The first form that works, and whether another try would find the same. Raises ModelError without any answer."""
-    from data_designer.models.client import ModelClient
-
     if not wire_of(pool).constrains_json:
         return None, True
-    client, answers = ModelClient(pool, key, session), 0
+    async with open_model(pool, key) as model:
+        return await _probed(model, pool)
+
+
+async def _probed(model: Model, pool: Pool) -> tuple[str | None, bool]:
+    answers = 0
     # An alias whose replies are short by its own wish must not cut the probe's.
     room = {"max_tokens": _ROOM} if pool.chat.max_tokens else {}
     trouble: ModelError | None = None
@@ -111,7 +112,7 @@ async def _probe(pool: Pool, key: str | None, session: "aiohttp.ClientSession") 
         heard = False
         for _ in range(_TRIES):
             try:
-                response = await client.ask(request)
+                response = await model.ask(request)
             except ModelError as error:
                 trouble = error
                 if not error.retryable:

@@ -1,31 +1,26 @@
 """A pool's model: requests are written in its provider's form and go to one of its endpoints."""
 
-import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
 
 from data_designer import errors
-from data_designer.models.bodies import shown
 from data_designer.models.endpoints import Endpoints
-from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, quoted
-from data_designer.models.model import DEFAULT_TIMEOUT
+from data_designer.models.model import DEFAULT_TIMEOUT, timed
 from data_designer.models.proxies import proxy_for
-from data_designer.models.rate_limit_headers import pause, retry_after
+from data_designer.models.replies import Replies
 from data_designer.models.request_spans import Answer, request_spans
 from data_designer.models.transport import Transport
 from data_designer.models.wires import wire_to
 from data_designer.plan.model import Pool
-from data_designer.values import ImageResponse, Request, Response
+from data_designer.values import Request, Response
 
 if TYPE_CHECKING:
     import aiohttp
-
-logger = logging.getLogger(__name__)
 
 _COOLDOWN = 1.0
 """Seconds for which one of several endpoints is left alone that refuses without saying for how long."""
@@ -33,8 +28,6 @@ _COOLDOWN = 1.0
 
 _LONGEST_PAUSE = 60.0
 """Seconds for which a good reply can have one of several endpoints left alone; beyond, it has to refuse."""
-_SHOWN_USAGE = 200
-"""Characters of a usage that are shown."""
 
 
 class ModelClient:
@@ -49,8 +42,8 @@ class ModelClient:
     ) -> None:
         provider = pool.provider
         self._wire = wire = wire_to(pool)
-        self._subject = pool.subject
-        self._session, self._most = session, provider.max_reply_bytes
+        self._replies = Replies(wire, pool.subject, provider.max_reply_bytes)
+        self._session = session
         # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
         own = {name.lower(): value for name, value in (provider.extra_headers or {}).items()}
         headers = {"content-type": "application/json", **wire.headers(api_key), **own}
@@ -63,18 +56,18 @@ class ModelClient:
             )
             for one in provider.addresses
         ]
-        self._told_of_usage = False
         self._endpoints = Endpoints(len(self._transports))
         self._clock = clock
         self._spans = request_spans(pool)
 
     async def ask(self, request: Request) -> Response:
         """Get one reply. Raises ModelError where the endpoint refused or failed, named by kind."""
+        request, timeout = timed(request)
         body = self._encode(request)
         number = self._endpoints.choose(self._clock())
         transport = self._transports[number]
         try:
-            answering: Awaitable[Answer] = self._answer(transport, body)
+            answering: Awaitable[Answer] = self._answer(transport, body, timeout)
             if self._spans is not None:
                 answering = self._spans.around(number, request, answering)
             response, wait = await answering
@@ -102,49 +95,10 @@ class ModelClient:
             text = f"the request cannot be written as JSON: {error}"
             raise self._transports[0].error(errors.ModelBadRequestError, text) from error
 
-    async def _answer(self, transport: Transport, body: bytes) -> Answer:
+    async def _answer(self, transport: Transport, body: bytes, timeout: float | None) -> Answer:  # noqa: ASYNC109
         """A reply, and for how long its endpoint wants to be left alone."""
-        try:
-            data, headers = await transport.post(body)
-            response = self._parse(transport, data, headers)
-            if isinstance(response, ImageResponse) and response.links:
-                response = await self._with_linked(transport, response)
-            return response, pause(headers)
-        except errors.ModelError:
-            raise
-        except Exception as error:
-            # Whatever is in a reply that nobody thought of: it is this reply that is none.
-            what = f"the reply cannot be read ({type(error).__name__}: {error})"
-            raise transport.error(errors.ModelInvalidReplyError, what) from error
-
-    async def _with_linked(self, transport: Transport, response: ImageResponse) -> ImageResponse:
-        """The same with the images that it only gives the addresses of."""
-        from data_designer.models.downloads import fetched
-
-        try:
-            further = await fetched(response.links, self._session, self._most)
-        except errors.ModelInvalidReplyError as error:
-            raise transport.error(type(error), str(error)) from None
-        return replace(response, images=(*response.images, *further), links=())
-
-    def _parse(self, transport: Transport, data: object, headers: Mapping[str, str]) -> Response:
-        try:
-            response = self._wire.parse(data)
-        except UnreadableError as error:
-            wait = None if error.status is None else retry_after(error.status, headers)
-            what = str(error) if isinstance(error, ErrorInReplyError) else f"{error}: {quoted(shown(data))}"
-            raise transport.error(error.kind, what, wait, error.status) from None
-        if not (response.counted or self._told_of_usage):
-            self._tell_of_usage(data)
-        return response
-
-    def _tell_of_usage(self, data: object) -> None:
-        """Say once what is odd about the counts, where there are some."""
-        usage = data.get(self._wire.usage_field) if isinstance(data, dict) else None
-        if usage is not None:
-            self._told_of_usage = True
-            said = quoted(shown(usage))[:_SHOWN_USAGE]
-            logger.warning("%s gives a usage that cannot be true, which counts as none: %s", self._subject, said)
+        data, headers = await transport.post(body, timeout)
+        return await self._replies.read(data, headers, self._session, transport.error)
 
     def _learn(self, number: int, error: errors.ModelError) -> None:
         now = self._clock()

@@ -1,10 +1,12 @@
 """Names what an endpoint answers instead of a reply: the kind of error, and the provider's own words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from data_designer import errors
 from data_designer.models.bodies import decoded, shown
+from data_designer.models.rate_limit_headers import retry_after, retry_in_words
+from data_designer.models.rejected_fields import fields_of
 
 _BY_STATUS: dict[int, type[errors.ModelError]] = {
     401: errors.ModelAuthenticationError,
@@ -47,6 +49,7 @@ _STATUS_OF = {
     "unavailable": 503,
 }
 """The HTTP status that belongs to a code or type of an error object which comes without one."""
+_LONGEST_QUOTE = 500
 _LONGEST_SAID = 10_000
 """Characters of the provider's words that are looked at."""
 _PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
@@ -93,6 +96,25 @@ def kind_of(status: int, said: str) -> type[errors.ModelError]:
     if status >= 500:
         return errors.ModelInternalServerError
     return _BY_STATUS.get(status, errors.ModelAPIError)
+
+
+def refusal_of(
+    status: int, headers: Mapping[str, str], content: bytes
+) -> tuple[type[errors.ModelError], str, float | None]:
+    """What a reply says whose status is an error: its kind, in words, and for how many seconds to stay away."""
+    signs = signs_of(content)
+    wait = retry_after(status, headers)
+    wait = retry_in_words(status, signs) if wait is None else wait
+    return kind_of(status, signs), f"HTTP {status}: {words_of(content)}{fields_of(content)}", wait
+
+
+def worded(where: str, what: str, cure: str | None, secrets: Iterable[str]) -> str:
+    """The text of an error: where, what happened and what can be done; without secrets, of which none may be empty."""
+    for secret in secrets:
+        what = what.replace(secret, "***")
+    if len(what) > _LONGEST_QUOTE:
+        what = f"{what[:_LONGEST_QUOTE]}…"
+    return f"{where}: {what}{f'; {cure}' if cure else ''}"
 
 
 def signs_of(content: bytes) -> str:

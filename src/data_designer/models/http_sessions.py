@@ -5,7 +5,7 @@ import logging
 import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,9 @@ from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     import aiohttp
+    from openai import AsyncOpenAI
+
+    from data_designer.plan.model import MakeClient
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,17 @@ class _Connections:
 
     def __init__(self) -> None:
         self.session: aiohttp.ClientSession | None = None
+        self.clients: dict[str, AsyncOpenAI] = {}
+        """Those of the user, by provider: a loop carries one run, whose providers have one each."""
         self.users = 0
+
+    async def close(self) -> None:
+        """Close what is open; what is asked for later is opened anew."""
+        opened = [one for one in (self.session, *self.clients.values()) if one is not None]
+        self.session, self.clients = None, {}
+        async with AsyncExitStack() as closing:
+            for one in opened:
+                closing.push_async_callback(one.close)
 
 
 _of_loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Connections]" = WeakKeyDictionary()
@@ -41,9 +54,8 @@ async def kept_open() -> AsyncIterator[_Connections]:
         yield connections
     finally:
         connections.users -= 1
-        if not connections.users and connections.session is not None:
-            session, connections.session = connections.session, None
-            await session.close()
+        if not connections.users:
+            await connections.close()
 
 
 @asynccontextmanager
@@ -53,6 +65,21 @@ async def shared_session() -> "AsyncIterator[aiohttp.ClientSession]":
         if connections.session is None:
             connections.session = open_session()
         yield connections.session
+
+
+@asynccontextmanager
+async def shared_client(make: "MakeClient", provider: str) -> "AsyncIterator[AsyncOpenAI]":
+    """The client that a function of the user gives for a provider: one an event loop, which the last user closes.
+
+    Raises:
+        InvalidConfigError: it gives none.
+    """
+    async with kept_open() as connections:
+        if provider not in connections.clients:
+            from data_designer.models.openai_client import client_of
+
+            connections.clients[provider] = client_of(make, provider)
+        yield connections.clients[provider]
 
 
 def open_session() -> "aiohttp.ClientSession":

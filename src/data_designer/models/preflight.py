@@ -5,17 +5,13 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from data_designer.errors import ModelAPIError, ModelError, ModelTimeoutError
 from data_designer.models.addresses import server_of
+from data_designer.models.model import Model
+from data_designer.models.opening import open_model
 from data_designer.models.wires import greeting
 from data_designer.plan.model import Pool
-
-if TYPE_CHECKING:
-    import aiohttp
-
-    from data_designer.models.client import ModelClient
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +47,10 @@ async def check_pools(
     """
     if not pools:
         return
-    from data_designer.models.http_sessions import shared_session
+    from data_designer.models.http_sessions import kept_open
 
-    async with shared_session() as session:
-        checks = {asyncio.create_task(_check(pool, key, session, sleep)): pool.alias for pool, key in pools}
+    async with kept_open():
+        checks = {asyncio.create_task(_check(pool, key, sleep)): pool.alias for pool, key in pools}
         try:
             late = await _late(checks, deadline)
         finally:
@@ -94,20 +90,19 @@ def _named(checks: Checks, some: Collection[asyncio.Task[None]]) -> str:
     return ", ".join(f"'{alias}'" for check, alias in checks.items() if check in some)
 
 
-async def _check(
-    pool: Pool, key: str | None, session: "aiohttp.ClientSession", sleep: Callable[[float], Awaitable[None]]
-) -> None:
-    from data_designer.models.client import ModelClient
-
-    addresses = pool.provider.addresses
-    there = [_only(pool, address) for address in addresses]
-    greetings = (_greet(ModelClient(one, key, session), one, sleep) for one in there)
-    results = await asyncio.gather(*greetings, return_exceptions=True)
+async def _check(pool: Pool, key: str | None, sleep: Callable[[float], Awaitable[None]]) -> None:
+    there = [pool] if pool.client else [_only(pool, address) for address in pool.provider.addresses]
+    results = await asyncio.gather(*(_greeted(one, key, sleep) for one in there), return_exceptions=True)
     errors = [result for result in results if isinstance(result, BaseException)]
-    if len(errors) == len(addresses):
+    if len(errors) == len(there):
         raise errors[0]
     for error in errors:
-        logger.warning("one of %d endpoints is left out until it works: %s", len(addresses), error)
+        logger.warning("one of %d endpoints is left out until it works: %s", len(there), error)
+
+
+async def _greeted(pool: Pool, key: str | None, sleep: Callable[[float], Awaitable[None]]) -> None:
+    async with open_model(pool, key) as model:
+        await _greet(model, pool, sleep)
 
 
 def _only(pool: Pool, address: str) -> Pool:
@@ -115,11 +110,11 @@ def _only(pool: Pool, address: str) -> Pool:
     return replace(pool, provider=pool.provider.model_copy(update={"endpoint": address, "endpoints": None}))
 
 
-async def _greet(client: "ModelClient", pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _greet(model: Model, pool: Pool, sleep: Callable[[float], Awaitable[None]]) -> None:
     attempt, loading, request = 0, False, greeting(pool)
     while True:
         try:
-            response = await client.ask(request)
+            response = await model.ask(request)
             if not response.says_nothing:
                 return
             failure, may_pass, asked = _silence_of(pool), True, 0.0
@@ -141,8 +136,9 @@ async def _greet(client: "ModelClient", pool: Pool, sleep: Callable[[float], Awa
 
 
 def _silence_of(pool: Pool) -> ModelError:
+    server = server_of(pool.provider.endpoint)
     return ModelAPIError(
-        f"{pool.subject} at {server_of(pool.provider.endpoint)} answered "
+        f"{pool.subject} {f'at {server}' if server else 'by its client'} answered "
         "a greeting with nothing; check the model's name and raise max_tokens if it is small"
     )
 

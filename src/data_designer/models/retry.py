@@ -151,6 +151,8 @@ class _Tries:
     """Latency of the attempt that was answered."""
     column: str = ""
     """For which the request asks; none for a probe."""
+    sent: Callable[[], None] | None = None
+    """Is called when it is sent."""
 
 
 class Caller:
@@ -227,7 +229,13 @@ class Caller:
         return self._failing_since is not None and self._failed >= failures and now - self._failing_since > seconds
 
     async def ask(
-        self, request: Request, keep: Keep | None = None, column: str = "", told: Asked | None = None
+        self,
+        request: Request,
+        keep: Keep | None = None,
+        column: str = "",
+        told: Asked | None = None,
+        *,
+        sent: Callable[[], None] | None = None,
     ) -> Response:
         """Get a reply.
 
@@ -237,6 +245,7 @@ class Caller:
                 has never lost more replies than it has slots.
             column: for which it is asked, whose answers are counted.
             told: is told how it went.
+            sent: is called when the request has waited for its slot, each time that it is sent.
 
         Raises:
             ModelError: the endpoint refused in a way that no retry can mend, or failed this very request time and
@@ -246,12 +255,12 @@ class Caller:
         self.changing()
         self.asking += 1
         try:
-            return await self._reply(request, keep, column, told)
+            tries = _Tries(self._answers, self._probes, column=column, sent=sent)
+            return await self._reply(request, tries, keep, told)
         finally:
             self.asking -= 1
 
-    async def _reply(self, request: Request, keep: Keep | None, column: str, told: Asked | None) -> Response:
-        tries = _Tries(self._answers, self._probes, column=column)
+    async def _reply(self, request: Request, tries: _Tries, keep: Keep | None, told: Asked | None) -> Response:
         while True:
             tries.attempts += 1
             try:
@@ -353,6 +362,8 @@ class Caller:
     async def _attempt(self, request: Request, tries: "_Tries", keep: Keep | None) -> Response:
         attempt = await self._admission.enter(request)
         tries.sent_at = attempt.sent_at
+        if tries.sent is not None:
+            tries.sent()
         if not self._in_flight:
             self._busy_since = attempt.sent_at
         self._in_flight += 1

@@ -12,12 +12,9 @@ from data_designer import errors
 from data_designer.config.models import LARGEST_REPLY
 from data_designer.models.addresses import SECRET, base_of, secrets_of, server_of, shown
 from data_designer.models.bodies import LargeBodyError, decoded
-from data_designer.models.error_mapping import CURES, kind_of, quoted, signs_of, words_of
+from data_designer.models.error_mapping import CURES, quoted, refusal_of, worded
 from data_designer.models.prepared_post import PreparedPost
-from data_designer.models.rate_limit_headers import retry_after, retry_in_words
-from data_designer.models.rejected_fields import fields_of
 
-_LONGEST_QUOTE = 500
 _SHORTEST_SECRET = 8
 _SHORTEST_KEY = 4
 _SHORTEST_PASSWORD = 4
@@ -79,19 +76,20 @@ class Transport:
         """Scheme, host and port of the address, without credentials."""
         return self._server
 
-    async def post(self, body: bytes) -> tuple[object, Mapping[str, str]]:
+    async def post(self, body: bytes, timeout: float | None = None) -> tuple[object, Mapping[str, str]]:  # noqa: ASYNC109
         """Post JSON; gives the JSON that came back, and its headers.
+
+        Args:
+            body: what is posted.
+            timeout: seconds until it is given up, where that is another time than usual.
 
         Raises:
             ModelError: the server refused or failed, named by kind.
         """
-        status, headers, content = await self._sent(body)
+        status, headers, content = await self._sent(body, timeout or self._timeout)
         if not 200 <= status < 300:
-            signs = signs_of(content)
-            kind, wait = kind_of(status, signs), retry_after(status, headers)
-            wait = retry_in_words(status, signs) if wait is None else wait
-            more = fields_of(content) + self._redirected(status, headers)
-            raise self.error(kind, f"HTTP {status}: {words_of(content)}{more}", wait, status)
+            kind, what, wait = refusal_of(status, headers, content)
+            raise self.error(kind, f"{what}{self._redirected(status, headers)}", wait, status)
         try:
             return decoded(content), headers
         except ValueError:
@@ -100,16 +98,16 @@ class Transport:
             what = f"the reply is no JSON: {quoted(content)}" if content.strip() else "the reply is empty"
             raise self.error(errors.ModelInvalidReplyError, what) from None
 
-    async def _sent(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    async def _sent(self, body: bytes, seconds: float) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of whatever comes back. Raises ModelError where nothing whole does."""
         try:
             if self._prepared is None:
                 self._prepared = PreparedPost(self._url, self._headers, self._session, self._proxy)
             # No redirect is followed: it would turn the POST into a GET, or carry the prompt to a host nobody named.
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(seconds):
                 return await self._prepared.send(body, self._most)
         except TimeoutError:
-            raise self.error(errors.ModelTimeoutError, f"no reply within {self._timeout:g} s") from None
+            raise self.error(errors.ModelTimeoutError, f"no reply within {seconds:g} s") from None
         except aiohttp.ClientConnectorError as error:
             raise self.error(errors.ModelAPIConnectionError, self._unreachable(error)) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
@@ -161,13 +159,11 @@ class Transport:
         # Where nothing is there, it is the path that is wrong.
         place = shown(self._url) if status in _NOT_THERE else self._server
         for secret in self._secrets:
-            what, place = what.replace(secret, "***"), place.replace(secret, "***")
-        if len(what) > _LONGEST_QUOTE:
-            what = f"{what[:_LONGEST_QUOTE]}…"
+            place = place.replace(secret, "***")
         cure = CURES.get(kind)
         if kind is errors.ModelAuthenticationError and not any(map(SECRET.search, self._headers)):
             cure = _NO_KEY
-        return kind(f"{self._subject} at {place}: {what}{f'; {cure}' if cure else ''}", wait, status)
+        return kind(worded(f"{self._subject} at {place}", what, cure, self._secrets), wait, status)
 
 
 def is_streamed(content: bytes, headers: Mapping[str, str]) -> bool:

@@ -76,7 +76,7 @@ def _joint(kind: ColumnKind[SingleColumnConfig], columns: Sequence[SingleColumnC
 
 
 def _step(column: SingleColumnConfig, kind: ColumnKind[SingleColumnConfig], known: Mapping[str, str]) -> Step:
-    aliases = [alias for alias in column.get_model_aliases() if alias]
+    aliases = [*dict.fromkeys(alias for alias in column.get_model_aliases() if alias)]
     return Step(
         name=column.name,
         configs=(column,),
@@ -84,6 +84,7 @@ def _step(column: SingleColumnConfig, kind: ColumnKind[SingleColumnConfig], know
         makes=makes(column),
         scope=kind.scope(column),
         pool=aliases[0] if aliases else LOCAL,
+        asks=tuple(aliases[1:]),
         required=tuple(known[n] for n in column.required_columns if n in known and known[n] != column.name),
         skip=column.skip,
         propagate_skip=column.propagate_skip,

@@ -13,7 +13,7 @@ from data_designer.plan.columns import makes, ordered_steps
 from data_designer.plan.fingerprints import code_of, column_fingerprints, digest
 from data_designer.plan.fusion import fuse
 from data_designer.plan.kinds import Kinds, seed_columns
-from data_designer.plan.model import LOCAL, Geometry, Plan, Pool, Step
+from data_designer.plan.model import LOCAL, Geometry, MakeClient, Plan, Pool, Step
 
 
 def compile_plan(  # noqa: PLR0913 - all that decides a plan, named where it is compiled
@@ -75,7 +75,7 @@ def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
     prints = dict(plan.fingerprints)
     others: set[str] = set()
     for step in plan.steps:
-        if step.pool in changed or others.intersection(step.needs):
+        if not changed.keys().isdisjoint((step.pool, *step.asks)) or others.intersection(step.needs):
             others.update(step.makes)
             prints.update({name: digest([prints[name], changed]) for name in step.makes})
     return replace(plan, pools=pools, fingerprints=prints)
@@ -84,6 +84,12 @@ def with_models(plan: Plan, models: Mapping[str, str]) -> Plan:
 def with_native(plan: Plan, forms: Mapping[str, str | None]) -> Plan:
     """A plan whose replies in JSON are constrained by the endpoint, in the form that each alias has."""
     pools = {alias: replace(pool, native=forms.get(alias)) for alias, pool in plan.pools.items()}
+    return replace(plan, pools=pools)
+
+
+def with_clients(plan: Plan, clients: Mapping[str, MakeClient]) -> Plan:
+    """A plan whose requests go through clients of the user, by the names of their providers."""
+    pools = {alias: replace(pool, client=clients.get(pool.provider.name)) for alias, pool in plan.pools.items()}
     return replace(plan, pools=pools)
 
 
@@ -107,14 +113,28 @@ def _pools(
 ) -> dict[str, Pool]:
     models = {model.alias: model for model in config.model_configs or ()}
     pools: dict[str, Pool] = {}
-    for step in steps:
-        if step.pool == LOCAL or step.pool in pools:
+    for name, alias in ((step.name, alias) for step in steps for alias in (step.pool, *step.asks)):
+        if alias == LOCAL or alias in pools:
             continue
-        model = models.get(step.pool)
+        model = models.get(alias)
         if model is None:
-            raise ConfigCompilationError(f"column '{step.name}' uses model alias '{step.pool}', which is not declared")
+            raise ConfigCompilationError(f"column '{name}' uses model alias '{alias}', which is not declared")
         provider = providers.get(model.provider or "")
         if provider is None:
             raise ConfigCompilationError(f"model '{model.alias}' names provider '{model.provider}', which is not given")
-        pools[step.pool] = Pool(step.pool, model.inference_parameters.max_parallel_requests, model, provider)
+        pools[alias] = Pool(alias, model.inference_parameters.max_parallel_requests, model, provider)
+    for step in steps:
+        _refuse_starving(step, pools)
     return pools
+
+
+def _refuse_starving(step: Step, pools: Mapping[str, Pool]) -> None:
+    """A function that waits for one alias must not keep the last slot of a server from it for another."""
+    for provider in {pools[alias].provider.name: pools[alias].provider for alias in step.asks}.values():
+        sharing = sum(pool.provider.name == provider.name for pool in pools.values())
+        most = provider.max_parallel_requests
+        if most is not None and most < sharing:
+            raise ConfigCompilationError(
+                f"column '{step.name}' asks several models, and provider '{provider.name}' takes {most} requests at "
+                f"once for {sharing} models: give it max_parallel_requests of {sharing} or more"
+            )

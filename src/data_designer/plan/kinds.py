@@ -96,7 +96,9 @@ class ColumnKind(Generic[Config]):
     """Whether they are the columns of the seed dataset: first in the output, in its types."""
 
     templates: tuple[str, ...] = ()
-    """Fields that hold a Jinja template, or None."""
+    """Fields that hold a Jinja template, several, or None; or properties that gather them."""
+    own_names: tuple[str, ...] = ()
+    """What these may name beside columns."""
     missing_reference: str = "invalid_reference"
     """What a reference to what no column makes is called."""
     lint: Callable[[Config, Mapping[str, SingleColumnConfig]], Iterable[Violation]] = _nothing

@@ -1,8 +1,8 @@
 """The Plan and its parts: frozen, picklable, printable values."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,12 @@ from data_designer.config.models import (
 )
 from data_designer.config.run_config import RunConfig
 from data_designer.plan.user_code import UserCode
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+MakeClient: TypeAlias = Callable[[], "AsyncOpenAI"]
+"""Gives a client of the `openai` package, a new one each time; a function of the user."""
 
 LOCAL = ""
 """The pool of CPU work, `local`: its key is no alias, whatever users call theirs."""
@@ -45,6 +51,8 @@ class Step:
     """`cell`: any rows, at any time. `batch`: all live rows of a batch together."""
     pool: str
     """A model alias, or `LOCAL`."""
+    asks: tuple[str, ...] = ()
+    """Further aliases that it asks; it runs next to the one of its pool."""
     required: tuple[str, ...] = ()
     """The part of `needs` through which a skip propagates."""
     skip: SkipConfig | None = None
@@ -64,6 +72,11 @@ class Step:
         return tuple(one for one in self.configs if isinstance(one, config))
 
 
+def beside(name: str, alias: str) -> str:
+    """What is asked of a step's further alias is accounted for under this: the step's name or fingerprint, with it."""
+    return f"{name} ({alias})"
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Steps that run in one place without coming back. The unit of scheduling."""
@@ -80,6 +93,11 @@ class Stage:
     def pool(self) -> str:
         """The pool that all its steps run in."""
         return self.steps[0].pool
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Further aliases that its steps ask."""
+        return tuple(dict.fromkeys(alias for step in self.steps for alias in step.asks))
 
     @property
     def scope(self) -> Scope:
@@ -117,6 +135,8 @@ class Pool:
     provider: ModelProvider
     native: str | None = None
     """How its endpoint is asked to constrain replies in JSON, one of `plan.constraints.FORMS`; None: by the prompt."""
+    client: MakeClient | None = field(default=None, repr=False)
+    """Gives what its requests go through, where the user does that; None for our own way."""
 
     @property
     def params(self) -> BaseInferenceParams:
@@ -273,3 +293,12 @@ class Plan:
             if column in stage.makes or any(step.name == column for step in stage.steps):
                 return stage
         raise KeyError(column)
+
+
+def asked_beside(plan: Plan) -> dict[str, set[str]]:
+    """Alias to the further ones that functions ask which run next to it."""
+    asked: dict[str, set[str]] = {}
+    for stage in plan.stages:
+        if stage.asks:
+            asked.setdefault(stage.pool, set()).update(stage.asks)
+    return asked

@@ -86,6 +86,8 @@ class _State:
             self.log.clear()
 
 
+_AZURE = "/openai/deployments/{deployment}"
+"""Where Azure has what others have under `/v1`; the body names the model too."""
 _STATE = web.AppKey("state", _State)
 
 
@@ -330,9 +332,10 @@ async def start_simulated(
     app = web.Application(client_max_size=1 << 28)
     app[_STATE] = _State(model, deque(maxlen=_LOGGED) if log else None, Counts.within(model.rate_window))
     app.on_shutdown.append(_close)
-    app.router.add_post("/v1/chat/completions", _chat)
-    app.router.add_post("/v1/embeddings", _embeddings)
-    app.router.add_post("/v1/images/generations", _images)
+    for base in ("/v1", _AZURE):
+        app.router.add_post(f"{base}/chat/completions", _chat)
+        app.router.add_post(f"{base}/embeddings", _embeddings)
+        app.router.add_post(f"{base}/images/generations", _images)
     app.router.add_post("/v1/messages", _messages)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/stats", _stats)

@@ -79,3 +79,20 @@ def test_a_run_that_moves_says_nothing(in_virtual_time: InVirtualTime, caplog: p
     with caplog.at_level(logging.INFO, "data_designer"):
         in_virtual_time(scenario())
     assert lines(caplog) == []
+
+
+def test_dialogues_that_take_long_are_not_waited_for(
+    in_virtual_time: InVirtualTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each of their replies comes soon, though no row is finished for long."""
+    roles = [{"name": name, "model_alias": "m", "prompt": "a {{ id }} {{ turn }}"} for name in ("x", "y")]
+    builder = made()
+    builder.delete_column("t")
+    builder.add_column(name="talk", column_type="llm-conversation", roles=roles, max_turns=60)
+
+    async def scenario() -> None:
+        await Site(Server()).make(builder, 4, PROVIDER)
+
+    with caplog.at_level(logging.INFO, "data_designer"):
+        in_virtual_time(scenario())
+    assert lines(caplog) == []

@@ -24,7 +24,7 @@ def random_shape(rng: random.Random) -> ev.Shape:
         upstream = tuple(sorted(rng.sample(range(len(stages)), count)))
         depth = 1 + max(stages[up].depth for up in upstream)
         pool = rng.choice([LOCAL, *pools, *pools])
-        whole = pool == LOCAL and rng.random() < 0.4
+        whole = rng.random() < (0.4 if pool == LOCAL else 0.15)
         stages.append(ev.StageShape(pool, whole, upstream, depth))
     return ev.Shape(
         stages=tuple(stages),
@@ -203,6 +203,58 @@ def test_a_replica_whose_requests_ask_for_several_rows_holds_rows_for_all_of_the
         done = scheduler.handle(ev.TaskDone(task.ticket, np.ones(len(task.rows), dtype=np.bool_), 1))
         sent += sum(len(one.rows) for one in done if isinstance(one, ev.Send))
     assert sent == 2 * 4 * 100
+
+
+def after_the_root(*stages: ev.StageShape) -> Scheduler:
+    """A scheduler of one batch of 40 rows, of which all stages but the root are to come, at a model of two slots."""
+    scheduler = Scheduler(ev.Shape((ev.StageShape(LOCAL, True, (), 0), *stages), {"m": 2}, Geometry(40, 40)))
+    [task] = scheduler.handle(ev.Started())
+    assert isinstance(task, ev.RunTask)
+    scheduler.handle(ev.TaskDone(task.ticket, np.ones(40, dtype=np.bool_), 1))
+    return scheduler
+
+
+def sent_to(scheduler: Scheduler, epoch: int) -> list[tuple[int, int]]:
+    """Stage and number of the rows of each message to a replica that comes up."""
+    scheduler.handle(ev.ReplicaUp(0, epoch, "m"))
+    commands = scheduler.handle(ev.Regranted(0, epoch, 2))
+    return [(one.stage, len(one.rows)) for one in commands if isinstance(one, ev.Send)]
+
+
+def test_rows_that_are_computed_together_leave_room_for_others() -> None:
+    """They are one piece of work to the replica that has them."""
+    scheduler = after_the_root(ev.StageShape("m", True, (0,), 2), ev.StageShape("m", False, (0,), 1))
+    sent = sent_to(scheduler, 1)
+    assert (1, 40) in sent
+    assert sum(count for stage, count in sent if stage == 2) > 1
+
+
+def test_rows_that_are_computed_together_are_to_blame_together() -> None:
+    """What runs them dies three times; after that none is left of which it may be the fault."""
+    scheduler = after_the_root(ev.StageShape("m", True, (0,), 1))
+    for epoch in (1, 2, 3):
+        assert sent_to(scheduler, epoch) == [(1, 40)]
+        rejected = [one for one in scheduler.handle(ev.ReplicaLost(0, epoch)) if isinstance(one, ev.Reject)]
+        assert [len(one.rows) for one in rejected] == ([40] if epoch == 3 else [])
+
+
+def test_slots_of_a_shared_server_go_to_aliases_that_others_rows_ask() -> None:
+    """An alias has work where rows of another's stage ask it too, though none of its own wait."""
+    stages = (ev.StageShape(LOCAL, True, (), 0), ev.StageShape("a", False, (0,), 1, asks=("b",)))
+    shared = ((4, ("a", "b", "c")),)
+    scheduler = Scheduler(ev.Shape(stages, {"a": 4, "b": 4, "c": 4}, Geometry(20, 20), shared=shared))
+    [task] = scheduler.handle(ev.Started())
+    assert isinstance(task, ev.RunTask)
+    slots: dict[str, int] = {}
+    told = [one for number, pool in enumerate("abc") for one in scheduler.handle(ev.ReplicaUp(number, 1, pool))]
+    told += scheduler.handle(ev.TaskDone(task.ticket, np.ones(20, dtype=np.bool_), 1))
+    for now in range(50):
+        told += scheduler.handle(ev.Tick(float(now)))
+        for grant in [one for one in told if isinstance(one, ev.Regrant)]:
+            slots["abc"[grant.replica]] = grant.slots
+            told += scheduler.handle(ev.Regranted(grant.replica, 1, grant.slots))
+            told.remove(grant)
+    assert (slots["a"], slots["b"], slots.get("c", 0)) == (2, 2, 0)
 
 
 def test_a_replica_holds_more_the_more_it_reports() -> None:

@@ -31,7 +31,7 @@ class SkipCondition:
         named = producers or {}
         through = {*step.required, *(named[name] for name in step.required if name in named)}
         self._through = frozenset(through) if step.propagate_skip else frozenset()
-        self._condition = None if step.skip is None else _Condition(step.skip.when)
+        self._condition = None if step.skip is None else Condition(step.skip.when)
         self._name = step.name
         value = None if step.skip is None else step.skip.value
         self.values: tuple[object, ...] = (value, *(None for _ in step.makes[1:]))
@@ -68,7 +68,7 @@ class SkipCondition:
             record = {name: values[place] for name, values in read.items()}
             yield self.decide(record, skipped[place] or ())
 
-    def _holds(self, condition: "_Condition", record: Record) -> bool:
+    def _holds(self, condition: "Condition", record: Record) -> bool:
         # The condition is the user's program and may raise anything; a cell in doubt costs no tokens.
         try:
             return condition.holds(record)
@@ -85,8 +85,8 @@ class SkipCondition:
             return True
 
 
-class _Condition:
-    """A `skip.when` template that evaluates to a Python value."""
+class Condition:
+    """A template that evaluates to a Python value, such as `skip.when`."""
 
     def __init__(self, when: str) -> None:
         self.names = tuple(sorted(references(when)))

@@ -11,7 +11,7 @@ from data_designer.engine.protocol.messages import CommitJob
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SPENT, Parcel, Values, held, pick
 from data_designer.engine.protocol.spending import Spending
 from data_designer.models.admission.budget_lease import cost
-from data_designer.plan.model import Plan
+from data_designer.plan.model import Plan, beside
 from data_designer.values import Reason, Usage
 
 _LOST = Reason("LostWork", "the reason was lost with the machine that held it")
@@ -44,6 +44,7 @@ class _Bookkeeping:
     def __init__(self, plan: Plan, values: Sequence[Values]) -> None:
         self._values = values
         self._alias = {step.name: step.pool for step in plan.steps}
+        self._alias.update({beside(step.name, alias): alias for step in plan.steps for alias in step.asks})
         self._prices = {alias: pool.price for alias, pool in plan.pools.items()}
         seeds = [stage for stage in plan.stages if KINDS[stage.steps[0].kind].from_seed]
         self._seed_stage = seeds[0].number if seeds else None

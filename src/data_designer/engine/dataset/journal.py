@@ -106,8 +106,15 @@ class Recorder:
 
     def note_result(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
         """Remember what a function of the user made of a record."""
-        text = json_text([fingerprint, record, _RESULT, "", packed(list(values))])
-        self._wait(self.geometry.batch_of(record), _entry_line(text.encode()))
+        self._wait(self.geometry.batch_of(record), _result_line(fingerprint, record, values))
+
+    def write_result(self, fingerprint: str, record: int, values: Sequence[object]) -> bool:
+        """Write that at once; says whether that is done, else `flush` does it."""
+        batch, line = self.geometry.batch_of(record), _result_line(fingerprint, record, values)
+        written = self._written_now(batch, [line])
+        if not written:
+            self._wait(batch, line)
+        return written
 
     def _written_now(self, batch: int, lines: Sequence[bytes]) -> bool:
         """Write lines if nothing waits before them and the disk takes them."""
@@ -167,6 +174,10 @@ class Recorder:
             raise
 
 
+def _result_line(fingerprint: str, record: int, values: Sequence[object]) -> bytes:
+    return _entry_line(json_text([fingerprint, record, _RESULT, "", packed(list(values))]).encode())
+
+
 def _entry_line(text: bytes) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(text), text)
 
@@ -181,6 +192,7 @@ class Replay:
     """By fingerprint of the column and record: what functions of the user made."""
     damaged: int = 0
     """Lines that did not add up."""
+    _by_cell: dict[tuple[str, int], list[Usage]] | None = None
 
     def __len__(self) -> int:
         return len(self.replies) + len(self.results)
@@ -193,6 +205,14 @@ class Replay:
         """Fingerprint of the column, record and usage of every reply."""
         for ((fingerprint, record, _), _), response in self.replies.items():
             yield fingerprint, record, response.usage
+
+    def usages_of(self, fingerprint: str, record: int) -> Sequence[Usage]:
+        """Usages of the replies of a cell; call it when all has been read."""
+        if self._by_cell is None:
+            self._by_cell = {}
+            for one, index, usage in self.usages():
+                self._by_cell.setdefault((one, index), []).append(usage)
+        return self._by_cell.get((fingerprint, record), ())
 
     def put_result(self, fingerprint: str, record: int, values: list[object]) -> None:
         """Hold what a cell came to."""

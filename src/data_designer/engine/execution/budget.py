@@ -8,7 +8,7 @@ from data_designer.engine.dataset.store import Store
 from data_designer.engine.protocol.resume_point import ResumePoint
 from data_designer.engine.scheduling.budget_allocator import BudgetAllocator
 from data_designer.models.admission.budget_lease import NOTHING, Amount, amount_of
-from data_designer.plan.model import Plan
+from data_designer.plan.model import Plan, beside
 
 
 def limit_of(budget: Budget) -> Amount:
@@ -24,6 +24,8 @@ def spent_before(plan: Plan, store: Store, resume_point: ResumePoint) -> Amount:
         for one in receipt.spent.values():
             spent += amount_of(one.usage, plan.pools[one.alias].price)
     alias = {fingerprint: plan.stage_of(column).pool for column, fingerprint in plan.fingerprints.items()}
+    for step in plan.steps:
+        alias.update({beside(plan.fingerprints[step.name], further): further for further in step.asks})
     for batch in store.journaled():
         wanted = resume_point.partial.get(batch)
         if batch in resume_point.committed and wanted is None:

@@ -15,9 +15,11 @@ from data_designer.engine.execution.replica import Replica
 from data_designer.engine.execution.task_worker import TaskWorker
 from data_designer.engine.protocol.messages import CommitJob, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
+from data_designer.engine.protocol.peers import AGAIN_SECONDS, PeerReply, PeerRequest
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling.shape import replica_numbers
-from data_designer.models.http_sessions import kept_open, shared_session
+from data_designer.models.http_sessions import kept_open
+from data_designer.models.opening import open_model
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
 
@@ -54,6 +56,25 @@ def held_bytes_limit() -> int:
     return memory_limit() // _HELD_SHARE
 
 
+class LocalPeers:
+    """The replicas of this process, as those of other aliases ask them."""
+
+    def __init__(self) -> None:
+        self._replicas: dict[str, list[Replica]] = {}
+
+    def add(self, alias: str, replica: Replica) -> None:
+        """A replica that can be asked from now on."""
+        self._replicas.setdefault(alias, []).append(replica)
+
+    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
+        """Have the least busy one ask that has slots, once there is one."""
+        while True:
+            for replica in sorted(self._replicas.get(alias, ()), key=Replica.share_in_use):
+                if (answer := await replica.answer(asked)) is not None:
+                    return answer
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
 class InProcessExecutor:
     """Runs replicas as coroutines, and CPU tasks and writes in threads. Use it as an async context manager."""
 
@@ -65,6 +86,7 @@ class InProcessExecutor:
         self._exits = AsyncExitStack()
         self._threads = DaemonThreads(run.plan.run.non_inference_max_parallel_workers, "data-designer-cpu")
         self._writer = ThreadPoolExecutor(1, "data-designer-sink")
+        self._peers = LocalPeers()
 
     async def __aenter__(self) -> Self:
         self._exits.enter_context(collected_rarely())
@@ -77,13 +99,11 @@ class InProcessExecutor:
 
     async def start_replica(self, number: int, alias: str, epoch: int) -> Replica:
         """Start a replica, with no slots."""
-        from data_designer.models.client import ModelClient
-
         plan, keys = self._run.plan, self._run.keys
-        session = await self._exits.enter_async_context(shared_session())
-        model = ModelClient(plan.pools[alias], keys[alias], session)
+        model = await self._exits.enter_async_context(open_model(plan.pools[alias], keys[alias]))
         recording = Recording(self._run.dataset, plan.geometry, replica_name(number, epoch))
-        replica = Replica(plan, alias, model, recording, _LINGER)
+        replica = Replica(plan, alias, model, recording, _LINGER, peers=self._peers)
+        self._peers.add(alias, replica)
         self._exits.push_async_callback(replica.close)
         return replica
 

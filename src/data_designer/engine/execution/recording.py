@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import TypeVar, TypeVarTuple
+from typing import Protocol, TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -52,6 +52,7 @@ from data_designer.values import (
 Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
 Ask = Callable[[Request], Awaitable[Response]]
+Elsewhere = Callable[[Key, Request], Awaitable[Response]]
 
 SYNC_SECONDS = 1.0
 """How long a reply may be in the machine's memory only."""
@@ -269,6 +270,16 @@ class Recording:
                 return False  # It is looked for again with the next file.
         return self._holds_media
 
+    def note(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """Keep what a function of the user made of a record; it is written before the next report."""
+        if self._recorder is not None and self._recorder.write_result(fingerprint, record, values):
+            self._sync_soon()
+
+    def note_in_thread(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """The same, in whatever thread."""
+        if self._recorder is not None:
+            self._recorder.note_result(fingerprint, record, values)
+
     async def known(self, wanted: Replays, rows: Rows) -> list[Replay]:
         """What is known of some rows: by a column cache, and by the journal of some batches, our own included."""
         if self._replays is None or not (wanted or self._has_column_cache):
@@ -345,6 +356,34 @@ def _shows_media(request: Request) -> bool:
     return isinstance(request, ImageRequest) and bool(request.media)
 
 
+class KnownResults(Protocol):
+    """What functions of the user came to before, and whether what they come to now is kept."""
+
+    def known(self, fingerprint: str, record: int) -> list[object] | None:
+        """What a function made of a record before."""
+        ...
+
+    def note(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """Keep what a function made of a record, where that is kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResults:
+    """Those of a function that asks models next to a replica, and sees a batch together."""
+
+    recording: Recording
+    replays: Sequence[Replay]
+
+    def known(self, fingerprint: str, record: int) -> list[object] | None:
+        """What a function made of a record before."""
+        return known_result(self.replays, fingerprint, record)
+
+    def note(self, fingerprint: str, record: int, values: Sequence[object]) -> None:
+        """Keep what a function made of a record."""
+        self.recording.note_in_thread(fingerprint, record, values)
+
+
 @dataclass(slots=True)
 class Results:
     """What functions of the user came to in one CPU task: before, and now."""
@@ -409,6 +448,7 @@ class RowAsks:
         "_replays",
         "_spent",
         "asked",
+        "counts_known",
         "files",
         "folders",
         "record",
@@ -445,6 +485,8 @@ class RowAsks:
         """Those of which cells may name files."""
         self.files: dict[str, MediaFile] = {}
         """Those that the row's cells name, by what they call them."""
+        self.counts_known = True
+        """Whether to account for what was answered before; otherwise that stands in a receipt."""
         self._caller = caller
         self._recording = recording
         self._replays = replays
@@ -478,10 +520,19 @@ class RowAsks:
         paths = [str(path) for value in values if isinstance(value, list) for path in value]
         return await self._recording.copied(self.record, paths)
 
+    def note(self, fingerprint: str, values: Sequence[object]) -> None:
+        """Keep what a function of the user made of the record."""
+        self._recording.note(fingerprint, self.record, values)
+
+    def recall(self, column: str, fingerprint: str) -> None:
+        """Account for what was asked before for a step whose result is known."""
+        for replay in self._replays if self.counts_known else ():
+            for usage in replay.usages_of(fingerprint, self.record):
+                self._spend(column, usage)
+
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks, given its column and that one's fingerprint."""
         ordinal = -1
-        said = None if self.said is None else self.said.setdefault(column, [])
 
         async def ask(request: Request) -> Response:
             nonlocal ordinal
@@ -491,29 +542,44 @@ class RowAsks:
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
-            key = (fingerprint, self.record, ordinal)
-            response, told = self._known(key, request), None
-            if isinstance(response, ImageResponse):
-                response = await self._recording.with_images(response)
-            if said is not None:
-                told = Asked(request, response)
-                said.append(told)
-            if response is None:
-                self.asked += 1
-                try:
-                    response = await self._asked(key, request, column, told)
-                except ModelError as error:
-                    failure = spent_on(error)
-                    self._spend(column, failure)
-                    if told is not None:
-                        told.failure = failure
-                    raise
-            self._spend(column, response.usage)
-            if told is not None:
-                told.response = response
-            return response
+            return await self.ask(column, (fingerprint, self.record, ordinal), request)
 
         return ask
+
+    async def ask(self, column: str, key: Key, request: Request, elsewhere: Elsewhere | None = None) -> Response:
+        """Get a reply, and account for it.
+
+        Args:
+            column: what it is accounted for under.
+            key: which request it is.
+            request: what is asked.
+            elsewhere: asks, and keeps the reply, where that is not for this replica's caller to do.
+        """
+        response, told = self._known(key, request, is_own=elsewhere is None), None
+        if isinstance(response, ImageResponse):
+            response = await self._recording.with_images(response)
+        if self.said is not None:
+            told = Asked(request, response)
+            self.said.setdefault(column, []).append(told)
+        if response is not None and not self.counts_known:
+            return response
+        if response is None:
+            self.asked += 1
+            try:
+                if elsewhere is None:
+                    response = await self._asked(key, request, column, told)
+                else:
+                    response = await elsewhere(key, request)
+            except ModelError as error:
+                failure = spent_on(error)
+                self._spend(column, failure)
+                if told is not None:
+                    told.failure = failure
+                raise
+        self._spend(column, response.usage)
+        if told is not None:
+            told.response = response
+        return response
 
     async def _asked(self, key: Key, request: Request, column: str, told: Asked | None) -> Response:
         if not isinstance(request, ImageRequest):
@@ -540,11 +606,12 @@ class RowAsks:
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)
 
-    def _known(self, key: Key, request: Request) -> Response | None:
+    def _known(self, key: Key, request: Request, *, is_own: bool) -> Response | None:
         for replay in self._replays:
             response = replay.reply(key, request)
             if response is not None:
                 self.replayed += 1
-                self._caller.remember(request)
+                if is_own:
+                    self._caller.remember(request)
                 return response
         return None

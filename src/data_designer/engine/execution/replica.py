@@ -6,24 +6,28 @@ what is already here.
 """
 
 import asyncio
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
+from data_designer.engine.dataset.journal import Replay
+from data_designer.engine.execution.asking import FunctionRunner, PeerOutageError, is_cancelled
 from data_designer.engine.execution.conversing import asking, kept_cells
 from data_designer.engine.execution.cpu_meter import CpuMeter
-from data_designer.engine.execution.recording import Dataset, Recording, RowAsks, keep_together
-from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
+from data_designer.engine.execution.recording import BatchResults, Dataset, Keeping, Recording, RowAsks, keep_together
+from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner, results_of
 from data_designer.engine.execution.tracing import cell_tracing
 from data_designer.engine.protocol.conversation import CONVERSED, SaidCell
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, MEDIA, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
+from data_designer.engine.protocol.peers import NoPeers, PeerReply, PeerRequest, Peers
 from data_designer.engine.protocol.rows import CellCount
-from data_designer.errors import Outage
+from data_designer.errors import ModelError, Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slot_ledger import SlotLedger
@@ -36,7 +40,7 @@ from data_designer.models.retry import Asked, Caller, CallerOptions
 from data_designer.models.wires import greeting, longest_reply
 from data_designer.object_storage import Location
 from data_designer.plan.model import Plan, Pool
-from data_designer.values import Block
+from data_designer.values import Block, Response
 
 LINGER = 0.02
 """Seconds in which further rows may join those that are about to be reported, where there are few replicas."""
@@ -90,12 +94,13 @@ class Replica:
         recording: what was answered before, and where answers are kept.
         linger: seconds in which rows may join a report.
         lease: seconds after which a replica that nobody collects from ends; None for never.
+        peers: replicas of other aliases, for functions that ask several.
     """
 
     node = ""
     """The machine on which it lives: this one, which has no name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a replica stands between
         self,
         plan: Plan,
         alias: str,
@@ -103,9 +108,11 @@ class Replica:
         recording: Recording,
         linger: float = LINGER,
         lease: float | None = None,
+        peers: Peers | None = None,
     ) -> None:
         pool, clock = plan.pools[alias], asyncio.get_running_loop().time
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
+        self._geometry = plan.geometry
         self._counts = {number: CellCounts() for number in self._runners}
         self._something = asyncio.Event()
         self._clock = clock
@@ -125,14 +132,15 @@ class Replica:
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
         self._caller.changing = self._changing
-        size = request_size(pool, plan.run.budget)
-        together = Batching(self._caller, self._slots, size, pool.subject, keep_together)
-        self._batching = together if batches(pool) else None
+        self._batching = self._together(plan, pool) if batches(pool) else None
         self._recording = recording
         self._draws = ParameterSampling(pool, plan.seed)
         self._keeps = plan.run.keep_conversations
         self._asking = {number: asking(runner.stage) for number, runner in self._runners.items()}
         self._files = _folders_of_media(plan, recording.dataset)
+        self._functions = self._function_runner(plan, alias, peers or NoPeers())
+        self._guests: set[asyncio.Task[Response]] = set()
+        """Requests of functions that run next to other aliases."""
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -149,6 +157,19 @@ class Replica:
         self._failure: BaseException | None = None
         self._last: tuple[Summary, Values] | None = None
         self._reported = 0
+
+    def _together(self, plan: Plan, pool: Pool) -> Batching:
+        size = request_size(pool, plan.run.budget)
+        return Batching(self._caller, self._slots, size, pool.subject, keep_together)
+
+    def _function_runner(self, plan: Plan, alias: str, peers: Peers) -> FunctionRunner | None:
+        """What runs functions of the user that ask models; None where none does."""
+        if not any(runner.asks_by_functions or runner.stage.asks for runner in self._runners.values()):
+            return None
+        functions = FunctionRunner(plan, alias, peers)
+        for runner in self._runners.values():
+            runner.let_ask(functions)
+        return functions
 
     def is_gone(self) -> bool:
         """It lives as long as this process."""
@@ -174,6 +195,8 @@ class Replica:
         await self._slots.settled()
         self._settle()
         self._granted = self._slots.total
+        if not self._slots.total:
+            self._send_guests_away()  # None of them is in flight.
 
     async def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""
@@ -191,8 +214,11 @@ class Replica:
         runner = self._runners[parcel.stage]
         known = await self._recording.known(parcel.replays, parcel.rows)
         block = gather(parcel, values, (*runner.stage.needs, MEDIA))
-        skipped = block.columns.pop(SKIPPED, None)
         media = block.columns.pop(MEDIA, None)
+        if runner.stage.scope == "batch":
+            self._start_batch(runner, block, parcel.ticket, known)
+            return
+        skipped = block.columns.pop(SKIPPED, None)
         names = tuple(block.columns)
         cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
         async with self._starting:
@@ -210,9 +236,69 @@ class Replica:
                 asks.tracing = self._tracing
                 if media is not None and media[place]:
                     asks.files.update((file.path, file) for file in media[place])
-                task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._spawn(self._run(runner, record, skips, asks, parcel.ticket))
+
+    def _start_batch(self, runner: StageRunner, block: Block, ticket: int, known: Sequence[Replay]) -> None:
+        """Start rows that a function sees together."""
+        rows = [(ticket, row) for row in block.rows.tolist()]
+        if self._seen.issuperset(rows):
+            return
+        self._seen.update(rows)
+        # Its requests are the batch's, whichever of its rows are left, and are accounted for with its first record.
+        first = self._geometry.records(self._geometry.batch_of(rows[0][1])).start
+        asks = RowAsks(self._caller, first, self._recording, known)
+        asks.counts_known = (ticket, first) in self._seen
+        self._spawn(self._run_batch(runner, block, asks, ticket, BatchResults(self._recording, known)))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def answer(self, asked: PeerRequest, patience: float = math.inf) -> PeerReply | None:
+        """Ask for a function that runs next to another alias; None where this replica does not.
+
+        Args:
+            asked: what is asked.
+            patience: seconds for which the request may wait here for a slot, which others may have meanwhile.
+        """
+        if not self._slots.total or self._left or self._failure is not None:
+            return None
+        if not patience and self.share_in_use() >= 1.0:
+            return None
+        keep = Keeping(self._recording, asked.key, asked.request)
+        sent, caller = asyncio.Event(), self._batching or self._caller
+        guest = asyncio.create_task(caller.ask(asked.request, keep, asked.column, sent=sent.set))
+        self._guests.add(guest)
+        if 0 < patience < math.inf:
+            asyncio.get_running_loop().call_later(patience, lambda: sent.is_set() or guest.cancel())
+        try:
+            return PeerReply(await guest)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            return None  # The guest was sent away.
+        except ModelError as error:
+            if isinstance(error, Outage):
+                self._outage = str(error)
+                self._something.set()
+            return PeerReply(error=error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
+            self._failure = error
+            self._something.set()
+            return None
+        finally:
+            guest.cancel()
+            self._guests.discard(guest)
+
+    def share_in_use(self) -> float:
+        """How busy it is: requests in flight and waiting, for each slot."""
+        load = self._slots.statistics()
+        return (load.in_use + load.waiting) / max(1, load.total)
+
+    def _send_guests_away(self) -> None:
+        for guest in list(self._guests):
+            guest.cancel()
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
         """Wait for finished rows and report them; the last report again if it was not acknowledged.
@@ -244,9 +330,10 @@ class Replica:
         """Let go of what is not done; the next report is the last. Take its slots first: what is in flight is lost."""
         for task in list(self._tasks):
             task.cancel()
+        self._left = True
+        self._send_guests_away()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._close_batching()
-        self._left = True
         self._something.set()
 
     async def _end_with_lease(self, lease: float) -> None:
@@ -257,6 +344,7 @@ class Replica:
         self._something.set()
         for task in list(self._tasks):
             task.cancel()
+        self._send_guests_away()
         await self._resize(0)
 
     async def close(self) -> None:
@@ -265,8 +353,12 @@ class Replica:
             self._watch.cancel()
         for task in list(self._tasks):
             task.cancel()
+        self._left = True
+        self._send_guests_away()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._close_batching()
+        if self._functions is not None:
+            self._functions.close()
         await self._recording.close()
 
     async def _close_batching(self) -> None:
@@ -286,6 +378,8 @@ class Replica:
             result = await self._result(runner, record, skips, asks)
         except Outage as outage:
             self._outage = str(outage)
+        except PeerOutageError:
+            return  # The replica that met it says so.
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
             self._failure = error
         else:
@@ -295,6 +389,30 @@ class Replica:
             report.results.append(result)
             report.spent.append(asks.spent)
             report.said.append(kept_cells(self._keeps, self._asking[stage], asks.said or {}, result))
+        self._something.set()
+
+    async def _run_batch(
+        self, runner: StageRunner, block: Block, asks: RowAsks, ticket: int, results: BatchResults
+    ) -> None:
+        stage = runner.stage.number
+        try:
+            made = await runner.run_batch(block, asks, results)
+        except Outage as outage:
+            self._outage = str(outage)
+        except PeerOutageError:
+            return  # The replica that met it says so.
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
+            self._failure = error
+        else:
+            report, rows, size = self._reports.setdefault(stage, _Report()), made.rows.tolist(), len(made)
+            done = results_of(made, runner.stage.makes)
+            runner.count(done, self._counts[stage])
+            report.rows += rows
+            report.tickets += [ticket] * size
+            report.results += done
+            with_first = rows.index(asks.record) if asks.record in rows else 0
+            report.said += [None] * size
+            report.spent += [asks.spent if place == with_first else None for place in range(size)]
         self._something.set()
 
     # --- accounts ----------------------------------------------------------------------------------------

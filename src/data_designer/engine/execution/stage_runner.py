@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
-from data_designer.columns.custom import CustomCellProgram
+from data_designer.columns.custom import CustomCellProgram, CustomColumnProgram
 from data_designer.columns.foreign_calls import said_by
 from data_designer.columns.random_streams import key
 from data_designer.columns.registry import KINDS
@@ -18,11 +19,19 @@ from data_designer.columns.templating.skip_conditions import SkipCondition
 from data_designer.engine.dataset.encoding import UnstorableValueError, all_kept, kept
 from data_designer.engine.dataset.journal import JournalError
 from data_designer.engine.dataset.schema import Fit, declared_fits
-from data_designer.engine.execution.recording import Ask, Results
+from data_designer.engine.execution.asking import (
+    FunctionAsks,
+    FunctionRunner,
+    PeerOutageError,
+    ask_several,
+    cell_of,
+    is_cancelled,
+)
+from data_designer.engine.execution.recording import Ask, KnownResults, RowAsks
 from data_designer.engine.execution.tracing import BlockTracing, CellTracing
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.protocol.rows import CellCount
-from data_designer.errors import Outage
+from data_designer.errors import ModelError, Outage
 from data_designer.models.exchange import drive, run_without_model
 from data_designer.plan.columns import producers
 from data_designer.plan.model import LOCAL, Plan, Stage, Step
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ASYNC_CALLS_AT_ONCE = 64
+_NO_CALLS: Mapping[str, FunctionAsks] = MappingProxyType({})
 _SHOWN = 200
 """Characters of a value that a message repeats."""
 
@@ -139,6 +149,8 @@ class _Built:
     fingerprint: str
     users: bool
     """Whether it calls a function of the user, which may not give the same twice."""
+    asking: bool
+    """Whether that function asks models."""
     fits: tuple[Fit | None, ...]
     """For each column that it makes, what fits the declared type; None where nothing is declared."""
     has_files: bool = False
@@ -191,14 +203,16 @@ class StageRunner:
         named = producers(plan.config.columns)
         self.stage = stage
         self._nulls = plan.run.on_row_failure == "null"
+        self._functions: FunctionRunner | None = None
         self._steps = [
             _Built(
                 step,
-                KINDS[step.kind].build(step, plan, seed_table),
+                program := KINDS[step.kind].build(step, plan, seed_table),
                 _skip_condition(step, named),
                 step.pool != LOCAL,
                 plan.fingerprints.get(step.name, ""),
                 bool(KINDS[step.kind].functions(step.configs[0])),
+                step.pool != LOCAL and isinstance(program, CustomCellProgram | CustomColumnProgram),
                 declared_fits(step, plan),
                 KINDS[step.kind].has_files,
                 key(plan.seed, step.name),
@@ -216,6 +230,15 @@ class StageRunner:
         """Whether a model is shown media, so that a row may take megabytes while it is computed."""
         return any(KINDS[step.kind].media(step.configs[0]) for step in self.stage.steps)
 
+    @property
+    def asks_by_functions(self) -> bool:
+        """Whether a function of the user asks models."""
+        return any(built.asking for built in self._steps)
+
+    def let_ask(self, functions: FunctionRunner) -> None:
+        """Have functions ask models through this; before the first row."""
+        self._functions = functions
+
     # --- next to a model ---------------------------------------------------------------------------------
 
     async def run_row(
@@ -232,6 +255,7 @@ class StageRunner:
                 outcome: Outcome = Skip(built.skip_condition.values)
             elif (known := await self._known(built, asks)) is not None:
                 outcome = known
+                self._recall(built, asks)
             else:
                 outcome = await self._computing(built, record, asks)
             if built.inference:
@@ -269,26 +293,85 @@ class StageRunner:
     async def _outcome(self, built: _Built, record: dict[str, object], asks: Asks) -> Outcome:
         """What a cell comes to; whatever breaks on the way ends it and no other."""
         try:
+            if built.asking and self._functions is None:
+                return Drop(Reason("NotAsked", "its function asks models itself, so it is not called where none is"))
+            if built.asking:
+                return await self._called(built, record, cast(RowAsks, asks))
             exchange = _cell(built.program).exchange(record, asks.record)
-            return built.admitted(await drive(exchange, asks.of(built.step.name, built.fingerprint)))
-        except (Outage, JournalError):
+            return built.admitted(await drive(exchange, self._ask(built, asks)))
+        except (Outage, PeerOutageError, JournalError):
             raise
         except BaseException as error:
             if not ends_a_cell(error):
                 raise
             return built.unexpected(error, asks.record)
 
+    def _ask(self, built: _Built, asks: Asks) -> Ask:
+        if not built.step.asks or self._functions is None:
+            return asks.of(built.step.name, built.fingerprint)
+        return ask_several(self._functions, cast(RowAsks, asks), built.step, built.fingerprint)
+
+    async def _called(self, built: _Built, record: Mapping[str, object], asks: RowAsks) -> Outcome:
+        assert self._functions is not None
+        given = {name: record[name] for name in built.step.needs}
+        program, calls = cast(CustomCellProgram, built.program), self._calls(built, asks)
+        outcome = built.admitted(await cell_of(program, given, calls, asks.record, self._functions))
+        if isinstance(outcome, Ok):
+            asks.note(built.fingerprint, outcome.values)
+        return outcome
+
+    def _recall(self, built: _Built, asks: Asks) -> None:
+        if built.asking:
+            self._calls(built, cast(RowAsks, asks)).recall()
+
+    def _calls(self, built: _Built, asks: RowAsks) -> FunctionAsks:
+        assert self._functions is not None
+        return FunctionAsks(self._functions, asks, built.step, built.fingerprint)
+
+    async def run_batch(self, block: Block, asks: RowAsks, results: KnownResults) -> Block:
+        """Run the steps for all rows of a batch, of which a function sees them together and asks models.
+
+        Raises:
+            Outage: a model is down that this replica asks.
+            PeerOutageError: another one is.
+            JournalError: a reply could not be kept.
+        """
+        functions = self._functions
+        assert functions is not None
+        calls = {built.step.name: self._calls(built, asks) for built in self._steps if built.asking}
+        try:
+            return await functions.in_thread(lambda: self.run_block(block, results, calls))
+        finally:
+            for call in calls.values():
+                call.close()
+
+    def count(self, results: Sequence[RowResult], counts: CellCounts) -> None:
+        """Count the cells of rows that were run together."""
+        for built in self._steps:
+            if built.inference:
+                for result in results:
+                    reasons = (*((result.rejected,) if result.rejected else ()), *result.failed)
+                    is_failed = any(reason.column == built.step.name for reason in reasons)
+                    counts.add(built.step.name, failed=is_failed, replayed=False)
+
     # --- on a CPU ----------------------------------------------------------------------------------------
 
-    def run_block(self, block: Block, results: Results | None = None, tracing: BlockTracing | None = None) -> Block:
+    def run_block(
+        self,
+        block: Block,
+        results: KnownResults | None = None,
+        calls: Mapping[str, FunctionAsks] = _NO_CALLS,
+        tracing: BlockTracing | None = None,
+    ) -> Block:
         """Run the steps for all rows of a block; blocks, except for functions that are `async def`.
 
-        What a function of the user made of a row before is taken from `results` where it is known there.
+        What a function of the user made of a row before is taken from `results` where it is known there. `calls` says
+        how the functions of steps ask models.
 
         Returns a block of the same rows with the columns the stage makes, `SKIPPED` where any cell was skipped,
         `FAILED` where any is null instead of failing its row, and `REJECTED` where any row was.
         """
-        work = _Work(block, results, nulls=self._nulls)
+        work = _Work(block, results, calls, nulls=self._nulls)
         for built in self._steps:
             if tracing is not None:
                 tracing.begin()
@@ -296,6 +379,18 @@ class StageRunner:
             if tracing is not None:
                 tracing.end(built.step, work.failures(built.step), len(block))
         return work.result(self.stage.makes)
+
+
+def results_of(block: Block, makes: Sequence[str]) -> list[RowResult]:
+    """What a stage came to for each row of what it made of a block."""
+    size = len(block)
+    nothing: list[None] = [None] * size
+    cells = zip(*(block.columns[name] for name in makes), strict=True) if makes else (() for _ in range(size))
+    beside = (block.columns.get(name) or nothing for name in (SKIPPED, REJECTED, FAILED))
+    return [
+        RowResult(dict(zip(makes, values, strict=True)), skipped, rejected, failed or ())
+        for values, skipped, rejected, failed in zip(cells, *beside, strict=True)
+    ]
 
 
 def ends_a_cell(error: BaseException) -> bool:
@@ -321,8 +416,11 @@ def _cell(program: Program) -> CellProgram:
 class _Work:
     """A block on its way through a CPU stage."""
 
-    def __init__(self, block: Block, results: Results | None, *, nulls: bool) -> None:
+    def __init__(
+        self, block: Block, results: KnownResults | None, calls: Mapping[str, FunctionAsks], *, nulls: bool
+    ) -> None:
         self.nulls = nulls
+        self.calls = calls
         self.rows = block.rows
         self.results = results
         # The block's own lists: what the stage makes goes into lists of its own.
@@ -350,7 +448,7 @@ class _Work:
                     values = [self.columns[name][place] for name in step.makes]
                     self.results.note(built.fingerprint, int(self.rows[place]), values)
 
-    def _unknown(self, built: _Built, results: Results, todo: list[int]) -> list[int]:
+    def _unknown(self, built: _Built, results: KnownResults, todo: list[int]) -> list[int]:
         """Take what is known; gives the rows that are left, all of them where a function sees them together."""
         known = {place: built.known(results.known(built.fingerprint, int(self.rows[place]))) for place in todo}
         unknown = [place for place in todo if known[place] is None]
@@ -359,6 +457,8 @@ class _Work:
         for place, outcome in known.items():
             if outcome is not None:
                 self._settle(built, place, outcome)
+        if todo and not unknown and built.step.name in self.calls:
+            self.calls[built.step.name].recall()
         return unknown
 
     def _compute(self, built: _Built, todo: list[int]) -> None:
@@ -409,6 +509,12 @@ class _Work:
         step = built.step
         try:
             made = self._made(step, program, todo)
+        except (Outage, PeerOutageError, JournalError):
+            raise
+        except ModelError as error:
+            for place in todo:
+                self._settle(built, place, Drop(Reason(type(error).__name__, str(error))))
+            return
         except BaseException as error:
             if not ends_a_cell(error):
                 raise
@@ -425,9 +531,18 @@ class _Work:
 
     def _made(self, step: Step, program: RowsProgram, todo: list[int]) -> Made:
         if len(todo) == len(self.rows):
-            return program.run(Block(self.rows, {name: self.columns[name] for name in step.needs}))
-        taken = {name: [self.columns[name][place] for place in todo] for name in step.needs}
-        return program.run(Block(self.rows[np.array(todo, dtype=np.int64)], taken))
+            block = Block(self.rows, {name: self.columns[name] for name in step.needs})
+        else:
+            taken = {name: [self.columns[name][place] for place in todo] for name in step.needs}
+            block = Block(self.rows[np.array(todo, dtype=np.int64)], taken)
+        calls = self.calls.get(step.name)
+        if calls is None:
+            return program.run(block)
+        try:
+            return cast(CustomColumnProgram, program).run(block, calls.models)
+        finally:
+            if calls.outage is not None:
+                raise calls.outage
 
     def _take(self, built: _Built, made: Made, todo: list[int]) -> None:
         step = built.step
@@ -479,7 +594,7 @@ class _Work:
                 try:
                     result = await program.call(record)
                 except BaseException as error:
-                    if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    if isinstance(error, asyncio.CancelledError) and is_cancelled():
                         raise
                     outcome = program.failed(error, index)
                 else:
@@ -506,12 +621,6 @@ class _Work:
         if any(self.failed):
             columns[FAILED] = list(self.failed)
         return Block(self.rows, columns)
-
-
-def _is_cancelled() -> bool:
-    """Whether this task is to end; without that a CancelledError is what a function raised of itself."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _skip_condition(step: Step, named: dict[str, str]) -> SkipCondition | None:

@@ -227,7 +227,9 @@ class Supervisor(Generic[Ref]):
             live.arrived = summary.held
         self.show(Heard(number, live.alias, summary))
         hold = None if summary.last or self.halted else summary.hold
-        self.holds.heard(live.alias, number, hold, now, moves=bool(summary.finished))
+        # A row of several requests moves before it is finished, and so does what is asked for rows elsewhere.
+        answered = summary.statistics is not None and summary.statistics.usage.requests > 0
+        self.holds.heard(live.alias, number, hold, now, moves=bool(summary.finished) or answered)
         if summary.statistics is not None:
             known = self.statistics.get(live.alias)
             self.statistics[live.alias] = summary.statistics if known is None else known + summary.statistics

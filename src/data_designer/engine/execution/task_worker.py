@@ -42,7 +42,7 @@ class TaskWorker:
             runner = self._runners[parcel.stage] = StageRunner(self.plan, stage, self.seed_table)
         results = self._results(parcel) if runner.calls_users else None
         tracing = block_tracing(self.plan, int(parcel.rows[0])) if len(parcel) else None
-        made = runner.run_block(gather(parcel, values, runner.stage.needs), results, tracing)
+        made = runner.run_block(gather(parcel, values, runner.stage.needs), results, tracing=tracing)
         if results is not None:
             results.written()
         reasons = made.columns.get(REJECTED) or [None] * len(made)

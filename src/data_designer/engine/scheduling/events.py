@@ -283,6 +283,8 @@ class StageShape:
     upstream: tuple[int, ...]
     depth: int
     columns: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    """Further aliases that its rows ask, beside that of its pool."""
 
 
 @dataclass(frozen=True, slots=True)

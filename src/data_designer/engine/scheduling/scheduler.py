@@ -42,6 +42,13 @@ class _Ticket:
     stage: int
     rows: Rows
     out: set[int]
+    whole: bool = False
+    """Whether they are computed together."""
+
+    @property
+    def beyond(self) -> int:
+        """Rows by which it outnumbers the work that it is: rows that are computed together are one piece."""
+        return len(self.out) - 1 if self.whole and self.out else 0
 
 
 @dataclass(slots=True)
@@ -66,6 +73,13 @@ class _Replica:
     tickets: dict[int, _Ticket] = field(default_factory=dict)
     report: int = 0
     """Rows of a large recent report."""
+    has_wholes: bool = False
+    """Whether it has been given rows that are computed together."""
+
+    @property
+    def load(self) -> int:
+        """How much work it holds."""
+        return self.out - (sum(ticket.beyond for ticket in self.tickets.values()) if self.has_wholes else 0)
 
     @property
     def full(self) -> int:
@@ -104,6 +118,8 @@ class Scheduler:
         for total, pools in shape.shared:
             together = SlotAllocator(total, {pool: shape.slots[pool] for pool in pools}, shape.replicas)
             self._allocators.update(dict.fromkeys(pools, together))
+        self._guests = {pool: {stage.pool for stage in shape.stages if pool in stage.asks} for pool in shape.slots}
+        """Alias to those whose rows ask it too."""
         self._replicas: dict[int, _Replica] = {}
         self._tasks: dict[int, _Ticket] = {}
         self._batches: dict[int, OpenBatch] = {}
@@ -332,8 +348,9 @@ class Scheduler:
         may_have_started = 0 if replica.leaving else max(replica.slots, 1)
         for ticket in replica.tickets.values():
             lost = np.array([row for row in ticket.rows.tolist() if row in ticket.out], dtype=np.int64)
-            self._lose(ticket, lost, may_have_started, "the replica that ran it died")
-            may_have_started = max(0, may_have_started - len(lost))
+            to_blame = len(lost) if ticket.whole and may_have_started else may_have_started
+            self._lose(ticket, lost, to_blame, "the replica that ran it died")
+            may_have_started = max(0, may_have_started - (1 if ticket.whole else len(lost)))
 
     def _replica_leaving(self, event: ev.ReplicaLeaving) -> None:
         replica = self._incarnation(event.replica, event.epoch)
@@ -379,7 +396,7 @@ class Scheduler:
             mine = np.flatnonzero(event.tickets == number)
             mine = mine[[row in ticket.out for row in event.rows[mine].tolist()]]
             ticket.out.difference_update(event.rows[mine].tolist())
-            fresh += len(mine)
+            fresh += min(1, len(mine)) if ticket.whole else len(mine)
             replica.out -= len(mine)
             if not ticket.out:
                 del replica.tickets[number]
@@ -596,8 +613,8 @@ class Scheduler:
             self._fill(replica, replica.window)
 
     def _fill(self, replica: _Replica, limit: int) -> None:
-        while replica.out < limit:
-            work = self._ready[replica.pool].take(self._room(limit - replica.out), self._still_ready)
+        while (load := replica.load) < limit:
+            work = self._ready[replica.pool].take(self._room(limit - load), self._still_ready)
             if work is None:
                 return
             self._send(replica, *work)
@@ -605,6 +622,7 @@ class Scheduler:
     def _send(self, replica: _Replica, stage: int, rows: Rows) -> None:
         ticket = self._issue(stage, rows)
         replica.tickets[ticket.number] = ticket
+        replica.has_wholes |= ticket.whole
         replica.out += len(rows)
         replays = self._replays(rows)
         self._commands.append(ev.Send(replica.number, replica.epoch, stage, rows, ticket.number, replays))
@@ -619,7 +637,7 @@ class Scheduler:
         self._tickets += 1
         for batch, index in self._by_batch(rows):
             batch.dispatch(stage, batch.positions(rows[index]), self._tickets)
-        return _Ticket(self._tickets, stage, rows, set(rows.tolist()))
+        return _Ticket(self._tickets, stage, rows, set(rows.tolist()), self.shape.stages[stage].whole_batch)
 
     def _take_suspect(self, pool: str) -> tuple[int, Rows] | None:
         waiting = self._suspects[pool]
@@ -648,11 +666,14 @@ class Scheduler:
     def _share_out(self) -> None:
         """Move slots between aliases that share a server, to where the work is."""
         for _, pools in self.shape.shared:
-            out = {pool: sum(replica.out for replica in self._of(pool)) for pool in pools}
-            rows = {pool: out[pool] + self._ready[pool].waiting for pool in pools}
-            demand = {pool: -(-rows[pool] // self.shape.rows_a_slot.get(pool, 1)) for pool in pools}
+            demand = {pool: sum(map(self._demand, {pool, *self._guests[pool]})) for pool in pools}
             holders = [(r.number, r.epoch) for pool in pools for r in self._of(pool) if r.out]
             self._grant(self._allocators[pools[0]].want(demand, holders))
+
+    def _demand(self, pool: str) -> int:
+        """Requests that rows of an alias make which are out or ready."""
+        rows = sum(replica.out for replica in self._of(pool)) + self._ready[pool].waiting
+        return -(-rows // self.shape.rows_a_slot.get(pool, 1))
 
     def _of(self, pool: str) -> list[_Replica]:
         return [replica for replica in self._replicas.values() if replica.pool == pool]

@@ -21,7 +21,7 @@ def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED, replicas: Iterable[str] =
     run = plan.run
     given = run.model_fields_set
     return Shape(
-        stages=tuple(StageShape(s.pool, s.scope == "batch", s.upstream, s.depth, s.makes) for s in plan.stages),
+        stages=tuple(StageShape(s.pool, s.scope == "batch", s.upstream, s.depth, s.makes, s.asks) for s in plan.stages),
         slots={alias: pool.slots for alias, pool in plan.pools.items()},
         geometry=plan.geometry,
         workers=run.non_inference_max_parallel_workers,

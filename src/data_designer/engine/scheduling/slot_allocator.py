@@ -196,12 +196,17 @@ class SlotAllocator:
             pool: max(0, slots - sum(share.at_most for share in lost if share.pool == pool))
             if any(share.stays for share in self._of(pool).values())
             else 0
-            for pool, slots in self._slots.items()
+            for pool, slots in self._holding_first()
         }
         # What has work comes first; what is left goes to those that may have some soon.
         first = _divided(free, {pool: min(most[pool], self._demand[pool]) for pool in most}, self._slots)
         rest = _divided(free - sum(first.values()), {pool: most[pool] - first[pool] for pool in most}, self._slots)
         return {pool: first[pool] + rest[pool] for pool in most}
+
+    def _holding_first(self) -> list[tuple[str, int]]:
+        """Aliases with their slots; those first whose rows are out, which may need a further slot to end."""
+        holding = {share.pool for who, share in self._shares.items() if who in self._holders} if self._holders else ()
+        return sorted(self._slots.items(), key=lambda item: item[0] not in holding)
 
     def _of(self, pool: str) -> dict[Incarnation, _Share]:
         return {replica: share for replica, share in self._shares.items() if share.pool == pool}

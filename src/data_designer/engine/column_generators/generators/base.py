@@ -1,13 +1,44 @@
 """Bases of the classes with which plugins make columns."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import GenerationStrategy
 
+if TYPE_CHECKING:
+    from data_designer.engine.models.facade import ModelFacade
+
 Config = TypeVar("Config", bound=SingleColumnConfig)
+
+_models: "ContextVar[Mapping[str, ModelFacade]]" = ContextVar("models")
+"""Those of the column whose cells are being made."""
+
+
+class ModelRegistry:
+    """The models of a column, while its cells are made."""
+
+    def get_model(self, *, model_alias: str) -> "ModelFacade":
+        """A model, for the call of `generate` or `agenerate` that asks for it.
+
+        Raises:
+            RuntimeError: no cell is being made, as in `_initialize`, or this is a thread of the generator's own.
+            KeyError: the column's configuration does not name the alias.
+        """
+        models = _models.get(None)
+        if models is None:
+            raise RuntimeError("models are there while a cell is made: get them in generate or agenerate")
+        return models[model_alias]
+
+
+class ResourceProvider:
+    """What a generator gets from the run."""
+
+    def __init__(self) -> None:
+        self.model_registry = ModelRegistry()
 
 
 class ColumnGenerator(Generic[Config]):
@@ -22,10 +53,11 @@ class ColumnGenerator(Generic[Config]):
 
         Args:
             config: the column.
-            resource_provider: accepted; not used by this version.
+            resource_provider: what it gets from the run: `resource_provider.model_registry.get_model(model_alias=...)`
+                gives the models that `get_model_aliases` of its configuration names.
         """
         self._config = config
-        self._resource_provider = resource_provider
+        self._resource_provider = ResourceProvider() if resource_provider is None else resource_provider
         self._initialize()
 
     def _initialize(self) -> None:
@@ -35,6 +67,26 @@ class ColumnGenerator(Generic[Config]):
     def config(self) -> Config:
         """The column."""
         return self._config
+
+    @property
+    def resource_provider(self) -> Any:
+        """What it gets from the run."""
+        return self._resource_provider
+
+    @property
+    def models(self) -> "Mapping[str, ModelFacade]":
+        """The models that `get_model_aliases` of the configuration names, while a cell is made."""
+        return _models.get()
+
+    @staticmethod
+    @contextmanager
+    def asking(models: "Mapping[str, ModelFacade]") -> Iterator[None]:
+        """Inside, cells are made with these models."""
+        token = _models.set(models)
+        try:
+            yield
+        finally:
+            _models.reset(token)
 
     def generate(self, data: Any) -> Any:
         """Make cells: give back what was given, with the column added."""

@@ -1,0 +1,57 @@
+"""What a facade says of what was asked through it."""
+
+from dataclasses import dataclass, field
+
+from data_designer.values import Usage
+
+
+@dataclass
+class TokenUsageStats:
+    """Tokens of all replies."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """In and out."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass
+class RequestUsageStats:
+    """Requests by how they ended."""
+
+    successful_requests: int = 0
+    failed_requests: int = 0
+
+    @property
+    def total_requests(self) -> int:
+        """All of them."""
+        return self.successful_requests + self.failed_requests
+
+
+@dataclass
+class ImageUsageStats:
+    """Images that were made."""
+
+    total_images: int = 0
+
+
+@dataclass
+class ModelUsageStats:
+    """What was asked, and what it came to."""
+
+    token_usage: TokenUsageStats = field(default_factory=TokenUsageStats)
+    request_usage: RequestUsageStats = field(default_factory=RequestUsageStats)
+    image_usage: ImageUsageStats = field(default_factory=ImageUsageStats)
+
+    def add(self, usage: Usage) -> None:
+        """Count a reply."""
+        self.token_usage.input_tokens += usage.input_tokens
+        self.token_usage.output_tokens += usage.output_tokens
+        self.token_usage.reasoning_tokens += usage.reasoning_tokens
+        self.request_usage.successful_requests += usage.requests
+        self.request_usage.failed_requests += usage.failed_requests
+        self.image_usage.total_images += usage.images

@@ -20,8 +20,8 @@ Endpoint = Callable[..., Any]
 
 DRIVER = "driver"
 RECORDS, BATCH, SECONDS = 240, 8, 0.15
-BESIDE_THE_DATA = ("receipts/", "lock/", "metadata.json", "builder_config.json", "journal/")
-"""What the driver writes itself; the journal of what is asked from its process."""
+BESIDE_THE_DATA = ("receipts/", "accounts/", "lock/", "metadata.json", "builder_config.json", "journal/")
+"""What the driver writes itself: how the run goes, too, and the journal of what is asked from its process."""
 
 
 @pytest.mark.skipif(ELSEWHERE is not None, reason="a storage that knows its users lets no made-up one in")

@@ -1,5 +1,6 @@
 """The values that travel between rooms: outcomes, requests, replies, blocks of rows."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -71,6 +72,10 @@ class Usage:
     """Of those in."""
     images: int = 0
     """That were made."""
+    tool_calls: int = 0
+    """That were made for the model."""
+    tool_turns: int = 0
+    """Replies that asked for them."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage.total((self, other))
@@ -86,13 +91,15 @@ class Usage:
             self.reasoning_tokens,
             self.cached_tokens,
             self.images,
+            self.tool_calls,
+            self.tool_turns,
         )
 
     @classmethod
     def of(cls, numbers: object) -> "Usage":
-        """The usage that has these `numbers`, of which earlier versions kept six. Raises ValueError for others."""
+        """The usage that has these `numbers`, of which earlier versions kept fewer. Raises ValueError for others."""
         match numbers:
-            case [int(), int(), int(), int(), int(), int()] | [int(), int(), int(), int(), int(), int(), int()]:
+            case [int(), int(), int(), int(), int(), int(), *_] if _are_counts(numbers):
                 return cls(*numbers)
             case _:
                 raise ValueError("these are no numbers of a usage")
@@ -101,6 +108,10 @@ class Usage:
     def total(cls, usages: Collection["Usage"]) -> "Usage":
         """All of them together."""
         return cls(*map(sum, zip(*(usage.numbers for usage in usages), strict=True)))
+
+
+def _are_counts(numbers: Sequence[object]) -> bool:
+    return len(numbers) <= len(Usage().numbers) and all(isinstance(number, int) for number in numbers)
 
 
 class BaseRequest(ABC):
@@ -143,8 +154,8 @@ class ChatRequest(BaseRequest):
 
     @property
     def most_tokens(self) -> int:
-        """No text has more tokens than bytes; a schema travels beside the prompt."""
-        schemas = (orjson.dumps(value) for value in self.params.values() if isinstance(value, dict))
+        """No text has more tokens than bytes; a schema travels beside the prompt, and tools do."""
+        schemas = (orjson.dumps(value) for value in self.params.values() if isinstance(value, dict | list))
         return sum(_FRAME + _bytes_of(message) for message in self.messages) + sum(map(len, schemas))
 
     @property
@@ -167,7 +178,8 @@ def _bytes_of(message: Message) -> int:
     if isinstance(content, str):
         return len(content.encode())
     blocks = content if isinstance(content, list) else []
-    return sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))
+    calls = len(orjson.dumps(message["tool_calls"])) if "tool_calls" in message else 0
+    return calls + sum(len(str(block.get("text", "")).encode()) for block in blocks if isinstance(block, dict))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +238,46 @@ class ImageRequest(BaseRequest):
         return replace(self, params={**params, **self.params})
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool."""
+
+    tool: str
+    arguments: Mapping[str, object]
+    """JSON data."""
+    place: int = 0
+    """Which one of its turn it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest(BaseRequest):
+    """The calls of one turn, which are made at the same time. No model is asked, so it takes no slot of one."""
+
+    alias: str
+    """That of the tools."""
+    calls: tuple[ToolCall, ...]
+
+    @property
+    def content(self) -> object:
+        """Its kind, alias and calls."""
+        return ["tool", self.alias, [[call.tool, json.dumps(call.arguments), call.place] for call in self.calls]]
+
+    @property
+    def most_tokens(self) -> int:
+        """Tools read none."""
+        return 0
+
+    @property
+    def longest_reply(self) -> int | None:
+        """Tools write none."""
+        return 0
+
+    def with_params(self, params: Mapping[str, object]) -> Self:  # noqa: ARG002 - nothing of a model concerns it
+        """The same."""
+        return self
+
+
+Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | ToolRequest
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -336,7 +387,30 @@ class ImageResponse(BaseResponse):
         return not (self.images or self.links)
 
 
-Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse
+@dataclass(frozen=True, slots=True)
+class ToolResponse(BaseResponse):
+    """What the calls of a turn came to, in their order."""
+
+    results: tuple[list[dict[str, object]], ...]
+    """Each as the blocks of a message's content."""
+
+    @property
+    def content(self) -> list[object]:
+        """Its kind and results."""
+        return ["tool", self.results]
+
+    @property
+    def length(self) -> int:
+        """That of their texts."""
+        return sum(len(str(block.get("text", ""))) for result in self.results for block in result)
+
+    @property
+    def says_nothing(self) -> bool:
+        """A tool may well have nothing to say."""
+        return False
+
+
+Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | ToolResponse
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 
@@ -350,6 +424,8 @@ def response_of(content: Sequence[object], usage: Usage) -> Response:
             return EmbeddingResponse(tuple(map(_vector, vectors)), usage=usage)
         case ["image", [*images]]:
             return ImageResponse(tuple(image for image in images if isinstance(image, str)), usage=usage)
+        case ["tool", [*results]] if all(isinstance(result, list) for result in results):
+            return ToolResponse(tuple(results), usage=usage)
         case _:
             raise ValueError("these are no parts of a reply")
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import ray
@@ -22,6 +23,9 @@ from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.client import ModelClient
 from data_designer.models.http_sessions import open_session
 from data_designer.plan.model import Plan
+from data_designer.tools.caller import ToolCaller
+from data_designer.tools.host import ToolHost
+from data_designer.tools.server import ToolServer
 
 _LOOK_SECONDS = 0.1
 
@@ -53,6 +57,8 @@ class ReplicaAssignment:
     driver: Process
     linger: float = LINGER
     """Seconds in which rows may join a report."""
+    tool_servers: Mapping[str, ToolServer] = field(default_factory=dict, repr=False)
+    """Name of a provider of tools to its server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ class ReplicaActor(Replica):
         alias, dataset = assignment.alias, assignment.dataset
         model = ModelClient(plan.pools[alias], assignment.api_key, open_session())
         recording = Recording(dataset, plan.geometry, replica_name(assignment.number, assignment.epoch))
-        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS)
+        tools = ToolCaller(plan.tools, ToolHost(assignment.tool_servers)) if assignment.tool_servers else None
+        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS, tools)
         self._ending = asyncio.create_task(self._end_with_driver(assignment.driver))
         _collect_garbage_rarely()
         return ReplicaLocation(Process.this(), ray.get_runtime_context().get_node_id())
@@ -86,6 +93,8 @@ class ReplicaActor(Replica):
         while driver.lives() is not False:  # noqa: ASYNC110 - nothing tells of the end of another process
             await asyncio.sleep(_LOOK_SECONDS)
         await self.close()
+        if self._tools is not None:
+            await asyncio.to_thread(self._tools.close)
 
     async def collect(self, acknowledged: int, *, only_what_travels: bool = False) -> tuple[Summary, Values]:
         """Wait for finished rows. The values are returned, so that the driver owns them.

@@ -13,15 +13,17 @@ from data_designer.columns.registry import KINDS
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.mcp import LocalStdioMCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
-from data_designer.plan.compile import compile_plan
+from data_designer.plan.compile import compile_plan, tools_used
 from data_designer.plan.contents import Digesting
 from data_designer.plan.model import Geometry, Plan
 from data_designer.plan.violation import Violation
+from data_designer.tools.server import ToolServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class PreparedPlan:
     seed_table: pa.Table | None
     keys: Mapping[str, str | None] = field(repr=False)
     """Model alias to its resolved key."""
+    tool_servers: Mapping[str, ToolServer] = field(default_factory=dict, repr=False)
+    """Those that its columns use, by the names of their providers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class CompileContext:
     """Name of the provider of models that name none."""
     simulate: bool = False
     """Let the simulated model stand in for every model."""
+    tool_providers: Mapping[str, ToolProvider] = field(default_factory=dict)
+    """Servers of tools by name."""
 
 
 def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> CheckedConfig:
@@ -83,8 +89,12 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
         config = _simulated(config)
     elif context.default_provider is not None:
         config = _with_providers(config, context.default_provider)
+    return CheckedConfig(config, table, _violations(config, context))
+
+
+def _violations(config: DataDesignerConfig, context: CompileContext) -> list[Violation]:
     environment = os.environ if context.resolver is None else _Everything()
-    return CheckedConfig(config, table, violations_of(config, context.run, context.providers, environment))
+    return violations_of(config, context.run, context.providers, environment, context.tool_providers)
 
 
 class _Everything(dict[str, str]):
@@ -152,7 +162,15 @@ def prepare(
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)
     keys = {alias: _key(pool.provider.api_key, context.resolver) for alias, pool in plan.pools.items()}
-    return PreparedPlan(plan, checked.seed_table, keys)
+    names = {name for tool in tools_used(checked.config) for name in tool.providers}
+    servers = {name: tool_server(context.tool_providers[name], context.resolver) for name in sorted(names)}
+    return PreparedPlan(plan, checked.seed_table, keys, servers)
+
+
+def tool_server(provider: ToolProvider, resolver: SecretResolver | None) -> ToolServer:
+    """A server of tools with its key. Raises SecretResolutionError."""
+    key = None if isinstance(provider, LocalStdioMCPProvider) else _key(provider.api_key, resolver)
+    return ToolServer(provider, key)
 
 
 def seed_digest(table: pa.Table | None) -> str:

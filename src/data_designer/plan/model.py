@@ -1,7 +1,7 @@
 """The Plan and its parts: frozen, picklable, printable values."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from data_designer.config.models import (
     Price,
 )
 from data_designer.config.run_config import RunConfig
+from data_designer.plan.tools import ToolSet
 from data_designer.plan.user_code import UserCode
 
 LOCAL = ""
@@ -257,6 +258,8 @@ class Plan:
     """Columns of the final dataset, in the order they are written."""
     dropped_columns: tuple[str, ...]
     """Columns that are made, may be used by others, and stay out of the final dataset."""
+    tools: Mapping[str, ToolSet] = field(default_factory=dict)
+    """Tool alias to its tools; empty until their servers have been asked (`plan.compile.with_tools`)."""
 
     def stage_of(self, column: str) -> Stage:
         """The stage that makes a column. Raises KeyError for a name no stage makes."""

@@ -63,7 +63,7 @@ class _Bookkeeping:
             for column, numbers in entries:
                 asked.setdefault(column, []).append(numbers)
                 good = not wrong or (row, column) not in wrong
-                at_once[column] = at_once.get(column, 0) + (good and numbers[0] == 1)
+                at_once[column] = at_once.get(column, 0) + (good and _attempts(Usage(*numbers)) == 1)
                 if row in of_record:
                     self._charge(of_record[row], column, numbers)
         return Accounts(
@@ -108,6 +108,11 @@ class _Bookkeeping:
                         seeds[int(parcel.rows[place])] = json_text(row)
         for record in wanted:
             yield record, seeds.get(record)
+
+
+def _attempts(usage: Usage) -> int:
+    """Replies that were to be the cell's value."""
+    return usage.requests - usage.tool_turns
 
 
 def _failure(row: int, reason: Reason, record: _OfRecord) -> Failure:

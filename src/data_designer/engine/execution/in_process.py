@@ -18,6 +18,7 @@ from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling.shape import replica_numbers
 from data_designer.models.http_sessions import kept_open, shared_session
+from data_designer.tools.caller import ToolCaller
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
 
@@ -83,7 +84,8 @@ class InProcessExecutor:
         session = await self._exits.enter_async_context(shared_session())
         model = ModelClient(plan.pools[alias], keys[alias], session)
         recording = Recording(self._run.dataset, plan.geometry, replica_name(number, epoch))
-        replica = Replica(plan, alias, model, recording, _LINGER)
+        tools = None if self._run.tools is None else ToolCaller(plan.tools, self._run.tools)
+        replica = Replica(plan, alias, model, recording, _LINGER, tools=tools)
         self._exits.push_async_callback(replica.close)
         return replica
 

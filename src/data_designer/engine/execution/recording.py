@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar, TypeVarTuple
 
@@ -25,11 +25,12 @@ from data_designer.engine.dataset.journal import (
 )
 from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.protocol.rows import Replays, Rows
-from data_designer.errors import ModelError
+from data_designer.errors import MCPToolError, ModelError
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller
 from data_designer.plan.model import Geometry
-from data_designer.values import Request, Response, Usage
+from data_designer.tools.caller import ToolCaller
+from data_designer.values import Request, Response, ToolRequest, ToolResponse, Usage
 
 Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
@@ -232,7 +233,7 @@ class Results:
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
-    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "record")
+    __slots__ = ("_caller", "_draws", "_recording", "_replays", "_spent", "_tools", "record")
 
     def __init__(
         self,
@@ -241,6 +242,7 @@ class RowAsks:
         recording: Recording,
         replays: Sequence[Replay],
         draws: ParameterSampling | None = None,
+        tools: ToolCaller | None = None,
     ) -> None:
         self.record = record
         """The row's record index."""
@@ -248,6 +250,7 @@ class RowAsks:
         self._recording = recording
         self._replays = replays
         self._draws = draws
+        self._tools = tools
         self._spent: dict[str, list[Usage]] = {}
 
     @property
@@ -271,6 +274,8 @@ class RowAsks:
         async def ask(request: Request) -> Response:
             nonlocal ordinal
             ordinal += 1
+            if isinstance(request, ToolRequest):
+                return await self._called(column, (fingerprint, self.record, ordinal), request)
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
@@ -287,13 +292,42 @@ class RowAsks:
 
         return ask
 
+    async def _called(self, column: str, key: Key, request: ToolRequest) -> ToolResponse:
+        """What the calls of a turn come to, which are made at the same time; where one fails the others are ended."""
+        calls = [
+            asyncio.create_task(self._call(column, key, replace(request, calls=(call,)))) for call in request.calls
+        ]
+        try:
+            answers = await asyncio.gather(*calls)
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        results = tuple(result for answer in answers for result in answer.results)
+        return ToolResponse(results, usage=Usage.total([answer.usage for answer in answers]))
+
+    async def _call(self, column: str, key: Key, request: ToolRequest) -> ToolResponse:
+        """What one call comes to. It is kept by itself: what was called is not called again, whatever the others do."""
+        known = self._replayed(key, request)
+        if isinstance(known, ToolResponse):
+            response = known
+        else:
+            if self._tools is None:
+                raise MCPToolError("no tools can be called here")
+            response = await self._tools.call(request.alias, request.calls[0])
+            await self._recording.keep(key, request, response)
+        self._spend(column, response.usage)
+        return response
+
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)
 
     def _known(self, key: Key, request: Request) -> Response | None:
-        for replay in self._replays:
-            response = replay.reply(key, request)
-            if response is not None:
-                self._caller.remember(request)
-                return response
-        return None
+        response = self._replayed(key, request)
+        if response is not None:
+            self._caller.remember(request)
+        return response
+
+    def _replayed(self, key: Key, request: Request) -> Response | None:
+        found = (replay.reply(key, request) for replay in self._replays)
+        return next((response for response in found if response is not None), None)

@@ -27,6 +27,7 @@ from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller, CallerOptions
 from data_designer.models.wires import greeting, longest_reply
 from data_designer.plan.model import Plan, Pool
+from data_designer.tools.caller import ToolCaller
 from data_designer.values import Block
 
 LINGER = 0.02
@@ -68,12 +69,13 @@ class Replica:
         recording: what was answered before, and where answers are kept.
         linger: seconds in which rows may join a report.
         lease: seconds after which a replica that nobody collects from ends; None for never.
+        tools: calls those that the model wants called; None where it may call none.
     """
 
     node = ""
     """The machine on which it lives: this one, which has no name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a replica is made of
         self,
         plan: Plan,
         alias: str,
@@ -81,6 +83,7 @@ class Replica:
         recording: Recording,
         linger: float = LINGER,
         lease: float | None = None,
+        tools: ToolCaller | None = None,
     ) -> None:
         pool, clock = plan.pools[alias], asyncio.get_running_loop().time
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
@@ -94,6 +97,7 @@ class Replica:
         self._caller = Caller(model, self._admission, _options(plan, pool), rng=random.Random(plan.seed), clock=clock)
         self._caller.told = self._something.set
         self._recording = recording
+        self._tools = tools
         self._draws = ParameterSampling(pool, plan.seed)
         self._linger = linger
         self._lease = lease
@@ -159,7 +163,7 @@ class Replica:
                 self._seen.add((parcel.ticket, index))
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
-                asks = RowAsks(self._caller, index, self._recording, known, self._draws)
+                asks = RowAsks(self._caller, index, self._recording, known, self._draws, self._tools)
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

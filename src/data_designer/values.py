@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import orjson
@@ -98,11 +98,11 @@ class Usage:
     @classmethod
     def of(cls, numbers: object) -> "Usage":
         """The usage that has these `numbers`, of which earlier versions kept fewer. Raises ValueError for others."""
-        match numbers:
-            case [int(), int(), int(), int(), int(), int(), *_] if _are_counts(numbers):
-                return cls(*numbers)
-            case _:
-                raise ValueError("these are no numbers of a usage")
+        given = numbers if isinstance(numbers, list | tuple) else ()
+        counts = [number for number in given if isinstance(number, int)]
+        if not _FEWEST_NUMBERS <= len(counts) == len(given) <= len(fields(cls)):
+            raise ValueError("these are no numbers of a usage")
+        return cls(*counts)
 
     @classmethod
     def total(cls, usages: Collection["Usage"]) -> "Usage":
@@ -110,8 +110,8 @@ class Usage:
         return cls(*map(sum, zip(*(usage.numbers for usage in usages), strict=True)))
 
 
-def _are_counts(numbers: Sequence[object]) -> bool:
-    return len(numbers) <= len(Usage().numbers) and all(isinstance(number, int) for number in numbers)
+_FEWEST_NUMBERS = 6
+"""Of a usage as the first versions kept it."""
 
 
 class BaseRequest(ABC):
@@ -424,8 +424,8 @@ def response_of(content: Sequence[object], usage: Usage) -> Response:
             return EmbeddingResponse(tuple(map(_vector, vectors)), usage=usage)
         case ["image", [*images]]:
             return ImageResponse(tuple(image for image in images if isinstance(image, str)), usage=usage)
-        case ["tool", [*results]] if all(isinstance(result, list) for result in results):
-            return ToolResponse(tuple(results), usage=usage)
+        case ["tool", [*results]]:
+            return ToolResponse(tuple(result for result in results if isinstance(result, list)), usage=usage)
         case _:
             raise ValueError("these are no parts of a reply")
 

@@ -148,11 +148,11 @@ class LlmProgram:
     the conversation starts anew from the same first messages, up to `restarts` times; then the row is
     rejected. So a cell costs at most (1 + restarts) * (1 + corrections) requests, and some more where replies are cut
     off while the model was still thinking aloud, which it may do more briefly the next time. An empty reply counts as
-    rejected in a text column too. Turns in which the model calls tools come on top of that, and stay in the conversation
-    when it starts anew: no call is made twice.
+    rejected in a text column too. Turns in which the model calls tools come on top of that, and stay in the
+    conversation when it starts anew: no call is made twice.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that is the same for all cells
         self,
         config: LLMTextColumnConfig,
         form: Form,

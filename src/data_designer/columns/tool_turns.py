@@ -10,7 +10,16 @@ from typing import Final
 from data_designer.errors import MCPToolError
 from data_designer.lenient_json import loads
 from data_designer.plan.tools import ToolSet
-from data_designer.values import ChatRequest, ChatResponse, Message, Request, Response, ToolCall, ToolRequest, ToolResponse
+from data_designer.values import (
+    ChatRequest,
+    ChatResponse,
+    Message,
+    Request,
+    Response,
+    ToolCall,
+    ToolRequest,
+    ToolResponse,
+)
 
 REFUSALS: Final = 3
 """Turns of a cell that are refused after the last allowed one; a model that goes on calling has no answer."""

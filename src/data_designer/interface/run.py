@@ -70,8 +70,10 @@ def with_simulated_models(plan: Plan, host: str = "127.0.0.1") -> Iterator[Plan]
 
 @contextmanager
 def _ready(prepared: PreparedPlan, known: Known, host: str = "127.0.0.1") -> Iterator[tuple[Plan, ToolHost | None]]:
-    """The plan with an address for every model, and with the form in which each constrains its replies; with the tools
-    that models may call, and what calls them in this process."""
+    """The plan with an address for every model, the form in which each constrains its replies, and the tools of each.
+
+    Beside it, what calls tools in this process.
+    """
     with with_simulated_models(prepared.plan, host) as reachable, _with_tools(prepared, reachable) as (plan, tools):
         in_json = {step.pool for step in plan.steps if KINDS[step.kind].in_json}
         pools = [plan.pools[alias] for alias in sorted(in_json) if plan.pools[alias].chat.structured_output != "prompt"]
@@ -173,9 +175,7 @@ def preview(prepared: PreparedPlan, observers: Sequence[Observer], keep: Keep, k
     """Run a plan in this process; `keep` takes each batch instead of a disk."""
     with _ready(prepared, known) as (plan, tools):
         budget_allocator = budget_allocator_of(plan, None, ResumePoint())
-        run = Run(
-            plan, None, _published, prepared.keys, prepared.seed_table, observers, budget_allocator, tools=tools
-        )
+        run = Run(plan, None, _published, prepared.keys, prepared.seed_table, observers, budget_allocator, tools=tools)
         executor = in_process(run, partial(_check_models, plan, prepared.keys), partial(keep, plan))
         return on_own_loop(lambda started: execute(run, executor, started))
 

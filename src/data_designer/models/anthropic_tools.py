@@ -102,7 +102,10 @@ def calls_of(blocks: Sequence[object]) -> tuple[dict[str, object], ...]:
         {
             "id": str(use.get("id") or ""),
             "type": "function",
-            "function": {"name": str(use.get("name") or ""), "arguments": orjson.dumps(use.get("input") or {}).decode()},
+            "function": {
+                "name": str(use.get("name") or ""),
+                "arguments": orjson.dumps(use.get("input") or {}).decode(),
+            },
         }
         for use in uses
     )

@@ -180,7 +180,9 @@ class Connection:
             if number:
                 self._take_back(number[0])
             raise
-        items: list[object] = [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in result.content]
+        items: list[object] = [
+            item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in result.content
+        ]
         return items or ([] if result.structuredContent is None else [result.structuredContent])
 
     async def _answer(self, ask: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
@@ -206,9 +208,10 @@ class Connection:
                 raise LostError(self.why) from error
             raise MCPToolError(self._server.without_secrets(error.error.message)) from error
         except asyncio.CancelledError:
-            if self.is_over and call.cancelled() and not _is_cancelled():
-                raise LostError(self.why) from None
-            raise
+            # The end of the connection has cancelled the call, or somebody has cancelled whoever waits for it.
+            if _is_cancelled() or not call.cancelled():
+                raise
+            raise LostError(self.why) from None
         finally:
             self._calls.discard(call)
 

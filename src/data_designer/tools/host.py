@@ -35,9 +35,9 @@ class ToolHost:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    async def tools(self, name: str, timeout: float | None) -> list[Tool]:
+    async def tools(self, name: str, seconds: float | None) -> list[Tool]:
         """The tools of a server. Raises what `ServerSession.tools` raises."""
-        return await self._there(self._tools(name, timeout))
+        return await self._there(self._tools(name, seconds))
 
     async def tool_sets(self, configs: Sequence[ToolConfig]) -> dict[str, ToolSet]:
         """Alias to its tools; every server is asked once, all at the same time.
@@ -56,9 +56,9 @@ class ToolHost:
         offered = dict(zip(bounds, listed, strict=True))
         return {config.tool_alias: tool_set(config, offered) for config in configs}
 
-    async def call(self, tool: Tool, arguments: Mapping[str, object], timeout: float | None) -> list[dict[str, object]]:
+    async def call(self, tool: Tool, arguments: Mapping[str, object], seconds: float | None) -> list[dict[str, object]]:
         """Call a tool. Raises what `ServerSession.call` raises."""
-        return await self._there(self._call(tool, arguments, timeout))
+        return await self._there(self._call(tool, arguments, seconds))
 
     def close(self) -> None:
         """End every session, and every server that is a process of this machine. Blocks for that."""
@@ -74,13 +74,13 @@ class ToolHost:
 
     # --- on the loop of the sessions -----------------------------------------------------------------------
 
-    async def _tools(self, name: str, timeout: float | None) -> list[Tool]:
-        return await self._session(name).tools(timeout)
+    async def _tools(self, name: str, seconds: float | None) -> list[Tool]:
+        return await self._session(name).tools(seconds)
 
     async def _call(
-        self, tool: Tool, arguments: Mapping[str, object], timeout: float | None
+        self, tool: Tool, arguments: Mapping[str, object], seconds: float | None
     ) -> list[dict[str, object]]:
-        return await self._session(tool.provider).call(tool, arguments, timeout)
+        return await self._session(tool.provider).call(tool, arguments, seconds)
 
     async def _close(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -100,7 +100,9 @@ class ToolHost:
         with self._starting:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name="data-designer-tools", daemon=True)
+                self._thread = threading.Thread(
+                    target=_run, args=(self._loop,), name="data-designer-tools", daemon=True
+                )
                 self._thread.start()
             return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 

@@ -41,7 +41,7 @@ async def over_http(server: ToolServer, ended: Ended) -> AsyncIterator[Streams]:
     else:
         from mcp.client.sse import sse_client
 
-        def made(**_: Any) -> "httpx.AsyncClient":
+        def made(headers: object = None, timeout: object = None, auth: object = None) -> "httpx.AsyncClient":  # noqa: ARG001
             return _client(server, ended)
 
         async with sse_client(provider.endpoint, httpx_client_factory=made) as (incoming, outgoing):

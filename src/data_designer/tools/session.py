@@ -38,11 +38,11 @@ class ServerSession:
         self._room = asyncio.Semaphore(CALLS_AT_ONCE)
         self._told: set[str] = set()
 
-    async def tools(self, timeout: float | None) -> list[Tool]:
+    async def tools(self, seconds: float | None) -> list[Tool]:
         """Its tools.
 
         Args:
-            timeout: seconds until they must be there; None for any.
+            seconds: in which they must be there; None for any.
 
         Raises:
             MCPClientUnavailableError: it cannot be reached, or not in time.
@@ -50,25 +50,23 @@ class ServerSession:
         """
         name = self._server.name
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 described = await (await self._connected(patience=0.0)).tools()
         except TimeoutError:
             raise MCPClientUnavailableError(
-                f"the tool provider '{name}' has not listed its tools within {timeout:g} s"
+                f"the tool provider '{name}' has not listed its tools within {seconds:g} s"
             ) from None
         except (NotMadeError, LostError) as error:
             raise MCPClientUnavailableError(f"the tool provider '{name}' cannot be used: {error}") from error
         return [_tool(one, name) for one in described]
 
-    async def call(
-        self, tool: Tool, arguments: Mapping[str, object], timeout: float | None
-    ) -> list[dict[str, object]]:
+    async def call(self, tool: Tool, arguments: Mapping[str, object], seconds: float | None) -> list[dict[str, object]]:
         """Call a tool; gives the content of a message.
 
         Args:
             tool: it.
             arguments: as the model wrote them.
-            timeout: seconds that the call may take, once it is made; None for any.
+            seconds: in which it must answer, once it is called; None for any.
 
         Raises:
             MCPToolError: it failed, was refused, or took too long; or the server has gone meanwhile and the tool does
@@ -79,7 +77,7 @@ class ServerSession:
             for tries_left in reversed(range(_MOST_TRIES)):
                 connection = await self._connected(_PATIENCE)
                 try:
-                    return content_of(await self._answer(connection, tool, arguments, timeout))
+                    return content_of(await self._answer(connection, tool, arguments, seconds))
                 except (NotMadeError, LostError) as error:
                     may_be_repeated = tool.is_repeatable or isinstance(error, NotMadeError)
                     if not (may_be_repeated and tries_left):
@@ -94,16 +92,16 @@ class ServerSession:
             await self._connection.close()
 
     async def _answer(
-        self, connection: Connection, tool: Tool, arguments: Mapping[str, object], timeout: float | None
+        self, connection: Connection, tool: Tool, arguments: Mapping[str, object], seconds: float | None
     ) -> list[object]:
         telling = None
-        if timeout is None:
+        if seconds is None:
             telling = asyncio.get_running_loop().call_later(_LONG, self._tell_of_wait, tool.name)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 return await connection.call(tool.name, arguments)
         except TimeoutError:
-            raise MCPToolError(f"no answer within {timeout:g} s") from None
+            raise MCPToolError(f"no answer within {seconds:g} s") from None
         finally:
             if telling is not None:
                 telling.cancel()

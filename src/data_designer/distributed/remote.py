@@ -23,7 +23,7 @@ from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.client import ModelClient
 from data_designer.models.http_sessions import open_session
 from data_designer.plan.model import Plan
-from data_designer.tools.caller import ToolCaller
+from data_designer.tools.caller import ToolCaller, limits_of
 from data_designer.tools.host import ToolHost
 from data_designer.tools.server import ToolServer
 
@@ -82,7 +82,8 @@ class ReplicaActor(Replica):
         alias, dataset = assignment.alias, assignment.dataset
         model = ModelClient(plan.pools[alias], assignment.api_key, open_session())
         recording = Recording(dataset, plan.geometry, replica_name(assignment.number, assignment.epoch))
-        tools = ToolCaller(plan.tools, ToolHost(assignment.tool_servers)) if assignment.tool_servers else None
+        servers = assignment.tool_servers
+        tools = ToolCaller(plan.tools, ToolHost(servers, limits_of(plan.run))) if servers else None
         super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS, tools)
         self._ending = asyncio.create_task(self._end_with_driver(assignment.driver))
         _collect_garbage_rarely()

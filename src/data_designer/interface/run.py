@@ -34,6 +34,7 @@ from data_designer.models.preflight import check_pools
 from data_designer.plan.compile import tools_used, with_native, with_tools
 from data_designer.plan.model import Plan
 from data_designer.terminal import visible
+from data_designer.tools.caller import limits_of
 from data_designer.tools.host import ToolHost
 from data_designer.tools.server import ToolServer
 
@@ -94,7 +95,7 @@ def _with_tools(prepared: PreparedPlan, plan: Plan) -> Iterator[tuple[Plan, Tool
     if not used:
         yield plan, None
         return
-    host = ToolHost(prepared.tool_servers)
+    host = ToolHost(prepared.tool_servers, limits_of(plan.run))
     try:
         found = on_own_loop(lambda _: host.tool_sets(used))
         for alias, tools in found.items():

@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 
+from data_designer.config.run_config import RunConfig
 from data_designer.errors import MCPToolError
 from data_designer.plan.tools import ToolSet
 from data_designer.tools.host import ToolHost
+from data_designer.tools.session import SessionLimits
 from data_designer.values import ToolCall, ToolResponse, Usage
+
+
+def limits_of(run: RunConfig) -> SessionLimits:
+    """What a run does at most at each server."""
+    return SessionLimits(run.max_parallel_tool_calls, run.outage_patience)
 
 
 class ToolCaller:

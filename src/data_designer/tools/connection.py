@@ -46,7 +46,11 @@ class Connection:
         self._telling: set[asyncio.Task[None]] = set()
         self.why = "it was closed"
         """Why it is over."""
-        self.is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it takes no more calls."""
+        return self._closing.is_set()
 
     @classmethod
     async def opened(cls, server: ToolServer) -> "Connection":
@@ -86,7 +90,6 @@ class Connection:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
         finally:
-            self.is_over = True
             self._closing.set()
             for call in [*self._calls]:
                 call.cancel()

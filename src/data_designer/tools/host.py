@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from data_designer.config.mcp import ToolConfig
 from data_designer.plan.tools import Tool, ToolSet, tool_set
 from data_designer.tools.server import ToolServer
-from data_designer.tools.session import ServerSession
+from data_designer.tools.session import ServerSession, SessionLimits
 
 Result = TypeVar("Result")
 
@@ -26,10 +26,12 @@ class ToolHost:
 
     Args:
         servers: name of a provider to its server.
+        limits: what is done at most at each.
     """
 
-    def __init__(self, servers: Mapping[str, ToolServer]) -> None:
+    def __init__(self, servers: Mapping[str, ToolServer], limits: SessionLimits | None = None) -> None:
         self.servers = servers
+        self._limits = limits
         self._sessions: dict[str, ServerSession] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -91,7 +93,7 @@ class ToolHost:
 
     def _session(self, name: str) -> ServerSession:
         if name not in self._sessions:
-            self._sessions[name] = ServerSession(self.servers[name])
+            self._sessions[name] = ServerSession(self.servers[name], self._limits)
         return self._sessions[name]
 
     # --- from any other ------------------------------------------------------------------------------------

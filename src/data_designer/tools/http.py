@@ -34,7 +34,7 @@ async def over_http(server: ToolServer, ended: Ended) -> AsyncIterator[Streams]:
         from mcp.client.streamable_http import streamable_http_client
 
         async with (
-            _client(server, ended) as client,
+            _client(server, ended, "POST") as client,
             streamable_http_client(provider.endpoint, http_client=client) as (incoming, outgoing, _),
         ):
             yield incoming, outgoing
@@ -42,20 +42,22 @@ async def over_http(server: ToolServer, ended: Ended) -> AsyncIterator[Streams]:
         from mcp.client.sse import sse_client
 
         def made(headers: object = None, timeout: object = None, auth: object = None) -> "httpx.AsyncClient":  # noqa: ARG001
-            return _client(server, ended)
+            return _client(server, ended, "GET")
 
         async with sse_client(provider.endpoint, httpx_client_factory=made) as (incoming, outgoing):
             yield incoming, outgoing
 
 
-def _client(server: ToolServer, ended: Ended) -> "httpx.AsyncClient":
+def _client(server: ToolServer, ended: Ended, answers: str) -> "httpx.AsyncClient":
+    """What sends requests. Responses to those of the method `answers` hold what is waited for."""
     import httpx
 
     from data_designer.tools.bounded_stream import BoundedStream
 
     async def bound(response: httpx.Response) -> None:
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = BoundedStream(response.stream, MOST_BYTES, ended)
+        if response.request.method == answers:
+            response.stream = BoundedStream(response.stream, MOST_BYTES, ended)
 
     return httpx.AsyncClient(
         headers={"authorization": f"Bearer {server.api_key}"} if server.api_key else {},

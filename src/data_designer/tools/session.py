@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from data_designer.errors import MCPClientUnavailableError, MCPToolError, Outage
@@ -14,10 +15,8 @@ from data_designer.tools.server import ToolServer
 
 logger = logging.getLogger(__name__)
 
-CALLS_AT_ONCE: Final = 64
-"""Calls that one process has under way at one server."""
-_PATIENCE: Final = 60.0
-"""Seconds for which a server that has gone is tried again, before the run stops, resumably."""
+_FIRST_PATIENCE: Final = 60.0
+"""Seconds for which a server is tried again that has never been reached."""
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _MOST_TRIES: Final = 3
 """How often a call is made, at a server that goes each time, where it has not been made or may be repeated."""
@@ -27,15 +26,38 @@ _SHOWN: Final = 1000
 _NO_ARGUMENTS: Final = {"type": "object", "properties": {}}
 
 
-class ServerSession:
-    """What is asked of one server, on one event loop."""
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What a session does at most."""
 
-    def __init__(self, server: ToolServer, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    calls_at_once: int = 64
+    """Calls that it has under way."""
+    patience: float = 1800.0
+    """Seconds for which a server that has gone is tried again, before the run stops, resumably."""
+
+
+class ServerSession:
+    """What is asked of one server, on one event loop.
+
+    Args:
+        server: it.
+        limits: what is done at most.
+        sleep: waits between tries.
+    """
+
+    def __init__(
+        self,
+        server: ToolServer,
+        limits: SessionLimits | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._server = server
+        self._limits = limits or SessionLimits()
         self._sleep = sleep
+        self._patience = min(_FIRST_PATIENCE, self._limits.patience)
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
-        self._room = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._room = asyncio.Semaphore(self._limits.calls_at_once)
         self._told: set[str] = set()
 
     async def tools(self, seconds: float | None) -> list[Tool]:
@@ -75,7 +97,7 @@ class ServerSession:
         """
         async with self._room:
             for tries_left in reversed(range(_MOST_TRIES)):
-                connection = await self._connected(_PATIENCE)
+                connection = await self._connected(self._patience)
                 try:
                     return content_of(await self._answer(connection, tool, arguments, seconds))
                 except (NotMadeError, LostError) as error:
@@ -131,6 +153,7 @@ class ServerSession:
                     logger.info("provider=%s is connected again, since %s", self._server.name, visible(before.why))
                     await before.close()
                 self._connection = await self._opened(patience)
+                self._patience = self._limits.patience
             return self._connection
 
     async def _opened(self, patience: float) -> Connection:

@@ -62,6 +62,7 @@ class Connection:
             await asyncio.shield(made._ready)
         except asyncio.CancelledError:
             await made.close()
+            made._ready.exception()  # Nobody else looks at it.
             raise
         return made
 

@@ -48,5 +48,5 @@ async def lines_of(read: Callable[[int], Awaitable[bytes]], most: int = MOST_BYT
 
 def _line(parts: list[bytes], size: int, most: int) -> bytes | LongLine:
     if size > most:
-        return LongLine(parts[0][:_HEAD], size)
+        return LongLine(b"".join(parts)[:_HEAD], size)
     return b"".join(parts)

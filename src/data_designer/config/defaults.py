@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from data_designer.config.mcp import LocalStdioMCPProvider, MCPProvider, ToolProvider
 from data_designer.config.models import (
     ChatCompletionInferenceParams,
     EmbeddingInferenceParams,
@@ -13,6 +14,7 @@ from data_designer.errors import InvalidConfigError
 
 PROVIDERS_FILE = "model_providers.yaml"
 MODELS_FILE = "model_configs.yaml"
+TOOLS_FILE = "mcp_providers.yaml"
 
 _PROVIDERS = {
     "nvidia": "https://integrate.api.nvidia.com/v1",
@@ -79,6 +81,20 @@ def default_models() -> list[ModelConfig]:
         alias = f"{provider}-embedding"
         models.append(ModelConfig(alias=alias, model=name, provider=provider, inference_parameters=embedding))
     return models
+
+
+def tool_providers() -> list[ToolProvider]:
+    """Servers of tools in the user's home file, which commands know; none where it is not there.
+
+    Raises:
+        InvalidConfigError: the file cannot be read.
+        pydantic.ValidationError: what it holds is none.
+    """
+    found: list[ToolProvider] = []
+    for item in _read(TOOLS_FILE, "providers") or ():
+        is_local = isinstance(item, dict) and ("command" in item or item.get("provider_type") == "stdio")
+        found.append((LocalStdioMCPProvider if is_local else MCPProvider).model_validate(item))
+    return found
 
 
 def _read(name: str, key: str) -> list[object] | None:

@@ -29,6 +29,7 @@ TOOLS: dict[str, dict[str, Any]] = {
     "picture": {},
     "environment": {},
     "child": {},
+    "leave": {},
 }
 READ_ONLY = {"add", "echo", "die_once"}
 
@@ -81,6 +82,8 @@ class _Server:
     def __init__(self, folder: str, *names: str) -> None:
         self.folder, self.names = folder, names or tuple(TOOLS)
         self.saying = threading.Lock()
+        if Path(folder, "left").exists():
+            sys.exit("I am not here")
         self.note("servers", str(os.getpid()))
 
     def note(self, name: str, line: str) -> None:
@@ -145,6 +148,10 @@ class _Server:
     def die(self) -> None:
         print("I die of sk-very-secret", file=sys.stderr, flush=True)
         os._exit(3)
+
+    def leave(self) -> None:
+        Path(self.folder, "left").touch()
+        os._exit(4)
 
     def die_once(self) -> str:
         path = Path(self.folder, "died")

@@ -1,6 +1,7 @@
 """Columns whose models call tools: what they come to, what is refused, and what a run costs that is killed."""
 
 import json
+import logging
 import signal
 import time
 from contextlib import suppress
@@ -163,6 +164,33 @@ def test_a_call_that_fails_ends_its_row(simulated: str, tmp_path: Path, tool: st
     """The reason names the tool and its provider."""
     with pytest.raises(DataDesignerGenerationError, match=f"kind=MCPToolError .*'{tool}' of provider 'tools'.*{said}"):
         preview(simulated, tmp_path, allow_tools=[tool], timeout_sec=0.2 if tool == "hang" else 20)
+
+
+def test_a_server_that_is_gone_for_good_stops_the_run(simulated: str, tmp_path: Path) -> None:
+    """Only rows whose calls were under way are lost; the run stops, and goes on when the server is back."""
+    made = designer(simulated, tmp_path, [provider(tmp_path)], outage_patience=0.5, max_parallel_tool_calls=2)
+    declared = builder("sim?tool_turns=1", allow_tools=["leave"])
+    with pytest.raises(DataDesignerGenerationError, match="'tools' .* cannot be used: .*I am not here") as caught:
+        made.create(declared, num_records=RECORDS, dataset_name="d")
+    assert "data-designer resume" in str(caught.value)
+    assert len(asked(simulated)) <= 2 * RECORDS
+
+
+def test_secrets_of_servers_are_written_nowhere(
+    simulated: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not in the log, whatever its level, not in a reason, and in no file of the dataset."""
+    caplog.set_level(logging.DEBUG)
+    folder = tmp_path / "server"
+    folder.mkdir()
+    servers = [provider(folder, "die", "add", env={"KEY": "sk-very-secret"})]
+    with suppress(DataDesignerGenerationError):
+        designer(simulated, tmp_path / "d", servers).create(builder(), num_records=3)
+    assert "I die of ***" in caplog.text
+    assert "very-secret" not in caplog.text
+    files = [path for path in (tmp_path / "d").rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"very-secret" in path.read_bytes()]
 
 
 # --- what is found before anything is asked ------------------------------------------------------------------

@@ -11,10 +11,10 @@ import pytest
 from tests.tool_server import called, provider, until, wait_for_none
 
 import data_designer.config as dd
-from data_designer.errors import MCPClientUnavailableError, MCPToolError
+from data_designer.errors import MCPClientUnavailableError, MCPToolError, Outage
 from data_designer.plan.tools import Tool
 from data_designer.tools.server import ToolServer
-from data_designer.tools.session import ServerSession
+from data_designer.tools.session import ServerSession, SessionLimits
 
 pytestmark = pytest.mark.usefixtures("processes")
 
@@ -205,3 +205,38 @@ def test_what_a_server_has_started_ends_with_it(tmp_path: Path) -> None:
     """A process of the server's is not left when the session is closed, though it never reads."""
     assert int(call(tmp_path, "child"))
     assert wait_for_none(tmp_path) == []
+
+
+def test_a_server_that_is_gone_for_good_is_an_outage(tmp_path: Path) -> None:
+    """It is tried again for as long as the run is patient, then no row is blamed for it."""
+
+    async def run() -> None:
+        session = ServerSession(ToolServer(provider(tmp_path)), SessionLimits(patience=0.3))
+        try:
+            tools = {one.name: one for one in await session.tools(20.0)}
+            with pytest.raises(MCPToolError):
+                await session.call(tools["leave"], {}, 20.0)
+            await session.call(tools["add"], {"a": 1, "b": 1}, 20.0)
+        finally:
+            await session.close()
+
+    with pytest.raises(Outage, match="'tools' .* cannot be used: it ended with exit code 1: I am not here"):
+        asyncio.run(run())
+
+
+def test_only_so_many_calls_are_under_way(tmp_path: Path) -> None:
+    """Others wait for their turn, and their time does not begin before it."""
+
+    async def run() -> None:
+        session = ServerSession(ToolServer(provider(tmp_path, "wait")), SessionLimits(calls_at_once=2))
+        try:
+            [tool] = await session.tools(20.0)
+            calls = [asyncio.create_task(session.call(tool, {"seconds": 0.3}, 20.0)) for _ in range(4)]
+            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            assert len(called(tmp_path)) <= 3
+            await asyncio.gather(*calls)
+        finally:
+            await session.close()
+
+    asyncio.run(run())
+    assert len(called(tmp_path)) == 4

@@ -192,7 +192,7 @@ def check_models(prepared: PreparedPlan) -> None:
         on_own_loop(lambda _: _check_models(plan, prepared.keys))
 
 
-def tool_names(server: ToolServer, timeout: float | None) -> list[str]:
+def tool_names(server: ToolServer, within: float) -> list[str]:
     """What a server of tools offers.
 
     Raises:
@@ -200,7 +200,7 @@ def tool_names(server: ToolServer, timeout: float | None) -> list[str]:
     """
     host = ToolHost({server.name: server})
     try:
-        return [tool.name for tool in on_own_loop(lambda _: host.tools(server.name, timeout))]
+        return [tool.name for tool in on_own_loop(lambda _: host.tools(server.name, within))]
     finally:
         host.close()
 

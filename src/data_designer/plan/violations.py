@@ -65,7 +65,7 @@ def tool_violations(config: DataDesignerConfig, providers: Collection[str]) -> I
             if name not in providers:
                 message = (
                     f"tool config '{tool.tool_alias}' names provider '{name}', which is not given; given: "
-                    f"{_listed(providers)}. Give DataDesigner its mcp_providers"
+                    f"{_listed(providers)}; scripts give DataDesigner mcp_providers, commands read mcp_providers.yaml"
                 )
                 yield Violation("unknown_tool_provider", None, message)
         if tool.allow_tools == [] or not tool.providers:

@@ -1,6 +1,7 @@
 """How the cells of a plan call tools in this process."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import MCPToolError
@@ -15,6 +16,10 @@ def limits_of(run: RunConfig) -> SessionLimits:
     return SessionLimits(run.max_parallel_tool_calls, run.outage_patience)
 
 
+Keep = Callable[[ToolResponse], Awaitable[None]]
+"""Makes what a call came to safe."""
+
+
 class ToolCaller:
     """Makes calls.
 
@@ -26,14 +31,49 @@ class ToolCaller:
     def __init__(self, tools: Mapping[str, ToolSet], host: ToolHost) -> None:
         self._tools = tools
         self._host = host
+        self._under_way = 0
+        self._may_begin = asyncio.Event()
+        self._may_begin.set()
+        self._settled = asyncio.Event()
+        self._settled.set()
 
-    async def call(self, alias: str, call: ToolCall) -> ToolResponse:
+    async def call(self, alias: str, call: ToolCall, keep: Keep) -> ToolResponse:
         """Make one call.
+
+        Args:
+            alias: that of the tools.
+            call: it.
+            keep: is given what it came to, and awaited, before the call counts as done.
 
         Raises:
             MCPToolError: it failed, or may not be made.
             Outage: its server cannot be reached any more.
         """
+        await self._may_begin.wait()
+        self._under_way += 1
+        self._settled.clear()
+        try:
+            response = await self._called(alias, call)
+            await keep(response)
+            return response
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._settled.set()
+
+    def pause(self) -> None:
+        """Begin no further call; those under way go on."""
+        self._may_begin.clear()
+
+    def resume(self) -> None:
+        """Begin calls again."""
+        self._may_begin.set()
+
+    async def settled(self) -> None:
+        """Return once no call is under way."""
+        await self._settled.wait()
+
+    async def _called(self, alias: str, call: ToolCall) -> ToolResponse:
         tools = self._tools[alias]
         tool = tools.tool(call.tool)
         if tool is None:

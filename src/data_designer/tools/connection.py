@@ -62,7 +62,6 @@ class Connection:
             await asyncio.shield(made._ready)
         except asyncio.CancelledError:
             await made.close()
-            made._ready.exception()  # Nobody else looks at it.
             raise
         return made
 
@@ -96,6 +95,7 @@ class Connection:
                 call.cancel()
             if not self._ready.done():
                 self._ready.set_exception(self._unavailable())
+                self._ready.exception()  # Whoever wanted it may have gone.
 
     async def _greeted(self, stack: AsyncExitStack) -> "ClientSession":
         from mcp import ClientSession

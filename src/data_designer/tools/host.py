@@ -17,6 +17,8 @@ from data_designer.tools.session import ServerSession, SessionLimits
 
 Result = TypeVar("Result")
 
+_READY_SECONDS = 180.0
+"""How long a server may take to be there: one that is fetched before it starts takes a while."""
 _CLOSE_SECONDS = 10.0
 """How long servers may take to end; they end with this process in any case."""
 
@@ -36,10 +38,12 @@ class ToolHost:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._works: set[asyncio.Task[Any]] = set()
+        """What is asked, on the loop of the sessions."""
 
-    async def tools(self, name: str, seconds: float | None) -> list[Tool]:
-        """The tools of a server. Raises what `ServerSession.tools` raises."""
-        return await self._there(self._tools(name, seconds))
+    async def tools(self, name: str, within: float, listing: float | None = None) -> list[Tool]:
+        """The tools of a server. Takes and raises what `ServerSession.tools` does."""
+        return await self._there(self._tools(name, within, listing))
 
     async def tool_sets(self, configs: Sequence[ToolConfig]) -> dict[str, ToolSet]:
         """Alias to its tools; every server is asked once, all at the same time.
@@ -54,7 +58,7 @@ class ToolHost:
             for name in config.providers:
                 given = [one for one in (bounds.get(name), config.timeout_sec) if one is not None]
                 bounds[name] = min(given, default=None)
-        listed = await asyncio.gather(*(self.tools(name, bound) for name, bound in bounds.items()))
+        listed = await asyncio.gather(*(self.tools(name, _READY_SECONDS, bound) for name, bound in bounds.items()))
         offered = dict(zip(bounds, listed, strict=True))
         return {config.tool_alias: tool_set(config, offered) for config in configs}
 
@@ -76,8 +80,8 @@ class ToolHost:
 
     # --- on the loop of the sessions -----------------------------------------------------------------------
 
-    async def _tools(self, name: str, seconds: float | None) -> list[Tool]:
-        return await self._session(name).tools(seconds)
+    async def _tools(self, name: str, within: float, listing: float | None) -> list[Tool]:
+        return await self._session(name).tools(within, listing)
 
     async def _call(
         self, tool: Tool, arguments: Mapping[str, object], seconds: float | None
@@ -85,11 +89,14 @@ class ToolHost:
         return await self._session(tool.provider).call(tool, arguments, seconds)
 
     async def _close(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for work in self._works:
+            work.cancel()
+        await asyncio.gather(*self._works, return_exceptions=True)
         await asyncio.gather(*(session.close() for session in self._sessions.values()), return_exceptions=True)
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # What connections have begun ends by itself; ended by force it would leave processes.
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        if rest:
+            await asyncio.wait(rest, timeout=_CLOSE_SECONDS / 2)
 
     def _session(self, name: str) -> ServerSession:
         if name not in self._sessions:
@@ -106,7 +113,16 @@ class ToolHost:
                     target=_run, args=(self._loop,), name="data-designer-tools", daemon=True
                 )
                 self._thread.start()
-            return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+            return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop))
+
+    async def _tracked(self, work: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        self._works.add(task)
+        try:
+            return await work
+        finally:
+            self._works.discard(task)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

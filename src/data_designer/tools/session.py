@@ -60,21 +60,26 @@ class ServerSession:
         self._room = asyncio.Semaphore(self._limits.calls_at_once)
         self._told: set[str] = set()
 
-    async def tools(self, seconds: float | None) -> list[Tool]:
+    async def tools(self, within: float, listing: float | None = None) -> list[Tool]:
         """Its tools.
 
         Args:
-            seconds: in which they must be there; None for any.
+            within: seconds until they must be there, the server's start included.
+            listing: seconds that it may take to list them once it is there; None for any.
 
         Raises:
             MCPClientUnavailableError: it cannot be reached, or not in time.
             MCPToolError: it describes a tool without a name, or refuses.
         """
         name = self._server.name
+        _import_client()
         try:
-            async with asyncio.timeout(seconds):
-                described = await (await self._connected(patience=0.0)).tools()
+            async with asyncio.timeout(within):
+                connection = await self._connected(patience=0.0)
+                async with asyncio.timeout(listing):
+                    described = await connection.tools()
         except TimeoutError:
+            seconds = within if listing is None else min(within, listing)
             raise MCPClientUnavailableError(
                 f"the tool provider '{name}' has not listed its tools within {seconds:g} s"
             ) from None
@@ -171,6 +176,14 @@ class ServerSession:
                     logger.warning("%s; it is tried again for %.0f s", error, patience)
             await self._sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
+
+
+def _import_client() -> None:
+    """Import what speaks to servers, which takes a second: it is not the server that takes it."""
+    try:
+        import mcp  # noqa: F401
+    except ImportError as error:
+        raise MCPClientUnavailableError(f"tools need the package mcp, before version 2: {error}") from error
 
 
 def _tool(described: Mapping[str, object], provider: str) -> Tool:

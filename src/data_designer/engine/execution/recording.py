@@ -314,8 +314,8 @@ class RowAsks:
         else:
             if self._tools is None:
                 raise MCPToolError("no tools can be called here")
-            response = await self._tools.call(request.alias, request.calls[0])
-            await self._recording.keep(key, request, response)
+            keep = partial(self._recording.keep, key, request)
+            response = await self._tools.call(request.alias, request.calls[0], keep)
         self._spend(column, response.usage)
         return response
 

@@ -104,6 +104,7 @@ class Replica:
         self._watch: asyncio.Task[None] | None = None
         self._collected_at = 0.0
         self._drained = False
+        self._draining: asyncio.Task[None] | None = None
         self._left = False
         self._meter = CpuMeter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,13 +124,35 @@ class Replica:
     async def grant(self, slots: int) -> None:
         """Allow so many requests in flight; returns once no more than that are."""
         self._drained = False
+        self._halt_calls(slots)
         if self._watch is None and self._lease is not None:
             self._collected_at = asyncio.get_running_loop().time()
             self._watch = asyncio.create_task(self._end_with_lease(self._lease))
         await self._resize(slots)
-        if not slots:
-            self._drained = True
-            self._something.set()
+        if slots:
+            return
+        if self._tools is None:
+            self._say_drained()
+        else:
+            self._draining = asyncio.create_task(self._drain(self._tools))
+
+    def _halt_calls(self, slots: int) -> None:
+        """Without slots no call of a tool begins either: what it comes to could not be told to any model."""
+        if self._draining is not None:
+            self._draining.cancel()
+        if self._tools is not None and slots:
+            self._tools.resume()
+        elif self._tools is not None:
+            self._tools.pause()
+
+    async def _drain(self, tools: ToolCaller) -> None:
+        """Calls take no slot. So those under way are waited for here, since they may do something."""
+        await tools.settled()
+        self._say_drained()
+
+    def _say_drained(self) -> None:
+        self._drained = True
+        self._something.set()
 
     async def _resize(self, slots: int) -> None:
         self._admission.share(min(1.0, slots / self._whole))
@@ -214,8 +237,9 @@ class Replica:
 
     async def close(self) -> None:
         """Cancel whatever is running; what was answered is kept."""
-        if self._watch is not None:
-            self._watch.cancel()
+        for waiting in (self._watch, self._draining):
+            if waiting is not None:
+                waiting.cancel()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

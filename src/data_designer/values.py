@@ -95,6 +95,15 @@ class Usage:
             self.tool_turns,
         )
 
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Its numbers as they are written down: of those that came later, none after the last that counts."""
+        numbers = self.numbers
+        length = len(numbers)
+        while length > _FEWEST_NUMBERS and not numbers[length - 1]:
+            length -= 1
+        return numbers[:length]
+
     @classmethod
     def of(cls, numbers: object) -> "Usage":
         """The usage that has these `numbers`, of which earlier versions kept fewer. Raises ValueError for others."""

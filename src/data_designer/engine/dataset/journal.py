@@ -67,7 +67,7 @@ class Recorder:
 
     def write_reply(self, key: Key, request: Request, response: Response) -> bool:
         """Write a reply at once, without waiting for any device; says whether that is done, else `flush` does it."""
-        reply = [*response.content, response.usage.numbers]
+        reply = [*response.content, response.usage.kept]
         try:
             line = _entry_line(orjson.dumps([*key, request_digest(request), reply]))
         except (TypeError, ValueError) as error:

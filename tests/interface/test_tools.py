@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes import designer, model, numbered, told
+from tests.fakes import USUAL, designer, model, numbered, told
+from tests.fakes import provider as model_provider
 from tests.loopback import forgetful
 from tests.programs import started
 from tests.tool_server import called, provider, wait_for_none
@@ -17,7 +18,7 @@ from tests.tool_server import called, provider, wait_for_none
 import data_designer.config as dd
 from data_designer.errors import DuplicateToolNameError, InvalidConfigError, MCPClientUnavailableError
 from data_designer.errors import MCPConfigurationError as Misconfigured
-from data_designer.interface import DataDesignerGenerationError, DatasetCreationResults
+from data_designer.interface import DataDesigner, DataDesignerGenerationError, DatasetCreationResults
 
 pytestmark = pytest.mark.usefixtures("processes")
 
@@ -80,6 +81,18 @@ def test_the_same_seed_gives_the_same(simulated: str, tmp_path: Path) -> None:
     """Two runs come to the same rows, traces included."""
     first, second = (make(simulated, tmp_path / name, tmp_path) for name in ("one", "two"))
     assert first.load_dataset().equals(second.load_dataset())
+
+
+def test_anthropics_models_call_tools_too(simulated: str, tmp_path: Path) -> None:
+    """The same rows as by the other API: what differs is on the wire."""
+    usual = make(simulated, tmp_path / "one", tmp_path).load_dataset()
+    server = model_provider(simulated.removesuffix("/v1"), provider_type="anthropic")
+    tools = [provider(tmp_path, "add")]
+    other = DataDesigner(tmp_path / "two", model_providers=[server], mcp_providers=tools, auto_configure_logging=False)
+    other.set_run_config(dd.RunConfig(**USUAL))
+    made = other.create(builder(), num_records=RECORDS, dataset_name="d").load_dataset()
+    assert made.equals(usual)
+    assert asked(simulated)[-1]["tools"][0]["input_schema"]["type"] == "object"
 
 
 def begin(url: str, path: Path, folder: Path) -> None:

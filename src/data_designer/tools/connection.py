@@ -46,6 +46,8 @@ class Connection:
         self._telling: set[asyncio.Task[None]] = set()
         self.why = "it was closed"
         """Why it is over."""
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._live())
 
     @property
     def is_over(self) -> bool:
@@ -56,17 +58,12 @@ class Connection:
     async def opened(cls, server: ToolServer) -> "Connection":
         """Connect and greet. Raises MCPClientUnavailableError where that cannot be done."""
         made = cls(server)
-        made._ready = asyncio.get_running_loop().create_future()
-        made._task = asyncio.create_task(made._live())
         try:
             await asyncio.shield(made._ready)
         except asyncio.CancelledError:
             await made.close()
             raise
         return made
-
-    _ready: "asyncio.Future[None]"
-    _task: "asyncio.Task[None]"
 
     async def close(self) -> None:
         """End it, and a server that is a process of its own."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from data_designer.config.mcp import ToolConfig
+from data_designer.errors import MCPClientUnavailableError
 from data_designer.plan.tools import Tool, ToolSet, tool_set
 from data_designer.tools.server import ToolServer
 from data_designer.tools.session import ServerSession, SessionLimits
@@ -38,6 +39,7 @@ class ToolHost:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._is_closed = False
         self._works: set[asyncio.Task[Any]] = set()
         """What is asked, on the loop of the sessions."""
 
@@ -69,6 +71,7 @@ class ToolHost:
     def close(self) -> None:
         """End every session, and every server that is a process of this machine. Blocks for that."""
         with self._starting:
+            self._is_closed = True
             loop, self._loop = self._loop, None
         if loop is None:
             return
@@ -107,6 +110,9 @@ class ToolHost:
 
     def _there(self, work: Coroutine[Any, Any, Result]) -> Awaitable[Result]:
         with self._starting:
+            if self._is_closed:
+                work.close()
+                raise MCPClientUnavailableError("no tool can be called any more: the run is over")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(

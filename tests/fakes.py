@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,9 @@ def model(
     )
 
 
-def designer(url: str, path: Location, **run: Any) -> DataDesigner:
+def designer(url: str, path: Location, tools: Sequence[Any] = (), **run: Any) -> DataDesigner:
     """A designer whose models are at an address: inline, with seed 1, in batches of eight, unless told otherwise."""
-    made = DataDesigner(path, model_providers=[provider(url)], auto_configure_logging=False)
+    made = DataDesigner(path, model_providers=[provider(url)], mcp_providers=tools, auto_configure_logging=False)
     made.set_run_config(dd.RunConfig(**{**USUAL, **run}))
     return made
 

@@ -16,6 +16,8 @@
     │                                      DatasetNotAvailableForLocaleError, ManagedDatasetGeneratorError
     ├── asking         ModelError ── one class for each kind of refusal; `retryable` says whether
     │                                asking again can help
+    ├── calling tools  MCPError ── MCPConfigurationError ── DuplicateToolNameError,
+    │                              MCPClientUnavailableError, MCPToolError
     ├── running        DataDesignerRuntimeError ── RayGoneError, DatasetGenerationError,
     │                  DatasetProcessingError
     ├── storing        ArtifactStorageError ── DatasetInUseError
@@ -338,6 +340,29 @@ class Outage(ModelError):  # noqa: N818 - it says what it is
 
 class ImageGenerationError(ModelError):
     """No image came back."""
+
+
+# --- calling tools ---------------------------------------------------------------------------------------
+
+
+class MCPError(DataDesignerError):
+    """Something about tools, or the servers that offer them."""
+
+
+class MCPConfigurationError(MCPError):
+    """Tools are declared that are not there."""
+
+
+class DuplicateToolNameError(MCPConfigurationError):
+    """Two servers of one tool config offer tools of the same name."""
+
+
+class MCPClientUnavailableError(MCPError):
+    """A server of tools cannot be reached, or what reaches it is not installed."""
+
+
+class MCPToolError(MCPError):
+    """A call of a tool failed, or names a tool that may not be called; its row is rejected."""
 
 
 # --- running ---------------------------------------------------------------------------------------------

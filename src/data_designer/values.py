@@ -1,11 +1,12 @@
 """The values that travel between rooms: outcomes, requests, replies, blocks of rows."""
 
 import base64
+import json
 import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import orjson
@@ -90,6 +91,10 @@ class Usage:
     """Of those in."""
     images: int = 0
     """That were made."""
+    tool_calls: int = 0
+    """That were made for the model."""
+    tool_turns: int = 0
+    """Replies that asked for them."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage.total((self, other))
@@ -105,21 +110,36 @@ class Usage:
             self.reasoning_tokens,
             self.cached_tokens,
             self.images,
+            self.tool_calls,
+            self.tool_turns,
         )
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Its numbers as they are written down: of those that came later, none after the last that counts."""
+        numbers = self.numbers
+        length = len(numbers)
+        while length > _FEWEST_NUMBERS and not numbers[length - 1]:
+            length -= 1
+        return numbers[:length]
 
     @classmethod
     def of(cls, numbers: object) -> "Usage":
-        """The usage that has these `numbers`, of which earlier versions kept six. Raises ValueError for others."""
-        match numbers:
-            case [int(), int(), int(), int(), int(), int()] | [int(), int(), int(), int(), int(), int(), int()]:
-                return cls(*numbers)
-            case _:
-                raise ValueError("these are no numbers of a usage")
+        """The usage that has these `numbers`, of which earlier versions kept fewer. Raises ValueError for others."""
+        given = numbers if isinstance(numbers, list | tuple) else ()
+        counts = [number for number in given if isinstance(number, int)]
+        if not _FEWEST_NUMBERS <= len(counts) == len(given) <= len(fields(cls)):
+            raise ValueError("these are no numbers of a usage")
+        return cls(*counts)
 
     @classmethod
     def total(cls, usages: Collection["Usage"]) -> "Usage":
         """All of them together."""
         return cls(*map(sum, zip(*(usage.numbers for usage in usages), strict=True)))
+
+
+_FEWEST_NUMBERS = 6
+"""Of a usage as the first versions kept it."""
 
 
 class BaseRequest(ABC):
@@ -184,8 +204,8 @@ class ChatRequest(BaseRequest):
 
     @property
     def most_tokens(self) -> int:
-        """No text has more tokens than bytes; a schema travels beside the prompt."""
-        schemas = (orjson.dumps(value) for value in self.params.values() if isinstance(value, dict))
+        """No text has more tokens than bytes; a schema travels beside the prompt, and tools do."""
+        schemas = (orjson.dumps(value) for value in self.params.values() if isinstance(value, dict | list))
         return sum(_FRAME + _bytes_of(message) for message in self.messages) + sum(map(len, schemas))
 
     @property
@@ -212,7 +232,8 @@ def _bytes_of(message: Message) -> int:
     if isinstance(content, str):
         return len(content.encode())
     blocks = content if isinstance(content, list) else []
-    return sum(_tokens_of(block) for block in blocks if isinstance(block, dict))
+    calls = len(orjson.dumps(message["tool_calls"])) if "tool_calls" in message else 0
+    return calls + sum(_tokens_of(block) for block in blocks if isinstance(block, dict))
 
 
 _MEDIUM = 2_000
@@ -336,7 +357,46 @@ class FileRequest(BaseRequest):
         return self
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool."""
+
+    tool: str
+    arguments: Mapping[str, object]
+    """JSON data."""
+    place: int = 0
+    """Which one of its turn it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest(BaseRequest):
+    """The calls of one turn, which are made at the same time. No model is asked, so it takes no slot of one."""
+
+    alias: str
+    """That of the tools."""
+    calls: tuple[ToolCall, ...]
+
+    @property
+    def content(self) -> object:
+        """Its kind, alias and calls."""
+        return ["tool", self.alias, [[call.tool, json.dumps(call.arguments), call.place] for call in self.calls]]
+
+    @property
+    def most_tokens(self) -> int:
+        """Tools read none."""
+        return 0
+
+    @property
+    def longest_reply(self) -> int | None:
+        """Tools write none."""
+        return 0
+
+    def with_params(self, params: Mapping[str, object]) -> Self:  # noqa: ARG002 - nothing of a model concerns it
+        """The same."""
+        return self
+
+
+Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest | ToolRequest
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -492,7 +552,30 @@ class FileResponse(BaseResponse):
         return isinstance(self.data, str)
 
 
-Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse
+@dataclass(frozen=True, slots=True)
+class ToolResponse(BaseResponse):
+    """What the calls of a turn came to, in their order."""
+
+    results: tuple[list[dict[str, object]], ...]
+    """Each as the blocks of a message's content."""
+
+    @property
+    def content(self) -> list[object]:
+        """Its kind and results."""
+        return ["tool", self.results]
+
+    @property
+    def length(self) -> int:
+        """That of their texts."""
+        return sum(len(str(block.get("text", ""))) for result in self.results for block in result)
+
+    @property
+    def says_nothing(self) -> bool:
+        """A tool may well have nothing to say."""
+        return False
+
+
+Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse | ToolResponse
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 
@@ -508,6 +591,8 @@ def response_of(content: Sequence[object], usage: Usage) -> Response:
             return ImageResponse(tuple(image for image in images if isinstance(image, str)), usage=usage)
         case ["image files", [*files]]:
             return ImageResponse((), files=tuple(map(_kept_file, files)), usage=usage)
+        case ["tool", [*results]]:
+            return ToolResponse(tuple(result for result in results if isinstance(result, list)), usage=usage)
         case _:
             raise ValueError("these are no parts of a reply")
 

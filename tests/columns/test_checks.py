@@ -51,9 +51,9 @@ def test_everything_that_is_wrong_is_said_in_one_order() -> None:
         ("processor_name", None, "E"),
         ("unknown_model_alias", "t", "E"),
         ("unknown_provider", None, "E"),
+        ("unknown_tool_alias", "t", "E"),
         ("budget_without_price", None, "E"),
         ("invalid_sampler", "s", "E"),
-        ("unsupported", "t", "E"),
         ("invalid_schema", "j", "E"),
         ("invalid_reference", None, "E"),
     ]

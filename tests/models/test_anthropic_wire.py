@@ -363,3 +363,57 @@ def test_a_turn_of_nothing_is_left_out() -> None:
     """An empty reply that is to be corrected is no turn that this API takes."""
     body = body_of(message("user", "hi"), message("assistant", ""), message("user", "The reply is empty."))
     assert body["messages"] == [turn("user", "hi"), turn("user", "The reply is empty.")]
+
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"q": 1}'}}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+
+
+def test_tools_are_posted_in_this_apis_form() -> None:
+    """Definitions, the choice among them, calls, and the results of one turn together in one message of the user's."""
+    said = {"role": "assistant", "content": [{"type": "text", "text": ""}], "tool_calls": [CALL, {**CALL, "id": "c2"}]}
+    results = [
+        {"role": "tool", "content": [{"type": "text", "text": "42"}], "tool_call_id": "c1"},
+        {"role": "tool", "content": [{"type": "text", "text": "see"}, IMAGE], "tool_call_id": "c2"},
+    ]
+    described = {"name": "f", "description": "", "parameters": {"type": "object", "properties": {}}}
+    body = body_of(
+        message("user", "P"),
+        said,
+        *results,
+        tools=[{"type": "function", "function": described}],
+        tool_choice={"type": "function", "function": {"name": "f"}},
+    )
+    assert body["tools"] == [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
+    assert body["tool_choice"] == {"type": "tool", "name": "f"}
+    source = {"type": "base64", "media_type": "image/png", "data": "aGk="}
+    second = [{"type": "text", "text": "see"}, {"type": "image", "source": source}]
+    assert body["messages"] == [
+        turn("user", "P"),
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": one, "name": "f", "input": {"q": 1}} for one in ("c1", "c2")],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "c1", "content": "42"},
+                {"type": "tool_result", "tool_use_id": "c2", "content": second},
+            ],
+        },
+    ]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("auto", "auto"), ("required", "any"), ("none", "none")])
+def test_a_choice_of_tools_has_other_names(ours: str, theirs: str) -> None:
+    """Whether the model may call, must, or must not."""
+    assert body_of(message("user", "P"), tool_choice=ours)["tool_choice"] == {"type": theirs}
+
+
+def test_calls_in_a_reply_are_read() -> None:
+    """In the form in which all of them travel here, beside the text."""
+    blocks = [{"type": "text", "text": "so"}, {"type": "tool_use", "id": "c1", "name": "f", "input": {"q": 1}}]
+    reply = AnthropicWire.parse({**GOOD, "content": blocks, "stop_reason": "tool_use"})
+    function = {"name": "f", "arguments": '{"q":1}'}
+    assert reply.tool_calls == ({"id": "c1", "type": "function", "function": function},)
+    assert (reply.text, reply.finish_reason) == ("so", "tool_calls")

@@ -131,10 +131,11 @@ def designer_for(
     simulate: bool,
     source: Mapping[str, object] | None = None,
 ) -> "DataDesigner":
-    """A designer with run settings, or with the usual ones."""
+    """A designer with run settings, or with the usual ones; it knows the servers of tools of the home file."""
+    from data_designer.config.defaults import tool_providers
     from data_designer.interface import DataDesigner
 
-    designer = DataDesigner(artifact_path, simulate=simulate, source=source)
+    designer = DataDesigner(artifact_path, mcp_providers=tool_providers(), simulate=simulate, source=source)
     if run is not None:
         designer.set_run_config(run)
     return designer

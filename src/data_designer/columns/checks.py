@@ -1,6 +1,6 @@
 """Static checks: everything that is wrong with a configuration, at once, before any token is paid for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from data_designer.columns.media import unseen_media
 from data_designer.columns.processors import transform_violations
@@ -13,11 +13,15 @@ from data_designer.config.processors import SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine, RunConfig
 from data_designer.plan.columns import producers
 from data_designer.plan.violation import Violation
-from data_designer.plan.violations import model_violations, run_violations, violations
+from data_designer.plan.violations import model_violations, run_violations, tool_violations, violations
 
 
 def violations_of(
-    config: DataDesignerConfig, run: RunConfig, providers: Mapping[str, ModelProvider], environment: Mapping[str, str]
+    config: DataDesignerConfig,
+    run: RunConfig,
+    providers: Mapping[str, ModelProvider],
+    environment: Mapping[str, str],
+    tool_providers: Collection[str] = (),
 ) -> list[Violation]:
     """Everything that is wrong with a configuration whose seed columns are resolved.
 
@@ -26,12 +30,14 @@ def violations_of(
         run: the run settings.
         providers: model providers by name.
         environment: where providers find their keys.
+        tool_providers: names of servers of tools.
     """
     known = producers(config.columns)
     engine = JinjaRenderingEngine(run.jinja_rendering_engine)
     return [
         *violations(config, KINDS),
         *model_violations(config, providers, environment),
+        *tool_violations(config, tool_providers),
         *run_violations(config, run),
         *_together(config),
         *(found for column in config.columns for found in _column(column, engine, known)),

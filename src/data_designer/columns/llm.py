@@ -3,7 +3,7 @@
 Kinds of them differ in the `Form` in which they want the answer.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
@@ -14,21 +14,27 @@ from data_designer.columns.media import contexts_of, media_blocks
 from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
 from data_designer.columns.templating.templates import compile_template
+from data_designer.columns.tool_turns import REFUSALS, ToolTurns
 from data_designer.config.analysis.column_statistics import MISSING, LLMColumnStatistics
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMTextColumnConfig
 from data_designer.config.media_blocks import MediaBlock
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.config.utils.trace_type import TraceType
-from data_designer.errors import MediaError, ParserException, PromptTemplateRenderError
+from data_designer.errors import (
+    ConfigCompilationError,
+    MCPToolError,
+    MediaError,
+    ParserException,
+    PromptTemplateRenderError,
+)
 from data_designer.plan.columns import producers
 from data_designer.plan.kinds import ColumnKind, Statistics
 from data_designer.plan.model import Plan, Step
 from data_designer.plan.profile import Profile, stddev
-from data_designer.plan.violation import Violation
+from data_designer.plan.tools import ToolSet
 from data_designer.values import (
     REFUSED,
-    ChatRequest,
     ChatResponse,
     Drop,
     Exchange,
@@ -61,6 +67,7 @@ _CALLS: Final = ("tool_calls", "function_call")
 """Finish reasons of replies that call tools."""
 
 _TOOLLESS: Final = "The reply calls a tool, and there is none. Answer as asked, in words."
+_NO_MORE_CALLS: Final = "The reply calls a tool, and none is called any more. Answer as asked, in words."
 
 _TOO_LONG: Final = "at the token limit"
 
@@ -106,7 +113,7 @@ class Form:
 class _Turn:
     """A reply and the conversation it answers."""
 
-    asked: Sequence[Message]
+    asked: list[Message]
     response: ChatResponse
 
     @property
@@ -148,10 +155,11 @@ class LlmProgram:
     the conversation starts anew from the same first messages, up to `restarts` times; then the row is
     rejected. So a cell costs at most (1 + restarts) * (1 + corrections) requests, and some more where replies are cut
     off while the model was still thinking aloud, which it may do more briefly the next time. An empty reply counts as
-    rejected in a text column too.
+    rejected in a text column too. Turns in which the model calls tools come on top of that, and stay in the
+    conversation when it starts anew: no call is made twice.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that is the same for all cells
         self,
         config: LLMTextColumnConfig,
         form: Form,
@@ -159,6 +167,7 @@ class LlmProgram:
         engine: JinjaRenderingEngine,
         known: Collection[str],
         makes: Sequence[str],
+        tools: ToolSet | None = None,
     ) -> None:
         """Prepare everything that is the same for all cells.
 
@@ -169,8 +178,10 @@ class LlmProgram:
             engine: How templates are rendered.
             known: Columns that templates may name.
             makes: The column and its side effects, in the order in which outcomes list them.
+            tools: What the model may call; None for nothing.
         """
         self._limits = limits
+        self._tools = tools
         self._media = contexts_of(config)
         # Media may speak for themselves; what is not there need not render to something.
         self._prompt = compile_template(config.prompt, engine, known) if config.prompt or not self._media else None
@@ -186,15 +197,24 @@ class LlmProgram:
             first = yield from self._messages(record)
         except (PromptTemplateRenderError, MediaError) as error:
             return Drop(Reason(type(error).__name__, str(error)))
+        try:
+            return (yield from self._conversation(first))
+        except MCPToolError as error:
+            return Drop(Reason(type(error).__name__, str(error)))
+
+    def _conversation(self, first: list[Message]) -> Exchange:
+        tools = ToolTurns(self._tools)
         problem, turn = "", _Turn(first, ChatResponse(""))
         thoughts = _MORE_THOUGHTS if self._limits.restarts or self._limits.corrections else 0
         for _ in range(1 + self._limits.restarts):
             messages = first
             for _ in range(1 + self._limits.corrections):
-                turn = yield from self._turn(messages)
+                turn = yield from self._turn(messages, tools)
                 while thoughts and _is_lost_in_thought(turn):
                     thoughts -= 1
-                    turn = yield from self._turn(messages)
+                    turn = yield from self._turn(turn.asked, tools)
+                if turn.asked is not messages:
+                    first = messages = turn.asked
                 try:
                     value = self._value(turn)
                 except ParserException as error:
@@ -206,17 +226,16 @@ class LlmProgram:
                     return Ok((value, *(extra(turn) for extra in self._extras)))
         return Drop(self._failure(problem, turn))
 
-    def _turn(self, messages: list[Message]) -> Generator[Request, Response, _Turn]:
-        response = yield ChatRequest(messages, self._params)
-        assert isinstance(response, ChatResponse)
-        return _Turn(messages, response)
+    def _turn(self, messages: list[Message], tools: ToolTurns) -> Generator[Request, Response, _Turn]:
+        return _Turn(*(yield from tools.ask(messages, self._params)))
 
     def _value(self, turn: _Turn) -> object:
         """What the reply says. Raises ParserException where it says nothing that is wanted."""
         if turn.response.finish_reason == REFUSED:
             raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
         if not turn.text:
-            raise ParserException(_TOOLLESS if turn.calls_tools else "The reply is empty. Answer as asked.")
+            calls = _TOOLLESS if self._tools is None else _NO_MORE_CALLS
+            raise ParserException(calls if turn.calls_tools else "The reply is empty. Answer as asked.")
         try:
             return self._answer(unindented(turn.response.text), _CUT.get(turn.response.finish_reason or ""))
         except (ParserException, MemoryError):
@@ -247,7 +266,7 @@ class LlmProgram:
             )
         else:
             tried = "no retries were attempted"
-        kind, what = _named(turn)
+        kind, what = _named(turn, self._tools)
         parts = [tried, *([what] if what else []), f"last problem: {problem}"]
         return Reason(kind, "; ".join(parts), last_reply=turn.text[:KEPT_REPLY])
 
@@ -257,7 +276,7 @@ def _is_lost_in_thought(turn: _Turn) -> bool:
     return (turn.response.finish_reason or "") in _CUT and is_thinking(turn.response.text)
 
 
-def _named(turn: _Turn) -> tuple[str, str]:
+def _named(turn: _Turn, tools: ToolSet | None) -> tuple[str, str]:
     """The kind of a reply that is of no use, and what the user can do about it."""
     finish = turn.response.finish_reason or ""
     if finish in _CUT:
@@ -268,17 +287,25 @@ def _named(turn: _Turn) -> tuple[str, str]:
             "the model or its filter declined to answer: change the prompt or the model",
         )
     if not turn.text and turn.calls_tools:
-        what = (
-            f"the reply calls {_tools(turn.response.tool_calls)} instead of answering, and the column has no tools: "
-            "take `tools` and `functions` out of extra_body, or choose a model that answers without them"
-        )
-        return "ModelToolCallsReplyError", what
+        return "ModelToolCallsReplyError", f"the reply calls {_tools(turn.response.tool_calls)} {_instead(tools)}"
     if not turn.text:
         return (
             "ModelEmptyReplyError",
             "the reply is empty: is it a chat model, or does it only think?",
         )
     return "ModelGenerationValidationFailureError", ""
+
+
+def _instead(tools: ToolSet | None) -> str:
+    if tools is None:
+        return (
+            "instead of answering, and the column has no tools: take `tools` and `functions` out of extra_body, or "
+            "choose a model that answers without them"
+        )
+    return (
+        f"instead of answering after {tools.most_turns} turns of calls, though {REFUSALS} more were refused: raise "
+        f"max_tool_call_turns of tool config '{tools.alias}', or have the prompt say when to stop"
+    )
 
 
 def _tools(calls: Sequence[Mapping[str, object]]) -> str:
@@ -319,7 +346,6 @@ def written(config: type[Config], form: Callable[[Config, str | None], Form]) ->
         generation_type="chat-completion",
         templates=("prompt", "system_prompt"),
         lint=prompt_violations,
-        check=unsupported,
         media=contexts_of,
         statistics=statistics,
     )
@@ -349,13 +375,17 @@ def conversation(column: LLMTextColumnConfig, form: Form, step: Step, plan: Plan
         JinjaRenderingEngine(plan.run.jinja_rendering_engine),
         known,
         step.makes,
+        _tool_set(column, plan),
     )
 
 
-def unsupported(column: LLMTextColumnConfig) -> Iterator[Violation]:
-    """What the column asks for and this version cannot do."""
-    if column.tool_alias is not None:
-        yield Violation("unsupported", column.name, "tool_alias is not supported by this version")
+def _tool_set(column: LLMTextColumnConfig, plan: Plan) -> ToolSet | None:
+    """What a column's model may call. Raises ConfigCompilationError where nobody has asked the servers for it."""
+    if column.tool_alias is None:
+        return None
+    if column.tool_alias not in plan.tools:
+        raise ConfigCompilationError(f"column '{column.name}': nobody has listed the tools of '{column.tool_alias}'")
+    return plan.tools[column.tool_alias]
 
 
 def text(_: SingleColumnConfig) -> pa.DataType:

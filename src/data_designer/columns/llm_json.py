@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from data_designer.columns.llm import Form, statistics, unsupported, written
+from data_designer.columns.llm import Form, statistics, written
 from data_designer.config.analysis.column_statistics import LLMJudgedColumnStatistics
 from data_designer.config.column_configs import LLMJudgeColumnConfig, LLMStructuredColumnConfig, Score
 from data_designer.plan.constraints import constraint
@@ -41,7 +41,6 @@ def _form(schema: "ResponseSchema | JudgeSchema", name: str, native: str | None)
 def _check(column: LLMStructuredColumnConfig) -> Iterator[Violation]:
     from data_designer.columns.structured.answers import schema_violations
 
-    yield from unsupported(column)
     for message in schema_violations(column.output_format):
         yield Violation("invalid_schema", column.name, message)
 

@@ -119,7 +119,8 @@ class DataDesignerConfig(Exportable):
                 model["inference_parameters"].pop(name, None)
         for tool in data["tool_configs"]:
             tool.pop("timeout_sec")
-            tool["allow_tools"] = tool["allow_tools"] or []
+            # All have stood as an empty list since the first version; that none are allowed is told apart from it.
+            tool["allow_tools"] = [] if tool["allow_tools"] is None else tool["allow_tools"] or None
         data["model_configs"].sort(key=lambda model: model["alias"])
         data["tool_configs"].sort(key=lambda tool: tool["tool_alias"])
         source = (data["seed_config"] or {}).get("source", {})

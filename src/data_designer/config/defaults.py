@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from data_designer.config.base import ConfigBase
+from data_designer.config.mcp import LocalStdioMCPProvider, MCPProvider, ToolProvider
 from data_designer.config.models import (
     ChatCompletionInferenceParams,
     EmbeddingInferenceParams,
@@ -13,10 +14,14 @@ from data_designer.config.models import (
 )
 from data_designer.errors import InvalidConfigError
 
+if TYPE_CHECKING:
+    from data_designer.config.yaml_text import Document
+
 Kind = TypeVar("Kind", bound=ConfigBase)
 
 PROVIDERS_FILE = "model_providers.yaml"
 MODELS_FILE = "model_configs.yaml"
+TOOLS_FILE = "mcp_providers.yaml"
 
 _PROVIDERS = {
     "nvidia": "https://integrate.api.nvidia.com/v1",
@@ -85,15 +90,43 @@ def default_models() -> list[ModelConfig]:
     return models
 
 
+def tool_providers() -> list[ToolProvider]:
+    """Servers of tools in the user's home file, which commands know; none where it is not there.
+
+    Raises:
+        InvalidConfigError: the file cannot be read.
+        pydantic.ValidationError: what it holds is none.
+    """
+    document = _document(TOOLS_FILE)
+    if document is None:
+        return []
+    content = document.value
+    if not isinstance(content, dict) or not isinstance(content.get("providers"), list):
+        raise InvalidConfigError(f"{home() / TOOLS_FILE} must hold a list under the key 'providers'")
+    found: list[ToolProvider] = []
+    for item in content["providers"]:
+        is_local = isinstance(item, dict) and ("command" in item or item.get("provider_type") == "stdio")
+        found.append((LocalStdioMCPProvider if is_local else MCPProvider).model_validate(item))
+    return found
+
+
 def _read(name: str, key: str, kind: type[Kind]) -> list[Kind] | None:
+    document = _document(name)
+    if document is None:
+        return None
+    from data_designer.config.places import members
+
+    return members(document, str(home() / name), key, kind)
+
+
+def _document(name: str) -> "Document | None":
     path = home() / name
     if not path.is_file():
         return None
-    from data_designer.config.places import members
     from data_designer.config.yaml_text import read_document
 
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"{path} cannot be read: {error}") from error
-    return members(read_document(text, str(path)), str(path), key, kind)
+    return read_document(text, str(path))

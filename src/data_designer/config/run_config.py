@@ -191,7 +191,9 @@ class RunConfig(_Settings):
     """Model alias to Ray resources that each of its processes asks for, such as `{"writer": {"near_gpu": 0.01}}`, and
     so to the nodes that have these. Processes of aliases that are not named may be on any node."""
     outage_patience: float = Field(default=1800.0, gt=0)
-    """Seconds an endpoint that has worked may be down before the run stops."""
+    """Seconds an endpoint, or a provider of tools, that has worked may be down before the run stops."""
+    max_parallel_tool_calls: int = Field(default=64, ge=1)
+    """Calls under way at once at each provider of tools, in each process of a model alias."""
     on_row_failure: Literal["drop", "null", "refill"] = "drop"
     """What becomes of a record when a cell of it fails for good: it is left out; or the cell is null, and so is what is
     made from it; or it is left out and further records are drawn until there are as many as were asked for."""

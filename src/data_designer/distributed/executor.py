@@ -156,7 +156,8 @@ class RayExecutor:
         try:
             linger = linger_of(max(len(self._replicas), len(self.actors)))
             key, dataset = self._run.keys[alias], self._run.dataset
-            assignment = ReplicaAssignment(number, epoch, alias, key, dataset, Process.this(), linger)
+            servers = {} if self._run.tools is None else self._run.tools.servers
+            assignment = ReplicaAssignment(number, epoch, alias, key, dataset, Process.this(), linger, servers)
             ready = actor.start.remote(self._plan, assignment)
             location: ReplicaLocation = await within(PLACEMENT_SECONDS, _actor_result(ready))
         except TimeoutError as error:

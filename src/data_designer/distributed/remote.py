@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ from data_designer.engine.protocol.parcels import Parcel, Values
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.models.opening import open_model
 from data_designer.plan.model import Plan
+from data_designer.tools.caller import ToolCaller, limits_of
+from data_designer.tools.host import ToolHost
+from data_designer.tools.server import ToolServer
 
 _LOOK_SECONDS = 0.1
 
@@ -55,6 +59,8 @@ class ReplicaAssignment:
     driver: Process
     linger: float = LINGER
     """Seconds in which rows may join a report."""
+    tool_servers: Mapping[str, ToolServer] = field(default_factory=dict, repr=False)
+    """Name of a provider of tools to its server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,9 @@ class ReplicaActor(Replica):
         alias, dataset = assignment.alias, assignment.dataset
         model = await self._exits.enter_async_context(open_model(plan.pools[alias], assignment.api_key))
         recording = Recording(dataset, plan.geometry, replica_name(assignment.number, assignment.epoch))
-        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS, self._peers)
+        servers = assignment.tool_servers
+        tools = ToolCaller(plan.tools, ToolHost(servers, limits_of(plan.run))) if servers else None
+        super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS, self._peers, tools)
         self._ending = asyncio.create_task(self._end_with_driver(assignment.driver))
         _collect_garbage_rarely()
         return ReplicaLocation(Process.this(), ray.get_runtime_context().get_node_id())
@@ -94,6 +102,8 @@ class ReplicaActor(Replica):
         while driver.lives() is not False:  # noqa: ASYNC110 - nothing tells of the end of another process
             await asyncio.sleep(_LOOK_SECONDS)
         await self.close()
+        if self._tools is not None:
+            await asyncio.to_thread(self._tools.close)
 
     async def close(self) -> None:
         """End, and close the connections."""

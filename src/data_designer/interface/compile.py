@@ -13,15 +13,17 @@ from data_designer.columns.registry import KINDS
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.mcp import LocalStdioMCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
-from data_designer.plan.compile import compile_plan, with_clients
+from data_designer.plan.compile import compile_plan, tools_used, with_clients
 from data_designer.plan.contents import Digesting
 from data_designer.plan.model import Geometry, MakeClient, Plan, Pool
 from data_designer.plan.violation import Violation
+from data_designer.tools.server import ToolServer
 
 TRACED = "DATA_DESIGNER_ASYNC_TRACE"
 """Variable that does what `RunConfig.async_trace` does, where it is 1."""
@@ -35,6 +37,8 @@ class PreparedPlan:
     seed_table: pa.Table | None
     keys: Mapping[str, str | None] = field(repr=False)
     """Model alias to its resolved key."""
+    tool_servers: Mapping[str, ToolServer] = field(default_factory=dict, repr=False)
+    """Those that its columns use, by the names of their providers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class CompileContext:
     """Let the simulated model stand in for every model."""
     clients: Mapping[str, MakeClient] = field(default_factory=dict)
     """Name of a provider to what gives the client through which it is asked."""
+    tool_providers: Mapping[str, ToolProvider] = field(default_factory=dict)
+    """Servers of tools by name."""
 
 
 def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> CheckedConfig:
@@ -88,9 +94,13 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
         config = _simulated(config)
     elif context.default_provider is not None:
         config = _with_providers(config, context.default_provider)
+    found = [_placed(one, builder.places) for one in _violations(config, context)]
+    return CheckedConfig(config, table, found)
+
+
+def _violations(config: DataDesignerConfig, context: CompileContext) -> list[Violation]:
     environment = os.environ if context.resolver is None else _Everything()
-    found = violations_of(config, context.run, context.providers, environment)
-    return CheckedConfig(config, table, [_placed(one, builder.places) for one in found])
+    return violations_of(config, context.run, context.providers, environment, context.tool_providers)
 
 
 def _placed(violation: Violation, places: Mapping[str, str]) -> Violation:
@@ -160,7 +170,15 @@ def prepare(
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)
     keys = {alias: key_of(pool.provider, context) for alias, pool in plan.pools.items()}
-    return PreparedPlan(plan, checked.seed_table, keys)
+    names = {name for tool in tools_used(checked.config) for name in tool.providers}
+    servers = {name: tool_server(context.tool_providers[name], context.resolver) for name in sorted(names)}
+    return PreparedPlan(plan, checked.seed_table, keys, servers)
+
+
+def tool_server(provider: ToolProvider, resolver: SecretResolver | None) -> ToolServer:
+    """A server of tools with its key. Raises SecretResolutionError."""
+    key = None if isinstance(provider, LocalStdioMCPProvider) else _resolved(provider.api_key, resolver)
+    return ToolServer(provider, key)
 
 
 def prepare_unasked(checked: CheckedConfig, context: CompileContext, geometry: Geometry) -> PreparedPlan:
@@ -214,7 +232,10 @@ def seed_digest(table: pa.Table | None) -> str:
 
 def key_of(provider: ModelProvider, context: CompileContext) -> str | None:
     """A provider's key. Raises SecretResolutionError where it cannot be resolved."""
-    api_key, resolver = provider.api_key, context.resolver
+    return _resolved(provider.api_key, context.resolver)
+
+
+def _resolved(api_key: str | None, resolver: SecretResolver | None) -> str | None:
     if api_key is None or resolver is None:
         return resolve_key(api_key, os.environ)
     return resolver.resolve(api_key)

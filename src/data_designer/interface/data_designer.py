@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import default_models, default_providers
 from data_designer.config.info import Information
+from data_designer.config.mcp import LocalStdioMCPProvider, MCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.near_names import suggestion
 from data_designer.config.run_config import ResumeMode, RunConfig, does_nothing
@@ -33,6 +34,7 @@ from data_designer.interface.compile import (
     prepare_unasked,
     refuse_errors,
     seed_digest,
+    tool_server,
 )
 from data_designer.interface.workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
@@ -61,7 +63,6 @@ _INSTEAD = {
     "seed_readers": "give with_seed_dataset a file or a DataFrame",
     "managed_assets_path": _PEOPLE,
     "person_reader": _PEOPLE,
-    "mcp_providers": "models are asked without tools",
     "max_attempts": "a model that does not answer is tried again by itself",
     "retry_backoff_seconds": "a model that does not answer is tried again by itself",
 }
@@ -77,8 +78,8 @@ class DataDesigner:
         model_providers: where models are served; when not given, those of the user's home file, else the built-in
             ones. The provider `simulated`, which needs no key and no network, is always there.
         secret_resolver: turns what stands as a key into the key; without it, environment variables are looked up.
-        seed_readers, managed_assets_path, person_reader, mcp_providers: do nothing in this version, which warns of
-            each that is given.
+        mcp_providers: servers of tools that models may call, each an `MCPProvider` or `LocalStdioMCPProvider`.
+        seed_readers, managed_assets_path, person_reader: do nothing in this version, which warns of each that is given.
         auto_configure_logging: configure the library's logging unless that was done already.
         simulate: let the simulated model stand in for every model.
         source: where the configuration comes from, kept with each dataset so that the command line can resume it.
@@ -90,7 +91,7 @@ class DataDesigner:
         NoModelProvidersError: an empty list of providers.
         InvalidConfigError: something else than a provider, or a client that is no function or for a provider of another
             API than OpenAI's.
-        ValueError: two providers share a name.
+        ValueError: two providers of models share a name, or two of tools.
     """
 
     def __init__(  # noqa: PLR0913 - the public API
@@ -102,7 +103,7 @@ class DataDesigner:
         seed_readers: Sequence[object] | None = None,
         managed_assets_path: "str | Path | None" = None,
         person_reader: object = None,
-        mcp_providers: Sequence[object] | None = None,
+        mcp_providers: Sequence[ToolProvider] | None = None,
         auto_configure_logging: bool = True,
         simulate: bool = False,
         source: Mapping[str, object] | None = None,
@@ -116,10 +117,8 @@ class DataDesigner:
         for provider in providers:
             if not isinstance(provider, ModelProvider):
                 raise InvalidConfigError(f"model_providers holds {type(provider).__name__}; each is a ModelProvider")
-        names = [provider.name for provider in providers]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"there are two providers named {', '.join(twice)}; names must differ")
+        _refuse_twice([provider.name for provider in providers])
+        self._tool_providers = _tool_providers(mcp_providers or ())
         simulated = ModelProvider(name=SIMULATED_PROVIDER, provider_type=SIMULATED_PROVIDER)
         self._providers = {
             SIMULATED_PROVIDER: simulated,
@@ -140,7 +139,6 @@ class DataDesigner:
             seed_readers=seed_readers,
             managed_assets_path=managed_assets_path,
             person_reader=person_reader,
-            mcp_providers=mcp_providers,
         )
 
     # --- settings ----------------------------------------------------------------------------------------
@@ -227,6 +225,26 @@ class DataDesigner:
             found = ModelProvider(name=server_of(provider), endpoint=provider)
         return list_served_models(found or self.get_provider(provider), self._context())
 
+    def list_mcp_tool_names(self, mcp_provider_name: str, *, timeout_sec: float = 10.0) -> list[str]:
+        """Names of the tools that a server offers, in its order.
+
+        Args:
+            mcp_provider_name: one of `mcp_providers`.
+            timeout_sec: seconds until it must have answered; it is started, or connected, for this call.
+
+        Raises:
+            ValueError: there is no provider of that name.
+            MCPClientUnavailableError: it cannot be reached, or not in time.
+            MCPToolError: it refuses, or describes a tool without a name.
+        """
+        provider = self._tool_providers.get(mcp_provider_name)
+        if provider is None:
+            there = ", ".join(self._tool_providers) or "none"
+            raise ValueError(f"there is no tool provider '{mcp_provider_name}'; there are {there}")
+        from data_designer.interface.run import tool_names
+
+        return tool_names(tool_server(provider, self._secret_resolver), timeout_sec)
+
     def compose_workflow(self, *, name: str) -> CompositeWorkflow:
         """A chain of datasets (not built yet: adding a stage says so)."""
         return CompositeWorkflow(name)
@@ -253,7 +271,7 @@ class DataDesigner:
         max_attempts: int = 1,
         retry_backoff_seconds: float = 0,
     ) -> None:
-        """Ask every model that the configuration uses for a sign of life.
+        """Ask every model that the configuration uses for a sign of life, and every server of tools for its tools.
 
         Args:
             config_builder: what uses them.
@@ -262,6 +280,7 @@ class DataDesigner:
 
         Raises:
             ModelError: one does not answer.
+            MCPError: a server of tools does not, or has not the tools that are wanted.
             ValueError: a negative number.
         """
         if max_attempts < 1 or retry_backoff_seconds < 0:
@@ -432,7 +451,13 @@ class DataDesigner:
         if reused is not None and run.seed is None:
             run = run.model_copy(update={"seed": reused.metadata.seed})
         return CompileContext(
-            self._providers, run, self._secret_resolver, self._default_provider, self._simulate, self._clients
+            self._providers,
+            run,
+            self._secret_resolver,
+            self._default_provider,
+            self._simulate,
+            self._clients,
+            self._tool_providers,
         )
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> PreparedPlan:
@@ -490,6 +515,23 @@ def _wrapped() -> Iterator[None]:
         raise DataDesignerGenerationError(str(error)) from error.with_traceback(None)
     except Exception as error:
         raise DataDesignerGenerationError(f"{type(error).__name__}: {error}") from error
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"there are two providers named {', '.join(twice)}; names must differ")
+
+
+def _tool_providers(given: Sequence[object]) -> dict[str, ToolProvider]:
+    found: dict[str, ToolProvider] = {}
+    for provider in given:
+        if not isinstance(provider, MCPProvider | LocalStdioMCPProvider):
+            wanted = "each is an MCPProvider or a LocalStdioMCPProvider"
+            raise InvalidConfigError(f"mcp_providers holds {type(provider).__name__}; {wanted}")
+        _refuse_twice([*found, provider.name])
+        found[provider.name] = provider
+    return found
 
 
 def _do_nothing(of: str, **given: object) -> None:

@@ -34,8 +34,12 @@ from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
 from data_designer.models.capability_probe import Known, find_forms
 from data_designer.models.preflight import check_pools
 from data_designer.models.request_spans import parent_span
-from data_designer.plan.compile import with_native
+from data_designer.plan.compile import tools_used, with_native, with_tools
 from data_designer.plan.model import Plan
+from data_designer.terminal import visible
+from data_designer.tools.caller import limits_of
+from data_designer.tools.host import ToolHost
+from data_designer.tools.server import ToolServer
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +73,12 @@ def with_simulated_models(plan: Plan, host: str = "127.0.0.1") -> Iterator[Plan]
 
 
 @contextmanager
-def _ready(prepared: PreparedPlan, known: Known, host: str = "127.0.0.1") -> Iterator[Plan]:
-    """The plan with an address for every model, and with the form in which each constrains its replies."""
-    with with_simulated_models(prepared.plan, host) as plan:
+def _ready(prepared: PreparedPlan, known: Known, host: str = "127.0.0.1") -> Iterator[tuple[Plan, ToolHost | None]]:
+    """The plan with an address for every model, the form in which each constrains its replies, and the tools of each.
+
+    Beside it, what calls tools in this process.
+    """
+    with with_simulated_models(prepared.plan, host) as reachable, _with_tools(prepared, reachable) as (plan, tools):
         in_json = {step.pool for step in plan.steps if KINDS[step.kind].in_json}
         pools = [plan.pools[alias] for alias in sorted(in_json) if plan.pools[alias].chat.structured_output != "prompt"]
         if pools:
@@ -79,9 +86,26 @@ def _ready(prepared: PreparedPlan, known: Known, host: str = "127.0.0.1") -> Ite
             forms = on_own_loop(lambda _: find_forms(asked, known))
             for alias, form in forms.items():
                 logger.info("model=%s structured_output=%s", alias, form or "prompt")
-            yield with_native(plan, forms)
+            yield with_native(plan, forms), tools
         else:
-            yield plan
+            yield plan, tools
+
+
+@contextmanager
+def _with_tools(prepared: PreparedPlan, plan: Plan) -> Iterator[tuple[Plan, ToolHost | None]]:
+    """The plan with what its tools are, as their servers say; that they are there is seen before a model is asked."""
+    used = tools_used(plan.config)
+    if not used:
+        yield plan, None
+        return
+    host = ToolHost(prepared.tool_servers, limits_of(plan.run))
+    try:
+        found = on_own_loop(lambda _: host.tool_sets(used))
+        for alias, tools in found.items():
+            logger.info("tools=%s: %s", alias, ", ".join(map(visible, tools.names)) or "none")
+        yield with_tools(plan, found), host
+    finally:
+        host.close()
 
 
 @contextmanager
@@ -122,7 +146,7 @@ def _create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish
     part = part_of_ray(prepared.plan)
     if part != "none":
         refuse(prepared.plan)
-    with _ready(prepared, known, _own_address() if part == "sure" else "127.0.0.1") as plan:
+    with _ready(prepared, known, _own_address() if part == "sure" else "127.0.0.1") as (plan, tools):
         run = Run(
             plan,
             Dataset(store.files, store.run, opened.column_cache),
@@ -132,6 +156,7 @@ def _create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish
             observers,
             budget_allocator_of(plan, store, resume_point, opened.spent),
             resume_point,
+            tools,
         )
         check = partial(_check_models, plan, prepared.keys)
         if part == "none":
@@ -154,9 +179,9 @@ Keep = Callable[[Plan, CommitJob, Sequence[Values]], Receipt]
 
 def preview(prepared: PreparedPlan, observers: Sequence[Observer], keep: Keep, known: Known) -> RunReport:
     """Run a plan in this process; `keep` takes each batch instead of a disk."""
-    with _ready(prepared, known) as plan:
+    with _ready(prepared, known) as (plan, tools):
         budget_allocator = budget_allocator_of(plan, None, ResumePoint())
-        run = Run(plan, None, _published, prepared.keys, prepared.seed_table, observers, budget_allocator)
+        run = Run(plan, None, _published, prepared.keys, prepared.seed_table, observers, budget_allocator, tools=tools)
         executor = in_process(run, partial(_check_models, plan, prepared.keys), partial(keep, plan))
         return on_own_loop(lambda started: execute(run, executor, started))
 
@@ -167,8 +192,8 @@ def _published(receipt: Receipt) -> Receipt:
 
 
 def check_models(prepared: PreparedPlan) -> None:
-    """Ask every model of a plan for a sign of life."""
-    with with_simulated_models(prepared.plan) as plan:
+    """Ask every model of a plan for a sign of life, and every server of tools for its tools."""
+    with with_simulated_models(prepared.plan) as reachable, _with_tools(prepared, reachable) as (plan, _):
         on_own_loop(lambda _: _check_models(plan, prepared.keys))
 
 
@@ -184,6 +209,19 @@ def list_served_models(provider: ModelProvider, context: CompileContext) -> list
 
     key, make = key_of(provider, context), context.clients.get(provider.name)
     return on_own_loop(lambda _: served_models(provider, key, make))
+
+
+def tool_names(server: ToolServer, within: float) -> list[str]:
+    """What a server of tools offers.
+
+    Raises:
+        MCPError: it cannot be reached, not in time, or refuses.
+    """
+    host = ToolHost({server.name: server})
+    try:
+        return [tool.name for tool in on_own_loop(lambda _: host.tools(server.name, within))]
+    finally:
+        host.close()
 
 
 async def _check_models(plan: Plan, keys: Mapping[str, str | None]) -> None:

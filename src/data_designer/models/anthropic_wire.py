@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from data_designer.errors import ModelUnsupportedCapabilityError
 from data_designer.models.addresses import joined
+from data_designer.models.anthropic_tools import called, calls_of, translated_tools, with_results
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
 from data_designer.models.model import GREETING
 from data_designer.models.wire import LIMIT, Common, chat_of, count, finish_of, is_counted, plain_text, texts_of
@@ -56,7 +57,7 @@ class AnthropicWire:
         chat = chat_of(request)
         given = _translated({name: value for name, value in chat.params.items() if value is not None})
         system = "\n\n".join(_texts(message) for message in chat.messages if message["role"] == "system")
-        turns = [_turn(message) for message in chat.messages if message["role"] != "system"]
+        turns = [_turn(message) for message in with_results(chat.messages) if message["role"] != "system"]
         # Neither does it take a turn of nothing, which an empty reply is; users' turns may follow each other.
         turns = [turn for turn in turns if turn["content"]]
         about = {"system": system} if system else {}
@@ -78,6 +79,7 @@ class AnthropicWire:
                     text=text,
                     reasoning="\n".join(texts_of(blocks, ("thinking",), "thinking")) or None,
                     finish_reason=None if stop is None else _FINISHES.get(stop, stop),
+                    tool_calls=calls_of(blocks),
                     usage=usage,
                     counted=is_counted(usage, text),
                 )
@@ -89,7 +91,7 @@ def _translated(params: Mapping[str, object]) -> dict[str, object]:
     named = {_RENAMED.get(name, name): value for name, value in params.items() if name not in _UNKNOWN}
     if isinstance(named.get("stop_sequences"), str):
         named["stop_sequences"] = [named["stop_sequences"]]
-    return named
+    return translated_tools(named)
 
 
 def _texts(message: Message) -> str:
@@ -108,7 +110,7 @@ def _turn(message: Message) -> Message:
         for block in content:
             if block.get("type") in _UNSEEN:
                 raise ModelUnsupportedCapabilityError(f"Anthropic's API takes images and no {block['type']}")
-        content = [block for block in content if block.get("type") != "text" or block.get("text")]
+        content = [block for block in content if block.get("type") != "text" or block.get("text")] + called(message)
     return plain_text({"role": message["role"], "content": content})
 
 

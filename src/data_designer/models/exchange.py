@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from data_designer.errors import DataDesignerRuntimeError, ModelError, Outage
+from data_designer.errors import DataDesignerRuntimeError, MCPToolError, ModelError, Outage
 from data_designer.values import Drop, Exchange, Outcome, Reason, Request, Response
 
 _LONG = 20_000
@@ -14,7 +14,7 @@ _LONG = 20_000
 async def drive(exchange: Exchange, ask: Callable[[Request], Awaitable[Response]]) -> Outcome:
     """Ask what an exchange asks until it comes to an outcome.
 
-    A refusal that no retry can mend ends the exchange as a `Drop`.
+    A refusal that no retry can mend ends the exchange as a `Drop`, and so does a call of a tool that fails.
 
     Raises:
         Outage: the endpoint has been failing for longer than the run is willing to wait.
@@ -26,7 +26,7 @@ async def drive(exchange: Exchange, ask: Callable[[Request], Awaitable[Response]
                 response = await ask(request)
             except Outage:
                 raise
-            except ModelError as error:
+            except (ModelError, MCPToolError) as error:
                 return Drop(Reason(type(error).__name__, str(error)))
             if response.length > _LONG:
                 step = await asyncio.to_thread(_step, exchange, response)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import orjson
+
 from data_designer.models.addresses import joined
 from data_designer.models.error_mapping import ErrorInReplyError, UnreadableError, error_of
 from data_designer.models.model import GREETING
@@ -103,11 +105,14 @@ def _tool_calls(calls: object) -> tuple[dict[str, object], ...]:
 
 
 def _tool_call(call: Mapping[str, object]) -> dict[str, object]:
-    kept = {name: call[name] for name in ("id", "type") if isinstance(call.get(name), str)}
+    kept: dict[str, object] = {name: call[name] for name in ("id", "type") if isinstance(call.get(name), str)}
     function = call.get("function")
     if isinstance(function, dict):
         names = ("name", "arguments")
-        kept["function"] = {name: function[name] for name in names if isinstance(function.get(name), str)}
+        written = {name: function[name] for name in names if isinstance(function.get(name), str)}
+        if isinstance(given := function.get("arguments"), dict):  # Some servers do not write them as text.
+            written["arguments"] = orjson.dumps(given).decode()
+        kept["function"] = written
     return kept
 
 

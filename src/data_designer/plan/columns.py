@@ -13,6 +13,12 @@ def makes(column: SingleColumnConfig) -> tuple[str, ...]:
     return (column.name, *column.side_effect_columns)
 
 
+def tool_alias_of(column: SingleColumnConfig) -> str | None:
+    """The alias of the tools that a column's model may call; None where it may call none."""
+    alias = getattr(column, "tool_alias", None)
+    return alias if isinstance(alias, str) else None
+
+
 def producers(columns: Iterable[SingleColumnConfig]) -> dict[str, str]:
     """Every name that can be referenced, to the column that makes it; a real column wins over a side effect."""
     columns = list(columns)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
+from data_designer.plan.columns import tool_alias_of
 from data_designer.plan.kinds import Kinds
 from data_designer.plan.model import Step
 from data_designer.plan.user_code import UserCode, user_code
@@ -40,6 +42,7 @@ def column_fingerprints(
         seed_data: a digest of the seed dataset's rows.
     """
     models = {model.alias: _model(model) for model in config.model_configs or ()}
+    tools = {tool.tool_alias: _tools(tool) for tool in config.tool_configs or ()}
     found: dict[str, str] = {}
     for step in steps:
         joint = kinds[step.kind].joint
@@ -50,7 +53,9 @@ def column_fingerprints(
             upstream = [found[name] for name in step.needs]
             asked = [models.get(alias) for alias in column.get_model_aliases()]
             parts = code[column.name].parts if column.name in code else {}
-            made = digest([declared(column), parts, upstream, asked])
+            alias = tool_alias_of(column)
+            called = [] if alias is None else [tools.get(alias)]
+            made = digest([declared(column), parts, upstream, asked, *called])
             found.update(dict.fromkeys(step.makes, made))
     return found
 
@@ -71,6 +76,10 @@ def code_of(column: SingleColumnConfig, kinds: Kinds) -> UserCode:
 def declared(column: SingleColumnConfig) -> dict[str, object]:
     """What a column declares that decides its values."""
     return column.model_dump(mode="json", exclude=_NO_MATTER)
+
+
+def _tools(tool: ToolConfig) -> dict[str, object]:
+    return tool.model_dump(mode="json", exclude={"tool_alias", "timeout_sec"})
 
 
 def _model(model: ModelConfig) -> dict[str, object]:

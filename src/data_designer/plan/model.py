@@ -18,6 +18,7 @@ from data_designer.config.models import (
     Price,
 )
 from data_designer.config.run_config import RunConfig
+from data_designer.plan.tools import ToolSet
 from data_designer.plan.user_code import UserCode
 
 if TYPE_CHECKING:
@@ -286,6 +287,8 @@ class Plan:
     """Columns of the final dataset, in the order they are written."""
     dropped_columns: tuple[str, ...]
     """Columns that are made, may be used by others, and stay out of the final dataset."""
+    tools: Mapping[str, ToolSet] = field(default_factory=dict)
+    """Tool alias to its tools; empty until their servers have been asked (`plan.compile.with_tools`)."""
 
     def stage_of(self, column: str) -> Stage:
         """The stage that makes a column, or that has a step of that name. Raises KeyError where there is none."""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from data_designer.config.backends import backend_of
 from data_designer.config.base import SingleColumnConfig
@@ -12,8 +12,8 @@ from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvid
 from data_designer.config.near_names import listed, no_column, no_model, suggestion
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
-from data_designer.plan.columns import find_cycle, producers
-from data_designer.plan.compile import dropped_columns, output_order
+from data_designer.plan.columns import find_cycle, producers, tool_alias_of
+from data_designer.plan.compile import dropped_columns, output_order, tools_used
 from data_designer.plan.kinds import ColumnKind, Kinds
 from data_designer.plan.violation import Violation
 
@@ -51,6 +51,27 @@ def model_violations(
         found.extend(_provider_violations(alias, models[alias].provider or "", providers, environment))
         found.extend(_backend_violations(models[alias], providers.get(models[alias].provider or "")))
     return found
+
+
+def tool_violations(config: DataDesignerConfig, providers: Collection[str]) -> Iterator[Violation]:
+    """What is wrong between columns, tool aliases and the servers of tools, given the names of those."""
+    declared = {tool.tool_alias for tool in config.tool_configs or ()}
+    for column in config.columns:
+        alias = tool_alias_of(column)
+        if alias is not None and alias not in declared:
+            message = f"tool alias '{alias}' is not declared; declared: {listed(declared)}"
+            yield Violation("unknown_tool_alias", column.name, message)
+    for tool in tools_used(config):
+        for name in tool.providers:
+            if name not in providers:
+                message = (
+                    f"tool config '{tool.tool_alias}' names provider '{name}', which is not given; given: "
+                    f"{listed(providers)}; scripts give DataDesigner mcp_providers, commands read mcp_providers.yaml"
+                )
+                yield Violation("unknown_tool_provider", None, message)
+        if tool.allow_tools == [] or not tool.providers:
+            message = f"tool config '{tool.tool_alias}' allows no tools; leave allow_tools out to allow all"
+            yield Violation("no_tools", None, message, "WARNING")
 
 
 def run_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violation]:

@@ -14,12 +14,16 @@ from data_designer.simulated_model.instances import Instances
 from data_designer.simulated_model.media import TOKENS, digests_of
 from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.settings import SimulatedModel
+from data_designer.simulated_model.tool_calls import Call, calls_of, last_result
 from data_designer.simulated_model.vocabulary import sentence
 
 REFUSAL = "I cannot help with that."
 """What it says where it declines."""
 
-Ending = Literal["stop", "length", "refusal"]
+_TOLD = 200
+"""Characters of what a tool says that are repeated."""
+
+Ending = Literal["stop", "length", "refusal", "tool_calls"]
 """Why a reply ends where it does."""
 
 _LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
@@ -85,11 +89,14 @@ class Reply(NamedTuple):
     ending: Ending
     fault: Counted | None
     """What is wrong with it."""
+    calls: tuple[Call, ...] = ()
+    """Tools that it wants to be called."""
 
     @property
     def tokens(self) -> int:
         """About how long it is."""
-        return _tokens(len(self.text))
+        called = sum(len(call.name) + len(str(call.arguments)) for call in self.calls)
+        return _tokens(len(self.text) + called)
 
 
 def messages_of(body: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
@@ -122,6 +129,8 @@ def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, 
         return Reply(REFUSAL, "refusal", "refusals")
     if faults.has("empty"):
         return Reply("", "stop", "empty")
+    if calls := calls_of(body, model.tool_turns, model.tool_calls, f"{model.seed}\0{prompt}".encode()):
+        return Reply("", "tool_calls", None, calls)
     text = _text(body, prompt, model)
     if faults.has("malformed"):
         return Reply(_broken(text), "stop", "malformed")
@@ -155,7 +164,10 @@ def _text(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel) -> 
     language = _LANGUAGE.search(user)
     if language:
         return f"```{language.group(1)}\n{_code(language.group(1), rng)}\n```"
-    return "Hello! How can I help?" if user == "Hello!" else _prose(user, rng, model.output_tokens)
+    if user == "Hello!":
+        return "Hello! How can I help?"
+    told = last_result(body)
+    return _prose(user, rng, model.output_tokens) + (f" A tool says: {told[:_TOLD]}" if told else "")
 
 
 def _honoured(body: Mapping[str, object], model: SimulatedModel) -> bytes | None:

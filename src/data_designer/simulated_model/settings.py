@@ -62,6 +62,10 @@ class SimulatedModel:
     """Share of the prompt's tokens reported as read from a cache."""
     reasoning_tokens: int = 0
     """Tokens reported as thought before each reply; part of the completion's."""
+    tool_turns: int = 1
+    """Replies of a conversation that call tools, where the request offers some."""
+    tool_calls: int = 1
+    """Calls of each of them."""
     image_bytes: int = 0
     """Bytes by which pictures are larger than they need be."""
     native: int = 1

@@ -14,12 +14,13 @@ from data_designer.simulated_model.media import check_anthropic, check_openai
 from data_designer.simulated_model.pictures import picture, size_of
 from data_designer.simulated_model.replies import Reply, messages_of
 from data_designer.simulated_model.settings import SimulatedModel
+from data_designer.simulated_model.tool_calls import in_anthropic_form, in_openai_form
 from data_designer.simulated_model.vectors import DIMENSIONS, MOST_DIMENSIONS, vectors_of
 
 _MAKES_IMAGES = "image"
 """What names hold of models that answer a chat with a picture."""
 _MOST_PICTURES = 10
-_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "refusal": "refusal"}
+_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "refusal": "refusal", "tool_calls": "tool_use"}
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -81,10 +82,12 @@ class OpenAIWire:
         message: dict[str, object] = {"role": "assistant", "content": reply.text}
         if reply.ending == "refusal":
             message |= {"content": None, "refusal": reply.text}
+        elif reply.calls:
+            message |= {"content": None, "tool_calls": in_openai_form(reply.calls)}
         elif _MAKES_IMAGES in asked.name.lower() and reply.text and reply.fault is None:
             image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_picture(asked)}"}}
             message |= {"content": "", "images": [image]}
-        finish = "length" if reply.ending == "length" else "stop"
+        finish = reply.ending if reply.ending in ("length", "tool_calls") else "stop"
         return {
             "id": "simulated",
             "object": "chat.completion",
@@ -178,7 +181,7 @@ class AnthropicWire:
             "type": "message",
             "role": "assistant",
             "model": asked.name,
-            "content": [{"type": "text", "text": reply.text}] if reply.text else [],
+            "content": [{"type": "text", "text": reply.text}] if reply.text else in_anthropic_form(reply.calls),
             "stop_reason": _STOP_REASONS[reply.ending],
             "stop_sequence": None,
             "usage": {

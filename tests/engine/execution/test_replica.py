@@ -32,7 +32,8 @@ InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
 
 BATCH = 4
 """Records a batch."""
-BOTH = (("draft", (1, 0, 3, 2, 0, 0)), ("final", (1, 0, 3, 2, 0, 0)))
+ANSWERED = Usage(requests=1, input_tokens=3, output_tokens=2).numbers
+BOTH = (("draft", ANSWERED), ("final", ANSWERED))
 """What a row of two answered columns spends."""
 USAGE = Usage(requests=1, input_tokens=3, output_tokens=2)
 DRAWN = {"distribution_type": "uniform", "params": {"low": 0.1, "high": 0.9}}
@@ -220,7 +221,7 @@ def test_a_refused_row_is_reported_with_its_reason_and_what_it_cost() -> None:
             found = await Collected().all(replica, 2)
         reason = found.rows[1][REJECTED]
         assert (reason.kind, reason.message, reason.column) == ("ModelBadRequestError", "not this one", "final")
-        assert found.rows[1][SPENT] == (("draft", (1, 0, 3, 2, 0, 0)), ("final", (0, 1, 0, 0, 0, 0)))
+        assert found.rows[1][SPENT] == (("draft", ANSWERED), ("final", Usage(failed_requests=1).numbers))
         assert found.rows[0].get(REJECTED) is None
         assert found.rows[0]["final"] == "<final <draft id0>>"
 

@@ -66,7 +66,7 @@ class _Bookkeeping:
                 asked.setdefault(column, []).append(numbers)
                 good = not wrong or (row, column) not in wrong
                 # A request that several cells share is counted with one of them.
-                at_once[column] = at_once.get(column, 0) + (good and numbers[0] <= 1)
+                at_once[column] = at_once.get(column, 0) + (good and _attempts(Usage(*numbers)) <= 1)
                 if not good:
                     failed[column] = failed.get(column, 0) + 1
                 if row in of_record:
@@ -104,6 +104,11 @@ class _Bookkeeping:
                         seeds[int(parcel.rows[place])] = json_text(row)
         for record in wanted:
             yield record, seeds.get(record)
+
+
+def _attempts(usage: Usage) -> int:
+    """Replies that were to be the cell's value."""
+    return usage.requests - usage.tool_turns
 
 
 def _failure(row: int, reason: Reason, record: _OfRecord) -> Failure:

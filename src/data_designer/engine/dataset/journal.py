@@ -78,7 +78,7 @@ class Recorder:
         """Write several replies as `write_reply` does one; those of a batch together."""
         lines: dict[int, list[bytes]] = {}
         for key, request, response in replies:
-            reply = [*response.content, response.usage.numbers]
+            reply = [*response.content, response.usage.kept]
             try:
                 line = _entry_line(orjson.dumps([*key, request_digest(request), reply]))
             except (TypeError, ValueError) as error:

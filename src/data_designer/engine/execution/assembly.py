@@ -19,6 +19,7 @@ from data_designer.engine.scheduling.budget_allocator import BudgetAllocator
 from data_designer.engine.scheduling.scheduler import Scheduler
 from data_designer.engine.scheduling.shape import shape_of
 from data_designer.plan.model import Plan
+from data_designer.tools.host import ToolHost
 
 Publish = Callable[[Receipt], Receipt]
 """Makes a written batch visible; called in threads. Raises OSError where it cannot."""
@@ -41,6 +42,8 @@ class Run:
     """What may be spent; None for anything."""
     resume_point: ResumePoint = field(default_factory=ResumePoint)
     """What is there already."""
+    tools: ToolHost | None = None
+    """Reaches the servers of tools from this process; None where no model may call any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,14 @@ from data_designer.engine.dataset.lock import lock_name
 from data_designer.engine.dataset.media import decoded, described, encoded, is_whole
 from data_designer.engine.execution.tracing import CellTracing
 from data_designer.engine.protocol.rows import Replays, Rows
-from data_designer.errors import ModelError
+from data_designer.errors import MCPToolError, ModelError
 from data_designer.media_files import content_below
 from data_designer.models.batching import Batching, spent_on
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Asked, Caller, Keep
 from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
+from data_designer.tools.caller import ToolCaller
 from data_designer.values import (
     ChatRequest,
     FileRequest,
@@ -46,6 +47,8 @@ from data_designer.values import (
     MediaFile,
     Request,
     Response,
+    ToolRequest,
+    ToolResponse,
     Usage,
 )
 
@@ -454,6 +457,7 @@ class RowAsks:
         "record",
         "replayed",
         "said",
+        "tools",
         "tracing",
     )
 
@@ -491,6 +495,8 @@ class RowAsks:
         self._recording = recording
         self._replays = replays
         self._draws = draws
+        self.tools: ToolCaller | None = None
+        """Calls those that the model wants called; None where it may call none."""
         self._spent: dict[str, list[Usage]] = {}
         self.asked = 0
         """Requests for which somebody was asked."""
@@ -539,6 +545,8 @@ class RowAsks:
             if isinstance(request, FileRequest):
                 return await self._read(request)
             ordinal += 1
+            if isinstance(request, ToolRequest):
+                return await self._called(column, (fingerprint, self.record, ordinal), request)
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
@@ -603,15 +611,46 @@ class RowAsks:
         except OSError as error:
             return FileResponse(f"it cannot be read: {os.strerror(error.errno) if error.errno else error}")
 
+    async def _called(self, column: str, key: Key, request: ToolRequest) -> ToolResponse:
+        """What the calls of a turn come to, which are made at the same time; where one fails the others are ended."""
+        calls = [
+            asyncio.create_task(self._call(column, key, replace(request, calls=(call,)))) for call in request.calls
+        ]
+        try:
+            answers = await asyncio.gather(*calls)
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        results = tuple(result for answer in answers for result in answer.results)
+        return ToolResponse(results, usage=Usage.total([answer.usage for answer in answers]))
+
+    async def _call(self, column: str, key: Key, request: ToolRequest) -> ToolResponse:
+        """What one call comes to. It is kept by itself: what was called is not called again, whatever the others do."""
+        known = self._replayed(key, request)
+        if isinstance(known, ToolResponse):
+            response = known
+        else:
+            if self.tools is None:
+                raise MCPToolError("no tools can be called here")
+            keep = Keeping(self._recording, key, request)
+            response = await self.tools.call(request.alias, request.calls[0], keep)
+        self._spend(column, response.usage)
+        return response
+
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)
 
     def _known(self, key: Key, request: Request, *, is_own: bool) -> Response | None:
+        response = self._replayed(key, request)
+        if response is not None and is_own:
+            self._caller.remember(request)
+        return response
+
+    def _replayed(self, key: Key, request: Request) -> Response | None:
         for replay in self._replays:
             response = replay.reply(key, request)
             if response is not None:
                 self.replayed += 1
-                if is_own:
-                    self._caller.remember(request)
                 return response
         return None

@@ -40,6 +40,7 @@ from data_designer.models.retry import Asked, Caller, CallerOptions
 from data_designer.models.wires import greeting, longest_reply
 from data_designer.object_storage import Location
 from data_designer.plan.model import Plan, Pool
+from data_designer.tools.caller import ToolCaller
 from data_designer.values import Block, Response
 
 LINGER = 0.02
@@ -95,6 +96,7 @@ class Replica:
         linger: seconds in which rows may join a report.
         lease: seconds after which a replica that nobody collects from ends; None for never.
         peers: replicas of other aliases, for functions that ask several.
+        tools: calls those that the model wants called; None where it may call none.
     """
 
     node = ""
@@ -109,6 +111,7 @@ class Replica:
         linger: float = LINGER,
         lease: float | None = None,
         peers: Peers | None = None,
+        tools: ToolCaller | None = None,
     ) -> None:
         pool, clock = plan.pools[alias], asyncio.get_running_loop().time
         self._runners = {s.number: StageRunner(plan, s) for s in plan.stages if s.pool == alias}
@@ -134,6 +137,7 @@ class Replica:
         self._caller.changing = self._changing
         self._batching = self._together(plan, pool) if batches(pool) else None
         self._recording = recording
+        self._tools = tools
         self._draws = ParameterSampling(pool, plan.seed)
         self._keeps = plan.run.keep_conversations
         self._asking = {number: asking(runner.stage) for number, runner in self._runners.items()}
@@ -146,6 +150,7 @@ class Replica:
         self._watch: asyncio.Task[None] | None = None
         self._collected_at = 0.0
         self._drained = False
+        self._draining: asyncio.Task[None] | None = None
         self._left = False
         self._meter = CpuMeter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -178,13 +183,35 @@ class Replica:
     async def grant(self, slots: int) -> None:
         """Allow so many requests in flight; returns once no more than that are."""
         self._drained = False
+        self._halt_calls(slots)
         if self._watch is None and self._lease is not None:
             self._collected_at = asyncio.get_running_loop().time()
             self._watch = asyncio.create_task(self._end_with_lease(self._lease))
         await self._resize(slots)
-        if not slots:
-            self._drained = True
-            self._something.set()
+        if slots:
+            return
+        if self._tools is None:
+            self._say_drained()
+        else:
+            self._draining = asyncio.create_task(self._drain(self._tools))
+
+    def _halt_calls(self, slots: int) -> None:
+        """Without slots no call of a tool begins either: what it comes to could not be told to any model."""
+        if self._draining is not None:
+            self._draining.cancel()
+        if self._tools is not None and slots:
+            self._tools.resume()
+        elif self._tools is not None:
+            self._tools.pause()
+
+    async def _drain(self, tools: ToolCaller) -> None:
+        """Calls take no slot. So those under way are waited for here, since they may do something."""
+        await tools.settled()
+        self._say_drained()
+
+    def _say_drained(self) -> None:
+        self._drained = True
+        self._something.set()
 
     async def _resize(self, slots: int) -> None:
         self._settle()
@@ -234,6 +261,7 @@ class Replica:
                 asks = RowAsks(self._batching or self._caller, index, self._recording, known, self._draws, said)
                 asks.folders = self._files
                 asks.tracing = self._tracing
+                asks.tools = self._tools
                 if media is not None and media[place]:
                     asks.files.update((file.path, file) for file in media[place])
                 self._spawn(self._run(runner, record, skips, asks, parcel.ticket))
@@ -349,8 +377,9 @@ class Replica:
 
     async def close(self) -> None:
         """Cancel whatever is running; what was answered is kept."""
-        if self._watch is not None:
-            self._watch.cancel()
+        for waiting in (self._watch, self._draining):
+            if waiting is not None:
+                waiting.cancel()
         for task in list(self._tasks):
             task.cancel()
         self._left = True

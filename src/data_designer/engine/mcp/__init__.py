@@ -1,0 +1,1 @@
+"""Names of tools where users import them from."""

@@ -46,6 +46,7 @@ def test_everything_that_is_wrong_is_said_in_one_order() -> None:
         ("f_string_syntax", "i", "W"),
         ("empty_prompt", "j", "E"),
         ("code_column_not_code", "v", "W"),
+        ("wrong_generation_type", "i", "E"),
         ("invalid_column", None, "E"),
         ("invalid_column", None, "W"),
         ("processor_name", None, "E"),

@@ -9,7 +9,7 @@ import pytest
 from tests.hostile import CONTENTS
 
 from data_designer import errors
-from data_designer.columns.llm import ConversationLimits, LlmProgram, unsupported
+from data_designer.columns.llm import ConversationLimits, LlmProgram
 from data_designer.columns.llm_code import code_form
 from data_designer.columns.llm_json import judge_form, structured_form
 from data_designer.columns.llm_text import text_form
@@ -270,11 +270,6 @@ def test_a_judge_cell_has_reasoning_and_score() -> None:
         r"<response_schema>\n\{.*JudgeStructuredOutput.*\}\n</response_schema>$",
         asked[0][0]["content"][0]["text"],
     )
-
-
-def test_what_is_not_supported_is_listed() -> None:
-    """The plan can refuse it before anything runs."""
-    assert not list(unsupported(text_column(tool_alias="t")))
 
 
 THINKING = f"<think>\nA draft:\n{GOOD}\nNo, it has to be"

@@ -98,7 +98,7 @@ def test_it_is_told_apart_and_its_reply_is_kept(tmp_path: Path) -> None:
     assert len({request_digest(one) for one in others}) == len(others)
     assert drawn.with_params({"temperature": 0.1}) == drawn
     assert Recorder(LocalFiles(tmp_path), Geometry(10, 10), "w").write_reply(("f", 0, 0), TEA, FOUND)
-    assert b"[42.0,[1,0,2,0,0,0,0]]" in next(tmp_path.rglob("*.log")).read_bytes()
+    assert b"[42.0,[1,0,2,0,0,0]]" in next(tmp_path.rglob("*.log")).read_bytes()
     assert read_replay(LocalFiles(tmp_path), [0]).damaged == 1
 
 

@@ -16,7 +16,9 @@ _LONGEST_NUMBER = 10_000
 """Bits of a number that is written in digits: Python refuses to do so with many more."""
 
 
-_MEDIUM = re.compile(r"(data:[^,\s]{1,100},)?[A-Za-z0-9+/]{400}")
+_MEDIUM = re.compile(
+    r"(data:[^,\s]{1,100},|iVBORw0KGgo|/9j/|R0lGOD|UklGR|SUQz|//[uv]|GkXfo|AAAA[A-Z])[A-Za-z0-9+/]{400}"
+)
 """How text begins that is an image or another medium in base64, of which there may be megabytes."""
 _SHOWN_OF_MEDIUM = 60
 

@@ -52,8 +52,6 @@ class Step:
     """`cell`: any rows, at any time. `batch`: all live rows of a batch together."""
     pool: str
     """A model alias, or `LOCAL`."""
-    asks: tuple[str, ...] = ()
-    """Further aliases that it asks; it runs next to the one of its pool."""
     required: tuple[str, ...] = ()
     """The part of `needs` through which a skip propagates."""
     skip: SkipConfig | None = None
@@ -62,6 +60,8 @@ class Step:
     """Whether it makes all columns of its kind, from no other column."""
     cheap: bool = False
     """Whether it may be computed in any pool."""
+    asks: tuple[str, ...] = ()
+    """Further aliases that it asks; it runs next to the one of its pool."""
 
     @property
     def kind(self) -> str:

@@ -11,7 +11,7 @@ from data_designer import errors
 from data_designer.config.models import LARGEST_REPLY
 from data_designer.models.addresses import SECRET, base_of, secrets_of, server_of, shown
 from data_designer.models.bodies import LargeBodyError, decoded
-from data_designer.models.error_mapping import CURES, kind_of, quoted, signs_of, words_of
+from data_designer.models.error_mapping import CURES, SERVICE_CURES, kind_of, quoted, signs_of, words_of
 from data_designer.models.prepared_post import PreparedPost
 from data_designer.models.rate_limit_headers import retry_after, retry_in_words
 from data_designer.models.rejected_fields import fields_of
@@ -62,12 +62,18 @@ class Transport:
         self._most = most
         self._proxy: str | None = None
         self._prepared: PreparedPost | None = None
+        self._cures, self._roomier = CURES, "; raise the provider's max_reply_bytes if it may be"
         self._secrets = _secrets(headers, url)
 
     def through(self, proxy: str | None) -> Self:
         """The same by way of a proxy, given by its URL; None for none."""
         self._proxy = proxy
         self._secrets = _secrets(self._headers, self._url, proxy or "")
+        return self
+
+    def to_service(self) -> Self:
+        """The same to what is no model: what is advised where it fails is another thing."""
+        self._cures, self._roomier = SERVICE_CURES, ""
         return self
 
     async def post(self, body: bytes) -> tuple[object, Mapping[str, str]]:
@@ -114,7 +120,7 @@ class Transport:
             text = f"the proxy {server_of(self._proxy or '')} leads no further (HTTP {error.status}): {_VARIABLES}"
             raise self.error(errors.ModelAPIConnectionError, text) from None
         except LargeBodyError:
-            text = f"the reply is larger than {self._most:,} bytes; raise the provider's max_reply_bytes if it may be"
+            text = f"the reply is larger than {self._most:,} bytes{self._roomier}"
             raise self.error(errors.ModelInvalidReplyError, text) from None
         except Exception as error:
             # Whatever a server sends, and whatever that does to the library that reads it, is no reply.
@@ -151,7 +157,7 @@ class Transport:
             what = what.replace(secret, "***")
         if len(what) > _LONGEST_QUOTE:
             what = f"{what[:_LONGEST_QUOTE]}…"
-        cure = CURES.get(kind)
+        cure = self._cures.get(kind)
         return kind(f"{self._subject} at {self._server}: {what}{f'; {cure}' if cure else ''}", wait, status)
 
 

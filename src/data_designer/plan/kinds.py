@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
-from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.model import Plan, Pool, Scope, Step
 from data_designer.plan.profile import Profile
 from data_designer.plan.program import Program
 from data_designer.plan.violation import Violation
@@ -31,6 +31,10 @@ def _cell(_: SingleColumnConfig) -> Scope:
 
 def _nothing(*_: object) -> tuple[()]:
     return ()
+
+
+def _no_service(_: SingleColumnConfig) -> Pool | None:
+    return None
 
 
 def _no_functions(_: SingleColumnConfig) -> Functions:
@@ -85,6 +89,8 @@ class ColumnKind(Generic[Config]):
     """What makes all columns of the kind together; None where each is made by a step of its own."""
     scope: Callable[[Config], Scope] = _cell
     """Whether a step computes any rows at any time, or all live rows of a batch together."""
+    service: Callable[[Config], Pool | None] = _no_service
+    """The pool of what a column asks that is no model; None where it asks nothing, or a model."""
     cheap: bool = False
     """Computed wherever the row already is, whichever pool that is."""
     in_json: bool = False

@@ -63,7 +63,8 @@ class _Bookkeeping:
             for column, numbers in entries:
                 asked.setdefault(column, []).append(numbers)
                 good = not wrong or (row, column) not in wrong
-                at_once[column] = at_once.get(column, 0) + (good and numbers[0] == 1)
+                # A request that several cells share is counted with one of them.
+                at_once[column] = at_once.get(column, 0) + (good and numbers[0] <= 1)
                 if row in of_record:
                     self._charge(of_record[row], column, numbers)
         return Accounts(

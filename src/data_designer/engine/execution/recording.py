@@ -287,6 +287,10 @@ class RowAsks:
 
         return ask
 
+    def shared(self, column: str) -> None:
+        """A cell was asked for in a request that is accounted for with another record's."""
+        self._spend(column, Usage())
+
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)
 

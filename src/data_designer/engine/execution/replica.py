@@ -15,13 +15,14 @@ import numpy as np
 
 from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.execution.recording import Recording, RowAsks
-from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner
+from data_designer.engine.execution.stage_runner import CellCounts, GroupRow, RowResult, StageRunner
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
 from data_designer.errors import Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
 from data_designer.models.admission.request_admission import AdmissionLimits, RequestAdmission
 from data_designer.models.admission.slots import Slots
+from data_designer.models.backoff import Backoff
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Caller, CallerOptions
@@ -35,6 +36,10 @@ _MESSAGES_A_SECOND = 250
 """Reports that one driver takes in without being kept busy by them: a report costs it about a millisecond."""
 _STARTED_AT_ONCE = 16
 """Rows that start in one go. A template may take milliseconds, and a thousand of them would silence a replica."""
+_SERVICE_PATIENCE = 60.0
+"""Seconds that a service which is no model may ask to be left alone."""
+_GROUPS_A_SLOT = 2
+"""Groups of rows that are under way for each slot, so that one is there whenever a slot is."""
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
 
@@ -150,6 +155,7 @@ class Replica:
         skipped = block.columns.pop(SKIPPED, None)
         names = tuple(block.columns)
         cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
+        grouped: list[GroupRow] = []
         async with self._starting:
             for place, (index, row) in enumerate(zip(parcel.rows.tolist(), cells, strict=True)):
                 if not place % _STARTED_AT_ONCE:
@@ -160,9 +166,16 @@ class Replica:
                 record = dict(zip(names, row, strict=True))
                 skips = skipped[place] if skipped else None
                 asks = RowAsks(self._caller, index, self._recording, known, self._draws)
+                if runner.is_in_groups:
+                    grouped.append(GroupRow(record, skips, asks))
+                    continue
                 task = asyncio.create_task(self._run(runner, record, skips, asks, parcel.ticket))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+        if grouped:
+            task = asyncio.create_task(self._run_groups(runner, grouped, parcel.ticket))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
         """Wait for finished rows and report them; the last report again if it was not acknowledged.
@@ -233,12 +246,30 @@ class Replica:
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
             self._failure = error
         else:
-            report = self._reports.setdefault(stage, _Report())
-            report.rows.append(asks.record)
-            report.tickets.append(ticket)
-            report.results.append(result)
-            report.spent.append(asks.spent)
+            self._done(stage, ticket, asks, result)
         self._something.set()
+
+    async def _run_groups(self, runner: StageRunner, rows: list[GroupRow], ticket: int) -> None:
+        stage = runner.stage.number
+
+        def done(row: GroupRow, result: RowResult) -> None:
+            self._done(stage, ticket, row.asks, result)
+            self._something.set()
+
+        try:
+            await runner.run_groups(rows, self._counts[stage], done, _GROUPS_A_SLOT * self._whole)
+        except Outage as outage:
+            self._outage = str(outage)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
+            self._failure = error
+        self._something.set()
+
+    def _done(self, stage: int, ticket: int, asks: RowAsks, result: RowResult) -> None:
+        report = self._reports.setdefault(stage, _Report())
+        report.rows.append(asks.record)
+        report.tickets.append(ticket)
+        report.results.append(result)
+        report.spent.append(asks.spent)
 
     def _report(self) -> tuple[Summary, Values]:
         reports, self._reports = self._reports, {}
@@ -291,6 +322,15 @@ def _limits(plan: Plan, pool: Pool, budget_lease: BudgetLease | None) -> Admissi
 
 
 def _options(plan: Plan, pool: Pool) -> CallerOptions:
+    if pool.tries is not None:
+        return CallerOptions(
+            patience=_SERVICE_PATIENCE,
+            first_patience=_SERVICE_PATIENCE,
+            timeout=pool.tries.timeout,
+            greets=False,
+            retries=pool.tries.retries,
+            backoff=Backoff(factor=pool.tries.backoff),
+        )
     return CallerOptions(
         patience=plan.run.outage_patience,
         stops_for_account=not plan.run.disable_early_shutdown,

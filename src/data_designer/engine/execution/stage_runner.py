@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
@@ -21,11 +21,11 @@ from data_designer.engine.execution.recording import Results, RowAsks
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import Outage
-from data_designer.models.exchange import drive, run_without_model
+from data_designer.models.exchange import drive, drive_group, run_without_model
 from data_designer.plan.columns import producers
 from data_designer.plan.model import LOCAL, Plan, Stage, Step
-from data_designer.plan.program import CellProgram, Program, RowsProgram
-from data_designer.values import Block, Drop, Made, Ok, Outcome, Reason, Skip
+from data_designer.plan.program import CellProgram, GroupsProgram, Program, RowsProgram
+from data_designer.values import Block, Drop, Made, Nulled, Ok, Outcome, Reason, Skip
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +66,15 @@ class RowResult:
     rejected: Reason | None = None
     failed: tuple[Reason, ...] = ()
     """Why cells are null."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A row of those that are asked for in groups."""
+
+    record: dict[str, object]
+    skipped: frozenset[str] | None
+    asks: RowAsks
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,25 +155,42 @@ class StageRunner:
         """Whether it calls functions of the user."""
         return any(built.users for built in self._steps)
 
+    @property
+    def is_in_groups(self) -> bool:
+        """Whether cells of several rows are asked for in one request."""
+        return hasattr(self._steps[0].program, "exchange_of")
+
     # --- next to a model ---------------------------------------------------------------------------------
 
     async def run_row(
-        self, record: dict[str, object], skipped: frozenset[str] | None, asks: RowAsks, counts: CellCounts
+        self,
+        record: dict[str, object],
+        skipped: frozenset[str] | None,
+        asks: RowAsks,
+        counts: CellCounts,
+        begun: Outcome | Nulled | None = None,
     ) -> RowResult:
-        """Run the steps for one record, asking a model where they ask. `record` is written to."""
+        """Run the steps for one record, asking a model where they ask. `record` is written to.
+
+        Args:
+            record: what is known of it.
+            skipped: columns that were skipped.
+            asks: how it asks.
+            counts: where its cells are counted.
+            begun: what the first step has come to, where that is known.
+        """
         values: dict[str, object] = {}
         failed: tuple[Reason, ...] = ()
-        for built in self._steps:
+        for place, built in enumerate(self._steps):
             step = built.step
             draw_for(built.stream, asks.record)
-            if built.skip_condition is not None and built.skip_condition.decide(record, skipped or ()):
-                outcome: Outcome = Skip(built.skip_condition.values)
-            elif (known := built.known(asks.result(built.fingerprint))) is not None:
-                outcome = known
+            outcome: Outcome | Nulled
+            if begun is not None and not place:
+                outcome = begun
             else:
-                outcome = await self._outcome(built, record, asks)
+                outcome = await self._decided(built, record, skipped, asks)
             if built.inference:
-                counts.add(step.name, failed=isinstance(outcome, Drop))
+                counts.add(step.name, failed=isinstance(outcome, Drop | Nulled))
             match outcome:
                 case Drop(reason) if self._nulls:
                     failed = (*failed, replace(reason, column=step.name))
@@ -174,11 +200,22 @@ class StageRunner:
                     return RowResult(values, skipped, replace(reason, column=step.name))
                 case Skip(made):
                     skipped = (skipped or frozenset()) | {step.name}
+                case Nulled(made, reason):
+                    failed = (*failed, replace(reason, column=step.name))
                 case Ok(made):
                     pass
             for name, value in zip(step.makes, made, strict=True):
                 values[name] = record[name] = value
         return RowResult(values, skipped, failed=failed)
+
+    async def _decided(
+        self, built: _Built, record: dict[str, object], skipped: frozenset[str] | None, asks: RowAsks
+    ) -> Outcome:
+        """What a cell comes to, computed where that is not skipped and not known."""
+        if built.skip_condition is not None and built.skip_condition.decide(record, skipped or ()):
+            return Skip(built.skip_condition.values)
+        known = built.known(asks.result(built.fingerprint))
+        return await self._outcome(built, record, asks) if known is None else known
 
     async def _outcome(self, built: _Built, record: dict[str, object], asks: RowAsks) -> Outcome:
         """What a cell comes to; whatever breaks on the way ends it and no other."""
@@ -191,6 +228,69 @@ class StageRunner:
             if not ends_a_cell(error):
                 raise
             return built.unexpected(error, asks.record)
+
+    async def run_groups(
+        self,
+        rows: Sequence[GroupRow],
+        counts: CellCounts,
+        done: Callable[[GroupRow, RowResult], None],
+        at_once: int,
+    ) -> None:
+        """Run the steps for all live rows of a batch, where the first asks for those of several rows in one request.
+
+        Args:
+            rows: the rows. Which of them are asked for together does not depend on when and where that is done.
+            counts: where cells are counted.
+            done: is told what a row came to, of all rows of a group at once.
+            at_once: groups that are under way at the same time.
+        """
+        built = self._steps[0]
+        size, todo = cast(GroupsProgram, built.program).group_size, []
+        for row in sorted(rows, key=lambda one: one.asks.record):
+            draw_for(built.stream, row.asks.record)
+            if built.skip_condition is not None and built.skip_condition.decide(row.record, row.skipped or ()):
+                done(row, await self.run_row(row.record, row.skipped, row.asks, counts))
+            else:
+                todo.append(row)
+        groups = iter([todo[start : start + size] for start in range(0, len(todo), size)])
+
+        async def work(waiting: Iterator[list[GroupRow]]) -> None:
+            for group in waiting:
+                made = await self._group(built, group)
+                results = [
+                    await self.run_row(row.record, row.skipped, row.asks, counts, begun)
+                    for row, begun in zip(group, made, strict=True)
+                ]
+                for row, result in zip(group, results, strict=True):
+                    done(row, result)
+
+        tasks = [asyncio.create_task(work(groups)) for _ in range(max(1, at_once))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _group(self, built: _Built, group: Sequence[GroupRow]) -> Sequence[Outcome | Nulled]:
+        """What the first cells of some rows come to; whatever breaks on the way ends these and no others."""
+        known = [built.known(row.asks.result(built.fingerprint)) for row in group]
+        found = [outcome for outcome in known if outcome is not None]
+        if len(found) == len(group):
+            return found
+        column, first = built.step.name, group[0].asks
+        try:
+            exchange = cast(GroupsProgram, built.program).exchange_of([row.record for row in group])
+            outcomes = await drive_group(exchange, first.of(column, built.fingerprint))
+        except (Outage, JournalError):
+            raise
+        except BaseException as error:
+            if not ends_a_cell(error):
+                raise
+            return [built.unexpected(error, row.asks.record) for row in group]
+        for row in group[1:]:
+            row.asks.shared(column)
+        return [_admitted(built, outcome) for outcome in outcomes]
 
     # --- on a CPU ----------------------------------------------------------------------------------------
 
@@ -206,6 +306,14 @@ class StageRunner:
         for built in self._steps:
             work.run(built)
         return work.result(self.stage.makes)
+
+
+def _admitted(built: _Built, outcome: Outcome | Nulled) -> Outcome | Nulled:
+    """The same as cells hold it."""
+    if not isinstance(outcome, Nulled):
+        return built.admitted(outcome)
+    stands_for = built.admitted(Ok(outcome.values))
+    return Nulled(stands_for.values, outcome.reason) if isinstance(stands_for, Ok) else stands_for
 
 
 def ends_a_cell(error: BaseException) -> bool:

@@ -71,7 +71,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers chat completions."""
+    """Answers chat completions, and rows as a validator does."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -85,6 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one."""
         self.endpoint.connections.add(self.client_address[1])
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "data" in body:
+            self._judge(body)
+            return
         prompt = next(m for m in body["messages"] if m["role"] == "user")["content"]
         reply = self.endpoint.answered(prompt, body)
         message = {"role": "assistant", "content": reply.text}
@@ -92,8 +95,19 @@ class _Handler(BaseHTTPRequestHandler):
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 3, "completion_tokens": 2},
         }
-        data = json.dumps(good if reply.status == 200 else {"error": {"message": reply.text}}).encode()
-        self.send_response(reply.status)
+        self._send(reply.status, json.dumps(good if reply.status == 200 else {"error": {"message": reply.text}}))
+
+    def _judge(self, body: dict[str, Any]) -> None:
+        """Answer a validator's rows with a text as it is; with no status, by closing the connection."""
+        reply = self.endpoint.answered(json.dumps(body["data"]), body)
+        if reply.status:
+            self._send(reply.status, reply.text)
+        else:
+            self.close_connection = True
+
+    def _send(self, status: int, text: str) -> None:
+        data = text.encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from data_designer.columns.structured.schemas import Schema, listed, named, resolved
 from data_designer.config.column_configs import ValidationColumnConfig
 from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
 from data_designer.config.validator_params import SIMULATED_VALIDATOR, RemoteValidatorParams
@@ -43,7 +44,7 @@ def service(column: ValidationColumnConfig, params: RemoteValidatorParams) -> Po
     else:
         provider = ModelProvider(name=alias, endpoint=params.endpoint_url, max_reply_bytes=_LARGEST_ANSWER)
     tries = Tries(params.timeout, params.max_retries, params.retry_backoff)
-    return Pool(alias, params.max_parallel_requests, None, provider, tries=tries)
+    return Pool(alias, params.max_parallel_requests, None, provider, rows_a_request=column.batch_size, tries=tries)
 
 
 def violations(column: ValidationColumnConfig, params: RemoteValidatorParams) -> Iterator[Violation]:
@@ -69,18 +70,30 @@ def _is_address(url: str) -> bool:
 
 def arrow_type(params: RemoteValidatorParams) -> "pa.DataType | None":
     """The type of verdicts, where the schema fixes it."""
-    import pyarrow as pa
-
     from data_designer.columns.structured.arrow_types import arrow_type as type_of
 
-    whole = None if params.output_schema is None else type_of(params.output_schema)
-    if whole is None or not pa.types.is_struct(whole) or whole.get_field_index("data") < 0:
+    schema = params.output_schema or {}
+    verdict = _of_verdict(schema)
+    members = {**named(verdict, "properties"), "is_valid": {"type": "boolean"}}
+    if len(members) == 1:
         return None
-    listed = whole.field("data").type
-    if not pa.types.is_list(listed) or not pa.types.is_struct(listed.value_type):
-        return None
-    members = {member.name: member.type for member in listed.value_type}
-    return pa.struct({**members, "is_valid": pa.bool_()})
+    required = [*listed(verdict, "required"), "is_valid"]
+    about = {"$defs": named(schema, "$defs"), "additionalProperties": verdict.get("additionalProperties")}
+    return type_of({"type": "object", "properties": members, "required": required, **about})
+
+
+def _of_verdict(schema: Schema) -> Schema:
+    """The part of an answer's schema that is about one verdict; nothing where there is none."""
+    found: object = schema
+    for keyword in ("properties", "data", "items", ""):
+        while isinstance(found, Mapping) and isinstance(reference := found.get("$ref"), str):
+            try:
+                found = resolved(schema, reference)
+            except (LookupError, ValueError):
+                return {}
+        if keyword:
+            found = found.get(keyword) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 class RemoteValidationProgram:
@@ -127,16 +140,7 @@ class RemoteValidationProgram:
             why = "; ".join(line.removeprefix("- ") for line in str(error).splitlines() if line.startswith("- "))
             raise RemoteValidationSchemaError(f"the answer does not match output_schema: {why or error}") from error
         pruned = fitted.get("data") if isinstance(fitted, dict) else None
-        pruned = pruned if isinstance(pruned, list) else []
-        # A schema need not declare what every verdict has.
-        return (
-            [
-                {"is_valid": one.get("is_valid"), **kept} if isinstance(one, dict) and isinstance(kept, dict) else one
-                for one, kept in zip(verdicts, pruned, strict=True)
-            ]
-            if len(pruned) == len(verdicts)
-            else verdicts
-        )
+        return list(map(_with_verdict, pruned, verdicts)) if isinstance(pruned, list) else verdicts
 
     def _outcomes(self, verdicts: list[object], rows: int) -> list[Outcome | Nulled]:
         if len(verdicts) > rows:
@@ -159,13 +163,9 @@ class RemoteValidationProgram:
 
     def _nothing(self, kind: type[Exception], why: str, like: Mapping[str, object] | None = None) -> Nulled:
         """A verdict that says nothing, with the members that others have."""
-        members = like or ({} if self._type is None else {member.name: None for member in self._type})
+        members = like or named(_of_verdict(self._params.output_schema or {}), "properties")
         verdict = {"is_valid": None} | dict.fromkeys(members)
         return Nulled((verdict,), Reason(kind.__name__, why))
-
-    @cached_property
-    def _type(self) -> "pa.DataType | None":
-        return arrow_type(self._params)
 
     @cached_property
     def _schema(self) -> "ResponseSchema | None":
@@ -174,6 +174,13 @@ class RemoteValidationProgram:
         from data_designer.columns.structured.answers import ResponseSchema
 
         return ResponseSchema(self._params.output_schema)
+
+
+def _with_verdict(pruned: object, given: object) -> object:
+    """What a schema leaves of a verdict, with what every verdict has, which a schema need not declare."""
+    if not isinstance(pruned, dict) or not isinstance(given, dict) or "is_valid" not in given:
+        return pruned
+    return {"is_valid": given["is_valid"], **pruned}
 
 
 def as_json(value: object) -> object:

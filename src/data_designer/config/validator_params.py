@@ -45,6 +45,8 @@ class LocalCallableValidatorParams(ConfigBase):
         return getattr(function, "__name__", type(function).__name__)
 
 
+HOW_A_SERVICE_IS_ASKED = ("max_parallel_requests", "max_retries", "retry_backoff", "timeout")
+"""Parameters of a remote validator that do not change what the data means."""
 SIMULATED_VALIDATOR = "simulated"
 """Address of the validator that comes with the simulated model."""
 

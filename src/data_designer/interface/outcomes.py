@@ -80,6 +80,7 @@ def outcomes_of(plan: Plan, totals: Totals, report: RunReport, requested: int | 
     drawn = plan.geometry.num_records
     requested = drawn if requested is None else requested
     priced = all(plan.pools[one.alias].price is not None for one in totals.spent.values())
+    asked_models = any(plan.pools[one.alias].model is not None for one in totals.spent.values())
     return RunOutcomes(
         requested=requested,
         generated=totals.generated - totals.null_filled,
@@ -90,7 +91,7 @@ def outcomes_of(plan: Plan, totals: Totals, report: RunReport, requested: int | 
         null_filled=totals.null_filled,
         refilled=drawn - requested,
         columns=totals.spent,
-        usd=sum(one.usd for one in totals.spent.values()) if priced and totals.spent else None,
+        usd=sum(one.usd for one in totals.spent.values()) if priced and asked_models else None,
         retried={alias: _retried(statistics) for alias, statistics in report.statistics.items() if statistics.errors},
     )
 

@@ -129,6 +129,8 @@ class Pool:
     provider: ModelProvider
     native: str | None = None
     """How its endpoint is asked to constrain replies in JSON, one of `plan.constraints.FORMS`; None: by the prompt."""
+    rows_a_request: int = 1
+    """Rows whose cells are asked for together."""
     tries: Tries | None = None
     """How a request is tried where it is no model; None for as models are: until they answer, or the run stops."""
 

@@ -306,3 +306,5 @@ class Shape:
     """Model alias to how many replicas it starts with, where there are several."""
     shared: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """Requests in flight that some aliases may have together, where that is limited."""
+    rows_a_request: dict[str, int] = field(default_factory=dict)
+    """Inference column to the rows that it asks for together, where that is more than one: they fail together too."""

@@ -233,7 +233,12 @@ class DataDesigner:
         from data_designer.interface.making import make_preview
 
         with _wrapped():
-            return make_preview(self._prepare(config_builder, num_records), config_builder, self._known)
+            results = make_preview(self._prepare(config_builder, num_records), config_builder, self._known)
+            if config_builder.get_profilers():
+                from data_designer.interface.judge_profiles import profile_preview
+
+                profile_preview(results, self._context(), self._known)
+            return results
 
     def create(  # noqa: PLR0913 - the public API
         self,
@@ -285,7 +290,12 @@ class DataDesigner:
             opened = open_dataset(checked, self._context(reused), request)
             with released_on_error(opened.store):
                 opened = with_column_cache(opened, required=reused is not None)
-            return make_dataset(opened, config_builder, self._known, on_batch_complete)
+            results = make_dataset(opened, config_builder, self._known, on_batch_complete)
+            if config_builder.get_profilers():
+                from data_designer.interface.judge_profiles import profile_dataset
+
+                profile_dataset(results, self._context(), self._known)
+            return results
 
     def retry_failed(
         self,

@@ -46,6 +46,15 @@ def model_violations(
             if alias not in models:
                 message = f"model alias '{alias}' is not declared; declared: {_listed(models)}"
                 found.append(Violation("unknown_model_alias", column.name, message))
+    for profiler in config.profilers or ():
+        alias = profiler.model_alias
+        used.add(alias)
+        if alias not in models:
+            message = f"a profiler asks model alias '{alias}', which is not declared; declared: {_listed(models)}"
+            found.append(Violation("unknown_model_alias", None, message))
+        elif models[alias].generation_type != "chat-completion":
+            message = f"a profiler asks model '{alias}', which is no chat model"
+            found.append(Violation("unsupported_generation_type", None, message))
     for alias in sorted(used & set(models)):
         found.extend(_provider_violations(alias, models[alias].provider or "", providers, environment))
         found.extend(_backend_violations(models[alias], providers.get(models[alias].provider or "")))

@@ -1,6 +1,12 @@
 """Statistics of one column of a finished dataset."""
 
-from typing import Literal
+import statistics
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import BaseModel
 
 from data_designer.config.base import ConfigBase
 
@@ -8,6 +14,84 @@ MISSING: Literal["--"] = "--"
 """What stands where a statistic could not be calculated."""
 
 Number = int | float | Literal["--"]
+
+
+class MissingValue(StrEnum):
+    """What stands where there is no value."""
+
+    CALCULATION_FAILED = "--"
+    OUTPUT_FORMAT_ERROR = "output_format_error"
+
+
+class ColumnDistributionType(StrEnum):
+    """How values are distributed."""
+
+    CATEGORICAL = "categorical"
+    NUMERICAL = "numerical"
+    TEXT = "text"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class CategoricalHistogramData(BaseModel):
+    """How often each value is there."""
+
+    categories: list[float | int | str]
+    counts: list[int]
+
+    @classmethod
+    def from_series(cls, series: Iterable[float | str]) -> Self:
+        """Of some values: in their own order where they are all numbers, else the most common first."""
+        counted = Counter(series)
+        common = [value for value, _ in counted.most_common()]
+        numbers = [value for value in common if isinstance(value, int | float)]
+        categories = sorted(numbers) if len(numbers) == len(common) else common
+        return cls(categories=[*categories], counts=[counted[value] for value in categories])
+
+
+class CategoricalDistribution(BaseModel):
+    """Of values that are no numbers."""
+
+    most_common_value: int | str
+    least_common_value: int | str
+    histogram: CategoricalHistogramData
+
+    @classmethod
+    def from_series(cls, series: Iterable[int | str]) -> Self:
+        """Of some values. Raises ValueError where there are none."""
+        counted = Counter(series).most_common()
+        if not counted:
+            raise ValueError("no values have no distribution")
+        values = [value for value, count in counted for _ in range(count)]
+        return cls(
+            most_common_value=counted[0][0],
+            least_common_value=counted[-1][0],
+            histogram=CategoricalHistogramData.from_series(values),
+        )
+
+
+class NumericalDistribution(BaseModel):
+    """Of numbers; the standard deviation is that of a sample."""
+
+    min: int | float
+    max: int | float
+    mean: float
+    stddev: float
+    median: float
+
+    @classmethod
+    def from_series(cls, series: Iterable[float]) -> Self:
+        """Of some numbers. Raises ValueError where there are none."""
+        numbers = [*series]
+        if not numbers:
+            raise ValueError("no numbers have no distribution")
+        return cls(
+            min=min(numbers),
+            max=max(numbers),
+            mean=statistics.fmean(numbers),
+            stddev=statistics.stdev(numbers) if len(numbers) > 1 else 0.0,
+            median=statistics.median(numbers),
+        )
 
 
 class GeneralColumnStatistics(ConfigBase):

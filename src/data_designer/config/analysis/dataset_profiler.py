@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SerializeAsAny
 
+from data_designer.config.analysis.column_profilers import ColumnProfilerResults
 from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
 from data_designer.config.base import ConfigBase
 
@@ -15,7 +16,8 @@ class DatasetProfilerResults(ConfigBase):
     target_num_records: int
     column_statistics: list[SerializeAsAny[GeneralColumnStatistics]] = Field(default_factory=list)
     side_effect_column_names: list[str] | None = None
-    column_profiles: list[object] | None = None
+    column_profiles: list[SerializeAsAny[ColumnProfilerResults]] | None = None
+    """What profilers found; None where there are none."""
 
     @property
     def percent_complete(self) -> float:

@@ -281,7 +281,10 @@ class DataDesignerConfigBuilder:
                 self._columns[name] = self._columns[name].model_copy(update={"drop": drop})
 
     def add_profiler(self, profiler_config: JudgeScoreProfilerConfig) -> Self:
-        """Add a profiler, which looks at the dataset when it is finished; see `results.load_analysis()`."""
+        """Add a profiler, which looks at the judge columns of the finished dataset; where there are several, the last.
+
+        See `results.load_analysis().column_profiles`.
+        """
         if not isinstance(profiler_config, JudgeScoreProfilerConfig):
             raise BuilderConfigurationError(f"{type(profiler_config).__name__} is no profiler")
         self._profilers.append(profiler_config)

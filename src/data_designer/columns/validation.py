@@ -15,6 +15,7 @@ from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMCodeColumnConfig, ValidationColumnConfig
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.validator_params import (
+    SIMULATED_VALIDATOR,
     CodeValidatorParams,
     LocalCallableValidatorParams,
     RemoteValidatorParams,
@@ -224,6 +225,14 @@ def _service(column: ValidationColumnConfig) -> Pool | None:
     return remote_validation.service(column, params) if isinstance(params, RemoteValidatorParams) else None
 
 
+def _simulated(column: ValidationColumnConfig) -> ValidationColumnConfig:
+    params = column.validator_params
+    if not isinstance(params, RemoteValidatorParams):
+        return column
+    simulated = params.model_copy(update={"endpoint_url": SIMULATED_VALIDATOR})
+    return column.model_copy(update={"validator_params": simulated})
+
+
 def _scope(column: ValidationColumnConfig) -> Scope:
     """Whoever sees several rows must see the same ones however a run is divided."""
     return "cell" if isinstance(column.validator_params, CodeValidatorParams) else "batch"
@@ -280,6 +289,7 @@ VALIDATION = ColumnKind(
     build=_build,
     scope=_scope,
     service=_service,
+    simulated=_simulated,
     missing_reference="code_column_missing",
     lint=_lint,
     check=_check,

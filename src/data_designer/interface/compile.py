@@ -10,13 +10,11 @@ import pyarrow as pa
 
 from data_designer.columns.checks import violations_of
 from data_designer.columns.registry import KINDS
-from data_designer.config.base import SingleColumnConfig
-from data_designer.config.column_configs import SeedDatasetColumnConfig, ValidationColumnConfig
+from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.models import SIMULATED_PROVIDER, ModelProvider
 from data_designer.config.run_config import RunConfig
-from data_designer.config.validator_params import SIMULATED_VALIDATOR, RemoteValidatorParams
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
@@ -112,15 +110,8 @@ def _with_providers(config: DataDesignerConfig, default: str) -> DataDesignerCon
 
 def _simulated(config: DataDesignerConfig) -> DataDesignerConfig:
     models = [model.model_copy(update={"provider": SIMULATED_PROVIDER}) for model in config.model_configs or ()]
-    columns = [_with_simulated_validator(column) for column in config.columns]
+    columns = [KINDS[column.column_type].simulated(column) for column in config.columns]
     return config.model_copy(update={"model_configs": models, "columns": columns})
-
-
-def _with_simulated_validator(column: SingleColumnConfig) -> SingleColumnConfig:
-    if not isinstance(column, ValidationColumnConfig) or not isinstance(column.validator_params, RemoteValidatorParams):
-        return column
-    params = column.validator_params.model_copy(update={"endpoint_url": SIMULATED_VALIDATOR})
-    return column.model_copy(update={"validator_params": params})
 
 
 def but_for_keys(found: Sequence[Violation]) -> list[Violation]:

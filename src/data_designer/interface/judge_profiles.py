@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
+from data_designer.columns.registry import KINDS
 from data_designer.config.analysis.column_profilers import (
     JudgeScoreProfilerConfig,
     JudgeScoreProfilerResults,
@@ -11,7 +12,6 @@ from data_designer.config.analysis.column_profilers import (
     JudgeScoreSummary,
 )
 from data_designer.config.analysis.column_statistics import MISSING
-from data_designer.config.column_configs import LLMJudgeColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.run_config import Budget, RunConfig
 from data_designer.engine.dataset.judge_scores import Scored, distributions_of, samples_of, scored, stored_cells
@@ -88,7 +88,7 @@ def judge_columns(plan: Plan) -> list[str]:
     """Columns that profilers look at."""
     if not plan.config.profilers:
         return []
-    return [column.name for column in plan.config.columns if isinstance(column, LLMJudgeColumnConfig)]
+    return [column.name for column in plan.config.columns if KINDS[column.column_type].group == "judge"]
 
 
 def profiles_of(columns: Mapping[str, Iterable[object]], summaries: JudgeSummaries) -> list[JudgeScoreProfilerResults]:

@@ -37,6 +37,10 @@ def _no_service(_: SingleColumnConfig) -> Pool | None:
     return None
 
 
+def _as_it_is(column: Config) -> Config:
+    return column
+
+
 def _no_functions(_: SingleColumnConfig) -> Functions:
     return {}
 
@@ -91,6 +95,8 @@ class ColumnKind(Generic[Config]):
     """Whether a step computes any rows at any time, or all live rows of a batch together."""
     service: Callable[[Config], Pool | None] = _no_service
     """The pool of what a column asks that is no model; None where it asks nothing, or a model."""
+    simulated: Callable[[Config], Config] = _as_it_is
+    """The column with a simulated service in the place of the one that it asks."""
     cheap: bool = False
     """Computed wherever the row already is, whichever pool that is."""
     in_json: bool = False

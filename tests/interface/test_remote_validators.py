@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -34,8 +35,15 @@ GOOD = [{"is_valid": not n % 2, "of": n} for n in range(RECORDS)]
 def test_rows_go_in_batches_of_the_columns_size_and_come_back_in_their_places(
     endpoint: Endpoint, tmp_path: Path
 ) -> None:
-    """Only the targets are sent; the slots are the column's own, and no more requests are in flight than there are."""
-    with endpoint(verdicts) as service:
+    """Only the targets are sent; all slots of the column are taken, and no more requests are in flight."""
+    gate = threading.Barrier(SLOTS)
+
+    def together(prompt: str) -> Reply:
+        if rows_of(prompt)[0]["n"] < BATCH:
+            gate.wait(LIMIT)
+        return verdicts(prompt)
+
+    with endpoint(together) as service:
         results = make(service.url, tmp_path)
     sent = sorted(tuple(row["n"] for row in body["data"]) for body in service.bodies)
     batches = [range(start, min(start + BATCH, RECORDS)) for start in range(0, RECORDS, BATCH)]

@@ -106,8 +106,12 @@ def test_columns_are_taken_from_it(there: Path, model: CountingEndpoint) -> None
 
 
 def test_metadata_say_what_they_said(tmp_path: Path, model: CountingEndpoint) -> None:
-    """Every key of the earlier commit is written with the value that it had."""
+    """Every key of the earlier commit is written with the value that it had; seed columns have statistics now, last."""
     make(model.url, tmp_path, "finished")
     before, now = (json.loads((folder / "finished/metadata.json").read_text()) for folder in (MADE, tmp_path))
-    elsewhere = {"checksum": now["checksum"], "directory": now["directory"]}
+    elsewhere = {key: now[key] for key in ("checksum", "directory", "column_statistics")}
+    assert now["column_statistics"][: len(before["column_statistics"])] == before["column_statistics"]
+    assert {one["column_type"] for one in now["column_statistics"][len(before["column_statistics"]) :]} == {
+        "seed-dataset"
+    }
     assert now == {**now, **before, **elsewhere}

@@ -1,5 +1,7 @@
 """Profilers that look at columns of a finished dataset, and what they find."""
 
+from abc import ABC, abstractmethod
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -15,6 +17,12 @@ from data_designer.config.base import ConfigBase
 
 if TYPE_CHECKING:
     from rich.panel import Panel
+
+
+class ColumnProfilerType(StrEnum):
+    """Kinds of profilers."""
+
+    JUDGE_SCORE = "judge-score"
 
 
 class JudgeScoreProfilerConfig(ConfigBase):
@@ -54,10 +62,14 @@ class JudgeScoreDistributions(BaseModel):
     histograms: dict[str, CategoricalHistogramData | MissingValue]
 
 
-class ColumnProfilerResults(BaseModel):
+class ColumnProfilerResults(BaseModel, ABC):
     """What a profiler finds out about a column."""
 
     column_name: str
+
+    @abstractmethod
+    def create_report_section(self) -> "Panel":
+        """What a report shows of it."""
 
 
 class JudgeScoreProfilerResults(ColumnProfilerResults):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from data_designer.config.base import ConfigBase
 
@@ -94,7 +94,13 @@ class NumericalDistribution(BaseModel):
         )
 
 
-class GeneralColumnStatistics(ConfigBase):
+class BaseColumnStatistics(ConfigBase):
+    """Statistics of a column, of whatever kind; what is not known of them is left out when they are read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class GeneralColumnStatistics(BaseColumnStatistics):
     """What every column has."""
 
     column_name: str
@@ -117,9 +123,10 @@ class GeneralColumnStatistics(ConfigBase):
         return 100 * self.num_unique / self.num_records if self.num_records else 0.0
 
 
-class LLMColumnStatistics(GeneralColumnStatistics):
+class LLMTextColumnStatistics(GeneralColumnStatistics):
     """Columns that a model writes; tokens are about four characters each."""
 
+    column_type: str = "llm-text"
     output_tokens_mean: Number = MISSING
     output_tokens_median: Number = MISSING
     output_tokens_stddev: Number = MISSING
@@ -128,9 +135,40 @@ class LLMColumnStatistics(GeneralColumnStatistics):
     input_tokens_stddev: Number = MISSING
 
 
+class LLMCodeColumnStatistics(LLMTextColumnStatistics):
+    """Columns of code."""
+
+    column_type: str = "llm-code"
+
+
+class LLMStructuredColumnStatistics(LLMTextColumnStatistics):
+    """Columns of JSON."""
+
+    column_type: str = "llm-structured"
+
+
+class LLMJudgedColumnStatistics(LLMTextColumnStatistics):
+    """Columns of scores."""
+
+    column_type: str = "llm-judge"
+
+
+class SeedDatasetColumnStatistics(GeneralColumnStatistics):
+    """Columns of the seed dataset."""
+
+    column_type: str = "seed-dataset"
+
+
+class ExpressionColumnStatistics(GeneralColumnStatistics):
+    """Columns that are computed from others."""
+
+    column_type: str = "expression"
+
+
 class SamplerColumnStatistics(GeneralColumnStatistics):
     """Columns that are drawn."""
 
+    column_type: str = "sampler"
     sampler_type: str
     distribution_type: Literal["categorical", "numerical", "text", "other", "unknown"]
     distribution: dict[str, object] | None = None
@@ -139,6 +177,7 @@ class SamplerColumnStatistics(GeneralColumnStatistics):
 class ValidationColumnStatistics(GeneralColumnStatistics):
     """Columns of verdicts."""
 
+    column_type: str = "validation"
     num_valid_records: int | Literal["--"] = MISSING
 
     @property

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SerializeAsAny
+from pydantic import ConfigDict, Field, SerializeAsAny
 
 from data_designer.config.analysis.column_profilers import ColumnProfilerResults
 from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
@@ -11,6 +11,8 @@ from data_designer.config.base import ConfigBase
 
 class DatasetProfilerResults(ConfigBase):
     """Statistics of a dataset and its columns."""
+
+    model_config = ConfigDict(extra="ignore")
 
     num_records: int
     target_num_records: int

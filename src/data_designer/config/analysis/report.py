@@ -12,7 +12,7 @@ from data_designer.config.analysis.column_profilers import JudgeScoreProfilerRes
 from data_designer.config.analysis.column_statistics import (
     CategoricalHistogramData,
     GeneralColumnStatistics,
-    LLMColumnStatistics,
+    LLMTextColumnStatistics,
     MissingValue,
     NumericalDistribution,
     SamplerColumnStatistics,
@@ -100,7 +100,7 @@ def _table(kind: str, statistics: list[GeneralColumnStatistics]) -> Table:
 
 def _extra(one: GeneralColumnStatistics) -> dict[str, str]:
     match one:
-        case LLMColumnStatistics():
+        case LLMTextColumnStatistics():
             return {"tokens per record": f"{one.output_tokens_mean} ± {one.output_tokens_stddev}"}
         case SamplerColumnStatistics():
             return {"sampler type": one.sampler_type}

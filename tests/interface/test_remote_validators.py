@@ -27,7 +27,7 @@ from tests.validators import (
 )
 
 import data_designer.config as dd
-from data_designer.interface import DataDesignerGenerationError
+from data_designer.interface import DataDesigner, DataDesignerGenerationError
 
 GOOD = [{"is_valid": not n % 2, "of": n} for n in range(RECORDS)]
 
@@ -210,3 +210,13 @@ def test_two_columns_may_ask_at_one_address(endpoint: Endpoint, tmp_path: Path) 
         results = designer(service.url, tmp_path).create(made, num_records=8, dataset_name="d")
     assert set(results.outcomes.usage) == {"validator:verdict", "validator:other"}
     assert list(results.load_dataset()["other"]) == GOOD[:8]
+
+
+def test_a_simulated_run_asks_no_service(processes: None, tmp_path: Path) -> None:
+    """Whatever address the column has; the dataset says that it was simulated."""
+    maker = DataDesigner(tmp_path, simulate=True, auto_configure_logging=False)
+    maker.set_run_config(dd.RunConfig(executor="inline", seed=1))
+    results = maker.create(judged(NOWHERE), num_records=20, dataset_name="d")
+    found = results.load_dataset()["verdict"]
+    assert {one["is_valid"] for one in found} <= {True, False}
+    assert results.outcomes.null_filled == 0

@@ -77,7 +77,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers chat completions."""
+    """Answers chat completions, and rows as a validator does."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -93,6 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "input" in body:
             self._embed(body)
+            return
+        if "data" in body:
+            self._judge(body)
             return
         prompt = next(m for m in body["messages"] if m["role"] == "user")["content"]
         reply = self.endpoint.answered(prompt, body)
@@ -110,9 +113,20 @@ class _Handler(BaseHTTPRequestHandler):
         items = [{"index": place, "embedding": embedding_of(text)} for place, text in enumerate(texts)]
         self._say(reply, {"data": items[::-1], "usage": {"prompt_tokens": 3 * len(texts)}})
 
+    def _judge(self, body: dict[str, Any]) -> None:
+        """Answer a validator's rows with a text as it is; with no status, by closing the connection."""
+        reply = self.endpoint.answered(json.dumps(body["data"]), body)
+        if reply.status:
+            self._send(reply.status, reply.text)
+        else:
+            self.close_connection = True
+
     def _say(self, reply: Reply, good: object) -> None:
-        data = json.dumps(good if reply.status == 200 else {"error": {"message": reply.text}}).encode()
-        self.send_response(reply.status)
+        self._send(reply.status, json.dumps(good if reply.status == 200 else {"error": {"message": reply.text}}))
+
+    def _send(self, status: int, text: str) -> None:
+        data = text.encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -159,6 +159,10 @@ class LocalCallableValidationError(DataDesignerError):
     """A local validation function raised or broke its contract."""
 
 
+class RemoteValidationError(DataDesignerError):
+    """A remote validator could not be reached, or did not answer."""
+
+
 class RemoteValidationSchemaError(DataDesignerError):
     """A remote validator answered with something that does not fit its declared schema."""
 

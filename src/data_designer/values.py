@@ -396,7 +396,33 @@ class ToolRequest(BaseRequest):
         return self
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest | ToolRequest
+@dataclass(frozen=True, slots=True)
+class HttpRequest(BaseRequest):
+    """JSON that is posted to a service which is no model."""
+
+    body: Mapping[str, object]
+
+    @property
+    def content(self) -> object:
+        """Its kind and body."""
+        return ["http", self.body]
+
+    @property
+    def most_tokens(self) -> int:
+        """None are counted."""
+        return 0
+
+    @property
+    def longest_reply(self) -> int | None:
+        """None are counted."""
+        return 0
+
+    def with_params(self, _: Mapping[str, object]) -> Self:
+        """The same: parameters are those of models."""
+        return self
+
+
+Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest | ToolRequest | HttpRequest
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -575,7 +601,29 @@ class ToolResponse(BaseResponse):
         return False
 
 
-Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse | ToolResponse
+@dataclass(frozen=True, slots=True)
+class HttpResponse(BaseResponse):
+    """JSON that a service answered."""
+
+    data: object
+
+    @property
+    def content(self) -> list[object]:
+        """Its kind and data."""
+        return ["http", self.data]
+
+    @property
+    def length(self) -> int:
+        """That of its text."""
+        return len(orjson.dumps(self.data, default=str))
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it is null."""
+        return self.data is None
+
+
+Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse | ToolResponse | HttpResponse
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 
@@ -593,6 +641,8 @@ def response_of(content: Sequence[object], usage: Usage) -> Response:
             return ImageResponse((), files=tuple(map(_kept_file, files)), usage=usage)
         case ["tool", [*results]]:
             return ToolResponse(tuple(result for result in results if isinstance(result, list)), usage=usage)
+        case ["http", data]:
+            return HttpResponse(data, usage=usage)
         case _:
             raise ValueError("these are no parts of a reply")
 
@@ -635,6 +685,21 @@ def _vector(packed: object) -> tuple[float, ...]:
 
 Exchange = Generator[Request, Response, Outcome]
 """A cell's logic: yields requests, is sent replies, returns what the cell came to. Never does I/O."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nulled:
+    """A cell failed, and its row stays: `values`, aligned with the step's `makes`, stand for what is missing."""
+
+    values: tuple[object, ...]
+    reason: Reason
+
+
+GroupExchange: TypeAlias = Generator[Request, Response, Sequence[Outcome | Nulled]]
+"""The logic of the cells of several rows that are asked for together; it comes to one outcome a row, in their order.
+
+A `ModelError` that ends a request is thrown into it.
+"""
 
 
 @dataclass(slots=True)

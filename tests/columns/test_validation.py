@@ -140,13 +140,13 @@ def test_an_output_schema_is_enforced() -> None:
 
 
 def test_what_cannot_run_here_is_said_before_a_run() -> None:
-    """Remote validators are left out of this version, SQL needs its extra."""
+    """SQL needs its extra; a service runs elsewhere."""
     remote = python_column("a").model_copy(
         update={"validator_params": RemoteValidatorParams(endpoint_url="http://localhost/check")}
     )
     sql = python_column("a").model_copy(update={"validator_params": CodeValidatorParams(code_lang=CodeLang.SQL_ANSI)})
     assert unavailable(python_column("a")) is None
     assert (unavailable(sql) is None) == sql_is_available()
-    assert "not supported by this version" in str(unavailable(remote))
+    assert unavailable(remote) is None
     with pytest.raises(ConfigCompilationError, match="'v'"):
         ValidationProgram(remote)

@@ -168,8 +168,7 @@ def full() -> dd.DataDesignerConfigBuilder:
     builder.add_constraint(constraint_type="scalar_inequality", target_column="a", rhs=1, operator="lt")
     builder.add_processor(processor_type="schema_transform", name="s", template={"a": ["{{ b }}", 1]})
     builder.add_processor(processor_type="drop_columns", name="d", column_names=["llm*"])
-    with pytest.warns(UserWarning, match="does nothing with add_profiler"):
-        builder.add_profiler(dd.JudgeScoreProfilerConfig(model_alias="m"))
+    builder.add_profiler(dd.JudgeScoreProfilerConfig(model_alias="m"))
     return builder.with_seed_dataset(dd.DirectorySeedSource(path="folder"))
 
 
@@ -182,8 +181,7 @@ def test_every_form_of_a_file_gives_the_same_configuration(tmp_path: Path) -> No
     wrapped = builder.get_builder_config().to_dict()
     text = (tmp_path / "c.yaml").read_text()
     for form in (tmp_path / "c.yaml", str(tmp_path / "c.json"), wrapped, wrapped["data_designer"], text):
-        with pytest.warns(UserWarning, match="does nothing with add_profiler"):
-            read = dd.DataDesignerConfigBuilder.from_config(form)
+        read = dd.DataDesignerConfigBuilder.from_config(form)
         assert read.build().to_dict() == wanted
     with pytest.raises(errors.BuilderConfigurationError):
         builder.write_config(tmp_path / "c.txt")

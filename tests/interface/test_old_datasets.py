@@ -118,10 +118,14 @@ def test_columns_are_taken_from_it(there: Path, model: CountingEndpoint) -> None
 
 
 def test_metadata_say_what_they_said(tmp_path: Path, model: CountingEndpoint) -> None:
-    """Every key of the earlier commit is written with the value that it had; the declaration keeps its order now."""
+    """Every key is written with the value that it had; the declaration is in order now, seed columns have statistics."""
     make(model.url, tmp_path, "finished")
     before, now = (json.loads((folder / "finished/metadata.json").read_text()) for folder in (MADE, tmp_path))
-    elsewhere = {name: now[name] for name in ("checksum", "directory", "builder_config_sha256")}
+    elsewhere = {key: now[key] for key in ("checksum", "directory", "builder_config_sha256", "column_statistics")}
+    assert now["column_statistics"][: len(before["column_statistics"])] == before["column_statistics"]
+    assert {one["column_type"] for one in now["column_statistics"][len(before["column_statistics"]) :]} == {
+        "seed-dataset"
+    }
     assert now == {**now, **before, **elsewhere}
     first, second = ((folder / "finished/builder_config.json").read_text() for folder in (MADE, tmp_path))
     assert json.loads(first) == json.loads(second)

@@ -1,20 +1,24 @@
 """Pools: an endpoint and a cap, with a chat model, with another one, or without any."""
 
+from dataclasses import replace
+
 import pytest
 from tests.fakes import NOWHERE, provider
 
 import data_designer.config as dd
 from data_designer.config.models import BaseInferenceParams
 from data_designer.models.wires import longest_reply
-from data_designer.plan.model import Pool
+from data_designer.plan.model import Pool, Tries
 
 
 def test_without_a_model_nothing_is_limited_but_the_requests_in_flight() -> None:
-    """Remote validators and tools are asked with the usual patience, at no price, and are not greeted."""
+    """Remote validators and tools are free, and are not greeted."""
     pool = Pool("checks", 4, None, provider(NOWHERE))
     assert pool.params == BaseInferenceParams()
     assert pool.chat.structured_output == "prompt"
-    assert (pool.model_name, pool.price, pool.is_greeted, longest_reply(pool)) == ("", None, False, None)
+    assert (pool.model_name, pool.price, pool.is_greeted, longest_reply(pool)) == ("", dd.Price(), False, 0)
+    assert pool.timeout is None
+    assert replace(pool, tries=Tries(timeout=7.0, retries=1, backoff=2.0)).timeout == 7.0
     assert pool.subject == "'checks'"
     assert pool.with_model("other") is pool
 

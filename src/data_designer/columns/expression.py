@@ -9,12 +9,14 @@ import pyarrow as pa
 from data_designer.columns.random_streams import key
 from data_designer.columns.templating.seeded_random import draw_for
 from data_designer.columns.templating.templates import compile_template
+from data_designer.config.analysis.column_statistics import ExpressionColumnStatistics
 from data_designer.config.column_configs import ExpressionColumnConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.errors import PromptTemplateRenderError
 from data_designer.plan.columns import producers
-from data_designer.plan.kinds import ColumnKind, named_statistics
+from data_designer.plan.kinds import ColumnKind, Statistics
 from data_designer.plan.model import Plan, Step
+from data_designer.plan.profile import Profile
 from data_designer.values import Block, Drop, Exchange, Made, Ok, Outcome, Reason, Record
 
 _Cell = str | float | Reason | None
@@ -209,6 +211,10 @@ def _arrow_type(column: ExpressionColumnConfig) -> pa.DataType:
     return _TYPES[column.dtype]
 
 
+def _statistics(column: ExpressionColumnConfig, _: Profile) -> Statistics:
+    return ExpressionColumnStatistics, {"column_type": column.column_type}
+
+
 EXPRESSION = ColumnKind(
     config=ExpressionColumnConfig,
     build=_build,
@@ -216,5 +222,5 @@ EXPRESSION = ColumnKind(
     templates=("expr",),
     missing_reference="expression_reference_missing",
     arrow_type=_arrow_type,
-    statistics=named_statistics,
+    statistics=_statistics,
 )

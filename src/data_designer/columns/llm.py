@@ -15,7 +15,13 @@ from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
 from data_designer.columns.templating.templates import compile_template
 from data_designer.columns.tool_turns import REFUSALS, ToolTurns
-from data_designer.config.analysis.column_statistics import MISSING, LLMColumnStatistics
+from data_designer.config.analysis.column_statistics import (
+    MISSING,
+    LLMCodeColumnStatistics,
+    LLMJudgedColumnStatistics,
+    LLMStructuredColumnStatistics,
+    LLMTextColumnStatistics,
+)
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMTextColumnConfig
 from data_designer.config.media_blocks import MediaBlock
@@ -393,6 +399,12 @@ def text(_: SingleColumnConfig) -> pa.DataType:
     return pa.string()
 
 
+_STATISTICS: Final = {
+    str(found.model_fields["column_type"].default): found
+    for found in (LLMCodeColumnStatistics, LLMStructuredColumnStatistics, LLMJudgedColumnStatistics)
+}
+
+
 def statistics(column: SingleColumnConfig, profile: Profile) -> Statistics:
     """About four characters a token: no tokenizer has to be fetched."""
     mean: float | str = MISSING
@@ -401,4 +413,4 @@ def statistics(column: SingleColumnConfig, profile: Profile) -> Statistics:
         mean = round(characters["mean"] / _CHARACTERS_A_TOKEN, 1)
         spread = round((stddev(characters) or 0.0) / _CHARACTERS_A_TOKEN, 1)
     found = {"column_type": column.column_type, "output_tokens_mean": mean, "output_tokens_stddev": spread}
-    return LLMColumnStatistics, found
+    return _STATISTICS.get(column.column_type, LLMTextColumnStatistics), found

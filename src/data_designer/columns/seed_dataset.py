@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from data_designer.config.analysis.column_statistics import SeedDatasetColumnStatistics
 from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.errors import ConfigCompilationError
 from data_designer.plan.fingerprints import digest
-from data_designer.plan.kinds import ColumnKind, Joint
+from data_designer.plan.kinds import ColumnKind, Joint, Statistics
 from data_designer.plan.model import Plan, Step
+from data_designer.plan.profile import Profile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,10 +36,15 @@ def _digests(
     return {column.name: digest([_STEP, column.name, strategy, seed_data, seed]) for column in columns}
 
 
+def _statistics(column: SeedDatasetColumnConfig, _: Profile) -> Statistics:
+    return SeedDatasetColumnStatistics, {"column_type": column.column_type}
+
+
 SEED_DATASET = ColumnKind(
     config=SeedDatasetColumnConfig,
     build=_build,
     joint=Joint(_STEP, _digests),
     from_seed=True,
+    statistics=_statistics,
     group="seed",
 )

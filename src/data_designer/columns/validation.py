@@ -1,4 +1,4 @@
-"""Validation columns: code judged by linters, or rows judged by a user's function."""
+"""Validation columns: code judged by linters, or rows judged by a user's function or a service."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, assert_never
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 import numpy as np
 import pyarrow as pa
 
+from data_designer.columns import remote_validation
 from data_designer.columns.foreign_calls import is_end_of_process, line_in, said_by
 from data_designer.columns.frames import cells, in_order, to_frame
 from data_designer.columns.linting import Linter, PythonLinter, SqlLinter, Verdict, ruff_path, sql_is_available
@@ -14,14 +15,16 @@ from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMCodeColumnConfig, ValidationColumnConfig
 from data_designer.config.utils.code_lang import CodeLang
 from data_designer.config.validator_params import (
+    SIMULATED_VALIDATOR,
     CodeValidatorParams,
     LocalCallableValidatorParams,
     RemoteValidatorParams,
 )
 from data_designer.errors import ConfigCompilationError, LocalCallableValidationError
 from data_designer.plan.kinds import ColumnKind, Functions, Statistics
-from data_designer.plan.model import Plan, Scope, Step
+from data_designer.plan.model import Plan, Pool, Scope, Step
 from data_designer.plan.profile import Profile
+from data_designer.plan.program import Program
 from data_designer.plan.violation import Violation
 from data_designer.values import Block, Made, Reason
 
@@ -29,13 +32,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from jsonschema.protocols import Validator
 
-_NO_REMOTE: Final = "a remote validator is not supported by this version; use a local_callable"
 _NO_RUFF: Final = "judging Python needs ruff: pip install ruff"
 _NO_SQL: Final = "judging SQL needs sqlfluff: install data-designer-ray[sql]"
 
 
 class ValidationProgram:
-    """Computes the cells of a validation column for a block of rows."""
+    """Computes the cells of a validation column for a block of rows, which asks no service."""
 
     def __init__(self, config: ValidationColumnConfig) -> None:
         """Prepare the validator.
@@ -57,8 +59,6 @@ class ValidationProgram:
 def unavailable(config: ValidationColumnConfig) -> str | None:
     """Say why a column's validator cannot run here; None when it can."""
     match config.validator_params:
-        case RemoteValidatorParams():
-            return _NO_REMOTE
         case CodeValidatorParams(code_lang=lang) if CodeLang.parse_dialect(lang) is not None:
             return None if sql_is_available() else _NO_SQL
         case CodeValidatorParams():
@@ -76,7 +76,7 @@ def _validator(config: ValidationColumnConfig) -> "_CodeValidator | _LocalValida
         case LocalCallableValidatorParams() as params:
             return _LocalValidator(config, params)
         case RemoteValidatorParams():
-            raise ConfigCompilationError(_NO_REMOTE)
+            raise ConfigCompilationError(f"validation column {config.name!r}: its validator is a service")
         case _ as never:
             assert_never(never)
 
@@ -214,14 +214,29 @@ _PYTHON_VERDICT: Final = pa.struct(
 _SQL_VERDICT: Final = pa.struct([("is_valid", pa.bool_()), ("error_messages", pa.string())])
 
 
-def _build(step: Step, _plan: Plan, _seed_table: object) -> ValidationProgram:
+def _build(step: Step, _plan: Plan, _seed_table: object) -> Program:
     [column] = step.of(ValidationColumnConfig)
+    if isinstance(column.validator_params, RemoteValidatorParams):
+        return remote_validation.RemoteValidationProgram(column, column.validator_params)
     return ValidationProgram(column)
 
 
+def _service(column: ValidationColumnConfig) -> Pool | None:
+    params = column.validator_params
+    return remote_validation.service(column, params) if isinstance(params, RemoteValidatorParams) else None
+
+
+def _simulated(column: ValidationColumnConfig) -> ValidationColumnConfig:
+    params = column.validator_params
+    if not isinstance(params, RemoteValidatorParams):
+        return column
+    simulated = params.model_copy(update={"endpoint_url": SIMULATED_VALIDATOR})
+    return column.model_copy(update={"validator_params": simulated})
+
+
 def _scope(column: ValidationColumnConfig) -> Scope:
-    """A function of the user that sees several rows must see the same ones however a run is divided."""
-    return "batch" if _functions(column) else "cell"
+    """Whoever sees several rows must see the same ones however a run is divided."""
+    return "cell" if isinstance(column.validator_params, CodeValidatorParams) else "batch"
 
 
 def _functions(column: ValidationColumnConfig) -> Functions:
@@ -252,9 +267,13 @@ def _lint(column: ValidationColumnConfig, makers: Mapping[str, SingleColumnConfi
 def _check(column: ValidationColumnConfig) -> Iterator[Violation]:
     if missing := unavailable(column):
         yield Violation("unsupported", column.name, missing)
+    if isinstance(column.validator_params, RemoteValidatorParams):
+        yield from remote_validation.violations(column, column.validator_params)
 
 
 def _arrow_type(column: ValidationColumnConfig) -> pa.DataType | None:
+    if isinstance(column.validator_params, RemoteValidatorParams):
+        return remote_validation.arrow_type(column.validator_params)
     if not isinstance(column.validator_params, CodeValidatorParams) or len(column.target_columns) != 1:
         return None
     dialect = CodeLang.parse_dialect(column.validator_params.code_lang)
@@ -271,6 +290,8 @@ VALIDATION = ColumnKind(
     config=ValidationColumnConfig,
     build=_build,
     scope=_scope,
+    service=_service,
+    simulated=_simulated,
     missing_reference="code_column_missing",
     lint=_lint,
     check=_check,

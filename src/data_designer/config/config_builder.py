@@ -29,7 +29,6 @@ from data_designer.config.processors import (
     SchemaTransformProcessorConfig,
     meant_by,
 )
-from data_designer.config.run_config import does_nothing
 from data_designer.config.sampler_constraints import (
     ColumnInequalityConstraint,
     Constraint,
@@ -313,11 +312,13 @@ class DataDesignerConfigBuilder:
                 self._columns[name] = self._columns[name].model_copy(update={"drop": drop})
 
     def add_profiler(self, profiler_config: JudgeScoreProfilerConfig) -> Self:
-        """Add a profiler, with which this version does nothing, and warns of that."""
+        """Add a profiler, which looks at the judge columns of the finished dataset; where there are several, the last.
+
+        See `results.load_analysis().column_profiles`.
+        """
         if not isinstance(profiler_config, JudgeScoreProfilerConfig):
             raise BuilderConfigurationError(f"{type(profiler_config).__name__} is no profiler")
         self._profilers.append(profiler_config)
-        does_nothing("add_profiler", "results.load_analysis() has the statistics of every column")
         return self
 
     def add_model_config(self, model_config: ModelConfig) -> Self:

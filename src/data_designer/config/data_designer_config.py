@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
 from data_designer.config.base import ConfigBase
-from data_designer.config.column_configs import CustomColumnConfig, SamplerColumnConfig
+from data_designer.config.column_configs import CustomColumnConfig, SamplerColumnConfig, ValidationColumnConfig
 from data_designer.config.column_types import ColumnConfigT
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
@@ -19,6 +19,7 @@ from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTr
 from data_designer.config.sampler_constraints import Constraint
 from data_designer.config.sampler_params import SamplerType, SubcategorySamplerParams
 from data_designer.config.seed import SeedConfig
+from data_designer.config.validator_params import HOW_A_SERVICE_IS_ASKED, ValidatorType
 
 AnyProcessor = Annotated[
     DropColumnsProcessorConfig | SchemaTransformProcessorConfig, Field(discriminator="processor_type")
@@ -128,6 +129,9 @@ class DataDesignerConfig(Exportable):
             source.pop("token")
             source.pop("endpoint")
         for column, dumped in zip(self.columns, data["columns"], strict=True):
+            if isinstance(column, ValidationColumnConfig) and column.validator_type == ValidatorType.REMOTE:
+                for name in HOW_A_SERVICE_IS_ASKED:
+                    dumped["validator_params"].pop(name)
             if isinstance(column, CustomColumnConfig):
                 function = column.generator_function
                 dumped["generator_function"] = [

@@ -131,7 +131,8 @@ def _with_providers(config: DataDesignerConfig, default: str) -> DataDesignerCon
 
 def _simulated(config: DataDesignerConfig) -> DataDesignerConfig:
     models = [model.model_copy(update={"provider": SIMULATED_PROVIDER}) for model in config.model_configs or ()]
-    return config.model_copy(update={"model_configs": models})
+    columns = [KINDS[column.column_type].simulated(column) for column in config.columns]
+    return config.model_copy(update={"model_configs": models, "columns": columns})
 
 
 def but_for_keys(found: Sequence[Violation]) -> list[Violation]:

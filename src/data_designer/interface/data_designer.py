@@ -311,7 +311,12 @@ class DataDesigner:
 
         with _wrapped():
             prepared = self._prepare(config_builder, num_records)
-            return make_preview(prepared, config_builder, self._known, show_prompts=show_prompts)
+            results = make_preview(prepared, config_builder, self._known, show_prompts=show_prompts)
+            if config_builder.get_profilers():
+                from data_designer.interface.judge_profiles import profile_preview
+
+                profile_preview(results, self._context(), self._known)
+            return results
 
     def dry_run(self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 3) -> "DryRun":
         """Render what would be asked for the first records, and ask nobody: no key, no network, no cost.
@@ -378,7 +383,12 @@ class DataDesigner:
             opened = open_dataset(checked, self._context(reused), request)
             with released_on_error(opened.store):
                 opened = with_column_cache(opened, required=reused is not None)
-            return make_dataset(opened, config_builder, self._known, on_batch_complete)
+            results = make_dataset(opened, config_builder, self._known, on_batch_complete)
+            if config_builder.get_profilers():
+                from data_designer.interface.judge_profiles import profile_dataset
+
+                profile_dataset(results, self._context(), self._known)
+            return results
 
     def retry_failed(
         self,

@@ -126,11 +126,13 @@ def _as_declared(plan: Plan, names: Iterable[str]) -> list[str]:
 
 
 def usd_of(plan: Plan, spent: Mapping[str, Spending]) -> float | None:
-    """What the columns of a plan cost; None where nothing was asked, or a model that was has no price."""
+    """What the columns of a plan cost; None where no model was asked, or one that was has no price."""
     priced = {model.alias for model in plan.config.model_configs or () if model.price is not None}
-    if not spent or not priced.issuperset(one.alias for one in spent.values()):
+    free = {alias for alias, pool in plan.pools.items() if pool.model is None}
+    of_models = [one for one in spent.values() if one.alias not in free]
+    if not of_models or not priced.issuperset(one.alias for one in of_models):
         return None
-    return sum(one.usd for one in spent.values())
+    return sum(one.usd for one in of_models)
 
 
 def _retried(statistics: CallerStatistics) -> dict[str, AttemptCount]:

@@ -203,8 +203,14 @@ class DatasetCreationResults:
         return the_one_of(found, record, column, self.plan.run.keep_conversations)
 
     def load_analysis(self) -> DatasetProfilerResults:
-        """Statistics of its columns."""
-        return analyse(self.plan, total(self.artifact_storage.store.receipts()))
+        """Statistics of its columns, and what profilers found."""
+        store = self.artifact_storage.store
+        found = analyse(self.plan, total(store.receipts()))
+        if self.plan.config.profilers:
+            from data_designer.interface import judge_profiles as judged
+
+            found.column_profiles = [*judged.stored_profiles(self.plan, store)] or None
+        return found
 
     def count_records(self) -> int:
         """How many rows there are."""

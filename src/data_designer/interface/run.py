@@ -67,7 +67,8 @@ def with_simulated_models(plan: Plan, host: str = "127.0.0.1") -> Iterator[Plan]
     with SimulatedServerProcess(SimulatedModel(seed=plan.seed % (1 << 32)), host=host) as url:
         pools = dict(plan.pools)
         for alias in simulated:
-            provider = pools[alias].provider.model_copy(update={"endpoint": url})
+            address = url if pools[alias].model is not None else f"{url}/validate"
+            provider = pools[alias].provider.model_copy(update={"endpoint": address})
             pools[alias] = replace(pools[alias], provider=provider)
         yield replace(plan, pools=pools)
 

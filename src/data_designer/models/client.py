@@ -47,7 +47,7 @@ class ModelClient:
         # Lower case, so that a provider's own Authorization takes the place of ours instead of joining it.
         own = {name.lower(): value for name, value in (provider.extra_headers or {}).items()}
         headers = {"content-type": "application/json", **wire.headers(api_key), **own}
-        timeout = float(pool.params.timeout or DEFAULT_TIMEOUT)
+        timeout = float(pool.timeout or DEFAULT_TIMEOUT)
         # Our own server of simulated models is nobody's to lead to.
         around = {} if provider.is_simulated else os.environ
         self._transports = [
@@ -56,6 +56,8 @@ class ModelClient:
             )
             for one in provider.addresses
         ]
+        if pool.model is None:
+            self._transports = [one.to_service() for one in self._transports]
         self._endpoints = Endpoints(len(self._transports))
         self._clock = clock
         self._spans = request_spans(pool)

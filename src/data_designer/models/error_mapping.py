@@ -79,6 +79,11 @@ CURES: dict[type[errors.ModelError], str] = {
     errors.ModelTimeoutError: "raise inference_parameters.timeout or lower max_parallel_requests",
 }
 """What the user can do about a kind of error."""
+SERVICE_CURES: dict[type[errors.ModelError], str] = {
+    errors.ModelNotFoundError: "check its address",
+    errors.ModelAPIConnectionError: "is the server running, and is its address right?",
+}
+"""The same where it is no model that was asked."""
 
 
 def kind_of(status: int, said: str) -> type[errors.ModelError]:

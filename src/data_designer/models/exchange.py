@@ -1,11 +1,11 @@
 """Carries an exchange on with a model."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from data_designer.errors import DataDesignerRuntimeError, MCPToolError, ModelError, Outage
-from data_designer.values import Drop, Exchange, Outcome, Reason, Request, Response
+from data_designer.values import Drop, Exchange, GroupExchange, Nulled, Outcome, Reason, Request, Response
 
 _LONG = 20_000
 """Characters of a reply that is read in a thread, so that nothing else waits for it."""
@@ -42,6 +42,47 @@ async def drive(exchange: Exchange, ask: Callable[[Request], Awaitable[Response]
     finally:
         with suppress(ValueError):  # It is still being read in its thread, which ends by itself.
             exchange.close()
+
+
+async def drive_group(
+    exchange: GroupExchange, ask: Callable[[Request], Awaitable[Response]]
+) -> Sequence[Outcome | Nulled]:
+    """Ask what the exchange of several rows asks until it comes to their outcomes.
+
+    Raises:
+        Outage: the endpoint has been failing for longer than the run is willing to wait.
+    """
+    try:
+        request = next(exchange)
+        while True:
+            try:
+                response = await ask(request)
+            except Outage:
+                raise
+            except ModelError as error:
+                request = exchange.throw(error)
+                continue
+            if response.length > _LONG:
+                outcomes = await asyncio.to_thread(_group_step, exchange, response)
+                if not isinstance(outcomes, Request):
+                    return outcomes
+                request = outcomes
+            else:
+                request = exchange.send(response)
+    except StopIteration as stop:
+        made: Sequence[Outcome | Nulled] = stop.value
+        return made
+    finally:
+        with suppress(ValueError):  # It is still being read in its thread, which ends by itself.
+            exchange.close()
+
+
+def _group_step(exchange: GroupExchange, response: Response) -> Request | Sequence[Outcome | Nulled]:
+    try:
+        return exchange.send(response)
+    except StopIteration as stop:
+        made: Sequence[Outcome | Nulled] = stop.value
+        return made
 
 
 def _step(exchange: Exchange, response: Response) -> Request | Outcome:

@@ -59,6 +59,9 @@ class CallerOptions:
     """Whether the model takes a greeting, by which it is known to answer; otherwise a request that it answered before
     is asked again, and a greeting only where there is none."""
     greeting: Request = GREETING
+    retries: int | None = None
+    """Attempts that may follow the first one at a request that fails; None for as many as patience allows. Where they
+    are counted, no run is stopped for an outage: whoever asked is told of the failure."""
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -269,11 +272,14 @@ class Caller:
                 error.attempts, error.beside = tries.attempts, tries.beside.numbers
                 if told is not None:
                     told.note(error)
-                if error.retryable:
+                if self._options.retries is not None:
+                    if not error.retryable or tries.attempts > self._options.retries:
+                        raise
+                elif error.retryable:
                     await self._judge(error, tries)
                 else:
                     self._check_account(error, tries)
-                if not isinstance(error, ModelRateLimitError):
+                if self._options.retries is not None or not isinstance(error, ModelRateLimitError):
                     await self._back_off(error, tries)
             else:
                 self._known = request
@@ -426,6 +432,9 @@ class Caller:
         """What keeps requests back, or rows waiting, if anything does."""
         if not self.asking:
             return None
+        if self._failing_since is not None and self._options.retries is not None:
+            text = f"{self._failure}; each request is tried {1 + self._options.retries} times"
+            return Hold(text, self._failing(), _SAID_AFTER, is_trouble=True)
         if self._failing_since is not None:
             failing, rest = self._failing(), self._admission.rest()
             again = f"in {rest:.0f} s" if rest else "all the time"

@@ -12,7 +12,7 @@ from data_designer import errors
 from data_designer.config.models import LARGEST_REPLY
 from data_designer.models.addresses import SECRET, base_of, secrets_of, server_of, shown
 from data_designer.models.bodies import LargeBodyError, decoded
-from data_designer.models.error_mapping import CURES, quoted, refusal_of, worded
+from data_designer.models.error_mapping import CURES, SERVICE_CURES, quoted, refusal_of, worded
 from data_designer.models.prepared_post import PreparedPost
 
 _SHORTEST_SECRET = 8
@@ -63,12 +63,18 @@ class Transport:
         self._most = most
         self._proxy: str | None = None
         self._prepared: PreparedPost | None = None
+        self._cures, self._roomier = CURES, "; raise the provider's max_reply_bytes if it may be"
         self._secrets = _secrets(headers, url)
 
     def through(self, proxy: str | None) -> Self:
         """The same by way of a proxy, given by its URL; None for none."""
         self._proxy = proxy
         self._secrets = _secrets(self._headers, self._url, proxy or "")
+        return self
+
+    def to_service(self) -> Self:
+        """The same to what is no model: what is advised where it fails is another thing."""
+        self._cures, self._roomier = SERVICE_CURES, ""
         return self
 
     @property
@@ -121,7 +127,7 @@ class Transport:
             text = f"the proxy {server_of(self._proxy or '')} leads no further (HTTP {error.status}): {_VARIABLES}"
             raise self.error(errors.ModelAPIConnectionError, text) from None
         except LargeBodyError:
-            text = f"the reply is larger than {self._most:,} bytes; raise the provider's max_reply_bytes if it may be"
+            text = f"the reply is larger than {self._most:,} bytes{self._roomier}"
             raise self.error(errors.ModelInvalidReplyError, text) from None
         except Exception as error:
             # Whatever a server sends, and whatever that does to the library that reads it, is no reply.
@@ -160,8 +166,9 @@ class Transport:
         place = shown(self._url) if status in _NOT_THERE else self._server
         for secret in self._secrets:
             place = place.replace(secret, "***")
-        cure = CURES.get(kind)
-        if kind is errors.ModelAuthenticationError and not any(map(SECRET.search, self._headers)):
+        cure = self._cures.get(kind)
+        # A service that is no model has no key of ours.
+        if cure is not None and kind is errors.ModelAuthenticationError and not any(map(SECRET.search, self._headers)):
             cure = _NO_KEY
         return kind(worded(f"{self._subject} at {place}", what, cure, self._secrets), wait, status)
 

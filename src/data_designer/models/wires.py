@@ -6,6 +6,7 @@ from data_designer.config.backends import backend_of
 from data_designer.config.models import SIMULATED_PROVIDER, EmbeddingInferenceParams
 from data_designer.models.addresses import SECRET, shown
 from data_designer.models.anthropic_wire import AnthropicWire
+from data_designer.models.http_wire import HttpWire
 from data_designer.models.openai_embeddings import OpenAIEmbeddingsWire
 from data_designer.models.openai_images import OpenAIImageChatWire, OpenAIImagesWire, has_own_route
 from data_designer.models.openai_wire import OpenAIWire
@@ -34,6 +35,8 @@ its keys, each with its own."""
 
 def wire_of(pool: Pool) -> type[Wire]:
     """The form of the API of a pool's provider."""
+    if pool.model is None:
+        return HttpWire
     return WIRES[pool.provider.provider_type][pool.generation_type](pool.model_name)
 
 

@@ -83,13 +83,14 @@ def _joint(kind: ColumnKind[SingleColumnConfig], columns: Sequence[SingleColumnC
 
 def _step(column: SingleColumnConfig, kind: ColumnKind[SingleColumnConfig], known: Mapping[str, str]) -> Step:
     aliases = [*dict.fromkeys(alias for alias in column.get_model_aliases() if alias)]
+    service = kind.service(column)
     return Step(
         name=column.name,
         configs=(column,),
         needs=tuple(name for name in needs(column) if name in known),
         makes=makes(column),
         scope=kind.scope(column),
-        pool=aliases[0] if aliases else LOCAL,
+        pool=service.alias if service is not None else aliases[0] if aliases else LOCAL,
         asks=tuple(aliases[1:]),
         required=tuple(known[n] for n in column.required_columns if n in known and known[n] != column.name),
         skip=column.skip,

@@ -51,7 +51,7 @@ def compile_plan(  # noqa: PLR0913 - all that decides a plan, named where it is 
         config=config,
         steps=steps,
         stages=fuse(steps),
-        pools=_pools(steps, config, providers),
+        pools=_pools(steps, config, providers, kinds),
         geometry=geometry,
         run=run,
         seed=seed,
@@ -121,11 +121,19 @@ def dropped_columns(config: DataDesignerConfig, names: Sequence[str]) -> frozens
     return frozenset(dropped)
 
 
+def _services(steps: Sequence[Step], kinds: Kinds) -> dict[str, Pool]:
+    """Pools of what is no model."""
+    found = (kinds[step.kind].service(step.configs[0]) for step in steps if not step.joint)
+    return {pool.alias: pool for pool in found if pool is not None}
+
+
 def _pools(
-    steps: Sequence[Step], config: DataDesignerConfig, providers: Mapping[str, ModelProvider]
+    steps: Sequence[Step], config: DataDesignerConfig, providers: Mapping[str, ModelProvider], kinds: Kinds
 ) -> dict[str, Pool]:
     models = {model.alias: model for model in config.model_configs or ()}
-    pools: dict[str, Pool] = {}
+    pools = _services(steps, kinds)
+    for alias in sorted(models.keys() & pools.keys()):
+        raise ConfigCompilationError(f"'{alias}' is what a column's service is called; give the model another alias")
     for name, alias in ((step.name, alias) for step in steps for alias in (step.pool, *step.asks)):
         if alias == LOCAL or alias in pools:
             continue

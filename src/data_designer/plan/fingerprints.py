@@ -8,6 +8,7 @@ from data_designer.config.base import SingleColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
+from data_designer.config.validator_params import HOW_A_SERVICE_IS_ASKED, ValidatorType
 from data_designer.plan.columns import tool_alias_of
 from data_designer.plan.kinds import Kinds
 from data_designer.plan.model import Step
@@ -75,7 +76,11 @@ def code_of(column: SingleColumnConfig, kinds: Kinds) -> UserCode:
 
 def declared(column: SingleColumnConfig) -> dict[str, object]:
     """What a column declares that decides its values."""
-    return column.model_dump(mode="json", exclude=_NO_MATTER)
+    found: dict[str, object] = column.model_dump(mode="json", exclude=_NO_MATTER)
+    match found.get("validator_params"):
+        case {"validator_type": ValidatorType.REMOTE, **params}:
+            found["validator_params"] = {k: v for k, v in params.items() if k not in HOW_A_SERVICE_IS_ASKED}
+    return found
 
 
 def _tools(tool: ToolConfig) -> dict[str, object]:

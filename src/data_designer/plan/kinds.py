@@ -34,6 +34,14 @@ def _nothing(*_: object) -> tuple[()]:
     return ()
 
 
+def _no_service(_: SingleColumnConfig) -> Pool | None:
+    return None
+
+
+def _as_it_is(column: Config) -> Config:
+    return column
+
+
 def _no_functions(_: SingleColumnConfig) -> Functions:
     return {}
 
@@ -86,6 +94,10 @@ class ColumnKind(Generic[Config]):
     """What makes all columns of the kind together; None where each is made by a step of its own."""
     scope: Callable[[Config], Scope] = _cell
     """Whether a step computes any rows at any time, or all live rows of a batch together."""
+    service: Callable[[Config], Pool | None] = _no_service
+    """The pool of what a column asks that is no model; None where it asks nothing, or a model."""
+    simulated: Callable[[Config], Config] = _as_it_is
+    """The column with a simulated service in the place of the one that it asks."""
     cheap: bool = False
     """Computed wherever the row already is, whichever pool that is."""
     generation_type: str | None = None

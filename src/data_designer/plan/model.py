@@ -125,6 +125,21 @@ _NO_MODEL, _NO_CHAT_MODEL = BaseInferenceParams(), ChatCompletionInferenceParams
 
 
 @dataclass(frozen=True, slots=True)
+class Tries:
+    """How often and how patiently one request is tried. Times are in seconds."""
+
+    timeout: float
+    """Until an attempt is given up."""
+    retries: int
+    """Attempts that may follow the first one."""
+    backoff: float
+    """How many times longer each pause between attempts is than the one before."""
+
+
+_FREE = Price()
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """An endpoint and a cap: `slots` bound the requests in flight there, everywhere together."""
 
@@ -138,6 +153,10 @@ class Pool:
     """How its endpoint is asked to constrain replies in JSON, one of `plan.constraints.FORMS`; None: by the prompt."""
     client: MakeClient | None = field(default=None, repr=False)
     """Gives what its requests go through, where the user does that; None for our own way."""
+    rows_a_request: int = 1
+    """Rows whose cells are asked for together."""
+    tries: Tries | None = None
+    """How a request is tried where it is no model; None for as models are: until they answer, or the run stops."""
 
     @property
     def params(self) -> BaseInferenceParams:
@@ -167,8 +186,13 @@ class Pool:
 
     @property
     def price(self) -> Price | None:
-        """What tokens cost."""
-        return None if self.model is None else self.model.price
+        """What tokens cost; nothing where there are none."""
+        return _FREE if self.model is None else self.model.price
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds until a request is given up, where anything says so."""
+        return self.params.timeout if self.tries is None else self.tries.timeout
 
     @property
     def is_greeted(self) -> bool:

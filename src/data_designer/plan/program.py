@@ -1,8 +1,9 @@
-"""The two shapes a step's logic has once it is built for a process."""
+"""The shapes that a step's logic has once it is built for a process."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from data_designer.values import Block, Exchange, Made, Record
+from data_designer.values import Block, Exchange, GroupExchange, Made, Record
 
 
 class CellProgram(Protocol):
@@ -24,5 +25,19 @@ class RowsProgram(Protocol):
         ...
 
 
-Program = CellProgram | RowsProgram
-"""One that has both shapes computes the same in either: rows together on a CPU, one at a time next to a model."""
+class GroupsProgram(Protocol):
+    """Computes the cells of all live rows of a batch, asking for those of several rows in one request."""
+
+    @property
+    def group_size(self) -> int:
+        """Rows that are asked for together: those that come first, then those that come after, by their records."""
+        ...
+
+    def exchange_of(self, records: Sequence[Record]) -> GroupExchange:
+        """Start the cells of a group; each record holds at least the step's `needs`."""
+        ...
+
+
+Program = CellProgram | RowsProgram | GroupsProgram
+"""One that has both of the first two computes the same in either: rows together on a CPU, one at a time next to a
+model."""

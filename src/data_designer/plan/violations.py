@@ -47,6 +47,14 @@ def model_violations(
             used.add(alias)
             if alias not in models:
                 found.append(Violation("unknown_model_alias", column.name, no_model(alias, models)))
+    for profiler in config.profilers or ():
+        alias = profiler.model_alias
+        used.add(alias)
+        if alias not in models:
+            found.append(Violation("unknown_model_alias", None, f"of a profiler, {no_model(alias, models)}"))
+        elif models[alias].generation_type != "chat-completion":
+            message = f"a profiler asks model '{alias}', which is no chat model"
+            found.append(Violation("unsupported_generation_type", None, message))
     for alias in sorted(used & set(models)):
         found.extend(_provider_violations(alias, models[alias].provider or "", providers, environment))
         found.extend(_backend_violations(models[alias], providers.get(models[alias].provider or "")))

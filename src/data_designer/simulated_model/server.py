@@ -3,7 +3,7 @@
 It is the demo's model, the tests' model and the user's dry run. The same prompt gets the same reply, whoever
 asks and whenever, unless requests have a `seed`: then each seed has a reply of its own, by which records of a dataset
 differ. It misbehaves as told, at random but by its seed, the prompt and how often that prompt was asked before. It also
-answers Anthropic's messages, and makes embeddings and pictures.
+answers Anthropic's messages, makes embeddings and pictures, and judges rows as a validator does.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from data_designer.simulated_model.wires import (
     ImagesWire,
     OpenAIWire,
     Usage,
+    ValidationWire,
     Wire,
 )
 
@@ -226,6 +227,7 @@ _OPENAI = OpenAIWire()
 _EMBEDDINGS = EmbeddingsWire()
 _IMAGES = ImagesWire()
 _ANTHROPIC = AnthropicWire()
+_VALIDATION = ValidationWire()
 
 
 async def _chat(request: web.Request) -> web.StreamResponse:
@@ -242,6 +244,10 @@ async def _images(request: web.Request) -> web.StreamResponse:
 
 async def _messages(request: web.Request) -> web.StreamResponse:
     return await _visited(request, _ANTHROPIC)
+
+
+async def _validate(request: web.Request) -> web.StreamResponse:
+    return await _visited(request, _VALIDATION)
 
 
 async def _visited(request: web.Request, wire: Wire) -> web.StreamResponse:
@@ -337,6 +343,7 @@ async def start_simulated(
         app.router.add_post(f"{base}/embeddings", _embeddings)
         app.router.add_post(f"{base}/images/generations", _images)
     app.router.add_post("/v1/messages", _messages)
+    app.router.add_post("/v1/validate", _validate)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/stats", _stats)
     app.router.add_get("/log", _log)

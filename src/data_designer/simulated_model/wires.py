@@ -1,6 +1,7 @@
-"""The ways to talk to the simulated model: OpenAI's chat, embeddings and images, and Anthropic's messages."""
+"""The ways to talk to the simulated model: OpenAI's and Anthropic's, and that of a validator of rows."""
 
 import base64
+import hashlib
 import sys
 from array import array
 from collections.abc import Iterable, Mapping
@@ -10,9 +11,11 @@ from typing import NamedTuple, Protocol
 import orjson
 
 from data_designer.simulated_model.counts import Allowance
+from data_designer.simulated_model.instances import Instances
 from data_designer.simulated_model.media import check_anthropic, check_openai
 from data_designer.simulated_model.pictures import picture, size_of
 from data_designer.simulated_model.replies import Reply, messages_of
+from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.settings import SimulatedModel
 from data_designer.simulated_model.tool_calls import in_anthropic_form, in_openai_form
 from data_designer.simulated_model.vectors import DIMENSIONS, MOST_DIMENSIONS, vectors_of
@@ -160,6 +163,25 @@ class ImagesWire(OpenAIWire):
         return {"created": 0, "data": [{"b64_json": one} for one in pictures]}
 
 
+class ValidationWire(OpenAIWire):
+    """A validator's: rows come, verdicts go."""
+
+    def read(self, content: bytes, _: Mapping[str, str]) -> dict[str, object]:
+        """A request, with its rows as the prompt. Raises ValueError for one that is none."""
+        body = _object(content)
+        match body.get("data"):
+            case list(rows):
+                asked = {"role": "user", "content": orjson.dumps(rows).decode()}
+                return {"model": "validator", **body, "messages": [asked]}
+            case _:
+                raise ValueError("data: a list of rows is required")
+
+    def reply(self, asked: Asked, reply: Reply, _: Usage) -> dict[str, object]:
+        """A verdict for each row, the same one whenever it is judged; a malformed reply lacks one."""
+        verdicts = [_verdict(row, asked) for row in _rows_of(asked.body)]
+        return {"data": verdicts if reply.fault is None else verdicts[1:]}
+
+
 class AnthropicWire:
     """Anthropic's."""
 
@@ -238,6 +260,24 @@ def _dimensions_of(body: Mapping[str, object]) -> int:
             return given
         case _:
             raise ValueError(f"dimensions: a number from 1 to {MOST_DIMENSIONS} is required")
+
+
+def _rows_of(body: Mapping[str, object]) -> list[object]:
+    rows = body.get("data")
+    return rows if isinstance(rows, list) else []
+
+
+def _verdict(row: object, asked: Asked) -> object:
+    seed = orjson.dumps([asked.model.seed, row], option=orjson.OPT_SORT_KEYS)
+    rng = SeededRng(hashlib.blake2b(seed).digest())
+    is_valid = bool(rng.below(10))
+    schema: object = asked.body.get("output_schema")
+    for name in ("properties", "data", "items"):
+        schema = schema.get(name) if isinstance(schema, dict) else None
+    if not isinstance(schema, dict):
+        return {"is_valid": is_valid}
+    made = Instances(schema).make(rng)
+    return {**made, "is_valid": is_valid} if isinstance(made, dict) else made
 
 
 def _packed(vector: Iterable[float]) -> str:

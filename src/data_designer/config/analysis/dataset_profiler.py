@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import Field, SerializeAsAny
+from pydantic import ConfigDict, Field, SerializeAsAny
 
+from data_designer.config.analysis.column_profilers import ColumnProfilerResults
 from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
 from data_designer.config.base import ConfigBase
 
@@ -11,11 +12,14 @@ from data_designer.config.base import ConfigBase
 class DatasetProfilerResults(ConfigBase):
     """Statistics of a dataset and its columns."""
 
+    model_config = ConfigDict(extra="ignore")
+
     num_records: int
     target_num_records: int
     column_statistics: list[SerializeAsAny[GeneralColumnStatistics]] = Field(default_factory=list)
     side_effect_column_names: list[str] | None = None
-    column_profiles: list[object] | None = None
+    column_profiles: list[SerializeAsAny[ColumnProfilerResults]] | None = None
+    """What profilers found; None where there are none."""
 
     @property
     def percent_complete(self) -> float:

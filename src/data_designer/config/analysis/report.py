@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
+from data_designer.config.analysis.column_profilers import JudgeScoreProfilerResults
 from data_designer.config.analysis.column_statistics import (
+    CategoricalHistogramData,
     GeneralColumnStatistics,
-    LLMColumnStatistics,
+    LLMTextColumnStatistics,
+    MissingValue,
+    NumericalDistribution,
     SamplerColumnStatistics,
     ValidationColumnStatistics,
 )
@@ -19,6 +25,8 @@ from data_designer.errors import AnalysisReportError
 from data_designer.terminal import as_it_is, console
 
 _WIDTH = 110
+_BAR = 30
+"""Characters of the longest bar of a histogram."""
 
 
 def write_report(
@@ -53,6 +61,36 @@ def _print(to: Console, results: DatasetProfilerResults, sections: list[str] | N
     told = [one for one in results.column_statistics if sections is None or one.column_type in sections]
     for table in distribution_tables(told, to.width, "█" if to.encoding.startswith("utf") else "#"):
         to.print(table)
+    for profile in results.column_profiles or ():
+        if isinstance(profile, JudgeScoreProfilerResults) and (sections is None or "column_profilers" in sections):
+            to.print(profile.create_report_section())
+
+
+def profile_panel(profile: JudgeScoreProfilerResults) -> Panel:
+    """The scores of a judge column: what a model says of them, and how often each was given."""
+    found = profile.score_distributions
+    parts: list[RenderableType] = []
+    names = [*profile.summaries] if isinstance(found, MissingValue) else [*found.scores]
+    for name in names:
+        parts.append(Text.assemble(as_it_is(name), style="bold"))
+        if name in profile.summaries:
+            parts.append(as_it_is(profile.summaries[name].summary))
+        if not isinstance(found, MissingValue):
+            distribution, histogram = found.distributions[name], found.histograms[name]
+            if isinstance(distribution, NumericalDistribution):
+                parts.append(Text(f"mean {distribution.mean:.2f} ± {distribution.stddev:.2f}"))
+            if isinstance(histogram, CategoricalHistogramData):
+                parts.append(_bars(histogram))
+    return Panel(Group(*parts), title=Text.assemble("Scores: ", as_it_is(profile.column_name)))
+
+
+def _bars(histogram: CategoricalHistogramData) -> Table:
+    most, total = max(histogram.counts, default=1), max(1, sum(histogram.counts))
+    table = Table.grid(padding=(0, 1))
+    for value, count in zip(histogram.categories, histogram.counts, strict=True):
+        bar = "█" * max(1, round(_BAR * count / most))
+        table.add_row(as_it_is(str(value)), bar, f"{count} ({100 * count / total:.0f}%)")
+    return table
 
 
 def _table(kind: str, statistics: list[GeneralColumnStatistics]) -> Table:
@@ -67,7 +105,7 @@ def _table(kind: str, statistics: list[GeneralColumnStatistics]) -> Table:
 
 def _extra(one: GeneralColumnStatistics) -> dict[str, str]:
     match one:
-        case LLMColumnStatistics():
+        case LLMTextColumnStatistics():
             return {"tokens per record": f"{one.output_tokens_mean} ± {one.output_tokens_stddev}"}
         case SamplerColumnStatistics():
             return {"sampler type": one.sampler_type}

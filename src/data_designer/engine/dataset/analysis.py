@@ -16,12 +16,13 @@ def analyse(plan: Plan, totals: Totals) -> DatasetProfilerResults:
     """Statistics of a dataset from the totals of its committed batches."""
     profiles = totals.profile
     columns = [column for column in plan.config.columns if not column.drop]
-    declared = [column for column in columns if not KINDS[column.column_type].from_seed]
-    names = {column.name for column in declared}
+    # Those of the seed dataset come last.
+    shown = sorted(columns, key=lambda column: KINDS[column.column_type].from_seed)
+    names = {column.name for column in shown}
     return DatasetProfilerResults(
         num_records=totals.generated,
         target_num_records=plan.geometry.num_records,
-        column_statistics=[_statistics(c, profiles[c.name]) for c in declared if c.name in profiles],
+        column_statistics=[_statistics(c, profiles[c.name]) for c in shown if c.name in profiles],
         side_effect_column_names=[name for name in profiles if name not in names],
     )
 

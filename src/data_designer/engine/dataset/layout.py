@@ -15,6 +15,7 @@ JOURNAL = "journal"
 LOCK = "lock"
 METADATA = "metadata.json"
 ACCOUNTS = "accounts"
+JUDGE_SUMMARIES = "judge_summaries.json"
 BUILDER_CONFIG = "builder_config.json"
 
 DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, CONVERSATIONS, MANIFESTS)

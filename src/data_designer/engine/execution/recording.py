@@ -638,6 +638,12 @@ class RowAsks:
         self._spend(column, response.usage)
         return response
 
+    def shared(self, column: str, with_first: "RowAsks") -> None:
+        """A cell was asked for in a request that is accounted for with another record's."""
+        self._spend(column, Usage())
+        self.asked += with_first.asked
+        self.replayed += with_first.replayed
+
     def _spend(self, column: str, usage: Usage) -> None:
         self._spent.setdefault(column, []).append(usage)
 

@@ -20,7 +20,7 @@ from data_designer.engine.execution.asking import FunctionRunner, PeerOutageErro
 from data_designer.engine.execution.conversing import asking, kept_cells
 from data_designer.engine.execution.cpu_meter import CpuMeter
 from data_designer.engine.execution.recording import BatchResults, Dataset, Keeping, Recording, RowAsks, keep_together
-from data_designer.engine.execution.stage_runner import CellCounts, RowResult, StageRunner, results_of
+from data_designer.engine.execution.stage_runner import CellCounts, GroupRow, RowResult, StageRunner, results_of
 from data_designer.engine.execution.tracing import cell_tracing
 from data_designer.engine.protocol.conversation import CONVERSED, SaidCell
 from data_designer.engine.protocol.messages import Finished, Summary
@@ -33,6 +33,7 @@ from data_designer.models.admission.request_admission import AdmissionLimits, Re
 from data_designer.models.admission.slot_ledger import SlotLedger
 from data_designer.models.admission.slots import Slots
 from data_designer.models.asking import WatchedModel
+from data_designer.models.backoff import Backoff
 from data_designer.models.batching import Batching, batches, request_size
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
@@ -49,6 +50,10 @@ _MESSAGES_A_SECOND = 250
 """Reports that one driver takes in without being kept busy by them: a report costs it about a millisecond."""
 _STARTED_AT_ONCE = 16
 """Rows that start in one go. A template may take milliseconds, and a thousand of them would silence a replica."""
+_SERVICE_PATIENCE = 60.0
+"""Seconds that a service which is no model may ask to be left alone."""
+_GROUPS_A_SLOT = 2
+"""Groups of rows that are under way for each slot, so that one is there whenever a slot is."""
 _LONGEST_SILENCE = 3.0
 """Seconds until `collect` answers even where nothing is finished, so that both sides know of each other."""
 _SHORTEST_ACCOUNTED = 0.001
@@ -242,12 +247,13 @@ class Replica:
         known = await self._recording.known(parcel.replays, parcel.rows)
         block = gather(parcel, values, (*runner.stage.needs, MEDIA))
         media = block.columns.pop(MEDIA, None)
-        if runner.stage.scope == "batch":
+        if runner.stage.scope == "batch" and not runner.is_in_groups:
             self._start_batch(runner, block, parcel.ticket, known)
             return
         skipped = block.columns.pop(SKIPPED, None)
         names = tuple(block.columns)
         cells = zip(*block.columns.values(), strict=True) if names else (() for _ in range(len(block)))
+        grouped: list[GroupRow] = []
         async with self._starting:
             for place, (index, row) in enumerate(zip(parcel.rows.tolist(), cells, strict=True)):
                 if not place % _STARTED_AT_ONCE:
@@ -264,7 +270,12 @@ class Replica:
                 asks.tools = self._tools
                 if media is not None and media[place]:
                     asks.files.update((file.path, file) for file in media[place])
+                if runner.is_in_groups:
+                    grouped.append(GroupRow(record, skips, asks))
+                    continue
                 self._spawn(self._run(runner, record, skips, asks, parcel.ticket))
+        if grouped:
+            self._spawn(self._run_groups(runner, grouped, parcel.ticket))
 
     def _start_batch(self, runner: StageRunner, block: Block, ticket: int, known: Sequence[Replay]) -> None:
         """Start rows that a function sees together."""
@@ -412,12 +423,22 @@ class Replica:
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
             self._failure = error
         else:
-            report = self._reports.setdefault(stage, _Report())
-            report.rows.append(asks.record)
-            report.tickets.append(ticket)
-            report.results.append(result)
-            report.spent.append(asks.spent)
-            report.said.append(kept_cells(self._keeps, self._asking[stage], asks.said or {}, result))
+            self._done(stage, ticket, asks, result)
+        self._something.set()
+
+    async def _run_groups(self, runner: StageRunner, rows: list[GroupRow], ticket: int) -> None:
+        stage = runner.stage.number
+
+        def done(row: GroupRow, result: RowResult) -> None:
+            self._done(stage, ticket, row.asks, result)
+            self._something.set()
+
+        try:
+            await runner.run_groups(rows, self._counts[stage], done, _GROUPS_A_SLOT * self._whole)
+        except Outage as outage:
+            self._outage = str(outage)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver must hear of it
+            self._failure = error
         self._something.set()
 
     async def _run_batch(
@@ -443,6 +464,14 @@ class Replica:
             report.said += [None] * size
             report.spent += [asks.spent if place == with_first else None for place in range(size)]
         self._something.set()
+
+    def _done(self, stage: int, ticket: int, asks: RowAsks, result: RowResult) -> None:
+        report = self._reports.setdefault(stage, _Report())
+        report.rows.append(asks.record)
+        report.tickets.append(ticket)
+        report.results.append(result)
+        report.spent.append(asks.spent)
+        report.said.append(kept_cells(self._keeps, self._asking[stage], asks.said or {}, result))
 
     # --- accounts ----------------------------------------------------------------------------------------
 
@@ -548,6 +577,15 @@ def _folders_of_media(plan: Plan, dataset: Dataset | None) -> tuple[Location, ..
 
 
 def _options(plan: Plan, pool: Pool) -> CallerOptions:
+    if pool.tries is not None:
+        return CallerOptions(
+            patience=_SERVICE_PATIENCE,
+            first_patience=_SERVICE_PATIENCE,
+            timeout=pool.tries.timeout,
+            greets=False,
+            retries=pool.tries.retries,
+            backoff=Backoff(factor=pool.tries.backoff),
+        )
     return CallerOptions(
         patience=plan.run.outage_patience,
         stops_for_account=not plan.run.disable_early_shutdown,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, cast
@@ -32,11 +32,11 @@ from data_designer.engine.execution.tracing import BlockTracing, CellTracing
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import ModelError, Outage
-from data_designer.models.exchange import drive, run_without_model
+from data_designer.models.exchange import drive, drive_group, run_without_model
 from data_designer.plan.columns import producers
 from data_designer.plan.model import LOCAL, Plan, Stage, Step
-from data_designer.plan.program import CellProgram, Program, RowsProgram
-from data_designer.values import Block, Drop, Made, MediaFile, Ok, Outcome, Reason, Skip
+from data_designer.plan.program import CellProgram, GroupsProgram, Program, RowsProgram
+from data_designer.values import Block, Drop, Made, MediaFile, Nulled, Ok, Outcome, Reason, Skip
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,6 +141,15 @@ class Asks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A row of those that are asked for in groups."""
+
+    record: dict[str, object]
+    skipped: frozenset[str] | None
+    asks: RowAsks
+
+
+@dataclass(frozen=True, slots=True)
 class _Built:
     step: Step
     program: Program
@@ -239,28 +248,45 @@ class StageRunner:
         """Have functions ask models through this; before the first row."""
         self._functions = functions
 
+    @property
+    def is_in_groups(self) -> bool:
+        """Whether cells of several rows are asked for in one request."""
+        return hasattr(self._steps[0].program, "exchange_of")
+
     # --- next to a model ---------------------------------------------------------------------------------
 
     async def run_row(
-        self, record: dict[str, object], skipped: frozenset[str] | None, asks: Asks, counts: CellCounts
+        self,
+        record: dict[str, object],
+        skipped: frozenset[str] | None,
+        asks: Asks,
+        counts: CellCounts,
+        begun: Outcome | Nulled | None = None,
     ) -> RowResult:
-        """Run the steps for one record, asking a model where they ask. `record` is written to."""
+        """Run the steps for one record, asking a model where they ask. `record` is written to.
+
+        Args:
+            record: what is known of it.
+            skipped: columns that were skipped.
+            asks: how it asks.
+            counts: where its cells are counted.
+            begun: what the first step has come to, where that is known.
+        """
         values: dict[str, object] = {}
         failed: tuple[Reason, ...] = ()
         files: tuple[MediaFile, ...] = ()
-        for built in self._steps:
-            step, asked, replayed = built.step, asks.asked, asks.replayed
+        for place, built in enumerate(self._steps):
+            is_begun = begun is not None and not place
+            step, asked, replayed = built.step, 0 if is_begun else asks.asked, 0 if is_begun else asks.replayed
             draw_for(built.stream, asks.record)
-            if built.skip_condition is not None and built.skip_condition.decide(record, skipped or ()):
-                outcome: Outcome = Skip(built.skip_condition.values)
-            elif (known := await self._known(built, asks)) is not None:
-                outcome = known
-                self._recall(built, asks)
+            outcome: Outcome | Nulled
+            if begun is not None and not place:
+                outcome = begun
             else:
-                outcome = await self._computing(built, record, asks)
+                outcome = await self._decided(built, record, skipped, asks)
             if built.inference:
                 is_replayed = asks.replayed > replayed and asks.asked == asked
-                counts.add(step.name, failed=isinstance(outcome, Drop), replayed=is_replayed)
+                counts.add(step.name, failed=isinstance(outcome, Drop | Nulled), replayed=is_replayed)
             match outcome:
                 case Drop(reason) if self._nulls:
                     failed = (*failed, replace(reason, column=step.name))
@@ -270,6 +296,8 @@ class StageRunner:
                     return RowResult(values, skipped, replace(reason, column=step.name))
                 case Skip(made):
                     skipped = (skipped or frozenset()) | {step.name}
+                case Nulled(made, reason):
+                    failed = (*failed, replace(reason, column=step.name))
                 case Ok(made, made_files):
                     files += made_files
                     asks.files.update((file.path, file) for file in made_files)
@@ -285,6 +313,17 @@ class StageRunner:
             return known
         files = await asks.copied(known.values)
         return None if files is None else replace(known, files=files)
+
+    async def _decided(
+        self, built: _Built, record: dict[str, object], skipped: frozenset[str] | None, asks: Asks
+    ) -> Outcome:
+        """What a cell comes to, computed where that is not skipped and not known."""
+        if built.skip_condition is not None and built.skip_condition.decide(record, skipped or ()):
+            return Skip(built.skip_condition.values)
+        if (known := await self._known(built, asks)) is not None:
+            self._recall(built, asks)
+            return known
+        return await self._computing(built, record, asks)
 
     def _computing(self, built: _Built, record: dict[str, object], asks: Asks) -> Awaitable[Outcome]:
         computing = self._outcome(built, record, asks)
@@ -354,6 +393,69 @@ class StageRunner:
                     is_failed = any(reason.column == built.step.name for reason in reasons)
                     counts.add(built.step.name, failed=is_failed, replayed=False)
 
+    async def run_groups(
+        self,
+        rows: Sequence[GroupRow],
+        counts: CellCounts,
+        done: Callable[[GroupRow, RowResult], None],
+        at_once: int,
+    ) -> None:
+        """Run the steps for all live rows of a batch, where the first asks for those of several rows in one request.
+
+        Args:
+            rows: the rows. Which of them are asked for together does not depend on when and where that is done.
+            counts: where cells are counted.
+            done: is told what a row came to, of all rows of a group at once.
+            at_once: groups that are under way at the same time.
+        """
+        built = self._steps[0]
+        size, todo = cast(GroupsProgram, built.program).group_size, []
+        for row in sorted(rows, key=lambda one: one.asks.record):
+            draw_for(built.stream, row.asks.record)
+            if built.skip_condition is not None and built.skip_condition.decide(row.record, row.skipped or ()):
+                done(row, await self.run_row(row.record, row.skipped, row.asks, counts))
+            else:
+                todo.append(row)
+        groups = iter([todo[start : start + size] for start in range(0, len(todo), size)])
+
+        async def work(waiting: Iterator[list[GroupRow]]) -> None:
+            for group in waiting:
+                made = await self._group(built, group)
+                results = [
+                    await self.run_row(row.record, row.skipped, row.asks, counts, begun)
+                    for row, begun in zip(group, made, strict=True)
+                ]
+                for row, result in zip(group, results, strict=True):
+                    done(row, result)
+
+        tasks = [asyncio.create_task(work(groups)) for _ in range(max(1, at_once))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _group(self, built: _Built, group: Sequence[GroupRow]) -> Sequence[Outcome | Nulled]:
+        """What the first cells of some rows come to; whatever breaks on the way ends these and no others."""
+        known = [built.known(row.asks.result(built.fingerprint)) for row in group]
+        found = [outcome for outcome in known if outcome is not None]
+        if len(found) == len(group):
+            return found
+        column, first = built.step.name, group[0].asks
+        try:
+            exchange = cast(GroupsProgram, built.program).exchange_of([row.record for row in group])
+            outcomes = await drive_group(exchange, first.of(column, built.fingerprint))
+        except (Outage, PeerOutageError, JournalError):
+            raise
+        except BaseException as error:
+            if not ends_a_cell(error):
+                raise
+            return [built.unexpected(error, row.asks.record) for row in group]
+        for row in group[1:]:
+            row.asks.shared(column, first)
+        return [_admitted(built, outcome) for outcome in outcomes]
+
     # --- on a CPU ----------------------------------------------------------------------------------------
 
     def run_block(
@@ -391,6 +493,14 @@ def results_of(block: Block, makes: Sequence[str]) -> list[RowResult]:
         RowResult(dict(zip(makes, values, strict=True)), skipped, rejected, failed or ())
         for values, skipped, rejected, failed in zip(cells, *beside, strict=True)
     ]
+
+
+def _admitted(built: _Built, outcome: Outcome | Nulled) -> Outcome | Nulled:
+    """The same as cells hold it."""
+    if not isinstance(outcome, Nulled):
+        return built.admitted(outcome)
+    stands_for = built.admitted(Ok(outcome.values))
+    return Nulled(stands_for.values, outcome.reason) if isinstance(stands_for, Ok) else stands_for
 
 
 def ends_a_cell(error: BaseException) -> bool:

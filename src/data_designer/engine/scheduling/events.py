@@ -310,3 +310,5 @@ class Shape:
     """Requests in flight that some aliases may have together, where that is limited."""
     rows_a_slot: dict[str, int] = field(default_factory=dict)
     """Model alias to the rows that one request may ask for together, where they are several."""
+    rows_a_request: dict[str, int] = field(default_factory=dict)
+    """Inference column to the rows that it asks for together, where that is more than one: they fail together too."""

@@ -123,7 +123,10 @@ class Scheduler:
         self._replicas: dict[int, _Replica] = {}
         self._tasks: dict[int, _Ticket] = {}
         self._batches: dict[int, OpenBatch] = {}
-        self._breakers = {name: ErrorRate(shape.error_rate, shape.error_window) for name in shape.inference_columns}
+        self._breakers = {
+            name: ErrorRate(shape.error_rate, shape.error_window * shape.rows_a_request.get(name, 1))
+            for name in shape.inference_columns
+        }
         self._admission = BatchAdmission(shape)
         self._demands = Demands(shape)
         self._held_back = False

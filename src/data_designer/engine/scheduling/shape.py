@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from data_designer.engine.scheduling.events import Shape, StageShape
-from data_designer.plan.model import LOCAL, Plan, Pool
+from data_designer.plan.model import LOCAL, Plan, Pool, Step
 
 _SLOTS_A_REPLICA = 256
 _UNBOUNDED = 1 << 62
@@ -31,10 +31,17 @@ def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED, replicas: Iterable[str] =
         error_rate=run.shutdown_error_rate,
         error_window=run.shutdown_error_window,
         inference_columns=frozenset(step.name for step in plan.steps if step.pool != LOCAL),
+        rows_a_request={
+            step.name: rows for step in plan.steps if step.pool != LOCAL and (rows := _rows_a_request(plan, step)) > 1
+        },
         replicas=dict(Counter(replicas)),
         shared=tuple(_shared(plan)),
         rows_a_slot={alias: rows for alias, pool in plan.pools.items() if (rows := pool.cells_a_request) > 1},
     )
+
+
+def _rows_a_request(plan: Plan, step: Step) -> int:
+    return plan.pools[step.pool].rows_a_request
 
 
 def _shared(plan: Plan) -> Iterator[tuple[int, tuple[str, ...]]]:

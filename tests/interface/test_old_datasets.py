@@ -118,7 +118,7 @@ def test_columns_are_taken_from_it(there: Path, model: CountingEndpoint) -> None
 
 
 def test_metadata_say_what_they_said(tmp_path: Path, model: CountingEndpoint) -> None:
-    """Every key is written with the value that it had; the declaration is in order now, seed columns have statistics."""
+    """Every key is written with the value that it had; the declaration is in order now, seed columns are counted."""
     make(model.url, tmp_path, "finished")
     before, now = (json.loads((folder / "finished/metadata.json").read_text()) for folder in (MADE, tmp_path))
     elsewhere = {key: now[key] for key in ("checksum", "directory", "builder_config_sha256", "column_statistics")}

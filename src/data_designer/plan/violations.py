@@ -51,7 +51,7 @@ def model_violations(
         alias = profiler.model_alias
         used.add(alias)
         if alias not in models:
-            found.append(Violation("unknown_model_alias", None, f"of a profiler, {no_model(alias, models)}"))
+            found.append(Violation("unknown_model_alias", None, f"a profiler asks {no_model(alias, models)}"))
         elif models[alias].generation_type != "chat-completion":
             message = f"a profiler asks model '{alias}', which is no chat model"
             found.append(Violation("unsupported_generation_type", None, message))
@@ -102,6 +102,7 @@ def _price_violations(config: DataDesignerConfig, run: RunConfig) -> list[Violat
     if run.budget is None or run.budget.usd is None:
         return []
     used = {alias for column in config.columns for alias in column.get_model_aliases()}
+    used |= {profiler.model_alias for profiler in config.profilers or ()}
     free = sorted(model.alias for model in config.model_configs or () if model.alias in used and model.price is None)
     message = "the budget is in USD, but model '{}' has no price; give its ModelConfig a price"
     return [Violation("budget_without_price", None, message.format(alias), model=alias) for alias in free]

@@ -136,6 +136,21 @@ def test_functions_of_the_user_run() -> None:
     assert "all: made of whole batches, here of these 3 records only." in dry.notes
 
 
+def test_a_service_that_judges_rows_is_not_asked_either() -> None:
+    """Its verdicts are null, and that is said."""
+    builder = chain().add_column(
+        name="judged",
+        column_type="validation",
+        target_columns=["draft"],
+        validator_type="remote",
+        validator_params={"endpoint_url": NOWHERE},
+        batch_size=2,
+    )
+    dry = rendered(builder)
+    assert [record.values["judged"] for record in dry.records] == [{"is_valid": None}] * 3
+    assert any(note.startswith("judged: judged by a service, which was not asked") for note in dry.notes)
+
+
 def test_a_wrong_configuration_is_refused_as_it_is_by_a_run() -> None:
     """All but a missing key."""
     with pytest.raises(DataDesignerGenerationError, match="nowhere"):

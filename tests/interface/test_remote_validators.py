@@ -128,6 +128,15 @@ def test_why_there_is_no_verdict_is_said(endpoint: Endpoint, tmp_path: Path, cap
     assert told.count(f"{RECORDS}x RemoteValidationSchemaError in verdict") == 1
 
 
+def test_traces_tell_of_cells_that_share_a_request(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Each has one of its own, with the moment at which the request was sent, and what failed."""
+    with endpoint(lambda prompt: Reply(json.dumps({"data": [{}] * len(rows_of(prompt))}))) as service:
+        results = make(service.url, tmp_path, async_trace=True)
+    traces = [trace for trace in results.task_traces if trace.column == "verdict"]
+    assert sorted(trace.row_index for trace in traces) == list(range(RECORDS))
+    assert all(trace.status == "error" and trace.slot_acquired_at for trace in traces)
+
+
 def test_rows_that_are_skipped_are_not_sent(endpoint: Endpoint, tmp_path: Path) -> None:
     """The others stay in their places."""
     with endpoint(verdicts) as service:

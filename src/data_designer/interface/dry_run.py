@@ -16,9 +16,10 @@ import numpy as np
 from data_designer.columns.registry import KINDS
 from data_designer.engine.execution.conversing import asking
 from data_designer.engine.execution.recording import Ask
-from data_designer.engine.execution.stage_runner import CellCounts, StageRunner
+from data_designer.engine.execution.stage_runner import CellCounts, GroupRow, RowResult, StageRunner
 from data_designer.engine.protocol.conversation import text_of
 from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
+from data_designer.errors import ModelAPIConnectionError
 from data_designer.interface import run as running
 from data_designer.interface.compile import PreparedPlan
 from data_designer.interface.stand_ins import stand_ins
@@ -26,7 +27,7 @@ from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.wires import fields_shown
 from data_designer.plan.model import LOCAL, Plan, Pool, Stage
 from data_designer.terminal import visible
-from data_designer.values import Block, ChatResponse, MediaFile, Message, Reason, Request, Response
+from data_designer.values import Block, ChatResponse, HttpRequest, MediaFile, Message, Reason, Request, Response
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -157,6 +158,9 @@ class _DryRun:
                 await asyncio.to_thread(self._run_block, runner, alive)
             elif alive:
                 draws = ParameterSampling(self._plan.pools[stage.pool], self._plan.seed)
+                if runner.is_in_groups:
+                    await self._run_groups(runner, alive, draws)
+                    continue
                 for index in alive:
                     await self._run_row(runner, index, draws)
 
@@ -171,10 +175,24 @@ class _DryRun:
             row.rejected = _at(made, REJECTED, place)
             row.nulled.update({reason.column: reason for reason in _at(made, FAILED, place) or ()})
 
-    async def _run_row(self, runner: StageRunner, index: int, draws: ParameterSampling) -> None:
+    async def _run_groups(self, runner: StageRunner, alive: Sequence[int], draws: ParameterSampling) -> None:
+        def done(one: GroupRow, result: RowResult) -> None:
+            self._take(one.asks.record, result)
+
+        rows = [self._group_row(runner, index, draws) for index in alive]
+        await runner.run_groups(rows, CellCounts(), done, at_once=1)
+
+    def _group_row(self, runner: StageRunner, index: int, draws: ParameterSampling) -> GroupRow:
         row = self._rows[index]
         record = {name: row.values.get(name) for name in runner.stage.needs}
-        result = await runner.run_row(record, row.skipped or None, _Nobody(index, row.asked, draws), CellCounts())
+        return GroupRow(record, row.skipped or None, _Nobody(index, row.asked, draws))
+
+    async def _run_row(self, runner: StageRunner, index: int, draws: ParameterSampling) -> None:
+        row = self._group_row(runner, index, draws)
+        self._take(index, await runner.run_row(row.record, row.skipped, row.asks, CellCounts()))
+
+    def _take(self, index: int, result: RowResult) -> None:
+        row = self._rows[index]
         row.values.update(result.values)
         row.skipped = result.skipped or row.skipped
         row.rejected = result.rejected
@@ -231,6 +249,9 @@ def _notes(plan: Plan, records: Sequence[RenderedRecord]) -> Iterator[str]:
         "Nobody was asked and nothing was written. Samplers, seeds, expressions and functions ran; a value such as "
         "<name> stands for what a model would write in column 'name', in JSON one that fits the schema."
     )
+    services = [step.name for step in plan.steps if step.pool != LOCAL and plan.pools[step.pool].model is None]
+    if services:
+        yield f"{', '.join(services)}: judged by a service, which was not asked either, so nothing is known of it."
     if whole:
         yield f"{', '.join(whole)}: made of whole batches, here of these {len(records)} records only."
     searching = sorted({pool.alias for pool in plan.pools.values() if _is_probed(plan, pool)})
@@ -268,12 +289,17 @@ class _Nobody:
     async def copied(self, values: Sequence[object]) -> None:
         """No file is there."""
 
+    def shared(self, column: str, with_first: object) -> None:
+        """Nothing is accounted for."""
+
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks."""
         replies: Iterator[str] = iter(())
 
         async def ask(request: Request) -> Response:
             nonlocal replies
+            if isinstance(request, HttpRequest):
+                raise ModelAPIConnectionError("nobody is asked")
             if column not in self._asked:
                 self._asked[column] = request.with_params(self._draws.params(fingerprint, self.record, 0))
                 replies = stand_ins(column, text_of(request.turns[-1]))

@@ -441,6 +441,20 @@ async def keep_together(replies: Sequence[tuple[Keep, Response]]) -> None:
         await recording.keep_all(some)
 
 
+class Counted(Protocol):
+    """What is known of how the steps of a row have asked."""
+
+    @property
+    def asked(self) -> int:
+        """Requests for which somebody was asked."""
+        ...
+
+    @property
+    def replayed(self) -> int:
+        """Requests, and results of functions, that were known."""
+        ...
+
+
 class RowAsks:
     """How the steps of one row ask: what was answered before is not asked again, and the caller is told of it."""
 
@@ -638,7 +652,7 @@ class RowAsks:
         self._spend(column, response.usage)
         return response
 
-    def shared(self, column: str, with_first: "RowAsks") -> None:
+    def shared(self, column: str, with_first: "Counted") -> None:
         """A cell was asked for in a request that is accounted for with another record's."""
         self._spend(column, Usage())
         self.asked += with_first.asked

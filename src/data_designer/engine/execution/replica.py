@@ -430,6 +430,7 @@ class Replica:
         stage = runner.stage.number
 
         def done(row: GroupRow, result: RowResult) -> None:
+            assert isinstance(row.asks, RowAsks)
             self._done(stage, ticket, row.asks, result)
             self._something.set()
 

@@ -139,6 +139,10 @@ class Asks(Protocol):
         """How a step asks, given its column and that one's fingerprint."""
         ...
 
+    def shared(self, column: str, with_first: "Asks") -> None:
+        """A cell was asked for in a request that is accounted for with another record's."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
@@ -146,7 +150,7 @@ class GroupRow:
 
     record: dict[str, object]
     skipped: frozenset[str] | None
-    asks: RowAsks
+    asks: Asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,7 +449,9 @@ class StageRunner:
         column, first = built.step.name, group[0].asks
         try:
             exchange = cast(GroupsProgram, built.program).exchange_of([row.record for row in group])
-            outcomes = await drive_group(exchange, first.of(column, built.fingerprint))
+            driving = drive_group(exchange, first.of(column, built.fingerprint))
+            records = [row.asks.record for row in group]
+            outcomes = await (driving if first.tracing is None else first.tracing.of_group(column, records, driving))
         except (Outage, PeerOutageError, JournalError):
             raise
         except BaseException as error:

@@ -1,17 +1,20 @@
 """Traces of tasks, collected where the work is done and taken along with its reports."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from data_designer.engine.protocol.task_trace import TaskTrace
 from data_designer.models.asking import ASKING, AskingCell
 from data_designer.models.request_spans import spans_are_wanted
 from data_designer.plan.model import Geometry, Plan, Step
-from data_designer.values import Drop, Outcome, Reason
+from data_designer.values import Drop, Nulled, Outcome, Reason
 
 _LONGEST_ERROR = 500
 """Characters of a message that a trace repeats."""
+
+Computed = TypeVar("Computed")
 
 
 @dataclass(slots=True)
@@ -26,20 +29,30 @@ class CellTracing:
 
     async def of(self, column: str, record: int, computing: Awaitable[Outcome]) -> Outcome:
         """Compute a cell. One that is given up leaves no trace."""
-        cell = AskingCell(column, record)
-        token = ASKING.set(cell)
-        began = self.clock()
-        try:
-            outcome = await computing
-        finally:
-            ASKING.reset(token)
+        cell, began = AskingCell(column, record), self.clock()
+        outcome = await _within(cell, computing)
+        self._keep(cell, record, began, outcome)
+        return outcome
+
+    async def of_group(
+        self, column: str, records: Sequence[int], computing: Awaitable[Sequence[Outcome | Nulled]]
+    ) -> Sequence[Outcome | Nulled]:
+        """Compute cells that share a request, which is the first one's."""
+        cell, began = AskingCell(column, records[0]), self.clock()
+        outcomes = await _within(cell, computing)
+        for record, outcome in zip(records, outcomes, strict=True):
+            self._keep(cell, record, began, outcome)
+        return outcomes
+
+    def _keep(self, cell: AskingCell, record: int, began: float, outcome: Outcome | Nulled) -> None:
         if self.is_kept:
-            failed = outcome.reason if isinstance(outcome, Drop) else None
+            failed = outcome.reason if isinstance(outcome, Drop | Nulled) else None
             batch, ended = self.geometry.batch_of(record), self.clock()
             self._done.append(
-                TaskTrace(column, batch, record, "cell", began, cell.sent_at, ended, _status(failed), _error(failed))
+                TaskTrace(
+                    cell.column, batch, record, "cell", began, cell.sent_at, ended, _status(failed), _error(failed)
+                )
             )
-        return outcome
 
     def take(self) -> tuple[TaskTrace, ...]:
         """The traces since the last call."""
@@ -84,6 +97,15 @@ class BlockTracing:
                     error,
                 )
             )
+
+
+async def _within(cell: AskingCell, computing: Awaitable[Computed]) -> Computed:
+    """Compute what requests are made for in the name of a cell."""
+    token = ASKING.set(cell)
+    try:
+        return await computing
+    finally:
+        ASKING.reset(token)
 
 
 def cell_tracing(plan: Plan) -> CellTracing | None:

@@ -301,7 +301,8 @@ class Progress:
 
     def _usd(self, usage: Mapping[str, Usage]) -> float | None:
         prices = {alias: pool.price for alias, pool in self.plan.pools.items()}
-        if not usage or any(prices.get(alias) is None for alias in usage):
+        asks_models = any(alias not in prices or self.plan.pools[alias].model is not None for alias in usage)
+        if not asks_models or any(prices.get(alias) is None for alias in usage):
             return None
         before = sum(one.usd for one in self._earlier.spent.values())
         return before + sum(cost(asking.usage, prices[alias]) for alias, asking in self._aliases.items())

@@ -62,6 +62,9 @@ def test_a_row_is_a_dialogue_of_its_roles_aliases(endpoint: Endpoint, tmp_path: 
     assert first[0]["content"] == "<row 0>"
     spent = {alias: usage.requests for alias, usage in results.outcomes.usage.items()}
     assert spent == {alias: asked.count(alias) for alias in aliases}
+    accounts = results.accounts
+    assert accounts is not None
+    assert {alias: one.requests for alias, one in accounts.aliases.items()} == spent
 
 
 def test_the_same_seed_makes_the_same_conversations(simulated: str, tmp_path: Path) -> None:

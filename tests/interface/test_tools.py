@@ -175,7 +175,9 @@ def test_a_model_that_never_stops_calling_is_given_up(simulated: str, tmp_path: 
 @pytest.mark.parametrize(("tool", "said"), [("refuse", "no such thing"), ("hang", "no answer within 0.2 s")])
 def test_a_call_that_fails_ends_its_row(simulated: str, tmp_path: Path, tool: str, said: str) -> None:
     """The reason names the tool and its provider."""
-    with pytest.raises(DataDesignerGenerationError, match=f"kind=MCPToolError .*'{tool}' of provider 'tools'.*{said}"):
+    with pytest.raises(
+        DataDesignerGenerationError, match=f"MCPToolError in column 'text'.*'{tool}' of provider 'tools'.*{said}"
+    ):
         preview(simulated, tmp_path, allow_tools=[tool], timeout_sec=0.2 if tool == "hang" else 20)
 
 

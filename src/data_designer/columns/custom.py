@@ -312,5 +312,6 @@ CUSTOM = ColumnKind(
     check=_check,
     functions=_functions,
     classes=_classes,
+    asks_freely=True,
     any_value=True,
 )

@@ -253,6 +253,7 @@ def _arrow_type(column: LLMConversationColumnConfig) -> pa.DataType:
 LLM_CONVERSATION = ColumnKind(
     config=LLMConversationColumnConfig,
     build=_build,
+    asks_freely=True,
     templates=("role_templates", "stop_when", "system_message"),
     own_names=OF_CONVERSATIONS,
     lint=_lint,

@@ -92,6 +92,7 @@ def plugin_kinds() -> Iterator[ColumnKind[SingleColumnConfig]]:
             check=_check,
             functions=_functions,
             classes=_classes,
+            asks_freely=True,
             any_value=True,
             statistics=named_statistics,
         )

@@ -72,7 +72,9 @@ class Explanation:
     def first(self, column: str) -> float | None:
         """Share of a column's cells that took the first reply; None where that is not known."""
         spent = self.spent.get(column)
-        return spent.first_pass / spent.cells if spent is not None and spent.cells else None
+        if spent is None or spent.first_pass is None or not spent.cells:
+            return None
+        return spent.first_pass / spent.cells
 
 
 def explain(dataset: "str | Location") -> Explanation:

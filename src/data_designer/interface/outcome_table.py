@@ -94,7 +94,7 @@ def _failed(outcomes: RunOutcomes) -> dict[str, int] | None:
 
 
 def _first_pass(one: Spending) -> str:
-    return figures.share(one.first_pass, one.cells).replace(" ", "")
+    return "" if one.first_pass is None else figures.share(one.first_pass, one.cells).replace(" ", "")
 
 
 def _sent(some: Iterable[Spending]) -> int:

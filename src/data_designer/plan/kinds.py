@@ -102,6 +102,8 @@ class ColumnKind(Generic[Config]):
     """Computed wherever the row already is, whichever pool that is."""
     generation_type: str | None = None
     """What the models that it asks must make; None where that is not one thing."""
+    asks_freely: bool = False
+    """Whether a value takes as many requests as its dialogue likes, so that one reply is not what is hoped for."""
     in_json: bool = False
     """Whether replies are JSON of a schema, which an endpoint can be asked to constrain."""
     from_seed: bool = False

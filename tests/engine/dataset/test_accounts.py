@@ -178,6 +178,19 @@ def test_a_first_pass_is_a_good_cell_of_one_reply() -> None:
     assert {name: (one.cells, one.first_pass) for name, one in accounts.spent.items()} == {"x": (4, 3), "y": (3, 1)}
 
 
+def test_a_conversation_has_no_first_pass() -> None:
+    """It takes several replies by design: nothing is to be mended where each cell has six."""
+    made = dd.DataDesignerConfigBuilder(model_configs=[model("a", price=CHEAP), model("b", price=DEAR)])
+    made.add_column(dd.SeedDatasetColumnConfig(name="n"))
+    made.add_column(name="y", column_type="llm-text", model_alias="b", prompt="{{ n }}")
+    roles = [dd.ConversationRole(name=name, prompt="x", model_alias=name) for name in ("a", "b")]
+    made.add_column(dd.LLMConversationColumnConfig(name="x", roles=roles, max_turns=6))
+    spent = values(spent_x={10: Usage(requests=6)}, spent_y={10: ONE})
+    accounts = of(spent, ROWS.tolist(), [], plan_=compiled(made, 14))
+    assert {name: one.first_pass for name, one in accounts.spent.items()} == {"x": None, "y": 1}
+    assert (accounts.spent["x"] + accounts.spent["x"]).first_pass is None
+
+
 def test_what_was_never_asked_is_in_no_account() -> None:
     """A batch of which everything was skipped costs nothing."""
     assert of(values(), ROWS.tolist(), []) == Accounts()

@@ -21,6 +21,8 @@ _SAMPLE = 1 << 17
 """Bytes from which the dialect is told."""
 _PIECE = 1 << 22
 _LONGEST_ROW = 1 << 25
+_ROWS_AT_ONCE = 1000
+"""That one match goes through, which remembers each."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -248,8 +250,11 @@ class _Lines:
         self._after = re.compile(pattern) if dialect.spaced and not self._spaces else None
         # Quotes within a field, as in 5", are text: only those at its beginning hold line breaks.
         blank = b" *+" if self._after else b""
-        field = rb'(?:%b"(?:[^"]++|"")*+"[^%b\r\n]*+|(?!%b")[^%b\r\n]*+)' % (blank, delimiter, blank, delimiter)
-        self._whole_rows = re.compile(rb"(?:%b(?:%b%b)*+[\r\n]++)*+" % (field, delimiter, field))
+        # Possessive are only single characters: of groups, Python before 3.11.5 takes some wrongly.
+        text = rb'"[^"]*+(?:""[^"]*+)*"(?!")'
+        field = rb'(?:%b%b[^%b\r\n]*+|(?!%b")[^%b\r\n]*+)' % (blank, text, delimiter, blank, delimiter)
+        row = rb"%b(?:%b%b)*[\r\n]++" % (field, delimiter, field)
+        self._some_rows = re.compile(rb"(?:%b){1,%d}" % (row, _ROWS_AT_ONCE))
         self._quoted = re.compile(rb'"(?<=[%b\n\r]")(-?[0-9][-+.0-9eE]*"(?=[%b\r\n]|\Z))' % (delimiter, delimiter))
 
     def read(self, size: int = -1) -> bytes:
@@ -269,8 +274,9 @@ class _Lines:
             held += piece
             if is_open and b'"' not in piece:
                 continue  # What is in quotes goes on.
-            whole = self._whole_rows.match(held)
-            end = 0 if whole is None else whole.end()
+            end = 0
+            while whole := self._some_rows.match(held, end):
+                end = whole.end()
             is_open = b'"' in held[end:]
             if end:
                 yield self._plain(bytes(held[:end]))

@@ -45,6 +45,10 @@ class _Bookkeeping:
         self._values = values
         self._alias = {step.name: step.pool for step in plan.steps}
         self._alias.update({beside(step.name, alias): alias for step in plan.steps for alias in step.asks})
+        freely = {step.name for step in plan.steps if KINDS[step.kind].asks_freely}
+        self._freely = freely | {
+            beside(step.name, alias) for step in plan.steps if step.name in freely for alias in step.asks
+        }
         self._prices = {alias: pool.price for alias, pool in plan.pools.items()}
         seeds = [stage for stage in plan.stages if KINDS[stage.steps[0].kind].from_seed]
         self._seed_stage = seeds[0].number if seeds else None
@@ -83,7 +87,8 @@ class _Bookkeeping:
     def _spending(self, column: str, cells: Sequence[tuple[int, ...]], first_pass: int, failed: int) -> Spending:
         alias = self._alias[column]
         usage = Usage(*(sum(numbers) for numbers in zip(*cells, strict=True)))
-        return Spending(alias, usage, len(cells), first_pass, cost(usage, self._prices.get(alias)), failed)
+        first = None if column in self._freely else first_pass
+        return Spending(alias, usage, len(cells), first, cost(usage, self._prices.get(alias)), failed)
 
     def _charge(self, record: _OfRecord, column: str, numbers: tuple[int, ...]) -> None:
         usage, price = Usage(*numbers), self._prices.get(self._alias[column])

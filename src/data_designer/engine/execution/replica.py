@@ -329,6 +329,7 @@ class Replica:
         finally:
             guest.cancel()
             self._guests.discard(guest)
+            self._something.set()  # What was asked and for how long is to be told, though no row is finished here.
 
     def share_in_use(self) -> float:
         """How busy it is: requests in flight and waiting, for each slot."""

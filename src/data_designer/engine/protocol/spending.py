@@ -16,8 +16,8 @@ class Spending:
     usage: Usage = field(default_factory=Usage)
     cells: int = 0
     """Cells for which a model was asked."""
-    first_pass: int = 0
-    """Of these, cells that took the first reply."""
+    first_pass: int | None = 0
+    """Of these, cells that took the first reply; None where a value takes several by design."""
     usd: float = 0.0
     """By the prices at the time; 0 where the model has none."""
     failed: int = 0
@@ -28,7 +28,7 @@ class Spending:
             self.alias,
             self.usage + other.usage,
             self.cells + other.cells,
-            self.first_pass + other.first_pass,
+            None if self.first_pass is None or other.first_pass is None else self.first_pass + other.first_pass,
             self.usd + other.usd,
             self.failed + other.failed,
         )

@@ -128,7 +128,7 @@ def first_reply(of: Evidence) -> Iterator[Finding]:
     """Replies that could not be used, each of which is paid for and asked again."""
     for name, spent in of.spent.items():
         column = of.accounts.columns.get(name)
-        if column is None or not spent.cells or spent.first_pass > _OFTEN * spent.cells:
+        if column is None or not spent.cells or spent.first_pass is None or spent.first_pass > _OFTEN * spent.cells:
             continue
         changed = _answered_at_once(of, name)
         if changed is None:

@@ -81,7 +81,7 @@ def _figures(one: Spending, cost: str) -> tuple[str, ...]:
     return (
         count(usage.requests + usage.failed_requests),
         count(usage.failed_requests),
-        share(one.first_pass, one.cells),
+        NOTHING if one.first_pass is None else share(one.first_pass, one.cells),
         count(usage.input_tokens),
         count(usage.cached_tokens),
         count(usage.output_tokens),

@@ -54,7 +54,7 @@ def section(facts: Facts) -> Section | None:
     for name in facts.declared_first(asked)[:MOST_COLUMNS]:
         one, spent = asked[name], facts.totals.spent.get(name)
         listed = [("Cells", count(one.cells)), ("Failed", count(one.failed))]
-        if spent is not None:
+        if spent is not None and spent.first_pass is not None:
             listed.append(("First pass", share(spent.first_pass, spent.cells)))
         panels = (
             *_panel("Latency", one.latency, seconds),

@@ -80,10 +80,9 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
     extra = metadata.target_num_records - metadata.requested_num_records
     if extra > 0:
         yield "Refilled", f"{count(extra)} further records were drawn for rejected ones"
-    if facts.totals.spent:
-        cells, first = (
-            sum(getattr(one, name) for one in facts.totals.spent.values()) for name in ("cells", "first_pass")
-        )
+    firsts = [(one.cells, one.first_pass) for one in facts.totals.spent.values() if one.first_pass is not None]
+    if firsts:
+        cells, first = (sum(numbers) for numbers in zip(*firsts, strict=True))
         yield "First pass", f"{share(first, cells)} of the cells took the first reply"
     yield "Columns", count(len(facts.columns))
     batches = metadata.geometry.num_batches

@@ -171,6 +171,16 @@ def test_a_ray_that_does_not_come_up_in_time_is_started_again(
     assert "is started again: The current node timed out" in caplog.text
 
 
+def test_a_ray_that_was_ended_by_others_is_not_taken_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who calls `ray.shutdown()` kills it; the one that is started then has lost nothing."""
+    failing(monkeypatch, [None])
+    killed = SimpleNamespace(args=["gcs_server"], pid=1, poll=lambda: -9)
+    monkeypatch.setattr(local, "_started", [killed])
+    assert local.dead_part() == "its gcs_server (process 1) was killed by signal 9"
+    local.start_local(1, lambda: True)
+    assert local.dead_part() is None
+
+
 @pytest.mark.parametrize(
     ("error", "wanted", "tries"),
     [(RuntimeError("no"), True, 3), (RuntimeError("no"), False, 1), (ValueError("no"), True, 1)],

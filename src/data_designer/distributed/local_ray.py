@@ -61,6 +61,9 @@ def start_local(cpus: int, wanted: Callable[[], bool]) -> None:
         wanted: whether it is still waited for.
     """
     tokens.have_one()
+    # One that the user has shut down has not cleared away what it started; its end is nothing to this one.
+    kill_local()
+    _started.clear()
     store = object_store()
     for left in reversed(range(_TRIES)):
         try:

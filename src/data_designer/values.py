@@ -329,7 +329,26 @@ class ImageRequest(BaseRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class FileRequest(BaseRequest):
+class UnmodelledRequest(BaseRequest):
+    """One that asks no model: it has no tokens, and parameters of models do not concern it."""
+
+    @property
+    def most_tokens(self) -> int:
+        """None are counted."""
+        return 0
+
+    @property
+    def longest_reply(self) -> int | None:
+        """None are counted."""
+        return 0
+
+    def with_params(self, _: Mapping[str, object]) -> Self:
+        """The same."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class FileRequest(UnmodelledRequest):
     """A file that a cell names, below the folder of the dataset or of its seed.
 
     Whoever carries the exchange on reads it: it takes no slot, costs nothing and is not kept in the journal.
@@ -341,20 +360,6 @@ class FileRequest(BaseRequest):
     def content(self) -> object:
         """Its kind and name."""
         return ["file", self.name]
-
-    @property
-    def most_tokens(self) -> int:
-        """No model is asked."""
-        return 0
-
-    @property
-    def longest_reply(self) -> int | None:
-        """No model is asked."""
-        return 0
-
-    def with_params(self, _: Mapping[str, object]) -> Self:
-        """The same: files have no parameters."""
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +374,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolRequest(BaseRequest):
+class ToolRequest(UnmodelledRequest):
     """The calls of one turn, which are made at the same time. No model is asked, so it takes no slot of one."""
 
     alias: str
@@ -381,23 +386,9 @@ class ToolRequest(BaseRequest):
         """Its kind, alias and calls."""
         return ["tool", self.alias, [[call.tool, json.dumps(call.arguments), call.place] for call in self.calls]]
 
-    @property
-    def most_tokens(self) -> int:
-        """Tools read none."""
-        return 0
-
-    @property
-    def longest_reply(self) -> int | None:
-        """Tools write none."""
-        return 0
-
-    def with_params(self, params: Mapping[str, object]) -> Self:  # noqa: ARG002 - nothing of a model concerns it
-        """The same."""
-        return self
-
 
 @dataclass(frozen=True, slots=True)
-class HttpRequest(BaseRequest):
+class HttpRequest(UnmodelledRequest):
     """JSON that is posted to a service which is no model."""
 
     body: Mapping[str, object]
@@ -406,20 +397,6 @@ class HttpRequest(BaseRequest):
     def content(self) -> object:
         """Its kind and body."""
         return ["http", self.body]
-
-    @property
-    def most_tokens(self) -> int:
-        """None are counted."""
-        return 0
-
-    @property
-    def longest_reply(self) -> int | None:
-        """None are counted."""
-        return 0
-
-    def with_params(self, _: Mapping[str, object]) -> Self:
-        """The same: parameters are those of models."""
-        return self
 
 
 Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest | ToolRequest | HttpRequest

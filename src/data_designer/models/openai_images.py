@@ -26,8 +26,8 @@ def has_own_route(model: str) -> bool:
     return any(part in model.lower() for part in _OF_OWN_ROUTE)
 
 
-class OpenAIImagesWire:
-    """Asks at `/images/generations`, which takes no media.
+class _ImagesWire:
+    """What both forms have in common.
 
     Args:
         common: what all requests of an alias have in common.
@@ -43,14 +43,18 @@ class OpenAIImagesWire:
         self._extra = dict(common.extra)
 
     @staticmethod
-    def url(endpoint: str) -> str:
-        """Where requests go."""
-        return joined(endpoint, PATH)
-
-    @staticmethod
     def headers(api_key: str | None) -> dict[str, str]:
         """Headers that carry the key."""
         return bearer(api_key)
+
+
+class OpenAIImagesWire(_ImagesWire):
+    """Asks at `/images/generations`, which takes no media."""
+
+    @staticmethod
+    def url(endpoint: str) -> str:
+        """Where requests go."""
+        return joined(endpoint, PATH)
 
     def body(self, request: Request) -> dict[str, object]:
         """The JSON that is posted."""
@@ -66,31 +70,13 @@ class OpenAIImagesWire:
         return _response(reply.get("data"), reply)
 
 
-class OpenAIImageChatWire:
-    """Asks at `/chat/completions`, and finds images in the reply's message.
-
-    Args:
-        common: what all requests of an alias have in common.
-    """
-
-    constrains_json: ClassVar[bool] = False
-    longest_reply: ClassVar[int | None] = None
-    usage_field: ClassVar[str] = "usage"
-    greeting: ClassVar[Request] = _GREETING
-
-    def __init__(self, common: Common) -> None:
-        self._model = common.model
-        self._extra = dict(common.extra)
+class OpenAIImageChatWire(_ImagesWire):
+    """Asks at `/chat/completions`, and finds images in the reply's message."""
 
     @staticmethod
     def url(endpoint: str) -> str:
         """Where requests go."""
         return joined(endpoint, CHAT_PATH)
-
-    @staticmethod
-    def headers(api_key: str | None) -> dict[str, str]:
-        """Headers that carry the key."""
-        return bearer(api_key)
 
     def body(self, request: Request) -> dict[str, object]:
         """The JSON that is posted: one turn of the user, media before the text."""

@@ -26,7 +26,7 @@ def checked(results: DatasetCreationResults) -> RunAccounts:
     accounts = results.accounts
     assert accounts is not None
     for one in accounts.aliases.values():
-        assert sum(one.seconds.values()) == pytest.approx(one.slot_seconds, rel=0.02)
+        assert sum(one.seconds.values()) == pytest.approx(one.slot_seconds)
     return accounts
 
 

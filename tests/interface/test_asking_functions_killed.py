@@ -80,6 +80,9 @@ def test_a_cell_that_is_done_is_not_computed_again(endpoint: Endpoint, tmp_path:
         run = designer(counted.url, tmp_path)
         results = run.create(whims(tmp_path / "calls"), num_records=RECORDS, dataset_name="d", resume="always")
     assert len(results.load_dataset()) == RECORDS
-    assert len((tmp_path / "calls").read_text().splitlines()) <= RECORDS + 2 * SLOTS
+    # A thread for each slot and four more were in the function; what it made of a row is written with the next reply
+    # at the latest, so that of as many rows as had their text in flight nothing need be written.
+    calls = len((tmp_path / "calls").read_text().splitlines())
+    assert calls <= RECORDS + (SLOTS + 4) + SLOTS < 2 * RECORDS
     assert first + len(counted.prompts) <= 2 * RECORDS + 2 * SLOTS
     assert results.outcomes.columns["x"].usage.requests >= RECORDS

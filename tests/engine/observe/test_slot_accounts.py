@@ -31,7 +31,7 @@ from data_designer.values import Usage
 
 def of(one: AliasAccounts) -> dict[str, float]:
     """Shares of an alias's slot time by account, those of less than a thousandth left out; they sum to one."""
-    assert sum(one.seconds.values()) == pytest.approx(one.slot_seconds, rel=0.01)
+    assert sum(one.seconds.values()) == pytest.approx(one.slot_seconds)
     return {account.value: part for account, s in one.seconds.items() if (part := s / one.slot_seconds) > 0.001}
 
 

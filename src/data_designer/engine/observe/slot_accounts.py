@@ -45,11 +45,20 @@ class _Replica:
     """When it reported last."""
     granted: int = 0
     """Slots that it has acknowledged."""
+    had: float = 0.0
+    """Slot-seconds that it had since `accounted`, up to `counted`."""
+    counted: float = 0.0
     load: SlotStatistics | None = None
     reports: list[SlotTime] = field(default_factory=list)
     """Those that are not accounted for."""
     starved: float = 0.0
     """Slots that had no row to use them, in the time that was accounted for last."""
+
+    def count(self, now: float) -> float:
+        """The slot-seconds that it had since `accounted`, up to now."""
+        self.had += self.granted * max(0.0, now - self.counted)
+        self.counted = now
+        return self.had
 
 
 @dataclass(slots=True)
@@ -144,7 +153,8 @@ class SlotAccounts:
                 self._commit(observation)
             case ev.ReplicaUp():
                 self._lose(observation.replica)
-                self._replicas[observation.replica] = _Replica(observation.pool, self._now, self._now)
+                now = self._now
+                self._replicas[observation.replica] = _Replica(observation.pool, now, now, counted=now)
             case Granted(number, slots) | ev.Regranted(number, _, slots):
                 self._grant(number, slots)
             case ev.ReplicaLost():
@@ -162,8 +172,7 @@ class SlotAccounts:
 
     def read(self) -> RunAccounts:
         """The accounts as they stand; of the time since the last report of each replica, as far as that is known."""
-        self._account()
-        now = self._now
+        now = self._account()
         seconds: Seconds = {name: dict(alias.seconds) for name, alias in self._aliases.items()}
         timeline = self._timeline.copy()
         for replica in self._replicas.values():
@@ -202,6 +211,7 @@ class SlotAccounts:
         if summary.slot_time is not None:
             replica.reports.append(summary.slot_time)
             replica.heard = self._now
+            replica.count(replica.heard)
         if summary.load is not None:
             replica.load = summary.load
             if alias.refused and summary.load.limit < summary.load.total:
@@ -254,24 +264,23 @@ class SlotAccounts:
     def _grant(self, number: int, slots: int) -> None:
         replica = self._replicas.get(number)
         if replica is not None and replica.granted != slots:
-            self._account()
+            replica.count(self._account())
             replica.granted = slots
 
     def _lose(self, number: int) -> None:
         """A replica is gone; of what it had not reported nothing is known."""
         replica = self._replicas.get(number)
         if replica is not None:
-            self._account()
-            now = self._now
-            self._book(replica.alias, Account.STARTUP, replica.accounted, now, replica.granted * (now - replica.heard))
+            now = self._account()
+            self._book(replica.alias, Account.STARTUP, replica.accounted, now, replica.count(now))
             del self._replicas[number]
 
     def _close(self) -> None:
         """No replica lives any more, and none has died either."""
-        self._account()
+        now = self._account()
         for replica in self._replicas.values():
-            for account, spent in self._unreported(replica, self._now):
-                self._book(replica.alias, account, replica.accounted, self._now, spent)
+            for account, spent in self._unreported(replica, now):
+                self._book(replica.alias, account, replica.accounted, now, spent)
         self._replicas.clear()
 
     def look(self, demand: Mapping[str, Demand]) -> None:
@@ -295,8 +304,8 @@ class SlotAccounts:
             accounts[account] = accounts.get(account, 0.0) + seconds
             self._timeline.add(alias, account, start, max(start, stop), seconds)
 
-    def _account(self) -> None:
-        """Account for everything up to now that is known."""
+    def _account(self) -> float:
+        """Account for everything up to now that is known, and give that time."""
         now = self._now
         for replica in self._replicas.values():
             if replica.reports:
@@ -306,10 +315,17 @@ class SlotAccounts:
             for name in self._aliases:
                 self._account_ungranted(name, free, now)
             self._accounted = now
+        return now
 
     def _account_reported(self, replica: _Replica) -> None:
+        """Book what a replica says its slots were for; how long it had them is told by the driver's clock.
+
+        A grant and a report are under way for a moment, so the two differ by that.
+        """
         start, stop = replica.accounted, replica.heard
         total = _summed(replica.reports)
+        had, replica.had = replica.had, 0.0
+        part = had / total.granted if total.granted > 0.0 else 0.0
         for account, seconds in (
             (Account.ASKING, total.asking),
             (Account.STARTUP, total.moving),
@@ -317,19 +333,21 @@ class SlotAccounts:
             (Account.HELD, total.held),
             (Account.ENGINE, total.preparing),
         ):
-            self._book(replica.alias, account, start, stop, seconds)
-        replica.starved = total.starved / (stop - start) if stop > start else 0.0
-        for account, seconds in self._waited(replica.alias, total.starved, start, stop):
+            self._book(replica.alias, account, start, stop, seconds * part)
+        starved = total.starved * part if part else had
+        replica.starved = starved / (stop - start) if stop > start else 0.0
+        for account, seconds in self._waited(replica.alias, starved, start, stop):
             self._book(replica.alias, account, start, stop, seconds)
         replica.reports.clear()
         replica.accounted = stop
 
     def _unreported(self, replica: _Replica, now: float) -> Iterator[tuple[Account, float]]:
         """About what its slots have done since its last report: the same requests are under way, or nothing is."""
-        passed = max(0.0, now - replica.heard)
+        had = replica.count(now)
         in_use = 0 if replica.load is None else min(replica.load.in_use, replica.granted)
-        yield Account.ASKING, in_use * passed
-        yield from self._waited(replica.alias, (replica.granted - in_use) * passed, replica.heard, now)
+        asking = min(had, in_use * max(0.0, now - replica.heard))
+        yield Account.ASKING, asking
+        yield from self._waited(replica.alias, had - asking, replica.accounted, now)
 
     def _free(self, name: str) -> int:
         """Slots that nobody has of those that an alias shares, or has for itself."""

@@ -188,3 +188,19 @@ def test_a_declaration_that_is_gone_is_named(tmp_path: Path) -> None:
 def test_nobody_is_asked(tmp_path: Path) -> None:
     """A designer whose models are out of reach opens datasets all the same."""
     assert designer(NOWHERE, OLD).open("finished").count_records() == 6
+
+
+def test_a_file_that_was_cut_is_named_when_its_rows_are_wanted(simulated: str, tmp_path: Path) -> None:
+    """Not as whatever the reader of Parquet makes of it."""
+    maker = designer(simulated, tmp_path, buffer_size=4)
+    results = maker.create(story(model("draft")), num_records=RECORDS, dataset_name="d")
+    file = tmp_path / "d/parquet-files/batch_00001.parquet"
+    content = file.read_bytes()
+    for left in (content[:-9], content[:20] + b"?" + content[21:]):
+        file.write_bytes(left)
+        for use in (results.load_dataset, lambda: results.export(tmp_path / "all.csv")):
+            with pytest.raises(ArtifactStorageError, match=r"parquet-files/batch_00001\.parquet is damaged"):
+                use()
+    file.unlink()
+    with pytest.raises(ArtifactStorageError, match=r"parquet-files/batch_00001\.parquet is missing"):
+        results.load_dataset()

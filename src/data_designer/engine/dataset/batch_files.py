@@ -15,11 +15,10 @@ from data_designer.engine.dataset.files import Files, stage
 from data_designer.engine.dataset.layout import CONVERSATIONS, MANIFESTS, NULLED, REJECTS, batch_name
 from data_designer.engine.dataset.media import merged_manifests
 from data_designer.engine.dataset.profile import merge_profiles
-from data_designer.engine.dataset.store import located
-from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, is_content, ranges
+from data_designer.engine.dataset.store import whole
+from data_designer.engine.protocol.receipt import BatchFile, Receipt, indices, ranges
 from data_designer.engine.protocol.rows import Rows
 from data_designer.engine.protocol.spending import summed
-from data_designer.errors import ArtifactStorageError
 
 
 def stage_tables(files: Files, batch: int, contents: Mapping[str, pa.Table]) -> tuple[BatchFile, ...]:
@@ -29,12 +28,7 @@ def stage_tables(files: Files, batch: int, contents: Mapping[str, pa.Table]) -> 
 
 def read_table(files: Files, file: BatchFile) -> pa.Table:
     """A file of a committed batch. Raises ArtifactStorageError where it is missing or not what was written."""
-    try:
-        content = files.read(located(files, file))
-    except FileNotFoundError as error:
-        raise ArtifactStorageError(f"{file.path} is missing; restore it from a copy") from error
-    if not is_content(content, file):
-        raise ArtifactStorageError(f"{file.path} is damaged: it does not match its checksum; restore it from a copy")
+    content = whole(files, file)
     import pyarrow.parquet as pq
 
     # One thread: these files are small, and a pool that is busy when the process ends would abort it.

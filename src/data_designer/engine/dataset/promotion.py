@@ -14,7 +14,7 @@ import pyarrow as pa
 from data_designer.engine.dataset.arrow_types import as_json, unified_schema, widened
 from data_designer.engine.dataset.batch_files import read_table, schema_digest, stage_table
 from data_designer.engine.dataset.layout import CONVERSATIONS, MANIFESTS, NULLED, PARQUET, REJECTS
-from data_designer.engine.dataset.store import Store, located
+from data_designer.engine.dataset.store import Store, whole
 from data_designer.engine.dataset.totals import Examples
 from data_designer.engine.protocol.receipt import BatchFile, Receipt
 
@@ -53,13 +53,13 @@ def schema_of(store: Store, folder: str = PARQUET) -> pa.Schema:
     """The schema that holds the files of a folder, empty where there are none; a file of each kind is read.
 
     Raises:
-        ArtifactStorageError: a receipt is damaged.
+        ArtifactStorageError: a receipt is damaged, or a file is missing or is not what was written.
         OSError: a file cannot be read.
     """
     import pyarrow.parquet as pq
 
     examples = {file.schema: file for file in store.batch_files(folder)}
-    contents = (store.files.read(located(store.files, file)) for file in examples.values())
+    contents = (whole(store.files, file) for file in examples.values())
     return unified_schema(pq.read_schema(pa.BufferReader(content)) for content in contents)
 
 

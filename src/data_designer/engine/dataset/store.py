@@ -373,10 +373,12 @@ class Store:
             raise ArtifactStorageError(f"the receipt of batch {batch} cannot be read: {error}") from error
 
     def contents(self, folder: str = PARQUET) -> Iterator[bytes]:
-        """Contents of the files of committed batches in one of the dataset's folders, in order of batch."""
-        return ahead(
-            self.files.at_once, lambda file: self.files.read(located(self.files, file)), self.batch_files(folder)
-        )
+        """Contents of the files of committed batches in one of the dataset's folders, in order of batch.
+
+        Raises:
+            ArtifactStorageError: a file is missing or is not what was written.
+        """
+        return ahead(self.files.at_once, lambda file: whole(self.files, file), self.batch_files(folder))
 
     def batch_files(self, folder: str = PARQUET) -> list[BatchFile]:
         """Files of committed batches in one of the dataset's folders, in order of batch."""
@@ -458,16 +460,20 @@ def located(files: Files, file: BatchFile) -> str:
     return file.staged if file.staged and files.exists(file.staged) else file.path
 
 
+def whole(files: Files, file: BatchFile) -> bytes:
+    """The content of a file of a committed batch. Raises ArtifactStorageError where it is not what was written."""
+    try:
+        content = files.read(located(files, file))
+    except FileNotFoundError as error:
+        raise ArtifactStorageError(f"{file.path} is missing; restore it from a copy") from error
+    if not is_content(content, file):
+        raise ArtifactStorageError(f"{file.path} is damaged: it does not match its checksum; restore it from a copy")
+    return content
+
+
 def images_of(files: Files, manifest: BatchFile) -> list[BatchFile]:
     """The images that a manifest lists. Raises ArtifactStorageError where it is missing or damaged."""
-    try:
-        content = files.read(located(files, manifest))
-    except FileNotFoundError as error:
-        raise ArtifactStorageError(f"{manifest.path} is missing; restore it from a copy") from error
-    if not is_content(content, manifest):
-        raise ArtifactStorageError(
-            f"{manifest.path} is damaged: it does not match its checksum; restore it from a copy"
-        )
+    content = whole(files, manifest)
     return read_manifest(content)
 
 

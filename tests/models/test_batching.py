@@ -284,6 +284,27 @@ def test_nothing_is_asked_for_nobody() -> None:
     assert asking.model.asked[2:] == [["text 5"]]
 
 
+def test_a_cell_is_in_flight_from_when_it_goes_with_others_until_their_request_fails_or_is_answered() -> None:
+    """Before that, and while it waits to be tried again, it may be let go."""
+    failing = [ModelInternalServerError("this time")]
+    asking = Asking(Embedder(lambda _: failing.pop() if failing else None), slots=1, size=RequestSize(1))
+
+    async def scenario() -> None:
+        batching = asking.batching()
+        told: list[tuple[str, bool]] = []
+
+        async def cell(text: str) -> None:
+            await batching.ask(EmbeddingRequest([text], {}), in_flight=lambda flies: told.append((text, flies)))
+
+        await asyncio.gather(cell("a"), cell("b"))
+        await batching.close()
+        assert [flies for text, flies in told if text == "a"] == [True, True, False, True, False]
+        assert [flies for text, flies in told if text == "b"] == [True, True, False]
+        assert told.index(("a", False)) < told.index(("b", True))
+
+    run(scenario())
+
+
 def test_no_slot_no_request() -> None:
     """They wait until there is one."""
     asking = Asking(Embedder(), slots=0)

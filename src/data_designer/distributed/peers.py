@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Collection
 
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayError
 
-from data_designer.engine.protocol.peers import AGAIN_SECONDS, PeerReply, PeerRequest
+from data_designer.engine.protocol.peers import PeerKey, PeerReply, PeerRequest
 
 _FIRST_PATIENCE, _LONGEST_PATIENCE = 0.5, 8.0
 """Seconds for which a request waits for a slot of one replica before it looks whether another has one: a message costs
@@ -32,19 +33,22 @@ class RayPeers:
         """A replica of an alias, in the place of an earlier one of its number."""
         self._actors.setdefault(alias, {})[number] = actor
 
-    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
-        """Have one ask that has slots, once there is one."""
-        actors, patience = self._actors.setdefault(alias, {}), _FIRST_PATIENCE
-        while True:
-            for number in self._in_order(actors) if len(actors) > 1 else ():
-                if (answer := await self._answer(actors, number, asked, 0.0)) is not None:
-                    return answer
-            if actors:
-                answer = await self._answer(actors, self._in_order(actors)[0], asked, patience)
-                if answer is not None:
-                    return answer
-                patience = min(2 * patience, _LONGEST_PATIENCE)
-            await asyncio.sleep(AGAIN_SECONDS)
+    async def ask(self, alias: str, asked: PeerRequest, tries: int) -> PeerReply | None:
+        """Have one ask that has slots, now or after a while."""
+        actors = self._actors.setdefault(alias, {})
+        for number in self._in_order(actors) if len(actors) > 1 else ():
+            if (answer := await self._answer(actors, number, asked, 0.0)) is not None:
+                return answer
+        if not actors:
+            return None
+        patience = min(_FIRST_PATIENCE * 2.0**tries, _LONGEST_PATIENCE)
+        return await self._answer(actors, self._in_order(actors)[0], asked, patience)
+
+    async def withdraw(self, keys: Collection[PeerKey]) -> None:
+        """Return once no replica that can be reached has any of these in flight."""
+        actors = [actor for some in self._actors.values() for actor in some.values()]
+        told = [asyncio.wrap_future(actor.withdraw.remote(keys).future()) for actor in actors]
+        await asyncio.gather(*told, return_exceptions=True)
 
     def _in_order(self, actors: Actors) -> list[int]:
         """The least busy first; others that do not know of each other begin with another one."""

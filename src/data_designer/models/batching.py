@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import accumulate
 
 from data_designer.config.models import EmbeddingInferenceParams
@@ -82,6 +83,8 @@ class _Cell:
     tokens: int
     column: str = ""
     """For which it is asked; a request that several share counts with the first one's."""
+    in_flight: Callable[[bool], None] | None = None
+    """Is told when it is sent, and when it is in flight no more."""
     group: "_Group | None" = None
     """With which it was sent."""
 
@@ -195,14 +198,13 @@ class Batching:
         column: str = "",
         told: Asked | None = None,
         *,
-        sent: Callable[[], None] | None = None,
+        in_flight: Callable[[bool], None] | None = None,
     ) -> Response:
-        """Get a reply: as the caller's `ask`, which raises the same. One that has joined others counts as sent."""
+        """Get a reply: as the caller's `ask`, which raises the same. One that goes with others counts as sent."""
         if not isinstance(request, EmbeddingRequest):
-            return await self._caller.ask(request, keep, column, told, sent=sent)
-        if sent is not None:
-            sent()
-        cell = _Cell(request, keep, asyncio.get_running_loop().create_future(), request.most_tokens, column)
+            return await self._caller.ask(request, keep, column, told, in_flight=in_flight)
+        reply = asyncio.get_running_loop().create_future()
+        cell = _Cell(request, keep, reply, request.most_tokens, column, in_flight)
         fields = repr(sorted(request.params.items())) if request.params else ""
         queue = self._queues.get(fields)
         if queue is None:
@@ -267,6 +269,7 @@ class Batching:
         group = _Group(cells)
         for cell in cells:
             cell.group = group
+        _tell(cells, is_in_flight=True)  # What it asks is part of the request now, whatever becomes of the cell.
         task = group.task = asyncio.create_task(self._run(cells))
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -321,7 +324,9 @@ class Batching:
             pairs = zip(cells, parts, strict=False)
             await self._keep([(cell.keep, part) for cell, part in pairs if cell.keep is not None])
 
-        whole = await self._caller.ask(replace(cells[0].request, texts=texts), keep, cells[0].column)
+        request = replace(cells[0].request, texts=texts)
+        told = partial(_tell, cells) if any(cell.in_flight is not None for cell in cells) else None
+        whole = await self._caller.ask(request, keep, cells[0].column, in_flight=told)
         if not parts:
             return before + whole.usage
         for cell, part in zip(cells, parts, strict=True):
@@ -338,6 +343,12 @@ class Batching:
                 self._subject,
                 texts,
             )
+
+
+def _tell(cells: Sequence[_Cell], is_in_flight: bool) -> None:
+    for cell in cells:
+        if cell.in_flight is not None:
+            cell.in_flight(is_in_flight)
 
 
 def spent_on(error: ModelError) -> Usage:

@@ -154,8 +154,8 @@ class _Tries:
     """Latency of the attempt that was answered."""
     column: str = ""
     """For which the request asks; none for a probe."""
-    sent: Callable[[], None] | None = None
-    """Is called when it is sent."""
+    in_flight: Callable[[bool], None] | None = None
+    """Is told when it is sent, and when it is in flight no more."""
 
 
 class Caller:
@@ -238,7 +238,7 @@ class Caller:
         column: str = "",
         told: Asked | None = None,
         *,
-        sent: Callable[[], None] | None = None,
+        in_flight: Callable[[bool], None] | None = None,
     ) -> Response:
         """Get a reply.
 
@@ -248,7 +248,8 @@ class Caller:
                 has never lost more replies than it has slots.
             column: for which it is asked, whose answers are counted.
             told: is told how it went.
-            sent: is called when the request has waited for its slot, each time that it is sent.
+            in_flight: is told True each time that the request has waited for its slot and is sent, and False when that
+                attempt has failed, or its reply is kept.
 
         Raises:
             ModelError: the endpoint refused in a way that no retry can mend, or failed this very request time and
@@ -258,7 +259,7 @@ class Caller:
         self.changing()
         self.asking += 1
         try:
-            tries = _Tries(self._answers, self._probes, column=column, sent=sent)
+            tries = _Tries(self._answers, self._probes, column=column, in_flight=in_flight)
             return await self._reply(request, tries, keep, told)
         finally:
             self.asking -= 1
@@ -368,8 +369,8 @@ class Caller:
     async def _attempt(self, request: Request, tries: "_Tries", keep: Keep | None) -> Response:
         attempt = await self._admission.enter(request)
         tries.sent_at = attempt.sent_at
-        if tries.sent is not None:
-            tries.sent()
+        if tries.in_flight is not None:
+            tries.in_flight(True)
         if not self._in_flight:
             self._busy_since = attempt.sent_at
         self._in_flight += 1
@@ -391,6 +392,8 @@ class Caller:
         finally:
             self._in_flight -= 1
             self._admission.leave(attempt)
+            if tries.in_flight is not None:
+                tries.in_flight(False)
 
     def _answered(self, response: Response, sent_at: float, column: str) -> None:
         self._answered_at = self._clock()

@@ -15,6 +15,7 @@ from typing import TypeVar
 from data_designer.columns.custom import CustomCellProgram
 from data_designer.engine.dataset.journal import JournalError, Key, request_digest
 from data_designer.engine.execution.daemon_threads import DaemonThreads
+from data_designer.engine.execution.peer_requests import PeerRequests
 from data_designer.engine.execution.recording import Ask, RowAsks
 from data_designer.engine.models.facade import ModelFacade
 from data_designer.engine.protocol.peers import PeerRequest, Peers
@@ -54,7 +55,7 @@ class FunctionRunner:
     def __init__(self, plan: Plan, alias: str, peers: Peers) -> None:
         self.loop = asyncio.get_running_loop()
         self.alias = alias
-        self.peers = peers
+        self.peers = PeerRequests(peers)
         self._pools = plan.pools
         self._seed = plan.seed
         self._draws: dict[str, ParameterSampling] = {}

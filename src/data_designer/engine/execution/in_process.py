@@ -1,7 +1,7 @@
 """The executor that is this process: previews, small runs, debugging and tests need no cluster."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
@@ -15,7 +15,7 @@ from data_designer.engine.execution.replica import Replica
 from data_designer.engine.execution.task_worker import TaskWorker
 from data_designer.engine.protocol.messages import CommitJob, TaskSummary
 from data_designer.engine.protocol.parcels import Parcel, Values
-from data_designer.engine.protocol.peers import AGAIN_SECONDS, PeerReply, PeerRequest
+from data_designer.engine.protocol.peers import PeerKey, PeerReply, PeerRequest
 from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling.shape import replica_numbers
 from data_designer.models.http_sessions import kept_open
@@ -67,13 +67,17 @@ class LocalPeers:
         """A replica that can be asked from now on."""
         self._replicas.setdefault(alias, []).append(replica)
 
-    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
-        """Have the least busy one ask that has slots, once there is one."""
-        while True:
-            for replica in sorted(self._replicas.get(alias, ()), key=Replica.share_in_use):
-                if (answer := await replica.answer(asked)) is not None:
-                    return answer
-            await asyncio.sleep(AGAIN_SECONDS)
+    async def ask(self, alias: str, asked: PeerRequest, tries: int) -> PeerReply | None:  # noqa: ARG002 - no message
+        """Have the least busy one ask that has slots."""
+        for replica in sorted(self._replicas.get(alias, ()), key=Replica.share_in_use):
+            if (answer := await replica.answer(asked)) is not None:
+                return answer
+        return None
+
+    async def withdraw(self, keys: Collection[PeerKey]) -> None:
+        """Return once no replica has any of these in flight."""
+        for replica in [one for some in self._replicas.values() for one in some]:
+            await replica.withdraw(keys)
 
 
 class InProcessExecutor:

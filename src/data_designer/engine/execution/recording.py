@@ -304,6 +304,13 @@ class Recording:
             if self._recorder.waiting:
                 await self._flush(self._recorder)
 
+    async def share(self) -> None:
+        """Return once others can read what is kept, as far as the disk allows."""
+        if self._recorder is not None:
+            for step in (self._recorder.flush, self._recorder.sync):
+                with suppress(OSError):
+                    await self._in_thread(step)
+
     async def close(self) -> None:
         """Write what is left, as far as the disk allows."""
         if self._syncing is not None:

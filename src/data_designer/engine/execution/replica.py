@@ -8,7 +8,7 @@ what is already here.
 import asyncio
 import math
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,13 +19,14 @@ from data_designer.engine.dataset.journal import Replay
 from data_designer.engine.execution.asking import FunctionRunner, PeerOutageError, is_cancelled
 from data_designer.engine.execution.conversing import asking, kept_cells
 from data_designer.engine.execution.cpu_meter import CpuMeter
-from data_designer.engine.execution.recording import BatchResults, Dataset, Keeping, Recording, RowAsks, keep_together
+from data_designer.engine.execution.guests import Guests
+from data_designer.engine.execution.recording import BatchResults, Dataset, Recording, RowAsks, keep_together
 from data_designer.engine.execution.stage_runner import CellCounts, GroupRow, RowResult, StageRunner, results_of
 from data_designer.engine.execution.tracing import cell_tracing
 from data_designer.engine.protocol.conversation import CONVERSED, SaidCell
 from data_designer.engine.protocol.messages import Finished, Summary
 from data_designer.engine.protocol.parcels import FAILED, MEDIA, REJECTED, SKIPPED, SPENT, Parcel, Values, gather
-from data_designer.engine.protocol.peers import NoPeers, PeerReply, PeerRequest, Peers
+from data_designer.engine.protocol.peers import NoPeers, PeerKey, PeerReply, PeerRequest, Peers
 from data_designer.engine.protocol.rows import CellCount
 from data_designer.errors import ModelError, Outage
 from data_designer.models.admission.budget_lease import Amount, BudgetLease, Estimate
@@ -42,7 +43,7 @@ from data_designer.models.wires import greeting, longest_reply
 from data_designer.object_storage import Location
 from data_designer.plan.model import Plan, Pool
 from data_designer.tools.caller import ToolCaller
-from data_designer.values import Block, Response
+from data_designer.values import Block
 
 LINGER = 0.02
 """Seconds in which further rows may join those that are about to be reported, where there are few replicas."""
@@ -148,8 +149,7 @@ class Replica:
         self._asking = {number: asking(runner.stage) for number, runner in self._runners.items()}
         self._files = _folders_of_media(plan, recording.dataset)
         self._functions = self._function_runner(plan, alias, peers or NoPeers())
-        self._guests: set[asyncio.Task[Response]] = set()
-        """Requests of functions that run next to other aliases."""
+        self._guests = Guests(self._batching or self._caller, recording)
         self._linger = linger
         self._lease = lease
         self._watch: asyncio.Task[None] | None = None
@@ -228,7 +228,7 @@ class Replica:
         self._settle()
         self._granted = self._slots.total
         if not self._slots.total:
-            self._send_guests_away()  # None of them is in flight.
+            self._guests.send_away()  # None of them is in flight.
 
     async def fund(self, amount: Amount) -> None:
         """Allow so much more to be spent."""
@@ -305,14 +305,8 @@ class Replica:
             return None
         if not patience and self.share_in_use() >= 1.0:
             return None
-        keep = Keeping(self._recording, asked.key, asked.request)
-        sent, caller = asyncio.Event(), self._batching or self._caller
-        guest = asyncio.create_task(caller.ask(asked.request, keep, asked.column, sent=sent.set))
-        self._guests.add(guest)
-        if 0 < patience < math.inf:
-            asyncio.get_running_loop().call_later(patience, lambda: sent.is_set() or guest.cancel())
         try:
-            return PeerReply(await guest)
+            return PeerReply(await self._guests.ask(asked, patience))
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
@@ -327,18 +321,16 @@ class Replica:
             self._something.set()
             return None
         finally:
-            guest.cancel()
-            self._guests.discard(guest)
             self._something.set()  # What was asked and for how long is to be told, though no row is finished here.
+
+    async def withdraw(self, keys: Collection[PeerKey]) -> None:
+        """Return once none of some requests of others is in flight here, or will be, and every reply can be read."""
+        await self._guests.withdraw(keys)
 
     def share_in_use(self) -> float:
         """How busy it is: requests in flight and waiting, for each slot."""
         load = self._slots.statistics()
         return (load.in_use + load.waiting) / max(1, load.total)
-
-    def _send_guests_away(self) -> None:
-        for guest in list(self._guests):
-            guest.cancel()
 
     async def collect(self, acknowledged: int) -> tuple[Summary, Values]:
         """Wait for finished rows and report them; the last report again if it was not acknowledged.
@@ -367,14 +359,27 @@ class Replica:
         return report
 
     async def leave(self) -> None:
-        """Let go of what is not done; the next report is the last. Take its slots first: what is in flight is lost."""
+        """Let go of what is not done; the next report is the last. Take its slots first: what is in flight is lost.
+
+        What its rows have had others ask or call is waited for, so that whoever gets these rows finds what came of it.
+        """
+        if self._functions is not None:
+            await self._functions.peers.settle()
+        if self._tools is not None:
+            self._tools.pause()
+            await self._tools.settled()
+        await self._cancel()
+        await self._recording.share()
+        self._left = True
+        self._something.set()
+
+    async def _cancel(self) -> None:
         for task in list(self._tasks):
             task.cancel()
-        self._left = True
-        self._send_guests_away()
+        self._guests.send_away()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._close_batching()
-        self._something.set()
+        if self._batching is not None:
+            await self._batching.close()
 
     async def _end_with_lease(self, lease: float) -> None:
         loop = asyncio.get_running_loop()
@@ -384,7 +389,7 @@ class Replica:
         self._something.set()
         for task in list(self._tasks):
             task.cancel()
-        self._send_guests_away()
+        self._guests.send_away()
         await self._resize(0)
 
     async def close(self) -> None:
@@ -392,19 +397,11 @@ class Replica:
         for waiting in (self._watch, self._draining):
             if waiting is not None:
                 waiting.cancel()
-        for task in list(self._tasks):
-            task.cancel()
         self._left = True
-        self._send_guests_away()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._close_batching()
+        await self._cancel()
         if self._functions is not None:
             self._functions.close()
         await self._recording.close()
-
-    async def _close_batching(self) -> None:
-        if self._batching is not None:
-            await self._batching.close()
 
     async def _run(
         self,

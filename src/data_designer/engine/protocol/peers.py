@@ -1,5 +1,6 @@
 """Requests of functions that go to a replica of another alias than the one they run in."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,12 +11,15 @@ AGAIN_SECONDS = 0.05
 """Between looks for a replica that has slots, where none has."""
 
 
+PeerKey = tuple[str, int, int]
+"""As the journal's: fingerprint of the column with the alias, record index, ordinal."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerRequest:
     """A request, and under what its reply is kept."""
 
-    key: tuple[str, int, int]
-    """As the journal's: fingerprint of the column with the alias, record index, ordinal."""
+    key: PeerKey
     column: str
     """What it is accounted for under."""
     request: Request
@@ -32,14 +36,30 @@ class PeerReply:
 class Peers(Protocol):
     """Replicas of other aliases, as a replica sees them."""
 
-    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
-        """Have a replica of an alias ask; waits until one has taken it to its end."""
+    async def ask(self, alias: str, asked: PeerRequest, tries: int) -> PeerReply | None:
+        """Have a replica of an alias ask, and wait until it has taken the request to its end; None where none has.
+
+        Args:
+            alias: the alias.
+            asked: what is asked.
+            tries: how often nobody took it to its end before.
+        """
+        ...
+
+    async def withdraw(self, keys: Collection[PeerKey]) -> None:
+        """Return once none of some requests is in flight or will be, and every reply can be read by others.
+
+        A request that is in flight goes on until it is answered or fails.
+        """
         ...
 
 
 class NoPeers:
     """Where no function asks several aliases."""
 
-    async def ask(self, alias: str, asked: PeerRequest) -> PeerReply:
+    async def ask(self, alias: str, asked: PeerRequest, tries: int) -> PeerReply | None:
         """Raises LookupError."""
-        raise LookupError(f"no replica of '{alias}' is known here to ask for record {asked.key[1]}")
+        raise LookupError(f"no replica of '{alias}' is known here to ask for record {asked.key[1]} (tries={tries})")
+
+    async def withdraw(self, keys: Collection[PeerKey]) -> None:
+        """Nothing is in flight."""

@@ -37,7 +37,7 @@ def violations_of(
     return [
         *violations(config, KINDS),
         *model_violations(config, providers, environment),
-        *tool_violations(config, tool_providers),
+        *tool_violations(config, KINDS, tool_providers),
         *run_violations(config, run),
         *_together(config),
         *(found for column in config.columns for found in _column(column, engine, known)),

@@ -313,5 +313,6 @@ CUSTOM = ColumnKind(
     functions=_functions,
     classes=_classes,
     asks_freely=True,
+    calls_any_tools=True,
     any_value=True,
 )

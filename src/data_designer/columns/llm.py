@@ -14,7 +14,7 @@ from data_designer.columns.media import contexts_of, media_blocks
 from data_designer.columns.prompts import prompt_violations
 from data_designer.columns.structured.parsing import is_thinking, is_whole, unindented
 from data_designer.columns.templating.templates import compile_template
-from data_designer.columns.tool_turns import REFUSALS, ToolTurns
+from data_designer.columns.tool_turns import NO_MORE_CALLS, REFUSALS, ToolTurns
 from data_designer.config.analysis.column_statistics import (
     MISSING,
     LLMCodeColumnStatistics,
@@ -73,7 +73,6 @@ _CALLS: Final = ("tool_calls", "function_call")
 """Finish reasons of replies that call tools."""
 
 _TOOLLESS: Final = "The reply calls a tool, and there is none. Answer as asked, in words."
-_NO_MORE_CALLS: Final = "The reply calls a tool, and none is called any more. Answer as asked, in words."
 
 _TOO_LONG: Final = "at the token limit"
 
@@ -240,7 +239,7 @@ class LlmProgram:
         if turn.response.finish_reason == REFUSED:
             raise ParserException(f"You declined to answer: {turn.text[:_SHOWN]!r}. Answer as asked.")
         if not turn.text:
-            calls = _TOOLLESS if self._tools is None else _NO_MORE_CALLS
+            calls = _TOOLLESS if self._tools is None else NO_MORE_CALLS
             raise ParserException(calls if turn.calls_tools else "The reply is empty. Answer as asked.")
         try:
             return self._answer(unindented(turn.response.text), _CUT.get(turn.response.finish_reason or ""))

@@ -93,6 +93,7 @@ def plugin_kinds() -> Iterator[ColumnKind[SingleColumnConfig]]:
             functions=_functions,
             classes=_classes,
             asks_freely=True,
+            calls_any_tools=True,
             any_value=True,
             statistics=named_statistics,
         )

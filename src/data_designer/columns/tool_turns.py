@@ -30,6 +30,9 @@ REFUSED_CALL: Final = (
 )
 """What a model is told instead of a result."""
 
+NO_MORE_CALLS: Final = "The reply calls a tool, and none is called any more. Answer as asked, in words."
+"""What a model is told that goes on calling after that."""
+
 _SHOWN: Final = 200
 """Characters of what a model wrote that a message repeats."""
 

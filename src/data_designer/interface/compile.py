@@ -19,7 +19,8 @@ from data_designer.config.run_config import RunConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
-from data_designer.plan.compile import compile_plan, tools_used, with_clients
+from data_designer.plan.columns import tools_used
+from data_designer.plan.compile import compile_plan, with_clients
 from data_designer.plan.contents import Digesting
 from data_designer.plan.model import Geometry, MakeClient, Plan, Pool
 from data_designer.plan.violation import Violation
@@ -171,7 +172,7 @@ def prepare(
         for address in filter(None, pool.provider.addresses):
             proxy_for(address, os.environ)
     keys = {alias: key_of(pool.provider, context) for alias, pool in plan.pools.items()}
-    names = {name for tool in tools_used(checked.config) for name in tool.providers}
+    names = {name for tool in tools_used(checked.config, KINDS) for name in tool.providers}
     servers = {name: tool_server(context.tool_providers[name], context.resolver) for name in sorted(names)}
     return PreparedPlan(plan, checked.seed_table, keys, servers)
 

@@ -34,7 +34,8 @@ from data_designer.interrupts import LEFT, sigterm_interrupts, uninterrupted
 from data_designer.models.capability_probe import Known, find_forms
 from data_designer.models.preflight import check_pools
 from data_designer.models.request_spans import parent_span
-from data_designer.plan.compile import tools_used, with_native, with_tools
+from data_designer.plan.columns import tools_used
+from data_designer.plan.compile import with_native, with_tools
 from data_designer.plan.model import Plan
 from data_designer.terminal import visible
 from data_designer.tools.caller import limits_of
@@ -95,7 +96,7 @@ def _ready(prepared: PreparedPlan, known: Known, host: str = "127.0.0.1") -> Ite
 @contextmanager
 def _with_tools(prepared: PreparedPlan, plan: Plan) -> Iterator[tuple[Plan, ToolHost | None]]:
     """The plan with what its tools are, as their servers say; that they are there is seen before a model is asked."""
-    used = tools_used(plan.config)
+    used = tools_used(plan.config, KINDS)
     if not used:
         yield plan, None
         return

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from data_designer.config.base import SingleColumnConfig
+from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.mcp import ToolConfig
 from data_designer.errors import DAGCircularDependencyError
 from data_designer.plan.kinds import ColumnKind, Kinds
 from data_designer.plan.model import LOCAL, Step
@@ -17,6 +19,20 @@ def tool_alias_of(column: SingleColumnConfig) -> str | None:
     """The alias of the tools that a column's model may call; None where it may call none."""
     alias = getattr(column, "tool_alias", None)
     return alias if isinstance(alias, str) else None
+
+
+def tools_of(column: SingleColumnConfig, config: DataDesignerConfig, kinds: Kinds) -> list[ToolConfig]:
+    """Tool configs whose tools a column's models may call, in order of their aliases."""
+    may_all = kinds[column.column_type].calls_any_tools and bool(column.get_model_aliases())
+    own = tool_alias_of(column)
+    found = [tool for tool in config.tool_configs or () if may_all or tool.tool_alias == own]
+    return sorted(found, key=lambda tool: tool.tool_alias)
+
+
+def tools_used(config: DataDesignerConfig, kinds: Kinds) -> list[ToolConfig]:
+    """Tool configs that columns use, in order of their aliases."""
+    found = {tool.tool_alias: tool for column in config.columns for tool in tools_of(column, config, kinds)}
+    return [found[alias] for alias in sorted(found)]
 
 
 def producers(columns: Iterable[SingleColumnConfig]) -> dict[str, str]:

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from data_designer.config.data_designer_config import DataDesignerConfig
-from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import ModelProvider
 from data_designer.config.near_names import suggestion
 from data_designer.config.processors import DropColumnsProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
 from data_designer.errors import ConfigCompilationError
-from data_designer.plan.columns import makes, ordered_steps, tool_alias_of
+from data_designer.plan.columns import makes, ordered_steps
 from data_designer.plan.fingerprints import code_of, column_fingerprints, digest
 from data_designer.plan.fusion import fuse
 from data_designer.plan.kinds import Kinds, seed_columns
@@ -98,12 +97,6 @@ def with_clients(plan: Plan, clients: Mapping[str, MakeClient]) -> Plan:
 def with_tools(plan: Plan, tools: Mapping[str, ToolSet]) -> Plan:
     """A plan that knows the tools of each alias that its columns use."""
     return replace(plan, tools=tools)
-
-
-def tools_used(config: DataDesignerConfig) -> list[ToolConfig]:
-    """Tool configs that columns use, in order of their aliases."""
-    used = {alias for column in config.columns if (alias := tool_alias_of(column)) is not None}
-    return sorted((tool for tool in config.tool_configs or () if tool.tool_alias in used), key=lambda t: t.tool_alias)
 
 
 def output_order(config: DataDesignerConfig, kinds: Kinds) -> tuple[str, ...]:

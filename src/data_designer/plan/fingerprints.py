@@ -9,7 +9,7 @@ from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
 from data_designer.config.validator_params import HOW_A_SERVICE_IS_ASKED, ValidatorType
-from data_designer.plan.columns import tool_alias_of
+from data_designer.plan.columns import tools_of
 from data_designer.plan.kinds import Kinds
 from data_designer.plan.model import Step
 from data_designer.plan.user_code import UserCode, user_code
@@ -43,7 +43,6 @@ def column_fingerprints(
         seed_data: a digest of the seed dataset's rows.
     """
     models = {model.alias: _model(model) for model in config.model_configs or ()}
-    tools = {tool.tool_alias: _tools(tool) for tool in config.tool_configs or ()}
     found: dict[str, str] = {}
     for step in steps:
         joint = kinds[step.kind].joint
@@ -54,8 +53,7 @@ def column_fingerprints(
             upstream = [found[name] for name in step.needs]
             asked = [models.get(alias) for alias in column.get_model_aliases()]
             parts = code[column.name].parts if column.name in code else {}
-            alias = tool_alias_of(column)
-            called = [] if alias is None else [tools.get(alias)]
+            called = [_tools(tool) for tool in tools_of(column, config, kinds)]
             made = digest([declared(column), parts, upstream, asked, *called])
             found.update(dict.fromkeys(step.makes, made))
     return found

@@ -104,6 +104,8 @@ class ColumnKind(Generic[Config]):
     """What the models that it asks must make; None where that is not one thing."""
     asks_freely: bool = False
     """Whether a value takes as many requests as its dialogue likes, so that one reply is not what is hoped for."""
+    calls_any_tools: bool = False
+    """Whether the models that a column asks may call the tools of any tool config, as a function of the user has it."""
     in_json: bool = False
     """Whether replies are JSON of a schema, which an endpoint can be asked to constrain."""
     from_seed: bool = False

@@ -12,8 +12,8 @@ from data_designer.config.models import PROVIDER_TYPES, ModelConfig, ModelProvid
 from data_designer.config.near_names import listed, no_column, no_model, suggestion
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig, meant_by
 from data_designer.config.run_config import RunConfig
-from data_designer.plan.columns import find_cycle, producers, tool_alias_of
-from data_designer.plan.compile import dropped_columns, output_order, tools_used
+from data_designer.plan.columns import find_cycle, producers, tool_alias_of, tools_used
+from data_designer.plan.compile import dropped_columns, output_order
 from data_designer.plan.kinds import ColumnKind, Kinds
 from data_designer.plan.violation import Violation
 
@@ -61,7 +61,7 @@ def model_violations(
     return found
 
 
-def tool_violations(config: DataDesignerConfig, providers: Collection[str]) -> Iterator[Violation]:
+def tool_violations(config: DataDesignerConfig, kinds: Kinds, providers: Collection[str]) -> Iterator[Violation]:
     """What is wrong between columns, tool aliases and the servers of tools, given the names of those."""
     declared = {tool.tool_alias for tool in config.tool_configs or ()}
     for column in config.columns:
@@ -69,7 +69,7 @@ def tool_violations(config: DataDesignerConfig, providers: Collection[str]) -> I
         if alias is not None and alias not in declared:
             message = f"tool alias '{alias}' is not declared; declared: {listed(declared)}"
             yield Violation("unknown_tool_alias", column.name, message)
-    for tool in tools_used(config):
+    for tool in tools_used(config, kinds):
         for name in tool.providers:
             if name not in providers:
                 message = (

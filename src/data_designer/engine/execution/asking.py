@@ -22,7 +22,7 @@ from data_designer.engine.protocol.peers import PeerRequest, Peers
 from data_designer.errors import DataDesignerRuntimeError, ModelError, Outage
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.plan.model import Plan, Pool, Step, asked_beside, beside
-from data_designer.values import ChatRequest, Drop, Outcome, Reason, Request, Response
+from data_designer.values import ChatRequest, Drop, Outcome, Reason, Request, Response, ToolRequest
 
 Result = TypeVar("Result")
 
@@ -56,6 +56,7 @@ class FunctionRunner:
         self.loop = asyncio.get_running_loop()
         self.alias = alias
         self.peers = PeerRequests(peers)
+        self.tools = plan.tools
         self._pools = plan.pools
         self._seed = plan.seed
         self._draws: dict[str, ParameterSampling] = {}
@@ -98,7 +99,10 @@ class FunctionAsks:
         self.outage: BaseException | None = None
         """Why there is no reply for anybody, where that was met: whatever the function makes of it."""
         self.models = Models(
-            {alias: ModelFacade(runner.pool(alias), _Asker(self, alias)) for alias in (step.pool, *step.asks)}
+            {
+                alias: ModelFacade(runner.pool(alias), _Asker(self, alias), runner.tools)
+                for alias in (step.pool, *step.asks)
+            }
         )
         self._runner = runner
         self._row = row
@@ -154,11 +158,15 @@ class FunctionAsks:
         self._refuse_if_over()
         own = alias == self._runner.alias
         name = self._fingerprint if own else beside(self._fingerprint, alias)
-        digest, ordinal = self._ordinal(alias, request)
-        if draws := self._runner.draws(alias):
-            request = request.with_params(draws.params(f"{name} {digest}", self._row.record, ordinal))
         column = self._step.name if own else beside(self._step.name, alias)
         try:
+            if isinstance(request, ToolRequest):
+                return await self._row.call(
+                    column, request, lambda one: (name, self._row.record, self._ordinal(alias, one)[1])
+                )
+            digest, ordinal = self._ordinal(alias, request)
+            if draws := self._runner.draws(alias):
+                request = request.with_params(draws.params(f"{name} {digest}", self._row.record, ordinal))
             return await self._row.ask(
                 column,
                 (name, self._row.record, ordinal),

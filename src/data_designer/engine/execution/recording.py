@@ -567,7 +567,8 @@ class RowAsks:
                 return await self._read(request)
             ordinal += 1
             if isinstance(request, ToolRequest):
-                return await self._called(column, (fingerprint, self.record, ordinal), request)
+                key = fingerprint, self.record, ordinal
+                return await self.call(column, request, lambda _: key)
             if self._draws:
                 params = self._draws.params(fingerprint, self.record, ordinal)
                 request = request.with_params(params)
@@ -632,11 +633,16 @@ class RowAsks:
         except OSError as error:
             return FileResponse(f"it cannot be read: {os.strerror(error.errno) if error.errno else error}")
 
-    async def _called(self, column: str, key: Key, request: ToolRequest) -> ToolResponse:
-        """What the calls of a turn come to, which are made at the same time; where one fails the others are ended."""
-        calls = [
-            asyncio.create_task(self._call(column, key, replace(request, calls=(call,)))) for call in request.calls
-        ]
+    async def call(self, column: str, request: ToolRequest, key_of: Callable[[ToolRequest], Key]) -> ToolResponse:
+        """What the calls of a turn come to, which are made at the same time; where one fails the others are ended.
+
+        Args:
+            column: what they are accounted for under.
+            request: the turn.
+            key_of: under what the result of one call is kept.
+        """
+        single = [replace(request, calls=(call,)) for call in request.calls]
+        calls = [asyncio.create_task(self._call(column, key_of(one), one)) for one in single]
         try:
             answers = await asyncio.gather(*calls)
         finally:

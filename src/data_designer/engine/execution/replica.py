@@ -287,6 +287,7 @@ class Replica:
         first = self._geometry.records(self._geometry.batch_of(rows[0][1])).start
         asks = RowAsks(self._caller, first, self._recording, known)
         asks.counts_known = (ticket, first) in self._seen
+        asks.tools = self._tools
         self._spawn(self._run_batch(runner, block, asks, ticket, BatchResults(self._recording, known)))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -1,14 +1,17 @@
 """Through what functions of the user ask a model."""
 
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
+from data_designer.columns.tool_turns import NO_MORE_CALLS, ToolTurns
 from data_designer.config.models import ModelProvider
 from data_designer.engine.models.usage import ModelUsageStats
 from data_designer.engine.models.utils import ChatMessage
 from data_designer.errors import (
+    MCPConfigurationError,
     ModelError,
     ModelGenerationValidationFailureError,
     ModelUnsupportedCapabilityError,
@@ -16,6 +19,7 @@ from data_designer.errors import (
 )
 from data_designer.models.model import DEFAULT_TIMEOUT, TIMEOUT
 from data_designer.plan.model import Pool
+from data_designer.plan.tools import ToolSet
 from data_designer.terminal import visible
 from data_designer.values import (
     ChatRequest,
@@ -88,9 +92,10 @@ class ModelFacade:
     Every method raises ModelError where no reply can be had.
     """
 
-    def __init__(self, pool: Pool, asker: Asker) -> None:
+    def __init__(self, pool: Pool, asker: Asker, tools: Mapping[str, ToolSet] | None = None) -> None:
         self._pool = pool
         self._asker = asker
+        self._tools = tools
         self._usage = ModelUsageStats()
 
     # --- what it is --------------------------------------------------------------------------------------
@@ -159,7 +164,8 @@ class ModelFacade:
                 raises ParserException, the model is told and asked again, as often as the two numbers below allow.
             system_prompt: what the model is told before.
             multi_modal_context: blocks of media that go before the prompt.
-            tool_alias: not supported by this version.
+            tool_alias: names a tool config whose tools the model may call before it answers. Its turns come on top of
+                the two numbers below, and what tools have said stays in a conversation that starts anew.
             max_correction_steps: follow-up turns of a conversation.
             max_conversation_restarts: fresh conversations after the first.
             skip_usage_tracking: does nothing: what is paid for counts.
@@ -167,16 +173,20 @@ class ModelFacade:
             kwargs: fields of the request.
 
         Returns:
-            What the parser returned, and the conversation: what was said to the model, and what it said.
+            What the parser returned, and the conversation: what was said to the model, what it said, and what the
+            tools came to that it called.
 
         Raises:
-            ModelGenerationValidationFailureError: no reply could be parsed.
+            ModelGenerationValidationFailureError: no reply could be parsed, or the model went on calling tools.
+            MCPConfigurationError: there is no such tool config.
+            MCPToolError: a call failed, or the model calls what it may not.
             RuntimeError: it is called where waiting would hold up the run: in an `async def` function.
         """
-        _refuse_tools(tool_alias)
+        tools = self._tool_set(tool_alias)
         first = _first(prompt, system_prompt, multi_modal_context)
         limits = max_correction_steps, max_conversation_restarts
-        return self._run(_conversation(first, parser, limits, self._fields(kwargs, _CHAT)))
+        with self._generation(tools):
+            return self._run(_conversation(first, parser, limits, self._fields(kwargs, _CHAT), tools))
 
     async def agenerate(  # noqa: PLR0913 - the public API
         self,
@@ -193,10 +203,11 @@ class ModelFacade:
         **kwargs: Any,
     ) -> tuple[Any, list[ChatMessage]]:
         """`generate`, to be awaited."""
-        _refuse_tools(tool_alias)
+        tools = self._tool_set(tool_alias)
         first = _first(prompt, system_prompt, multi_modal_context)
         limits = max_correction_steps, max_conversation_restarts
-        return await self._arun(_conversation(first, parser, limits, self._fields(kwargs, _CHAT)))
+        with self._generation(tools):
+            return await self._arun(_conversation(first, parser, limits, self._fields(kwargs, _CHAT), tools))
 
     def completion(
         self,
@@ -268,6 +279,29 @@ class ModelFacade:
     async def aclose(self) -> None:
         """Nothing is open here."""
 
+    def _tool_set(self, alias: str | None) -> ToolSet | None:
+        """The tools of an alias. Raises MCPConfigurationError and ModelUnsupportedCapabilityError."""
+        if alias is None:
+            return None
+        if self._tools is None:
+            raise ModelUnsupportedCapabilityError("tool_alias is for functions of a run, which has the tools")
+        if alias not in self._tools:
+            declared = ", ".join(map(repr, self._tools)) or "none"
+            raise MCPConfigurationError(f"tool alias '{alias}' is not declared; tool configs: {declared}")
+        return self._tools[alias]
+
+    @contextmanager
+    def _generation(self, tools: ToolSet | None) -> Iterator[None]:
+        """Count one that may call tools, however it ends."""
+        usage = self._usage.tool_usage
+        before = usage.total_tool_calls
+        try:
+            yield
+        finally:
+            if tools is not None:
+                usage.total_generations += 1
+                usage.generations_with_tools += usage.total_tool_calls > before
+
     def _fields(self, kwargs: Mapping[str, Any], known: frozenset[str]) -> dict[str, object]:
         return _fields(kwargs, known, self._pool.subject)
 
@@ -307,11 +341,6 @@ class ModelFacade:
 # --- what is said ----------------------------------------------------------------------------------------
 
 
-def _refuse_tools(tool_alias: str | None) -> None:
-    if tool_alias is not None:
-        raise ModelUnsupportedCapabilityError("tool_alias is not supported by this version in functions")
-
-
 def _first(prompt: str, system_prompt: str | None, media: Blocks | None) -> list[ChatMessage]:
     blocks: list[dict[str, object]] = [*(media or ()), {"type": "text", "text": prompt}]
     user = ChatMessage.as_user(blocks if media else prompt)
@@ -334,23 +363,55 @@ def _answer(response: ChatResponse) -> ChatMessage:
 
 
 def _conversation(
-    first: list[ChatMessage], parser: Callable[[str], Any], limits: tuple[int, int], params: Mapping[str, object]
+    first: list[ChatMessage],
+    parser: Callable[[str], Any],
+    limits: tuple[int, int],
+    params: Mapping[str, object],
+    tools: ToolSet | None,
 ) -> _Dialogue[tuple[Any, list[ChatMessage]]]:
     corrections, restarts = limits
-    problem = ""
+    problem, turns = "", ToolTurns(tools)
     for _ in range(1 + restarts):
         trace = list(first)
         for _ in range(1 + corrections):
-            answer = _answer((yield from _asked(trace, params)))
-            trace.append(answer)
+            called, response = yield from _replied(trace, params, turns)
+            if called:
+                trace += called
+                first = list(trace)  # What was called is not called again.
+            trace.append(_answer(response if tools is None else replace(response, tool_calls=())))
             try:
-                return parser(str(answer.content)), trace
+                return _parsed(parser, response, tools), trace
             except ParserException as error:
                 problem = str(error)[:_LONGEST_PROBLEM]
                 trace.append(ChatMessage.as_user(problem))
     tried = f"unsuccessful generation despite {corrections} correction steps and {restarts} conversation restarts"
     message = f"{tried if corrections or restarts else 'no retries were attempted'}; last problem: {problem}"
     raise ModelGenerationValidationFailureError(message)
+
+
+def _replied(
+    trace: Sequence[ChatMessage], params: Mapping[str, object], turns: ToolTurns
+) -> _Dialogue[tuple[list[ChatMessage], ChatResponse]]:
+    """Turns in which tools were called, and the reply after them."""
+    said = [_said(message) for message in trace]
+    asked, response = yield from turns.ask(said, params)
+    return [_message(message) for message in asked[len(said) :]], response
+
+
+def _parsed(parser: Callable[[str], Any], response: ChatResponse, tools: ToolSet | None) -> Any:
+    """What the parser makes of a reply. Raises ParserException."""
+    if tools is not None and response.tool_calls:
+        raise ParserException(NO_MORE_CALLS)
+    return parser(response.text.strip())
+
+
+def _message(message: Mapping[str, Any]) -> ChatMessage:
+    """One of a turn of tools, as functions see it."""
+    blocks: list[dict[str, Any]] = message["content"]
+    if message["role"] == "assistant":
+        return ChatMessage.as_assistant(blocks[0]["text"], message.get("reasoning_content"), message["tool_calls"])
+    is_text = len(blocks) == 1 and blocks[0]["type"] == "text"
+    return ChatMessage.as_tool(blocks[0]["text"] if is_text else blocks, message["tool_call_id"])
 
 
 def _completion(messages: Sequence[ChatMessage], params: Mapping[str, object]) -> _Dialogue[ChatCompletionResponse]:

@@ -40,11 +40,25 @@ class ImageUsageStats:
 
 
 @dataclass
+class ToolUsageStats:
+    """Calls of tools, and what asked for them."""
+
+    total_tool_calls: int = 0
+    total_tool_call_turns: int = 0
+    """Replies whose calls were made."""
+    total_generations: int = 0
+    """`generate` that was given a `tool_alias`."""
+    generations_with_tools: int = 0
+    """Those of them in which a tool was called."""
+
+
+@dataclass
 class ModelUsageStats:
     """What was asked, and what it came to."""
 
     token_usage: TokenUsageStats = field(default_factory=TokenUsageStats)
     request_usage: RequestUsageStats = field(default_factory=RequestUsageStats)
+    tool_usage: ToolUsageStats = field(default_factory=ToolUsageStats)
     image_usage: ImageUsageStats = field(default_factory=ImageUsageStats)
 
     def add(self, usage: Usage) -> None:
@@ -54,4 +68,6 @@ class ModelUsageStats:
         self.token_usage.reasoning_tokens += usage.reasoning_tokens
         self.request_usage.successful_requests += usage.requests
         self.request_usage.failed_requests += usage.failed_requests
+        self.tool_usage.total_tool_calls += usage.tool_calls
+        self.tool_usage.total_tool_call_turns += usage.tool_turns
         self.image_usage.total_images += usage.images

@@ -10,9 +10,9 @@ from ray.exceptions import RayActorError, RayError
 
 from data_designer.engine.protocol.peers import PeerKey, PeerReply, PeerRequest
 
-_FIRST_PATIENCE, _LONGEST_PATIENCE = 0.5, 8.0
+_FIRST_PATIENCE, _DOUBLINGS = 0.5, 4
 """Seconds for which a request waits for a slot of one replica before it looks whether another has one: a message costs
-two milliseconds, so each time twice as long as before."""
+two milliseconds, so each time twice as long as before, so many times."""
 
 Actors = dict[int, ActorHandle]
 """By the number of the replica."""
@@ -41,7 +41,7 @@ class RayPeers:
                 return answer
         if not actors:
             return None
-        patience = min(_FIRST_PATIENCE * 2.0**tries, _LONGEST_PATIENCE)
+        patience = _FIRST_PATIENCE * 2.0 ** min(tries, _DOUBLINGS)
         return await self._answer(actors, self._in_order(actors)[0], asked, patience)
 
     async def withdraw(self, keys: Collection[PeerKey]) -> None:

@@ -13,7 +13,8 @@
     │                  LocalCallableValidationError, RemoteValidationSchemaError, ParserException,
     │                  SamplingGenError ── RejectionSamplingError, DataConversionError,
     │                                      InvalidSamplerParamsError, PersonSamplerConstraintsError,
-    │                                      DatasetNotAvailableForLocaleError, ManagedDatasetGeneratorError
+    │                                      DatasetNotAvailableForLocaleError, ManagedDatasetGeneratorError,
+    │                  MissingPersonFieldsError
     ├── asking         ModelError ── one class for each kind of refusal; `retryable` says whether
     │                                asking again can help
     ├── calling tools  MCPError ── MCPConfigurationError ── DuplicateToolNameError,
@@ -208,6 +209,10 @@ class PersonSamplerConstraintsError(SamplingGenError):
     """No person satisfies the filters."""
 
 
+class MissingPersonFieldsError(DataDesignerError):
+    """Managed person data lack a field that every person has."""
+
+
 # --- asking a model --------------------------------------------------------------------------------------
 
 
@@ -302,6 +307,10 @@ class ModelInvalidReplyError(ModelAPIError):
     """The endpoint answered as if all were well, with something that is no reply."""
 
     retryable = True
+
+
+class ModelRequestRejectedError(ModelAPIError):
+    """Another HTTP 4xx."""
 
 
 class ModelUnprocessableEntityError(ModelError):

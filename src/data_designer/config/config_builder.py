@@ -30,8 +30,8 @@ from data_designer.config.processors import (
     meant_by,
 )
 from data_designer.config.sampler_constraints import (
+    AnyConstraint,
     ColumnInequalityConstraint,
-    Constraint,
     ConstraintType,
     ScalarInequalityConstraint,
 )
@@ -53,7 +53,7 @@ _PROCESSORS: dict[str, type[AnyProcessor]] = {
     ProcessorType.DROP_COLUMNS: DropColumnsProcessorConfig,
     ProcessorType.SCHEMA_TRANSFORM: SchemaTransformProcessorConfig,
 }
-_CONSTRAINTS: dict[str, type[Constraint]] = {
+_CONSTRAINTS: dict[str, type[AnyConstraint]] = {
     ConstraintType.SCALAR_INEQUALITY: ScalarInequalityConstraint,
     ConstraintType.COLUMN_INEQUALITY: ColumnInequalityConstraint,
 }
@@ -111,7 +111,7 @@ class DataDesignerConfigBuilder:
         for alias in repeated([model.alias for model in self._model_configs]):
             raise BuilderConfigurationError(f"there are two models with the alias '{alias}'; rename one of them")
         self._columns: dict[str, SingleColumnConfig] = {}
-        self._constraints: list[Constraint] = []
+        self._constraints: list[AnyConstraint] = []
         self._processors: list[AnyProcessor] = []
         self._profilers: list[JudgeScoreProfilerConfig] = []
         self._seed_config: SeedConfig | None = None
@@ -193,7 +193,7 @@ class DataDesignerConfigBuilder:
         """How many columns of a type there are."""
         return len(self.get_columns_of_type(column_type))
 
-    def get_constraints(self, target_column: str) -> list[Constraint]:
+    def get_constraints(self, target_column: str) -> list[AnyConstraint]:
         """Constraints on a column."""
         return [constraint for constraint in self._constraints if constraint.target_column == target_column]
 
@@ -256,7 +256,7 @@ class DataDesignerConfigBuilder:
 
     def add_constraint(
         self,
-        constraint: Constraint | None = None,
+        constraint: AnyConstraint | None = None,
         *,
         constraint_type: "str | ConstraintType | None" = None,
         **kwargs: object,

@@ -16,7 +16,7 @@ from data_designer.config.column_types import ColumnConfigT
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
 from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig
-from data_designer.config.sampler_constraints import Constraint
+from data_designer.config.sampler_constraints import AnyConstraint
 from data_designer.config.sampler_params import SamplerType, SubcategorySamplerParams
 from data_designer.config.seed import SeedConfig
 from data_designer.config.validator_params import HOW_A_SERVICE_IS_ASKED, ValidatorType
@@ -67,7 +67,7 @@ class DataDesignerConfig(Exportable):
     model_configs: list[ModelConfig] | None = None
     tool_configs: list[ToolConfig] | None = None
     seed_config: SeedConfig | None = None
-    constraints: list[Constraint] | None = None
+    constraints: list[AnyConstraint] | None = None
     profilers: list[JudgeScoreProfilerConfig] | None = None
     processors: list[AnyProcessor] | None = None
 

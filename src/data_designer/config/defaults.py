@@ -29,8 +29,9 @@ _PROVIDERS = {
     "openrouter": "https://openrouter.ai/api/v1",
 }
 _EFFORT: dict[str, object] = {"reasoning_effort": "medium"}
+_NO_THINKING: dict[str, object] = {"chat_template_kwargs": {"enable_thinking": False}}
 _CHAT: dict[tuple[str, str], tuple[str, float | None, float | None, dict[str, object] | None]] = {
-    ("nvidia", "text"): ("nvidia/nemotron-3-nano-30b-a3b", 1.0, 1.0, None),
+    ("nvidia", "text"): ("nvidia/nemotron-3.5-lightning-30b-a3b", 1.0, 0.95, _NO_THINKING),
     ("nvidia", "reasoning"): ("nvidia/nemotron-3-super-120b-a12b", 1.0, 0.95, _EFFORT),
     ("nvidia", "vision"): ("nvidia/nemotron-3-nano-omni-30b-a3b-reasoning", 0.60, 0.95, None),
     ("openai", "text"): ("gpt-4.1", 0.85, 0.95, None),
@@ -41,7 +42,7 @@ _CHAT: dict[tuple[str, str], tuple[str, float | None, float | None, dict[str, ob
     ("openrouter", "vision"): ("nvidia/nemotron-3-nano-omni-30b-a3b-reasoning:free", 0.60, 0.95, None),
 }
 _EMBEDDING: dict[str, tuple[str, dict[str, object] | None]] = {
-    "nvidia": ("nvidia/llama-nemotron-embed-1b-v2", {"input_type": "query"}),
+    "nvidia": ("nvidia/nemotron-3-embed-1b", {"input_type": "query"}),
     "openai": ("text-embedding-3-large", None),
     "openrouter": ("openai/text-embedding-3-large", None),
 }
@@ -50,6 +51,11 @@ _EMBEDDING: dict[str, tuple[str, dict[str, object] | None]] = {
 def home() -> Path:
     """The user's folder of settings: `DATA_DESIGNER_HOME`, else `~/.data-designer`."""
     return Path(os.environ.get("DATA_DESIGNER_HOME") or Path.home() / ".data-designer")
+
+
+def managed_assets() -> Path:
+    """The folder of managed data: `DATA_DESIGNER_MANAGED_ASSETS_PATH`, else `managed-assets` in `home()`."""
+    return Path(os.environ.get("DATA_DESIGNER_MANAGED_ASSETS_PATH") or home() / "managed-assets")
 
 
 def default_providers() -> list[ModelProvider]:

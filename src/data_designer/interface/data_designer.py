@@ -448,11 +448,30 @@ class DataDesigner:
 
         return open_results(self._artifact_path, name_or_path)
 
-    async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> "DatasetCreationResults":
+    async def acreate(
+        self,
+        config_builder: DataDesignerConfigBuilder,
+        *,
+        num_records: int = 10,
+        dataset_name: str = "dataset",
+        resume: "ResumeMode | str" = ResumeMode.NEVER,
+        artifact_path: "str | Location | None" = None,
+        **more: Any,
+    ) -> "DatasetCreationResults":
         """`create` in a thread, for callers with an event loop of their own."""
         import asyncio
 
-        return await asyncio.to_thread(lambda: self.create(config_builder, **options))
+        def make() -> "DatasetCreationResults":
+            return self.create(
+                config_builder,
+                num_records=num_records,
+                dataset_name=dataset_name,
+                resume=resume,
+                artifact_path=artifact_path,
+                **more,
+            )
+
+        return await asyncio.to_thread(make)
 
     # --- parts -------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from data_designer.columns.registry import KINDS
 from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.dataset_metadata import DatasetMetadata
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.conversations import conversations_in, conversations_of
@@ -40,7 +41,7 @@ from data_designer.interface.metrics_server import serving
 from data_designer.interface.open import OpenDataset, refilled, with_time_left
 from data_designer.interface.outcomes import outcomes_of, refuse_empty
 from data_designer.interface.progress_views import watched
-from data_designer.interface.results import ArtifactStorage, DatasetCreationResults, DatasetMetadata, PreviewResults
+from data_designer.interface.results import ArtifactStorage, DatasetCreationResults, PreviewResults
 from data_designer.models.capability_probe import Known
 from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
@@ -85,7 +86,7 @@ def make_preview(
     refuse_empty(report, outcomes)
     return PreviewResults(
         config_builder=builder,
-        dataset_metadata=DatasetMetadata(seed_columns(plan.config.columns, KINDS)),
+        dataset_metadata=DatasetMetadata(seed_column_names=seed_columns(plan.config.columns, KINDS)),
         analysis=analyse(plan, totals),
         dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
         processor_artifacts=kept.processed,

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_designer.columns.registry import KINDS
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
 from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.dataset_metadata import DatasetMetadata
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.conversations import no_conversations
@@ -33,13 +35,6 @@ from data_designer.terminal import console, terminal_width
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetMetadata:
-    """What is known of a dataset's columns."""
-
-    seed_column_names: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +151,7 @@ class DatasetCreationResults:
     @property
     def dataset_metadata(self) -> DatasetMetadata:
         """What is known of its columns."""
-        return DatasetMetadata(seed_columns(self.plan.config.columns, KINDS))
+        return DatasetMetadata(seed_column_names=seed_columns(self.plan.config.columns, KINDS))
 
     @property
     def accounts(self) -> RunAccounts | None:
@@ -247,13 +242,49 @@ class DatasetCreationResults:
         """A new builder with the same models, seeded from this dataset."""
         return _seeded(self.config_builder, self.load_dataset(), columns)
 
-    def display_sample_record(self, index: int | None = None, **options: Any) -> None:
-        """Show a record of the first batch; without an index, the next one. See `interface.display.Look` for options.
+    def display_sample_record(  # noqa: PLR0913 - the public API
+        self,
+        index: int | None = None,
+        *,
+        syntax_highlighting_theme: str = "dracula",
+        background_color: str | None = None,
+        processors_to_display: Sequence[str] | None = None,
+        hide_seed_columns: bool = False,
+        include_traces: bool = True,
+        save_path: "str | Path | None" = None,
+        theme: str = "dark",
+        display_width: int = WIDTH,
+        **more: Any,
+    ) -> None:
+        """Show a record of the first batch; without an index, the next one, beginning anew after the last.
+
+        Args:
+            index: of the row.
+            syntax_highlighting_theme: of code, as Pygments calls it.
+            background_color: behind code; the theme's own when not given.
+            processors_to_display: whose outputs are shown; all when not given.
+            hide_seed_columns: leave the columns of the seed dataset out.
+            include_traces: show conversations that columns keep.
+            save_path: write the record there, as `.html` or `.svg`, and print nothing.
+            theme: of what is saved, `dark` or `light`.
+            display_width: characters of a line; as many as a narrower terminal has, unless told otherwise.
+            more: further members of `interface.display.Look`.
 
         Raises:
             DatasetSampleDisplayError: there is no such record.
         """
-        self.display().show(index, **options)
+        look = {
+            "syntax_highlighting_theme": syntax_highlighting_theme,
+            "background_color": background_color,
+            "processors_to_display": processors_to_display,
+            "hide_seed_columns": hide_seed_columns,
+            "include_traces": include_traces,
+            "save_path": save_path,
+            "theme": theme,
+            "display_width": display_width,
+            **more,
+        }
+        self.display().show(index, **look)
 
     def display(self) -> SampleDisplay:
         """What shows the records of the first batch."""
@@ -325,19 +356,53 @@ class PreviewResults:
         """What was said for a record's cells, as far as it is kept."""
         return [one for one in self.conversations if one.record == record]
 
-    def display_sample_record(
-        self, index: int | None = None, *, show_prompts: bool | None = None, **options: Any
+    def display_sample_record(  # noqa: PLR0913 - the public API
+        self,
+        index: int | None = None,
+        *,
+        syntax_highlighting_theme: str = "dracula",
+        background_color: str | None = None,
+        processors_to_display: Sequence[str] | None = None,
+        hide_seed_columns: bool = False,
+        include_traces: bool = True,
+        save_path: "str | Path | None" = None,
+        theme: str = "dark",
+        display_width: int = WIDTH,
+        show_prompts: bool | None = None,
+        **more: Any,
     ) -> None:
-        """Show a record; without an index, the next one. See `interface.display.Look` for the options.
+        """Show a record; without an index, the next one, beginning anew after the last.
 
         Args:
             index: of the row.
+            syntax_highlighting_theme: of code, as Pygments calls it.
+            background_color: behind code; the theme's own when not given.
+            processors_to_display: whose outputs are shown; all when not given.
+            hide_seed_columns: leave the columns of the seed dataset out.
+            include_traces: show conversations that columns keep.
+            save_path: write the record there, as `.html` or `.svg`, and print nothing.
+            theme: of what is saved, `dark` or `light`.
+            display_width: characters of a line; as many as a narrower terminal has, unless told otherwise.
             show_prompts: whether to show what was said for its cells too; unset, as `preview` was told.
-            options: how it looks.
+            more: further members of `interface.display.Look`.
+
+        Raises:
+            DatasetSampleDisplayError: there is no such record.
         """
-        number = self.display().show(index, **options)
+        look = {
+            "syntax_highlighting_theme": syntax_highlighting_theme,
+            "background_color": background_color,
+            "processors_to_display": processors_to_display,
+            "hide_seed_columns": hide_seed_columns,
+            "include_traces": include_traces,
+            "save_path": save_path,
+            "theme": theme,
+            "display_width": display_width,
+            **more,
+        }
+        number = self.display().show(index, **look)
         if self.show_prompts if show_prompts is None else show_prompts:
-            to = console(width=options.get("display_width") or terminal_width(WIDTH))
+            to = console(width=terminal_width(WIDTH) if display_width == WIDTH else display_width)
             for said in self.conversations_of(self.records[number]):
                 to.print(view(said), end="\n\n")
 

@@ -16,7 +16,7 @@ class DatasetProfilerResults(ConfigBase):
 
     num_records: int
     target_num_records: int
-    column_statistics: list[SerializeAsAny[GeneralColumnStatistics]] = Field(default_factory=list)
+    column_statistics: list[SerializeAsAny[GeneralColumnStatistics]] = Field(min_length=1)
     side_effect_column_names: list[str] | None = None
     column_profiles: list[SerializeAsAny[ColumnProfilerResults]] | None = None
     """What profilers found; None where there are none."""

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.mcp import LocalStdioMCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
+from data_designer.config.seed import SeedConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
@@ -65,6 +67,8 @@ class CompileContext:
     """Name of a provider to what gives the client through which it is asked."""
     tool_providers: Mapping[str, ToolProvider] = field(default_factory=dict)
     """Servers of tools by name."""
+    seed_readers: Sequence[Any] | None = None
+    """What reads seed sources; None for what always does."""
 
 
 def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> CheckedConfig:
@@ -83,10 +87,8 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
     config = builder.build()
     table = None
     if config.seed_config is not None:
-        from data_designer.columns.seeds.program import read_seed
-
         try:
-            table = read_seed(config.seed_config)
+            table = _seed_table(config.seed_config, context)
         except SeedReaderConfigError as error:
             raise InvalidConfigError(str(error)) from error
         config = _with_seed_columns(config, table.column_names)
@@ -96,6 +98,28 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
         config = _with_providers(config, context.default_provider)
     found = [_placed(one, builder.places) for one in _violations(config, context)]
     return CheckedConfig(config, table, found)
+
+
+def _seed_table(seed: SeedConfig, context: CompileContext) -> pa.Table:
+    if context.seed_readers is not None:
+        from data_designer.engine.resources.seed_reader import SeedReaderRegistry
+
+        resolver = _Resolver(context.resolver)
+        return SeedReaderRegistry(context.seed_readers).read(seed, resolver)
+    from data_designer.columns.seeds.program import read_seed
+
+    return read_seed(seed, lambda key: _resolved(key, context.resolver))
+
+
+class _Resolver:
+    """Resolves as keys of providers are resolved."""
+
+    def __init__(self, given: SecretResolver | None) -> None:
+        self._given = given
+
+    def resolve(self, secret: str) -> str:
+        """The secret; empty where there is none."""
+        return _resolved(secret, self._given) or ""
 
 
 def _violations(config: DataDesignerConfig, context: CompileContext) -> list[Violation]:

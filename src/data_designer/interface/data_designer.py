@@ -60,7 +60,6 @@ _MOST_RECORDS = (1 << 53) - 1
 
 _PEOPLE = "people are made by the sampler person_from_faker"
 _INSTEAD = {
-    "seed_readers": "give with_seed_dataset a file or a DataFrame",
     "managed_assets_path": _PEOPLE,
     "person_reader": _PEOPLE,
     "max_attempts": "a model that does not answer is tried again by itself",
@@ -79,7 +78,9 @@ class DataDesigner:
             ones. The provider `simulated`, which needs no key and no network, is always there.
         secret_resolver: turns what stands as a key into the key; without it, environment variables are looked up.
         mcp_providers: servers of tools that models may call, each an `MCPProvider` or `LocalStdioMCPProvider`.
-        seed_readers, managed_assets_path, person_reader: do nothing in this version, which warns of each that is given.
+        seed_readers: readers of seed sources (`engine.resources.seed_reader`), each for one kind; instead of all
+            built-in ones, where any are given.
+        managed_assets_path, person_reader: do nothing in this version, which warns of each that is given.
         auto_configure_logging: configure the library's logging unless that was done already.
         simulate: let the simulated model stand in for every model.
         source: where the configuration comes from, kept with each dataset so that the command line can resume it.
@@ -131,12 +132,12 @@ class DataDesigner:
         self._secret_resolver = secret_resolver
         self._run_config = RunConfig()
         self._simulate = simulate
+        self._seed_readers = None if seed_readers is None else tuple(seed_readers)
         self._source = source
         self._known: Known = {}
         """What was found out about endpoints."""
         _do_nothing(
             "DataDesigner",
-            seed_readers=seed_readers,
             managed_assets_path=managed_assets_path,
             person_reader=person_reader,
         )
@@ -487,6 +488,7 @@ class DataDesigner:
             self._simulate,
             self._clients,
             self._tool_providers,
+            self._seed_readers,
         )
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> PreparedPlan:

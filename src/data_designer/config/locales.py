@@ -1,6 +1,8 @@
 """Locales for which there are people."""
 
-MANAGED_LOCALES = frozenset({"en_US", "en_IN", "en_SG", "fr_FR", "hi_Deva_IN", "hi_Latn_IN", "ja_JP", "ko_KR", "pt_BR"})
+MANAGED_LOCALES = frozenset(
+    {"de_DE", "en_GB", "en_US", "en_IN", "en_SG", "fr_FR", "hi_Deva_IN", "hi_Latn_IN", "ja_JP", "ko_KR", "pt_BR"}
+)
 """Locales of the managed person data."""
 
 FAKER_LOCALES = frozenset([

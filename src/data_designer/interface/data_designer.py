@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from data_designer.interface.compile import (
     PreparedPlan,
     but_for_keys,
     check,
+    managed_people,
     pool_of,
     prepare,
     prepare_unasked,
@@ -47,6 +49,7 @@ from data_designer.plan.violation import Violation
 
 if TYPE_CHECKING:
     from data_designer.engine.models.facade import ModelFacade
+    from data_designer.engine.resources.person_reader import PersonReader
     from data_designer.interface.dry_run import DryRun
     from data_designer.interface.metadata import OnBatchComplete, Provenance
     from data_designer.interface.results import DatasetCreationResults, PreviewResults
@@ -58,10 +61,7 @@ logger = logging.getLogger(__name__)
 _MOST_RECORDS = (1 << 53) - 1
 """Beyond it JSON readers no longer tell one record index from the next."""
 
-_PEOPLE = "people are made by the sampler person_from_faker"
 _INSTEAD = {
-    "managed_assets_path": _PEOPLE,
-    "person_reader": _PEOPLE,
     "max_attempts": "a model that does not answer is tried again by itself",
     "retry_backoff_seconds": "a model that does not answer is tried again by itself",
 }
@@ -80,7 +80,9 @@ class DataDesigner:
         mcp_providers: servers of tools that models may call, each an `MCPProvider` or `LocalStdioMCPProvider`.
         seed_readers: readers of seed sources (`engine.resources.seed_reader`), each for one kind; instead of all
             built-in ones, where any are given.
-        managed_assets_path, person_reader: do nothing in this version, which warns of each that is given.
+        managed_assets_path: the folder of managed data, by its path or URL, whose `datasets/en_US.parquet` holds the
+            people of a locale; `DATA_DESIGNER_MANAGED_ASSETS_PATH` or `~/.data-designer/managed-assets` when not given.
+        person_reader: says with `get_dataset_uri(locale)` where the people of a locale are instead.
         auto_configure_logging: configure the library's logging unless that was done already.
         simulate: let the simulated model stand in for every model.
         source: where the configuration comes from, kept with each dataset so that the command line can resume it.
@@ -103,7 +105,7 @@ class DataDesigner:
         secret_resolver: SecretResolver | None = None,
         seed_readers: Sequence[object] | None = None,
         managed_assets_path: "str | Path | None" = None,
-        person_reader: object = None,
+        person_reader: "PersonReader | None" = None,
         mcp_providers: Sequence[ToolProvider] | None = None,
         auto_configure_logging: bool = True,
         simulate: bool = False,
@@ -136,10 +138,10 @@ class DataDesigner:
         self._source = source
         self._known: Known = {}
         """What was found out about endpoints."""
-        _do_nothing(
-            "DataDesigner",
-            managed_assets_path=managed_assets_path,
-            person_reader=person_reader,
+        self._person_source: Callable[[str], str] = (
+            partial(managed_people, root=managed_assets_path)
+            if person_reader is None
+            else person_reader.get_dataset_uri
         )
 
     # --- settings ----------------------------------------------------------------------------------------
@@ -489,6 +491,7 @@ class DataDesigner:
             self._clients,
             self._tool_providers,
             self._seed_readers,
+            self._person_source,
         )
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> PreparedPlan:

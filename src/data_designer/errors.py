@@ -24,6 +24,7 @@
     ├── storing        ArtifactStorageError ── DatasetInUseError
     └── at the door    DataDesignerGenerationError ── DataDesignerEarlyShutdownError,
                        DataDesignerProfilingError, DataDesignerWorkflowError, InvalidBufferValueError,
+                       HuggingFaceHubClientUploadError,
                        DatasetSampleDisplayError, AnalysisReportError
 
 A row that fails is not an error but a value (`values.Drop`); these classes are for what stops a call.
@@ -422,6 +423,10 @@ class DataDesignerProfilingError(DataDesignerError):
 
 class DataDesignerWorkflowError(DataDesignerError):
     """A composite workflow is declared or resumed wrongly."""
+
+
+class HuggingFaceHubClientUploadError(DataDesignerError):
+    """A dataset could not be uploaded to the Hugging Face hub."""
 
 
 class InvalidBufferValueError(DataDesignerError):

@@ -1,5 +1,6 @@
 """The builder: a declaration put together step by step."""
 
+import copy
 import html
 import json
 import logging
@@ -117,6 +118,14 @@ class DataDesignerConfigBuilder:
         self._seed_config: SeedConfig | None = None
         self._places: dict[str, str] = {}
         """Name of a column or alias of a model to where it is declared, in a file."""
+
+    def copy(self) -> Self:
+        """Another builder of the same, which goes its own way from here; columns and models are shared."""
+        made = copy.copy(self)
+        made.__dict__.update(
+            {name: copy.copy(held) for name, held in vars(self).items() if isinstance(held, list | dict)}
+        )
+        return made
 
     # --- reading -----------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ from data_designer.interface.compile import (
     seed_digest,
     tool_server,
 )
-from data_designer.interface.workflow import CompositeWorkflow
+from data_designer.interface.composite_workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
 from data_designer.models.addresses import server_of
 from data_designer.models.secrets import SecretResolver
@@ -249,8 +249,12 @@ class DataDesigner:
         return tool_names(tool_server(provider, self._secret_resolver), timeout_sec)
 
     def compose_workflow(self, *, name: str) -> CompositeWorkflow:
-        """A chain of datasets (not built yet: adding a stage says so)."""
-        return CompositeWorkflow(name)
+        """A chain of datasets, each seeded from the one before: stages are added to it, and then it is run.
+
+        Args:
+            name: that of its folder in `artifact_path`.
+        """
+        return CompositeWorkflow(name=name, data_designer=self)
 
     # --- acts --------------------------------------------------------------------------------------------
 

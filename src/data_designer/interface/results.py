@@ -228,6 +228,32 @@ class DatasetCreationResults:
         """Write all rows into one jsonl, csv or parquet file, or object."""
         return export(self.artifact_storage.store, path, format)
 
+    def push_to_hub(
+        self,
+        repo_id: str,
+        description: str,
+        *,
+        token: str | None = None,
+        private: bool = False,
+        tags: Sequence[str] | None = None,
+    ) -> str:
+        """Upload the dataset to the Hugging Face hub, and give its address there. Needs the package huggingface_hub.
+
+        Args:
+            repo_id: `user/name`.
+            description: what is in it, for its card.
+            token: with which it is uploaded; `HF_TOKEN` or the cached login when not given.
+            private: whether others may not see it.
+            tags: further ones of its card.
+
+        Raises:
+            HuggingFaceHubClientUploadError: it cannot be uploaded, or the package is not installed.
+        """
+        from data_designer.integrations.huggingface.client import HuggingFaceHubClient
+
+        folder = self.artifact_storage.base_dataset_path
+        return HuggingFaceHubClient(token).upload_dataset(repo_id, folder, description, private=private, tags=tags)
+
     def report(self, path: "str | Location | None" = None) -> Location:
         """Write a page about the dataset, and say where: `report.html` in its folder unless told otherwise.
 

@@ -163,9 +163,11 @@ class DataDesigner:
         return self._artifact_path
 
     @property
-    def secret_resolver(self) -> SecretResolver | None:
-        """What turns references into keys; None for the environment."""
-        return self._secret_resolver
+    def secret_resolver(self) -> SecretResolver:
+        """What turns references into keys: the environment and then the text itself, unless another was given."""
+        from data_designer.engine.secret_resolver import CompositeResolver, EnvironmentResolver, PlaintextResolver
+
+        return self._secret_resolver or CompositeResolver([EnvironmentResolver(), PlaintextResolver()])
 
     @property
     def info(self) -> Information:

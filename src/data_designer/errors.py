@@ -67,6 +67,10 @@ class InvalidFilePathError(DataDesignerError):
     """A file or folder named in the declaration does not exist."""
 
 
+class MissingConfigFileError(InvalidFilePathError, FileNotFoundError, ValueError):
+    """A file of a configuration is not there."""
+
+
 class InvalidFileFormatError(DataDesignerError):
     """A file has a suffix that is not read or written here."""
 

@@ -92,3 +92,20 @@ def test_preview_results_are_where_users_import_them_from() -> None:
     from data_designer.interface.results import PreviewResults as Real
 
     assert PreviewResults is Real
+
+
+def test_errors_are_at_the_doors_too() -> None:
+    """Those that scripts catch most."""
+    from data_designer.interface import ArtifactStorageError
+
+    assert ArtifactStorageError is errors.ArtifactStorageError
+    for name in ("InvalidConfigError", "InvalidFilePathError", "InvalidFileFormatError"):
+        assert getattr(dd, name) is getattr(errors, name)
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "missing.json", Path("missing.YML")])
+def test_a_configuration_that_is_not_there_is_caught_either_way(name: "str | Path") -> None:
+    """As a missing file, or as a wrong path."""
+    for kind in (FileNotFoundError, dd.InvalidFilePathError):
+        with pytest.raises(kind, match="there is no configuration file"):
+            dd.DataDesignerConfigBuilder.from_config(name)

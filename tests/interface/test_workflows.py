@@ -80,6 +80,9 @@ def test_each_stage_is_seeded_from_the_one_before(chain: Chain, tmp_path: Path) 
     assert final is results["loud"]
     assert final.artifact_storage.base_dataset_path == chain.path / "stage-2-loud"
     assert results.load_analysis().num_records == 4
+    assert (final.dataset_path, final.is_partial) == (chain.path / "stage-2-loud", False)
+    assert (final.requested_num_records, final.actual_num_records) == (4, 4)
+    assert final.effective_resume_mode == final.requested_resume_mode == "never"
     for form in ("jsonl", "csv", "parquet"):
         path = results.export(tmp_path / f"out.{form}")
         assert path.is_file()

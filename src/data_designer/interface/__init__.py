@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from data_designer.config.run_config import ResumeMode as ResumeMode
     from data_designer.errors import (
+        ArtifactStorageError as ArtifactStorageError,
         DataDesignerEarlyShutdownError as DataDesignerEarlyShutdownError,
         DataDesignerGenerationError as DataDesignerGenerationError,
         DataDesignerProfilingError as DataDesignerProfilingError,

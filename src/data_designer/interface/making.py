@@ -12,6 +12,7 @@ from pathlib import Path
 from data_designer.columns.registry import KINDS
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.dataset_metadata import DatasetMetadata
+from data_designer.config.resume_mode import ResumeMode
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.conversations import conversations_in, conversations_of
@@ -197,6 +198,8 @@ def make_dataset(
         task_traces=traces.in_order(),
         seconds=time.monotonic() - began,
         advice=advice,
+        requested_resume_mode=request.resume,
+        effective_resume_mode=ResumeMode.ALWAYS if opened.resumed else ResumeMode.NEVER,
     )
     say_in_log(results.ending())
     return results

@@ -10,6 +10,7 @@ from data_designer.columns.registry import KINDS
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.dataset_metadata import DatasetMetadata
+from data_designer.config.resume_mode import ResumeMode
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.conversations import no_conversations
@@ -115,6 +116,10 @@ class DatasetCreationResults:
     """That the run took; None of a dataset that was opened."""
     advice: Sequence[str] = ()
     """What to change for a faster run, the most effective first."""
+    requested_resume_mode: "ResumeMode | str | None" = None
+    """As it was asked for; None of a dataset that was opened."""
+    effective_resume_mode: ResumeMode | None = None
+    """`always` where a dataset that was there was gone on with, else `never`; None of one that was opened."""
     _display: SampleDisplay | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -147,6 +152,26 @@ class DatasetCreationResults:
             self.plan.run.budget,
             self.advice,
         )
+
+    @property
+    def dataset_path(self) -> Location:
+        """The dataset's folder."""
+        return self.artifact_storage.base_dataset_path
+
+    @property
+    def requested_num_records(self) -> int:
+        """How many records were asked for, in all."""
+        return self.outcomes.requested
+
+    @property
+    def actual_num_records(self) -> int:
+        """How many there are on disk."""
+        return self.count_records()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are fewer than were asked for."""
+        return self.actual_num_records < self.requested_num_records
 
     @property
     def dataset_metadata(self) -> DatasetMetadata:

@@ -6,12 +6,12 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import ValidationError, model_validator
 
 from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
-from data_designer.config.base import SingleColumnConfig
+from data_designer.config.base import ProcessorConfig, SingleColumnConfig
 from data_designer.config.column_types import (
     COLUMN_CLASSES,
     DataDesignerColumnType,
@@ -25,6 +25,7 @@ from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import ModelConfig, load_model_configs
 from data_designer.config.near_names import suggestion
 from data_designer.config.processors import (
+    PROCESSOR_PLUGINS,
     DropColumnsProcessorConfig,
     ProcessorType,
     SchemaTransformProcessorConfig,
@@ -50,9 +51,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PROCESSORS: dict[str, type[AnyProcessor]] = {
+_PROCESSORS: dict[str, type[ProcessorConfig]] = {
     ProcessorType.DROP_COLUMNS: DropColumnsProcessorConfig,
     ProcessorType.SCHEMA_TRANSFORM: SchemaTransformProcessorConfig,
+    **{name: cast("type[ProcessorConfig]", plugin.config_cls) for name, plugin in PROCESSOR_PLUGINS.items()},
 }
 _CONSTRAINTS: dict[str, type[AnyConstraint]] = {
     ConstraintType.SCALAR_INEQUALITY: ScalarInequalityConstraint,
@@ -301,10 +303,10 @@ class DataDesignerConfigBuilder:
         if processor_config is None:
             wanted = _PROCESSORS.get(str(processor_type)) if processor_type is not None else None
             if wanted is None:
-                kinds = ", ".join(ProcessorType)
+                kinds = ", ".join(_PROCESSORS)
                 raise BuilderConfigurationError(f"add_processor needs an object, or a processor_type of {kinds}")
             processor_config = wanted.model_validate(kwargs)
-        if not isinstance(processor_config, DropColumnsProcessorConfig | SchemaTransformProcessorConfig):
+        if not isinstance(processor_config, tuple(_PROCESSORS.values())):
             raise BuilderConfigurationError(f"{type(processor_config).__name__} is no processor")
         before = next((p for p in self._processors if p.name == processor_config.name), None)
         self._processors = [p for p in self._processors if p is not before]

@@ -20,7 +20,7 @@ from data_designer.config.mcp import LocalStdioMCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
 from data_designer.config.sampler_params import PersonSamplerParams, SamplerParams
-from data_designer.config.seed import SeedConfig
+from data_designer.config.seed import SEED_PLUGINS, SeedConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
@@ -113,11 +113,13 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
 
 
 def _seed_table(seed: SeedConfig, context: CompileContext) -> pa.Table:
-    if context.seed_readers is not None:
+    if context.seed_readers is not None or seed.source.seed_type in SEED_PLUGINS:
         from data_designer.engine.resources.seed_reader import SeedReaderRegistry
 
-        resolver = _Resolver(context.resolver)
-        return SeedReaderRegistry(context.seed_readers).read(seed, resolver)
+        registry = SeedReaderRegistry(context.seed_readers or ())
+        for plugin in SEED_PLUGINS.values():
+            registry.add_reader(plugin.impl_cls())
+        return registry.read(seed, _Resolver(context.resolver))
     from data_designer.columns.seeds.program import read_seed
 
     return read_seed(seed, lambda key: _resolved(key, context.resolver))

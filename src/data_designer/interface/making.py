@@ -89,7 +89,7 @@ def make_preview(
         config_builder=builder,
         dataset_metadata=DatasetMetadata(seed_column_names=seed_columns(plan.config.columns, KINDS)),
         analysis=analyse(plan, totals),
-        dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
+        dataset=pd.DataFrame(kept.columns, columns=list(kept.columns or plan.output_columns)),
         processor_artifacts=kept.processed,
         task_traces=traces.in_order(),
         plan=plan,
@@ -135,12 +135,13 @@ class _Kept:
         sink = Sink(plan, LocalFiles(Path()), run=0)
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
         shown = Block(block.rows, in_base64(block, [*plan.output_columns, *plan.dropped_columns]))
-        self.columns = {name: shown.columns.get(name, []) for name in plan.output_columns}
+        shown = sink.after_batch(shown, None)
+        self.columns = {name: shown.columns.get(name, []) for name in sink.output_of(shown)}
         self.processed = sink.processed(shown)
         self.records = block.rows.tolist()
         said = conversations_of(plan, job, values)
         self.conversations = [] if said is None else list(conversations_in(said))
-        receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))
+        receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(shown))
         self.receipts.append(receipt)
         return receipt
 

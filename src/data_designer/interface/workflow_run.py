@@ -15,7 +15,6 @@ from pydantic import BaseModel, ValidationError
 
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.near_names import suggestion
-from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig
 from data_designer.config.resume_mode import ResumeMode
 from data_designer.config.seed_source import LocalFileSeedSource
 from data_designer.config.version import get_library_version
@@ -290,7 +289,6 @@ class WorkflowRun:
         builder = DataDesignerConfigBuilder(stage.builder.model_configs, stage.builder.tool_configs)
         builder.with_seed_dataset(LocalFileSeedSource(path=f"{made.artifact_storage.final_dataset_path}/*.parquet"))
         for processor in stage.output_processors:
-            assert isinstance(processor, DropColumnsProcessorConfig | SchemaTransformProcessorConfig)
             builder.add_processor(processor)
         return self._designer.create(
             builder, num_records=made.count_records(), dataset_name=PROCESSED, artifact_path=folder

@@ -32,9 +32,7 @@ def folder_rows(source: FolderSource, chosen: Callable[[int], range]) -> list[Ro
         SeedReaderConfigError: there is no such folder.
         SeedReaderError: no file of it matches, or one cannot be read; the message names it.
     """
-    root = Path(source.runtime_path)
-    pattern = source.resolved_file_pattern if isinstance(source, AgentRolloutSeedSource) else source.file_pattern
-    names = matching_files(root, pattern, recursive=source.recursive)
+    root, names = Path(source.runtime_path), files_of(source)
     wanted = [names[place] for place in chosen(len(names))]
     if isinstance(source, AgentRolloutSeedSource):
         return _sessions(root, wanted, str(source.format))
@@ -46,16 +44,18 @@ def folder_rows(source: FolderSource, chosen: Callable[[int], range]) -> list[Ro
     return [file_row("directory_file", root, name) for name in wanted]
 
 
-def matching_files(root: Path, pattern: str, *, recursive: bool) -> list[str]:
-    """Files whose base name matches, as paths from the root, sorted.
+def files_of(source: FolderSource) -> list[str]:
+    """The files of a folder whose base name matches, as paths from it, sorted.
 
     Raises:
         SeedReaderConfigError: there is no such folder.
         SeedReaderError: there is no such file.
     """
+    root = Path(source.runtime_path)
+    pattern = source.resolved_file_pattern if isinstance(source, AgentRolloutSeedSource) else source.file_pattern
     if not root.is_dir():
         raise SeedReaderConfigError(f"the seed folder {root} does not exist")
-    found = sorted(matching(_files(root, recursive=recursive), pattern))
+    found = sorted(matching(_files(root, recursive=source.recursive), pattern))
     if not found:
         raise SeedReaderError(f"no file of the seed folder {root} matches '{pattern}'")
     return found

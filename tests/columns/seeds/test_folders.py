@@ -1,7 +1,9 @@
 """Folders as seeds: which files are rows, and what a row says."""
 
+import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 
@@ -64,11 +66,44 @@ def test_what_is_not_there_is_named(folder: Path) -> None:
 
 def test_the_hub_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which is said, with what else there is to do."""
-    import sys
-
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(SeedReaderConfigError, match="pip install huggingface_hub"):
         rows_of(HuggingFaceSeedSource(path="datasets/someone/something/rows.parquet"))
+
+
+class Hub:
+    """Stands for the file system of the hub's package."""
+
+    asked: ClassVar[list[tuple[str | None, str | None]]] = []
+
+    def __init__(self, endpoint: str, token: str | None, **_: Any) -> None:
+        """Note who asks."""
+        self.asked.append((endpoint, token))
+
+    def glob(self, path: str) -> list[str]:
+        """Two files, in no order."""
+        return [] if "nothing" in path else ["datasets/a/b/two.csv", "datasets/a/b/one.csv"]
+
+    def get_file(self, name: str, copy: str) -> None:
+        """A file of one row."""
+        if "gone" in name:
+            raise FileNotFoundError(name)
+        Path(copy).write_text(f"name\n{Path(name).stem}\n")
+
+
+def test_files_of_the_hub_are_read_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the token that the name stands for; what is not there is said with where it was looked for."""
+    module = ModuleType("huggingface_hub")
+    module.HfFileSystem = Hub  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+    source = HuggingFaceSeedSource(path="datasets/a/b/*.csv", token="MY_TOKEN", endpoint="http://hub")  # noqa: S106
+    table = read_seed(SeedConfig(source=source), {"MY_TOKEN": "hf_x"}.get)
+    assert table.to_pydict() == {"name": ["one", "two"]}
+    assert Hub.asked == [("http://hub", "hf_x")]
+    with pytest.raises(SeedReaderError, match="no file of https://huggingface.co matches datasets/nothing"):
+        rows_of(HuggingFaceSeedSource(path="datasets/nothing/*.csv"))
+    with pytest.raises(SeedReaderError, match="datasets/a/b/gone.csv cannot be fetched"):
+        rows_of(HuggingFaceSeedSource(path="datasets/a/b/gone.csv"))
 
 
 def test_a_token_of_the_hub_is_written_by_name_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,10 +37,11 @@ class Information:
                 self._print("Models", ("alias", "model", "provider", "inference parameters"), rows)
             case InfoType.MODEL_PROVIDERS if self.providers is not None:
                 shown = [
-                    (p.name, ", ".join(map(without_credentials, p.addresses)) or "embedded", _masked(p.api_key))
+                    (p.name, ", ".join(map(without_credentials, p.addresses)) or "embedded", p.provider_type, key)
                     for p in self.providers
+                    for key in (_masked(p.api_key),)
                 ]
-                self._print("Providers", ("name", "endpoint", "key"), shown)
+                self._print("Providers", ("name", "endpoint", "type", "key"), shown)
             case "mcp_providers" if self.tool_providers is not None:
                 self._print(
                     "Servers of tools", ("name", "type", "where"), [_server(one) for one in self.tool_providers]

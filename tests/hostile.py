@@ -268,7 +268,8 @@ def _errors_in_replies() -> Iterator[Answer]:
 
 
 _KINDS = {
-    **dict.fromkeys((300, 301, 302, 304, 307, 308, 405, 406, 418, 451), "ModelAPIError"),
+    **dict.fromkeys((300, 301, 302, 304, 307, 308), "ModelAPIError"),
+    **dict.fromkeys((405, 406, 418, 451), "ModelRequestRejectedError"),
     400: "ModelBadRequestError",
     401: "ModelAuthenticationError",
     402: "ModelQuotaExceededError",

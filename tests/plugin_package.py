@@ -8,7 +8,8 @@ from pathlib import Path
 CONFIGS = """
 from typing import Literal
 from pydantic import BaseModel
-from data_designer.config.base import SingleColumnConfig
+from data_designer.config.base import ProcessorConfig, SingleColumnConfig
+from data_designer.config.seed_source import FileSystemSeedSource
 
 class Mirrored(SingleColumnConfig):
     column_type: Literal["mirrored-text"] = "mirrored-text"
@@ -57,6 +58,17 @@ class Early(Asking):
 class Homeless(Ranked):
     column_type: Literal["homeless"] = "homeless"
 
+class Lines(FileSystemSeedSource):
+    seed_type: Literal["lines"] = "lines"
+
+class Shouted(ProcessorConfig):
+    processor_type: Literal["shouted"] = "shouted"
+    of: str
+    rows: int = 0
+
+class Whole(ProcessorConfig):
+    processor_type: Literal["whole"] = "whole"
+
 class Broken(Ranked):
     column_type: Literal["broken"] = "broken"
 
@@ -71,6 +83,10 @@ import asyncio
 from data_designer.engine.column_generators.generators.base import (
     ColumnGeneratorCellByCell, ColumnGeneratorFullColumn,
 )
+
+from data_designer.engine.processing.processors.base import Processor
+from data_designer.engine.resources.seed_reader import FileSystemSeedReader
+from plugged.configs import Lines, Shouted, Whole
 
 class Mirror(ColumnGeneratorCellByCell):
     def _initialize(self):
@@ -102,6 +118,27 @@ class Ask(ColumnGeneratorCellByCell):
 class AskEarly(Ask):
     def _initialize(self):
         self.resource_provider.model_registry.get_model(model_alias="m")
+
+class ReadLines(FileSystemSeedReader[Lines]):
+    output_columns = ["file", "line"]
+
+    def build_manifest(self, *, context):
+        names = self.get_matching_relative_paths(context=context, file_pattern="*.txt", recursive=True)
+        return [{"file": name} for name in names]
+
+    def hydrate_row(self, *, manifest_row, context):
+        with context.fs.open(manifest_row["file"], "r") as file:
+            return [{**manifest_row, "line": line.strip()} for line in file]
+
+class Shout(Processor[Shouted]):
+    def process_after_batch(self, data, *, current_batch_number):
+        data[self.config.of] = data[self.config.of].str.upper()
+        data["batch"] = -1 if current_batch_number is None else current_batch_number
+        return data.head(self.config.rows) if self.config.rows else data
+
+class CountAll(Processor[Whole]):
+    def process_after_generation(self, data):
+        return data
 
 class Idle(ColumnGeneratorFullColumn):
     pass
@@ -135,6 +172,9 @@ mirror, rank = plugin("Mirrored", "Mirror"), plugin("Ranked", "Rank")
 wait, asking, early = plugin("Awaited", "Wait"), plugin("Asking", "Ask"), plugin("Early", "AskEarly")
 homeless, broken = plugin("Homeless", "Nowhere"), plugin("Broken", "Broken", module="broken")
 idle, unready = plugin("Idle", "Idle"), plugin("Unready", "Unready")
+lines = plugin("Lines", "ReadLines", PluginType.SEED_READER)
+shout = plugin("Shouted", "Shout", PluginType.PROCESSOR)
+whole = plugin("Whole", "CountAll", PluginType.PROCESSOR)
 twin, nonsense = plugin("Ranked", "Mirror"), "no plugin"
 """
 

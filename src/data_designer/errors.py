@@ -13,7 +13,8 @@
     │                  LocalCallableValidationError, RemoteValidationSchemaError, ParserException,
     │                  SamplingGenError ── RejectionSamplingError, DataConversionError,
     │                                      InvalidSamplerParamsError, PersonSamplerConstraintsError,
-    │                                      DatasetNotAvailableForLocaleError, ManagedDatasetGeneratorError
+    │                                      DatasetNotAvailableForLocaleError, ManagedDatasetGeneratorError,
+    │                  MissingPersonFieldsError
     ├── asking         ModelError ── one class for each kind of refusal; `retryable` says whether
     │                                asking again can help
     ├── calling tools  MCPError ── MCPConfigurationError ── DuplicateToolNameError,
@@ -23,6 +24,7 @@
     ├── storing        ArtifactStorageError ── DatasetInUseError
     └── at the door    DataDesignerGenerationError ── DataDesignerEarlyShutdownError,
                        DataDesignerProfilingError, DataDesignerWorkflowError, InvalidBufferValueError,
+                       HuggingFaceHubClientUploadError,
                        DatasetSampleDisplayError, AnalysisReportError
 
 A row that fails is not an error but a value (`values.Drop`); these classes are for what stops a call.
@@ -63,6 +65,10 @@ class InvalidConfigError(DataDesignerError):
 
 class InvalidFilePathError(DataDesignerError):
     """A file or folder named in the declaration does not exist."""
+
+
+class MissingConfigFileError(InvalidFilePathError, FileNotFoundError, ValueError):
+    """A file of a configuration is not there."""
 
 
 class InvalidFileFormatError(DataDesignerError):
@@ -208,6 +214,10 @@ class PersonSamplerConstraintsError(SamplingGenError):
     """No person satisfies the filters."""
 
 
+class MissingPersonFieldsError(DataDesignerError):
+    """Managed person data lack a field that every person has."""
+
+
 # --- asking a model --------------------------------------------------------------------------------------
 
 
@@ -302,6 +312,10 @@ class ModelInvalidReplyError(ModelAPIError):
     """The endpoint answered as if all were well, with something that is no reply."""
 
     retryable = True
+
+
+class ModelRequestRejectedError(ModelAPIError):
+    """Another HTTP 4xx."""
 
 
 class ModelUnprocessableEntityError(ModelError):
@@ -413,6 +427,10 @@ class DataDesignerProfilingError(DataDesignerError):
 
 class DataDesignerWorkflowError(DataDesignerError):
     """A composite workflow is declared or resumed wrongly."""
+
+
+class HuggingFaceHubClientUploadError(DataDesignerError):
+    """A dataset could not be uploaded to the Hugging Face hub."""
 
 
 class InvalidBufferValueError(DataDesignerError):

@@ -154,6 +154,51 @@ class RandomEmoji:
         return random.choice(("👀", "🔭", "📺"))
 
     @staticmethod
+    def cooking() -> str:
+        """For what is being prepared."""
+        return random.choice(("🍳", "🥘", "🧑‍🍳"))
+
+    @staticmethod
+    def data() -> str:
+        """For data."""
+        return random.choice(("📊", "📈", "💾"))
+
+    @staticmethod
+    def generating() -> str:
+        """For what is being made."""
+        return random.choice(("🏭", "🔨", "🖨️"))
+
+    @staticmethod
+    def loading() -> str:
+        """For what is being read."""
+        return random.choice(("📥", "📦", "⏳"))
+
+    @staticmethod
+    def magic() -> str:
+        """For what is hard to explain."""
+        return random.choice(("✨", "🔮", "🪄"))
+
+    @staticmethod
+    def speed() -> str:
+        """For what is fast."""
+        return random.choice(("⚡", "🏎️", "💨"))
+
+    @staticmethod
+    def start() -> str:
+        """For a beginning."""
+        return random.choice(("🚀", "🏁", "🎬"))
+
+    @staticmethod
+    def thinking() -> str:
+        """For what takes thought."""
+        return random.choice(("🤔", "🧠", "💭"))
+
+    @staticmethod
+    def working() -> str:
+        """For what is under way."""
+        return random.choice(("⚙️", "🛠️", "🏗️"))
+
+    @staticmethod
     def success() -> str:
         """For what went well."""
         return random.choice(("🎉", "🥳", "🎊"))

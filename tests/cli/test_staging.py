@@ -6,7 +6,7 @@ import pytest
 
 from data_designer.cli.jobs import check_shared, entrypoint
 from data_designer.cli.staging import Staged, stage
-from data_designer.errors import InvalidConfigError
+from data_designer.errors import InvalidConfigError, SeedReaderConfigError
 
 SCRIPT = """
 from pathlib import Path
@@ -44,7 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def staged(project: Path, source: str = "project/config.py") -> tuple[Staged, list[str]]:
     """What is sent."""
     folder = project.parent / "sent"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     found = stage(source, (), folder)
     return found, sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
@@ -77,11 +77,15 @@ def test_a_seed_file_outside_is_left_and_named(project: Path) -> None:
     assert "seeds.csv" not in files
 
 
-def test_a_folder_as_seed_is_refused(project: Path) -> None:
-    """Before anything is sent: no version on the cluster reads one."""
+def test_a_folder_as_seed_goes_along(project: Path) -> None:
+    """Those of its files that match; one that is not there is named before anything is sent."""
     text = "columns: []\nseed_config: {source: {seed_type: directory, path: project/data}}\n"
     (project / "c.yaml").write_text(text)
-    with pytest.raises(InvalidConfigError, match="kind 'directory' are not supported by this version; use a file"):
+    (project / "data" / "deep").mkdir()
+    (project / "data" / "deep" / "one.md").write_text("text")
+    assert {"project/data/seeds.csv", "project/data/deep/one.md"} <= set(staged(project, "project/c.yaml")[1])
+    (project / "c.yaml").write_text(text.replace("project/data", "project/nowhere"))
+    with pytest.raises(SeedReaderConfigError, match="nowhere does not exist"):
         staged(project, "project/c.yaml")
 
 

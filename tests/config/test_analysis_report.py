@@ -14,6 +14,7 @@ from data_designer.config.analysis.dataset_profiler import DatasetProfilerResult
 from data_designer.config.analysis.distributions import distribution_tables
 
 WHOLE = {"num_records": 20, "num_null": 0, "num_unique": 3, "pyarrow_dtype": "string", "simple_dtype": "string"}
+TOKENS = {f"{side}_tokens_{figure}": "--" for side in ("input", "output") for figure in ("mean", "median", "stddev")}
 LABELS = GeneralColumnStatistics(
     column_name="label", most_common={"[bold]fine[/]": 10, ":smile:": 6, "two\nlines": 4}, **WHOLE
 )
@@ -21,6 +22,7 @@ JUDGED = LLMJudgedColumnStatistics(
     column_name="quality",
     column_type="llm-judge",
     score_counts={"helpful": {"1": 0, "2": 5, "3": 15}, "tone": {"formal": 20}},
+    **TOKENS,
     **WHOLE,
 )
 VERDICTS = ValidationColumnStatistics(
@@ -86,7 +88,7 @@ def test_verdicts_have_shares() -> None:
 
 def test_where_nothing_is_known_nothing_is_shown() -> None:
     """As of datasets that were made before any of this was counted."""
-    old = LLMJudgedColumnStatistics(column_name="quality", column_type="llm-judge", **WHOLE)
+    old = LLMJudgedColumnStatistics(column_name="quality", column_type="llm-judge", **TOKENS, **WHOLE)
     assert printed(old, GeneralColumnStatistics(column_name="text", **WHOLE)) == ""
     assert old.score_means == {}
 

@@ -149,7 +149,11 @@ def test_an_empty_list_is_nothing_to_show() -> None:
         (IMAGE(column_name="c"), "data:image/png,AAAA", "a data URI that is not in base64"),
         (IMAGE(column_name="c", data_type="base64", image_format="png"), "data:image/gif;base64,AAAA", "says png"),
         (IMAGE(column_name="c", data_type="base64", image_format="png"), "pictures/a.png", "no base64"),
-        (AUDIO(column_name="c"), "a.mp3", "the name of a file (data_type='url' passes it on to the endpoint)"),
+        (
+            AUDIO(column_name="c"),
+            "a.mp3",
+            "the name of a file (Local audio paths are not supported; data_type='url'",
+        ),
         (AUDIO(column_name="c", data_type="url"), "a.ogg", "no URL"),
         (VIDEO(column_name="c"), "data:audio/mpeg;base64,AAAA", "a data URI of audio/mpeg"),
     ],

@@ -63,14 +63,6 @@ def test_wrong_arguments_are_refused_before_anything_is_made(tmp_path: Path, wha
     assert [*tmp_path.iterdir()] == []
 
 
-@pytest.mark.parametrize("name", ["seed_readers", "managed_assets_path", "person_reader"])
-def test_an_argument_that_does_nothing_says_so(tmp_path: Path, name: str) -> None:
-    """It is named where a designer is made with it, and only there."""
-    with pytest.warns(UserWarning, match=f"does nothing with {name} of DataDesigner; ") as said:
-        DataDesigner(tmp_path, auto_configure_logging=False, **{name: "given"})  # type: ignore[arg-type]
-    assert [one.filename for one in said] == [__file__]
-
-
 @pytest.mark.parametrize("name", ["max_attempts", "retry_backoff_seconds"])
 def test_how_often_models_are_greeted_cannot_be_set(tmp_path: Path, name: str) -> None:
     """It is said that these arguments do nothing."""

@@ -165,6 +165,7 @@ def test_a_change_of_the_plugin_or_of_its_settings_is_another_column(tmp_path: P
 
 
 NO_PLUGIN = """
+import data_designer.config.seed
 from data_designer.config.column_types import COLUMN_CLASSES, DataDesignerColumnType
 print(sorted(COLUMN_CLASSES) == sorted(DataDesignerColumnType), len(COLUMN_CLASSES))
 """
@@ -183,8 +184,72 @@ def test_what_is_broken_is_left_out(tmp_path: Path) -> None:
     for said in (
         "plugin=missing failed to load",
         "plugin=nonsense is no Plugin but str",
-        "plugin=mine is left out: plugins of kind seed-reader are not supported by this version",
+        "plugin=mine is left out: plugged.configs.Seeds is no SeedSource",
         "needs a literal 'column_type' with a default",
         "plugin=llm_text is left out: another kind of column is called LLM_TEXT",
     ):
         assert said in beside
+
+
+OTHERS = """
+import json
+from pathlib import Path
+import data_designer.config as dd
+from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.interface import DataDesigner
+from data_designer.engine.testing.utils import assert_valid_plugin
+
+def declared(folder, **shouted):
+    from plugged.configs import Lines
+    built = dd.DataDesignerConfigBuilder(model_configs=[])
+    built.with_seed_dataset(Lines(path=str(folder)))
+    built.add_column(name="said", column_type="expression", expr="{{ line }}!")
+    built.add_column(name="hidden", column_type="expression", expr="of {{ line }}", drop=True)
+    return built.add_processor(name="loud", processor_type="shouted", of="said", **shouted)
+
+def told(path):
+    from plugged.plugins import lines, shout
+    seeds = Path(path, "seeds")
+    seeds.mkdir()
+    (seeds / "a.txt").write_text("one\\ntwo\\nthree\\n")
+    designer = DataDesigner(path)
+    designer.set_run_config(dd.RunConfig(seed=1, buffer_size=2, executor="inline"))
+    built = declared(seeds)
+    assert_valid_plugin(lines)
+    assert_valid_plugin(shout)
+    back = DataDesignerConfigBuilder.from_config(json.loads(built.get_builder_config().to_json()))
+    results = designer.create(back, num_records=3)
+    return {
+        "rows": json.loads(results.load_dataset().to_json(orient="records")),
+        "preview": json.loads(designer.preview(built, num_records=1).dataset.to_json(orient="records")),
+        "hidden": results.artifact_storage.load_dataset_with_dropped_columns()["hidden"].tolist(),
+        "fewer": refusal_of(lambda: designer.create(declared(seeds, rows=1), num_records=2, dataset_name="f")),
+        "after": refusal_of(lambda: designer.validate(built.copy().add_processor(name="w", processor_type="whole"))),
+        "unknown": refusal_of(lambda: built.add_processor(name="w", processor_type="nothing")),
+    }
+
+def refusal_of(act):
+    try:
+        act()
+    except Exception as error:
+        return str(error)
+"""
+
+
+def test_seed_readers_and_processors_of_plugins(tmp_path: Path) -> None:
+    """Sources are read by them, and rows of batches are as they leave them; what is not called is refused."""
+    environment = install(tmp_path, plugins=("lines", "shout", "whole"))
+    home = tmp_path / "made"
+    home.mkdir()
+    out, _ = run(environment, f"{OTHERS}\nprint(json.dumps(told({str(home)!r})))")
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
+    assert found["rows"] == [
+        {"file": "a.txt", "line": "one", "said": "ONE!", "batch": 0},
+        {"file": "a.txt", "line": "two", "said": "TWO!", "batch": 0},
+        {"file": "a.txt", "line": "three", "said": "THREE!", "batch": 1},
+    ]
+    assert found["preview"] == [{"file": "a.txt", "line": "one", "said": "ONE!", "batch": -1}]
+    assert found["hidden"] == ["of one", "of two", "of three"]
+    assert "processor 'loud' gave 1 rows for 2" in found["fewer"]
+    assert "plugged.work.CountAll has process_after_generation, which this version does not call" in found["after"]
+    assert "a processor_type of drop_columns, schema_transform, shouted, whole" in found["unknown"]

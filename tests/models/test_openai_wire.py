@@ -99,7 +99,7 @@ def test_distributions_are_drawn_before() -> None:
         (429, {"error": {"message": "You exceeded your current quota"}}, errors.ModelQuotaExceededError),
         (500, {}, errors.ModelInternalServerError),
         (503, {}, errors.ModelInternalServerError),
-        (418, {}, errors.ModelAPIError),
+        (418, {}, errors.ModelRequestRejectedError),
         (200, {"error": {"message": "oops"}}, errors.ModelInvalidReplyError),
         (200, {"choices": []}, errors.ModelInvalidReplyError),
     ],

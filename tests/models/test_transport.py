@@ -106,7 +106,7 @@ def test_a_reply_comes_back_with_its_headers() -> None:
         (402, errors.ModelQuotaExceededError, False),
         (403, errors.ModelPermissionDeniedError, False),
         (404, errors.ModelNotFoundError, False),
-        (405, errors.ModelAPIError, False),
+        (405, errors.ModelRequestRejectedError, False),
         (408, errors.ModelTimeoutError, True),
         (409, errors.ModelInternalServerError, True),
         (413, errors.ModelContextWindowExceededError, False),

@@ -14,7 +14,7 @@ from data_designer.plan.model import Pool, Tries
 def test_without_a_model_nothing_is_limited_but_the_requests_in_flight() -> None:
     """Remote validators and tools are free, and are not greeted."""
     pool = Pool("checks", 4, None, provider(NOWHERE))
-    assert pool.params == BaseInferenceParams()
+    assert pool.params == BaseInferenceParams(generation_type=dd.GenerationType.CHAT_COMPLETION)
     assert pool.chat.structured_output == "prompt"
     assert (pool.model_name, pool.price, pool.is_greeted, longest_reply(pool)) == ("", dd.Price(), False, 0)
     assert pool.timeout is None

@@ -190,6 +190,15 @@ def test_a_schema_that_nothing_satisfies_is_refused(schema: dict[str, Any], said
         Instances(schema).make(SeededRng(b"0"))
 
 
+def test_a_decimal_is_a_number_that_its_bounds_allow() -> None:
+    """Pydantic declares one as a number within its bounds, or any text of a number."""
+    number = {"type": "number", "minimum": 10, "maximum": 1000}
+    for pattern in ({}, {"pattern": r"^[+-]?\\d+$"}):
+        decimal = Instances({"anyOf": [number, {"type": "string", **pattern}]})
+        for seed in range(20):
+            assert 10 <= decimal.make(SeededRng(str(seed).encode())) <= 1000
+
+
 def test_heights_tell_what_ends() -> None:
     """The height of a recursive part is that of its flattest instance; one that never ends has none."""
     endless = {"required": ["u"], "properties": {"u": {"$ref": "#/$defs/U"}}}

@@ -1,6 +1,8 @@
 """The commands that take a configuration: create, preview, validate, check-models."""
 
-from typing import TYPE_CHECKING, Annotated
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -108,6 +110,14 @@ def preview(  # noqa: PLR0913 - one parameter an option
     show_prompts: Annotated[
         bool, typer.Option("--show-prompts", help="Show the prompts and replies of each record too.")
     ] = False,
+    save_results: Annotated[
+        bool, typer.Option("--save-results", help="Write pages of the records, the report and the rows; show nothing.")
+    ] = False,
+    artifact_path: Annotated[
+        str | None, typer.Option("--artifact-path", "-o", help="Where --save-results writes; artifacts if not given.")
+    ] = None,
+    theme: Annotated[Literal["dark", "light"], typer.Option("--theme", help="Of the pages.")] = "dark",
+    display_width: Annotated[int, typer.Option("--display-width", min=40, help="Characters of a line.")] = 110,
     simulate: Simulate = False,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -120,6 +130,9 @@ def preview(  # noqa: PLR0913 - one parameter an option
             _say_prompts(designer, builder, num_records if _is_given(context, "num_records") else _FEW)
             return
         results = designer.preview(builder, num_records=num_records, show_prompts=show_prompts)
+        if save_results:
+            _save(results, artifact_path or "artifacts", theme, display_width)
+            return
         assert results.dataset is not None
         assert results.analysis is not None
         ending = results.ending()
@@ -129,12 +142,21 @@ def preview(  # noqa: PLR0913 - one parameter an option
             browse(number, lambda index, width: _lines(results, index, width))
         else:
             for index in range(number):
-                results.display_sample_record(index)
+                results.display_sample_record(index, display_width=display_width)
         for said in results.conversations if show_prompts else ():
             if said.record not in results.records:  # It is shown with no record, since there is none.
                 say_wrapped(f"{said}\n")
         results.analysis.to_report()
         say_end(ending)
+
+
+def _save(results: "PreviewResults", artifact_path: str, theme: str, display_width: int) -> None:
+    from data_designer.interface.saved_preview import save_preview
+
+    folder = Path(artifact_path) / f"preview_results_{time.strftime('%Y%m%d_%H%M%S')}"
+    browser = save_preview(results, folder, theme=theme, display_width=display_width)
+    say(f"the results are in {folder}")
+    say(f"the records are in {browser}")
 
 
 def _lines(results: "PreviewResults", index: int, width: int) -> list[str]:

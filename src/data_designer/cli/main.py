@@ -4,7 +4,22 @@ from typing import Annotated
 
 import typer
 
-from data_designer.cli import create, explain, jobs, ls, models, report, resume, serve_sim, show, watch
+from data_designer.cli import (
+    agent,
+    config,
+    create,
+    download,
+    explain,
+    jobs,
+    ls,
+    models,
+    plugin,
+    report,
+    resume,
+    serve_sim,
+    show,
+    watch,
+)
 from data_designer.cli.examples import START, epilog, examples_of
 from data_designer.cli.saying import say
 from data_designer.config.version import get_library_version
@@ -37,6 +52,10 @@ for command in (
 ):
     app.command(epilog=examples_of(command.__name__))(command)
 app.add_typer(jobs.job, name="job")
+app.add_typer(config.config, name="config")
+app.add_typer(download.download, name="download")
+app.add_typer(plugin.plugin, name="plugin")
+app.add_typer(agent.agent, name="agent")
 
 
 def _print_version(wanted: bool) -> None:

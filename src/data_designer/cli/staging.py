@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_designer.cli.loading import is_url, load_builder
+from data_designer.columns.seeds.folders import FolderSource, files_of
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.defaults import MODELS_FILE, PROVIDERS_FILE, default_providers, home
 from data_designer.config.seed import SeedConfig
 from data_designer.config.seed_source import LocalFileSeedSource
-from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import InvalidConfigError
 
 MOST_BYTES = 200 * 1024 * 1024
@@ -102,17 +102,16 @@ def _seed_files(seed: SeedConfig | None) -> tuple[Path, list[Path]]:
     """The path that is written for them, and the files.
 
     Raises:
-        InvalidConfigError: the seed is of a kind that no version on the cluster reads, such as a folder.
+        SeedReaderError: there is no such folder, or no such file in it.
     """
-    if seed is None or isinstance(seed.source, DataFrameSeedSource):
-        return Path(), []
-    if not isinstance(seed.source, LocalFileSeedSource):
-        raise InvalidConfigError(
-            f"seed sources of kind '{seed.source.seed_type}' are not supported by this version; use a file, or several "
-            "as folder/*.parquet"
-        )
-    found = map(Path, sorted(glob.glob(seed.source.runtime_path)))
-    return Path(seed.source.path), [path for path in found if path.is_file()]
+    source = None if seed is None else seed.source
+    if isinstance(source, LocalFileSeedSource):
+        found = map(Path, sorted(glob.glob(source.runtime_path)))
+        return Path(source.path), [path for path in found if path.is_file()]
+    if isinstance(source, FolderSource) and source.path is not None:
+        root = Path(source.runtime_path)
+        return Path(source.path), [root / name for name in files_of(source)]
+    return Path(), []
 
 
 def _check_size(wanted: dict[Path, str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from data_designer.columns.media import unseen_media
-from data_designer.columns.processors import transform_violations
+from data_designer.columns.processors import plugin_violations, transform_violations
 from data_designer.columns.registry import KINDS
 from data_designer.columns.templating.templates import template_violations
 from data_designer.config.base import SingleColumnConfig
@@ -43,6 +43,11 @@ def violations_of(
         *(found for column in config.columns for found in _column(column, engine, known)),
         *_media(config, providers),
         *_transforms(config, engine, known),
+        *(
+            Violation("invalid_plugin", None, f"processor '{processor.name}': {message}")
+            for processor in config.processors or ()
+            for message in plugin_violations(processor)
+        ),
     ]
 
 

@@ -404,6 +404,11 @@ _STATISTICS: Final = {
 }
 
 
+_TOKENS: Final = tuple(
+    f"{side}_tokens_{figure}" for side in ("input", "output") for figure in ("mean", "median", "stddev")
+)
+
+
 def statistics(column: SingleColumnConfig, profile: Profile) -> Statistics:
     """About four characters a token: no tokenizer has to be fetched."""
     mean: float | str = MISSING
@@ -411,5 +416,6 @@ def statistics(column: SingleColumnConfig, profile: Profile) -> Statistics:
     if characters := profile.get("characters"):
         mean = round(characters["mean"] / _CHARACTERS_A_TOKEN, 1)
         spread = round((stddev(characters) or 0.0) / _CHARACTERS_A_TOKEN, 1)
-    found = {"column_type": column.column_type, "output_tokens_mean": mean, "output_tokens_stddev": spread}
+    found: dict[str, object] = {"column_type": column.column_type, **dict.fromkeys(_TOKENS, MISSING)}
+    found |= {"output_tokens_mean": mean, "output_tokens_stddev": spread}
     return _STATISTICS.get(column.column_type, LLMTextColumnStatistics), found

@@ -15,6 +15,8 @@ from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import CustomColumnConfig, GenerationStrategy
 from data_designer.config.column_types import COLUMN_CLASSES, COLUMN_PLUGINS
 from data_designer.config.custom_column import custom_column_generator
+from data_designer.config.processors import PROCESSOR_PLUGINS
+from data_designer.config.seed import SEED_PLUGINS
 from data_designer.errors import PluginLoadError
 from data_designer.plan.kinds import ColumnKind, Functions, named_statistics
 from data_designer.plan.model import Plan, Scope, Step
@@ -101,7 +103,7 @@ def plugin_kinds() -> Iterator[ColumnKind[SingleColumnConfig]]:
 
 def plugin_packages() -> set[str]:
     """Top-level packages that installed plugins consist of."""
-    plugins = COLUMN_PLUGINS.values()
+    plugins = [*COLUMN_PLUGINS.values(), *SEED_PLUGINS.values(), *PROCESSOR_PLUGINS.values()]
     names = {name for one in plugins for name in (one.config_qualified_name, one.impl_qualified_name)}
     return {name.partition(".")[0] for name in names}
 

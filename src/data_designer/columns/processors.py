@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Collection, Iterator
 
+from data_designer.columns.frames import cells, to_frame
 from data_designer.columns.random_streams import key
 from data_designer.columns.templating.seeded_random import draw_for
 from data_designer.columns.templating.templates import Template, compile_json_template, template_violations
-from data_designer.config.processors import SchemaTransformProcessorConfig
+from data_designer.config.base import ProcessorConfig
+from data_designer.config.processors import PROCESSOR_PLUGINS, SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
+from data_designer.errors import DatasetProcessingError, PluginLoadError
 from data_designer.values import Block, Record
 
 logger = logging.getLogger(__name__)
@@ -60,6 +63,63 @@ class SchemaTransform:
                 error,
             )
             return dict.fromkeys(self._form)
+
+
+class BatchProcessor:
+    """A plugin's processor, which is given the rows of a batch and gives them back."""
+
+    def __init__(self, config: ProcessorConfig) -> None:
+        """Make it.
+
+        Raises:
+            DatasetProcessingError: it cannot be made.
+        """
+        self._name = config.name
+        try:
+            self._processor = PROCESSOR_PLUGINS[config.processor_type].impl_cls(config, None)
+        except Exception as error:
+            # Another package's code may raise anything.
+            raise DatasetProcessingError(
+                f"processor '{config.name}' cannot be made: {type(error).__name__}: {error}"
+            ) from error
+
+    def apply(self, block: Block, batch: int | None) -> Block:
+        """What it makes of the rows of a batch.
+
+        Raises:
+            DatasetProcessingError: it fails, or gives back other rows.
+        """
+        import pandas as pd
+
+        try:
+            made = self._processor.process_after_batch(to_frame(block.columns, len(block)), current_batch_number=batch)
+        except Exception as error:
+            raise DatasetProcessingError(f"processor '{self._name}': {type(error).__name__}: {error}") from error
+        if not isinstance(made, pd.DataFrame) or len(made) != len(block):
+            what = f"{len(made)} rows" if isinstance(made, pd.DataFrame) else type(made).__name__
+            raise DatasetProcessingError(
+                f"processor '{self._name}' gave {what} for {len(block)}: it gives a DataFrame of as many back; a "
+                "stage of a workflow may change their number"
+            )
+        return Block(block.rows, {str(name): cells(made[name]) for name in made})
+
+
+_NOT_CALLED = ("process_before_batch", "process_after_generation")
+
+
+def plugin_violations(config: ProcessorConfig) -> Iterator[str]:
+    """What keeps a plugin's processor from being applied; nothing where it is fine, or of no plugin."""
+    plugin = PROCESSOR_PLUGINS.get(config.processor_type)
+    if plugin is None:
+        return
+    try:
+        implementation = plugin.impl_cls
+    except PluginLoadError as error:
+        yield str(error)
+        return
+    for name in _NOT_CALLED:
+        if implementation.implements(name):
+            yield f"{plugin.impl_qualified_name} has {name}, which this version does not call"
 
 
 def transform_violations(

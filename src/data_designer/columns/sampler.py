@@ -1,5 +1,6 @@
 """Sampler columns: drawn together, in the order in which they depend on each other."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from data_designer.columns.samplers.checks import check_samplers
 from data_designer.columns.samplers.program import SamplersProgram
 from data_designer.columns.samplers.registry import needs, sampler_of
 from data_designer.columns.samplers.sampler import Holds
-from data_designer.config.analysis.column_statistics import SamplerColumnStatistics
+from data_designer.config.analysis.column_statistics import MISSING, SamplerColumnStatistics
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.plan.fingerprints import declared, digest
@@ -60,9 +61,20 @@ def _distribution(holds: Holds, profile: Profile) -> tuple[str, dict[str, object
             "min": numbers["min"],
             "max": numbers["max"],
             "mean": numbers["mean"],
-            "stddev": stddev(numbers),
+            "stddev": stddev(numbers) if numbers["m2"] is not None else math.inf,
+            "median": MISSING if categories is None else _median(categories),
         }
     return "text" if holds in (Holds.TEXTS, Holds.MOMENTS) else "other", None
+
+
+def _median(categories: Mapping[str, int]) -> float:
+    """Of numbers as text, each with how often it is there."""
+    counted = sorted((float(text), count) for text, count in categories.items())
+    total, seen, middle = sum(categories.values()), 0, []
+    for number, count in counted:
+        middle += [number for place in ((total - 1) // 2, total // 2) if seen <= place < seen + count]
+        seen += count
+    return sum(middle) / len(middle)
 
 
 # --- digests ---------------------------------------------------------------------------------------------

@@ -92,6 +92,11 @@ if TYPE_CHECKING:
         ValidatorType as ValidatorType,
     )
     from data_designer.config.version import get_library_version as get_library_version
+    from data_designer.errors import (
+        InvalidConfigError as InvalidConfigError,
+        InvalidFileFormatError as InvalidFileFormatError,
+        InvalidFilePathError as InvalidFilePathError,
+    )
 else:
     from data_designer.config.public_names import imported_when_used
 

@@ -34,8 +34,8 @@ def _column_plugins(installed: Iterable[Plugin]) -> dict[str, Plugin]:
     taken = set(map(_member, _BUILT_IN))
     for plugin in installed:
         if plugin.plugin_type != PluginType.COLUMN_GENERATOR:
-            why = f"plugins of kind {plugin.plugin_type} are not supported by this version"
-        elif _member(plugin.name) in taken:
+            continue
+        if _member(plugin.name) in taken:
             why = f"another kind of column is called {_member(plugin.name)}"
         elif _column_class(plugin) is None:
             why = f"{plugin.config_qualified_name} is no SingleColumnConfig"

@@ -1,16 +1,17 @@
 """The builder: a declaration put together step by step."""
 
+import copy
 import html
 import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import ValidationError, model_validator
 
 from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
-from data_designer.config.base import SingleColumnConfig
+from data_designer.config.base import ProcessorConfig, SingleColumnConfig
 from data_designer.config.column_types import (
     COLUMN_CLASSES,
     DataDesignerColumnType,
@@ -24,14 +25,15 @@ from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import ModelConfig, load_model_configs
 from data_designer.config.near_names import suggestion
 from data_designer.config.processors import (
+    PROCESSOR_PLUGINS,
     DropColumnsProcessorConfig,
     ProcessorType,
     SchemaTransformProcessorConfig,
     meant_by,
 )
 from data_designer.config.sampler_constraints import (
+    AnyConstraint,
     ColumnInequalityConstraint,
-    Constraint,
     ConstraintType,
     ScalarInequalityConstraint,
 )
@@ -49,11 +51,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PROCESSORS: dict[str, type[AnyProcessor]] = {
+_PROCESSORS: dict[str, type[ProcessorConfig]] = {
     ProcessorType.DROP_COLUMNS: DropColumnsProcessorConfig,
     ProcessorType.SCHEMA_TRANSFORM: SchemaTransformProcessorConfig,
+    **{name: cast("type[ProcessorConfig]", plugin.config_cls) for name, plugin in PROCESSOR_PLUGINS.items()},
 }
-_CONSTRAINTS: dict[str, type[Constraint]] = {
+_CONSTRAINTS: dict[str, type[AnyConstraint]] = {
     ConstraintType.SCALAR_INEQUALITY: ScalarInequalityConstraint,
     ConstraintType.COLUMN_INEQUALITY: ColumnInequalityConstraint,
 }
@@ -111,12 +114,20 @@ class DataDesignerConfigBuilder:
         for alias in repeated([model.alias for model in self._model_configs]):
             raise BuilderConfigurationError(f"there are two models with the alias '{alias}'; rename one of them")
         self._columns: dict[str, SingleColumnConfig] = {}
-        self._constraints: list[Constraint] = []
+        self._constraints: list[AnyConstraint] = []
         self._processors: list[AnyProcessor] = []
         self._profilers: list[JudgeScoreProfilerConfig] = []
         self._seed_config: SeedConfig | None = None
         self._places: dict[str, str] = {}
         """Name of a column or alias of a model to where it is declared, in a file."""
+
+    def copy(self) -> Self:
+        """Another builder of the same, which goes its own way from here; columns and models are shared."""
+        made = copy.copy(self)
+        made.__dict__.update(
+            {name: copy.copy(held) for name, held in vars(self).items() if isinstance(held, list | dict)}
+        )
+        return made
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -193,7 +204,7 @@ class DataDesignerConfigBuilder:
         """How many columns of a type there are."""
         return len(self.get_columns_of_type(column_type))
 
-    def get_constraints(self, target_column: str) -> list[Constraint]:
+    def get_constraints(self, target_column: str) -> list[AnyConstraint]:
         """Constraints on a column."""
         return [constraint for constraint in self._constraints if constraint.target_column == target_column]
 
@@ -256,7 +267,7 @@ class DataDesignerConfigBuilder:
 
     def add_constraint(
         self,
-        constraint: Constraint | None = None,
+        constraint: AnyConstraint | None = None,
         *,
         constraint_type: "str | ConstraintType | None" = None,
         **kwargs: object,
@@ -292,10 +303,10 @@ class DataDesignerConfigBuilder:
         if processor_config is None:
             wanted = _PROCESSORS.get(str(processor_type)) if processor_type is not None else None
             if wanted is None:
-                kinds = ", ".join(ProcessorType)
+                kinds = ", ".join(_PROCESSORS)
                 raise BuilderConfigurationError(f"add_processor needs an object, or a processor_type of {kinds}")
             processor_config = wanted.model_validate(kwargs)
-        if not isinstance(processor_config, DropColumnsProcessorConfig | SchemaTransformProcessorConfig):
+        if not isinstance(processor_config, tuple(_PROCESSORS.values())):
             raise BuilderConfigurationError(f"{type(processor_config).__name__} is no processor")
         before = next((p for p in self._processors if p.name == processor_config.name), None)
         self._processors = [p for p in self._processors if p is not before]

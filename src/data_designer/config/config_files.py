@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from data_designer.config import places
 from data_designer.config.yaml_text import Document, read_document
-from data_designer.errors import InvalidConfigError
+from data_designer.errors import InvalidConfigError, MissingConfigFileError
 
 _LARGEST = 1 << 20
 _SECONDS = 10.0
@@ -56,7 +56,7 @@ def read_declared(config: object) -> Declared:
     """What describes a configuration: a dict, a file, its text or its URL.
 
     Raises:
-        FileNotFoundError: a YAML file that is not there.
+        MissingConfigFileError: a YAML or JSON file that is not there; it is a FileNotFoundError, too.
         InvalidConfigError: text that does not parse; the message names line and column.
         ValueError: something that describes no configuration.
     """
@@ -82,14 +82,16 @@ def _is_file(text: str) -> bool:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise MissingConfigFileError(f"there is no configuration file {str(path)!r}") from error
     except UnicodeDecodeError as error:
         raise InvalidConfigError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def _text(text: str) -> Document:
     one_line = "\n" not in text.strip()
-    if one_line and text.strip().endswith((".yaml", ".yml")):
-        raise FileNotFoundError(f"there is no configuration file {text!r}")
+    if one_line and text.strip().lower().endswith(_SUFFIXES):
+        raise MissingConfigFileError(f"there is no configuration file {text!r}")
     document = read_document(text, "the configuration text")
     if not isinstance(document.value, dict):
         raise ValueError(f"{text[:80]!r} is neither a configuration file nor the text of one")  # noqa: TRY004

@@ -5,25 +5,34 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field, model_validator
 
 from data_designer.config.analysis.column_profilers import JudgeScoreProfilerConfig
-from data_designer.config.base import ConfigBase
+from data_designer.config.base import ConfigBase, ProcessorConfig
 from data_designer.config.column_configs import CustomColumnConfig, SamplerColumnConfig, ValidationColumnConfig
 from data_designer.config.column_types import ColumnConfigT
 from data_designer.config.mcp import ToolConfig
 from data_designer.config.models import HOW_IT_IS_ASKED, ModelConfig
-from data_designer.config.processors import DropColumnsProcessorConfig, SchemaTransformProcessorConfig
-from data_designer.config.sampler_constraints import Constraint
+from data_designer.config.processors import (
+    PROCESSOR_PLUGINS,
+    DropColumnsProcessorConfig,
+    SchemaTransformProcessorConfig,
+)
+from data_designer.config.sampler_constraints import AnyConstraint
 from data_designer.config.sampler_params import SamplerType, SubcategorySamplerParams
 from data_designer.config.seed import SeedConfig
 from data_designer.config.validator_params import HOW_A_SERVICE_IS_ASKED, ValidatorType
 
-AnyProcessor = Annotated[
-    DropColumnsProcessorConfig | SchemaTransformProcessorConfig, Field(discriminator="processor_type")
-]
+if TYPE_CHECKING:
+    AnyProcessor = DropColumnsProcessorConfig | SchemaTransformProcessorConfig | ProcessorConfig
+else:
+    _OF_PLUGINS = tuple(plugin.config_cls for plugin in PROCESSOR_PLUGINS.values())
+    AnyProcessor = Annotated[
+        Union[(DropColumnsProcessorConfig, SchemaTransformProcessorConfig, *_OF_PLUGINS)],
+        Field(discriminator="processor_type"),
+    ]
 
 _FINGERPRINT_VERSION = 2
 _OPTIONAL_LISTS = ("model_configs", "tool_configs", "constraints", "processors")
@@ -67,7 +76,7 @@ class DataDesignerConfig(Exportable):
     model_configs: list[ModelConfig] | None = None
     tool_configs: list[ToolConfig] | None = None
     seed_config: SeedConfig | None = None
-    constraints: list[Constraint] | None = None
+    constraints: list[AnyConstraint] | None = None
     profilers: list[JudgeScoreProfilerConfig] | None = None
     processors: list[AnyProcessor] | None = None
 

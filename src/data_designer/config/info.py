@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from data_designer.config.mcp import LocalStdioMCPProvider, ToolConfig, ToolProvider
 from data_designer.config.models import ModelConfig, ModelProvider, without_credentials
 from data_designer.config.sampler_params import SAMPLER_PARAMS
 from data_designer.config.utils.info import InfoType
@@ -19,6 +20,8 @@ class Information:
 
     models: Sequence[ModelConfig] | None = None
     providers: Sequence[ModelProvider] | None = None
+    tool_providers: Sequence[ToolProvider] | None = None
+    tool_configs: Sequence[ToolConfig] | None = None
     console: "Console | None" = field(default=None, repr=False)
 
     def display(self, info_type: "str | InfoType", *, sampler_type: str | None = None) -> None:
@@ -34,10 +37,21 @@ class Information:
                 self._print("Models", ("alias", "model", "provider", "inference parameters"), rows)
             case InfoType.MODEL_PROVIDERS if self.providers is not None:
                 shown = [
-                    (p.name, ", ".join(map(without_credentials, p.addresses)) or "embedded", _masked(p.api_key))
+                    (p.name, ", ".join(map(without_credentials, p.addresses)) or "embedded", p.provider_type, key)
                     for p in self.providers
+                    for key in (_masked(p.api_key),)
                 ]
-                self._print("Providers", ("name", "endpoint", "key"), shown)
+                self._print("Providers", ("name", "endpoint", "type", "key"), shown)
+            case "mcp_providers" if self.tool_providers is not None:
+                self._print(
+                    "Servers of tools", ("name", "type", "where"), [_server(one) for one in self.tool_providers]
+                )
+            case "tool_configs" if self.tool_configs is not None:
+                tools = [
+                    (t.tool_alias, ", ".join(t.providers), "all" if t.allow_tools is None else ", ".join(t.allow_tools))
+                    for t in self.tool_configs
+                ]
+                self._print("Tool configs", ("alias", "servers", "tools"), tools)
             case _:
                 raise ValueError(f"there is nothing to show for {info_type!r}")
 
@@ -48,6 +62,12 @@ class Information:
         for row in rows:
             table.add_row(*map(as_it_is, row))
         (self.console or console()).print(table)
+
+
+def _server(one: ToolProvider) -> tuple[str, str, str]:
+    if isinstance(one, LocalStdioMCPProvider):
+        return one.name, one.provider_type, " ".join([one.command, *one.args])
+    return one.name, one.provider_type, without_credentials(one.endpoint)
 
 
 def _samplers(only: str | None) -> list[tuple[str, str]]:

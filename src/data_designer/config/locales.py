@@ -1,6 +1,11 @@
 """Locales for which there are people."""
 
-MANAGED_LOCALES = frozenset({"en_US", "en_IN", "en_SG", "fr_FR", "hi_Deva_IN", "hi_Latn_IN", "ja_JP", "ko_KR", "pt_BR"})
+MANAGED_GIGABYTES = {
+    "en_US": 1.24, "en_GB": 2.03, "de_DE": 2.55, "en_IN": 2.39, "en_SG": 0.30, "fr_FR": 3.87, "hi_Deva_IN": 4.14,
+    "hi_Latn_IN": 2.7, "ja_JP": 1.69, "ko_KR": 2.66, "pt_BR": 2.33,
+}  # fmt: skip
+"""Locale to how large its managed person data are."""
+MANAGED_LOCALES = frozenset(MANAGED_GIGABYTES)
 """Locales of the managed person data."""
 
 FAKER_LOCALES = frozenset([

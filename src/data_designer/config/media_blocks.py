@@ -156,7 +156,12 @@ def _as_it_seems(wanted: Wanted, text: str) -> MediaBlock:
             return _of_url(wanted.modality, text)
         raise _wrong(wanted, text, "a URL that names no image (data_type='url' takes any)")
     if wanted.modality != "image" and text.lower().endswith(_endings(wanted)):
-        raise _wrong(wanted, text, "the name of a file (data_type='url' passes it on to the endpoint)")
+        raise _wrong(
+            wanted,
+            text,
+            f"the name of a file (Local {wanted.modality} paths are not supported; data_type='url' passes it on to the "
+            "endpoint)",
+        )
     return _as_base64(wanted, text)
 
 

@@ -2,6 +2,7 @@
 
 import random
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -83,10 +84,28 @@ class UniformDistributionParams(ConfigBase):
         return self
 
 
-class ManualDistribution(ConfigBase):
+class DistributionType(StrEnum):
+    """How a parameter is drawn for each request."""
+
+    UNIFORM = "uniform"
+    MANUAL = "manual"
+
+
+class Distribution(ConfigBase, ABC):
+    """Base of what draws a parameter for each request."""
+
+    distribution_type: DistributionType
+    params: Any
+
+    @abstractmethod
+    def sample(self, rng: random.Random | None = None) -> float:
+        """Draw a value."""
+
+
+class ManualDistribution(Distribution):
     """Draws one of some values for each request."""
 
-    distribution_type: Literal["manual"] = "manual"
+    distribution_type: Literal["manual"] = "manual"  # type: ignore[assignment]
     params: ManualDistributionParams
 
     def sample(self, rng: random.Random | None = None) -> float:
@@ -99,10 +118,10 @@ class ManualDistribution(ConfigBase):
         return min(self.params.values), max(self.params.values)
 
 
-class UniformDistribution(ConfigBase):
+class UniformDistribution(Distribution):
     """Draws a value of a range for each request."""
 
-    distribution_type: Literal["uniform"] = "uniform"
+    distribution_type: Literal["uniform"] = "uniform"  # type: ignore[assignment]
     params: UniformDistributionParams
 
     def sample(self, rng: random.Random | None = None) -> float:
@@ -126,7 +145,7 @@ def _distribution_kind(value: object) -> str | None:
     return named if named and isinstance(named, str) else by_shape
 
 
-Distribution = Annotated[
+AnyDistribution = Annotated[
     Annotated[ManualDistribution, Tag("manual")] | Annotated[UniformDistribution, Tag("uniform")],
     Discriminator(_distribution_kind),
 ]
@@ -138,6 +157,7 @@ Distribution = Annotated[
 class BaseInferenceParams(ConfigBase):
     """What all kinds of requests share."""
 
+    generation_type: GenerationType
     max_parallel_requests: int = Field(default=4, ge=1)
     """Requests of this alias in flight at once, over the whole cluster."""
     timeout: int | None = Field(default=None, ge=1)
@@ -175,14 +195,14 @@ def _shown(value: object) -> str:
 
 
 StructuredOutput = Literal["prompt", "native", "auto"]
-Drawable = float | Distribution | None
+Drawable = float | AnyDistribution | None
 """A parameter: unset, fixed, or drawn for each request."""
 
 
 class ChatCompletionInferenceParams(BaseInferenceParams):
     """How a chat model is asked."""
 
-    generation_type: Literal["chat-completion"] = "chat-completion"
+    generation_type: Literal["chat-completion"] = "chat-completion"  # type: ignore[assignment]
     temperature: Drawable = None
     """0 to 2, or a distribution drawn for each request."""
     top_p: Drawable = None
@@ -222,7 +242,7 @@ def _drawn(value: Drawable) -> float | None:
 class EmbeddingInferenceParams(BaseInferenceParams):
     """How an embedding model is asked."""
 
-    generation_type: Literal["embedding"] = "embedding"
+    generation_type: Literal["embedding"] = "embedding"  # type: ignore[assignment]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
     texts_per_request: int | None = Field(default=None, ge=1)
@@ -235,7 +255,7 @@ class EmbeddingInferenceParams(BaseInferenceParams):
 class ImageInferenceParams(BaseInferenceParams):
     """How an image model is asked; all its options travel in `extra_body`."""
 
-    generation_type: Literal["image"] = "image"
+    generation_type: Literal["image"] = "image"  # type: ignore[assignment]
 
 
 def _inference_kind(value: object) -> str:

@@ -11,6 +11,8 @@ from pydantic import field_validator
 from data_designer.config.base import ProcessorConfig
 from data_designer.config.templates import check_syntax
 from data_designer.errors import InvalidConfigError
+from data_designer.plugins import PluginType
+from data_designer.plugins.discovery import plugins_of
 
 
 class ProcessorType(StrEnum):
@@ -49,6 +51,10 @@ class SchemaTransformProcessorConfig(ProcessorConfig):
             raise InvalidConfigError(f"the template of a schema transform must be JSON: {error}") from error
         _check_leaves(template)
         return template
+
+
+PROCESSOR_PLUGINS = plugins_of(PluginType.PROCESSOR, ProcessorConfig, ProcessorType)
+"""Processor type to the installed plugin that carries such processors out."""
 
 
 def _check_leaves(form: object) -> None:

@@ -225,11 +225,10 @@ class RunConfig(_Settings):
         data.pop("throttle", None)
         return data
 
-    @model_validator(mode="after")
-    def _disabled_means_never(self) -> "RunConfig":
-        if self.disable_early_shutdown:
-            self.shutdown_error_rate = 1.0
-        return self
+    @property
+    def effective_shutdown_error_rate(self) -> float:
+        """The rate that is in force: 1.0, which no run exceeds, where early shutdown is disabled."""
+        return 1.0 if self.disable_early_shutdown else self.shutdown_error_rate
 
     @property
     def progress_bar(self) -> bool:

@@ -1,6 +1,7 @@
 """Inequalities that sampled values must satisfy."""
 
 import math
+from abc import ABC
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -25,20 +26,26 @@ class InequalityOperator(StrEnum):
     GE = "ge"
 
 
-class ScalarInequalityConstraint(ConfigBase):
+class Constraint(ConfigBase, ABC):
+    """Base of what sampled values must satisfy."""
+
+    target_column: str
+    """The column whose values are redrawn until it holds."""
+    constraint_type: ConstraintType
+
+
+class ScalarInequalityConstraint(Constraint):
     """A column compared with a number."""
 
-    constraint_type: Literal["scalar_inequality"] = "scalar_inequality"
-    target_column: str
+    constraint_type: Literal["scalar_inequality"] = "scalar_inequality"  # type: ignore[assignment]
     rhs: float
     operator: InequalityOperator
 
 
-class ColumnInequalityConstraint(ConfigBase):
+class ColumnInequalityConstraint(Constraint):
     """A column compared with another."""
 
-    constraint_type: Literal["column_inequality"] = "column_inequality"
-    target_column: str
+    constraint_type: Literal["column_inequality"] = "column_inequality"  # type: ignore[assignment]
     rhs: str
     operator: InequalityOperator
 
@@ -55,7 +62,7 @@ def _constraint_kind(value: object) -> str:
         return "column_inequality"
 
 
-Constraint = Annotated[
+AnyConstraint = Annotated[
     Annotated[ScalarInequalityConstraint, Tag("scalar_inequality")]
     | Annotated[ColumnInequalityConstraint, Tag("column_inequality")],
     Discriminator(_constraint_kind),

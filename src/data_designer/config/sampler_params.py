@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, Field, field_validator, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, field_validator, model_validator
 
 from data_designer.config.base import ConfigBase
 from data_designer.config.locales import FAKER_LOCALES, MANAGED_LOCALES
@@ -232,12 +232,26 @@ class PersonSamplerParams(_PersonParams):
     sampler_type: Literal["person"] = "person"
     locale: str = "en_US"
     select_field_values: dict[str, list[str]] | None = None
+    """Field to the values that are chosen from."""
     with_synthetic_personas: bool = False
+    """Whether it is said how somebody is, too."""
+    _source: str = PrivateAttr(default="")
 
     @field_validator("locale")
     @classmethod
     def _known_locale(cls, locale: str) -> str:
         return _known(locale, MANAGED_LOCALES)
+
+    @property
+    def source(self) -> str:
+        """Path or URL of the Parquet file of its people; empty until a configuration is compiled."""
+        return self._source
+
+    def at(self, source: str) -> "PersonSamplerParams":
+        """The same, whose people are in a file."""
+        found = self.model_copy()
+        found._source = source  # noqa: SLF001 - its own
+        return found
 
     @property
     def people_gen_key(self) -> str:

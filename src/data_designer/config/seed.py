@@ -1,7 +1,7 @@
 """Which seed rows are used, and in which order."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field, model_validator
 
@@ -12,8 +12,11 @@ from data_designer.config.seed_source import (
     FileContentsSeedSource,
     HuggingFaceSeedSource,
     LocalFileSeedSource,
+    SeedSource,
 )
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
+from data_designer.plugins import PluginType
+from data_designer.plugins.discovery import plugins_of
 
 
 class SamplingStrategy(StrEnum):
@@ -61,15 +64,30 @@ class PartitionBlock(ConfigBase):
         return IndexRange(start=start, end=(dataset_size if last else start + size) - 1)
 
 
-AnySeedSource = Annotated[
-    LocalFileSeedSource
-    | HuggingFaceSeedSource
-    | DataFrameSeedSource
-    | DirectorySeedSource
-    | FileContentsSeedSource
-    | AgentRolloutSeedSource,
-    Field(discriminator="seed_type"),
-]
+BUILT_IN_SEED_SOURCES: tuple[type[SeedSource], ...] = (
+    *(LocalFileSeedSource, HuggingFaceSeedSource, DataFrameSeedSource),
+    *(DirectorySeedSource, FileContentsSeedSource, AgentRolloutSeedSource),
+)
+SEED_PLUGINS = plugins_of(
+    PluginType.SEED_READER, SeedSource, (cls.model_fields["seed_type"].default for cls in BUILT_IN_SEED_SOURCES)
+)
+"""Seed type to the installed plugin that reads such sources."""
+
+if TYPE_CHECKING:
+    AnySeedSource = Annotated[
+        LocalFileSeedSource
+        | HuggingFaceSeedSource
+        | DataFrameSeedSource
+        | DirectorySeedSource
+        | FileContentsSeedSource
+        | AgentRolloutSeedSource,
+        Field(discriminator="seed_type"),
+    ]
+else:
+    AnySeedSource = Annotated[
+        Union[(*BUILT_IN_SEED_SOURCES, *(plugin.config_cls for plugin in SEED_PLUGINS.values()))],
+        Field(discriminator="seed_type"),
+    ]
 
 
 class SeedConfig(ConfigBase):

@@ -2,6 +2,7 @@
 
 import codecs
 import glob
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +13,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    field_serializer,
     field_validator,
     model_serializer,
     model_validator,
@@ -152,7 +154,12 @@ class HuggingFaceSeedSource(SeedSource):
     path: str
     """`datasets/<user>/<repo>/...`, globs allowed."""
     token: str | None = Field(default=None, repr=False)
+    """The name of an environment variable, or the token itself, which no file holds."""
     endpoint: str = "https://huggingface.co"
+
+    @field_serializer("token")
+    def _by_name(self, token: str | None) -> str | None:
+        return token if token in os.environ else None
 
 
 class FileSystemSeedSource(SeedSource):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from data_designer.config.run_config import ResumeMode as ResumeMode
     from data_designer.errors import (
+        ArtifactStorageError as ArtifactStorageError,
         DataDesignerEarlyShutdownError as DataDesignerEarlyShutdownError,
         DataDesignerGenerationError as DataDesignerGenerationError,
         DataDesignerProfilingError as DataDesignerProfilingError,
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
     )
     from data_designer.interface.data_designer import DataDesigner as DataDesigner
     from data_designer.interface.results import DatasetCreationResults as DatasetCreationResults
-    from data_designer.interface.workflow import (
+    from data_designer.interface.workflow_metadata import (
+        CompletedWorkflowStageMetadata as CompletedWorkflowStageMetadata,
+        FailedWorkflowStageMetadata as FailedWorkflowStageMetadata,
+        RunningWorkflowStageMetadata as RunningWorkflowStageMetadata,
+        SkippedWorkflowStageMetadata as SkippedWorkflowStageMetadata,
+        WorkflowMetadata as WorkflowMetadata,
+        WorkflowStageMetadata as WorkflowStageMetadata,
+        validate_workflow_stage_metadata as validate_workflow_stage_metadata,
+    )
+    from data_designer.interface.composite_workflow import (
         CompositeWorkflow as CompositeWorkflow,
         CompositeWorkflowResults as CompositeWorkflowResults,
         SkippedStageResult as SkippedStageResult,

@@ -3,22 +3,28 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from data_designer.columns.checks import violations_of
 from data_designer.columns.registry import KINDS
-from data_designer.config.column_configs import SeedDatasetColumnConfig
+from data_designer.config.column_configs import SamplerColumnConfig, SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.defaults import managed_assets
 from data_designer.config.mcp import LocalStdioMCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
+from data_designer.config.sampler_params import PersonSamplerParams, SamplerParams
+from data_designer.config.seed import SEED_PLUGINS, SeedConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
+from data_designer.object_storage import location
 from data_designer.plan.columns import tools_used
 from data_designer.plan.compile import compile_plan, with_clients
 from data_designer.plan.contents import Digesting
@@ -51,6 +57,11 @@ class CheckedConfig:
     violations: list[Violation]
 
 
+def managed_people(locale: str, root: "str | Path | None" = None) -> str:
+    """Where the managed person data of a locale are, in the folder of managed data or another."""
+    return str(location(managed_assets() if root is None else root) / "datasets" / f"{locale}.parquet")
+
+
 @dataclass(frozen=True, slots=True)
 class CompileContext:
     """What a configuration is prepared with."""
@@ -66,6 +77,10 @@ class CompileContext:
     """Name of a provider to what gives the client through which it is asked."""
     tool_providers: Mapping[str, ToolProvider] = field(default_factory=dict)
     """Servers of tools by name."""
+    seed_readers: Sequence[Any] | None = None
+    """What reads seed sources; None for what always does."""
+    person_source: Callable[[str], str] = managed_people
+    """Locale to the path or URL of its managed person data."""
 
 
 def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> CheckedConfig:
@@ -84,19 +99,42 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
     config = builder.build()
     table = None
     if config.seed_config is not None:
-        from data_designer.columns.seeds.program import read_seed
-
         try:
-            table = read_seed(config.seed_config)
+            table = _seed_table(config.seed_config, context)
         except SeedReaderConfigError as error:
             raise InvalidConfigError(str(error)) from error
         config = _with_seed_columns(config, table.column_names)
+    config = _with_people(config, context.person_source)
     if context.simulate:
         config = _simulated(config)
     elif context.default_provider is not None:
         config = _with_providers(config, context.default_provider)
     found = [_placed(one, builder.places) for one in _violations(config, context)]
     return CheckedConfig(config, table, found)
+
+
+def _seed_table(seed: SeedConfig, context: CompileContext) -> pa.Table:
+    if context.seed_readers is not None or seed.source.seed_type in SEED_PLUGINS:
+        from data_designer.engine.resources.seed_reader import SeedReaderRegistry
+
+        registry = SeedReaderRegistry(context.seed_readers or ())
+        for plugin in SEED_PLUGINS.values():
+            registry.add_reader(plugin.impl_cls())
+        return registry.read(seed, _Resolver(context.resolver))
+    from data_designer.columns.seeds.program import read_seed
+
+    return read_seed(seed, lambda key: _resolved(key, context.resolver))
+
+
+class _Resolver:
+    """Resolves as keys of providers are resolved."""
+
+    def __init__(self, given: SecretResolver | None) -> None:
+        self._given = given
+
+    def resolve(self, secret: str) -> str:
+        """The secret; empty where there is none."""
+        return _resolved(secret, self._given) or ""
 
 
 def _violations(config: DataDesignerConfig, context: CompileContext) -> list[Violation]:
@@ -123,6 +161,26 @@ def _with_seed_columns(config: DataDesignerConfig, names: Sequence[str]) -> Data
         raise InvalidConfigError(f"Seed dataset column(s) {', '.join(taken)} are declared as columns too; rename one")
     added = [SeedDatasetColumnConfig(name=name) for name in names if name not in declared]
     return config.model_copy(update={"columns": [*config.columns, *added]})
+
+
+def _with_people(config: DataDesignerConfig, source: Callable[[str], str]) -> DataDesignerConfig:
+    """The same, whose samplers know where the people of their locales are."""
+
+    def placed(params: SamplerParams) -> SamplerParams:
+        return params.at(source(params.locale)) if isinstance(params, PersonSamplerParams) else params
+
+    columns = [
+        column.model_copy(
+            update={
+                "params": placed(column.params),
+                "conditional_params": {when: placed(params) for when, params in column.conditional_params.items()},
+            }
+        )
+        if isinstance(column, SamplerColumnConfig)
+        else column
+        for column in config.columns
+    ]
+    return config.model_copy(update={"columns": columns})
 
 
 def _with_providers(config: DataDesignerConfig, default: str) -> DataDesignerConfig:

@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from data_designer.interface.compile import (
     PreparedPlan,
     but_for_keys,
     check,
+    managed_people,
     pool_of,
     prepare,
     prepare_unasked,
@@ -36,7 +38,7 @@ from data_designer.interface.compile import (
     seed_digest,
     tool_server,
 )
-from data_designer.interface.workflow import CompositeWorkflow
+from data_designer.interface.composite_workflow import CompositeWorkflow
 from data_designer.logging import configure_logging, is_logging_configured
 from data_designer.models.addresses import server_of
 from data_designer.models.secrets import SecretResolver
@@ -47,6 +49,7 @@ from data_designer.plan.violation import Violation
 
 if TYPE_CHECKING:
     from data_designer.engine.models.facade import ModelFacade
+    from data_designer.engine.resources.person_reader import PersonReader
     from data_designer.interface.dry_run import DryRun
     from data_designer.interface.metadata import OnBatchComplete, Provenance
     from data_designer.interface.results import DatasetCreationResults, PreviewResults
@@ -58,11 +61,7 @@ logger = logging.getLogger(__name__)
 _MOST_RECORDS = (1 << 53) - 1
 """Beyond it JSON readers no longer tell one record index from the next."""
 
-_PEOPLE = "people are made by the sampler person_from_faker"
 _INSTEAD = {
-    "seed_readers": "give with_seed_dataset a file or a DataFrame",
-    "managed_assets_path": _PEOPLE,
-    "person_reader": _PEOPLE,
     "max_attempts": "a model that does not answer is tried again by itself",
     "retry_backoff_seconds": "a model that does not answer is tried again by itself",
 }
@@ -79,7 +78,11 @@ class DataDesigner:
             ones. The provider `simulated`, which needs no key and no network, is always there.
         secret_resolver: turns what stands as a key into the key; without it, environment variables are looked up.
         mcp_providers: servers of tools that models may call, each an `MCPProvider` or `LocalStdioMCPProvider`.
-        seed_readers, managed_assets_path, person_reader: do nothing in this version, which warns of each that is given.
+        seed_readers: readers of seed sources (`engine.resources.seed_reader`), each for one kind; instead of all
+            built-in ones, where any are given.
+        managed_assets_path: the folder of managed data, by its path or URL, whose `datasets/en_US.parquet` holds the
+            people of a locale; `DATA_DESIGNER_MANAGED_ASSETS_PATH` or `~/.data-designer/managed-assets` when not given.
+        person_reader: says with `get_dataset_uri(locale)` where the people of a locale are instead.
         auto_configure_logging: configure the library's logging unless that was done already.
         simulate: let the simulated model stand in for every model.
         source: where the configuration comes from, kept with each dataset so that the command line can resume it.
@@ -102,7 +105,7 @@ class DataDesigner:
         secret_resolver: SecretResolver | None = None,
         seed_readers: Sequence[object] | None = None,
         managed_assets_path: "str | Path | None" = None,
-        person_reader: object = None,
+        person_reader: "PersonReader | None" = None,
         mcp_providers: Sequence[ToolProvider] | None = None,
         auto_configure_logging: bool = True,
         simulate: bool = False,
@@ -131,14 +134,14 @@ class DataDesigner:
         self._secret_resolver = secret_resolver
         self._run_config = RunConfig()
         self._simulate = simulate
+        self._seed_readers = None if seed_readers is None else tuple(seed_readers)
         self._source = source
         self._known: Known = {}
         """What was found out about endpoints."""
-        _do_nothing(
-            "DataDesigner",
-            seed_readers=seed_readers,
-            managed_assets_path=managed_assets_path,
-            person_reader=person_reader,
+        self._person_source: Callable[[str], str] = (
+            partial(managed_people, root=managed_assets_path)
+            if person_reader is None
+            else person_reader.get_dataset_uri
         )
 
     # --- settings ----------------------------------------------------------------------------------------
@@ -160,9 +163,11 @@ class DataDesigner:
         return self._artifact_path
 
     @property
-    def secret_resolver(self) -> SecretResolver | None:
-        """What turns references into keys; None for the environment."""
-        return self._secret_resolver
+    def secret_resolver(self) -> SecretResolver:
+        """What turns references into keys: the environment and then the text itself, unless another was given."""
+        from data_designer.engine.secret_resolver import CompositeResolver, EnvironmentResolver, PlaintextResolver
+
+        return self._secret_resolver or CompositeResolver([EnvironmentResolver(), PlaintextResolver()])
 
     @property
     def info(self) -> Information:
@@ -246,8 +251,12 @@ class DataDesigner:
         return tool_names(tool_server(provider, self._secret_resolver), timeout_sec)
 
     def compose_workflow(self, *, name: str) -> CompositeWorkflow:
-        """A chain of datasets (not built yet: adding a stage says so)."""
-        return CompositeWorkflow(name)
+        """A chain of datasets, each seeded from the one before: stages are added to it, and then it is run.
+
+        Args:
+            name: that of its folder in `artifact_path`.
+        """
+        return CompositeWorkflow(name=name, data_designer=self)
 
     # --- acts --------------------------------------------------------------------------------------------
 
@@ -448,11 +457,30 @@ class DataDesigner:
 
         return open_results(self._artifact_path, name_or_path)
 
-    async def acreate(self, config_builder: DataDesignerConfigBuilder, **options: Any) -> "DatasetCreationResults":
+    async def acreate(
+        self,
+        config_builder: DataDesignerConfigBuilder,
+        *,
+        num_records: int = 10,
+        dataset_name: str = "dataset",
+        resume: "ResumeMode | str" = ResumeMode.NEVER,
+        artifact_path: "str | Location | None" = None,
+        **more: Any,
+    ) -> "DatasetCreationResults":
         """`create` in a thread, for callers with an event loop of their own."""
         import asyncio
 
-        return await asyncio.to_thread(lambda: self.create(config_builder, **options))
+        def make() -> "DatasetCreationResults":
+            return self.create(
+                config_builder,
+                num_records=num_records,
+                dataset_name=dataset_name,
+                resume=resume,
+                artifact_path=artifact_path,
+                **more,
+            )
+
+        return await asyncio.to_thread(make)
 
     # --- parts -------------------------------------------------------------------------------------------
 
@@ -468,6 +496,8 @@ class DataDesigner:
             self._simulate,
             self._clients,
             self._tool_providers,
+            self._seed_readers,
+            self._person_source,
         )
 
     def _prepare(self, config_builder: DataDesignerConfigBuilder, num_records: int) -> PreparedPlan:

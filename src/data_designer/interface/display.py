@@ -81,7 +81,7 @@ class SampleDisplay:
             raise DatasetSampleDisplayError(f"a record is saved as .html or .svg, not as {path.name!r}")
         number = self._choose(index)
         kept: dict[str, Any] = {} if path is None else {"record": True, "file": io.StringIO()}
-        if path is None and "display_width" not in options:
+        if path is None and look.display_width == WIDTH:
             look = replace(look, display_width=terminal_width(WIDTH))
         to = console(width=look.display_width, **kept)
         for part in self.parts(number, look):
@@ -159,10 +159,11 @@ class SampleDisplay:
         from rich.panel import Panel
         from rich.syntax import Syntax
 
+        style: dict[str, Any] = {"theme": look.syntax_highlighting_theme, "background_color": look.background_color}
         for name, value in columns.items():
             language = self._layout.languages[name].partition(":")[0]
             text = visible(text_of(value, NONE if look.whole else OF_MODELS)) if is_there(value) else ""
-            code = Syntax(text, language or "text", theme=look.syntax_highlighting_theme, word_wrap=True)
+            code = Syntax(text, language or "text", word_wrap=True, **style)
             yield Panel(code, title=as_it_is(name))
 
     def _outputs(self, number: int, look: Look) -> "Iterator[RenderableType]":

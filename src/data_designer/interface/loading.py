@@ -2,14 +2,14 @@
 
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from data_designer.columns.arrow_types import is_json
-from data_designer.engine.dataset.arrow_types import cells_of, concatenated, widened
+from data_designer.engine.dataset.arrow_types import cells_of, concatenated, unified_schema, widened
 from data_designer.engine.dataset.encoding import as_text, json_text
 from data_designer.engine.dataset.promotion import schema_of
 from data_designer.engine.dataset.store import Store
@@ -72,8 +72,7 @@ def export(store: Store, path: "str | Location", form: str | None) -> Location:
         OSError: the file cannot be written.
     """
     target = location(path)
-    kind = export_format(target, form)
-    write = {"parquet": _to_parquet, "csv": _to_csv, "jsonl": _to_jsonl}[kind]
+    write = _writer(target, form)
     # Files of a run that was killed may differ in types.
     schema = schema_of(store)
     if not len(schema):
@@ -86,6 +85,28 @@ def export(store: Store, path: "str | Location", form: str | None) -> Location:
             write(schema, tables, Path(folder, target.name))
             Objects(target.parent).upload(target.name, Path(folder, target.name))
     return target
+
+
+def export_files(read: Sequence[Callable[[], bytes]], path: Path, form: str | None) -> Path:
+    """Write the rows of some Parquet files, whose types may differ, into one file, as `export` does.
+
+    Args:
+        read: what gives the contents of each.
+        path: of the file.
+        form: jsonl, csv or parquet; None for what the suffix of the path says.
+    """
+    import pyarrow.parquet as pq
+
+    write = _writer(path, form)
+    schemas = [pq.read_schema(pa.BufferReader(content())) for content in read]
+    schema = unified_schema(schemas)
+    write(schema, (widened(_table(content()), schema) for content in read), path)
+    return path
+
+
+def _writer(target: Location, form: str | None) -> Callable[[pa.Schema, Iterable[pa.Table], Path], None]:
+    kind = export_format(target, form)
+    return {"parquet": _to_parquet, "csv": _to_csv, "jsonl": _to_jsonl}[kind]
 
 
 def export_format(target: Location, form: str | None) -> str:

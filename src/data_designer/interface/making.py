@@ -11,6 +11,8 @@ from pathlib import Path
 
 from data_designer.columns.registry import KINDS
 from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.dataset_metadata import DatasetMetadata
+from data_designer.config.resume_mode import ResumeMode
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.conversations import conversations_in, conversations_of
@@ -40,7 +42,7 @@ from data_designer.interface.metrics_server import serving
 from data_designer.interface.open import OpenDataset, refilled, with_time_left
 from data_designer.interface.outcomes import outcomes_of, refuse_empty
 from data_designer.interface.progress_views import watched
-from data_designer.interface.results import ArtifactStorage, DatasetCreationResults, DatasetMetadata, PreviewResults
+from data_designer.interface.results import ArtifactStorage, DatasetCreationResults, PreviewResults
 from data_designer.models.capability_probe import Known
 from data_designer.plan.kinds import seed_columns
 from data_designer.plan.model import Plan
@@ -85,9 +87,9 @@ def make_preview(
     refuse_empty(report, outcomes)
     return PreviewResults(
         config_builder=builder,
-        dataset_metadata=DatasetMetadata(seed_columns(plan.config.columns, KINDS)),
+        dataset_metadata=DatasetMetadata(seed_column_names=seed_columns(plan.config.columns, KINDS)),
         analysis=analyse(plan, totals),
-        dataset=pd.DataFrame(kept.columns, columns=list(plan.output_columns)),
+        dataset=pd.DataFrame(kept.columns, columns=list(kept.columns or plan.output_columns)),
         processor_artifacts=kept.processed,
         task_traces=traces.in_order(),
         plan=plan,
@@ -133,12 +135,13 @@ class _Kept:
         sink = Sink(plan, LocalFiles(Path()), run=0)
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
         shown = Block(block.rows, in_base64(block, [*plan.output_columns, *plan.dropped_columns]))
-        self.columns = {name: shown.columns.get(name, []) for name in plan.output_columns}
+        shown = sink.after_batch(shown, None)
+        self.columns = {name: shown.columns.get(name, []) for name in sink.output_of(shown)}
         self.processed = sink.processed(shown)
         self.records = block.rows.tolist()
         said = conversations_of(plan, job, values)
         self.conversations = [] if said is None else list(conversations_in(said))
-        receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(block))
+        receipt = replace(receipt_of(plan, job, block, accounts_of(plan, job, values)), profile=sink.profile(shown))
         self.receipts.append(receipt)
         return receipt
 
@@ -196,6 +199,8 @@ def make_dataset(
         task_traces=traces.in_order(),
         seconds=time.monotonic() - began,
         advice=advice,
+        requested_resume_mode=request.resume,
+        effective_resume_mode=ResumeMode.ALWAYS if opened.resumed else ResumeMode.NEVER,
     )
     say_in_log(results.ending())
     return results

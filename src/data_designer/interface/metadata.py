@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 _IN_RECEIPTS = {"column_statistics": {"__all__": {"most_common", "score_counts", "num_invalid_records"}}}
 """Statistics that metadata do not repeat: the form of what they hold is that of Data Designer."""
 
+_PROCESSED = "processor-files"
+"""What metadata call the files of processors."""
+
 OnBatchComplete = Callable[[Any], None]
 """Takes the path, or in object storage the URL, of a file of rows."""
 
@@ -121,7 +124,7 @@ class MetadataWriter:
             dataset_name=self.request.dataset_name,
             file_paths={
                 PARQUET: totals.files.get(PARQUET, []),
-                **({PROCESSED: processors} if processors else {}),
+                **({_PROCESSED: processors} if processors else {}),
             },
             preserve_dropped_columns=plan.run.preserve_dropped_columns,
             seed=plan.seed,

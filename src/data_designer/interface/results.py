@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_designer.columns.registry import KINDS
 from data_designer.config.analysis.dataset_profiler import DatasetProfilerResults
 from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.config.dataset_metadata import DatasetMetadata
+from data_designer.config.resume_mode import ResumeMode
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.conversations import no_conversations
@@ -33,13 +36,6 @@ from data_designer.terminal import console, terminal_width
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetMetadata:
-    """What is known of a dataset's columns."""
-
-    seed_column_names: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +116,10 @@ class DatasetCreationResults:
     """That the run took; None of a dataset that was opened."""
     advice: Sequence[str] = ()
     """What to change for a faster run, the most effective first."""
+    requested_resume_mode: "ResumeMode | str | None" = None
+    """As it was asked for; None of a dataset that was opened."""
+    effective_resume_mode: ResumeMode | None = None
+    """`always` where a dataset that was there was gone on with, else `never`; None of one that was opened."""
     _display: SampleDisplay | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -154,9 +154,29 @@ class DatasetCreationResults:
         )
 
     @property
+    def dataset_path(self) -> Location:
+        """The dataset's folder."""
+        return self.artifact_storage.base_dataset_path
+
+    @property
+    def requested_num_records(self) -> int:
+        """How many records were asked for, in all."""
+        return self.outcomes.requested
+
+    @property
+    def actual_num_records(self) -> int:
+        """How many there are on disk."""
+        return self.count_records()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are fewer than were asked for."""
+        return self.actual_num_records < self.requested_num_records
+
+    @property
     def dataset_metadata(self) -> DatasetMetadata:
         """What is known of its columns."""
-        return DatasetMetadata(seed_columns(self.plan.config.columns, KINDS))
+        return DatasetMetadata(seed_column_names=seed_columns(self.plan.config.columns, KINDS))
 
     @property
     def accounts(self) -> RunAccounts | None:
@@ -233,6 +253,32 @@ class DatasetCreationResults:
         """Write all rows into one jsonl, csv or parquet file, or object."""
         return export(self.artifact_storage.store, path, format)
 
+    def push_to_hub(
+        self,
+        repo_id: str,
+        description: str,
+        *,
+        token: str | None = None,
+        private: bool = False,
+        tags: Sequence[str] | None = None,
+    ) -> str:
+        """Upload the dataset to the Hugging Face hub, and give its address there. Needs the package huggingface_hub.
+
+        Args:
+            repo_id: `user/name`.
+            description: what is in it, for its card.
+            token: with which it is uploaded; `HF_TOKEN` or the cached login when not given.
+            private: whether others may not see it.
+            tags: further ones of its card.
+
+        Raises:
+            HuggingFaceHubClientUploadError: it cannot be uploaded, or the package is not installed.
+        """
+        from data_designer.integrations.huggingface.client import HuggingFaceHubClient
+
+        folder = self.artifact_storage.base_dataset_path
+        return HuggingFaceHubClient(token).upload_dataset(repo_id, folder, description, private=private, tags=tags)
+
     def report(self, path: "str | Location | None" = None) -> Location:
         """Write a page about the dataset, and say where: `report.html` in its folder unless told otherwise.
 
@@ -247,13 +293,49 @@ class DatasetCreationResults:
         """A new builder with the same models, seeded from this dataset."""
         return _seeded(self.config_builder, self.load_dataset(), columns)
 
-    def display_sample_record(self, index: int | None = None, **options: Any) -> None:
-        """Show a record of the first batch; without an index, the next one. See `interface.display.Look` for options.
+    def display_sample_record(  # noqa: PLR0913 - the public API
+        self,
+        index: int | None = None,
+        *,
+        syntax_highlighting_theme: str = "dracula",
+        background_color: str | None = None,
+        processors_to_display: Sequence[str] | None = None,
+        hide_seed_columns: bool = False,
+        include_traces: bool = True,
+        save_path: "str | Path | None" = None,
+        theme: str = "dark",
+        display_width: int = WIDTH,
+        **more: Any,
+    ) -> None:
+        """Show a record of the first batch; without an index, the next one, beginning anew after the last.
+
+        Args:
+            index: of the row.
+            syntax_highlighting_theme: of code, as Pygments calls it.
+            background_color: behind code; the theme's own when not given.
+            processors_to_display: whose outputs are shown; all when not given.
+            hide_seed_columns: leave the columns of the seed dataset out.
+            include_traces: show conversations that columns keep.
+            save_path: write the record there, as `.html` or `.svg`, and print nothing.
+            theme: of what is saved, `dark` or `light`.
+            display_width: characters of a line; as many as a narrower terminal has, unless told otherwise.
+            more: further members of `interface.display.Look`.
 
         Raises:
             DatasetSampleDisplayError: there is no such record.
         """
-        self.display().show(index, **options)
+        look = {
+            "syntax_highlighting_theme": syntax_highlighting_theme,
+            "background_color": background_color,
+            "processors_to_display": processors_to_display,
+            "hide_seed_columns": hide_seed_columns,
+            "include_traces": include_traces,
+            "save_path": save_path,
+            "theme": theme,
+            "display_width": display_width,
+            **more,
+        }
+        self.display().show(index, **look)
 
     def display(self) -> SampleDisplay:
         """What shows the records of the first batch."""
@@ -325,19 +407,53 @@ class PreviewResults:
         """What was said for a record's cells, as far as it is kept."""
         return [one for one in self.conversations if one.record == record]
 
-    def display_sample_record(
-        self, index: int | None = None, *, show_prompts: bool | None = None, **options: Any
+    def display_sample_record(  # noqa: PLR0913 - the public API
+        self,
+        index: int | None = None,
+        *,
+        syntax_highlighting_theme: str = "dracula",
+        background_color: str | None = None,
+        processors_to_display: Sequence[str] | None = None,
+        hide_seed_columns: bool = False,
+        include_traces: bool = True,
+        save_path: "str | Path | None" = None,
+        theme: str = "dark",
+        display_width: int = WIDTH,
+        show_prompts: bool | None = None,
+        **more: Any,
     ) -> None:
-        """Show a record; without an index, the next one. See `interface.display.Look` for the options.
+        """Show a record; without an index, the next one, beginning anew after the last.
 
         Args:
             index: of the row.
+            syntax_highlighting_theme: of code, as Pygments calls it.
+            background_color: behind code; the theme's own when not given.
+            processors_to_display: whose outputs are shown; all when not given.
+            hide_seed_columns: leave the columns of the seed dataset out.
+            include_traces: show conversations that columns keep.
+            save_path: write the record there, as `.html` or `.svg`, and print nothing.
+            theme: of what is saved, `dark` or `light`.
+            display_width: characters of a line; as many as a narrower terminal has, unless told otherwise.
             show_prompts: whether to show what was said for its cells too; unset, as `preview` was told.
-            options: how it looks.
+            more: further members of `interface.display.Look`.
+
+        Raises:
+            DatasetSampleDisplayError: there is no such record.
         """
-        number = self.display().show(index, **options)
+        look = {
+            "syntax_highlighting_theme": syntax_highlighting_theme,
+            "background_color": background_color,
+            "processors_to_display": processors_to_display,
+            "hide_seed_columns": hide_seed_columns,
+            "include_traces": include_traces,
+            "save_path": save_path,
+            "theme": theme,
+            "display_width": display_width,
+            **more,
+        }
+        number = self.display().show(index, **look)
         if self.show_prompts if show_prompts is None else show_prompts:
-            to = console(width=options.get("display_width") or terminal_width(WIDTH))
+            to = console(width=terminal_width(WIDTH) if display_width == WIDTH else display_width)
             for said in self.conversations_of(self.records[number]):
                 to.print(view(said), end="\n\n")
 

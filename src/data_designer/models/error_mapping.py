@@ -100,7 +100,8 @@ def kind_of(status: int, said: str) -> type[errors.ModelError]:
         return errors.ModelContextWindowExceededError
     if status >= 500:
         return errors.ModelInternalServerError
-    return _BY_STATUS.get(status, errors.ModelAPIError)
+    rejected = 400 <= status < 500
+    return _BY_STATUS.get(status, errors.ModelRequestRejectedError if rejected else errors.ModelAPIError)
 
 
 def refusal_of(

@@ -13,6 +13,7 @@ from data_designer.config.models import (
     BaseInferenceParams,
     ChatCompletionInferenceParams,
     EmbeddingInferenceParams,
+    GenerationType,
     ModelConfig,
     ModelProvider,
     Price,
@@ -121,7 +122,8 @@ class Stage:
         return tuple(name for step in self.steps for name in step.makes)
 
 
-_NO_MODEL, _NO_CHAT_MODEL = BaseInferenceParams(), ChatCompletionInferenceParams()
+_NO_CHAT_MODEL = ChatCompletionInferenceParams()
+_NO_MODEL = BaseInferenceParams(generation_type=GenerationType.CHAT_COMPLETION)
 
 
 @dataclass(frozen=True, slots=True)

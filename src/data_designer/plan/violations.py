@@ -139,6 +139,12 @@ def _backend_violations(model: ModelConfig, provider: ModelProvider | None) -> I
         yield Violation("unusual_parallel_requests", None, message, "WARNING", model.alias)
 
 
+def key_that_is_missing(provider: ModelProvider, environment: Mapping[str, str]) -> str | None:
+    """The variable from which a provider takes its key, where it is not set."""
+    key = provider.api_key
+    return key if key and _ENVIRONMENT_NAME.fullmatch(key) and not environment.get(key) else None
+
+
 def _provider_violations(
     alias: str, name: str, providers: Mapping[str, ModelProvider], environment: Mapping[str, str]
 ) -> Iterator[Violation]:
@@ -147,8 +153,8 @@ def _provider_violations(
         message = f"model '{alias}' names provider '{name}', which is not given{suggestion(name, providers)}"
         yield Violation("unknown_provider", None, message, model=alias)
         return
-    key = provider.api_key
-    if key and _ENVIRONMENT_NAME.fullmatch(key) and not environment.get(key):
+    key = key_that_is_missing(provider, environment)
+    if key is not None:
         message = f"model '{alias}': provider '{name}' takes its key from {key}, which is not set; export {key}=..."
         yield Violation("missing_api_key", None, message, model=alias)
 

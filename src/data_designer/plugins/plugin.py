@@ -23,6 +23,16 @@ class PluginType(StrEnum):
     SEED_READER = "seed-reader"
     PROCESSOR = "processor"
 
+    @property
+    def discriminator_field(self) -> str:
+        """The field that tells kinds of what it adds apart."""
+        return _DISCRIMINATORS[self.value]
+
+    @property
+    def display_name(self) -> str:
+        """What it adds, in words."""
+        return self.value.replace("-", " ")
+
 
 class Plugin(BaseModel):
     """A plugin: a configuration class and the class that carries it out, both by dotted name."""
@@ -40,9 +50,24 @@ class Plugin(BaseModel):
         return self
 
     @property
+    def discriminator_field(self) -> str:
+        """The field of its configuration class that tells kinds apart."""
+        return self.plugin_type.discriminator_field
+
+    @property
+    def enum_key_name(self) -> str:
+        """What its kind is called in enumerations."""
+        return self.name.replace("-", "_").upper()
+
+    @property
+    def config_type_as_class_name(self) -> str:
+        """Its name as that of a class."""
+        return self.enum_key_name.title().replace("_", "")
+
+    @property
     def name(self) -> str:
         """The discriminator value of its configuration class."""
-        cls, discriminator = self.config_cls, _DISCRIMINATORS[self.plugin_type]
+        cls, discriminator = self.config_cls, self.discriminator_field
         fields = cls.model_fields if isinstance(cls, type) and issubclass(cls, BaseModel) else {}
         field = fields.get(discriminator)
         if field is None or get_origin(field.annotation) is not Literal or not isinstance(field.default, str):

@@ -154,6 +154,10 @@ class _Maker:
         if self._ending(depth):
             return min(options, key=self._instances.heights.of)
         something = [o for o in options if o is not False and not (isinstance(o, Mapping) and o.get("type") == "null")]
+        kinds = {str(o.get("type")): o for o in something if isinstance(o, Mapping)}
+        if len(something) == 2 and kinds.keys() == {"number", "string"}:
+            # A decimal, as pydantic declares one: the text may say any number, the number only those that are allowed.
+            return kinds["number"]
         return self._rng.choice(something or options)
 
     def _by_kind(self, schema: Schema, depth: int, name: str) -> object:

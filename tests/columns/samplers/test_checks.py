@@ -95,7 +95,7 @@ def test_a_sound_configuration_passes() -> None:
         (scipy("zipf", a=0.5), "scipy.stats.zipf"),
         (scipy("norm", loc=[0, 1]), "scipy.stats.norm"),
         (scipy("norm", loc="far"), "refuses"),
-        (PersonSamplerParams(locale="fr_FR"), "no managed person data for locale fr_FR"),
+        (PersonSamplerParams(locale="fr_FR").at("/nowhere/fr_FR.parquet"), "no managed person data for locale fr_FR"),
     ],
 )
 def test_parameters_that_cannot_be_drawn_are_refused(params: Any, said: str) -> None:

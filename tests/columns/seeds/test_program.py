@@ -16,9 +16,9 @@ import pytest
 from data_designer.columns.arrow_types import field_of
 from data_designer.columns.seeds.program import SeedProgram, read_seed
 from data_designer.config.seed import IndexRange, PartitionBlock, SeedConfig
-from data_designer.config.seed_source import DirectorySeedSource, HuggingFaceSeedSource, LocalFileSeedSource
+from data_designer.config.seed_source import LocalFileSeedSource
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
-from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
+from data_designer.errors import SeedDatasetError, SeedReaderError
 from data_designer.values import Block
 
 
@@ -301,15 +301,6 @@ def test_a_column_of_a_data_frame_that_cannot_be_kept_is_refused(values: Any, sa
     """Because its values have no type in common, or none at all; the message names it."""
     with pytest.raises(SeedReaderError, match=f"column 'mixed' of.*{said}"):
         read_seed(SeedConfig(source=DataFrameSeedSource(df=pd.DataFrame({"mixed": values}, dtype=object))))
-
-
-@pytest.mark.parametrize(
-    "source", [HuggingFaceSeedSource(path="datasets/user/repo/rows.csv"), DirectorySeedSource(path="folder")]
-)
-def test_other_sources_are_not_supported(source: Any) -> None:
-    """The kind is named, and what to use instead."""
-    with pytest.raises(SeedReaderConfigError, match=f"'{source.seed_type}' are not supported by this version; use a"):
-        read_seed(SeedConfig(source=source))
 
 
 # --- selecting -------------------------------------------------------------------------------------------

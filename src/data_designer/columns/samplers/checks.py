@@ -10,8 +10,8 @@ from data_designer.columns.samplers.sampler import CONVERTED, Holds, Known
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.near_names import suggestion
 from data_designer.config.sampler_constraints import (
+    AnyConstraint,
     ColumnInequalityConstraint,
-    Constraint,
     ScalarInequalityConstraint,
 )
 from data_designer.config.sampler_params import SamplerParams
@@ -21,7 +21,7 @@ Found = tuple[str, str]
 """Column, and what is wrong with it."""
 
 
-def check_samplers(configs: Sequence[SamplerColumnConfig], constraints: Sequence[Constraint]) -> list[Found]:
+def check_samplers(configs: Sequence[SamplerColumnConfig], constraints: Sequence[AnyConstraint]) -> list[Found]:
     """Everything that is wrong with the sampler columns of a configuration, as (column, message).
 
     Names that are declared twice are left to the check of all columns.
@@ -83,7 +83,7 @@ def _conversion(config: SamplerColumnConfig) -> Iterator[str]:
             yield f"its value {value!r} cannot be converted to {convert}; leave convert_to away or change the value"
 
 
-def _constraints(constraints: Sequence[Constraint], known: Known) -> Iterator[Found]:
+def _constraints(constraints: Sequence[AnyConstraint], known: Known) -> Iterator[Found]:
     for constraint in constraints:
         target = constraint.target_column
         sides = [target, constraint.rhs] if isinstance(constraint, ColumnInequalityConstraint) else [target]
@@ -99,9 +99,9 @@ def _constraints(constraints: Sequence[Constraint], known: Known) -> Iterator[Fo
             yield target, f"a constraint compares its {natures[0]} with the {natures[-1]} of '{constraint.rhs}'"
 
 
-def _contradictions(constraints: Sequence[Constraint]) -> Iterator[Found]:
+def _contradictions(constraints: Sequence[AnyConstraint]) -> Iterator[Found]:
     """Columns that no value can be in: between what it has to be above, and what below, is nothing."""
-    sides: dict[tuple[str, str | None], list[Constraint]] = {}
+    sides: dict[tuple[str, str | None], list[AnyConstraint]] = {}
     for one in constraints:
         other = one.rhs if isinstance(one, ColumnInequalityConstraint) else None
         sides.setdefault((one.target_column, other), []).append(one)
@@ -114,7 +114,7 @@ def _contradictions(constraints: Sequence[Constraint]) -> Iterator[Found]:
             yield target, f"no value satisfies its constraints together: {listed}"
 
 
-def _bound(constraint: Constraint) -> tuple[float, int]:
+def _bound(constraint: AnyConstraint) -> tuple[float, int]:
     number = constraint.rhs if isinstance(constraint, ScalarInequalityConstraint) else 0.0
     return number, {"gt": 1, "ge": 0, "lt": -1, "le": 0}[str(constraint.operator)]
 
@@ -134,7 +134,7 @@ def _nature(config: SamplerColumnConfig) -> str:
             return "texts" if config.convert_to == "str" else "numbers"
 
 
-def _circles(configs: Sequence[SamplerColumnConfig], constraints: Sequence[Constraint]) -> Iterator[Found]:
+def _circles(configs: Sequence[SamplerColumnConfig], constraints: Sequence[AnyConstraint]) -> Iterator[Found]:
     waiting = {config.name: depends_on(config, constraints) for config in configs}
     while waiting:
         ready = [name for name, needs in waiting.items() if not needs & set(waiting)]

@@ -1,16 +1,15 @@
 """Samplers of people: those of Faker, each the same for the same key."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from data_designer.columns.random_streams import Indices, words
-from data_designer.columns.samplers.sampler import Draw, Drawn, Holds, Known, Others, Sampler, objects
-from data_designer.config.sampler_params import PersonFromFakerSamplerParams, PersonSamplerParams
-from data_designer.errors import InvalidSamplerParamsError
+from data_designer.columns.samplers.sampler import Draw, Drawn, Holds, Others, Sampler, objects
+from data_designer.config.sampler_params import PersonFromFakerSamplerParams
 
 if TYPE_CHECKING:
     from faker import Generator
@@ -121,16 +120,4 @@ def _person_from_faker(params: PersonFromFakerSamplerParams) -> Draw:
     return draw
 
 
-def _person(params: PersonSamplerParams) -> Draw:
-    raise InvalidSamplerParamsError(f"nothing draws samplers of type '{params.sampler_type}'")
-
-
-def _check_person(params: PersonSamplerParams, _: Known) -> Iterator[str]:
-    yield (
-        f"there is no managed person data for locale {params.locale} in this version; "
-        "take sampler_type person_from_faker"
-    )
-
-
-PERSON = Sampler(PersonSamplerParams, Holds.PEOPLE, _person, _check_person)
 PERSON_FROM_FAKER = Sampler(PersonFromFakerSamplerParams, Holds.PEOPLE, _person_from_faker)

@@ -12,7 +12,7 @@ from data_designer.columns.samplers.conversion import CONVERSIONS, as_text
 from data_designer.columns.samplers.registry import needs, sampler_of
 from data_designer.columns.samplers.sampler import CONVERTED, Draw, Drawn, Holds, objects
 from data_designer.config.column_configs import SamplerColumnConfig
-from data_designer.config.sampler_constraints import ColumnInequalityConstraint, Constraint
+from data_designer.config.sampler_constraints import AnyConstraint, ColumnInequalityConstraint
 from data_designer.config.sampler_params import SamplerParams
 from data_designer.values import Block, Made, Reason
 
@@ -30,7 +30,7 @@ _COMPARE: Mapping[str, np.ufunc] = {
 }
 
 
-def depends_on(config: SamplerColumnConfig, constraints: Sequence[Constraint]) -> set[str]:
+def depends_on(config: SamplerColumnConfig, constraints: Sequence[AnyConstraint]) -> set[str]:
     """Columns that must be drawn before this one; itself where it refers to itself."""
     others = {
         c.rhs for c in constraints if isinstance(c, ColumnInequalityConstraint) and c.target_column == config.name
@@ -59,7 +59,7 @@ class _Table:
 class SamplersProgram:
     """Draws all sampler columns of the records of a block; a record's values depend on nothing but its index."""
 
-    def __init__(self, configs: Sequence[SamplerColumnConfig], constraints: Sequence[Constraint], seed: int) -> None:
+    def __init__(self, configs: Sequence[SamplerColumnConfig], constraints: Sequence[AnyConstraint], seed: int) -> None:
         self._names = [config.name for config in configs]
         self._columns = [_Column(config, constraints, seed) for config in _in_order(configs, constraints)]
 
@@ -71,7 +71,9 @@ class SamplersProgram:
         return Made({name: table.final[name] for name in self._names}, table.drops)
 
 
-def _in_order(configs: Sequence[SamplerColumnConfig], constraints: Sequence[Constraint]) -> list[SamplerColumnConfig]:
+def _in_order(
+    configs: Sequence[SamplerColumnConfig], constraints: Sequence[AnyConstraint]
+) -> list[SamplerColumnConfig]:
     waiting = {config.name: config for config in configs}
     ordered: list[SamplerColumnConfig] = []
     while waiting:
@@ -87,7 +89,7 @@ def _in_order(configs: Sequence[SamplerColumnConfig], constraints: Sequence[Cons
 class _Column:
     """One sampler column, ready to draw."""
 
-    def __init__(self, config: SamplerColumnConfig, constraints: Sequence[Constraint], seed: int) -> None:
+    def __init__(self, config: SamplerColumnConfig, constraints: Sequence[AnyConstraint], seed: int) -> None:
         self._name = config.name
         self._seed = seed
         holds = sampler_of(config).holds

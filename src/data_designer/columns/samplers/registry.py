@@ -5,6 +5,7 @@ from typing import Any
 from data_designer.columns.samplers.categories import CATEGORY, SUBCATEGORY
 from data_designer.columns.samplers.conditions import condition_names
 from data_designer.columns.samplers.identifiers import UUID
+from data_designer.columns.samplers.managed_people import PERSON
 from data_designer.columns.samplers.moments import DATETIME, TIMEDELTA
 from data_designer.columns.samplers.numeric import (
     BERNOULLI,
@@ -15,7 +16,7 @@ from data_designer.columns.samplers.numeric import (
     SCIPY,
     UNIFORM,
 )
-from data_designer.columns.samplers.people import PERSON, PERSON_FROM_FAKER
+from data_designer.columns.samplers.people import PERSON_FROM_FAKER
 from data_designer.columns.samplers.sampler import Sampler
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.sampler_params import SamplerParams, Scalar

@@ -17,9 +17,11 @@ from data_designer.columns.seeds.arrow_types import NO_UNICODE, RefusedError, co
 from data_designer.columns.seeds.csv_dialect import SPACES
 from data_designer.columns.seeds.csv_files import CsvTable, read_csv
 from data_designer.columns.seeds.csv_types import as_declared, looks_numeric, typed
+from data_designer.columns.seeds.folders import FolderSource, folder_rows
+from data_designer.columns.seeds.hub import fetched
 from data_designer.columns.seeds.json_files import json_rows, table_of
 from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
-from data_designer.config.seed_source import LocalFileSeedSource, ReadOptions
+from data_designer.config.seed_source import HuggingFaceSeedSource, LocalFileSeedSource, ReadOptions
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import SeedDatasetError, SeedReaderConfigError, SeedReaderError
 from data_designer.object_storage import Location, ObjectPath, Objects, is_url, matching
@@ -37,18 +39,24 @@ _LARGE = 64 * 2**20
 """Bytes of a seed dataset that is as large as images in its cells make it."""
 
 
-def read_seed(config: SeedConfig) -> pa.Table:
+def read_seed(config: SeedConfig, resolved: Callable[[str | None], str | None] = lambda key: key) -> pa.Table:
     """The selected rows of the seed dataset.
+
+    Args:
+        config: which.
+        resolved: what stands as a key to the key.
 
     Raises:
         SeedReaderError: it is missing, empty or malformed; the message names the file, and the line where it is known.
         SeedReaderConfigError: its kind cannot be read by this version.
         SeedDatasetError: the selection reaches beyond its rows.
     """
-    table = _read(config)
-    _check_columns(table.column_names, _name(config))
-    if not table.num_rows:
-        raise SeedReaderError(f"the seed dataset {_name(config)} is empty; it needs at least one row")
+    if isinstance(config.source, FolderSource):
+        # Which files are wanted is known before any is read.
+        table = table_of(folder_rows(config.source, partial(chosen_rows, config)), _name(config))
+        return table.combine_chunks()
+    table = _read(config, resolved)
+    _check(table, _name(config))
     # One chunk a column, so that taking rows costs the same however many files there were.
     chosen = _selected(table, config).combine_chunks()
     del table
@@ -56,6 +64,19 @@ def read_seed(config: SeedConfig) -> pa.Table:
         # Reading took several times as much, which pyarrow would keep for what comes next.
         pa.default_memory_pool().release_unused()
     return chosen
+
+
+def table_from_frame(frame: "pd.DataFrame", where: str) -> pa.Table:
+    """The rows of a DataFrame. Raises SeedReaderError where there are none, or they cannot be kept."""
+    table = kept(_from_frame(frame), where)
+    _check(table, where)
+    return table
+
+
+def _check(table: pa.Table, where: str) -> None:
+    _check_columns(table.column_names, where)
+    if not table.num_rows:
+        raise SeedReaderError(f"the seed dataset {where} is empty; it needs at least one row")
 
 
 def _check_columns(names: Sequence[str], where: str) -> None:
@@ -68,17 +89,18 @@ def _check_columns(names: Sequence[str], where: str) -> None:
             raise SeedReaderError(f"the seed dataset {where} has two columns named '{name}'; rename one")
 
 
-def _read(config: SeedConfig) -> pa.Table:
+def _read(config: SeedConfig, resolved: Callable[[str | None], str | None]) -> pa.Table:
     source = config.source
     match source:
         case LocalFileSeedSource():
             return _read_files(source)
         case DataFrameSeedSource():
             return kept(_from_frame(source.df), "DataFrame")
+        case HuggingFaceSeedSource():
+            with fetched(source, resolved(source.token)) as places:
+                return _read_all(source.path, places, ReadOptions())
         case _:
-            raise SeedReaderConfigError(
-                f"seed sources of kind '{source.seed_type}' are not supported by this version; use a file"
-            )
+            raise SeedReaderConfigError(f"nothing reads seed sources of kind '{source.seed_type}'")
 
 
 def _read_files(source: LocalFileSeedSource) -> pa.Table:
@@ -248,18 +270,22 @@ def _say(path: str, files: Sequence[CsvTable], table: pa.Table, declared: Collec
 
 
 def _selected(table: pa.Table, config: SeedConfig) -> pa.Table:
+    rows = chosen_rows(config, table.num_rows)
+    return table.slice(rows.start, len(rows))
+
+
+def chosen_rows(config: SeedConfig, size: int) -> range:
+    """The rows, of as many as there are, that the selection means. Raises SeedDatasetError where it reaches beyond."""
     selection = config.selection_strategy
     if isinstance(selection, PartitionBlock):
-        if selection.num_partitions > table.num_rows:
-            raise SeedDatasetError(f"{selection.num_partitions} partitions of {table.num_rows} seed rows; use fewer")
-        selection = selection.to_index_range(table.num_rows)
+        if selection.num_partitions > size:
+            raise SeedDatasetError(f"{selection.num_partitions} partitions of {size} seed rows; use fewer")
+        selection = selection.to_index_range(size)
     if not isinstance(selection, IndexRange):
-        return table
-    if selection.end >= table.num_rows:
-        raise SeedDatasetError(
-            f"the selection ends at row {selection.end}, but the last seed row is {table.num_rows - 1}"
-        )
-    return table.slice(selection.start, selection.size)
+        return range(size)
+    if selection.end >= size:
+        raise SeedDatasetError(f"the selection ends at row {selection.end}, but the last seed row is {size - 1}")
+    return range(selection.start, selection.end + 1)
 
 
 class SeedProgram:

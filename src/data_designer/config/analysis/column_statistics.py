@@ -77,7 +77,8 @@ class NumericalDistribution(BaseModel):
     max: int | float
     mean: float
     stddev: float
-    median: float
+    median: float | Literal["--"]
+    """`--` where there are more than 50 distinct numbers, of which not each is counted."""
 
     @classmethod
     def from_series(cls, series: Iterable[float]) -> Self:
@@ -130,12 +131,12 @@ class LLMTextColumnStatistics(GeneralColumnStatistics):
     """Columns that a model writes; tokens are about four characters each."""
 
     column_type: str = "llm-text"
-    output_tokens_mean: Number = MISSING
-    output_tokens_median: Number = MISSING
-    output_tokens_stddev: Number = MISSING
-    input_tokens_mean: Number = MISSING
-    input_tokens_median: Number = MISSING
-    input_tokens_stddev: Number = MISSING
+    output_tokens_mean: Number
+    output_tokens_median: Number
+    output_tokens_stddev: Number
+    input_tokens_mean: Number
+    input_tokens_median: Number
+    input_tokens_stddev: Number
 
 
 class LLMCodeColumnStatistics(LLMTextColumnStatistics):
@@ -186,14 +187,14 @@ class SamplerColumnStatistics(GeneralColumnStatistics):
     column_type: str = "sampler"
     sampler_type: str
     distribution_type: Literal["categorical", "numerical", "text", "other", "unknown"]
-    distribution: dict[str, object] | None = None
+    distribution: CategoricalDistribution | NumericalDistribution | MissingValue | None
 
 
 class ValidationColumnStatistics(GeneralColumnStatistics):
     """Columns of verdicts."""
 
     column_type: str = "validation"
-    num_valid_records: int | Literal["--"] = MISSING
+    num_valid_records: int | Literal["--"]
     num_invalid_records: int | None = None
     """Verdicts that are neither are none; None where those that are false were not counted."""
 

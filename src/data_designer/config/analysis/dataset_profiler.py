@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import ConfigDict, Field, SerializeAsAny
+from pydantic import ConfigDict, SerializeAsAny
 
 from data_designer.config.analysis.column_profilers import ColumnProfilerResults
 from data_designer.config.analysis.column_statistics import GeneralColumnStatistics
@@ -16,7 +16,8 @@ class DatasetProfilerResults(ConfigBase):
 
     num_records: int
     target_num_records: int
-    column_statistics: list[SerializeAsAny[GeneralColumnStatistics]] = Field(default_factory=list)
+    column_statistics: list[SerializeAsAny[GeneralColumnStatistics]]
+    """Of each column; none where no batch is committed yet."""
     side_effect_column_names: list[str] | None = None
     column_profiles: list[SerializeAsAny[ColumnProfilerResults]] | None = None
     """What profilers found; None where there are none."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from data_designer.columns.processors import SchemaTransform
+from data_designer.columns.processors import BatchProcessor, SchemaTransform
 from data_designer.columns.registry import KINDS
+from data_designer.config.processors import PROCESSOR_PLUGINS, SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.engine.dataset.accounts import Accounts, accounts_of
 from data_designer.engine.dataset.arrow_types import cells_of
@@ -47,8 +48,13 @@ class Sink:
         self._transforms = {
             processor.name: SchemaTransform(processor, engine, known)
             for processor in plan.config.processors or ()
-            if processor.processor_type == "schema_transform"
+            if isinstance(processor, SchemaTransformProcessorConfig)
         }
+        self._processors = [
+            BatchProcessor(processor)
+            for processor in plan.config.processors or ()
+            if processor.processor_type in PROCESSOR_PLUGINS
+        ]
 
     def write(self, job: CommitJob, values: Sequence[Values], clock: Callable[[], float] = time.monotonic) -> Receipt:
         """Write the files of a batch, beside what there is of it already; nothing is visible yet.
@@ -63,11 +69,12 @@ class Sink:
         if before is not None and self._holds(before.current, job):
             return before.current
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
-        accounts = accounts_of(plan, job, values)
+        accounts, made = accounts_of(plan, job, values), block
+        block = self.after_batch(block, job.batch)
         contents = self._contents(block, accounts)
         if (said := conversations_of(plan, job, values)) is not None:
             contents[CONVERSATIONS] = said
-        manifest = staged_manifest(self._files, job.batch, block, self._with_files)
+        manifest = staged_manifest(self._files, job.batch, made, self._with_files)
         if manifest is not None:
             contents[MANIFESTS] = manifest
         profile = self.profile(block, contents.get(PARQUET))
@@ -79,6 +86,18 @@ class Sink:
         written = stage_tables(self._files, job.batch, contents)
         return replace(receipt, files=written, run=self._run, seconds=clock() - started)
 
+    def after_batch(self, block: Block, batch: int | None) -> Block:
+        """The rows as the processors of plugins leave them. Raises DatasetProcessingError where one fails."""
+        for processor in self._processors if len(block) else ():
+            block = processor.apply(block, batch)
+        return block
+
+    def output_of(self, block: Block) -> list[str]:
+        """The columns of the dataset that its rows have; those of the plan, unless processors have changed them."""
+        if not self._processors or not len(block):
+            return list(self._plan.output_columns)
+        return [name for name in block.columns if name not in self._plan.dropped_columns]
+
     def processed(self, block: Block) -> dict[str, list[dict[str, object]]]:
         """What the schema-transform processors make of the rows, by processor name."""
         return {name: transform.apply(block, self._plan.seed) for name, transform in self._transforms.items()}
@@ -86,8 +105,8 @@ class Sink:
     def profile(self, block: Block, table: "pa.Table | None" = None) -> dict[str, Profile]:
         """Statistics of the rows' columns, those that are dropped included; `table` is what is stored of them."""
         if table is None:
-            table = self._tables.table(_columns(block, self._plan.output_columns))
-        names = [*self._plan.output_columns, *self._plan.dropped_columns]
+            table = self._tables.table(_columns(block, self.output_of(block)))
+        names = [*self.output_of(block), *self._plan.dropped_columns]
         return profile_columns(_columns(block, names), {field.name: str(field.type) for field in table.schema})
 
     def _inexact(self, block: Block, contents: Mapping[str, pa.Table]) -> tuple[str, ...]:
@@ -114,7 +133,7 @@ class Sink:
         plan = self._plan
         contents: dict[str, pa.Table] = {}
         if len(block):
-            contents[PARQUET] = self._tables.table(_columns(block, plan.output_columns))
+            contents[PARQUET] = self._tables.table(_columns(block, self.output_of(block)))
             if plan.dropped_columns and plan.run.preserve_dropped_columns:
                 contents[DROPPED] = self._tables.table(_columns(block, plan.dropped_columns))
             for name, rows in self.processed(block).items():

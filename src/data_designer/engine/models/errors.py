@@ -14,6 +14,7 @@ from data_designer.errors import (
     ModelQuotaExceededError,
     ModelRateLimitError,
     ModelRequestAdmissionTimeoutError,
+    ModelRequestRejectedError,
     ModelStructuredOutputError,
     ModelTimeoutError,
     ModelUnprocessableEntityError,
@@ -22,6 +23,7 @@ from data_designer.errors import (
 )
 
 __all__ = [
+    "GenerationValidationFailureError",
     "ImageGenerationError",
     "ModelAPIConnectionError",
     "ModelAPIError",
@@ -35,9 +37,12 @@ __all__ = [
     "ModelQuotaExceededError",
     "ModelRateLimitError",
     "ModelRequestAdmissionTimeoutError",
+    "ModelRequestRejectedError",
     "ModelStructuredOutputError",
     "ModelTimeoutError",
     "ModelUnprocessableEntityError",
     "ModelUnsupportedCapabilityError",
     "ModelUnsupportedParamsError",
 ]
+
+GenerationValidationFailureError = ModelGenerationValidationFailureError

@@ -28,7 +28,7 @@ def shape_of(plan: Plan, held_bytes: int = _UNBOUNDED, replicas: Iterable[str] =
         max_open_batches=run.max_concurrent_row_groups if "max_concurrent_row_groups" in given else None,
         max_rows_out=run.max_in_flight_tasks if "max_in_flight_tasks" in given else None,
         held_bytes=held_bytes,
-        error_rate=run.shutdown_error_rate,
+        error_rate=run.effective_shutdown_error_rate,
         error_window=run.shutdown_error_window,
         inference_columns=frozenset(step.name for step in plan.steps if step.pool != LOCAL),
         rows_a_request={

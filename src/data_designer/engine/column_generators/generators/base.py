@@ -1,6 +1,7 @@
 """Bases of the classes with which plugins make columns."""
 
 import asyncio
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import GenerationStrategy
+from data_designer.config.scheduling import SchedulingMetadata
 
 if TYPE_CHECKING:
     from data_designer.engine.models.facade import ModelFacade
@@ -67,6 +69,28 @@ class ColumnGenerator(Generic[Config]):
     def config(self) -> Config:
         """The column."""
         return self._config
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self._config.name
+
+    @classmethod
+    def get_config_type(cls) -> type[SingleColumnConfig]:
+        """The class of its configuration, which the class names in brackets."""
+        for base in cls.__mro__:
+            for parent in getattr(base, "__orig_bases__", ()):
+                for argument in typing.get_args(parent):
+                    if isinstance(argument, type) and issubclass(argument, SingleColumnConfig):
+                        return argument
+        raise TypeError(f"{cls.__name__} does not name the class of its configuration in brackets")
+
+    def get_scheduling_metadata(self) -> SchedulingMetadata:
+        """What it says that it uses; nothing is decided by it, since the models that it names say more."""
+        return SchedulingMetadata.local()
+
+    def log_pre_generation(self) -> None:
+        """What a subclass logs before its first cell, where it calls this itself."""
 
     @property
     def resource_provider(self) -> Any:

@@ -1,0 +1,1 @@
+"""Where users import errors of compiling from."""

@@ -1,0 +1,1 @@
+"""Where plugins import the base of processors from."""

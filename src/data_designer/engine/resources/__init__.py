@@ -1,0 +1,1 @@
+"""Where plugins and scripts import readers of seeds and of persons from."""

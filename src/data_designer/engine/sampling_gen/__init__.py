@@ -1,0 +1,1 @@
+"""Where users import names of sampling from."""

@@ -39,7 +39,7 @@ def test_the_code_blocks_of_the_guide_run_as_they_stand() -> None:
         shutdown_error_window=10,  # After at least 10 tasks complete
     )
     assert run_config == RunConfig()
-    assert RunConfig(disable_early_shutdown=True).shutdown_error_rate == 1.0
+    assert RunConfig(disable_early_shutdown=True).effective_shutdown_error_rate == 1.0
 
 
 def test_every_default_of_the_quick_reference_is_ours() -> None:

@@ -1,7 +1,7 @@
 """Sampler columns: drawn together, in the order in which they depend on each other."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -13,6 +13,7 @@ from data_designer.columns.samplers.sampler import Holds
 from data_designer.config.analysis.column_statistics import MISSING, SamplerColumnStatistics
 from data_designer.config.column_configs import SamplerColumnConfig
 from data_designer.config.data_designer_config import DataDesignerConfig
+from data_designer.config.sampler_params import PersonSamplerParams, SamplerParams
 from data_designer.plan.fingerprints import declared, digest
 from data_designer.plan.kinds import ColumnKind, Joint, Statistics
 from data_designer.plan.model import Plan, Step
@@ -102,9 +103,18 @@ def _reached(name: str, needed: Mapping[str, set[str]]) -> list[str]:
     return [name, *sorted(found - {name})]
 
 
+def _placed(column: SamplerColumnConfig, people: Callable[[str], str]) -> SamplerColumnConfig:
+    def placed(params: SamplerParams) -> SamplerParams:
+        return params.at(people(params.locale)) if isinstance(params, PersonSamplerParams) else params
+
+    conditional = {when: placed(params) for when, params in column.conditional_params.items()}
+    return column.model_copy(update={"params": placed(column.params), "conditional_params": conditional})
+
+
 SAMPLER = ColumnKind(
     config=SamplerColumnConfig,
     build=_build,
+    placed=_placed,
     joint=Joint(_STEP, _digests, _check),
     arrow_type=arrow_type,
     statistics=_statistics,

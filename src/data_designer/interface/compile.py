@@ -12,14 +12,13 @@ import pyarrow as pa
 
 from data_designer.columns.checks import violations_of
 from data_designer.columns.registry import KINDS
-from data_designer.config.column_configs import SamplerColumnConfig, SeedDatasetColumnConfig
+from data_designer.config.column_configs import SeedDatasetColumnConfig
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.defaults import managed_assets
 from data_designer.config.mcp import LocalStdioMCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
-from data_designer.config.sampler_params import PersonSamplerParams, SamplerParams
 from data_designer.config.seed import SEED_PLUGINS, SeedConfig
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
@@ -164,22 +163,7 @@ def _with_seed_columns(config: DataDesignerConfig, names: Sequence[str]) -> Data
 
 
 def _with_people(config: DataDesignerConfig, source: Callable[[str], str]) -> DataDesignerConfig:
-    """The same, whose samplers know where the people of their locales are."""
-
-    def placed(params: SamplerParams) -> SamplerParams:
-        return params.at(source(params.locale)) if isinstance(params, PersonSamplerParams) else params
-
-    columns = [
-        column.model_copy(
-            update={
-                "params": placed(column.params),
-                "conditional_params": {when: placed(params) for when, params in column.conditional_params.items()},
-            }
-        )
-        if isinstance(column, SamplerColumnConfig)
-        else column
-        for column in config.columns
-    ]
+    columns = [KINDS[column.column_type].placed(column, source) for column in config.columns]
     return config.model_copy(update={"columns": columns})
 
 

@@ -42,6 +42,10 @@ def _as_it_is(column: Config) -> Config:
     return column
 
 
+def _where_it_is(column: Config, _: Callable[[str], str]) -> Config:
+    return column
+
+
 def _no_functions(_: SingleColumnConfig) -> Functions:
     return {}
 
@@ -98,6 +102,8 @@ class ColumnKind(Generic[Config]):
     """The pool of what a column asks that is no model; None where it asks nothing, or a model."""
     simulated: Callable[[Config], Config] = _as_it_is
     """The column with a simulated service in the place of the one that it asks."""
+    placed: Callable[[Config, Callable[[str], str]], Config] = _where_it_is
+    """The column that knows where its people are, given what says of a locale where managed person data of it are."""
     cheap: bool = False
     """Computed wherever the row already is, whichever pool that is."""
     generation_type: str | None = None

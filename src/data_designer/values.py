@@ -50,6 +50,24 @@ class MediaFile:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeCell:
+    """Stands in a row for a large value of the seed dataset, which rests in a file: whoever needs it reads that."""
+
+    at: str
+    """The path or the URL of that file; its name ends in its size, after a hyphen."""
+
+    @property
+    def name(self) -> str:
+        """The same for the same value, wherever it rests."""
+        return self.at.rpartition("/")[2]
+
+    @property
+    def size(self) -> int:
+        """About that of the value, in bytes."""
+        return int(self.at.rpartition("-")[2])
+
+
+@dataclass(frozen=True, slots=True)
 class Ok:
     """A cell was computed. `values` are aligned with the step's `makes`."""
 

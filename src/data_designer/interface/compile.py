@@ -83,13 +83,14 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
     config = builder.build()
     table = None
     if config.seed_config is not None:
+        from data_designer.columns.seeds.large_cells import seed_columns
         from data_designer.columns.seeds.program import read_seed
 
         try:
             table = read_seed(config.seed_config)
         except SeedReaderConfigError as error:
             raise InvalidConfigError(str(error)) from error
-        config = _with_seed_columns(config, table.column_names)
+        config = _with_seed_columns(config, seed_columns(table.column_names))
     if context.simulate:
         config = _simulated(config)
     elif context.default_provider is not None:
@@ -224,8 +225,10 @@ def seed_digest(table: pa.Table | None) -> str:
     """A digest of a seed dataset's columns and rows; empty where there is none."""
     if table is None:
         return ""
+    from data_designer.columns.seeds.large_cells import by_content
+
     digest = hashlib.sha256()
-    plain = table.replace_schema_metadata(None).combine_chunks()
+    plain = by_content(table).replace_schema_metadata(None).combine_chunks()
     with pa.ipc.new_stream(pa.PythonFile(Digesting(digest.update), mode="w"), plain.schema) as writer:
         writer.write_table(plain)
     return digest.hexdigest()

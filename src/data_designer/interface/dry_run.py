@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_designer.columns.registry import KINDS
+from data_designer.columns.seeds.large_cells import loaded
 from data_designer.engine.execution.conversing import asking
 from data_designer.engine.execution.recording import Ask
 from data_designer.engine.execution.stage_runner import CellCounts, GroupRow, RowResult, StageRunner
@@ -184,7 +185,8 @@ class _DryRun:
 
     def _group_row(self, runner: StageRunner, index: int, draws: ParameterSampling) -> GroupRow:
         row = self._rows[index]
-        record = {name: row.values.get(name) for name in runner.stage.needs}
+        needs = runner.stage.needs
+        record = dict(zip(needs, loaded([row.values.get(name) for name in needs]), strict=True))
         return GroupRow(record, row.skipped or None, _Nobody(index, row.asked, draws))
 
     async def _run_row(self, runner: StageRunner, index: int, draws: ParameterSampling) -> None:

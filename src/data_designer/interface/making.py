@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_designer.columns.registry import KINDS
+from data_designer.columns.seeds.large_cells import loaded
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.engine.dataset.accounts import accounts_of
 from data_designer.engine.dataset.analysis import analyse
@@ -132,6 +133,7 @@ class _Kept:
         """Take the batch."""
         sink = Sink(plan, LocalFiles(Path()), run=0)
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
+        block = Block(block.rows, {name: loaded(cells) for name, cells in block.columns.items()})
         shown = Block(block.rows, in_base64(block, [*plan.output_columns, *plan.dropped_columns]))
         self.columns = {name: shown.columns.get(name, []) for name in plan.output_columns}
         self.processed = sink.processed(shown)

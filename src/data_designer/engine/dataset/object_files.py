@@ -5,7 +5,7 @@ second, a crash loses that second.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Protocol
 
@@ -79,6 +79,10 @@ class ObjectFiles:
         self._objects.put(name, content)
 
     write = put
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Make an object of pieces, or replace it: it is put whole."""
+        self._objects.put(name, b"".join(pieces))
 
     def append(self, name: str, content: bytes) -> None:
         """Keep what is added until the next `sync`; after one that failed it has to be made up for first."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from data_designer.columns.processors import SchemaTransform
 from data_designer.columns.registry import KINDS
+from data_designer.columns.seeds.large_cells import loaded
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.engine.dataset.accounts import Accounts, accounts_of
 from data_designer.engine.dataset.arrow_types import cells_of
@@ -81,6 +82,8 @@ class Sink:
 
     def processed(self, block: Block) -> dict[str, list[dict[str, object]]]:
         """What the schema-transform processors make of the rows, by processor name."""
+        if self._transforms:
+            block = Block(block.rows, {name: loaded(cells) for name, cells in block.columns.items()})
         return {name: transform.apply(block, self._plan.seed) for name, transform in self._transforms.items()}
 
     def profile(self, block: Block, table: "pa.Table | None" = None) -> dict[str, Profile]:

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar, TypeVarTuple
 
 import numpy as np
 
+from data_designer.columns.seeds.large_cells import loaded
 from data_designer.engine.dataset.column_cache import ColumnCache
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.journal import (
@@ -229,6 +230,14 @@ class Recording:
             return file.content
         content = await self._read(self.dataset.files, file.at)
         return content if content is not None and await self._with_media(is_whole, content, file) else None
+
+    async def loaded(self, values: Sequence[object]) -> list[object]:
+        """Values of a row, the large ones read from where they rest.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        return await self._until_taken(partial(self._with_media, loaded, values))
 
     async def with_images(self, response: ImageResponse) -> ImageResponse | None:
         """A reply that only names its images, with them; None where one is gone."""

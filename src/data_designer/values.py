@@ -381,6 +381,22 @@ class FileRequest(UnmodelledRequest):
 
 
 @dataclass(frozen=True, slots=True)
+class AgreementRequest(UnmodelledRequest):
+    """A number that all cells of a column share, such as the length of its vectors: the first to say one decides.
+
+    Whoever carries the exchange on knows what was said first, in whichever process and run of the dataset. It takes no
+    slot, costs nothing and is not kept in the journal.
+    """
+
+    said: int
+
+    @property
+    def content(self) -> object:
+        """Its kind and number."""
+        return ["agreement", self.said]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """One call of a tool."""
 
@@ -417,7 +433,9 @@ class HttpRequest(UnmodelledRequest):
         return ["http", self.body]
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest | ToolRequest | HttpRequest
+Request: TypeAlias = (
+    ChatRequest | EmbeddingRequest | ImageRequest | FileRequest | AgreementRequest | ToolRequest | HttpRequest
+)
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -574,6 +592,28 @@ class FileResponse(BaseResponse):
 
 
 @dataclass(frozen=True, slots=True)
+class AgreementResponse(BaseResponse):
+    """The number that the cells of a column share."""
+
+    agreed: int
+
+    @property
+    def content(self) -> list[object]:
+        """Nothing: it can be looked up again."""
+        return ["agreement"]
+
+    @property
+    def length(self) -> int:
+        """A number has none."""
+        return 0
+
+    @property
+    def says_nothing(self) -> bool:
+        """There is always one."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class ToolResponse(BaseResponse):
     """What the calls of a turn came to, in their order."""
 
@@ -618,7 +658,9 @@ class HttpResponse(BaseResponse):
         return self.data is None
 
 
-Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse | ToolResponse | HttpResponse
+Response: TypeAlias = (
+    ChatResponse | EmbeddingResponse | ImageResponse | FileResponse | AgreementResponse | ToolResponse | HttpResponse
+)
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 

@@ -7,8 +7,9 @@
 Three columns: an image made of the seed's image, an image made of that image, and a text about the latter. The endpoint
 is a process of its own that reads a request whole, waits and sends the same reply. Sizes are resident memory; of it
 `own` is what is not of files, which the kernel takes back where it needs memory. Bytes through the driver are those of
-its TCP connections, by the kernel's count: Ray's messages, since requests are the replicas'. Inline the driver is the
-replica, so these say nothing. The bound is requests x seconds of a reply / slots. Data are removed afterwards.
+its TCP connections but for those to the endpoint, by the kernel's count: Ray's messages. (A run begins in the driver's
+process, which asks itself until Ray is up.) The bound is requests x seconds of a reply / slots. Data are removed
+afterwards.
 """
 
 import argparse
@@ -166,7 +167,8 @@ def drive(args: argparse.Namespace) -> None:
 class Watch:
     """The peaks of a process and of those that it starts."""
 
-    def __init__(self, process: int) -> None:
+    def __init__(self, process: int, endpoint: str) -> None:
+        self._endpoint = endpoint
         self.peaks: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
         """Role to resident and own bytes of the largest process."""
         self.connections: dict[str, int] = {}
@@ -195,11 +197,12 @@ class Watch:
             self.peaks[role] = max(self.peaks[role][0], sizes[0]), max(self.peaks[role][1], sizes[1])
         said = subprocess.run(["ss", "-tinpHO"], capture_output=True, text=True, check=False).stdout  # noqa: S607
         for line in said.splitlines():
-            if f"pid={self._driver.pid}," in line:
+            if f"pid={self._driver.pid}," in line and self._endpoint not in line.split()[4]:
                 counts = re.findall(r"bytes_(?:sent|received):(\d+)", line)
                 self.connections[" ".join(line.split()[3:5])] = sum(map(int, counts))
 
     def stop(self) -> None:
+        """Look no more."""
         self._over.set()
         self._thread.join()
 
@@ -218,7 +221,7 @@ def measure(args: argparse.Namespace, executor: str, folder: Path, seed_file: Pa
         log = folder / "log"
         with log.open("w") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-            watch = Watch(process.pid)
+            watch = Watch(process.pid, url.removeprefix("http://").removesuffix("/v1"))
             status = process.wait()
             watch.stop()
     lines = log.read_text(errors="replace").splitlines()
@@ -228,7 +231,9 @@ def measure(args: argparse.Namespace, executor: str, folder: Path, seed_file: Pa
         raise SystemExit(f"the run failed with {status}")
     seconds = result[0]["seconds"]
     bound = 2 * args.rows * args.latency / (args.slots // 2)  # Of the painter, which has two columns.
-    print(f"{executor}: {args.rows} rows, seed {args.seed}, {_COLUMNS * args.rows} requests in {seconds:.1f} s; ", end="")
+    print(
+        f"{executor}: {args.rows} rows, seed {args.seed}, {_COLUMNS * args.rows} requests in {seconds:.1f} s; ", end=""
+    )
     print(f"the bound is {bound:.1f} s")
     for role, (resident, own) in sorted(watch.peaks.items()):
         print(f"  {role}: {resident / 1e6:.0f} MB, own {own / 1e6:.0f} MB")

@@ -92,6 +92,9 @@ def looking(wanted: Wanted, value: object) -> Looking:
     """
     blocks = []
     for item in _values(value):
+        if isinstance(item, bytes) and item and wanted.data_type != "url":
+            blocks.append(file_block(wanted, "bytes", item))
+            continue
         if not isinstance(item, str) or not item.strip():
             raise _wrong(
                 wanted,

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar, TypeVarTuple
 import numpy as np
 
 from data_designer.columns.seeds.large_cells import loaded
+from data_designer.engine.dataset.agreements import agreed
 from data_designer.engine.dataset.column_cache import ColumnCache
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.journal import (
@@ -40,6 +41,8 @@ from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
 from data_designer.tools.caller import ToolCaller
 from data_designer.values import (
+    AgreementRequest,
+    AgreementResponse,
     ChatRequest,
     FileRequest,
     FileResponse,
@@ -155,8 +158,10 @@ class Recording:
         at_once = 1 if dataset is None else dataset.files.at_once
         self._media_threads = ThreadPoolExecutor(max(_MEDIA_THREADS, at_once), "data-designer-media")
         self._media_numbers = count()
+        self._agreed: dict[str, int] = {}
+        """Fingerprint of a column to the number that its cells share."""
         self._holds_media: bool | None = None
-        """Whether files are kept in the dataset, not in memory; None where that is not known yet."""
+        """Whether this machine sees the dataset, so that files are kept there; None where that is not known yet."""
         self._flushing = asyncio.Lock()
         self._refused_since: float | None = None
         """When the disk first refused what is still to be written."""
@@ -272,6 +277,17 @@ class Recording:
                 return None
 
         return await self._until_taken(partial(self._with_media, read))
+
+    async def agreed(self, fingerprint: str, said: int) -> int:
+        """The number that all cells of a column share, in whichever process and run: the one that was said first.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        known = self._agreed.get(fingerprint)
+        if known is None and self.dataset is not None and await self._has_dataset():
+            known = await self._until_taken(partial(self._in_thread, agreed, self.dataset.files, fingerprint, said))
+        return self._agreed.setdefault(fingerprint, said if known is None else known)
 
     async def _has_dataset(self) -> bool:
         if self._holds_media is None:
@@ -567,6 +583,8 @@ class RowAsks:
             nonlocal ordinal
             if isinstance(request, FileRequest):
                 return await self._read(request)
+            if isinstance(request, AgreementRequest):
+                return AgreementResponse(await self._recording.agreed(fingerprint, request.said))
             ordinal += 1
             if isinstance(request, ToolRequest):
                 return await self._called(column, (fingerprint, self.record, ordinal), request)

@@ -208,7 +208,8 @@ class _DryRun:
         of_models = {name for step in steps for name in step.makes}
         records = []
         for index, row in self._rows.items():
-            values = {name: value for name, value in row.values.items() if name not in of_models}
+            others = [name for name in row.values if name not in of_models]
+            values = dict(zip(others, loaded([row.values[name] for name in others]), strict=True))
             cells = [cell for stage in stages for cell in self._cells(stage, row)]
             rejected = None if row.rejected is None else f"column '{row.rejected.column}': {row.rejected.message}"
             records.append(RenderedRecord(index, values, cells, rejected))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from glob import glob
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import NamedTemporaryFile, gettempdir
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -234,9 +234,11 @@ def _read_file(place: Location, read: Callable[[Location, pa.NativeFile], _Conte
 
 
 def _content(place: Location) -> pa.NativeFile:
-    """An open file; a whole object, since one is read anyhow."""
+    """An open file; an object as a file of this machine, which goes once it is closed."""
     if isinstance(place, ObjectPath):
-        return pa.BufferReader(Objects(place.parent).read(place.name))
+        with NamedTemporaryFile() as copy:
+            Objects(place.parent).download(place.name, Path(copy.name))
+            return pa.OSFile(copy.name)
     return pa.OSFile(str(place))
 
 

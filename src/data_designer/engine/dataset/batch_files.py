@@ -13,7 +13,7 @@ from data_designer.engine.dataset.arrow_types import concatenated, type_text
 from data_designer.engine.dataset.conversations import merged_conversations
 from data_designer.engine.dataset.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.dataset.files import Files, stage
-from data_designer.engine.dataset.large_cells import parquet_of, whole
+from data_designer.engine.dataset.large_cells import parquet_of, with_cells
 from data_designer.engine.dataset.layout import CONVERSATIONS, MANIFESTS, NULLED, REJECTS, batch_name
 from data_designer.engine.dataset.media import merged_manifests
 from data_designer.engine.dataset.profile import merge_profiles
@@ -63,7 +63,9 @@ def merged(
             together[folder] = merged_manifests(old.get(folder), contents.get(folder), new_rows)
         else:
             new = contents.get(folder)
-            together[folder] = _in_order((old_rows, old.get(folder)), (new_rows, None if new is None else whole(new)))
+            together[folder] = _in_order(
+                (old_rows, old.get(folder)), (new_rows, None if new is None else with_cells(new))
+            )
     rejected = records_of(together.get(REJECTS))
     kept = np.union1d(old_rows, new_rows)
     unfinished = np.setdiff1d(np.setdiff1d(indices(before.unfinished), new_rows), rejected)

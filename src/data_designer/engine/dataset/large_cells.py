@@ -41,7 +41,7 @@ def parquet_of(table: pa.Table) -> Iterator[bytes]:
     yield from made
 
 
-def whole(table: pa.Table) -> pa.Table:
+def with_cells(table: pa.Table) -> pa.Table:
     """A table with its large cells. Raises OSError where one cannot be read."""
     return pa.concat_tables(_parts(table)) if rests_partly(table) else table
 

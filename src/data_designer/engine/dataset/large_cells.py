@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from data_designer.columns.arrow_types import is_json
 from data_designer.columns.seeds.arrow_types import values_of
 from data_designer.columns.seeds.large_cells import (
     beside,
@@ -79,9 +80,9 @@ def _filled(column: pa.ChunkedArray, field: pa.Field, places: Sequence[str | Non
 
 def _cell(cell: LargeCell, field: pa.Field) -> pa.Array:
     array, of = stored(cell)
-    if array.type == field.type:
+    if array.type == field.type and is_json(of) == is_json(field):
         return array
-    # Rows that were there before may have widened the column.
+    # Other cells of the column may have made it wider, or JSON text.
     return array_of(values_of(pa.chunked_array([array]), of), field)
 
 

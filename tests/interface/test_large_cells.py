@@ -1,6 +1,7 @@
 """Large cells of a seed, end to end: what is computed, shown and stored is as if they travelled with their rows."""
 
 import gc
+import pickle
 import signal
 import tempfile
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.programs import started
 from tests.replies import LIMIT, Holding
 
 import data_designer.config as dd
+from data_designer.interface.compile import CompileContext, check, prepare
+from data_designer.plan.model import Geometry
 
 pytestmark = pytest.mark.usefixtures("sockets")
 
@@ -115,3 +118,17 @@ def test_what_is_killed_goes_on(endpoint: Endpoint, tmp_path: Path, seeds: Path)
         frame = make(counted.url, tmp_path, seeds, "always").load_dataset()
     assert asked + len(counted.prompts) <= IDEAL + SLOTS
     assert_same(frame, seeds)
+
+
+def test_a_plan_holds_no_row_of_a_frame() -> None:
+    """It goes to every process; the columns of the frame are known without it, and whoever made it still has it."""
+    frame = pd.DataFrame({"text": ["a" * 1000] * 1000})
+    made = dd.DataDesignerConfigBuilder(model_configs=[])
+    made.with_seed_dataset(dd.DataFrameSeedSource(df=frame))
+    made.add_column(name="size", column_type="expression", expr="{{ text | length }}")
+    context = CompileContext({}, dd.RunConfig())
+    prepared = prepare(check(made, context), context, Geometry(5, 5))
+    assert len(pickle.dumps(prepared.plan.config)) < 10_000
+    assert prepared.plan.output_columns == ("text", "size")
+    assert prepared.seed_table is not None
+    assert prepared.seed_table.num_rows == len(frame) == 1000

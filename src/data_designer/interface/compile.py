@@ -16,6 +16,7 @@ from data_designer.config.data_designer_config import DataDesignerConfig
 from data_designer.config.mcp import LocalStdioMCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
+from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
@@ -90,7 +91,7 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
             table = read_seed(config.seed_config)
         except SeedReaderConfigError as error:
             raise InvalidConfigError(str(error)) from error
-        config = _with_seed_columns(config, seed_columns(table.column_names))
+        config = _with_seed_columns(_without_frame(config), seed_columns(table.column_names))
     if context.simulate:
         config = _simulated(config)
     elif context.default_provider is not None:
@@ -114,6 +115,15 @@ class _Everything(dict[str, str]):
 
     def get(self, key: str, default: object = None) -> str:  # noqa: ARG002
         return key
+
+
+def _without_frame(config: DataDesignerConfig) -> DataDesignerConfig:
+    """The same without the rows of a seed that is a frame: the plan, which holds it, goes to every process."""
+    seed = config.seed_config
+    if seed is None or not isinstance(seed.source, DataFrameSeedSource):
+        return config
+    source = seed.source.model_copy(update={"df": seed.source.df.iloc[:0]})
+    return config.model_copy(update={"seed_config": seed.model_copy(update={"source": source})})
 
 
 def _with_seed_columns(config: DataDesignerConfig, names: Sequence[str]) -> DataDesignerConfig:

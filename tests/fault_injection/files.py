@@ -37,6 +37,10 @@ class FaultyDisk:
             raise FileNotFoundError(name)
         return self._content[name]
 
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of a file, in one."""
+        yield self.read(name)
+
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""
         return name in self._content

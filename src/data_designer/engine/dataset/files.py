@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -85,6 +85,10 @@ class Files(Protocol):
 
     def read(self, name: str) -> bytes:
         """The content of a file. Raises FileNotFoundError where it is missing."""
+        ...
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The same piece by piece: where that can be, no more than one is in memory at a time."""
         ...
 
     def exists(self, name: str) -> bool:
@@ -168,6 +172,7 @@ def is_temporary(last: str) -> bool:
     return last.startswith(".") and last.endswith(".tmp")
 
 
+_PIECE = 1 << 20
 _MAKING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
@@ -275,6 +280,12 @@ class LocalFiles:
     def read(self, name: str) -> bytes:
         """The content of a file."""
         return (self.root / name).read_bytes()
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of a file, piece by piece."""
+        with (self.root / name).open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""

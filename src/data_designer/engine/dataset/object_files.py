@@ -5,7 +5,7 @@ second, a crash loses that second.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Protocol
 
@@ -154,6 +154,10 @@ class ObjectFiles:
     def read(self, name: str) -> bytes:
         """The content of an object."""
         return self._objects.read(name)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of an object, whole."""
+        yield self._objects.read(name)
 
     def exists(self, name: str) -> bool:
         """Whether there is an object of that name."""

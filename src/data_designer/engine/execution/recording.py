@@ -159,7 +159,7 @@ class Recording:
         self._media_threads = ThreadPoolExecutor(max(_MEDIA_THREADS, at_once), "data-designer-media")
         self._media_numbers = count()
         self._agreed: dict[str, int] = {}
-        """Fingerprint of a column to the number that its cells share."""
+        """Column to the number that its cells share."""
         self._holds_media: bool | None = None
         """Whether this machine sees the dataset, so that files are kept there; None where that is not known yet."""
         self._flushing = asyncio.Lock()
@@ -278,16 +278,16 @@ class Recording:
 
         return await self._until_taken(partial(self._with_media, read))
 
-    async def agreed(self, fingerprint: str, said: int) -> int:
+    async def agreed(self, column: str, said: int) -> int:
         """The number that all cells of a column share, in whichever process and run: the one that was said first.
 
         Raises:
             JournalError: the disk has been refusing for too long.
         """
-        known = self._agreed.get(fingerprint)
+        known = self._agreed.get(column)
         if known is None and self.dataset is not None and await self._has_dataset():
-            known = await self._until_taken(partial(self._in_thread, agreed, self.dataset.files, fingerprint, said))
-        return self._agreed.setdefault(fingerprint, said if known is None else known)
+            known = await self._until_taken(partial(self._in_thread, agreed, self.dataset.files, column, said))
+        return self._agreed.setdefault(column, said if known is None else known)
 
     async def _has_dataset(self) -> bool:
         if self._holds_media is None:
@@ -584,7 +584,7 @@ class RowAsks:
             if isinstance(request, FileRequest):
                 return await self._read(request)
             if isinstance(request, AgreementRequest):
-                return AgreementResponse(await self._recording.agreed(fingerprint, request.said))
+                return AgreementResponse(await self._recording.agreed(column, request.said))
             ordinal += 1
             if isinstance(request, ToolRequest):
                 return await self._called(column, (fingerprint, self.record, ordinal), request)

@@ -19,6 +19,8 @@ class Reply:
     text: str = "fine"
     status: int = 200
     seconds: float = 0.0
+    dimensions: int = 12
+    """Of vectors, twelve at most."""
 
 
 Behaviour = Callable[[str], Reply]
@@ -110,7 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a request for embeddings, whose prompt is all of its texts, a line each; backwards, as some do."""
         texts = body["input"]
         reply = self.endpoint.answered("\n".join(texts), body)
-        items = [{"index": place, "embedding": embedding_of(text)} for place, text in enumerate(texts)]
+        items = [
+            {"index": place, "embedding": embedding_of(text)[: reply.dimensions]} for place, text in enumerate(texts)
+        ]
         self._say(reply, {"data": items[::-1], "usage": {"prompt_tokens": 3 * len(texts)}})
 
     def _judge(self, body: dict[str, Any]) -> None:

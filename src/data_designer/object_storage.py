@@ -146,6 +146,17 @@ class Objects:
 
         return self._ask(name, lambda store: obstore.get(store, name).bytes().to_bytes())
 
+    def download(self, name: str, file: Path) -> None:
+        """The content of an object of any size as a file. Raises FileNotFoundError where it is missing."""
+        import obstore
+
+        def download(store: "ObjectStore") -> None:
+            with file.open("wb") as out:
+                for piece in obstore.get(store, name):
+                    out.write(piece)
+
+        self._ask(name, download)
+
     def exists(self, name: str) -> bool:
         """Whether there is an object of that name."""
         import obstore

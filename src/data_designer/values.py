@@ -50,6 +50,24 @@ class MediaFile:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeCell:
+    """Stands in a row for a large value of the seed dataset, which rests in a file: whoever needs it reads that."""
+
+    at: str
+    """The path or the URL of that file; its name ends in its size, after a hyphen."""
+
+    @property
+    def name(self) -> str:
+        """The same for the same value, wherever it rests."""
+        return self.at.rpartition("/")[2]
+
+    @property
+    def size(self) -> int:
+        """About that of the value, in bytes."""
+        return int(self.at.rpartition("-")[2])
+
+
+@dataclass(frozen=True, slots=True)
 class Ok:
     """A cell was computed. `values` are aligned with the step's `makes`."""
 
@@ -363,6 +381,22 @@ class FileRequest(UnmodelledRequest):
 
 
 @dataclass(frozen=True, slots=True)
+class AgreementRequest(UnmodelledRequest):
+    """A number that all cells of a column share, such as the length of its vectors: the first to say one decides.
+
+    Whoever carries the exchange on knows what was said first, in whichever process and run of the dataset. It takes no
+    slot, costs nothing and is not kept in the journal.
+    """
+
+    said: int
+
+    @property
+    def content(self) -> object:
+        """Its kind and number."""
+        return ["agreement", self.said]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """One call of a tool."""
 
@@ -399,7 +433,9 @@ class HttpRequest(UnmodelledRequest):
         return ["http", self.body]
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest | ImageRequest | FileRequest | ToolRequest | HttpRequest
+Request: TypeAlias = (
+    ChatRequest | EmbeddingRequest | ImageRequest | FileRequest | AgreementRequest | ToolRequest | HttpRequest
+)
 """One thing asked of somebody else; a further kind is a `BaseRequest` that joins this union."""
 
 
@@ -556,6 +592,28 @@ class FileResponse(BaseResponse):
 
 
 @dataclass(frozen=True, slots=True)
+class AgreementResponse(BaseResponse):
+    """The number that the cells of a column share."""
+
+    agreed: int
+
+    @property
+    def content(self) -> list[object]:
+        """Nothing: it can be looked up again."""
+        return ["agreement"]
+
+    @property
+    def length(self) -> int:
+        """A number has none."""
+        return 0
+
+    @property
+    def says_nothing(self) -> bool:
+        """There is always one."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class ToolResponse(BaseResponse):
     """What the calls of a turn came to, in their order."""
 
@@ -600,7 +658,9 @@ class HttpResponse(BaseResponse):
         return self.data is None
 
 
-Response: TypeAlias = ChatResponse | EmbeddingResponse | ImageResponse | FileResponse | ToolResponse | HttpResponse
+Response: TypeAlias = (
+    ChatResponse | EmbeddingResponse | ImageResponse | FileResponse | AgreementResponse | ToolResponse | HttpResponse
+)
 """One reply; a further kind is a `BaseResponse` that joins this union, and is read by `response_of`."""
 
 

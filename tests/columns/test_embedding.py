@@ -13,7 +13,15 @@ from data_designer.columns.registry import KINDS
 from data_designer.plan.compile import compile_plan
 from data_designer.plan.model import Geometry, Plan
 from data_designer.plan.violations import violations
-from data_designer.values import Drop, EmbeddingRequest, EmbeddingResponse, Ok, Outcome
+from data_designer.values import (
+    AgreementRequest,
+    AgreementResponse,
+    Drop,
+    EmbeddingRequest,
+    EmbeddingResponse,
+    Ok,
+    Outcome,
+)
 
 Vectors = Sequence[Sequence[float]]
 
@@ -36,12 +44,20 @@ def program(**params: Any) -> EmbeddingProgram:
     return built
 
 
-def cell(made: EmbeddingProgram, value: object, *replies: Vectors) -> tuple[list[list[str]], Outcome]:
-    """The texts that a cell asks about, a request each, and what it comes to; the last reply comes again and again."""
+def cell(
+    made: EmbeddingProgram, value: object, *replies: Vectors, agreed: int | None = None
+) -> tuple[list[list[str]], Outcome]:
+    """The texts that a cell asks about, a request each, and what it comes to; the last reply comes again and again.
+
+    The column's vectors are of the length that is `agreed`, else of the first reply's.
+    """
     exchange, asked, left = made.exchange({"id": value}, 0), [], list(replies)
     try:
         request = next(exchange)
         while True:
+            if isinstance(request, AgreementRequest):
+                request = exchange.send(AgreementResponse(agreed or request.said))
+                continue
             assert isinstance(request, EmbeddingRequest)
             asked.append(request.texts)
             vectors = left.pop(0) if len(left) > 1 else left[0]
@@ -117,7 +133,7 @@ def test_null_rejects_the_row() -> None:
     ("params", "vectors", "words"),
     [
         ({}, [[1.0]], "1 embeddings for 2 texts"),
-        ({}, [[1.0], [1.0, 2.0]], "1 and 2 dimensions, not 1 as those before"),
+        ({}, [[1.0], [1.0, 2.0]], "1 and 2 dimensions, not 1 as the column's first"),
         ({"dimensions": 3}, [[1.0, 2.0], [1.0, 2.0]], "2 dimensions, not 3 as `dimensions` asks"),
     ],
 )
@@ -168,3 +184,15 @@ def test_a_chat_model_is_refused_before_anything_is_asked() -> None:
     [found] = violations(made.build(), KINDS)
     assert (found.type, found.column) == ("wrong_generation_type", "vector")
     assert "give it inference_parameters of generation_type 'embedding'" in found.message
+
+
+def test_a_vector_has_the_length_that_others_have_said_first() -> None:
+    """In another process, or in an earlier run: what differs is asked for again, and at last is no vector."""
+    made = program()
+    asked, outcome = cell(made, "a", [(1.0, 2.0)], agreed=3)
+    assert isinstance(outcome, Drop)
+    assert "2 dimensions, not 3 as the column's first" in outcome.reason.message
+    assert len(asked) > 1
+    asked, outcome = cell(made, "a", [(1.0, 2.0, 3.0)])
+    assert isinstance(outcome, Ok)
+    assert len(asked) == 1

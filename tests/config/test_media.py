@@ -115,6 +115,13 @@ def test_a_cell_may_hold_several(value: object) -> None:
     assert sources(IMAGE(column_name="c"), value) == [held("image/png", PNG), url("http://x.org/a.gif")]
 
 
+def test_a_value_may_be_bytes() -> None:
+    """What they are shows in the first of them, whatever the context says."""
+    assert sources(IMAGE(column_name="c"), [PNG, JPEG]) == [held("image/png", PNG), held("image/jpeg", JPEG)]
+    assert sources(AUDIO(column_name="c"), WAV) == [held("audio/wav", WAV)]
+    assert sources(IMAGE(column_name="c", data_type="base64", image_format="png"), PNG) == [held("image/png", PNG)]
+
+
 def test_the_json_text_of_one_is_one() -> None:
     """As a column holds it that was written as JSON."""
     assert sources(IMAGE(column_name="c"), ' "http://x.org/a.gif"') == [url("http://x.org/a.gif")]
@@ -138,6 +145,9 @@ def test_an_empty_list_is_nothing_to_show() -> None:
         (IMAGE(column_name="c"), None, "holds nothing"),
         (IMAGE(column_name="c"), " ", "holds nothing"),
         (IMAGE(column_name="c"), 7, "a value of type int: 7"),
+        (IMAGE(column_name="c"), b"", "a value of type bytes"),
+        (IMAGE(column_name="c"), WAV, "no image (it begins with b'RIFF"),
+        (IMAGE(column_name="c", data_type="url"), PNG, "a value of type bytes"),
         (IMAGE(column_name="c"), [in_base64(PNG), {}], "a value of type dict"),
         (IMAGE(column_name="c"), "a cat", "no base64: 'a cat'"),
         (IMAGE(column_name="c"), "abcde", "no base64"),

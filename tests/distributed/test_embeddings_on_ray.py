@@ -40,3 +40,20 @@ def test_a_replica_that_is_killed_costs_what_it_had_asked_for(endpoint: Endpoint
     assert list(rows["vector"]) == [cell_of(f"row {number}") for number in range(RECORDS)]
     asked = sum(len(prompt.split("\n")) for prompt in counted.prompts)
     assert RECORDS <= asked <= RECORDS + SLOTS * TEXTS
+
+
+def test_all_replicas_make_vectors_of_one_length(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Whichever replica has one first decides; what is of another length is rejected, and no column is ragged."""
+
+    def fickle(prompt: str) -> Reply:
+        return Reply(seconds=0.02, dimensions=8 if "row 1" in prompt else 12)
+
+    params = {"dimensions": None, "texts_per_request": 1}
+    run = {"executor": "ray", "replicas_per_model": 3, "max_conversation_restarts": 0, "disable_early_shutdown": True}
+    with endpoint(fickle) as counted:
+        results = make(counted.url, tmp_path, params=params, **run)
+    rows, rejected = results.load_dataset(), results.load_rejected()
+    [length] = {cell["dimension"] for cell in rows["vector"]}
+    assert len(rows) + len(rejected) == RECORDS
+    odd = {number for number in range(RECORDS) if "row 1" in f"row {number}"}
+    assert set(rejected["record_index"]) == (odd if length == 12 else set(range(RECORDS)) - odd)

@@ -2,7 +2,7 @@
 
 import errno
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -36,6 +36,10 @@ class FaultyDisk:
         if name not in self._content:
             raise FileNotFoundError(name)
         return self._content[name]
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of a file, in one."""
+        yield self.read(name)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""
@@ -113,6 +117,10 @@ class FaultyFiles(FaultyDisk):
     def write(self, name: str, content: bytes) -> None:
         """Make a file, or replace its content."""
         self._put(name, b"", content)
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Make a file of pieces, or replace its content."""
+        self._put(name, b"", b"".join(pieces))
 
     def append(self, name: str, content: bytes) -> None:
         """Add to the end of a file."""

@@ -9,6 +9,7 @@ from tests.counting import Reply
 from tests.fakes import designer, model
 
 import data_designer.config as dd
+from data_designer.columns.seeds.large_cells import LARGE
 from data_designer.interface import DatasetCreationResults
 
 SLOTS = 4
@@ -69,3 +70,11 @@ def number_of(content: Any) -> int:
 def seer(content: Any) -> Reply:
     """An answer that says which picture was shown, and what was said of it."""
     return Reply(f"picture {number_of(content)} {content[-1]['text']}".strip())
+
+
+def seed_of_cells(folder: Path) -> Path:
+    """A seed file of `RECORDS` rows whose pictures are large and in their cells, in base64."""
+    folder.mkdir(parents=True, exist_ok=True)
+    photos = [base64.b64encode(picture(number) + bytes(LARGE)).decode() for number in range(RECORDS)]
+    pd.DataFrame({"n": range(RECORDS), "photo": photos}).to_parquet(folder / "seed.parquet")
+    return folder / "seed.parquet"

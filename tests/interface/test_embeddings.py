@@ -157,3 +157,20 @@ def test_a_preview_shows_what_a_dataset_holds(endpoint: Endpoint, tmp_path: Path
     out = capsys.readouterr().out
     assert "more numbers" in out
     assert str(cell_of(ROWS[0])["embeddings"][0][-1])[:7] not in out
+
+
+def test_all_runs_of_a_dataset_have_vectors_of_one_length(endpoint: Endpoint, tmp_path: Path) -> None:
+    """What a model gives that was exchanged meanwhile is refused, with the reason, and asked for when it is back."""
+    params = {"dimensions": None}
+    with endpoint(answer) as counted:
+        make(counted.url, tmp_path, params=params, budget=dd.Budget(requests=5))
+    with endpoint(lambda _: Reply(dimensions=8)) as counted:
+        run = {"max_conversation_restarts": 0, "disable_early_shutdown": True}
+        results = make(counted.url, tmp_path, "always", params=params, **run)
+    rejected = results.load_rejected()
+    assert set(rejected["message"]) == {
+        f"an embedding of the reply has 8 dimensions, not {DIMENSIONS} as the column's first"
+    }
+    rows = results.load_dataset()
+    assert len(rows) + len(rejected) == RECORDS
+    assert list(rows["vector"]) == [cell_of(text) for text in rows["text"]]

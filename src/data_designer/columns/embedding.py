@@ -15,7 +15,17 @@ from data_designer.errors import ModelGenerationValidationFailureError
 from data_designer.lenient_json import UnholdableError, loads
 from data_designer.plan.kinds import ColumnKind
 from data_designer.plan.model import Plan, Pool, Step
-from data_designer.values import Drop, EmbeddingRequest, EmbeddingResponse, Exchange, Ok, Reason, Record
+from data_designer.values import (
+    AgreementRequest,
+    AgreementResponse,
+    Drop,
+    EmbeddingRequest,
+    EmbeddingResponse,
+    Exchange,
+    Ok,
+    Reason,
+    Record,
+)
 
 _TRAILING_COMMA: Final = re.compile(r",\s*\]$")
 _LONGEST_PYTHON: Final = 100_000
@@ -84,7 +94,8 @@ class EmbeddingProgram:
 
     Args:
         target: the column whose texts they are.
-        dimensions: of a vector; None for those of the first, since all vectors of a column have as many.
+        dimensions: of a vector; None for those of the column's first, in whichever process and run, since all vectors
+            of a column have as many.
         attempts: requests that a cell may come to, where replies are of no use.
     """
 
@@ -107,8 +118,13 @@ class EmbeddingProgram:
             response = yield EmbeddingRequest(texts)
             assert isinstance(response, EmbeddingResponse)
             problem = self._problem(response.vectors, len(texts))
+            if not problem and self._dimensions is None:
+                agreement = yield AgreementRequest(len(response.vectors[0]))
+                assert isinstance(agreement, AgreementResponse)
+                self._dimensions = agreement.agreed
+                problem = self._problem(response.vectors, len(texts))
             if not problem:
-                self._dimensions = len(response.vectors[0])
+                assert self._dimensions is not None
                 return Ok((_cell(response.vectors, self._dimensions),))
         return Drop(Reason(ModelGenerationValidationFailureError.__name__, problem))
 
@@ -121,7 +137,7 @@ class EmbeddingProgram:
         if lengths == [wanted]:
             return ""
         found = " and ".join(map(str, lengths))
-        why = "as `dimensions` asks" if self._asked else "as those before"
+        why = "as `dimensions` asks" if self._asked else "as the column's first"
         return f"an embedding of the reply has {found} dimensions, not {wanted} {why}"
 
 

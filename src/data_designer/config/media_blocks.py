@@ -78,9 +78,13 @@ def media_type_of(content: bytes) -> str | None:
 
 def file_block(wanted: Wanted, name: str, content: bytes) -> MediaBlock:
     """The block of a file. Raises MediaError where it is of no type that is wanted."""
+    return _recognised_block(wanted, name, content, "a file that")
+
+
+def _recognised_block(wanted: Wanted, value: object, content: bytes, what: str) -> MediaBlock:
     media_type = _recognised(wanted, content)
     if media_type is None:
-        raise _wrong(wanted, name, f"a file that is no {wanted.modality} (it begins with {content[:8]!r})")
+        raise _wrong(wanted, value, f"{what} is no {wanted.modality} (it begins with {content[:8]!r})")
     return _of_base64(wanted.modality, media_type, base64.b64encode(content).decode())
 
 
@@ -92,6 +96,9 @@ def looking(wanted: Wanted, value: object) -> Looking:
     """
     blocks = []
     for item in _values(value):
+        if isinstance(item, bytes) and item and wanted.data_type != "url":
+            blocks.append(_recognised_block(wanted, item, item, "what"))
+            continue
         if not isinstance(item, str) or not item.strip():
             raise _wrong(
                 wanted,

@@ -20,6 +20,7 @@ from data_designer.config.mcp import LocalStdioMCPProvider, ToolProvider
 from data_designer.config.models import SIMULATED_PROVIDER, ModelConfig, ModelProvider
 from data_designer.config.run_config import RunConfig
 from data_designer.config.seed import SEED_PLUGINS, SeedConfig
+from data_designer.config.seed_source_dataframe import DataFrameSeedSource
 from data_designer.errors import InvalidConfigError, SeedReaderConfigError, UnknownProviderError
 from data_designer.models.proxies import proxy_for
 from data_designer.models.secrets import SecretResolver, resolve_key
@@ -98,11 +99,13 @@ def check(builder: DataDesignerConfigBuilder, context: CompileContext) -> Checke
     config = builder.build()
     table = None
     if config.seed_config is not None:
+        from data_designer.columns.seeds.large_cells import seed_columns
+
         try:
             table = _seed_table(config.seed_config, context)
         except SeedReaderConfigError as error:
             raise InvalidConfigError(str(error)) from error
-        config = _with_seed_columns(config, table.column_names)
+        config = _with_seed_columns(_without_frame(config), seed_columns(table.column_names))
     config = _with_people(config, context.person_source)
     if context.simulate:
         config = _simulated(config)
@@ -151,6 +154,15 @@ class _Everything(dict[str, str]):
 
     def get(self, key: str, default: object = None) -> str:  # noqa: ARG002
         return key
+
+
+def _without_frame(config: DataDesignerConfig) -> DataDesignerConfig:
+    """The same without the rows of a seed that is a frame: the plan, which holds it, goes to every process."""
+    seed = config.seed_config
+    if seed is None or not isinstance(seed.source, DataFrameSeedSource):
+        return config
+    source = seed.source.model_copy(update={"df": seed.source.df.iloc[:0]})
+    return config.model_copy(update={"seed_config": seed.model_copy(update={"source": source})})
 
 
 def _with_seed_columns(config: DataDesignerConfig, names: Sequence[str]) -> DataDesignerConfig:
@@ -267,8 +279,10 @@ def seed_digest(table: pa.Table | None) -> str:
     """A digest of a seed dataset's columns and rows; empty where there is none."""
     if table is None:
         return ""
+    from data_designer.columns.seeds.large_cells import by_content
+
     digest = hashlib.sha256()
-    plain = table.replace_schema_metadata(None).combine_chunks()
+    plain = by_content(table).replace_schema_metadata(None).combine_chunks()
     with pa.ipc.new_stream(pa.PythonFile(Digesting(digest.update), mode="w"), plain.schema) as writer:
         writer.write_table(plain)
     return digest.hexdigest()

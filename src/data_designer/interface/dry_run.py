@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_designer.columns.registry import KINDS
+from data_designer.columns.seeds.large_cells import loaded
 from data_designer.engine.execution.conversing import asking
 from data_designer.engine.execution.recording import Ask
 from data_designer.engine.execution.stage_runner import CellCounts, GroupRow, RowResult, StageRunner
@@ -184,7 +185,8 @@ class _DryRun:
 
     def _group_row(self, runner: StageRunner, index: int, draws: ParameterSampling) -> GroupRow:
         row = self._rows[index]
-        record = {name: row.values.get(name) for name in runner.stage.needs}
+        needs = runner.stage.needs
+        record = dict(zip(needs, loaded([row.values.get(name) for name in needs]), strict=True))
         return GroupRow(record, row.skipped or None, _Nobody(index, row.asked, draws))
 
     async def _run_row(self, runner: StageRunner, index: int, draws: ParameterSampling) -> None:
@@ -206,7 +208,8 @@ class _DryRun:
         of_models = {name for step in steps for name in step.makes}
         records = []
         for index, row in self._rows.items():
-            values = {name: value for name, value in row.values.items() if name not in of_models}
+            others = [name for name in row.values if name not in of_models]
+            values = dict(zip(others, loaded([row.values[name] for name in others]), strict=True))
             cells = [cell for stage in stages for cell in self._cells(stage, row)]
             rejected = None if row.rejected is None else f"column '{row.rejected.column}': {row.rejected.message}"
             records.append(RenderedRecord(index, values, cells, rejected))

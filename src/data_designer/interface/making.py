@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_designer.columns.registry import KINDS
+from data_designer.columns.seeds.large_cells import loaded
 from data_designer.config.config_builder import DataDesignerConfigBuilder
 from data_designer.config.dataset_metadata import DatasetMetadata
 from data_designer.config.resume_mode import ResumeMode
@@ -134,6 +135,7 @@ class _Kept:
         """Take the batch."""
         sink = Sink(plan, LocalFiles(Path()), run=0)
         block = gather(job.kept, values, [*plan.output_columns, *plan.dropped_columns, MEDIA])
+        block = Block(block.rows, {name: loaded(cells) for name, cells in block.columns.items()})
         shown = Block(block.rows, in_base64(block, [*plan.output_columns, *plan.dropped_columns]))
         shown = sink.after_batch(shown, None)
         self.columns = {name: shown.columns.get(name, []) for name in sink.output_of(shown)}

@@ -10,11 +10,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from data_designer.columns.registry import KINDS
 from data_designer.config.models import ModelProvider
 from data_designer.distributed.joining import Ray, let_go, part_of_ray, refuse
+from data_designer.engine.dataset.large_cells import brought, remove_brought
+from data_designer.engine.dataset.store import Store
 from data_designer.engine.execution.assembly import Publish, Run, Started, Stoppable, execute
 from data_designer.engine.execution.budget import budget_allocator_of
 from data_designer.engine.execution.driver import DRAIN_SECONDS, RunReport
@@ -41,6 +43,9 @@ from data_designer.terminal import visible
 from data_designer.tools.caller import limits_of
 from data_designer.tools.host import ToolHost
 from data_designer.tools.server import ToolServer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 logger = logging.getLogger(__name__)
 
@@ -148,13 +153,16 @@ def _create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish
     part = part_of_ray(prepared.plan)
     if part != "none":
         refuse(prepared.plan)
-    with _ready(prepared, known, _own_address() if part == "sure" else "127.0.0.1") as (plan, tools):
+    with (
+        _ready(prepared, known, _own_address() if part == "sure" else "127.0.0.1") as (plan, tools),
+        _in_reach(prepared, store, is_far=part == "sure" and _may_be_a_cluster()) as seed_table,
+    ):
         run = Run(
             plan,
             Dataset(store.files, store.run, opened.column_cache),
             publish,
             prepared.keys,
-            prepared.seed_table,
+            seed_table,
             observers,
             budget_allocator_of(plan, store, resume_point, opened.spent),
             resume_point,
@@ -167,9 +175,26 @@ def _create(opened: OpenDataset, observers: Sequence[Observer], publish: Publish
         return on_own_loop(lambda started: execute(run, joining(run, check, ray, is_sure=part == "sure"), started))
 
 
+@contextmanager
+def _in_reach(prepared: PreparedPlan, store: Store, *, is_far: bool) -> "Iterator[pa.Table | None]":
+    """The seed's table, with its large cells in the dataset where the machines of a cluster are to read them."""
+    if not is_far:
+        yield prepared.seed_table
+        return
+    try:
+        yield brought(prepared.seed_table, store.files)
+    finally:
+        remove_brought(store.files)
+
+
+def _may_be_a_cluster() -> bool:
+    """Whether Ray may have other machines than this one."""
+    return bool(os.environ.get("RAY_ADDRESS")) or "ray" in sys.modules
+
+
 def _own_address() -> str:
     """Where the replicas, wherever they are, reach a server that this process starts."""
-    if not os.environ.get("RAY_ADDRESS") and "ray" not in sys.modules:
+    if not _may_be_a_cluster():
         return "127.0.0.1"
     from data_designer.distributed.cluster import own_address
 

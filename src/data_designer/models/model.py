@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Protocol
 
-from data_designer.values import ChatRequest, FileRequest, HttpRequest, Request, Response, ToolRequest
+from data_designer.values import ChatRequest, Request, Response, UnmodelledRequest
 
 GREETING = ChatRequest([{"role": "user", "content": [{"type": "text", "text": "Hello!"}]}])
 """What a chat model answers, if it answers anything; no system message, which some models do not take."""
@@ -25,7 +25,7 @@ class Model(Protocol):
 
 def timed(request: Request) -> tuple[Request, float | None]:
     """A request as it is sent, and after how many seconds it alone is given up; None for as its alias says."""
-    if isinstance(request, FileRequest | ToolRequest | HttpRequest) or TIMEOUT not in request.params:
+    if isinstance(request, UnmodelledRequest) or TIMEOUT not in request.params:
         return request, None
     params = {name: value for name, value in request.params.items() if name != TIMEOUT}
     seconds = request.params[TIMEOUT]

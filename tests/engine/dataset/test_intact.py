@@ -4,7 +4,7 @@ import io
 import itertools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,11 +110,11 @@ def test_many_files_are_not_all_named(tmp_path: Path) -> None:
 class Unreadable(LocalFiles):
     """A disk with a bad block."""
 
-    def read(self, name: str) -> bytes:
+    def pieces(self, name: str) -> Iterator[bytes]:
         """Fail at rows."""
         if name.startswith(PARQUET):
             raise OSError(5, "Input/output error")
-        return super().read(name)
+        return super().pieces(name)
 
 
 def test_a_file_that_cannot_be_read_is_named(store: Store) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from glob import glob
 from pathlib import Path
+from tempfile import NamedTemporaryFile, gettempdir
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -13,13 +14,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_designer.columns.random_streams import Indices, key, permuted
-from data_designer.columns.seeds.arrow_types import NO_UNICODE, RefusedError, column_of, kept, makes_alike, values_of
+from data_designer.columns.seeds.arrow_types import NO_UNICODE, RefusedError, column_of, kept, makes_alike
 from data_designer.columns.seeds.csv_dialect import SPACES
 from data_designer.columns.seeds.csv_files import CsvTable, read_csv
 from data_designer.columns.seeds.csv_types import as_declared, looks_numeric, typed
 from data_designer.columns.seeds.folders import FolderSource, folder_rows
 from data_designer.columns.seeds.hub import fetched
 from data_designer.columns.seeds.json_files import json_rows, table_of
+from data_designer.columns.seeds.large_cells import (
+    LargeCells,
+    beside,
+    cells_of,
+    seed_columns,
+    set_aside,
+    value_set_aside,
+    with_places,
+)
 from data_designer.config.seed import IndexRange, PartitionBlock, SamplingStrategy, SeedConfig
 from data_designer.config.seed_source import HuggingFaceSeedSource, LocalFileSeedSource, ReadOptions
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
@@ -37,10 +47,13 @@ _Content = TypeVar("_Content")
 _MOST_NAMES = 20
 _LARGE = 64 * 2**20
 """Bytes of a seed dataset that is as large as images in its cells make it."""
+_READ_AT_ONCE = 16 * 2**20
+"""About the bytes of such a file that are in memory while it is read."""
+_BUFFER = 2**20
 
 
 def read_seed(config: SeedConfig, resolved: Callable[[str | None], str | None] = lambda key: key) -> pa.Table:
-    """The selected rows of the seed dataset.
+    """The selected rows of the seed dataset; large cells rest in files (see `large_cells`) for as long as the table.
 
     Args:
         config: which.
@@ -51,32 +64,63 @@ def read_seed(config: SeedConfig, resolved: Callable[[str | None], str | None] =
         SeedReaderConfigError: its kind cannot be read by this version.
         SeedDatasetError: the selection reaches beyond its rows.
     """
+    cells = LargeCells()
+    try:
+        chosen = _read_selected(config, resolved, cells)
+    except BaseException:
+        cells.remove()
+        raise
+    cells.go_with(chosen)
+    return chosen
+
+
+def _read_selected(config: SeedConfig, resolved: Callable[[str | None], str | None], cells: LargeCells) -> pa.Table:
     if isinstance(config.source, FolderSource):
         # Which files are wanted is known before any is read.
-        table = table_of(folder_rows(config.source, partial(chosen_rows, config)), _name(config))
-        return table.combine_chunks()
-    table = _read(config, resolved)
+        rows = folder_rows(config.source, partial(chosen_rows, config))
+        return _aside(table_of(rows, _name(config)), config, cells).combine_chunks()
+    table = _read(config, resolved, cells)
     _check(table, _name(config))
     # One chunk a column, so that taking rows costs the same however many files there were.
-    chosen = _selected(table, config).combine_chunks()
+    size, chosen = table.nbytes, _aside(_selected(table, config), config, cells).combine_chunks()
     del table
-    if chosen.nbytes > _LARGE:
+    if size > _LARGE:
         # Reading took several times as much, which pyarrow would keep for what comes next.
         pa.default_memory_pool().release_unused()
     return chosen
 
 
 def table_from_frame(frame: "pd.DataFrame", where: str) -> pa.Table:
-    """The rows of a DataFrame. Raises SeedReaderError where there are none, or they cannot be kept."""
-    table = kept(_from_frame(frame), where)
-    _check(table, where)
+    """The rows of a DataFrame; large cells rest in files for as long as the table.
+
+    Raises:
+        SeedReaderError: there are no rows, or they cannot be kept.
+    """
+    cells = LargeCells()
+    try:
+        table = kept(_from_frame(frame, cells), where).combine_chunks()
+        _check(table, where)
+    except BaseException:
+        cells.remove()
+        raise
+    cells.go_with(table)
     return table
 
 
 def _check(table: pa.Table, where: str) -> None:
-    _check_columns(table.column_names, where)
+    _check_columns(seed_columns(table.column_names), where)
     if not table.num_rows:
         raise SeedReaderError(f"the seed dataset {where} is empty; it needs at least one row")
+
+
+def _aside(table: pa.Table, config: SeedConfig, cells: LargeCells) -> pa.Table:
+    try:
+        return set_aside(table, cells)
+    except OSError as error:
+        raise SeedReaderError(
+            f"large cells of the seed dataset {_name(config)} cannot be put into files in {gettempdir()}: "
+            f"{_plainly(error)}; TMPDIR names another folder"
+        ) from error
 
 
 def _check_columns(names: Sequence[str], where: str) -> None:
@@ -89,27 +133,27 @@ def _check_columns(names: Sequence[str], where: str) -> None:
             raise SeedReaderError(f"the seed dataset {where} has two columns named '{name}'; rename one")
 
 
-def _read(config: SeedConfig, resolved: Callable[[str | None], str | None]) -> pa.Table:
+def _read(config: SeedConfig, resolved: Callable[[str | None], str | None], cells: LargeCells) -> pa.Table:
     source = config.source
     match source:
         case LocalFileSeedSource():
-            return _read_files(source)
+            return _read_files(source, cells)
         case DataFrameSeedSource():
-            return kept(_from_frame(source.df), "DataFrame")
+            return kept(_from_frame(source.df, cells), "DataFrame")
         case HuggingFaceSeedSource():
             with fetched(source, resolved(source.token)) as places:
-                return _read_all(source.path, places, ReadOptions())
+                return _read_all(source.path, places, ReadOptions(), cells)
         case _:
             raise SeedReaderConfigError(f"nothing reads seed sources of kind '{source.seed_type}'")
 
 
-def _read_files(source: LocalFileSeedSource) -> pa.Table:
+def _read_files(source: LocalFileSeedSource, cells: LargeCells) -> pa.Table:
     path = source.runtime_path
     try:
         places = list(_places(path))
         if not places:
             raise SeedReaderError(f"no seed file matches {path}")
-        return _read_all(path, places, source.read_options or ReadOptions())
+        return _read_all(path, places, source.read_options or ReadOptions(), cells)
     except OSError as error:
         raise SeedReaderError(f"the seed files {path} cannot be listed: {_plainly(error)}") from error
     except pa.ArrowException as error:
@@ -124,7 +168,7 @@ def _places(path: str) -> Iterable[Location]:
     return map(Path, sorted(glob(path)) if "*" in path else [path])
 
 
-def _read_all(path: str, places: Sequence[Location], options: ReadOptions) -> pa.Table:
+def _read_all(path: str, places: Sequence[Location], options: ReadOptions, cells: LargeCells) -> pa.Table:
     # What a column is follows from its values in all files.
     match places[0].suffix.lower():
         case ".csv":
@@ -132,9 +176,9 @@ def _read_all(path: str, places: Sequence[Location], options: ReadOptions) -> pa
         case ".tsv":
             return _typed(path, [_read_file(place, _divided("\t", options)) for place in places], options)
         case ".parquet":
-            return _together([_read_file(place, _read_parquet) for place in places])
+            return _together([_read_file(place, partial(_read_parquet, cells=cells)) for place in places])
         case _:
-            read = partial(_read_json, encoding=options.encoding)
+            read = partial(json_rows, encoding=options.encoding, cells=cells)
             return table_of([row for place in places for row in _read_file(place, read)], path)
 
 
@@ -142,15 +186,16 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
     return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
 
 
-def _from_frame(frame: "pd.DataFrame") -> pa.Table:
+def _from_frame(frame: "pd.DataFrame", cells: LargeCells) -> pa.Table:
     if named := [str(name) for name in frame.index.names if name is not None]:
         logger.warning(
             "the index %s of the seed DataFrame is left out; reset_index() makes it a column", ", ".join(named)
         )
-    columns = []
+    columns: list[tuple[pa.Field, pa.Array | pa.ChunkedArray]] = []
     for place, name in enumerate(map(str, frame.columns)):
         try:
-            columns.append(_column_of_frame(name, frame.iloc[:, [place]]))
+            column, places = _lightened(frame.iloc[:, [place]], cells)
+            columns += with_places(*_column_of_frame(name, column), places)
         except UnicodeEncodeError as error:
             raise SeedReaderError(f"column '{name}' of the seed DataFrame {NO_UNICODE}") from error
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
@@ -160,6 +205,26 @@ def _from_frame(frame: "pd.DataFrame") -> pa.Table:
         except RefusedError as error:
             raise SeedReaderError(f"column '{name}' of the seed DataFrame {error}") from error
     return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def _lightened(frame: "pd.DataFrame", cells: LargeCells) -> "tuple[pd.DataFrame, list[str | None]]":
+    """A column without its large values, which Arrow would hold once more, and where these rest."""
+    column = frame.iloc[:, 0]
+    if column.dtype != object:
+        return frame, []
+    aside = [value_set_aside(value, cells) for value in column]
+    if not any(aside):
+        return frame, []
+    small = [value if one is None else one.small for value, one in zip(column, aside, strict=True)]
+    lightened = frame.copy(deep=False)
+    lightened[frame.columns[0]] = _object_series(small, frame.index)
+    return lightened, [None if one is None else one.cell.at for one in aside]
+
+
+def _object_series(values: Sequence[object], index: "pd.Index") -> "pd.Series":
+    import pandas as pd
+
+    return pd.Series(values, index=index, dtype=object)
 
 
 def _column_of_frame(name: str, frame: "pd.DataFrame") -> tuple[pa.Field, pa.ChunkedArray]:
@@ -201,9 +266,11 @@ def _read_file(place: Location, read: Callable[[Location, pa.NativeFile], _Conte
 
 
 def _content(place: Location) -> pa.NativeFile:
-    """An open file; a whole object, since one is read anyhow."""
+    """An open file; an object as a file of this machine, which goes once it is closed."""
     if isinstance(place, ObjectPath):
-        return pa.BufferReader(Objects(place.parent).read(place.name))
+        with NamedTemporaryFile() as copy:
+            Objects(place.parent).download(place.name, Path(copy.name))
+            return pa.OSFile(copy.name)
     return pa.OSFile(str(place))
 
 
@@ -211,15 +278,24 @@ def _plainly(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def _read_parquet(place: Location, content: pa.NativeFile) -> pa.Table:
-    table = pq.ParquetFile(content, pre_buffer=False).read(use_threads=False)
+def _read_parquet(place: Location, content: pa.NativeFile, cells: LargeCells) -> pa.Table:
+    file = pq.ParquetFile(content, pre_buffer=False)
+    metadata = file.metadata
+    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if size < _LARGE:
+        return _kept(file.read(use_threads=False), place)
+    content.seek(0)
+    file = pq.ParquetFile(content, pre_buffer=False, buffer_size=_BUFFER)
+    rows = max(1, metadata.num_rows * _READ_AT_ONCE // size)
+    batches = file.iter_batches(batch_size=rows, use_threads=False)
+    parts = [set_aside(_kept(pa.Table.from_batches([batch]), place), cells) for batch in batches]
+    return _together(parts)
+
+
+def _kept(table: pa.Table, place: Location) -> pa.Table:
     # What whoever wrote it noted about a column is not about how seed columns are read.
     plain = pa.schema([field.remove_metadata() for field in table.schema])
     return kept(pa.Table.from_arrays(table.columns, schema=plain), str(place))
-
-
-def _read_json(place: Location, content: pa.NativeFile, *, encoding: str | None) -> list[dict[str, object]]:
-    return json_rows(place, content.read(), encoding)
 
 
 def _divided(usual: str, options: ReadOptions) -> Callable[[Location, pa.NativeFile], CsvTable]:
@@ -294,13 +370,12 @@ class SeedProgram:
     def __init__(self, columns: Sequence[str], strategy: SamplingStrategy | str, seed: int, table: pa.Table) -> None:
         self._shuffled = SamplingStrategy(strategy) == SamplingStrategy.SHUFFLE
         self._seed = seed
-        self._table = table.select(list(columns))
+        known = {beside(name) for name in columns}.intersection(table.column_names)
+        self._table = table.select([*columns, *sorted(known)])
 
     def run(self, block: Block) -> Made:
         """Take the rows."""
-        taken = self._table.take(pa.array(self._places(block.rows)))
-        columns = {field.name: values_of(taken.column(field.name), field) for field in taken.schema}
-        return Made(columns)
+        return Made(cells_of(self._table.take(pa.array(self._places(block.rows)))))
 
     def _places(self, rows: Indices) -> Indices:
         passes, places = np.divmod(rows, self._table.num_rows)

@@ -1,17 +1,19 @@
 """The files of one batch: written under names that nobody reads, read back, and merged with further rows."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from data_designer.columns.arrow_types import is_json
+from data_designer.columns.seeds.large_cells import rests_partly, seed_columns
 from data_designer.engine.dataset.arrow_types import concatenated, type_text
 from data_designer.engine.dataset.conversations import merged_conversations
 from data_designer.engine.dataset.failures import count_kinds, failures_of, merged_failures, records_of
 from data_designer.engine.dataset.files import Files, stage
+from data_designer.engine.dataset.large_cells import parquet_of, with_cells
 from data_designer.engine.dataset.layout import CONVERSATIONS, MANIFESTS, NULLED, REJECTS, batch_name
 from data_designer.engine.dataset.media import merged_manifests
 from data_designer.engine.dataset.profile import merge_profiles
@@ -60,7 +62,10 @@ def merged(
         elif folder == MANIFESTS:
             together[folder] = merged_manifests(old.get(folder), contents.get(folder), new_rows)
         else:
-            together[folder] = _in_order((old_rows, old.get(folder)), (new_rows, contents.get(folder)))
+            new = contents.get(folder)
+            together[folder] = _in_order(
+                (old_rows, old.get(folder)), (new_rows, None if new is None else with_cells(new))
+            )
     rejected = records_of(together.get(REJECTS))
     kept = np.union1d(old_rows, new_rows)
     unfinished = np.setdiff1d(np.setdiff1d(indices(before.unfinished), new_rows), rejected)
@@ -82,6 +87,8 @@ def merged(
 
 def stage_table(files: Files, path: str, table: pa.Table) -> BatchFile:
     """Write a file of a batch under a name that nobody reads. Raises OSError."""
+    if rests_partly(table):
+        return _stage_pieces(files, path, table)
     import pyarrow.parquet as pq
 
     out = pa.BufferOutputStream()
@@ -91,6 +98,22 @@ def stage_table(files: Files, path: str, table: pa.Table) -> BatchFile:
     return BatchFile(
         path, table.num_rows, len(content), hashlib.sha256(content).hexdigest(), staged, schema_digest(table.schema)
     )
+
+
+def _stage_pieces(files: Files, path: str, table: pa.Table) -> BatchFile:
+    """The same of a table with large cells, of which few are in memory at a time."""
+    digest, size = hashlib.sha256(), 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for piece in parquet_of(table):
+            digest.update(piece)
+            size += len(piece)
+            yield piece
+
+    staged = stage(files, path, counted())
+    schema = table.select(seed_columns(table.column_names)).schema
+    return BatchFile(path, table.num_rows, size, digest.hexdigest(), staged, schema_digest(schema))
 
 
 def schema_digest(schema: pa.Schema) -> str:

@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +35,10 @@ class Files(Protocol):
 
     def write(self, name: str, content: bytes) -> None:
         """Make a file, or replace its content. A crash may leave any part of it."""
+        ...
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Make a file of pieces, or replace its content: where that can be, no more than one is in memory at a time."""
         ...
 
     def append(self, name: str, content: bytes) -> None:
@@ -81,6 +85,10 @@ class Files(Protocol):
 
     def read(self, name: str) -> bytes:
         """The content of a file. Raises FileNotFoundError where it is missing."""
+        ...
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The same piece by piece: where that can be, no more than one is in memory at a time."""
         ...
 
     def exists(self, name: str) -> bool:
@@ -131,12 +139,21 @@ def put_by_rename(files: Files, name: str, content: bytes) -> None:
         raise
 
 
-def stage(files: Files, name: str, content: bytes) -> str:
-    """Write a file durably under a name that nobody reads. Gives that name; a rename puts it into place."""
+def stage(files: Files, name: str, content: bytes | Iterable[bytes]) -> str:
+    """Write a file durably under a name that nobody reads. Gives that name; a rename puts it into place.
+
+    Args:
+        files: the directory.
+        name: what it is to be called.
+        content: what is written, at once or in pieces.
+    """
     folder, _, last = name.rpartition("/")
     temporary = f"{folder}/{temporary_name(last)}" if folder else temporary_name(last)
     try:
-        files.write(temporary, content)
+        if isinstance(content, bytes):
+            files.write(temporary, content)
+        else:
+            files.write_pieces(temporary, content)
         files.sync(temporary)
     except OSError:
         with suppress(OSError):
@@ -155,6 +172,8 @@ def is_temporary(last: str) -> bool:
     return last.startswith(".") and last.endswith(".tmp")
 
 
+_PIECE = 1 << 20
+_MAKING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
@@ -183,11 +202,15 @@ class LocalFiles:
 
     def write(self, name: str, content: bytes) -> None:
         """Make a file, or replace its content."""
-        self._write(name, content, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self._write(name, [content], _MAKING)
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Make a file of pieces."""
+        self._write(name, pieces, _MAKING)
 
     def append(self, name: str, content: bytes) -> None:
         """Add to the end of a file."""
-        self._write(name, content, _APPENDING)
+        self._write(name, [content], _APPENDING)
 
     def append_now(self, name: str, content: bytes) -> None:
         """Add to the end of a file that stays open until it is synced."""
@@ -258,6 +281,12 @@ class LocalFiles:
         """The content of a file."""
         return (self.root / name).read_bytes()
 
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of a file, piece by piece."""
+        with (self.root / name).open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""
         return (self.root / name).is_file()
@@ -282,10 +311,11 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def _write(self, name: str, content: bytes, flags: int) -> None:
+    def _write(self, name: str, pieces: Iterable[bytes], flags: int) -> None:
         file = self._opened(name, flags)
         try:
-            _write_all(file, content)
+            for piece in pieces:
+                _write_all(file, piece)
         finally:
             os.close(file)
 

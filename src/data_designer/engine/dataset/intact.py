@@ -12,7 +12,7 @@ from data_designer.engine.dataset.ahead import ahead
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.layout import DATA, MANIFESTS, PARQUET, receipt_name
 from data_designer.engine.dataset.store import Store, images_of, located
-from data_designer.engine.protocol.receipt import BatchFile, is_content
+from data_designer.engine.protocol.receipt import BatchFile, are_content
 from data_designer.errors import ArtifactStorageError
 
 logger = logging.getLogger(__name__)
@@ -118,10 +118,10 @@ def _altered(files: Files, some: Sequence[_Found], clock: Callable[[], float]) -
 
 def _compared(files: Files, one: _Found) -> str | None:
     try:
-        content = files.read(one.name)
+        is_intact = are_content(files.pieces(one.name), one.file)
     except OSError as error:
         return f"cannot be read: {error}"
-    return None if is_content(content, one.file) else "is damaged: it does not match its checksum"
+    return None if is_intact else "is damaged: it does not match its checksum"
 
 
 def _missing_images(files: Files, manifests: Sequence[_Found]) -> Iterator[_Wrong]:

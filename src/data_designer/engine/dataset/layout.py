@@ -10,6 +10,10 @@ NULLED = "null-filled"
 IMAGES = "images"
 MANIFESTS = "image-manifests"
 CONVERSATIONS = "conversations"
+AGREEMENTS = "agreements"
+"""What all cells of a column share, such as the length of vectors: a file a column."""
+SEED = "seed-cells"
+"""Large cells of the seed dataset, while a cluster runs."""
 RECEIPTS = "receipts"
 JOURNAL = "journal"
 LOCK = "lock"
@@ -23,7 +27,7 @@ DATA = (PARQUET, DROPPED, PROCESSED, REJECTS, NULLED, CONVERSATIONS, MANIFESTS)
 
 _OURS = re.compile(r"batch_(\d{5,})(?:\.parquet|\.json)?")
 
-FOLDERS = frozenset({*DATA, RECEIPTS, JOURNAL, LOCK, ACCOUNTS, CONVERSATIONS, IMAGES})
+FOLDERS = frozenset({*DATA, RECEIPTS, JOURNAL, LOCK, ACCOUNTS, CONVERSATIONS, IMAGES, AGREEMENTS, SEED})
 """Names that no dataset may have, since its folder may stand among them."""
 
 

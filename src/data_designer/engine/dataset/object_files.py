@@ -5,7 +5,7 @@ second, a crash loses that second.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Protocol
 
@@ -80,6 +80,10 @@ class ObjectFiles:
 
     write = put
 
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Make an object of pieces, or replace it: it is put whole."""
+        self._objects.put(name, b"".join(pieces))
+
     def append(self, name: str, content: bytes) -> None:
         """Keep what is added until the next `sync`; after one that failed it has to be made up for first."""
         with self._changing:
@@ -150,6 +154,10 @@ class ObjectFiles:
     def read(self, name: str) -> bytes:
         """The content of an object."""
         return self._objects.read(name)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of an object, whole."""
+        yield self._objects.read(name)
 
     def exists(self, name: str) -> bool:
         """Whether there is an object of that name."""

@@ -7,8 +7,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from data_designer.columns.seeds.large_cells import has_large
 from data_designer.engine.dataset.encoding import json_text, json_texts
 from data_designer.plan.profile import Moments, Profile
+from data_designer.values import LargeCell
 
 SKETCH_SIZE = 512
 """Smallest hashes kept to estimate the number of distinct values; exact up to this many (error about 4 % above)."""
@@ -56,6 +58,10 @@ def distinct(profile: Profile) -> int:
 
 def _profile(values: Sequence[object], arrow: str) -> Profile:
     present = [value for value in values if value is not None]
+    if has_large(present):
+        # Distinct ones have names of their own; how long they are is not looked at.
+        names = [value.name if isinstance(value, LargeCell) else value for value in present]
+        return {**_profile(names, arrow), "rows": len(values), "nulls": len(values) - len(present), "characters": None}
     kinds = set(map(type, present))
     texts = _texts(present, kinds)
     distinct = set(texts)

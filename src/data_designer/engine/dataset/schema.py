@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from data_designer.columns.arrow_types import Type, all_fit, field_of, fits, inferred, type_of, unified
 from data_designer.columns.registry import KINDS
+from data_designer.columns.seeds.large_cells import with_places
 from data_designer.config.base import SingleColumnConfig
 from data_designer.engine.dataset.arrow_types import array_of
 from data_designer.engine.dataset.encoding import lacks_json
 from data_designer.plan.model import Plan, Step
+from data_designer.values import LargeCell
 
 logger = logging.getLogger(__name__)
 
@@ -73,16 +75,19 @@ class Tables:
         self._warned: set[str] = set()
 
     def table(self, columns: Mapping[str, Sequence[object]]) -> pa.Table:
-        """Rows as a table with the columns in their order. Every value that was kept (see `encoding`) has a form."""
-        fields, arrays = [], []
-        for name, values in columns.items():
+        """Rows as a table with the columns in their order; large cells go on resting where they do.
+
+        Every value that was kept (see `encoding`) has a form.
+        """
+        found: list[tuple[pa.Field, pa.Array]] = []
+        for name, cells in columns.items():
+            places = [cell.at if isinstance(cell, LargeCell) else None for cell in cells]
+            values = [None if at else cell for cell, at in zip(cells, places, strict=True)] if any(places) else cells
             arrow = self._declared.get(name)
             if arrow is None:
                 arrow = self._found[name] = unified(self._found.get(name, pa.null()), inferred(values))
-            field, array = self._column(name, values, arrow)
-            fields.append(field)
-            arrays.append(array)
-        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+            found += with_places(*self._column(name, values, arrow), places)
+        return pa.Table.from_arrays([array for _, array in found], schema=pa.schema([field for field, _ in found]))
 
     def _column(self, name: str, values: Sequence[object], arrow: Type) -> tuple[pa.Field, pa.Array]:
         if arrow is not None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from data_designer.columns.processors import BatchProcessor, SchemaTransform
 from data_designer.columns.registry import KINDS
+from data_designer.columns.seeds.large_cells import loaded
 from data_designer.config.processors import PROCESSOR_PLUGINS, SchemaTransformProcessorConfig
 from data_designer.config.run_config import JinjaRenderingEngine
 from data_designer.engine.dataset.accounts import Accounts, accounts_of
@@ -88,7 +89,10 @@ class Sink:
 
     def after_batch(self, block: Block, batch: int | None) -> Block:
         """The rows as the processors of plugins leave them. Raises DatasetProcessingError where one fails."""
-        for processor in self._processors if len(block) else ():
+        if not self._processors or not len(block):
+            return block
+        block = _with_large(block)
+        for processor in self._processors:
             block = processor.apply(block, batch)
         return block
 
@@ -100,6 +104,8 @@ class Sink:
 
     def processed(self, block: Block) -> dict[str, list[dict[str, object]]]:
         """What the schema-transform processors make of the rows, by processor name."""
+        if self._transforms:
+            block = _with_large(block)
         return {name: transform.apply(block, self._plan.seed) for name, transform in self._transforms.items()}
 
     def profile(self, block: Block, table: "pa.Table | None" = None) -> dict[str, Profile]:
@@ -167,3 +173,7 @@ def receipt_of(plan: Plan, job: CommitJob, block: Block, accounts: Accounts) -> 
 
 def _columns(block: Block, names: Sequence[str]) -> dict[str, list[object]]:
     return {name: block.columns.get(name) or [None] * len(block) for name in names}
+
+
+def _with_large(block: Block) -> Block:
+    return Block(block.rows, {name: loaded(cells) for name, cells in block.columns.items()})

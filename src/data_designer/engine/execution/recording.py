@@ -14,6 +14,8 @@ from typing import Protocol, TypeVar, TypeVarTuple
 
 import numpy as np
 
+from data_designer.columns.seeds.large_cells import loaded
+from data_designer.engine.dataset.agreements import agreed
 from data_designer.engine.dataset.column_cache import ColumnCache
 from data_designer.engine.dataset.files import Files
 from data_designer.engine.dataset.journal import (
@@ -39,6 +41,8 @@ from data_designer.object_storage import Location, location
 from data_designer.plan.model import Geometry
 from data_designer.tools.caller import ToolCaller
 from data_designer.values import (
+    AgreementRequest,
+    AgreementResponse,
     ChatRequest,
     FileRequest,
     FileResponse,
@@ -154,8 +158,10 @@ class Recording:
         at_once = 1 if dataset is None else dataset.files.at_once
         self._media_threads = ThreadPoolExecutor(max(_MEDIA_THREADS, at_once), "data-designer-media")
         self._media_numbers = count()
+        self._agreed: dict[str, int] = {}
+        """Column to the number that its cells share."""
         self._holds_media: bool | None = None
-        """Whether files are kept in the dataset, not in memory; None where that is not known yet."""
+        """Whether this machine sees the dataset, so that files are kept there; None where that is not known yet."""
         self._flushing = asyncio.Lock()
         self._refused_since: float | None = None
         """When the disk first refused what is still to be written."""
@@ -230,6 +236,14 @@ class Recording:
         content = await self._read(self.dataset.files, file.at)
         return content if content is not None and await self._with_media(is_whole, content, file) else None
 
+    async def loaded(self, values: Sequence[object]) -> list[object]:
+        """Values of a row, the large ones read from where they rest.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        return await self._until_taken(partial(self._with_media, loaded, values))
+
     async def with_images(self, response: ImageResponse) -> ImageResponse | None:
         """A reply that only names its images, with them; None where one is gone."""
         if not response.files:
@@ -263,6 +277,17 @@ class Recording:
                 return None
 
         return await self._until_taken(partial(self._with_media, read))
+
+    async def agreed(self, column: str, said: int) -> int:
+        """The number that all cells of a column share, in whichever process and run: the one that was said first.
+
+        Raises:
+            JournalError: the disk has been refusing for too long.
+        """
+        known = self._agreed.get(column)
+        if known is None and self.dataset is not None and await self._has_dataset():
+            known = await self._until_taken(partial(self._in_thread, agreed, self.dataset.files, column, said))
+        return self._agreed.setdefault(column, said if known is None else known)
 
     async def _has_dataset(self) -> bool:
         if self._holds_media is None:
@@ -565,6 +590,8 @@ class RowAsks:
             nonlocal ordinal
             if isinstance(request, FileRequest):
                 return await self._read(request)
+            if isinstance(request, AgreementRequest):
+                return AgreementResponse(await self._recording.agreed(column, request.said))
             ordinal += 1
             if isinstance(request, ToolRequest):
                 key = fingerprint, self.record, ordinal

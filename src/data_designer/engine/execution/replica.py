@@ -15,6 +15,7 @@ from itertools import islice
 
 import numpy as np
 
+from data_designer.columns.seeds.large_cells import has_large
 from data_designer.engine.dataset.journal import Replay
 from data_designer.engine.execution.asking import FunctionRunner, PeerOutageError, is_cancelled
 from data_designer.engine.execution.conversing import asking, kept_cells
@@ -129,7 +130,7 @@ class Replica:
         self._slots.changing = self._changing
         self._ledger, self._settled_at, self._granted = SlotLedger(), clock(), 0
         self._media_rows = Slots(0)
-        """For rows that show media: more of them than keep the slots busy would only take memory."""
+        """For rows that show media or hold large values: more than keep the slots busy would only take memory."""
         self._shows_media = {number for number, runner in self._runners.items() if runner.shows_media}
         self._whole = min(pool.slots, pool.provider.max_parallel_requests or pool.slots)
         """Slots of all replicas of the alias, which share its rates."""
@@ -271,6 +272,8 @@ class Replica:
                 if media is not None and media[place]:
                     asks.files.update((file.path, file) for file in media[place])
                 if runner.is_in_groups:
+                    if has_large(row):
+                        record = dict(zip(names, await self._recording.loaded(row), strict=True))
                     grouped.append(GroupRow(record, skips, asks))
                     continue
                 self._spawn(self._run(runner, record, skips, asks, parcel.ticket))
@@ -496,11 +499,13 @@ class Replica:
     async def _result(
         self, runner: StageRunner, record: dict[str, object], skips: frozenset[str] | None, asks: RowAsks
     ) -> RowResult:
-        number = runner.stage.number
-        if number not in self._shows_media:
+        number, is_large = runner.stage.number, has_large(record.values())
+        if number not in self._shows_media and not is_large:
             return await runner.run_row(record, skips, asks, self._counts[number])
         await self._media_rows.acquire()
         try:
+            if is_large:
+                record = dict(zip(record, await self._recording.loaded([*record.values()]), strict=True))
             return await runner.run_row(record, skips, asks, self._counts[number])
         finally:
             self._media_rows.release()

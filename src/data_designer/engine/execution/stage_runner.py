@@ -14,6 +14,7 @@ from data_designer.columns.custom import CustomCellProgram, CustomColumnProgram
 from data_designer.columns.foreign_calls import said_by
 from data_designer.columns.random_streams import key
 from data_designer.columns.registry import KINDS
+from data_designer.columns.seeds.large_cells import has_large, loaded
 from data_designer.columns.templating.seeded_random import draw_for
 from data_designer.columns.templating.skip_conditions import SkipCondition
 from data_designer.engine.dataset.encoding import UnstorableValueError, all_kept, kept
@@ -546,7 +547,15 @@ class _Work:
         self.failed: list[tuple[Reason, ...] | None] = [None] * len(block)
 
     def run(self, built: _Built) -> None:
-        """Run one step for the rows that are left."""
+        """Run one step for the rows that are left, on large values too, which are in memory as long as it takes."""
+        large = {name: values for name in built.step.needs if has_large(values := self.columns.get(name, []))}
+        self.columns.update({name: loaded(values) for name, values in large.items()})
+        try:
+            self._run(built)
+        finally:
+            self.columns.update(large)
+
+    def _run(self, built: _Built) -> None:
         step = built.step
         for name in step.makes:
             self.columns[name] = [None] * len(self.rows)

@@ -52,7 +52,15 @@ class BatchFile:
 
 def is_content(content: bytes, file: BatchFile) -> bool:
     """Whether some content is what was written into a file, by its checksum."""
-    return hashlib.sha256(content).hexdigest() == file.sha256
+    return are_content([content], file)
+
+
+def are_content(pieces: Iterable[bytes], file: BatchFile) -> bool:
+    """The same of content in pieces, of which one is in memory at a time."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest() == file.sha256
 
 
 class FailureCount(TypedDict):

@@ -31,6 +31,7 @@ from data_designer.config.seed_source import (
     SeedSource,
 )
 from data_designer.config.seed_source_dataframe import DataFrameSeedSource
+from data_designer.engine.dataset.large_cells import with_cells
 from data_designer.errors import DataDesignerError, SeedReaderConfigError, SeedReaderError
 from data_designer.models.secrets import SecretResolver
 
@@ -353,7 +354,8 @@ class _TableSeedReader(SeedReader[SourceT], Generic[SourceT]):
     def _frame(self) -> "pd.DataFrame":
         if self._read is None:
             config = SeedConfig.model_validate({"source": self.source})
-            found: pd.DataFrame = read_seed(config, lambda key: key and self.secret_resolver.resolve(key)).to_pandas()
+            table = read_seed(config, lambda key: key and self.secret_resolver.resolve(key))
+            found: pd.DataFrame = with_cells(table).to_pandas()
             self._read = found
         return self._read
 
@@ -482,7 +484,7 @@ class SeedReaderRegistry:
             # A reader is the user's code.
             raise SeedReaderError(f"the seed reader {where} failed: {type(error).__name__}: {error}") from error
         whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names)
-        return table_from_frame(whole, f"of {where}").combine_chunks()
+        return table_from_frame(whole, f"of {where}")
 
 
 def _frames(read: SeedReaderBatchReader) -> "Iterator[pd.DataFrame]":

@@ -16,7 +16,7 @@ EMBEDDER = "sim-embedder?latency=0.1"
 class Wordings(BaseModel):
     """Other ways to ask."""
 
-    wordings: list[str] = Field(min_length=2, max_length=4)
+    questions: list[str] = Field(min_length=2, max_length=4)
 
 
 def load_config_builder() -> dd.DataDesignerConfigBuilder:
@@ -57,7 +57,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
         prompt="Ask in other words: {{ question }}",
         output_format=Wordings,
     )
-    builder.add_column(name="wordings", column_type="expression", expr="{{ others.wordings }}")
+    builder.add_column(name="wordings", column_type="expression", expr="{{ others.questions }}")
     builder.add_column(
         name="question_vector", column_type="embedding", target_column="question", model_alias="embedder"
     )

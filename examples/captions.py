@@ -1,4 +1,4 @@
-"""Captions of charts: a model is shown pictures that lie beside the seed file, what it says is held against the figures.
+"""Captions of charts: a model is shown pictures beside the seed file, and what it says is held against the figures.
 
     data-designer create examples/captions.py --num-records 24 --simulate
 

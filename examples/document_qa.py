@@ -61,13 +61,13 @@ def load_config_builder(params: dd.DataDesignerScriptParams) -> dd.DataDesignerC
                 alias="reader",
                 model="nvidia/nemotron-3-nano-30b-a3b",
                 provider="nvidia",
-                inference_parameters=dd.ChatCompletionInferenceParams(temperature=0.7, max_parallel_requests=16),
+                inference_parameters=dd.ChatCompletionInferenceParams(temperature=0.7, max_parallel_requests=8),
             ),
             dd.ModelConfig(
                 alias="judge",
                 model="nvidia/nemotron-3-super-120b-a12b",
                 provider="nvidia",
-                inference_parameters=dd.ChatCompletionInferenceParams(temperature=0.0, max_parallel_requests=16),
+                inference_parameters=dd.ChatCompletionInferenceParams(temperature=0.0, max_parallel_requests=8),
             ),
         ]
     )

@@ -2,9 +2,9 @@
 
     data-designer create examples/evolved_instructions.py --num-records 40 --simulate
 
-The method is Evol-Instruct's (Xu et al. 2023); the questions in `gsm8k_questions.jsonl` are the first 24 of GSM8K's test
-set (Cobbe et al. 2021, MIT licence). Without `--simulate` it asks NVIDIA's endpoint and needs NVIDIA_API_KEY. An
-unchanged Data Designer script.
+The method is Evol-Instruct's (Xu et al. 2023). The questions in `gsm8k_questions.jsonl` are the first 24 of the test
+set of GSM8K (Cobbe et al. 2021, MIT licence). Without `--simulate` it asks NVIDIA's endpoint and needs NVIDIA_API_KEY.
+An unchanged Data Designer script.
 """
 
 from difflib import SequenceMatcher
@@ -71,14 +71,14 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
                 alias="author",
                 model="nvidia/nemotron-3-nano-30b-a3b",
                 provider="nvidia",
-                inference_parameters=dd.ChatCompletionInferenceParams(temperature=1.0, max_parallel_requests=16),
+                inference_parameters=dd.ChatCompletionInferenceParams(temperature=1.0, max_parallel_requests=8),
             ),
             dd.ModelConfig(
                 alias="solver",
                 model="nvidia/nemotron-3-super-120b-a12b",
                 provider="nvidia",
                 inference_parameters=dd.ChatCompletionInferenceParams(
-                    temperature=0.2, max_tokens=4096, max_parallel_requests=16
+                    temperature=0.2, max_tokens=4096, max_parallel_requests=8
                 ),
             ),
         ]

@@ -37,7 +37,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
                 model=model,
                 provider=provider,
                 inference_parameters=dd.ChatCompletionInferenceParams(
-                    temperature=temperature, max_tokens=800, max_parallel_requests=16
+                    temperature=temperature, max_tokens=800, max_parallel_requests=8
                 ),
             )
             for alias, model, provider, temperature in (

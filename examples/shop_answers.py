@@ -3,8 +3,8 @@
     python examples/shop_answers.py 20
 
 Tool servers are given to `DataDesigner`, so this one is a script; commands know those of the home folder. Its server,
-which could be any that speaks MCP, is this very file. Its models are simulated: `simulated` is ours, name another provider
-to use real ones; the rest is an unchanged Data Designer script.
+which could be any that speaks MCP, is this very file. Its models are simulated: `simulated` is ours, name another
+provider to use real ones; the rest is an unchanged Data Designer script.
 """
 
 import os

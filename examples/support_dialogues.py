@@ -3,8 +3,8 @@
     data-designer create examples/support_dialogues.py --num-records 30 --simulate --output-format jsonl
 
 Every customer is a person with an age, a town and an occupation, whose mood depends on how long the trouble has lasted;
-the customer ends the dialogue. Conversation columns are ours: the original has none. Without `--simulate` it asks NVIDIA's
-endpoint and needs NVIDIA_API_KEY.
+the customer ends the dialogue. Conversation columns are ours: the original has none. Without `--simulate` it asks
+NVIDIA's endpoint and needs NVIDIA_API_KEY.
 """
 
 import data_designer.config as dd
@@ -43,7 +43,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
                 model=model,
                 provider="nvidia",
                 inference_parameters=dd.ChatCompletionInferenceParams(
-                    temperature=temperature, max_tokens=400, max_parallel_requests=16
+                    temperature=temperature, max_tokens=400, max_parallel_requests=8
                 ),
             )
             for alias, model, temperature in (

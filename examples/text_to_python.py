@@ -58,7 +58,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
                 provider="nvidia",
                 # Each request draws its own temperature, so that instructions are more varied than at any one.
                 inference_parameters=dd.ChatCompletionInferenceParams(
-                    temperature=dd.UniformDistribution(params={"low": 0.7, "high": 1.1}), max_parallel_requests=16
+                    temperature=dd.UniformDistribution(params={"low": 0.7, "high": 1.1}), max_parallel_requests=8
                 ),
             ),
             dd.ModelConfig(
@@ -66,7 +66,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
                 model="nvidia/nemotron-3-super-120b-a12b",
                 provider="nvidia",
                 inference_parameters=dd.ChatCompletionInferenceParams(
-                    temperature=0.3, max_tokens=2048, max_parallel_requests=16
+                    temperature=0.3, max_tokens=2048, max_parallel_requests=8
                 ),
             ),
         ]

@@ -81,7 +81,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
                 model=model,
                 provider="nvidia",
                 inference_parameters=dd.ChatCompletionInferenceParams(
-                    temperature=temperature, top_p=0.95, max_tokens=2048, max_parallel_requests=16
+                    temperature=temperature, top_p=0.95, max_tokens=2048, max_parallel_requests=8
                 ),
             )
             for alias, model, temperature in (

@@ -40,7 +40,7 @@ FIVE = FOUR + "\n\nPupil: {{ pupil_3 }}"
 
 def load_config_builder() -> dd.DataDesignerConfigBuilder:
     """Declare the dataset."""
-    chat = dd.ChatCompletionInferenceParams(temperature=0.9, max_tokens=500, max_parallel_requests=16)
+    chat = dd.ChatCompletionInferenceParams(temperature=0.9, max_tokens=500, max_parallel_requests=8)
     builder = dd.DataDesignerConfigBuilder(
         model_configs=[
             dd.ModelConfig(alias=alias, model=model, provider="nvidia", inference_parameters=chat)

@@ -20,7 +20,7 @@ _CONSTRAINTS = frozenset(("primary", "foreign", "unique", "check", "constraint",
 _WANTS_TABLES = re.compile(
     r"create\s+table|\b(?:create|define|design|write)\b[^.\n]{0,60}\b(?:tables|ddl)\b", re.IGNORECASE
 )
-_KEYS = re.compile(r" PRIMARY KEY|,\s+FOREIGN KEY .*")
+_KEYS, _TEXTS = re.compile(r" PRIMARY KEY|,\s+FOREIGN KEY .*"), re.compile(r"VARCHAR\(\d+\)")
 """What BigQuery writes in its own way."""
 _WANTS_ROWS = re.compile(r"\binsert|\brows\b|sample data", re.IGNORECASE)
 _READ, _MOST_TABLES = 20_000, 20
@@ -86,7 +86,7 @@ def sql(prompt: str, rng: SeededRng) -> str:
     pair = rng.choice([one for one in _PAIRS if one[0][:-1] in start or one[3][:5] in start] or _PAIRS)
     if not tables and _WANTS_TABLES.search(prompt[:_READ]):
         made = _definitions(pair, rng, with_rows=bool(_WANTS_ROWS.search(prompt[:_READ])))
-        return _KEYS.sub("", made) if "bigquery" in start else made
+        return _TEXTS.sub("STRING", _KEYS.sub("", made)) if "bigquery" in start else made
     is_wrong = bool(tables) and not rng.below(_WRONG)
     query = _query(tables or tables_in(_definitions(pair, rng, with_rows=False)), rng)
     return query.replace("SELECT ", "SELECT remarks, ", 1) if is_wrong else query

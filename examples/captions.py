@@ -1,6 +1,6 @@
 """Captions of charts: a model is shown pictures beside the seed file, and what it says is held against the figures.
 
-    data-designer create examples/captions.py --num-records 24 --simulate
+    data-designer create examples/captions.py --num-records 24 -d captions --simulate
 
 `charts/charts.csv` names the pictures and the figures that they were drawn from. Without `--simulate` it asks NVIDIA's
 endpoint and needs NVIDIA_API_KEY. An unchanged Data Designer script.

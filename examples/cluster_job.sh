@@ -18,8 +18,9 @@ if [ -z "$address" ]; then
     ray start --head --block --num-cpus=2 --disable-usage-stats --dashboard-port=8265 >"${TMPDIR:-/tmp}/ray-head.log" 2>&1 &
     head=$!
     trap 'kill "$head"; wait "$head" || true' EXIT
+    trap 'exit 130' INT TERM
     tries=60
-    until ray job list --address "$address" >/dev/null 2>&1; do
+    until RAY_AUTH_MODE=token ray job list --address "$address" >/dev/null 2>&1; do
         tries=$((tries - 1))
         [ "$tries" -gt 0 ] || { echo "no Ray at $address; see ${TMPDIR:-/tmp}/ray-head.log" >&2; exit 1; }
         sleep 1

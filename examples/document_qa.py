@@ -1,6 +1,6 @@
 """Document QA: questions about the pages of a Parquet file, answered with a quote that is looked up in the page.
 
-    data-designer create examples/document_qa.py --num-records 40 --simulate
+    data-designer create examples/document_qa.py --num-records 40 -d document_qa --simulate
 
 Any Parquet file with the columns `document`, `page` and `text` will do: name it after `--`. Without `--simulate` it
 asks NVIDIA's endpoint and needs NVIDIA_API_KEY. An unchanged Data Designer script.

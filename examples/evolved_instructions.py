@@ -1,6 +1,6 @@
 """Evolved instructions: school questions are made harder step by step, solved, and marked where that went well.
 
-    data-designer create examples/evolved_instructions.py --num-records 40 --simulate
+    data-designer create examples/evolved_instructions.py --num-records 40 -d evolved_instructions --simulate
 
 The method is Evol-Instruct's (Xu et al. 2023). The questions in `gsm8k_questions.jsonl` are the first 24 of the test
 set of GSM8K (Cobbe et al. 2021, MIT licence). Without `--simulate` it asks NVIDIA's endpoint and needs NVIDIA_API_KEY.

@@ -1,6 +1,6 @@
 """Illustrations: an image of a described scene, a drawing after that image, a text about both, and their judge.
 
-    data-designer create examples/illustrations.py --num-records 20 --simulate
+    data-designer create examples/illustrations.py --num-records 20 -d illustrations --simulate
 
 Images are files below the dataset's folder, `images/<column>/`; cells hold their paths. Without `--simulate` it asks
 OpenRouter and needs OPENROUTER_API_KEY. An unchanged Data Designer script.

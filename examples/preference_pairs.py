@@ -1,6 +1,6 @@
 """Preference pairs: two models answer the same message, a judge that does not know who wrote what says which is better.
 
-    data-designer create examples/preference_pairs.py --num-records 50 --simulate
+    data-designer create examples/preference_pairs.py --num-records 50 -d preference_pairs --simulate
 
 Pairs come in the form that trainers of DPO take, in `processors-files/dpo/`. Without `--simulate` it asks the endpoints
 of NVIDIA and OpenAI and needs NVIDIA_API_KEY and OPENAI_API_KEY. An unchanged Data Designer script.

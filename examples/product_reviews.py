@@ -1,6 +1,6 @@
 """Product reviews: samplers give a product and a customer, a model writes the review, another judges it.
 
-    data-designer create examples/product_reviews.py --num-records 100
+    data-designer create examples/product_reviews.py --num-records 100 -d product_reviews
 
 It also runs as a script. It needs no key and no network: its models are simulated. `simulated` is ours; name another
 provider to use real ones, and the rest is an unchanged Data Designer script.

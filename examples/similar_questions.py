@@ -1,7 +1,9 @@
 """Questions and their vectors: a model writes questions and further wordings of each, another gives both vectors.
 
-Run it with `data-designer create examples/similar_questions.py -n 200`, or as a script. It needs no key and no network:
-its models are simulated. Name another provider to use real ones.
+    data-designer create examples/similar_questions.py --num-records 200 -d similar_questions
+
+It needs no key and no network: its models are simulated. `simulated` is ours; name another provider to use real ones.
+The rest is an unchanged Data Designer script.
 """
 
 from pydantic import BaseModel, Field

@@ -1,6 +1,6 @@
 """Support dialogues with personas: customers and agents, each played by a model, as lists of messages for fine-tuning.
 
-    data-designer create examples/support_dialogues.py --num-records 30 --simulate --output-format jsonl
+    data-designer create examples/support_dialogues.py --num-records 30 -d support_dialogues --simulate -f jsonl
 
 Every customer is a person with an age, a town and an occupation, whose mood depends on how long the trouble has lasted;
 the customer ends the dialogue. Conversation columns are ours: the original has none. Without `--simulate` it asks

@@ -1,6 +1,6 @@
 """Text to Python: an instruction, code that a linter has checked, and a judge's scores by a rubric, summed up.
 
-    data-designer create examples/text_to_python.py --num-records 50 --simulate
+    data-designer create examples/text_to_python.py --num-records 50 -d text_to_python --simulate
 
 Without `--simulate` it asks NVIDIA's endpoint and needs NVIDIA_API_KEY. An unchanged Data Designer script.
 """

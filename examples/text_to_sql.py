@@ -1,6 +1,6 @@
 """Text to SQL: a request in plain words, the tables it is about, and a query that was parsed and run before it counts.
 
-    data-designer create examples/text_to_sql.py --num-records 50 --simulate
+    data-designer create examples/text_to_sql.py --num-records 50 -d text_to_sql --simulate
 
 Without `--simulate` it asks NVIDIA's endpoint and needs NVIDIA_API_KEY. An unchanged Data Designer script.
 """
@@ -147,6 +147,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
         target_columns=["query"],
         validator_type="code",
         validator_params={"code_lang": "sql:sqlite"},
+        batch_size=50,
     )
     # A query may parse and still name a column that is not there.
     builder.add_column(

@@ -1,6 +1,6 @@
 """Tutoring dialogues: a pupil with a misconception and a tutor speak in turn, and a judge says what the pupil learned.
 
-    data-designer create examples/tutoring_dialogues.py --num-records 30 --simulate
+    data-designer create examples/tutoring_dialogues.py --num-records 30 -d tutoring_dialogues --simulate
 
 Each turn is a column, so turns can be steered one by one, and dialogues are two or three rounds long: an unchanged Data
 Designer script. Where a model may end the dialogue itself, see `support_dialogues.py`. Without `--simulate` it asks

@@ -24,10 +24,7 @@ _PYTHON = (
         word = text.strip().lower()
         counts[word] = counts.get(word, 0) + 1
     return counts''',
-    '''import math
-
-
-def {name}(values: list[float]) -> float:
+    '''def {name}(values: list[float]) -> float:
     """Return the standard deviation of some values.
 
     Raises:
@@ -35,8 +32,8 @@ def {name}(values: list[float]) -> float:
     """
     if not values:
         raise ValueError("no values")
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))''',
+    mean = sum(values) / len(values)
+    return (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5''',
     '''def {name}(text: str, width: int = {number}) -> list[str]:
     """Cut a text into lines that are at most so wide."""
     lines: list[str] = [""]

@@ -12,8 +12,8 @@ _INSTRUCTIONS = frozenset((
     "about", "above", "advance", "after", "again", "agent", "allowed", "almost", "along", "already", "also", "always",
     "amount", "another", "answer", "answers", "anybody", "anything", "around", "arrived", "asked", "asks", "assistant",
     "available", "away", "because", "becomes", "been", "before", "begin", "begins", "being", "belief", "believe",
-    "below", "between", "both", "brief", "called", "cannot", "careful", "case", "change", "checked", "choose", "clear",
-    "clearly", "code", "colleague", "column", "columns", "come", "comes", "complete", "concrete", "confirm",
+    "below", "between", "both", "brief", "broken", "called", "cannot", "careful", "case", "change", "checked", "choose",
+    "clear", "clearly", "code", "colleague", "column", "columns", "come", "comes", "complete", "concrete", "confirm",
     "conversation", "costs", "could", "create", "customer", "decide", "define", "describe", "details", "different",
     "does", "doing", "dollars", "done", "each", "easy", "either", "else", "ends", "enough", "even", "every",
     "everybody", "everything", "exactly", "example", "explain", "facts", "fails", "fence", "find", "finds", "first",
@@ -45,11 +45,13 @@ _INSTRUCTIONS = frozenset((
 ))
 # fmt: on
 """Words of prompts that are about the reply instead of its topic."""
+_NO_NOUN = ("ed", "ly", "ful", "ous", "less")
+"""How words end that are hardly ever things."""
 _SEARCHED, _MOST_TOPICS = 2000, 40
 """Characters of a prompt that are searched, and how many topics count."""
 _READ = 100_000
 """Characters of a prompt in which a passage is looked for."""
-_FORM = re.compile(r"\n\n\* |<response_schema>")
+_FORM = re.compile(r"(?:^|\n\n)\* |<response_schema>")
 """Where the prompt stops being about its topic and says in which form it wants the answer."""
 _SENTENCE = re.compile(r"[^\s<>{}`*#|][^\n<>{}`|]{15,300}?[.!?](?=\s|$)")
 _REFERENCE = re.compile(r"\b[A-Z]{1,5}-?\d{3,}\b")
@@ -82,7 +84,8 @@ class Material:
         """The words of the topics; there may be none."""
         start = self._about[:_SEARCHED]
         words = [word for word in _LONG_WORD.findall(start) if word not in _INSTRUCTIONS]
-        return ([word for word in words if word not in STOCK_WORDS] or words)[:_MOST_TOPICS]
+        nouns = [word for word in words if word not in STOCK_WORDS and not word.endswith(_NO_NOUN)]
+        return (nouns or words)[:_MOST_TOPICS]
 
     @cached_property
     def passages(self) -> Sequence[str]:

@@ -18,9 +18,9 @@ import data_designer.config as dd
 QUESTIONS = Path(__file__).with_name("gsm8k_questions.jsonl")
 
 EVOLVE = """\
-Rewrite this question so that it becomes {how}, and stays one that can be answered by arithmetic.
+Question: {question}
 
-{question}
+Rewrite this question so that it becomes {how}, and stays one that can be answered by arithmetic.
 
 - Change no more than that. Keep it to at most two sentences more than it has now.
 - All numbers that the answer needs must be given, and the answer must be a number.

@@ -341,7 +341,7 @@ class _Maker:
             return self._rng.choice(material.passages)
         if last in _REFERENCES and material.references:
             return self._rng.choice(material.references)
-        text = suited(self._rng, name, material.topics if tells(name) else ())
+        text = suited(self._rng, name, material.topic(self._rng) if tells(name) else "")
         return self._rng.choice(material.words) if text is None and material.for_lookups and material.words else text
 
 

@@ -4,44 +4,47 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 
+from data_designer.simulated_model.seeded_rng import SeededRng
+from data_designer.simulated_model.usual_numbers import drawn
 from data_designer.simulated_model.vocabulary import STOCK_WORDS
 
 _LONG_WORD = re.compile(r"\b[a-z]{4,}\b")
 # fmt: off
 _INSTRUCTIONS = frozenset((
     "about", "above", "advance", "after", "again", "agent", "allowed", "almost", "along", "already", "also", "always",
-    "amount", "another", "answer", "answers", "anybody", "anything", "around", "arrived", "asked", "asks", "assistant",
-    "available", "away", "because", "becomes", "been", "before", "begin", "begins", "being", "belief", "believe",
-    "below", "between", "both", "brief", "broken", "called", "cannot", "careful", "case", "change", "checked", "choose",
-    "clear", "clearly", "code", "colleague", "column", "columns", "come", "comes", "complete", "concrete", "confirm",
-    "conversation", "costs", "could", "create", "customer", "decide", "define", "describe", "details", "different",
-    "does", "doing", "dollars", "done", "each", "easy", "either", "else", "ends", "enough", "even", "every",
-    "everybody", "everything", "exactly", "example", "explain", "facts", "fails", "fence", "find", "finds", "first",
-    "five", "following", "form", "format", "found", "four", "friendly", "from", "gave", "generate", "gets", "give",
-    "given", "gives", "goes", "good", "goodbye", "happen", "happened", "happens", "harder", "have", "held", "help",
-    "here", "hold", "holds", "however", "idea", "important", "inside", "instead", "into", "invent", "itself", "json",
-    "judge", "judged", "just", "keep", "keeping", "kind", "know", "knows", "language", "larger", "last", "lasted",
-    "least", "lecture", "left", "length", "less", "lets", "letter", "like", "line", "lines", "list", "literally",
-    "little", "live", "long", "longer", "looked", "looks", "lost", "made", "main", "make", "many", "matter", "maximum",
-    "meant", "mention", "message", "messages", "method", "might", "minimum", "missing", "model", "more", "most", "much",
-    "must", "name", "names", "natural", "necessary", "need", "needed", "needs", "never", "next", "nobody", "none",
-    "nothing", "notice", "number", "numbers", "object", "once", "only", "onto", "open", "opened", "options", "ordinary",
-    "other", "others", "otherwise", "outside", "over", "page", "paragraph", "part", "people", "perhaps", "person",
-    "place", "plain", "please", "point", "points", "possible", "practice", "precise", "precisely", "probably",
+    "amount", "angry", "another", "answer", "answers", "anybody", "anything", "around", "arrived", "asked", "asks",
+    "assistant", "available", "away", "because", "becomes", "been", "before", "begin", "begins", "being", "belief",
+    "believe", "below", "between", "both", "brief", "broken", "business", "calculation", "called", "cannot", "careful",
+    "case", "change", "checked", "choose", "clear", "clearly", "code", "colleague", "column", "columns", "come",
+    "comes", "complete", "concrete", "confirm", "conversation", "costs", "could", "create", "customer", "decide",
+    "define", "describe", "details", "different", "docstring", "does", "doing", "dollars", "done", "each", "easy",
+    "either", "else", "ends", "enough", "even", "every", "everybody", "everything", "exactly", "example", "explain",
+    "facts", "fails", "fence", "find", "finds", "first", "five", "following", "form", "format", "found", "four",
+    "friendly", "from", "gave", "generate", "gets", "give", "given", "gives", "goes", "good", "goodbye", "happen",
+    "happened", "happens", "harder", "have", "held", "help", "here", "hold", "holds", "however", "idea", "important",
+    "input", "inside", "instead", "instruction", "instructions", "into", "invent", "itself", "json", "judge", "judged",
+    "just", "keep", "keeping", "kind", "know", "knows", "language", "larger", "last", "lasted", "least", "lecture",
+    "left", "length", "less", "lets", "letter", "like", "line", "lines", "list", "literally", "little", "live", "long",
+    "longer", "looked", "looks", "lost", "made", "main", "make", "many", "matter", "maximum", "meant", "mention",
+    "message", "messages", "method", "might", "minimum", "missing", "model", "more", "most", "much", "must", "name",
+    "names", "natural", "necessary", "need", "needed", "needs", "never", "next", "nobody", "none", "nothing", "notice",
+    "number", "numbers", "object", "once", "only", "onto", "open", "opened", "options", "ordinary", "other", "others",
+    "otherwise", "output", "outside", "over", "page", "paragraph", "part", "people", "perhaps", "person", "place",
+    "plain", "please", "point", "points", "polite", "possible", "practice", "precise", "precisely", "probably",
     "product", "prompt", "properties", "prove", "proves", "provide", "quality", "question", "questions", "quite",
-    "quote", "rather", "read", "reader", "real", "realistic", "really", "reason", "reasons", "reply", "request",
-    "required", "respond", "response", "result", "return", "review", "rewrite", "right", "role", "rule", "rules",
-    "said", "same", "says", "schema", "score", "second", "seen", "sense", "sentence", "sentences", "short", "should",
-    "show", "simple", "simpler", "since", "single", "sits", "small", "solution", "solve", "solved", "some", "somebody",
-    "something", "soon", "speak", "stands", "start", "started", "state", "statement", "statements", "stay", "stays",
-    "step", "steps", "stick", "still", "stop", "strictly", "string", "such", "summary", "syntax", "table", "tables",
-    "tagged", "take", "taken", "task", "tell", "tells", "text", "than", "that", "their", "them", "then", "there",
-    "these", "they", "thing", "think", "this", "those", "though", "three", "throughout", "time", "title", "together",
-    "told", "true", "turn", "twice", "type", "under", "understand", "unless", "until", "upon", "used", "useful", "user",
-    "uses", "using", "usual", "value", "values", "very", "want", "wanted", "wants", "well", "were", "what", "when",
-    "where", "whether", "which", "while", "whoever", "whole", "whom", "whose", "will", "wish", "with", "within",
-    "without", "word", "words", "work", "works", "worth", "would", "write", "writes", "writing", "written", "wrong",
-    "wrote", "year", "years", "your", "yourself",
+    "quote", "rather", "read", "reader", "real", "realistic", "really", "reason", "reasoning", "reasons", "reply",
+    "request", "required", "respond", "response", "result", "return", "review", "rewrite", "right", "role", "rule",
+    "rules", "said", "same", "says", "schema", "score", "second", "seen", "sense", "sentence", "sentences", "short",
+    "should", "show", "simple", "simpler", "since", "single", "sits", "small", "solution", "solve", "solved", "some",
+    "somebody", "something", "soon", "speak", "stands", "star", "stars", "start", "started", "state", "statement",
+    "statements", "stay", "stays", "step", "steps", "stick", "still", "stop", "strictly", "string", "such", "summary",
+    "syntax", "table", "tables", "tagged", "take", "taken", "task", "tell", "tells", "text", "than", "that", "their",
+    "them", "then", "there", "these", "they", "thing", "think", "this", "those", "though", "three", "throughout",
+    "time", "title", "together", "told", "true", "turn", "twice", "type", "under", "understand", "unless", "until",
+    "upon", "used", "useful", "user", "uses", "using", "usual", "value", "values", "very", "want", "wanted", "wants",
+    "well", "were", "what", "when", "where", "whether", "which", "while", "whoever", "whole", "whom", "whose", "will",
+    "wish", "with", "within", "without", "word", "words", "work", "works", "worth", "would", "write", "writes",
+    "writing", "written", "wrong", "wrote", "year", "years", "your", "yourself",
 ))
 # fmt: on
 """Words of prompts that are about the reply instead of its topic."""
@@ -69,6 +72,10 @@ class Material:
         """
         self._text = text
         self.for_lookups = for_lookups
+
+    def topic(self, rng: SeededRng) -> str:
+        """One of the topics; those that come first are likelier."""
+        return self.topics[drawn(rng, len(self.topics), "low")]
 
     @cached_property
     def topics(self) -> Sequence[str]:

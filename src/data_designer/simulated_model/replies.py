@@ -227,16 +227,16 @@ def _schema(user: str) -> Instances | None:
 
 def _prose(asked: str, rng: SeededRng, output_tokens: int) -> str:
     """Sentences about words of the prompt, half as many as usual to half as many again."""
-    topics, tell = Material(asked).topics, _teller(asked)
+    material, tell = Material(asked), _teller(asked)
     wanted = output_tokens * (200 + 4 * rng.below(101)) // 100 - _OVERSHOOT
     said: list[str] = []
     length = 0
     while length < wanted:
-        said.append(tell(rng, rng.choice(topics)))
+        said.append(tell(rng, material.topic(rng)))
         length += len(said[-1]) + 1
     if tell is question:
         # One is asked for; what comes before it tells of what it is about.
-        said = [*(opinion(rng, rng.choice(topics)) for _ in said[1:]), said[0]]
+        said = [*(opinion(rng, material.topic(rng)) for _ in said[1:]), said[0]]
     return " ".join(said) + _stop_word(asked, rng)
 
 

@@ -1,7 +1,7 @@
 """What the simulated model can say: sentences about a topic, and texts that suit the name of a property."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 
 from data_designer.simulated_model.seeded_rng import SeededRng
@@ -133,17 +133,17 @@ def closing(rng: SeededRng) -> str:
     return rng.choice(_CLOSINGS)
 
 
-def suited(rng: SeededRng, name: str, topics: Sequence[str] = ()) -> str | None:
+def suited(rng: SeededRng, name: str, topic: str = "") -> str | None:
     """A text that suits a property of this name; None where nobody knows what that would be.
 
     Args:
         rng: decides which.
         name: of the property.
-        topics: what it may be about, where it `tells` something.
+        topic: what it is about, where it `tells` something.
     """
     last = last_word(name)
     if last in _TELLING:
-        return _told(rng, _TELLING[last], rng.choice(topics) if topics else "")
+        return _told(rng, _TELLING[last], topic)
     make = _maker_of(name)
     return None if make is None else make(rng, name)
 

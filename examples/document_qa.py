@@ -126,6 +126,7 @@ def load_config_builder(params: dd.DataDesignerScriptParams) -> dd.DataDesignerC
         column_type="expression",
         dtype="bool",
         expr="{{ quoted.is_valid and grounding.support.score == 'full' and grounding.question.score >= 2 }}",
+        propagate_skip=False,  # who was not judged is not kept
     )
     builder.add_processor(
         dd.SchemaTransformProcessorConfig(

@@ -159,6 +159,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
         column_type="expression",
         dtype="bool",
         expr="{{ elimination.is_valid and comparison.harder.score > 0 and comparison.solvable.score != 'no' }}",
+        propagate_skip=False,  # what was eliminated is not kept
     )
     builder.add_processor(dd.DropColumnsProcessorConfig(name="working_columns", column_names=["once", "twice"]))
     return builder

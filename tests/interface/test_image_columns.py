@@ -146,7 +146,7 @@ def whole(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Datas
 
 
 def test_whoever_looks_at_a_dataset_is_told_the_files(endpoint: Endpoint, tmp_path: Path) -> None:
-    """A record that is shown later names them, as the one at the end of a run does."""
+    """A record that is shown later names them, as the one at the end of a run does; its prompts name what was shown."""
     with endpoint(answered) as model:
         make(model.url, tmp_path, records=2)
     console = Console(file=io.StringIO(), width=80, record=True)
@@ -155,6 +155,8 @@ def test_whoever_looks_at_a_dataset_is_told_the_files(endpoint: Endpoint, tmp_pa
     said = console.export_text()
     assert "images/photo/1-0.png" in said
     assert "images/inked/1-0.png" in said
+    prompt = str(DatasetView.at(tmp_path / "d").cell(1, "said"))
+    assert "--- user\n<image>\n<image>\nrow 1 of images/photo/1-0.png\n" in prompt
 
 
 def same(results: DatasetCreationResults, whole: DatasetCreationResults) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 
 from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.usual_numbers import drawn
@@ -54,7 +55,7 @@ _SEARCHED, _MOST_TOPICS = 2000, 40
 """Characters of a prompt that are searched, and how many topics count."""
 _READ = 100_000
 """Characters of a prompt in which a passage is looked for."""
-_FORM = re.compile(r"(?:^|\n\n)\* |<response_schema>")
+_FORM = ("\n\n* ", "<response_schema>")
 """Where the prompt stops being about its topic and says in which form it wants the answer."""
 _SENTENCE = re.compile(r"[^\s<>{}`*#|][^\n<>{}`|]{15,300}?[.!?](?=\s|$)")
 _REFERENCE = re.compile(r"\b[A-Z]{1,5}-?\d{3,}\b")
@@ -89,10 +90,9 @@ class Material:
     @cached_property
     def words(self) -> Sequence[str]:
         """The words of the topics; there may be none."""
-        start = self._about[:_SEARCHED]
-        words = [word for word in _LONG_WORD.findall(start) if word not in _INSTRUCTIONS]
-        nouns = [word for word in words if word not in STOCK_WORDS and not word.endswith(_NO_NOUN)]
-        return (nouns or words)[:_MOST_TOPICS]
+        words = [word for word in _LONG_WORD.findall(self._about[:_SEARCHED]) if word not in _INSTRUCTIONS]
+        nouns = (word for word in words if word not in STOCK_WORDS and not word.endswith(_NO_NOUN))
+        return [*islice(nouns, _MOST_TOPICS)] or words[:_MOST_TOPICS]
 
     @cached_property
     def passages(self) -> Sequence[str]:
@@ -107,8 +107,8 @@ class Material:
 
     @cached_property
     def _about(self) -> str:
-        form = _FORM.search(self._text)
-        return self._text[: form.start()] if form else self._text
+        places = [place for mark in _FORM if (place := self._text.find(mark)) >= 0]
+        return "" if self._text.startswith("* ") else self._text[: min(places, default=None)]
 
 
 def _is_plural(word: str) -> bool:

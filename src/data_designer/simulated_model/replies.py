@@ -31,16 +31,17 @@ Ending = Literal["stop", "length", "refusal", "tool_calls"]
 _LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
 _OVERSHOOT = 14
 """Characters by which the last sentence of a text goes too far, beyond the few that it always did."""
-_WORK = r"(?:(?!answer|expla|reply|response|solution|solve)[^.!?\n]){0,80}?"
 _WANTS_QUESTION = re.compile(
     r"\b(?:ask|compose|create|generate|invent|make|pose|rephrase|reword|rewrite|turn|write)\b"
-    rf"{_WORK}\b(?:problem|quer(?:y|ies)|question|request|riddle)s?\b",
-    re.IGNORECASE,
+    r"([^.!?\n]{0,80}?)\b(?:problem|quer(?:y|ies)|question|request|riddle)s?\b"
 )
-_WANTS_ADVICE = re.compile(r"\b(?:advise|answer|explain|instruct|reply|respond|solve|teach)\b", re.IGNORECASE)
-_ENDS = 2000
+_OF_QUESTIONS = re.compile("answer|expla|reply|response|solution|solve")
+"""What is not asked, but said of a question."""
+_WANTS_ADVICE = re.compile(r"\b(?:advise|answer|explain|instruct|reply|respond|solve|teach)\b")
+_ENDS = 500
 """Characters of a prompt's beginning and of its end in which it is looked up what it wants."""
-_STOP_WORD = re.compile(r"([^.!?\n]*)\b(?:end|finish|close)s?\b[^.!?\n]{0,60}?([\[<][A-Z_]{2,20}[\]>])")
+_STOP_WORD = re.compile(r"[\[<][A-Z_]{2,20}[\]>]")
+_END = re.compile(r"\b(?:end|finish|close)s?\b")
 _CONDITION = re.compile(r"\b(?:if|once|when|as soon as)\b", re.IGNORECASE)
 _STOPS = 3
 """One reply of so many ends with the word with which it may end a conversation."""
@@ -242,18 +243,22 @@ def _prose(asked: str, rng: SeededRng, output_tokens: int) -> str:
 
 def _teller(asked: str) -> Tell:
     """What says what the prompt wants to hear."""
-    searched = asked if len(asked) <= 2 * _ENDS else f"{asked[:_ENDS]}\n{asked[-_ENDS:]}"
-    if _WANTS_QUESTION.search(searched):
+    searched = (asked if len(asked) <= 2 * _ENDS else f"{asked[:_ENDS]}\n{asked[-_ENDS:]}").lower()
+    if any(not _OF_QUESTIONS.search(found.group(1)) for found in _WANTS_QUESTION.finditer(searched)):
         return question
     return advice if _WANTS_ADVICE.search(searched) else opinion
 
 
 def _stop_word(asked: str, rng: SeededRng) -> str:
     """The word in brackets with which the prompt wants a conversation to be ended, now and then; else nothing."""
-    found = _STOP_WORD.search(asked[-_ENDS:])
-    if found is None or (_CONDITION.search(found.group(0)) and rng.below(_STOPS)):
+    end = asked[-_ENDS:]
+    found = _STOP_WORD.search(end) if "[" in end or "<" in end else None
+    if found is None:
         return ""
-    return f" {found.group(2)}"
+    before = re.split(r"[.!?\n]", end[: found.start()])[-1]
+    if not _END.search(before) or (_CONDITION.search(before) and rng.below(_STOPS)):
+        return ""
+    return f" {found.group()}"
 
 
 def _broken(text: str) -> str:

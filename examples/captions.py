@@ -1,76 +1,101 @@
-"""Captions: a model is shown pictures that lie beside the seed file, and another judges what it says of them.
+"""Captions of charts: a model is shown pictures beside the seed file, and what it says is held against the figures.
 
-Run it with `data-designer create examples/captions.py -n 12`, or as a script. It needs no key and no network: its
-models are simulated. Name another provider, and a model that sees, to use real ones.
+    data-designer create examples/captions.py --num-records 24 -d captions --simulate
+
+`charts/charts.csv` names the pictures and the figures that they were drawn from. Without `--simulate` it asks NVIDIA's
+endpoint and needs NVIDIA_API_KEY. An unchanged Data Designer script.
 """
 
-import csv
-import struct
-import tempfile
-import zlib
+import re
 from pathlib import Path
 
+import pandas as pd
+
 import data_designer.config as dd
-from data_designer.interface import DataDesigner
 
-COLOURS = {"tomato": (255, 99, 71), "gold": (255, 215, 0), "seagreen": (46, 139, 87), "navy": (0, 0, 128)}
-SIDE = 32
-"""Pixels."""
+CHARTS = Path(__file__).parent / "charts" / "charts.csv"
 
+CAPTION = """\
+Describe this {{ chart }} chart {{ form }}, for {{ audience }}.
 
-def square(colour: tuple[int, int, int]) -> bytes:
-    """A PNG of one colour."""
+- Say what it shows and what stands out. Interpret no further than the chart goes.
+- Every number that you name must be legible in the chart."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+JUDGE = """\
+This caption was written for the chart: {{ caption }}
 
-    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
-    rows = (b"\0" + bytes(colour) * SIDE) * SIDE
-    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + content
+The chart was drawn from these figures: {{ title }}. {{ figures }}"""
 
 
-def pictures() -> Path:
-    """A seed file whose rows name pictures beside it."""
-    folder = Path(tempfile.gettempdir()) / "data-designer-captions"
-    folder.mkdir(exist_ok=True)
-    for name, colour in COLOURS.items():
-        (folder / f"{name}.png").write_bytes(square(colour))
-    with (folder / "seed.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("colour", "picture"), *((name, f"{name}.png") for name in COLOURS)])
-    return folder / "seed.csv"
+def numbers_are_shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """Whether each number that a caption names is one of the chart's."""
+    verdicts = []
+    for caption, figures in zip(rows["caption"].astype(str), rows["figures"].astype(str), strict=True):
+        shown = set(re.findall(r"\d+", figures))
+        invented = [number for number in re.findall(r"\d+", caption.replace(",", "")) if number not in shown]
+        verdicts.append({"is_valid": not invented, "invented": invented})
+    return pd.DataFrame(verdicts)
 
 
 def load_config_builder() -> dd.DataDesignerConfigBuilder:
     """Declare the dataset."""
     builder = dd.DataDesignerConfigBuilder(
         model_configs=[
-            dd.ModelConfig(alias="eye", model="sim-vision?latency=0.05", provider="simulated"),
-            dd.ModelConfig(alias="judge", model="sim-judge?latency=0.05", provider="simulated"),
+            dd.ModelConfig(
+                alias="eye",
+                model="nvidia/nemotron-3-nano-omni-30b-a3b-reasoning",
+                provider="nvidia",
+                inference_parameters=dd.ChatCompletionInferenceParams(
+                    temperature=0.6, top_p=0.95, max_tokens=1500, max_parallel_requests=8
+                ),
+            )
         ]
     )
-    builder.with_seed_dataset(dd.LocalFileSeedSource(path=str(pictures())))
+    builder.with_seed_dataset(dd.LocalFileSeedSource(path=str(CHARTS)))
+    builder.add_column(
+        name="form",
+        column_type="sampler",
+        sampler_type="category",
+        params={"values": ["in one sentence", "in three sentences", "as a headline"], "weights": [3, 2, 1]},
+    )
+    builder.add_column(
+        name="audience",
+        column_type="sampler",
+        sampler_type="category",
+        params={"values": ["readers of a newspaper", "somebody who cannot see it"], "weights": [1, 2]},
+        # A headline is no alternative text.
+        conditional_params={"form == 'as a headline'": {"values": ["readers of a newspaper"]}},
+    )
+    # Only files below the folder of the seed file, or of the dataset, are ever read because a cell names them.
     shown = [dd.ImageContext(column_name="picture")]
     builder.add_column(
-        name="caption",
-        column_type="llm-text",
-        model_alias="eye",
-        prompt="Describe this picture in one sentence.",
-        multi_modal_context=shown,
+        name="caption", column_type="llm-text", model_alias="eye", prompt=CAPTION, multi_modal_context=shown
+    )
+    builder.add_column(
+        name="numbers",
+        column_type="validation",
+        target_columns=["caption", "figures"],
+        validator_type="local_callable",
+        validator_params={"validation_function": numbers_are_shown},
     )
     builder.add_column(
         name="verdict",
         column_type="llm-judge",
-        model_alias="judge",
-        prompt="Does this caption fit the picture? {{ caption }}",
+        model_alias="eye",
+        prompt=JUDGE,
         multi_modal_context=shown,
-        scores=[dd.Score(name="fit", description="Is it right?", options={0: "no", 1: "in part", 2: "yes"})],
+        skip=dd.SkipConfig(when="{{ not numbers.is_valid }}"),
+        scores=[
+            dd.Score(
+                name="truth",
+                description="Do the figures bear the caption out?",
+                options={2: "all of it", 1: "its main claim", 0: "no"},
+            ),
+            dd.Score(
+                name="use",
+                description="Would it do instead of the chart?",
+                options={2: "yes", 1: "in part", 0: "hardly"},
+            ),
+        ],
     )
     return builder
-
-
-if __name__ == "__main__":
-    designer = DataDesigner()
-    results = designer.create(load_config_builder(), num_records=12, dataset_name="captions")
-    results.display_sample_record()
-    print(f"{results.count_records()} records in {results.artifact_storage.base_dataset_path}")

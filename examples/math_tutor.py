@@ -1,7 +1,9 @@
 """A math tutor: each question of a seed file is rewritten, solved in steps, and checked.
 
-Run it with `data-designer create examples/math_tutor.py -n 12 -- examples/math_questions.jsonl`. Any file of
-rows with a `question` and an `answer` will do. It needs no key and no network: its model is simulated.
+    data-designer create examples/math_tutor.py --num-records 12 -d math_tutor -- examples/math_questions.jsonl
+
+Any file of rows with a `question` and an `answer` will do. It needs no key and no network: its model is simulated, and
+now and then fails or answers nonsense as real ones do. `simulated` is ours; the rest is an unchanged script.
 """
 
 import sys

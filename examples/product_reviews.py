@@ -1,7 +1,9 @@
 """Product reviews: samplers give a product and a customer, a model writes the review, another judges it.
 
-Run it with `data-designer create examples/product_reviews.py -n 100`, or as a script. It needs no key and no
-network: its models are simulated. Name another provider to use real ones.
+    data-designer create examples/product_reviews.py --num-records 100 -d product_reviews
+
+It also runs as a script. It needs no key and no network: its models are simulated. `simulated` is ours; name another
+provider to use real ones, and the rest is an unchanged Data Designer script.
 """
 
 from pydantic import BaseModel, Field
@@ -50,40 +52,64 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
         },
     )
     builder.add_column(name="customer", column_type="sampler", sampler_type="person_from_faker", params={})
+    # Prices that one would believe of the thing.
     builder.add_column(
         name="price",
         column_type="sampler",
         sampler_type="uniform",
-        params={"low": 10, "high": 90, "decimal_places": 2},
+        params={"low": 15, "high": 80, "decimal_places": 2},
+        conditional_params={"category == 'backpacks'": {"low": 40, "high": 240, "decimal_places": 2}},
+    )
+    # Most who write a review are pleased or angry.
+    builder.add_column(
+        name="stars",
+        column_type="sampler",
+        sampler_type="category",
+        params={"values": [1, 2, 3, 4, 5], "weights": [3, 1, 1, 4, 6]},
+    )
+    builder.add_column(
+        name="style",
+        column_type="sampler",
+        sampler_type="category",
+        params={"values": ["two plain sentences", "a short story", "a list of what is good and bad"]},
+        conditional_params={"stars == 1": {"values": ["one angry sentence", "a complaint to the shop"]}},
     )
     builder.add_column(
         name="review",
         column_type="llm-text",
         model_alias="writer",
-        system_prompt="You write as a customer of a shop.",
+        system_prompt=(
+            "You are {{ customer.first_name }}, {{ customer.age }}, {{ customer.occupation }}. "
+            "You write as a customer of a shop does, not as an advertisement."
+        ),
         prompt=(
-            "Write a review of {{ category }} made of {{ material }} that cost {{ price }} dollars, "
-            "as {{ customer.first_name }}, {{ customer.age }} years old."
+            "Write a review of one of our {{ category }}, made of {{ material }}, that cost you {{ price }} dollars. "
+            "You give it {{ stars }} of 5 stars. Write {{ style }}. Do not name the stars."
         ),
     )
     builder.add_column(
         name="summary",
         column_type="llm-structured",
         model_alias="writer",
-        prompt="Sum up this review: {{ review }}",
+        prompt="Sum up this review of {{ category }} for the page of a shop: {{ review }}",
         output_format=Summary,
     )
     builder.add_column(
         name="quality",
         column_type="llm-judge",
         model_alias="judge",
-        prompt="Judge this review of {{ category }}: {{ review }}",
+        prompt="A customer gave {{ stars }} of 5 stars. Judge the review of {{ category }}: {{ review }}",
         scores=[
             dd.Score(
                 name="helpful",
                 description="Does it help others to choose?",
                 options={1: "not at all", 2: "somewhat", 3: "very much"},
-            )
+            ),
+            dd.Score(
+                name="fits",
+                description="Do its words fit the stars?",
+                options={"yes": "anybody would guess them", "no": "they could be others"},
+            ),
         ],
     )
     builder.add_column(name="label", column_type="expression", expr="{{ summary.headline }} ({{ summary.stars }}/5)")

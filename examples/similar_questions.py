@@ -1,7 +1,9 @@
 """Questions and their vectors: a model writes questions and further wordings of each, another gives both vectors.
 
-Run it with `data-designer create examples/similar_questions.py -n 200`, or as a script. It needs no key and no network:
-its models are simulated. Name another provider to use real ones.
+    data-designer create examples/similar_questions.py --num-records 200 -d similar_questions
+
+It needs no key and no network: its models are simulated. `simulated` is ours; name another provider to use real ones.
+The rest is an unchanged Data Designer script.
 """
 
 from pydantic import BaseModel, Field
@@ -16,7 +18,7 @@ EMBEDDER = "sim-embedder?latency=0.1"
 class Wordings(BaseModel):
     """Other ways to ask."""
 
-    wordings: list[str] = Field(min_length=2, max_length=4)
+    questions: list[str] = Field(min_length=2, max_length=4)
 
 
 def load_config_builder() -> dd.DataDesignerConfigBuilder:
@@ -57,7 +59,7 @@ def load_config_builder() -> dd.DataDesignerConfigBuilder:
         prompt="Ask in other words: {{ question }}",
         output_format=Wordings,
     )
-    builder.add_column(name="wordings", column_type="expression", expr="{{ others.wordings }}")
+    builder.add_column(name="wordings", column_type="expression", expr="{{ others.questions }}")
     builder.add_column(
         name="question_vector", column_type="embedding", target_column="question", model_alias="embedder"
     )

@@ -1,7 +1,9 @@
 """Orders that a service judges: rows go to it in batches, verdicts with a score come back.
 
-Run it with `data-designer create examples/validated_orders.py -n 100`, or as a script. It needs no network: the
-service is simulated. Put the address of another one in its place.
+    data-designer create examples/validated_orders.py --num-records 100 -d validated_orders
+
+It needs no network: the service is simulated, which is ours. Put the address of another one in its place, and it is an
+unchanged Data Designer script.
 """
 
 import data_designer.config as dd

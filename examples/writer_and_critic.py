@@ -1,7 +1,9 @@
 """A writer and a critic: a function has one model write, another judge, and the first write again until it is good.
 
-Run it with `data-designer create examples/writer_and_critic.py -n 20`. It needs no key and no network: its models are
-simulated.
+    data-designer create examples/writer_and_critic.py --num-records 20 -d writer_and_critic
+
+It needs no key and no network: its models are simulated. `simulated` is ours; the rest is an unchanged Data Designer
+script.
 """
 
 from typing import Any

@@ -43,6 +43,18 @@ def load_config_builder(params):
     return builder.add_column(dd.CustomColumnConfig(name="loud", generator_function=loud))
 '''
 
+JUDGED = """
+model_configs: [{alias: m, model: sim, provider: simulated}]
+columns:
+- {name: id, column_type: sampler, sampler_type: uuid, params: {}}
+- {name: text, column_type: llm-text, prompt: "about {{ id }}", model_alias: m}
+- name: verdict
+  column_type: llm-judge
+  model_alias: m
+  prompt: "Judge {{ text }}"
+  scores: [{name: tone, description: how, options: {1: bad, 2: good, none: there is none}}]
+"""
+
 
 @dataclass
 class Models:
@@ -527,3 +539,17 @@ def test_a_local_seed_file_is_found_from_anywhere(folder: Path, model: Models, m
     code, said = run("resume", "d")
     assert code == 0, said
     assert len(model.given) == len(set(model.given)) == IDEAL
+
+
+def test_scores_that_are_integers_stay_so(folder: Path, simulated: str) -> None:
+    """JSON makes texts of them where they are keys; a judge that is resumed asks and answers as before."""
+    name_provider(simulated, "simulated", provider_type="simulated")
+    (folder / "judged.yaml").write_text(JUDGED)
+    assert run("create", "judged.yaml", "-n", RECORDS, "-d", "whole", "-o", "out", *INLINE)[0] == 0
+    stopped = ("--set", "budget={requests: 14}")
+    assert run("create", "judged.yaml", "-n", RECORDS, "-d", "part", "-o", "out", *INLINE, *stopped)[0] == 1
+    assert data_files(folder / "out/part")
+    assert run("resume", "out/part", "--set", "budget=null")[0] == 0
+    whole, part = (DataDesigner(folder / "out").open(name).load_dataset() for name in ("whole", "part"))
+    pd.testing.assert_frame_equal(part, whole)
+    assert {type(verdict["tone"]["score"]) for verdict in part["verdict"]} == {int, str}

@@ -1,5 +1,6 @@
 """A dry run: every prompt of some records is rendered, and nobody is asked."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from data_designer.engine.protocol.conversation import text_of
 from data_designer.errors import DataDesignerGenerationError, ParserException
 from data_designer.interface import DataDesigner
 from data_designer.interface.dry_run import DryRun
-from data_designer.interface.stand_ins import stand_ins
+from data_designer.interface.stand_ins import stand_in_image, stand_ins
 
 # Its work is done on an event loop, which has sockets of its own; nobody is connected to.
 pytestmark = pytest.mark.usefixtures("sockets")
@@ -198,3 +199,37 @@ def test_one_of_the_stand_ins_fits_the_schema(schema: dict[str, Any]) -> None:
 def test_prompts_that_only_mention_a_schema_get_text() -> None:
     """A tag with something else in it is prose."""
     assert next(stand_ins("x", "what does <response_schema> mean?")) == "<x>"
+
+
+def test_images_media_vectors_and_tools_are_dry_too(tmp_path: Path) -> None:
+    """Files beside the seed are read, images stand for images, vectors are as long as has to be, no server runs."""
+    (tmp_path / "a.png").write_bytes(base64.b64decode(stand_in_image()))
+    (tmp_path / "seed.csv").write_text("n,photo\n0,a.png\n1,missing.png\n")
+    image = dd.ModelConfig(alias="i", model="i", provider="p", inference_parameters=dd.ImageInferenceParams())
+    vector = dd.EmbeddingInferenceParams(dimensions=5)
+    made = dd.DataDesignerConfigBuilder(
+        model_configs=[
+            model("m"),
+            image,
+            dd.ModelConfig(alias="v", model="v", provider="p", inference_parameters=vector),
+        ],
+        tool_configs=[dd.ToolConfig(tool_alias="t", providers=["server"])],
+    )
+    made.with_seed_dataset(dd.LocalFileSeedSource(path=str(tmp_path / "seed.csv")))
+    photo, drawn = dd.ImageContext(column_name="photo"), dd.ImageContext(column_name="drawn")
+    made.add_column(name="drawn", column_type="image", model_alias="i", prompt="draw {{ n }}")
+    made.add_column(
+        name="said", column_type="llm-text", model_alias="m", prompt="see {{ n }}", multi_modal_context=[photo, drawn]
+    )
+    made.add_column(name="vectors", column_type="embedding", model_alias="v", target_column="said")
+    made.add_column(name="found", column_type="llm-text", model_alias="m", prompt="find {{ said }}", tool_alias="t")
+    servers = [dd.LocalStdioMCPProvider(name="server", command="no such program")]
+    provider = dd.ModelProvider(name="p", endpoint=NOWHERE)
+    designer = DataDesigner(tmp_path, model_providers=[provider], mcp_providers=servers, auto_configure_logging=False)
+    dry = designer.dry_run(made, num_records=2)
+    assert dry.records[0].rejected is None
+    assert "missing.png" in str(dry.records[1].rejected)
+    assert prompts(dry, "drawn") == ["draw 0", "draw 1"]
+    assert prompts(dry, "said")[0] == "<image>\n<image>\nsee 0"
+    assert prompts(dry, "vectors")[0] == "<said>"
+    assert prompts(dry, "found")[0] == "find <said>"

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 from tests.counting import Endpoint, Reply
 from tests.fakes import designer, numbered
 from tests.interface.resuming import ALWAYS, IF_POSSIBLE
@@ -20,6 +21,7 @@ from tests.replies import LIMIT, row_of
 
 import data_designer.config as dd
 from data_designer.interface import DatasetCreationResults
+from data_designer.interface.record_view import DatasetView
 from data_designer.interface.stored import StoredDataset
 from data_designer.object_storage import Location, ObjectPath
 
@@ -141,6 +143,20 @@ def whole(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Datas
         results = make(counted.url, tmp_path_factory.mktemp("whole"))
         assert len(counted.prompts) == IDEAL
     return results
+
+
+def test_whoever_looks_at_a_dataset_is_told_the_files(endpoint: Endpoint, tmp_path: Path) -> None:
+    """A record that is shown later names them, as the one at the end of a run does; its prompts name what was shown."""
+    with endpoint(answered) as model:
+        make(model.url, tmp_path, records=2)
+    console = Console(file=io.StringIO(), width=80, record=True)
+    for part in DatasetView.at(tmp_path / "d").record(1, 80):
+        console.print(part)
+    said = console.export_text()
+    assert "images/photo/1-0.png" in said
+    assert "images/inked/1-0.png" in said
+    prompt = str(DatasetView.at(tmp_path / "d").cell(1, "said"))
+    assert "--- user\n<image>\n<image>\nrow 1 of images/photo/1-0.png\n" in prompt
 
 
 def same(results: DatasetCreationResults, whole: DatasetCreationResults) -> None:

@@ -20,6 +20,7 @@ import data_designer.config as dd
 from data_designer.errors import DuplicateToolNameError, InvalidConfigError, MCPClientUnavailableError
 from data_designer.errors import MCPConfigurationError as Misconfigured
 from data_designer.interface import DataDesigner, DataDesignerGenerationError, DatasetCreationResults
+from data_designer.interface.record_view import DatasetView
 
 pytestmark = pytest.mark.usefixtures("processes")
 
@@ -93,6 +94,13 @@ def test_a_cell_is_the_answer_after_the_calls(simulated: str, tmp_path: Path) ->
     usage = results.outcomes.columns["text"].usage
     assert (usage.requests, usage.tool_calls, usage.tool_turns) == (RECORDS * (TURNS + 1), CALLS, RECORDS * TURNS)
     assert wait_for_none(tmp_path) == []
+
+
+def test_a_prompt_is_rendered_again_without_the_servers(simulated: str, tmp_path: Path) -> None:
+    """Whoever looks at the dataset later needs none of them."""
+    make(simulated, tmp_path, tmp_path)
+    said = DatasetView.at(tmp_path / "d").unsaid(3, "text")
+    assert said["rendered_again"] == [{"role": "user", "content": [{"type": "text", "text": "row 3"}]}]
 
 
 def test_the_same_seed_gives_the_same(simulated: str, tmp_path: Path) -> None:

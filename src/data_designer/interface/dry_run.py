@@ -6,6 +6,8 @@ model would write stands a value that fits the column, so that the prompts after
 
 import asyncio
 import json
+import os
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -13,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data_designer.columns.image import FOLDER
 from data_designer.columns.registry import KINDS
 from data_designer.columns.seeds.large_cells import loaded
+from data_designer.config.models import EmbeddingInferenceParams
 from data_designer.engine.execution.conversing import asking
 from data_designer.engine.execution.recording import Ask
 from data_designer.engine.execution.stage_runner import CellCounts, GroupRow, RowResult, StageRunner
@@ -23,15 +27,35 @@ from data_designer.engine.protocol.parcels import FAILED, REJECTED, SKIPPED
 from data_designer.errors import ModelAPIConnectionError
 from data_designer.interface import run as running
 from data_designer.interface.compile import PreparedPlan
-from data_designer.interface.stand_ins import stand_ins
+from data_designer.interface.stand_ins import stand_in_image, stand_ins
+from data_designer.media_files import content_below
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.wires import fields_shown
 from data_designer.plan.model import LOCAL, Plan, Pool, Stage
+from data_designer.plan.tools import ToolSet
 from data_designer.terminal import visible
-from data_designer.values import Block, ChatResponse, HttpRequest, MediaFile, Message, Reason, Request, Response
+from data_designer.values import (
+    Block,
+    ChatRequest,
+    ChatResponse,
+    EmbeddingRequest,
+    EmbeddingResponse,
+    FileRequest,
+    FileResponse,
+    HttpRequest,
+    ImageRequest,
+    ImageResponse,
+    MediaFile,
+    Message,
+    Reason,
+    Request,
+    Response,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from data_designer.object_storage import Location
 
 FEW = 3
 """Records of a dry run, unless told otherwise."""
@@ -128,7 +152,9 @@ def dry_run(prepared: PreparedPlan) -> DryRun:
     run = prepared.plan.run.model_copy(
         update={"max_conversation_restarts": 1, "max_conversation_correction_steps": 0}
     )  # The second reply is another stand-in, where the first does not fit.
-    work = _DryRun(replace(prepared.plan, run=run), prepared.seed_table)
+    # Nobody calls tools, so their servers need not be asked for any.
+    tools = {one.tool_alias: ToolSet(one.tool_alias, (), 0) for one in prepared.plan.config.tool_configs or ()}
+    work = _DryRun(replace(prepared.plan, run=run, tools=tools), prepared.seed_table)
     running.on_own_loop(lambda _: work.make())
     return work.result()
 
@@ -148,6 +174,7 @@ class _DryRun:
     def __init__(self, plan: Plan, seed_table: "pa.Table | None") -> None:
         self._plan = plan
         self._seed_table = seed_table
+        self._folder = None if plan.config.seed_config is None else plan.config.seed_config.source.folder
         self._rows = {index: _Row() for index in range(plan.geometry.num_records)}
 
     async def make(self) -> None:
@@ -187,7 +214,8 @@ class _DryRun:
         row = self._rows[index]
         needs = runner.stage.needs
         record = dict(zip(needs, loaded([row.values.get(name) for name in needs]), strict=True))
-        return GroupRow(record, row.skipped or None, _Nobody(index, row.asked, draws))
+        pool = self._plan.pools[runner.stage.pool]
+        return GroupRow(record, row.skipped or None, _Nobody(index, row.asked, draws, self._folder, pool))
 
     async def _run_row(self, runner: StageRunner, index: int, draws: ParameterSampling) -> None:
         row = self._group_row(runner, index, draws)
@@ -279,7 +307,13 @@ class _Nobody:
     asked = replayed = 0
     tracing = None
 
-    def __init__(self, record: int, asked: dict[str, Request], draws: ParameterSampling) -> None:
+    def __init__(
+        self, record: int, asked: dict[str, Request], draws: ParameterSampling, folder: "Location | None", pool: Pool
+    ) -> None:
+        self._folder = folder
+        """Beside the seed, where files are that cells may name."""
+        given = pool.params.dimensions if isinstance(pool.params, EmbeddingInferenceParams) else None
+        self._dimensions = given or 1
         self.record = record
         self._asked = asked
         self._draws = draws
@@ -295,6 +329,14 @@ class _Nobody:
     def shared(self, column: str, with_first: object) -> None:
         """Nothing is accounted for."""
 
+    def _read(self, name: str) -> bytes | str:
+        """A file beside the seed; for an image that a model would have made, what stands for it."""
+        try:
+            found = content_below(() if self._folder is None else (self._folder,), name)
+        except OSError as error:
+            return f"it cannot be read: {os.strerror(error.errno) if error.errno else error}"
+        return b64decode(stand_in_image()) if isinstance(found, str) and name.startswith(f"{FOLDER}/") else found
+
     def of(self, column: str, fingerprint: str) -> Ask:
         """How a step asks."""
         replies: Iterator[str] = iter(())
@@ -303,9 +345,17 @@ class _Nobody:
             nonlocal replies
             if isinstance(request, HttpRequest):
                 raise ModelAPIConnectionError("nobody is asked")
+            if isinstance(request, FileRequest):
+                return FileResponse(await asyncio.to_thread(self._read, request.name))
             if column not in self._asked:
                 self._asked[column] = request.with_params(self._draws.params(fingerprint, self.record, 0))
-                replies = stand_ins(column, text_of(request.turns[-1]))
-            return ChatResponse(next(replies, ""))
+                replies = stand_ins(column, text_of(request.turns[-1])) if isinstance(request, ChatRequest) else replies
+            match request:
+                case ImageRequest():
+                    return ImageResponse((stand_in_image(),))
+                case EmbeddingRequest(texts=texts):
+                    return EmbeddingResponse(((0.0,) * self._dimensions,) * len(texts))
+                case _:
+                    return ChatResponse(next(replies, ""))
 
         return ask

@@ -1,7 +1,7 @@
 """A record of a dataset that is there on a terminal, and what was said for one of its cells."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from data_designer.config.near_names import suggestion
@@ -43,7 +43,7 @@ class DatasetView:
         store = Store.at(path)
         metadata = store.read_metadata()
         plan = recalled(StoredDataset(path, metadata)).plan
-        return cls(StoredRecords(store, metadata), plan, layout_of(plan))
+        return cls(StoredRecords(store, metadata), plan, replace(layout_of(plan), read=store.files.read))
 
     @property
     def columns(self) -> list[str]:

@@ -1,18 +1,26 @@
 """The prompt of a cell whose conversation was not kept, rendered again from what is known of its record."""
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, cast
 
 import numpy as np
 
+from data_designer.columns.media import contexts_of
 from data_designer.columns.random_streams import key
 from data_designer.columns.registry import KINDS
 from data_designer.columns.templating.seeded_random import draw_for
+from data_designer.config.column_configs import ImageColumnConfig, LLMTextColumnConfig
 from data_designer.engine.execution.stage_runner import StageRunner
 from data_designer.engine.protocol.parcels import REJECTED
 from data_designer.plan.model import LOCAL, Plan, Stage, Step
 from data_designer.plan.program import CellProgram
 from data_designer.values import Block, Message, Outcome, Reason
+
+_SHOWN: Final = (LLMTextColumnConfig, ImageColumnConfig)
+"""Kinds of columns that may show media."""
+_ELSEWHERE: Final = ("tool_alias", "multi_modal_context")
+"""Fields of columns that name what is not part of the dataset."""
 
 
 def prompt_of(plan: Plan, column: str, values: Mapping[str, object], record: int) -> "list[Message] | str":
@@ -29,10 +37,13 @@ def prompt_of(plan: Plan, column: str, values: Mapping[str, object], record: int
     if missing := [name for name in step.needs if name not in known]:
         return f"of this record the values of {', '.join(missing)} are not kept"
     draw_for(key(plan.seed, step.name), record)
-    program = cast(CellProgram, KINDS[step.kind].build(step, plan, None))
+    shown = [context for config in step.configs if isinstance(config, _SHOWN) for context in contexts_of(config)]
+    if shown and any(isinstance(config, _SHOWN) and not config.prompt for config in step.configs):
+        return "it has no words, media only"
+    program = cast(CellProgram, KINDS[step.kind].build(_in_words(step), plan, None))
     exchange = program.exchange({name: known[name] for name in step.needs}, record)
     try:
-        return list(next(exchange).turns)
+        return _with_media([*next(exchange).turns], [context.modality.value for context in shown])
     except StopIteration as stop:
         return _why(stop.value)
     finally:
@@ -57,6 +68,24 @@ def _with_what_is_drawn(plan: Plan, wanted: Step, values: Mapping[str, object], 
         if REJECTED not in made.columns:
             known.update({name: made.columns[name][0] for name in step.makes})
     return known
+
+
+def _in_words(step: Step) -> Step:
+    """The step without what its servers of tools and its files of media would have to be asked for."""
+    configs = tuple(
+        config.model_copy(update={name: None for name in _ELSEWHERE if name in type(config).model_fields})
+        for config in step.configs
+    )
+    return replace(step, configs=configs)
+
+
+def _with_media(turns: list[Message], kinds: Sequence[str]) -> list[Message]:
+    """The messages, the last of which names what is shown beside its words."""
+    if not kinds:
+        return turns
+    content = turns[-1]["content"]
+    words = content if isinstance(content, list) else [{"type": "text", "text": content}]
+    return [*turns[:-1], {**turns[-1], "content": [*({"type": kind} for kind in kinds), *words]}]
 
 
 def _upstream(plan: Plan, wanted: Step) -> set[str]:

@@ -27,6 +27,13 @@ def stand_ins(column: str, prompt: str) -> Iterator[str]:
     yield _fenced(made)
 
 
+def stand_in_image() -> str:
+    """An image that stands for one of a model, in base64."""
+    from data_designer.simulated_model.pictures import picture
+
+    return picture("nobody was asked")
+
+
 def _parsed(text: str) -> object:
     try:
         return json.loads(text)

@@ -1,7 +1,7 @@
 """A dataset on disk as the command line takes it up again: what it was asked for, and with what."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,6 +108,7 @@ class StoredDataset:
         except DamagedError as error:
             raise ArtifactStorageError(str(error)) from error
         declared: dict[str, JsonValue] = json.loads(text)
+        _restore_integers(declared, self.metadata.integer_options)
         return declared
 
     def builder(self) -> DataDesignerConfigBuilder:
@@ -123,3 +124,12 @@ class StoredDataset:
     def verify(self) -> Verdict:
         """Read every file and compare it with what was committed."""
         return verify(Store.at(self.path), self.geometry, self.metadata.builder_config_sha256)
+
+
+def _restore_integers(declared: object, integers: Mapping[str, Mapping[str, Sequence[int]]]) -> None:
+    """Make those options of scores integers that were: keys of JSON are texts."""
+    columns = declared["data_designer"]["columns"] if integers and isinstance(declared, dict) else ()
+    for column in columns:
+        for score in column.get("scores") or () if column["name"] in integers else ():
+            whole = {str(option): option for option in integers[column["name"]].get(score["name"], ())}
+            score["options"] = {whole.get(option, option): text for option, text in score["options"].items()}

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from jsonschema.protocols import Validator
 from jsonschema.validators import Draft202012Validator, validator_for
 
+from data_designer.simulated_model.material import Material
 from data_designer.simulated_model.patterns import matching
 from data_designer.simulated_model.schemas import (
     Heights,
@@ -29,7 +30,7 @@ from data_designer.simulated_model.schemas import (
 )
 from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.usual_numbers import ANY, Shape, Usual, drawn, usual
-from data_designer.simulated_model.vocabulary import suited
+from data_designer.simulated_model.vocabulary import last_word, suited, tells
 
 _DEEPEST = 6
 """Beyond this, optional members and elements are left out, so that recursive schemas end."""
@@ -65,6 +66,8 @@ _FORMATS = {
     "ipv6": "2001:db8::{number:x}",
 }
 """Format to how a value of it is written."""
+_QUOTES = frozenset(("citation", "evidence", "excerpt", "passage", "quotation", "quote", "snippet", "span"))
+_REFERENCES = frozenset(("id", "identifier", "sku", "code", "reference", "number", "order", "ticket"))
 _KINDS = {
     "object": ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties"),
     "array": ("items", "prefixItems", "contains", "minItems", "uniqueItems"),
@@ -97,20 +100,22 @@ class Instances:
                 self._merged[id(part)] = known
         return known
 
-    def make(self, rng: SeededRng) -> object:
+    def make(self, rng: SeededRng, material: Material | None = None) -> object:
         """A valid instance.
 
         Args:
             rng: decides between what is allowed.
+            material: what its texts may be about.
 
         Raises:
             ValueError: the schema allows none.
         """
-        made = _Maker(self, rng).make(self.schema, 0, "")
+        made = _Maker(self, rng, material).make(self.schema, 0, "")
         for left in reversed(range(_TRIES)):
             if self._is_valid(made):
                 break
-            made = _Maker(self, rng, is_believable=left > _TRIES // 2).make(self.schema, 0, "")
+            is_believable = left > _TRIES // 2
+            made = _Maker(self, rng, material, is_believable=is_believable).make(self.schema, 0, "")
         return made
 
     def _is_valid(self, made: Any) -> bool:
@@ -123,9 +128,12 @@ class Instances:
 class _Maker:
     """Makes one instance; of values that one would believe of a property of that name, as far as the schema allows."""
 
-    def __init__(self, instances: Instances, rng: SeededRng, *, is_believable: bool = True) -> None:
+    def __init__(
+        self, instances: Instances, rng: SeededRng, material: Material | None, *, is_believable: bool = True
+    ) -> None:
         self._instances = instances
         self._rng = rng
+        self._material = material
         self._is_believable = is_believable
         self._made = 0
 
@@ -320,12 +328,25 @@ class _Maker:
             below = self._rng.below
             month, day = 1 + below(12), 1 + below(28)
             return form.format(month=month, day=day, year=15 + below(11), hour=below(24), number=below(10_000))
-        text = suited(self._rng, name) if name and self._is_believable else None
+        text = self._suited(name) if name and self._is_believable else None
         if text is None:
             text = self._rng.words(2 + self._rng.below(3))
         while len(text) < fewest:
             text += f" {self._rng.words(1)}"
         return text[:most]
+
+    def _suited(self, name: str) -> str | None:
+        """What one would believe of a property of this name; of what the prompt says, where it says something."""
+        material = self._material
+        if material is None:
+            return suited(self._rng, name)
+        last = last_word(name)
+        if last in _QUOTES and material.passages:
+            return self._rng.choice(material.passages)
+        if last in _REFERENCES and material.references:
+            return self._rng.choice(material.references)
+        text = suited(self._rng, name, material.topic(self._rng) if tells(name) else "")
+        return self._rng.choice(material.words) if text is None and material.for_lookups and material.words else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,16 @@ from typing import Literal, NamedTuple
 
 import orjson
 
+from data_designer.simulated_model.code_replies import code
 from data_designer.simulated_model.counts import Counted
 from data_designer.simulated_model.faults import RequestFaults
 from data_designer.simulated_model.instances import Instances
+from data_designer.simulated_model.material import Material
 from data_designer.simulated_model.media import TOKENS, digests_of
 from data_designer.simulated_model.seeded_rng import SeededRng
 from data_designer.simulated_model.settings import SimulatedModel
 from data_designer.simulated_model.tool_calls import Call, calls_of, last_result
-from data_designer.simulated_model.vocabulary import sentence
+from data_designer.simulated_model.vocabulary import Tell, advice, opinion, question
 
 REFUSAL = "I cannot help with that."
 """What it says where it declines."""
@@ -27,25 +29,22 @@ Ending = Literal["stop", "length", "refusal", "tool_calls"]
 """Why a reply ends where it does."""
 
 _LANGUAGE = re.compile(r"fence[^\n]*?\b(?:labelled|tagged|named|language|with)?[^\n`]*?`([a-z+]+)`", re.IGNORECASE)
-_LONG_WORD = re.compile(r"\b[a-z]{4,}\b")
-# fmt: off
-_INSTRUCTIONS = frozenset((
-    "about", "above", "also", "another", "answer", "anything", "around", "based", "because", "been", "before",
-    "below", "between", "called", "costs", "could", "create", "customer", "describe", "does", "dollars", "each",
-    "everything", "exactly", "explain", "five", "following", "four", "from", "generate", "give", "given", "have",
-    "into", "judge", "just", "keep", "like", "line", "lines", "list", "long", "made", "make", "more", "most",
-    "must", "nothing", "number", "only", "other", "over", "paragraph", "please", "product", "provide", "quality",
-    "reply", "response", "return", "review", "sentence", "sentences", "short", "should", "some", "such", "summary",
-    "text", "than", "that", "their", "them", "then", "there", "these", "they", "this", "those", "three", "using",
-    "very", "what", "when", "where", "which", "will", "with", "within", "without", "word", "words", "would",
-    "write", "writing", "written", "years", "your",
-))
-# fmt: on
-"""Words of prompts that are about the reply instead of its topic."""
 _OVERSHOOT = 14
 """Characters by which the last sentence of a text goes too far, beyond the few that it always did."""
-_TOPICAL, _MOST_TOPICS = 2000, 40
-"""Characters of a prompt that are searched for topics, and how many of these count."""
+_WANTS_QUESTION = re.compile(
+    r"\b(?:ask|compose|create|generate|invent|make|pose|rephrase|reword|rewrite|turn|write)\b"
+    r"([^.!?\n]{0,80}?)\b(?:problem|quer(?:y|ies)|question|request|riddle)s?\b"
+)
+_OF_QUESTIONS = re.compile("answer|expla|reply|response|solution|solve")
+"""What is not asked, but said of a question."""
+_WANTS_ADVICE = re.compile(r"\b(?:advise|answer|explain|instruct|reply|respond|solve|teach)\b")
+_ENDS = 500
+"""Characters of a prompt's beginning and of its end in which it is looked up what it wants."""
+_STOP_WORD = re.compile(r"[\[<][A-Z_]{2,20}[\]>]")
+_END = re.compile(r"\b(?:end|finish|close)s?\b")
+_CONDITION = re.compile(r"\b(?:if|once|when|as soon as)\b", re.IGNORECASE)
+_STOPS = 3
+"""One reply of so many ends with the word with which it may end a conversation."""
 _GUIDES = {
     "guided_json": ("guided_json",),
     "structured_outputs": ("structured_outputs", "json"),
@@ -65,6 +64,8 @@ class Prompt(NamedTuple):
     media: bytes = b""
     """Tells apart what the user shows."""
     media_tokens: int = 0
+    turns: tuple[str, ...] = ()
+    """What the user said to good answers since then. What is said to others is a correction, which changes no reply."""
 
     @property
     def tokens(self) -> int:
@@ -107,14 +108,21 @@ def messages_of(body: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
 
 def prompt_of(body: Mapping[str, object]) -> Prompt:
     """The prompt of a chat completion request."""
-    system, user = "", ""
+    system, user, before = "", "", ""
+    turns: list[str] = []
     for message in messages_of(body):
-        if message.get("role") == "system" and not system:
-            system = _content(message)
-        elif message.get("role") == "user" and not user:
-            user = _content(message)
+        match message.get("role"):
+            case "system" if not system:
+                system = _content(message)
+            case "assistant":
+                before = _content(message)
+            case "user" if not user:
+                user = _content(message)
+            case "user" if _is_good(before) and (said := _content(message)):
+                turns.append(said)
     seed, media = body.get("seed"), digests_of(messages_of(body))
-    return Prompt(system, user, "" if seed is None else str(seed), b"".join(media), TOKENS * len(media))
+    whose = "" if seed is None else str(seed)
+    return Prompt(system, user, whose, b"".join(media), TOKENS * len(media), tuple(turns))
 
 
 def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, faults: RequestFaults) -> Reply:
@@ -129,7 +137,8 @@ def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, 
         return Reply(REFUSAL, "refusal", "refusals")
     if faults.has("empty"):
         return Reply("", "stop", "empty")
-    if calls := calls_of(body, model.tool_turns, model.tool_calls, f"{model.seed}\0{prompt}".encode()):
+    seed = f"{model.seed}\0{prompt}".encode()
+    if calls := calls_of(body, model.tool_turns, model.tool_calls, seed, Material(prompt.user, for_lookups=True)):
         return Reply("", "tool_calls", None, calls)
     text = _text(body, prompt, model)
     if faults.has("malformed"):
@@ -137,6 +146,11 @@ def reply_to(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel, 
     if faults.has("truncated"):
         return Reply(text[: len(text) // 2], "length", "truncated")
     return Reply(text, "stop", None)
+
+
+def _is_good(reply: str) -> bool:
+    """Whether it is prose that says all it was to say."""
+    return reply.endswith((".", "?", "!", "]", ">")) and reply != REFUSAL
 
 
 def _content(message: Mapping[str, object]) -> str:
@@ -156,18 +170,22 @@ def _text(body: Mapping[str, object], prompt: Prompt, model: SimulatedModel) -> 
     rng = SeededRng(hashlib.blake2b(f"{model.seed}\0{prompt.text}".encode() + prompt.media).digest())
     honoured = _honoured(body, model)
     if honoured is not None:
-        return orjson.dumps(_instances(honoured).make(rng)).decode()
+        return orjson.dumps(_instances(honoured).make(rng, Material(user))).decode()
     asked = _schema(user)
     if asked is not None:
-        made = asked.make(rng)
+        made = asked.make(rng, Material(user))
         return f"```json\n{orjson.dumps(made, option=orjson.OPT_INDENT_2).decode()}\n```"
     language = _LANGUAGE.search(user)
     if language:
-        return f"```{language.group(1)}\n{_code(language.group(1), rng)}\n```"
+        return f"```{language.group(1)}\n{code(language.group(1), user, rng)}\n```"
     if user == "Hello!":
         return "Hello! How can I help?"
     told = last_result(body)
-    return _prose(user, rng, model.output_tokens) + (f" A tool says: {told[:_TOLD]}" if told else "")
+    if prompt.turns:
+        rng = SeededRng(hashlib.blake2b("\0".join((str(model.seed), prompt.text, *prompt.turns)).encode()).digest())
+    return _prose(prompt.turns[-1] if prompt.turns else user, rng, model.output_tokens) + (
+        f" A tool says: {told[:_TOLD]}" if told else ""
+    )
 
 
 def _honoured(body: Mapping[str, object], model: SimulatedModel) -> bytes | None:
@@ -208,38 +226,39 @@ def _schema(user: str) -> Instances | None:
         return None
 
 
-def _code(language: str, rng: SeededRng) -> str:
-    name = "_".join(rng.words(2).split())
-    if language == "python":
-        return (
-            f'def {name}(value: int) -> int:\n    """Return a multiple of the value."""\n'
-            f"    return value * {rng.below(90) + 2}"
-        )
-    if language == "sql":
-        return f"SELECT id, name FROM {name} WHERE id > {rng.below(100)}"  # noqa: S608 - it is a reply, not a query
-    return f"// {name}\n{name}({rng.below(100)});"
-
-
-def _prose(user: str, rng: SeededRng, output_tokens: int) -> str:
+def _prose(asked: str, rng: SeededRng, output_tokens: int) -> str:
     """Sentences about words of the prompt, half as many as usual to half as many again."""
-    topics = _topics(user[:_TOPICAL])
+    material, tell = Material(asked), _teller(asked)
     wanted = output_tokens * (200 + 4 * rng.below(101)) // 100 - _OVERSHOOT
     said: list[str] = []
     length = 0
     while length < wanted:
-        said.append(sentence(rng, rng.choice(topics)))
+        said.append(tell(rng, material.topic(rng)))
         length += len(said[-1]) + 1
-    return " ".join(said)
+    if tell is question:
+        # One is asked for; what comes before it tells of what it is about.
+        said = [*(opinion(rng, material.topic(rng)) for _ in said[1:]), said[0]]
+    return " ".join(said) + _stop_word(asked, rng)
 
 
-def _topics(text: str) -> list[str]:
-    """Words that a text may be about: long ones in lower case, which no names are, that are no instruction."""
-    words = [word for word in _LONG_WORD.findall(text) if word not in _INSTRUCTIONS]
-    return [f"range of {word}" if _is_plural(word) else word for word in words[:_MOST_TOPICS]] or ["matter"]
+def _teller(asked: str) -> Tell:
+    """What says what the prompt wants to hear."""
+    searched = (asked if len(asked) <= 2 * _ENDS else f"{asked[:_ENDS]}\n{asked[-_ENDS:]}").lower()
+    if any(not _OF_QUESTIONS.search(found.group(1)) for found in _WANTS_QUESTION.finditer(searched)):
+        return question
+    return advice if _WANTS_ADVICE.search(searched) else opinion
 
 
-def _is_plural(word: str) -> bool:
-    return word.endswith("s") and not word.endswith(("ss", "us", "is", "as"))
+def _stop_word(asked: str, rng: SeededRng) -> str:
+    """The word in brackets with which the prompt wants a conversation to be ended, now and then; else nothing."""
+    end = asked[-_ENDS:]
+    found = _STOP_WORD.search(end) if "[" in end or "<" in end else None
+    if found is None:
+        return ""
+    before = re.split(r"[.!?\n]", end[: found.start()])[-1]
+    if not _END.search(before) or (_CONDITION.search(before) and rng.below(_STOPS)):
+        return ""
+    return f" {found.group()}"
 
 
 def _broken(text: str) -> str:

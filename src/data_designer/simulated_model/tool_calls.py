@@ -6,6 +6,7 @@ from typing import NamedTuple
 import orjson
 
 from data_designer.simulated_model.instances import Instances
+from data_designer.simulated_model.material import Material
 from data_designer.simulated_model.seeded_rng import SeededRng
 
 
@@ -17,7 +18,7 @@ class Call(NamedTuple):
     arguments: dict[str, object]
 
 
-def calls_of(body: Mapping[str, object], turns: int, at_once: int, seed: bytes) -> tuple[Call, ...]:
+def calls_of(body: Mapping[str, object], turns: int, at_once: int, seed: bytes, material: Material) -> tuple[Call, ...]:
     """The calls with which a request is answered; none where it is time for an answer in words.
 
     Tools take turns; their arguments are drawn from their schemas, and are the same for the same seed.
@@ -27,6 +28,7 @@ def calls_of(body: Mapping[str, object], turns: int, at_once: int, seed: bytes) 
         turns: how many of a conversation's replies call tools.
         at_once: calls of one reply.
         seed: tells conversations apart.
+        material: what is asked, which arguments are taken from where they suit.
 
     Raises:
         ValueError: a tool's schema makes no sense.
@@ -38,7 +40,7 @@ def calls_of(body: Mapping[str, object], turns: int, at_once: int, seed: bytes) 
     made = []
     for place in range(at_once):
         name, schema = offered[(before * at_once + place) % len(offered)]
-        drawn = Instances(schema).make(SeededRng(seed + f"{before} {place}".encode()))
+        drawn = Instances(schema).make(SeededRng(seed + f"{before} {place}".encode()), material)
         made.append(Call(f"call_{before}_{place}", name, drawn if isinstance(drawn, dict) else {}))
     return tuple(made)
 

@@ -59,8 +59,22 @@ _CATEGORIES = ("books", "clothing", "electronics", "garden", "groceries", "healt
 # fmt: on
 
 
-def sentence(rng: SeededRng, topic: str) -> str:
-    """One sentence, of which the topic is part."""
+STOCK_WORDS = frozenset(re.findall(r"[a-z]{4,}", " ".join((*_NOUNS, *_ADJECTIVES, *_ACTIONS, *_CIRCUMSTANCES)))) | {
+    "noticed",
+    "people",
+    "tried",
+    "range",
+    "matter",
+    "start",
+    "look",
+    "check",
+    "minutes",
+}
+"""Words that are in what it says whatever it is asked."""
+
+
+def opinion(rng: SeededRng, topic: str) -> str:
+    """One sentence that says what somebody thinks, of which the topic is part."""
     noun, action = rng.choice(_NOUNS), rng.choice(_ACTIONS)
     match rng.below(5):
         case 0:
@@ -78,21 +92,70 @@ def sentence(rng: SeededRng, topic: str) -> str:
             return f"Of {10 + several} people who tried the {topic}, {several} said that the {noun} {action}."
 
 
+def question(rng: SeededRng, topic: str) -> str:
+    """One question, of which the topic is part."""
+    noun = rng.choice(_NOUNS)
+    match rng.below(5):
+        case 0:
+            return f"How does the {noun} of the {topic} change {rng.choice(_CIRCUMSTANCES)}?"
+        case 1:
+            return f"Which {noun} of the {topic} matters most {rng.choice(_CIRCUMSTANCES)}?"
+        case 2:
+            several = 2 + rng.below(8)
+            return f"If {several} of {10 + several} people give the {topic} up, how many are left?"
+        case 3:
+            return f"What makes the {topic} {rng.choice(_ADJECTIVES)} {rng.choice(_CIRCUMSTANCES)}?"
+        case _:
+            return f"Why is the {noun} of the {topic} so {rng.choice(_ADJECTIVES)}?"
+
+
+def advice(rng: SeededRng, topic: str) -> str:
+    """One sentence that explains something or says what to do, of which the topic is part."""
+    noun = rng.choice(_NOUNS)
+    match rng.below(5):
+        case 0:
+            return f"Start with the {noun} of the {topic}, then look at the {rng.choice(_NOUNS)}."
+        case 1:
+            return f"Check first whether the {noun} of the {topic} is {rng.choice(_ADJECTIVES)}."
+        case 2:
+            return f"If the {noun} is {rng.choice(_ADJECTIVES)}, the {topic} {rng.choice(_ACTIONS)}."
+        case 3:
+            circumstance = rng.choice(_CIRCUMSTANCES)
+            return (
+                f"The {topic} {rng.choice(_ACTIONS)} {circumstance}, because its {noun} is {rng.choice(_ADJECTIVES)}."
+            )
+        case _:
+            return f"Take {2 + rng.below(8)} minutes for the {topic}: then you see whether the {noun} is right."
+
+
 def closing(rng: SeededRng) -> str:
     """A short last sentence."""
     return rng.choice(_CLOSINGS)
 
 
-def suited(rng: SeededRng, name: str) -> str | None:
-    """A text that suits a property of this name; None where nobody knows what that would be."""
+def suited(rng: SeededRng, name: str, topic: str = "") -> str | None:
+    """A text that suits a property of this name; None where nobody knows what that would be.
+
+    Args:
+        rng: decides which.
+        name: of the property.
+        topic: what it is about, where it `tells` something.
+    """
+    last = last_word(name)
+    if last in _TELLING:
+        return _told(rng, _TELLING[last], topic)
     make = _maker_of(name)
     return None if make is None else make(rng, name)
 
 
-def _sentences(rng: SeededRng, _: str) -> str:
-    topic = f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)}"
-    said = [sentence(rng, topic), *([closing(rng)] if rng.below(2) else [])]
-    return " ".join(said)
+def tells(name: str) -> bool:
+    """Whether a property of this name holds sentences."""
+    return last_word(name) in _TELLING
+
+
+def _told(rng: SeededRng, tell: "Tell", topic: str) -> str:
+    said = tell(rng, topic or f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)}")
+    return f"{said} {closing(rng)}" if tell is opinion and rng.below(2) else said
 
 
 def _title(rng: SeededRng, _: str) -> str:
@@ -129,6 +192,8 @@ def _date(rng: SeededRng, _: str) -> str:
     return f"20{18 + rng.below(8)}-{1 + rng.below(12):02d}-{1 + rng.below(28):02d}"
 
 
+Tell = Callable[[SeededRng, str], str]
+"""Says a sentence about a topic."""
 _Make = Callable[[SeededRng, str], str]
 
 _MAKERS: dict[str, _Make] = {
@@ -136,7 +201,7 @@ _MAKERS: dict[str, _Make] = {
     **dict.fromkeys(("title", "headline", "heading", "topic", "subject"), _title),
     **dict.fromkeys(("company", "organization", "organisation", "brand", "vendor", "employer"), _company),
     **dict.fromkeys(("id", "identifier", "sku", "code", "reference"), _code),
-    **dict.fromkeys(("pro", "con", "point", "strength", "weakness", "benefit", "issue", "feature", "step"), _point),
+    **dict.fromkeys(("pro", "con", "point", "strength", "weakness", "benefit", "issue", "feature"), _point),
     **dict.fromkeys(("tag", "keyword", "label", "trait"), _tag),
     "email": _email,
     "date": _date,
@@ -156,23 +221,32 @@ _MAKERS: dict[str, _Make] = {
     "street": lambda rng, _: f"{1 + rng.below(200)} {rng.choice(_STREETS)}",
 }
 # fmt: off
-_TELLING = frozenset((
-    "answer", "argument", "biography", "body", "comment", "content", "critique", "description", "detail", "explanation",
-    "feedback", "instruction", "justification", "message", "note", "opinion", "paragraph", "question", "rationale",
-    "reason", "reasoning", "response", "review", "sentence", "statement", "story", "summary", "text", "thought",
-))
+_TELLING: dict[str, Tell] = {
+    **dict.fromkeys((
+        "argument", "biography", "body", "comment", "content", "critique", "description", "detail", "feedback",
+        "justification", "message", "note", "opinion", "paragraph", "rationale", "reason", "reasoning", "review",
+        "sentence", "statement", "story", "summary", "text", "thought",
+    ), opinion),
+    **dict.fromkeys((
+        "advice", "answer", "explanation", "hint", "instruction", "reply", "response", "solution", "step",
+    ), advice),
+    **dict.fromkeys(("question", "problem", "query"), question),
+}
 # fmt: on
-"""Names of properties that hold sentences."""
+"""Name of a property that holds sentences to what says them."""
 
 
 @lru_cache(maxsize=4096)
 def _maker_of(name: str) -> _Make | None:
+    whole = "_".join(words_of(name)[-2:])
+    return _MAKERS.get(whole) or _MAKERS.get(last_word(name))
+
+
+@lru_cache(maxsize=4096)
+def last_word(name: str) -> str:
+    """The last word of a property's name, which says most about it."""
     words = words_of(name)
-    last = words[-1] if words else ""
-    whole = "_".join(words[-2:])
-    if last in _TELLING:
-        return _sentences
-    return _MAKERS.get(whole) or _MAKERS.get(last)
+    return words[-1] if words else ""
 
 
 def words_of(name: str) -> list[str]:

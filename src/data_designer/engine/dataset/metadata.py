@@ -44,6 +44,8 @@ class Metadata(BaseModel):
     fingerprints: dict[str, str] = {}
     """Column to the digest of all that decides its values."""
     builder_config_sha256: str | None = None
+    integer_options: dict[str, dict[str, list[int]]] = {}
+    """Judge column to its scores, to those of their options that are integers, which keys of JSON do not tell."""
     run: int = 0
     """Number of the run that wrote this."""
     run_config: dict[str, object] = {}

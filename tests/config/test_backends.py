@@ -1,6 +1,7 @@
 """Backends: addresses, recommended numbers, and what `validate` says of providers, prices and budgets."""
 
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -52,11 +53,22 @@ def test_one_address_or_several_but_not_both() -> None:
         dd.ModelProvider(name="mine", endpoint=MINE, endpoints=[MINE])
 
 
-@pytest.mark.parametrize("given", [{}, {"backend": "nobody"}])
-def test_a_provider_without_an_address_is_refused(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({}, "needs an endpoint"), ({"backend": "vlm"}, "backend 'vlm', which is not known; did you mean 'vllm'")],
+)
+def test_a_provider_without_an_address_is_refused(given: dict[str, Any], said: str) -> None:
     """Neither a name nor an unknown backend says where it is."""
-    with pytest.raises(ValidationError, match="provider 'mine' needs an endpoint"):
+    with pytest.raises(ValidationError, match=f"provider 'mine' .*{re.escape(said)}"):
         dd.ModelProvider(name="mine", **given)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_says_which_api_it_speaks(name: str) -> None:
+    """Unless the provider says another, as for Anthropic's route in the manner of OpenAI."""
+    speaks = "anthropic" if name == "anthropic" else "openai"
+    assert dd.ModelProvider(name="mine", backend=name).provider_type == speaks
+    assert dd.ModelProvider(name="mine", backend=name, provider_type="openai").provider_type == "openai"
 
 
 @pytest.mark.parametrize(

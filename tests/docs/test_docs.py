@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,28 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "data_designer"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
+TUTORIAL = ROOT / "docs" / "tutorial"
+READ_TOGETHER = {
+    "tutorial": [TUTORIAL / link for link in re.findall(r"\]\(([\w-]+\.md)\)", (TUTORIAL / "index.md").read_text())],
+    **{page.name: [page] for page in WITH_CODE if page.parent != TUTORIAL},
+}
+"""What is read from page to page, in one folder: the tutorial, and every other page by itself."""
 
 
 @pytest.mark.usefixtures("processes")
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a page run one after another, as a reader would run them."""
+@pytest.mark.parametrize("pages", READ_TOGETHER.values(), ids=READ_TOGETHER)
+def test_the_python_of_a_page_runs(pages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run one after another, as a reader would run them; `# NAME.py` begins one that is a file."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    names: dict[str, Any] = {"__name__": "page"}
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), names)  # noqa: S102 - our own documentation
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for page in pages:
+        blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        names: dict[str, Any] = {"__name__": "page"}
+        for block in blocks:
+            if file := re.match(r"# (\w+)\.py\n", block):
+                Path(f"{file[1]}.py").write_text(block, encoding="utf-8")
+                sys.modules.pop(file[1], None)
+            exec(compile(block, str(page), "exec"), names)  # noqa: S102 - our own documentation
 
 
 def test_links_between_pages_lead_somewhere() -> None:

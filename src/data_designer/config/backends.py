@@ -29,6 +29,8 @@ class Backend:
     """What users should know of it."""
     limit: str = "max_tokens"
     """What it calls the longest reply."""
+    provider_type: str = "openai"
+    """The API that it speaks where nothing else is said."""
 
 
 BACKENDS = {
@@ -82,7 +84,8 @@ BACKENDS = {
         "the Anthropic API",
         "https://api.anthropic.com",
         range(4, 17),
-        quirks=("needs provider_type='anthropic'", "demands max_tokens; 4096 where the alias does not say"),
+        quirks=("demands max_tokens; 4096 where the alias does not say",),
+        provider_type="anthropic",
     ),
 }
 """Name to backend."""
@@ -98,10 +101,7 @@ def backend_of(provider: "ModelProvider") -> Backend | None:
         try:
             return BACKENDS[provider.backend]
         except KeyError:
-            raise LookupError(
-                f"provider '{provider.name}' names the backend '{provider.backend}', which is not known"
-                f"{suggestion(provider.backend, BACKENDS)}"
-            ) from None
+            raise LookupError(not_known(provider.name, provider.backend)) from None
     parts = urlsplit(provider.addresses[0])
     for backend in BACKENDS.values():
         known_parts = urlsplit(backend.endpoint)
@@ -110,6 +110,6 @@ def backend_of(provider: "ModelProvider") -> Backend | None:
     return BACKENDS.get(provider.name)
 
 
-def endpoint_of(name: str) -> str:
-    """Where a backend listens when nothing else is said; nothing for one that is not known."""
-    return BACKENDS[name].endpoint if name in BACKENDS else ""
+def not_known(provider: str, backend: str) -> str:
+    """What is wrong with a provider that names a backend which is not known."""
+    return f"provider '{provider}' names the backend '{backend}', which is not known{suggestion(backend, BACKENDS)}"

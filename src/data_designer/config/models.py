@@ -325,7 +325,7 @@ class ModelProvider(ConfigBase):
     """Base URL, such as `https://host/v1`; a query stays, and the URL of a route such as `/chat/completions` is taken
     too."""
     provider_type: str = "openai"
-    """`openai`, `anthropic` or `simulated`."""
+    """`openai`, `anthropic` or `simulated`; where it is not given that of the backend, else `openai`."""
     api_key: str | None = Field(default=None, repr=False)
     """Name of an environment variable, or the key itself."""
     extra_body: dict[str, Any] | None = None
@@ -337,8 +337,8 @@ class ModelProvider(ConfigBase):
     max_parallel_requests: int | None = Field(default=None, ge=1)
     """Requests of all aliases of this provider in flight at once; unset, only each alias has a cap."""
     backend: str | None = None
-    """What serves the models, where name and endpoint do not show it, such as `vllm`; its own endpoint is taken where
-    none is given."""
+    """What serves the models, where name and endpoint do not show it, such as `vllm`; its own endpoint and API are
+    taken where none are given."""
 
     max_reply_bytes: int = Field(default=LARGEST_REPLY, ge=1024)
     """Bytes that a reply may have after it is decompressed; a larger one is none, and is asked for again."""
@@ -371,10 +371,8 @@ class ModelProvider(ConfigBase):
 
     @model_validator(mode="after")
     def _has_endpoint(self) -> "ModelProvider":
-        if self.backend is not None and not self.endpoint and not self.endpoints:
-            from data_designer.config.backends import endpoint_of
-
-            self.endpoint = endpoint_of(self.backend)
+        if self.backend is not None:
+            self._take_from(self.backend)
         if self.endpoint and self.endpoints:
             raise ValueError(f"provider '{self.name}' has both endpoint and endpoints; give one of them")
         if not self.endpoint and not self.endpoints and not self.is_simulated:
@@ -382,6 +380,20 @@ class ModelProvider(ConfigBase):
         for address in self.addresses:
             _check_address(address, self.name)
         return self
+
+    def _take_from(self, backend: str) -> None:
+        """Let a backend say what was left open: the address and the API."""
+        from data_designer.config.backends import BACKENDS, not_known
+
+        known = BACKENDS.get(backend)
+        if known is None:
+            if not self.endpoint and not self.endpoints:
+                raise ValueError(not_known(self.name, backend))
+            return  # What is wrong with a backend is said together with all else; the address is there.
+        if not self.endpoint and not self.endpoints:
+            self.endpoint = known.endpoint
+        if "provider_type" not in self.model_fields_set:
+            self.provider_type = known.provider_type
 
 
 def _check_address(address: str, provider: str) -> None:

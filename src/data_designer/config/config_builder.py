@@ -66,10 +66,12 @@ def _no_column(given: object) -> str:
 
 
 class BuilderConfig(Exportable):
-    """A declaration as it stands in a file."""
+    """A declaration as it stands in a file that was written."""
 
     data_designer: DataDesignerConfig
+    """The declaration."""
     library_version: str | None = None
+    """The version that wrote it; the running one when it is not given. Another one is warned of."""
 
     @model_validator(mode="after")
     def _stamp(self) -> "BuilderConfig":

@@ -1,0 +1,223 @@
+"""The entry of one public name: what it is, its fields, its methods."""
+
+import dataclasses
+import inspect
+from abc import ABC
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel
+
+from data_designer.config.base import SingleColumnConfig
+from data_designer.config.models import BaseInferenceParams
+from docs.generate import names, types
+from docs.generate.docstrings import Docstring, below, docstring, flowing
+from docs.generate.markdown import code, flow, item, wrapped
+
+SHARED = (SingleColumnConfig, BaseInferenceParams)
+"""Bases whose fields have an entry of their own, to which those of their kinds refer."""
+MOST_ON_A_LINE = 72
+"""Characters of a signature that stands on one line."""
+
+
+def entry(name: str, page: str) -> str:
+    """The entry of a public name, as it stands on a page."""
+    of, module = names.found(name)
+    parts = [f"### `{name}`", f"`from {module} import {name}`"]
+    said = docstring(of)
+    parts.append(flow(names.linked(said.text, page, name)))
+    match of:
+        case type() if issubclass(of, Enum):
+            parts.append(_members(of, page))
+        case type() if issubclass(of, BaseModel):
+            parts.extend(_model(of, page))
+            parts.extend(_rest(of, page, said))
+        case type():
+            parts.extend(_constructor(of, page, said))
+            parts.extend(_rest(of, page, said))
+        case _ if callable(of):
+            parts.extend(_call(name, of, page, said))
+        case _:
+            pass
+    return "\n\n".join(part for part in parts if part)
+
+
+# --- fields ----------------------------------------------------------------------------------------------
+
+
+def _members(cls: type[Enum], page: str) -> str:
+    told = below(cls)
+    if not told:
+        return wrapped("Values: " + ", ".join(code(member.value) for member in cls) + ".")
+    return "\n".join(item(f"**`{member.value}`**: {names.linked(flowing(told[member.name]), page)}") for member in cls)
+
+
+def fields(cls: type[BaseModel]) -> dict[str, Any]:
+    """The fields that an entry tells of."""
+    shared = next((base for base in SHARED if issubclass(cls, base) and cls is not base), None)
+    return {
+        name: field
+        for name, field in cls.model_fields.items()
+        if not types.is_discriminator(field) and (shared is None or name not in shared.model_fields)
+    }
+
+
+def _model(cls: type[BaseModel], page: str) -> Iterator[str]:
+    for name, field in cls.model_fields.items():
+        if types.is_discriminator(field):
+            yield f"In a file: `{name}: {field.default}`."
+    told = below(cls)
+    yield "\n".join(_field(cls, name, field, told.get(name, ""), page) for name, field in fields(cls).items())
+    for base in SHARED:
+        if issubclass(cls, base) and cls is not base:
+            place = names.homes()[base.__name__].removeprefix(page)
+            others = ", ".join(
+                code(one) for one in base.model_fields if not types.is_discriminator(base.model_fields[one])
+            )
+            yield wrapped(f"And the fields of [`{base.__name__}`]({place}): {others.replace(', `column_type`', '')}.")
+
+
+def _field(cls: type, name: str, field: Any, told: str, page: str) -> str:  # noqa: PLR0913 - all that is said of it
+    facts = [code(types.shown(cls, name, field.annotation)), types.default(field), *types.limits(field)]
+    see = names.mentioned([one for one in types.named_in(field.annotation) if one != cls.__name__], page)
+    if 0 < len(see) <= types.MOST_KINDS:
+        facts.append(f"see {', '.join(see)}")
+    return item(f"**`{name}`** ({', '.join(facts)}): {names.linked(told, page, cls.__name__)}")
+
+
+# --- classes that are no models --------------------------------------------------------------------------
+
+
+def _constructor(cls: type, page: str, said: Docstring) -> Iterator[str]:
+    arguments = said.sections.get("Args") or []
+    if arguments:
+        yield _signature(cls.__name__, cls)
+        yield from _sections(said, page, ("Args", "Raises"))
+
+
+def _rest(cls: type, page: str, said: Docstring) -> Iterator[str]:
+    attributes = [*_attributes(cls, page, said)]
+    if attributes:
+        yield "\n".join(attributes)
+    for name, method in _methods(cls):
+        yield f"#### `{name}`"
+        yield from _call(name, method, page, docstring(method))
+
+
+def _attributes(cls: type, page: str, said: Docstring) -> Iterator[str]:
+    told = below(cls)
+    if dataclasses.is_dataclass(cls):
+        for field in dataclasses.fields(cls):
+            if not field.name.startswith("_"):
+                yield item(f"**`{field.name}`**: {names.linked(told.get(field.name, ''), page, cls.__name__)}")
+    for name, text in said.sections.get("Attributes", []):
+        yield item(f"**`{name}`**: {names.linked(text, page, cls.__name__)}")
+    for name, one in _own(cls):
+        if isinstance(one, property):
+            yield item(f"**`{name}`**: {names.linked(docstring(one.fget).text, page, cls.__name__)}")
+
+
+def _own(cls: type) -> Iterator[tuple[str, object]]:
+    """What a class, and those that it inherits from, define in public, in the order of the source."""
+    seen: set[str] = set()
+    for base in cls.__mro__:
+        if base.__module__.startswith("data_designer") and base not in (*SHARED, *_BASES):
+            for name, one in vars(base).items():
+                if not name.startswith(("_", "model_")) and name not in seen:
+                    seen.add(name)
+                    yield name, one
+
+
+def _bases() -> tuple[type, ...]:
+    from data_designer.config.base import ConfigBase, ProcessorConfig
+
+    return ConfigBase, ProcessorConfig, ABC
+
+
+_BASES = _bases()
+
+
+def _methods(cls: type) -> Iterator[tuple[str, Callable[..., object]]]:
+    hidden = issubclass(cls, BaseModel) and issubclass(cls, SingleColumnConfig)
+    for name, one in () if hidden else _own(cls):
+        if isinstance(one, classmethod | staticmethod):
+            one = one.__func__  # noqa: PLW2901 - what it wraps
+        if inspect.isfunction(one):
+            yield name, one
+
+
+def _call(name: str, of: Callable[..., object], page: str, said: Docstring) -> Iterator[str]:
+    yield _signature(name, of)
+    if "." not in name and inspect.isfunction(of):
+        yield flow(names.linked(said.text, page)) if name == of.__name__ and _is_method(of) else ""
+    yield from _sections(said, page, ("Args", "Returns", "Raises"))
+
+
+def _is_method(of: Callable[..., object]) -> bool:
+    return "." in getattr(of, "__qualname__", "")
+
+
+def _signature(name: str, of: Callable[..., object]) -> str:
+    try:
+        signature = inspect.signature(of)
+    except (TypeError, ValueError):
+        return ""
+    parameters = [one for one in signature.parameters.values() if one.name not in ("self", "cls")]
+    parts = [*_parameters(parameters)]
+    back = "" if isinstance(of, type) else _returned(of)
+    line = f"{name}({', '.join(parts)}){back}"
+    if len(line) > MOST_ON_A_LINE:
+        inside = "".join(f"    {part},\n" for part in parts)
+        line = f"{name}(\n{inside}){back}"
+    return f"```py\n{line}\n```"
+
+
+def _parameters(parameters: list[inspect.Parameter]) -> Iterator[str]:
+    star = False
+    for one in parameters:
+        if one.kind is one.VAR_POSITIONAL:
+            star = True
+        if one.kind is one.KEYWORD_ONLY and not star:
+            star = True
+            yield "*"
+        prefix = {one.VAR_POSITIONAL: "*", one.VAR_KEYWORD: "**"}.get(one.kind, "")
+        default = "" if one.default is one.empty else f"={_default(one.default)}"
+        yield f"{prefix}{one.name}{default}"
+
+
+def _default(of: object) -> str:
+    return getattr(of, "__name__", "...").removeprefix("_") if callable(of) else types.value(of)
+
+
+def _returned(of: Callable[..., object]) -> str:
+    back = getattr(of, "__annotations__", {}).get("return")
+    if back is None:
+        return ""
+    text = back if isinstance(back, str) else getattr(back, "__name__", "") if isinstance(back, type) else str(back)
+    return f" -> {text.replace('typing.', '').strip(chr(34))}"
+
+
+def _sections(said: Docstring, page: str, wanted: tuple[str, ...]) -> Iterator[str]:
+    for section in wanted:
+        entries = said.sections.get(section, [])
+        if not entries:
+            continue
+        if section != "Args":
+            yield f"{section}:"
+        yield "\n".join(
+            item(f"{_names(name, page, is_error=section == 'Raises')}{names.linked(text, page)}")
+            for name, text in entries
+        )
+
+
+def _names(name: str, page: str, *, is_error: bool) -> str:
+    if not name:
+        return ""
+    each = [code(one.strip()) for one in name.split(",")]
+    return f"{', '.join(names.linked(one, page) if is_error else f'**{one}**' for one in each)}: "
+
+
+def hints(of: object) -> dict[str, object]:
+    """Types of what a function takes."""
+    return get_type_hints(of)

@@ -1,0 +1,35 @@
+"""The pages that have generated parts: each part stands between two marks, in the hand-written text around it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from docs.generate import names
+from docs.generate.commands import commands
+from docs.generate.entries import entry
+from docs.generate.errors import errors
+from docs.generate.rooms import rooms
+
+DOCS = Path(__file__).parents[1]
+PART = re.compile(r"(<!-- ((?:entry )?[\w.]+) -->).*?(<!-- end -->)", re.DOTALL)
+PARTS: dict[str, Callable[[], str]] = {
+    "rooms": rooms,
+    "commands": commands,
+    "errors": errors,
+    "names": names.index,
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every page with a generated part, and what it has to hold."""
+    return {
+        path: PART.sub(lambda part, page=path.name: _filled(part, page), text)
+        for path in sorted(DOCS.rglob("*.md"))
+        if PART.search(text := path.read_text(encoding="utf-8"))
+    }
+
+
+def _filled(part: re.Match[str], page: str) -> str:
+    kind, _, name = part[2].partition(" ")
+    made = entry(name, page) if name else PARTS[kind]()
+    return f"{part[1]}\n\n{made}\n\n{part[3]}"

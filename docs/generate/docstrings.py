@@ -34,13 +34,13 @@ def parsed(text: str) -> Docstring:
     ends = [*(number for number, _ in heads), len(lines)]
     return Docstring(
         "\n".join(lines[: ends[0]]).strip(),
-        {name: _entries(lines[start + 1 : end]) for (start, name), end in zip(heads, ends[1:], strict=True)},
+        {name: _entries(name, lines[start + 1 : end]) for (start, name), end in zip(heads, ends[1:], strict=True)},
     )
 
 
-def _entries(lines: list[str]) -> list[tuple[str, str]]:
+def _entries(section: str, lines: list[str]) -> list[tuple[str, str]]:
     body = textwrap.dedent("\n".join(lines)).strip()
-    if not re.match(r"[\w., ]+: ", body):
+    if section == "Returns":
         return [("", flowing(body))] if body else []
     found = re.split(r"(?m)^(?=\S)", body)
     return [(name.strip(), flowing(text)) for name, _, text in (one.partition(":") for one in found if one.strip())]
@@ -53,7 +53,7 @@ def flowing(text: str) -> str:
 
 @cache
 def below(cls: type) -> dict[str, str]:
-    """Field of a class, or of what it inherits from, to what is said below it in the source; so for members of enums."""
+    """Field, or member of an enum, of a class or of what it inherits from to what is said below it in the source."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if base.__module__.startswith("data_designer"):

@@ -2,21 +2,24 @@
 
 import dataclasses
 import inspect
-from abc import ABC
+import re
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any, get_type_hints
+from functools import cached_property
+from typing import Any, get_args
 
-from pydantic import BaseModel
-
-from data_designer.config.base import SingleColumnConfig
-from data_designer.config.models import BaseInferenceParams
 from docs.generate import names, types
 from docs.generate.docstrings import Docstring, below, docstring, flowing
 from docs.generate.markdown import code, flow, item, wrapped
+from pydantic import BaseModel
+
+from data_designer.config.base import ConfigBase, ProcessorConfig, SingleColumnConfig
+from data_designer.config.models import BaseInferenceParams
 
 SHARED = (SingleColumnConfig, BaseInferenceParams)
 """Bases whose fields have an entry of their own, to which those of their kinds refer."""
+MODULES = re.compile(r"(?:[a-z]\w*\.)+")
+"""What stands before a class in a type."""
 MOST_ON_A_LINE = 72
 """Characters of a signature that stands on one line."""
 
@@ -78,12 +81,18 @@ def _model(cls: type[BaseModel], page: str) -> Iterator[str]:
             yield wrapped(f"And the fields of [`{base.__name__}`]({place}): {others.replace(', `column_type`', '')}.")
 
 
-def _field(cls: type, name: str, field: Any, told: str, page: str) -> str:  # noqa: PLR0913 - all that is said of it
+def _field(cls: type, name: str, field: Any, told: str, page: str) -> str:
     facts = [code(types.shown(cls, name, field.annotation)), types.default(field), *types.limits(field)]
     see = names.mentioned([one for one in types.named_in(field.annotation) if one != cls.__name__], page)
     if 0 < len(see) <= types.MOST_KINDS:
         facts.append(f"see {', '.join(see)}")
     return item(f"**`{name}`** ({', '.join(facts)}): {names.linked(told, page, cls.__name__)}")
+
+
+def meanings(cls: type[BaseModel], page: str) -> str:
+    """What each field of a model means, for what nobody declares."""
+    told = below(cls)
+    return "\n".join(item(f"**`{name}`**: {names.linked(told[name], page)}") for name in cls.model_fields)
 
 
 # --- classes that are no models --------------------------------------------------------------------------
@@ -99,6 +108,7 @@ def _constructor(cls: type, page: str, said: Docstring) -> Iterator[str]:
 def _rest(cls: type, page: str, said: Docstring) -> Iterator[str]:
     attributes = [*_attributes(cls, page, said)]
     if attributes:
+        yield "" if dataclasses.is_dataclass(cls) else "Attributes:"
         yield "\n".join(attributes)
     for name, method in _methods(cls):
         yield f"#### `{name}`"
@@ -114,33 +124,31 @@ def _attributes(cls: type, page: str, said: Docstring) -> Iterator[str]:
     for name, text in said.sections.get("Attributes", []):
         yield item(f"**`{name}`**: {names.linked(text, page, cls.__name__)}")
     for name, one in _own(cls):
-        if isinstance(one, property):
-            yield item(f"**`{name}`**: {names.linked(docstring(one.fget).text, page, cls.__name__)}")
+        if isinstance(one, property | cached_property):
+            getter = one.fget if isinstance(one, property) else one.func
+            yield item(f"**`{name}`**: {names.linked(docstring(getter).text, page, cls.__name__)}")
 
 
 def _own(cls: type) -> Iterator[tuple[str, object]]:
     """What a class, and those that it inherits from, define in public, in the order of the source."""
+    if issubclass(cls, SingleColumnConfig):
+        return  # What a column computes of itself is the engine's.
+    hidden = ("_", "model_") if issubclass(cls, BaseModel) else ("_",)
     seen: set[str] = set()
     for base in cls.__mro__:
-        if base.__module__.startswith("data_designer") and base not in (*SHARED, *_BASES):
+        if base.__module__.startswith("data_designer") and base not in _BASES:
             for name, one in vars(base).items():
-                if not name.startswith(("_", "model_")) and name not in seen:
+                if not name.startswith(hidden) and name not in seen:
                     seen.add(name)
                     yield name, one
 
 
-def _bases() -> tuple[type, ...]:
-    from data_designer.config.base import ConfigBase, ProcessorConfig
-
-    return ConfigBase, ProcessorConfig, ABC
-
-
-_BASES = _bases()
+_BASES = (ConfigBase, ProcessorConfig)
+"""Bases of which only their own entries tell."""
 
 
 def _methods(cls: type) -> Iterator[tuple[str, Callable[..., object]]]:
-    hidden = issubclass(cls, BaseModel) and issubclass(cls, SingleColumnConfig)
-    for name, one in () if hidden else _own(cls):
+    for name, one in _own(cls):
         if isinstance(one, classmethod | staticmethod):
             one = one.__func__  # noqa: PLW2901 - what it wraps
         if inspect.isfunction(one):
@@ -167,7 +175,7 @@ def _signature(name: str, of: Callable[..., object]) -> str:
     parts = [*_parameters(parameters)]
     back = "" if isinstance(of, type) else _returned(of)
     line = f"{name}({', '.join(parts)}){back}"
-    if len(line) > MOST_ON_A_LINE:
+    if len(line) > MOST_ON_A_LINE and parts:
         inside = "".join(f"    {part},\n" for part in parts)
         line = f"{name}(\n{inside}){back}"
     return f"```py\n{line}\n```"
@@ -194,8 +202,8 @@ def _returned(of: Callable[..., object]) -> str:
     back = getattr(of, "__annotations__", {}).get("return")
     if back is None:
         return ""
-    text = back if isinstance(back, str) else getattr(back, "__name__", "") if isinstance(back, type) else str(back)
-    return f" -> {text.replace('typing.', '').strip(chr(34))}"
+    text = back.__name__ if isinstance(back, type) and not get_args(back) else str(back)
+    return " -> " + MODULES.sub("", text)
 
 
 def _sections(said: Docstring, page: str, wanted: tuple[str, ...]) -> Iterator[str]:
@@ -216,8 +224,3 @@ def _names(name: str, page: str, *, is_error: bool) -> str:
         return ""
     each = [code(one.strip()) for one in name.split(",")]
     return f"{', '.join(names.linked(one, page) if is_error else f'**{one}**' for one in each)}: "
-
-
-def hints(of: object) -> dict[str, object]:
-    """Types of what a function takes."""
-    return get_type_hints(of)

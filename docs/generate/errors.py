@@ -3,10 +3,11 @@
 import inspect
 import re
 
-from data_designer import errors as module
 from docs.generate import names
 from docs.generate.docstrings import docstring
 from docs.generate.markdown import blocks, flow, wrapped
+
+from data_designer import errors as module
 
 
 def errors() -> str:

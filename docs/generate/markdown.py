@@ -4,14 +4,17 @@ import re
 import textwrap
 
 WIDTH = 80
+LONGEST_CODE = 60
+"""Characters of code that stands on one line."""
 
 
 def wrapped(text: str, first: str = "", rest: str = "") -> str:
-    """A paragraph in lines; words are not broken, so code and links stay whole.
+    """A paragraph in lines; neither words nor short pieces of code are broken.
 
     A line that would begin as an item of a list does stays with the one before.
     """
     safe = re.sub(r" (?=[-+*#>|] |\d+[.)] )", "\0", " ".join(text.split()))
+    safe = re.sub(rf"`[^`]{{1,{LONGEST_CODE}}}`", lambda code: code[0].replace(" ", "\0"), safe)
     lines = textwrap.fill(
         safe,
         WIDTH,

@@ -35,6 +35,7 @@ MODULES = (
     "data_designer.interface.results",
     "data_designer.interface.outcomes",
     "data_designer.interface.ending",
+    "data_designer.interface.display",
     "data_designer.interface.dry_run",
     "data_designer.engine.protocol.conversation",
     "data_designer.values",
@@ -100,17 +101,18 @@ def _line(name: str) -> str:
 
 
 def linked(text: str, page: str, own: str = "") -> str:
-    """A text whose names, where they are code, lead to their entries, each once."""
+    """A text whose names, where they are code or errors, lead to their entries, each once."""
     done = {own}
 
     def link(name: re.Match[str]) -> str:
-        place = homes().get(name[1])
-        if place is None or name[1] in done:
+        called = name[0].strip("`")
+        place = homes().get(called)
+        if place is None or called in done:
             return name[0]
-        done.add(name[1])
-        return f"[{name[0]}]({place.removeprefix(page)})"
+        done.add(called)
+        return f"[`{called}`]({place.removeprefix(page)})"
 
-    return re.sub(r"(?<![\[`])`(\w+)`(?![\]`])", link, text)
+    return re.sub(r"(?<![\[`])`\w+`(?![\]`])|(?<![\w.`[])[A-Z]\w+Error(?![\w`])", link, text)
 
 
 def mentioned(names: Iterator[str] | list[str], page: str) -> list[str]:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from docs.generate import names
 from docs.generate.commands import commands
-from docs.generate.entries import entry
+from docs.generate.entries import entry, meanings
 from docs.generate.errors import errors
 from docs.generate.rooms import rooms
+
+from data_designer.engine.dataset.metadata import Metadata
 
 DOCS = Path(__file__).parents[1]
 PART = re.compile(r"(<!-- ((?:entry )?[\w.]+) -->).*?(<!-- end -->)", re.DOTALL)
@@ -17,6 +19,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "errors": errors,
     "names": names.index,
+    "metadata": lambda: meanings(Metadata, "files.md"),
 }
 
 

@@ -3,13 +3,12 @@
 import types
 from collections.abc import Callable
 from enum import Enum
-from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
+from docs.generate import docstrings
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-
-from docs.generate import docstrings
 
 MOST_KINDS = 6
 """Alternatives of a type that are listed; of more its name is given."""
@@ -23,15 +22,14 @@ def is_discriminator(field: FieldInfo) -> bool:
 def shown(cls: type, name: str, of: object) -> str:
     """The type of a field."""
     text = _shown(of)
-    return docstrings.annotation(cls, name) if text.count(" | ") >= MOST_KINDS or "typing." in text else text
+    is_long = text.count(" | ") >= MOST_KINDS
+    return docstrings.annotation(cls, name) if is_long or text in ("Any", "object") else text
 
 
 def _shown(of: Any) -> str:
     origin, arguments = get_origin(of), get_args(of)
     if of is None or of is type(None):
         return "None"
-    if isinstance(of, TypeAliasType):
-        return _shown(of.__value__)
     if origin is Annotated:
         return _shown(arguments[0])
     if origin is Literal:

@@ -84,7 +84,9 @@ class Usage:
     failed_requests: int = 0
     """Requests that got none, each attempt counted."""
     input_tokens: int = 0
+    """Of prompts."""
     output_tokens: int = 0
+    """Of replies."""
     reasoning_tokens: int = 0
     """Of those out."""
     cached_tokens: int = 0

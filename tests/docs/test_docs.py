@@ -6,22 +6,30 @@ from typing import Any
 
 import pytest
 from docs.generate.pages import pages
+from tests.docs.yaml_blocks import is_configuration
+
+from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.interface import DataDesigner
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "data_designer"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-WITH_CODE = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
+BLOCKS = re.compile(r"```(python|yaml)\n(.*?)```", re.DOTALL)
+WITH_CODE = [page for page in PAGES if BLOCKS.search(page.read_text(encoding="utf-8"))]
 
 
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a page run one after another, as a reader would run them."""
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run one after another, as a reader would run them: Python, and configurations in YAML."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {"__name__": "page"}
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), names)  # noqa: S102 - our own documentation
+    for language, block in BLOCKS.findall(page.read_text(encoding="utf-8")):
+        if language == "python":
+            exec(compile(block, str(page), "exec"), names)  # noqa: S102 - our own documentation
+        elif is_configuration(block):
+            builder = DataDesignerConfigBuilder.from_config(block)
+            DataDesigner(simulate=True).preview(builder, num_records=2)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -22,6 +22,7 @@ class Ending:
     """A dataset, or a preview, and the run that has ended."""
 
     outcomes: RunOutcomes
+    """What became of every record."""
     dataset: str | None = None
     """What a command calls the dataset; None of a preview."""
     seconds: float | None = None
@@ -31,6 +32,7 @@ class Ending:
     stopped: str | None = None
     """Why the run ended before its last batch, if it did."""
     budget: Budget | None = None
+    """What it may cost."""
     advice: Sequence[str] = ()
     """What to change, the most effective first."""
 

@@ -14,18 +14,21 @@ class SkippedStageStatus(StrEnum):
     """Why a stage did not run."""
 
     SKIPPED_EMPTY_UPSTREAM = "skipped_empty_upstream"
+    """The stage before it made no records."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedStageResult:
-    """A stage that did not run because the one before it came to nothing."""
+    """A stage that did not run because the one before it came to nothing. Nothing makes one in this version."""
 
     status: SkippedStageStatus
+    """Why it did not run."""
     upstream_stage: str
+    """Name of the stage before it."""
 
 
 class CompositeWorkflowResults:
-    """Results of a workflow's stages, by name."""
+    """Results of a workflow's stages, by name. Nothing makes them in this version."""
 
     def __init__(self, stages: "dict[str, DatasetCreationResults | SkippedStageResult]") -> None:
         self._stages = stages
@@ -35,11 +38,15 @@ class CompositeWorkflowResults:
 
 
 class CompositeWorkflow:
-    """A chain of datasets, each seeded from the one before."""
+    """A chain of datasets, each seeded from the one before. In this version it refuses every stage."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def add_stage(self, name: str, config_builder: object, **options: object) -> Self:  # noqa: ARG002
-        """Refuse: workflows cannot be run by this version."""
+        """Refuse: workflows cannot be run by this version.
+
+        Raises:
+            DataDesignerWorkflowError: always.
+        """
         raise DataDesignerWorkflowError("composite workflows are not supported by this version; chain `create` calls")

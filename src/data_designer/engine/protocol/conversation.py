@@ -44,6 +44,7 @@ class FailedAttempt:
     kind: str
     """The class of the error."""
     message: str
+    """What it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,13 @@ class Reply:
     """What a model answered."""
 
     text: str
+    """The text."""
     reasoning: str | None = None
+    """What the model thought, as far as the endpoint gives it."""
     finish_reason: str | None = None
+    """Why it ended, in the endpoint's words."""
     tool_calls: tuple[Mapping[str, object], ...] = ()
+    """Tools that the model wants to be called."""
 
 
 def reply_data(
@@ -83,6 +88,7 @@ class Turn:
     reply: Reply | None
     """None where no attempt was answered."""
     usage: Usage
+    """What it cost, failed attempts included."""
     seconds: float | None = None
     """Latency of the reply; None where it is one of an earlier run, read from the journal."""
     server: str | None = None
@@ -134,19 +140,25 @@ class Conversation:
     record: int
     """Record index."""
     column: str
+    """The cell's column."""
     fate: Fate
+    """`ok`, `failed`, or `taken` from another dataset."""
     problem: str | None
     """Why the cell failed, where it did."""
     alias: str
+    """Alias of the model."""
     model: str
+    """The provider's name of the model."""
     endpoint: str
     """Host and path; several, separated by commas, where several were asked."""
     usage: Usage
+    """What it cost in requests and tokens."""
     seconds: float | None
     """Latencies of its replies; None where no reply is of the run that wrote it."""
     usd: float | None
     """What it cost; None where the model has no price."""
     turns: tuple[Turn, ...] = field(default=(), repr=False)
+    """Its requests, in order."""
     params: Mapping[str, object] = field(default_factory=dict, repr=False)
     """Parameters that the alias gives to every request."""
 

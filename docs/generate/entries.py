@@ -123,13 +123,13 @@ def _attributes(cls: type, page: str, said: Docstring) -> Iterator[str]:
                 yield item(f"**`{field.name}`**: {names.linked(told.get(field.name, ''), page, cls.__name__)}")
     for name, text in said.sections.get("Attributes", []):
         yield item(f"**`{name}`**: {names.linked(text, page, cls.__name__)}")
-    for name, one in _own(cls):
+    for name, one in own(cls):
         if isinstance(one, property | cached_property):
             getter = one.fget if isinstance(one, property) else one.func
             yield item(f"**`{name}`**: {names.linked(docstring(getter).text, page, cls.__name__)}")
 
 
-def _own(cls: type) -> Iterator[tuple[str, object]]:
+def own(cls: type) -> Iterator[tuple[str, object]]:
     """What a class, and those that it inherits from, define in public, in the order of the source."""
     if issubclass(cls, SingleColumnConfig):
         return  # What a column computes of itself is the engine's.
@@ -148,7 +148,7 @@ _BASES = (ConfigBase, ProcessorConfig)
 
 
 def _methods(cls: type) -> Iterator[tuple[str, Callable[..., object]]]:
-    for name, one in _own(cls):
+    for name, one in own(cls):
         if isinstance(one, classmethod | staticmethod):
             one = one.__func__  # noqa: PLW2901 - what it wraps
         if inspect.isfunction(one):

@@ -5,6 +5,7 @@ import inspect
 import itertools
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -90,3 +91,11 @@ def annotation(cls: type, name: str) -> str:
                 if isinstance(node, ast.AnnAssign) and _name_of(node) == name:
                     return ast.unparse(node.annotation).strip("'\"")
     return "object"
+
+
+def returned(of: Callable[..., object]) -> str:
+    """How the type of what a function gives is written in the source; nothing where that is None."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(of))).body[0]
+    annotated = getattr(tree, "returns", None)
+    text = "" if annotated is None else ast.unparse(annotated).strip("'\"")
+    return "" if text == "None" else text

@@ -2,14 +2,13 @@
 
 import dataclasses
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any
 
 from docs.generate import names, types
-from docs.generate.docstrings import Docstring, below, docstring, flowing
+from docs.generate.docstrings import Docstring, below, docstring, flowing, returned
 from docs.generate.markdown import code, flow, item, wrapped
 from pydantic import BaseModel
 
@@ -18,16 +17,15 @@ from data_designer.config.models import BaseInferenceParams
 
 SHARED = (SingleColumnConfig, BaseInferenceParams)
 """Bases whose fields have an entry of their own, to which those of their kinds refer."""
-MODULES = re.compile(r"(?:[a-z]\w*\.)+")
-"""What stands before a class in a type."""
 MOST_ON_A_LINE = 72
 """Characters of a signature that stands on one line."""
 
 
-def entry(name: str, page: str) -> str:
-    """The entry of a public name, as it stands on a page."""
+def entry(name: str, page: str, level: int) -> str:
+    """The entry of a public name, as it stands on a page, with a heading of some level."""
     of, module = names.found(name)
-    parts = [f"### `{name}`", f"`from {module} import {name}`"]
+    heads = "#" * level
+    parts = [f"{heads} `{name}`", f"`from {module} import {name}`"]
     said = docstring(of)
     parts.append(flow(names.linked(said.text, page, name)))
     match of:
@@ -35,10 +33,10 @@ def entry(name: str, page: str) -> str:
             parts.append(_members(of, page))
         case type() if issubclass(of, BaseModel):
             parts.extend(_model(of, page))
-            parts.extend(_rest(of, page, said))
+            parts.extend(_rest(of, page, said, f"{heads}#"))
         case type():
             parts.extend(_constructor(of, page, said))
-            parts.extend(_rest(of, page, said))
+            parts.extend(_rest(of, page, said, f"{heads}#"))
         case _ if callable(of):
             parts.extend(_call(name, of, page, said))
         case _:
@@ -105,13 +103,13 @@ def _constructor(cls: type, page: str, said: Docstring) -> Iterator[str]:
         yield from _sections(said, page, ("Args", "Raises"))
 
 
-def _rest(cls: type, page: str, said: Docstring) -> Iterator[str]:
+def _rest(cls: type, page: str, said: Docstring, heads: str) -> Iterator[str]:
     attributes = [*_attributes(cls, page, said)]
     if attributes:
         yield "" if dataclasses.is_dataclass(cls) else "Attributes:"
         yield "\n".join(attributes)
     for name, method in _methods(cls):
-        yield f"#### `{name}`"
+        yield f"{heads} `{name}`"
         yield from _call(name, method, page, docstring(method))
 
 
@@ -173,7 +171,8 @@ def _signature(name: str, of: Callable[..., object]) -> str:
         return ""
     parameters = [one for one in signature.parameters.values() if one.name not in ("self", "cls")]
     parts = [*_parameters(parameters)]
-    back = "" if isinstance(of, type) else _returned(of)
+    given = "" if isinstance(of, type) else returned(of)
+    back = f" -> {given}" if given else ""
     line = f"{name}({', '.join(parts)}){back}"
     if len(line) > MOST_ON_A_LINE and parts:
         inside = "".join(f"    {part},\n" for part in parts)
@@ -196,14 +195,6 @@ def _parameters(parameters: list[inspect.Parameter]) -> Iterator[str]:
 
 def _default(of: object) -> str:
     return getattr(of, "__name__", "...").removeprefix("_") if callable(of) else types.value(of)
-
-
-def _returned(of: Callable[..., object]) -> str:
-    back = getattr(of, "__annotations__", {}).get("return")
-    if back is None:
-        return ""
-    text = back.__name__ if isinstance(back, type) and not get_args(back) else str(back)
-    return " -> " + MODULES.sub("", text)
 
 
 def _sections(said: Docstring, page: str, wanted: tuple[str, ...]) -> Iterator[str]:

@@ -25,7 +25,7 @@ def _error(name: str) -> list[str]:
     cls = names.errors()[name]
     assert isinstance(cls, type)
     when, *what_to_do = blocks(docstring(cls).text)
-    bases = [base.__name__ for base in cls.__bases__ if base is not Exception]
+    bases = [base.__name__ for base in cls.__bases__ if base not in (Exception, module.DataDesignerError)]
     of = names.linked(f"A kind of {' and '.join(f'`{base}`' for base in bases)}. " if bases else "", names.ERRORS_PAGE)
     retried = "The request is sent again by itself before this is raised. " if getattr(cls, "retryable", False) else ""
     return [

@@ -14,6 +14,7 @@ from data_designer.engine.dataset.metadata import Metadata
 
 DOCS = Path(__file__).parents[1]
 PART = re.compile(r"(<!-- ((?:entry )?[\w.]+) -->).*?(<!-- end -->)", re.DOTALL)
+CODE = re.compile(r"```.*?```", re.DOTALL)
 PARTS: dict[str, Callable[[], str]] = {
     "rooms": rooms,
     "commands": commands,
@@ -34,5 +35,11 @@ def pages() -> dict[Path, str]:
 
 def _filled(part: re.Match[str], page: str) -> str:
     kind, _, name = part[2].partition(" ")
-    made = entry(name, page) if name else PARTS[kind]()
+    made = entry(name, page, _level(part.string[: part.start()]) + 1) if name else PARTS[kind]()
     return f"{part[1]}\n\n{made}\n\n{part[3]}"
+
+
+def _level(before: str) -> int:
+    """How deep the heading is below which the rest of a page stands."""
+    written = CODE.sub("", PART.sub("", before))
+    return len(re.findall(r"(?m)^(#+) ", written)[-1])

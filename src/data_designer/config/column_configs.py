@@ -131,8 +131,9 @@ def _refuse_skip(column: SingleColumnConfig) -> None:
 class LLMTextColumnConfig(SingleColumnConfig):
     """A column of text that a model writes.
 
-    A reply that is empty, cut off or refused is corrected and asked for again as often as `RunConfig` says
-    (`max_conversation_correction_steps`, `max_conversation_restarts`); then the record is rejected.
+    A reply that is empty or refused is corrected and asked for again as often as `RunConfig` says
+    (`max_conversation_correction_steps`, `max_conversation_restarts`); then the record is rejected. Text that is cut
+    off at `max_tokens` is kept as it is.
 
     A cell is the text of the reply, without space around it.
     """
@@ -182,8 +183,8 @@ class LLMTextColumnConfig(SingleColumnConfig):
 class LLMCodeColumnConfig(LLMTextColumnConfig):
     """A column of code that a model writes.
 
-    The prompt is followed by the request for one code fence in the language. A reply without one, or with a fence of
-    another language, is corrected as other replies are.
+    The prompt is followed by the request for one code fence in the language. A reply without one, with a fence of
+    another language, or cut off inside it is corrected and asked for again, as in `llm-text`.
 
     A cell is the code in the last fence, without the fence.
     """
@@ -214,11 +215,12 @@ class LLMStructuredColumnConfig(LLMTextColumnConfig):
     """A column of JSON that a model writes to a schema.
 
     The schema follows the prompt, or goes to the endpoint where the model's `structured_output` says so. JSON that is
-    nearly right is mended (a missing comma, a number in quotes); what does not fit is corrected as other replies are.
-    Properties that the schema does not declare are taken away, unless it sets `additionalProperties`.
+    nearly right (a comma or a bracket is missing) is mended; what does not fit is corrected and asked for again, as in
+    `llm-text`. Properties that the schema does not declare are taken away, unless it sets `additionalProperties`.
 
     A cell is what the schema describes, mostly an object; templates reach into it, `{{ order.price }}`. In Parquet it
-    is a struct where the schema fixes its type, else JSON text; `load_dataset()` gives dicts and lists either way.
+    is a struct where its values have a type in common, else JSON text; `load_dataset()` gives dicts and lists either
+    way.
     """
 
     column_type: Literal["llm-structured"] = "llm-structured"  # type: ignore[assignment]
@@ -254,7 +256,7 @@ class Score(ConfigBase):
 class LLMJudgeColumnConfig(LLMTextColumnConfig):
     """A column of scores that a model gives, each with its reason.
 
-    A reply in which a score is missing, or is none of its options, is corrected as other replies are.
+    A reply in which a score is missing, or is none of its options, is corrected and asked for again, as in `llm-text`.
 
     A cell is an object, `{score: {"reasoning": text, "score": option}}`, so `{{ quality.clarity.score }}` in a
     template.

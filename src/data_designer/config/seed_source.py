@@ -86,7 +86,7 @@ class LocalFileSeedSource(SeedSource):
     path: str
     """Path of a .parquet, .csv, .tsv, .json or .jsonl file, which has to be there when this is declared;
     `folder/*.ext` for several; or a URL such as `s3://bucket/folder/*.parquet`, which is looked at when a run
-    begins. Relative paths count from the working directory at that time."""
+    begins. Relative paths count from the working directory in which this is declared."""
     read_options: ReadOptions | None = None
     """How a text file is read; unset, that is found out."""
     _runtime_path: str = PrivateAttr(default="")

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from docs.generate import names, types
-from docs.generate.docstrings import Docstring, below, docstring, flowing, returned
+from docs.generate.docstrings import Docstring, annotation, below, docstring, flowing, returned
 from docs.generate.markdown import code, flow, item, wrapped
 from pydantic import BaseModel
 
@@ -66,7 +66,7 @@ def fields(cls: type[BaseModel]) -> dict[str, Any]:
 
 def _model(cls: type[BaseModel], page: str) -> Iterator[str]:
     for name, field in cls.model_fields.items():
-        if types.is_discriminator(field):
+        if types.is_discriminator(field) and "cannot stand in a" not in docstring(cls).text:
             yield f"In a file: `{name}: {field.default}`."
     told = below(cls)
     yield "\n".join(_field(cls, name, field, told.get(name, ""), page) for name, field in fields(cls).items())
@@ -118,13 +118,17 @@ def _attributes(cls: type, page: str, said: Docstring) -> Iterator[str]:
     if dataclasses.is_dataclass(cls):
         for field in dataclasses.fields(cls):
             if not field.name.startswith("_"):
-                yield item(f"**`{field.name}`**: {names.linked(told.get(field.name, ''), page, cls.__name__)}")
+                kind = annotation(cls, field.name)
+                meaning = names.linked(told.get(field.name, ""), page, cls.__name__)
+                yield item(f"**`{field.name}`** (`{kind}`): {meaning}")
     for name, text in said.sections.get("Attributes", []):
         yield item(f"**`{name}`**: {names.linked(text, page, cls.__name__)}")
     for name, one in own(cls):
         if isinstance(one, property | cached_property):
             getter = one.fget if isinstance(one, property) else one.func
-            yield item(f"**`{name}`**: {names.linked(docstring(getter).text, page, cls.__name__)}")
+            assert getter is not None
+            meaning = names.linked(docstring(getter).text, page, cls.__name__)
+            yield item(f"**`{name}`** (`{returned(getter)}`): {meaning}")
 
 
 def own(cls: type) -> Iterator[tuple[str, object]]:
@@ -134,7 +138,7 @@ def own(cls: type) -> Iterator[tuple[str, object]]:
     hidden = ("_", "model_") if issubclass(cls, BaseModel) else ("_",)
     seen: set[str] = set()
     for base in cls.__mro__:
-        if base.__module__.startswith("data_designer") and base not in _BASES:
+        if base.__module__.startswith("data_designer") and (base is cls or base not in (*SHARED, *_BASES)):
             for name, one in vars(base).items():
                 if not name.startswith(hidden) and name not in seen:
                     seen.add(name)

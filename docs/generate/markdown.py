@@ -14,7 +14,7 @@ def wrapped(text: str, first: str = "", rest: str = "") -> str:
     A line that would begin as an item of a list does stays with the one before.
     """
     safe = re.sub(r" (?=[-+*#>|] |\d+[.)] )", "\0", " ".join(text.split()))
-    safe = re.sub(rf"`[^`]{{1,{LONGEST_CODE}}}`", lambda code: code[0].replace(" ", "\0"), safe)
+    safe = re.sub(r"`[^`]*`", _whole, safe)
     lines = textwrap.fill(
         safe,
         WIDTH,
@@ -24,6 +24,10 @@ def wrapped(text: str, first: str = "", rest: str = "") -> str:
         break_on_hyphens=False,
     )
     return lines.replace("\0", " ")
+
+
+def _whole(code: re.Match[str]) -> str:
+    return code[0].replace(" ", "\0") if len(code[0]) <= LONGEST_CODE else code[0]
 
 
 def item(text: str) -> str:

@@ -13,6 +13,8 @@ ENTRY = re.compile(r"<!-- entry ([\w.]+) -->")
 ERRORS = "data_designer.errors"
 ERRORS_PAGE = "errors.md"
 
+PREVIEWS = "data_designer.config.preview_results"
+"""From where users import what is defined elsewhere."""
 MODULES = (
     "data_designer.config",
     "data_designer.interface",
@@ -24,7 +26,7 @@ MODULES = (
     "data_designer.engine.models.usage",
     "data_designer.engine.column_generators.generators.base",
     "data_designer.engine.testing.utils",
-    "data_designer.config.preview_results",
+    PREVIEWS,
     "data_designer.config.config_builder",
     "data_designer.config.info",
     "data_designer.config.models",
@@ -68,9 +70,9 @@ def found(name: str) -> tuple[object, str]:
     Raises:
         LookupError: no public module has it.
     """
-    for module in MODULES:
-        one = getattr(importlib.import_module(module), name, None)
-        if one is not None:
+    having = {module: one for module in MODULES if (one := getattr(importlib.import_module(module), name, None))}
+    for module, one in having.items():
+        if module in LISTED or module in (PREVIEWS, getattr(one, "__module__", module)):
             return one, module
     raise LookupError(f"no public module has {name!r}")
 

@@ -233,10 +233,7 @@ class FileContentsSeedSource(FileSystemSeedSource):
 
 
 class AgentRolloutFormat(StrEnum):
-    """Formats of recorded sessions of agents.
-
-    Values: `atif`, `claude_code`, `codex`, `hermes_agent`, `pi_coding_agent`.
-    """
+    """Formats of recorded sessions of agents."""
 
     ATIF = "atif"
     CLAUDE_CODE = "claude_code"

@@ -392,12 +392,15 @@ class PreviewResults:
     def display_sample_record(
         self, index: int | None = None, *, show_prompts: bool | None = None, **options: Any
     ) -> None:
-        """Show a record; without an index, the next one. See `interface.display.Look` for the options.
+        """Show a record.
 
         Args:
-            index: of the row.
-            show_prompts: whether to show what was said for its cells too; unset, as `preview` was told.
-            options: how it looks.
+            index: of the row; when not given, the next one, beginning anew after the last.
+            show_prompts: whether to show what was said for its cells too; when not given, as `preview` was told.
+            options: how it looks, as `Look` has them.
+
+        Raises:
+            DatasetSampleDisplayError: there is no such record.
         """
         number = self.display().show(index, **options)
         if self.show_prompts if show_prompts is None else show_prompts:

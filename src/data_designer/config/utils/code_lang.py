@@ -6,8 +6,6 @@ from enum import StrEnum
 class CodeLang(StrEnum):
     """A programming language, or a dialect of SQL as `sql:<dialect>`.
 
-    Values: `bash`, `c`, `cobol`, `cpp`, `csharp`, `go`, `java`, `javascript`, `kotlin`, `python`, `ruby`, `rust`,
-    `scala`, `swift`, `typescript`, `sql:sqlite`, `sql:tsql`, `sql:bigquery`, `sql:mysql`, `sql:postgres`, `sql:ansi`.
     Only `python` and the dialects of SQL can be validated.
     """
 

@@ -82,17 +82,17 @@ class Turn:
     repeats: int
     """Messages of the request before with which this one begins; 0 for the first."""
     messages: tuple[Message, ...]
-    """What it says beyond them."""
+    """What it says beyond those."""
     params: Mapping[str, object] | None
     """Fields of the request; None where they are those of the request before."""
     reply: Reply | None
-    """None where no attempt was answered."""
+    """What came back; None where no attempt was answered."""
     usage: Usage
     """What it cost, failed attempts included."""
     seconds: float | None = None
     """Latency of the reply; None where it is one of an earlier run, read from the journal."""
     server: str | None = None
-    """Which was asked, where there are several."""
+    """Which server was asked, where there are several."""
     failed: tuple[FailedAttempt, ...] = ()
     """The first attempts that failed, and the last; of those of earlier runs only the count in `usage` is known."""
 

@@ -12,7 +12,7 @@ from data_designer import errors as module
 
 def errors() -> str:
     """Every class of error, in the order of the source."""
-    parts: list[str] = []
+    parts = ["## Root"]
     for line in inspect.getsource(module).splitlines():
         if section := re.match(r"# --- (.+?) -+$", line):
             parts.append(f"## {section[1].capitalize()}")

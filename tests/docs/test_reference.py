@@ -139,6 +139,7 @@ def test_every_sampler_is_shown(kind: str) -> None:
     section = sections("samplers.md")[kind]
     assert f"<!-- entry {SAMPLER_PARAMS[kind].__name__} -->" in section
     if kind not in NOT_MADE:
+        assert "A cell is" in docstring(SAMPLER_PARAMS[kind]).text, "say what values it draws"
         assert f'sampler_type="{kind}"' in section
         [block] = yaml_blocks(text_of("samplers.md"))
         assert kind in [column["sampler_type"] for column in yaml.safe_load(block)["columns"]]

@@ -531,7 +531,8 @@ class ImageColumnConfig(_NoSideEffects):
     `dall-e-`, `stable-diffusion`, `gpt-image-` and the like ask `/images/generations`, others
     `/chat/completions`."""
     multi_modal_context: list[AnyContext] | None = None
-    """Columns of images that the model is shown beside the prompt; only where it is asked by `/chat/completions`."""
+    """Columns of images that the model is shown before the prompt. Only `/chat/completions` takes them;
+    `/images/generations` is asked without."""
 
     @field_validator("prompt")
     @classmethod

@@ -93,6 +93,17 @@ def meanings(cls: type[BaseModel], page: str) -> str:
     return "\n".join(item(f"**`{name}`**: {names.linked(told[name], page)}") for name in cls.model_fields)
 
 
+def settings(cls: type, page: str) -> str:
+    """What each field of a dataclass does, for what is set by name."""
+    told = below(cls)
+    facts = {one.name: f"`{annotation(cls, one.name)}`, default `{types.value(one.default)}`" for one in _fields(cls)}
+    return "\n".join(item(f"**`{name}`** ({fact}): {names.linked(told[name], page)}") for name, fact in facts.items())
+
+
+def _fields(cls: type) -> list[dataclasses.Field[Any]]:
+    return [one for one in dataclasses.fields(cls) if not one.name.startswith("_")]
+
+
 # --- classes that are no models --------------------------------------------------------------------------
 
 
@@ -116,11 +127,9 @@ def _rest(cls: type, page: str, said: Docstring, heads: str) -> Iterator[str]:
 def _attributes(cls: type, page: str, said: Docstring) -> Iterator[str]:
     told = below(cls)
     if dataclasses.is_dataclass(cls):
-        for field in dataclasses.fields(cls):
-            if not field.name.startswith("_"):
-                kind = annotation(cls, field.name)
-                meaning = names.linked(told.get(field.name, ""), page, cls.__name__)
-                yield item(f"**`{field.name}`** (`{kind}`): {meaning}")
+        for field in _fields(cls):
+            meaning = names.linked(told.get(field.name, ""), page, cls.__name__)
+            yield item(f"**`{field.name}`** (`{annotation(cls, field.name)}`): {meaning}")
     for name, text in said.sections.get("Attributes", []):
         yield item(f"**`{name}`**: {names.linked(text, page, cls.__name__)}")
     for name, one in own(cls):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from docs.generate import names
 from docs.generate.commands import commands
-from docs.generate.entries import entry, meanings
+from docs.generate.entries import entry, meanings, settings
 from docs.generate.errors import errors
 from docs.generate.rooms import rooms
 
 from data_designer.engine.dataset.metadata import Metadata
+from data_designer.simulated_model.settings import SimulatedModel
 
 DOCS = Path(__file__).parents[1]
 PART = re.compile(r"(<!-- ((?:entry )?[\w.]+) -->).*?(<!-- end -->)", re.DOTALL)
@@ -21,6 +22,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "errors": errors,
     "names": names.index,
     "metadata": lambda: meanings(Metadata, "files.md"),
+    "simulated": lambda: settings(SimulatedModel, "simulated-model.md"),
 }
 
 

@@ -22,6 +22,7 @@ from data_designer.config.column_configs import BUILT_IN_COLUMNS
 from data_designer.config.defaults import default_models, default_providers, tool_providers
 from data_designer.config.sampler_params import SAMPLER_PARAMS
 from data_designer.interface import DataDesigner
+from data_designer.simulated_model.settings import READERS, SimulatedModel
 
 REFERENCE = names.REFERENCE
 PAGES = sorted(REFERENCE.glob("*.md"))
@@ -90,6 +91,12 @@ def _fields_of(of: object) -> list[str]:
             ]
         case _:
             return []
+
+
+def test_every_setting_of_the_simulated_model_has_a_meaning() -> None:
+    """Whatever may stand in its name."""
+    assert sorted(READERS.keys() - below(SimulatedModel).keys()) == []
+    assert sorted(READERS.keys() - set(re.findall(r"(?m)^- \*\*`(\w+)`", text_of("simulated-model.md")))) == []
 
 
 @pytest.mark.parametrize("name", sorted(names.errors()))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from docs.generate import names
@@ -28,14 +29,11 @@ PARTS: dict[str, Callable[[], str]] = {
 
 def pages() -> dict[Path, str]:
     """Every page with a generated part, and what it has to hold."""
-    return {
-        path: PART.sub(lambda part, page=path.name: _filled(part, page), text)
-        for path in sorted(DOCS.rglob("*.md"))
-        if PART.search(text := path.read_text(encoding="utf-8"))
-    }
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+    return {path: PART.sub(partial(_filled, path.name), text) for path, text in texts.items() if PART.search(text)}
 
 
-def _filled(part: re.Match[str], page: str) -> str:
+def _filled(page: str, part: re.Match[str]) -> str:
     kind, _, name = part[2].partition(" ")
     made = entry(name, page, _level(part.string[: part.start()]) + 1) if name else PARTS[kind]()
     return f"{part[1]}\n\n{made}\n\n{part[3]}"

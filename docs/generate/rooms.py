@@ -40,7 +40,7 @@ def room_of(module: str) -> str:
 def imports() -> dict[str, set[str]]:
     """Room to the rooms that it imports, but for those that are reached by way of another."""
     graph = grimp.build_graph("data_designer", cache_dir=None)
-    below: dict[str, set[str]] = {room: set() for layer in layers() for room in layer} | {GROUND: set()}
+    below: dict[str, set[str]] = {room: set() for layer in [*layers(), [GROUND]] for room in layer}
     for module in sorted(graph.modules - {"data_designer"}):
         room = room_of(module)
         if room in below:

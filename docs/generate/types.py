@@ -45,7 +45,8 @@ def _shown(of: Any) -> str:
 
 def _named(of: Any) -> str:
     # A class that is imported when it is needed is a name in the source, and nothing yet.
-    return {"ForwardRef": getattr(of, "__forward_arg__", "")}.get(type(of).__name__) or getattr(of, "__name__", str(of))
+    forward = getattr(of, "__forward_arg__", None)
+    return str(forward or getattr(of, "__name__", of))
 
 
 def named_in(of: Any) -> list[str]:

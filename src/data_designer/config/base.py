@@ -140,6 +140,6 @@ class ProcessorConfig(ConfigBase, ABC):
     """Base of every processor."""
 
     name: str
-    """Unique name; the folder, below `processors-files/`, of what it writes."""
+    """Unique name. What a schema transform writes is in the folder of that name, below `processors-files/`."""
     processor_type: str
     """Which kind of processor this is; each class has its own. In a file it has to be given."""

@@ -24,24 +24,19 @@ MOST_ON_A_LINE = 72
 def entry(name: str, page: str, level: int) -> str:
     """The entry of a public name, as it stands on a page, with a heading of some level."""
     of, module = names.found(name)
-    heads = "#" * level
-    parts = [f"{heads} `{name}`", f"`from {module} import {name}`"]
-    said = docstring(of)
-    parts.append(flow(names.linked(said.text, page, name)))
+    heads, said = "#" * level, docstring(of)
+    text = flow(names.linked(said.text, page, name))
     match of:
         case type() if issubclass(of, Enum):
-            parts.append(_members(of, page))
+            body = [text, _members(of, page)]
         case type() if issubclass(of, BaseModel):
-            parts.extend(_model(of, page))
-            parts.extend(_rest(of, page, said, f"{heads}#"))
+            body = [text, *_model(of, page), *_rest(of, page, said, f"{heads}#")]
         case type():
-            parts.extend(_constructor(of, page, said))
-            parts.extend(_rest(of, page, said, f"{heads}#"))
-        case _ if callable(of):
-            parts.extend(_call(name, of, page, said))
+            body = [text, *_constructor(of, page, said), *_rest(of, page, said, f"{heads}#")]
         case _:
-            pass
-    return "\n\n".join(part for part in parts if part)
+            assert callable(of)
+            body = [*_call(name, of, page, said)]
+    return "\n\n".join(part for part in (f"{heads} `{name}`", f"`from {module} import {name}`", *body) if part)
 
 
 # --- fields ----------------------------------------------------------------------------------------------
@@ -168,21 +163,12 @@ def _methods(cls: type) -> Iterator[tuple[str, Callable[..., object]]]:
 
 def _call(name: str, of: Callable[..., object], page: str, said: Docstring) -> Iterator[str]:
     yield _signature(name, of)
-    if "." not in name and inspect.isfunction(of):
-        yield flow(names.linked(said.text, page)) if name == of.__name__ and _is_method(of) else ""
+    yield flow(names.linked(said.text, page))
     yield from _sections(said, page, ("Args", "Returns", "Raises"))
 
 
-def _is_method(of: Callable[..., object]) -> bool:
-    return "." in getattr(of, "__qualname__", "")
-
-
 def _signature(name: str, of: Callable[..., object]) -> str:
-    try:
-        signature = inspect.signature(of)
-    except (TypeError, ValueError):
-        return ""
-    parameters = [one for one in signature.parameters.values() if one.name not in ("self", "cls")]
+    parameters = [one for one in inspect.signature(of).parameters.values() if one.name not in ("self", "cls")]
     parts = [*_parameters(parameters)]
     given = "" if isinstance(of, type) else returned(of)
     back = f" -> {given}" if given else ""

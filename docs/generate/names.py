@@ -45,7 +45,15 @@ MODULES = (
 )
 """Where entries are looked up, in this order."""
 LISTED = ("data_designer.config", "data_designer.interface", "data_designer.plugins")
-"""Modules all names of which are public."""
+"""Modules that say themselves which of their names are public."""
+DEFINED = (
+    "data_designer.config.base",
+    "data_designer.config.analysis.column_profilers",
+    "data_designer.config.analysis.column_statistics",
+    "data_designer.config.analysis.dataset_profiler",
+    "data_designer.logging",
+)
+"""Modules of which every class and function that is defined there is public."""
 
 
 def public() -> dict[str, object]:
@@ -55,13 +63,19 @@ def public() -> dict[str, object]:
         module = importlib.import_module(name)
         listed: list[str] = getattr(module, "__all__", None) or dir(module)
         found |= {one: getattr(module, one) for one in listed}
-    return found | errors()
+    for name in (*DEFINED, ERRORS):
+        found |= _defined(name)
+    return found
 
 
 def errors() -> dict[str, object]:
     """Every class of error."""
-    module = importlib.import_module(ERRORS)
-    return {name: one for name, one in vars(module).items() if isinstance(one, type) and one.__module__ == ERRORS}
+    return _defined(ERRORS)
+
+
+def _defined(module: str) -> dict[str, object]:
+    there = vars(importlib.import_module(module)).items()
+    return {name: one for name, one in there if name[0] != "_" and getattr(one, "__module__", "") == module}
 
 
 def found(name: str) -> tuple[object, str]:

@@ -23,6 +23,7 @@ class ColumnProfilerType(StrEnum):
     """Kinds of profilers."""
 
     JUDGE_SCORE = "judge-score"
+    """Sums up the scores of judge columns."""
 
 
 class JudgeScoreProfilerConfig(ConfigBase):

@@ -23,18 +23,19 @@ soak: chaos  ## What takes very long.
 	$(PY) tests/chaos/exit_codes.py --times 20 --load 8
 	$(PY) tests/chaos/hostile_endpoint.py
 
-check: $(STAMP)  ## Style (docstrings included), types, import directions.
+check: $(STAMP)  ## Style (docstrings included), types, import directions, generated pages.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PY) -m docs.generate --check
 
 fix: $(STAMP)  ## Mend what can be mended without thinking.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 docs: $(STAMP)  ## Generate the generated parts of the documentation.
-	$(PY) docs/generate.py
+	$(PY) -m docs.generate
 
 bench: $(STAMP)  ## Compare with a bare client, side by side.
 	$(PY) tests/benchmarks/bench.py

@@ -20,15 +20,19 @@ class LoggerConfig:
     """Level of one logger."""
 
     name: str
+    """Name of the logger, such as `data_designer`."""
     level: str
+    """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`."""
 
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """Where lines go, and in which form: nowhere where there is no such stream, as in a service without any."""
+    """Where lines go, and in which form."""
 
     destination: TextIO | Path | None
+    """A stream, or a file, which is appended to; None for nowhere."""
     structured: bool = False
+    """JSON, an object a line (`asctime`, `levelname`, `name`, `message`), instead of text."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,13 @@ class LoggingConfig:
     """Loggers, outputs and what to silence."""
 
     logger_configs: list[LoggerConfig]
+    """Levels of loggers."""
     output_configs: list[OutputConfig]
+    """Where lines go; several at once are fine."""
     root_level: str = "INFO"
+    """Level of loggers that nothing else is said of."""
     to_silence: list[str] = field(default_factory=lambda: ["httpx", "matplotlib", "mcp"])
+    """Loggers of which only warnings are wanted."""
 
     @classmethod
     def default(cls) -> "LoggingConfig":

@@ -95,24 +95,26 @@ Outcome = Ok | Skip | Drop
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What requests cost. Adds up."""
+    """What requests cost. Two of them add up."""
 
     requests: int = 0
     """Requests that got a reply."""
     failed_requests: int = 0
     """Requests that got none, each attempt counted."""
     input_tokens: int = 0
+    """Of prompts."""
     output_tokens: int = 0
+    """Of replies."""
     reasoning_tokens: int = 0
-    """Of those out."""
+    """Of replies, those of reasoning."""
     cached_tokens: int = 0
-    """Of those in."""
+    """Of prompts, those that the provider had in its cache."""
     images: int = 0
-    """That were made."""
+    """Images that were made."""
     tool_calls: int = 0
-    """That were made for the model."""
+    """Calls of tools that were made for the model."""
     tool_turns: int = 0
-    """Replies that asked for them."""
+    """Replies that asked for tools."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage.total((self, other))

@@ -1,39 +1,50 @@
 """Documentation that runs, is current, and validates."""
 
-import importlib.util
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docs.generate.pages import pages
+from tests.docs.yaml_blocks import is_configuration
+
+from data_designer.config.config_builder import DataDesignerConfigBuilder
+from data_designer.interface import DataDesigner
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "data_designer"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-WITH_CODE = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
+BLOCKS = re.compile(r"```(python|yaml)\n(.*?)```", re.DOTALL)
+WITH_CODE = [page for page in PAGES if BLOCKS.search(page.read_text(encoding="utf-8"))]
 TUTORIAL = ROOT / "docs" / "tutorial"
 READ_TOGETHER = {
     "tutorial": [TUTORIAL / link for link in re.findall(r"\]\(([\w-]+\.md)\)", (TUTORIAL / "index.md").read_text())],
-    **{page.name: [page] for page in WITH_CODE if page.parent != TUTORIAL},
+    **{str(page.relative_to(ROOT)): [page] for page in WITH_CODE if page.parent != TUTORIAL},
 }
 """What is read from page to page, in one folder: the tutorial, and every other page by itself."""
 
 
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("pages", READ_TOGETHER.values(), ids=READ_TOGETHER)
-def test_the_python_of_a_page_runs(pages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a page run one after another, as a reader would run them; `# NAME.py` begins one that is a file."""
+def test_the_code_of_a_page_runs(pages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run one after another, as a reader would run them: Python, and configurations in YAML.
+
+    `# NAME.py` begins a block that is a file.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     for page in pages:
-        blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
         names: dict[str, Any] = {"__name__": "page"}
-        for block in blocks:
-            if file := re.match(r"# (\w+)\.py\n", block):
-                Path(f"{file[1]}.py").write_text(block, encoding="utf-8")
-                sys.modules.pop(file[1], None)
-            exec(compile(block, str(page), "exec"), names)  # noqa: S102 - our own documentation
+        for language, block in BLOCKS.findall(page.read_text(encoding="utf-8")):
+            if language == "python":
+                if file := re.match(r"# (\w+)\.py\n", block):
+                    Path(f"{file[1]}.py").write_text(block, encoding="utf-8")
+                    sys.modules.pop(file[1], None)
+                exec(compile(block, str(page), "exec"), names)  # noqa: S102 - our own documentation
+            elif is_configuration(block):
+                builder = DataDesignerConfigBuilder.from_config(block)
+                DataDesigner(simulate=True).preview(builder, num_records=2)
 
 
 def test_links_between_pages_lead_somewhere() -> None:
@@ -56,10 +67,5 @@ def test_modules_that_pages_name_exist() -> None:
 
 def test_the_generated_pages_are_current() -> None:
     """`make docs` would change nothing."""
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    for path, content in generate.pages().items():
+    for path, content in pages().items():
         assert path.read_text(encoding="utf-8") == content, f"{path.name}: run `make docs`"

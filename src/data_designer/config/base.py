@@ -13,7 +13,13 @@ from data_designer.config.templates import references
 
 
 class ConfigBase(BaseModel):
-    """Configuration data: unknown fields are refused, enumerations are kept as their plain values."""
+    """Base of everything that a user declares.
+
+    A field that there is not is refused with the nearest name that there is; a value of another type is refused in one
+    line that names the field. Objects can be made from a dict (`model_validate`) and turned into one
+    (`model_dump(mode="json")`). Enumerations are kept as their plain values. Assigning to a field does not check the
+    value again.
+    """
 
     FIELD: ClassVar[str] = "field"
     """What a field is called where one is wrong."""
@@ -57,12 +63,19 @@ class ConfigBase(BaseModel):
 
 
 class SkipConfig(ConfigBase):
-    """When a cell is not computed, and what it holds then."""
+    """When a cell is not computed, and what it holds instead.
+
+    A cell is skipped where `when` holds, where it cannot be evaluated (which the log says), or where a column that it
+    requires was skipped (`propagate_skip`). Nothing is asked of a model for it, its side effects are null, and the
+    record stays in the dataset. `sampler` and `seed-dataset` columns cannot be skipped.
+    """
 
     when: str
-    """Jinja template with braces; the cell is skipped where its value is true."""
+    """Jinja template with braces, such as `{{ language == 'de' }}`; the cell is skipped where its value is true. It
+    has to name at least one column, and not the skipped column itself."""
     value: bool | int | float | str | None = None
-    """Written into skipped cells."""
+    """What skipped cells hold; null where it is not given. In an `expression` column it is converted to the column's
+    `dtype`."""
 
     @field_validator("when")
     @classmethod
@@ -78,18 +91,21 @@ class SkipConfig(ConfigBase):
 
 
 class SingleColumnConfig(ConfigBase, ABC):
-    """Base of every column."""
+    """Base of every column: the fields that all kinds have."""
 
     name: str
-    """The column's name, unique in a configuration."""
+    """Name of the column, unique in a configuration. Templates refer to it, so let it be a name that Jinja can read:
+    letters, digits and `_`."""
     drop: bool = False
-    """Generate the column and let others use it, but leave it out of the dataset."""
+    """Make the column and let others use it, but leave it out of the dataset. Its values are kept in
+    `dropped-columns-parquet-files/` unless `RunConfig.preserve_dropped_columns` is off."""
     column_type: str
-    """Tells the kinds of columns apart."""
+    """Which kind of column this is; each class has its own. In a file it has to be given."""
     skip: SkipConfig | None = None
-    """When a cell is skipped."""
+    """When cells are not computed; unset, all are."""
     propagate_skip: bool = True
-    """Whether a cell is skipped too when a column it requires was."""
+    """Whether a cell is skipped too where a column that it requires was. Columns that only `skip.when` names do not
+    count."""
 
     @property
     @abstractmethod
@@ -124,6 +140,6 @@ class ProcessorConfig(ConfigBase, ABC):
     """Base of every processor."""
 
     name: str
-    """Unique name; the folder of what it writes."""
+    """Unique name. What a schema transform writes is in the folder of that name, below `processors-files/`."""
     processor_type: str
-    """Tells the kinds of processors apart."""
+    """Which kind of processor this is; each class has its own. In a file it has to be given."""

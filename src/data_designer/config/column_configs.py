@@ -43,10 +43,12 @@ __all__ = [
 
 
 class GenerationStrategy(StrEnum):
-    """Whether a function makes a cell or a column."""
+    """How the function of a custom column is called."""
 
     CELL_BY_CELL = "cell_by_cell"
+    """Once for each record, with the record as a dict."""
     FULL_COLUMN = "full_column"
+    """Once for each batch (`RunConfig.buffer_size` records), with its records as a DataFrame."""
 
 
 class _NoSideEffects(SingleColumnConfig):
@@ -70,15 +72,28 @@ def _with_type(data: object, outer: str, *inner: str) -> object:
 
 
 class SamplerColumnConfig(_NoSideEffects):
-    """A column whose values are drawn."""
+    """A column whose values are drawn by a distribution, a list, a calendar or a maker of people.
+
+    Samplers come first: they need no model, and may depend on each other only (`subcategory`, `timedelta`,
+    `conditional_params`, constraints). The same seed draws the same values for the same record, whatever else is in the
+    configuration.
+
+    A cell is a number, a text, or for people an object; which, the parameters of each sampler say.
+    """
 
     column_type: Literal["sampler"] = "sampler"
     sampler_type: SamplerType
+    """Which sampler draws."""
     params: SamplerParams
+    """What it draws; the class or the keys belong to `sampler_type`. `{}` where all have defaults."""
     conditional_params: dict[str, SamplerParams] = Field(default_factory=dict)
-    """Jinja condition without braces to the parameters in force where it holds."""
+    """Condition to the parameters that are in force where it holds. A condition is a Jinja expression without braces
+    over other sampler columns, such as `age > 21 and plan == 'pro'`, and has to be exactly true; of several that
+    hold the last one counts, of none `params`."""
     convert_to: str | None = None
-    """`int`, `float`, `str`, or a strftime pattern."""
+    """What values become: `int` (rounded), `float` or `str` for numbers and listed values; a strftime pattern such
+    as `%Y-%m` for `datetime` and `timedelta`, which else give `2024-01-31T12:00:00`. It means nothing for `uuid`
+    and people."""
 
     @model_validator(mode="before")
     @classmethod
@@ -114,20 +129,33 @@ def _refuse_skip(column: SingleColumnConfig) -> None:
 
 
 class LLMTextColumnConfig(SingleColumnConfig):
-    """A column that a model writes."""
+    """A column of text that a model writes.
+
+    A reply that is empty or refused is corrected and asked for again as often as `RunConfig` says
+    (`max_conversation_correction_steps`, `max_conversation_restarts`); then the record is rejected. Text that is cut
+    off at `max_tokens` is kept as it is.
+
+    A cell is the text of the reply, without space around it.
+    """
 
     column_type: Literal["llm-text"] = "llm-text"
     prompt: str
-    """Jinja template."""
+    """What the model is asked, as a Jinja template over the other columns. It may be empty only where media are
+    shown. A record for which it renders to nothing is rejected before anything is asked."""
     model_alias: str
+    """Alias of the `ModelConfig` that is asked."""
     system_prompt: str | None = None
-    """Jinja template."""
+    """What the model is told before; a Jinja template. No system message is sent where it is unset, or renders to
+    nothing."""
     multi_modal_context: list[AnyContext] | None = None
+    """Columns of images, recordings or films that the model is shown before the text of the prompt."""
     tool_alias: str | None = None
+    """Alias of a `ToolConfig` whose tools the model may call before it answers."""
     with_trace: TraceType = TraceType.NONE
-    """Keep the conversation in `<name>__trace`."""
+    """Which messages of the conversation are kept in a further column, `<name>__trace`."""
     extract_reasoning_content: bool = False
-    """Keep the model's reasoning in `<name>__reasoning_content`."""
+    """Keep what the model thought, as far as the endpoint gives it, in a further column,
+    `<name>__reasoning_content`; null where there is none."""
 
     @field_validator("prompt", "system_prompt")
     @classmethod
@@ -153,10 +181,18 @@ class LLMTextColumnConfig(SingleColumnConfig):
 
 
 class LLMCodeColumnConfig(LLMTextColumnConfig):
-    """A column of code that a model writes."""
+    """A column of code that a model writes.
+
+    The prompt is followed by the request for one code fence in the language. A reply without one, with a fence of
+    another language, or cut off inside it is corrected and asked for again, as in `llm-text`.
+
+    A cell is the code in the last fence, without the fence.
+    """
 
     column_type: Literal["llm-code"] = "llm-code"  # type: ignore[assignment]
     code_lang: CodeLang
+    """Language that is asked for, and that the fence has to name if it names any; of a SQL dialect (`sql:postgres`)
+    the model is asked for `sql`."""
 
     @staticmethod
     def get_column_emoji() -> str:
@@ -176,11 +212,21 @@ class _WithDecimalPatterns(GenerateJsonSchema):
 
 
 class LLMStructuredColumnConfig(LLMTextColumnConfig):
-    """A column of JSON that a model writes to a schema."""
+    """A column of JSON that a model writes to a schema.
+
+    The schema follows the prompt, or goes to the endpoint where the model's `structured_output` says so. JSON that is
+    nearly right (a comma or a bracket is missing) is mended; what does not fit is corrected and asked for again, as in
+    `llm-text`. Properties that the schema does not declare are taken away, unless it sets `additionalProperties`.
+
+    A cell is what the schema describes, mostly an object; templates reach into it, `{{ order.price }}`. In Parquet it
+    is a struct where its values have a type in common, else JSON text; `load_dataset()` gives dicts and lists either
+    way.
+    """
 
     column_type: Literal["llm-structured"] = "llm-structured"  # type: ignore[assignment]
     output_format: dict[str, Any]
-    """JSON schema, or a pydantic class, which is turned into its schema."""
+    """JSON schema of the answer (draft 2020-12) as a dict, or a pydantic class, which is turned into its schema; in
+    a file the schema. References to other documents are not followed."""
 
     @field_validator("output_format", mode="before")
     @classmethod
@@ -196,19 +242,29 @@ class LLMStructuredColumnConfig(LLMTextColumnConfig):
 
 
 class Score(ConfigBase):
-    """One thing a judge scores."""
+    """One thing that a judge scores."""
 
     name: str
+    """Name of the score: the key in the cell, and what the model is shown."""
     description: str
+    """What is judged, in words for the model."""
     options: dict[int | str, str]
-    """Score to what it means."""
+    """Each score that may be given to what it means, such as `{1: "poor", 2: "good"}`. The model has to choose one
+    of them; `"1"` and `1` are taken for each other where only one of them is there."""
 
 
 class LLMJudgeColumnConfig(LLMTextColumnConfig):
-    """A column of scores that a model gives."""
+    """A column of scores that a model gives, each with its reason.
+
+    A reply in which a score is missing, or is none of its options, is corrected and asked for again, as in `llm-text`.
+
+    A cell is an object, `{score: {"reasoning": text, "score": option}}`, so `{{ quality.clarity.score }}` in a
+    template.
+    """
 
     column_type: Literal["llm-judge"] = "llm-judge"  # type: ignore[assignment]
     scores: list[Score] = Field(min_length=1)
+    """What is judged; the model scores all of them in one reply."""
 
     @staticmethod
     def get_column_emoji() -> str:
@@ -217,20 +273,26 @@ class LLMJudgeColumnConfig(LLMTextColumnConfig):
 
 
 class ConversationRole(ConfigBase):
-    """One who speaks in a conversation. A model plays the role, in a thread of its own."""
+    """One who speaks in a conversation.
+
+    A model plays the role, in a thread of its own: it remembers what it was sent and what it said, and learns from its
+    prompts what the others said. Templates see the columns of the record, and of the conversation: `last`, what was
+    said last, by whomever (empty at first); `messages`, all that was said (`name` and `content` of each); `turn`,
+    counted from 1.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    """Stands beside what the role says."""
+    """Letters, digits, `_` and `-`; stands beside what the role says. Unique in a column."""
     model_alias: str
+    """Alias of the `ModelConfig` that plays the role; several roles may share one."""
     prompt: str
-    """What the role is sent when its turn comes. Jinja template over the columns and over the conversation: `last`,
-    what was said last; `messages`, all of it (`name` and `content` of each); `turn`, counted from 1."""
+    """What the role is sent at each of its turns; a Jinja template."""
     system_prompt: str | None = None
-    """Jinja template over the same, rendered when the role first speaks."""
+    """What its thread begins with; a Jinja template, rendered when the role first speaks."""
     speaks_as: Literal["user", "assistant"] | None = None
-    """`role` of its messages in what is stored; unset, `user` for the first role and `assistant` for the others."""
+    """The `role` of its messages in what is stored; unset, `user` for the first role and `assistant` for the others."""
     stop_word: str | None = Field(default=None, min_length=1)
-    """Ends the conversation where the role says it; it is not stored."""
+    """A text that ends the conversation where the role says it; it is cut out of what is stored."""
 
     @field_validator("prompt", "system_prompt")
     @classmethod
@@ -248,21 +310,30 @@ OF_CONVERSATIONS = ("last", "messages", "turn")
 
 
 class LLMConversationColumnConfig(SingleColumnConfig):
-    """A column of conversations between roles that models play: lists of messages, as fine-tuning takes them."""
+    """A column of conversations between roles that models play, as fine-tuning takes them.
+
+    The roles speak one after the other, again and again, until `max_turns` messages are there, a role says its
+    `stop_word` or `stop_when` holds. A reply that is empty, refused or all reasoning is corrected and asked for again,
+    as others are; then the record is rejected.
+
+    A cell is a list of messages: `[{"role": "user", "name": "pupil", "content": text}, ...]`.
+    """
 
     column_type: Literal["llm-conversation"] = "llm-conversation"
     roles: list[ConversationRole] = Field(min_length=2)
-    """They speak in this order, again and again."""
+    """Who speaks, in this order; names differ."""
     max_turns: int = Field(default=6, ge=1, le=1000)
-    """Messages of all roles together."""
+    """Messages of all roles together at which the conversation ends."""
     stop_when: str | None = None
-    """Jinja template with braces, looked at after each turn: the conversation ends where its value is true."""
+    """Jinja template with braces over the columns, `last`, `messages` and `turn`; looked at after each turn, it ends
+    the conversation where its value is true."""
     system_message: str | None = None
-    """Jinja template over the columns; stands first in what is stored."""
+    """A first message, of `role` system, of what is stored; a Jinja template over the columns. No role need have
+    been told it."""
     with_names: bool = True
-    """Whether what is stored says which role said what."""
+    """Whether each stored message says by `name` which role said it."""
     with_trace: TraceType = TraceType.NONE
-    """Keep all that was sent and answered in `<name>__trace`."""
+    """What is kept in a further column, `<name>__trace`: everything that was sent and answered, or the last reply."""
 
     @field_validator("stop_when", "system_message")
     @classmethod
@@ -313,12 +384,19 @@ _DTYPES: dict[str, Callable[[str | float], str | float]] = {
 
 
 class ExpressionColumnConfig(_NoSideEffects):
-    """A column computed from others by a template."""
+    """A column that is computed from others by a template; no model is asked.
+
+    A cell is what the template renders to, converted to `dtype`. A record for which it renders to nothing, or to what
+    is no value of that type, is rejected.
+    """
 
     column_type: Literal["expression"] = "expression"
     expr: str
-    """Jinja template."""
+    """Jinja template over the other columns, such as `{{ price * 1.2 }}`; not blank."""
     dtype: Literal["int", "float", "str", "bool"] = "str"
+    """What the text is converted to. `int` cuts a fraction off (`3.7` is 3) and holds 64 bits; `float` is a double;
+    `bool` is true for the word `true` in any case and for numbers whose whole part is not 0, and false for
+    anything else."""
 
     @field_validator("expr")
     @classmethod
@@ -349,17 +427,26 @@ class ExpressionColumnConfig(_NoSideEffects):
 
 
 class ValidationColumnConfig(_NoSideEffects):
-    """A column of verdicts on others."""
+    """A column of verdicts on other columns: by a linter, by a function of yours, or by a service.
+
+    A verdict rejects no record: filter by it later, or skip what is made from what is not valid. A cell is an object
+    with `is_valid` (true, false, or null where there is no verdict) and what else the validator says; [the
+    validators](validators.md) tell what.
+    """
 
     column_type: Literal["validation"] = "validation"
     target_columns: list[str]
+    """Columns that are judged; a function and a service are given these only."""
     validator_type: ValidatorType
+    """Who judges."""
     validator_params: Annotated[
         CodeValidatorParams | LocalCallableValidatorParams | RemoteValidatorParams,
         Field(discriminator="validator_type"),
     ]
+    """How; the class or the keys belong to `validator_type`."""
     batch_size: int = Field(default=10, ge=1)
-    """Rows a call of the validator."""
+    """Records that a function is given in one call, or a service in one request. The last call of a batch has what
+    is left."""
 
     @model_validator(mode="before")
     @classmethod
@@ -378,7 +465,12 @@ class ValidationColumnConfig(_NoSideEffects):
 
 
 class SeedDatasetColumnConfig(_NoSideEffects):
-    """A column of the seed dataset."""
+    """A column of the seed dataset.
+
+    Every column of the seed becomes one by itself; declare one only to drop it (`drop=True`).
+
+    A cell is the value of the seed's row, in the type that it has there.
+    """
 
     column_type: Literal["seed-dataset"] = "seed-dataset"
 
@@ -399,11 +491,18 @@ class SeedDatasetColumnConfig(_NoSideEffects):
 
 
 class EmbeddingColumnConfig(_NoSideEffects):
-    """A column of embeddings of another."""
+    """A column of vectors that an embedding model gives the texts of another column.
+
+    A cell is an object, `{"embeddings": [[...], ...], "num_embeddings": n, "dimension": d}`: one vector for a text, one
+    an item for a list, in its order. A null target, or a list with a null in it, rejects the record. In Parquet vectors
+    are lists of 32-bit floats.
+    """
 
     column_type: Literal["embedding"] = "embedding"
     target_column: str
+    """The column whose texts are embedded."""
     model_alias: str
+    """Alias of a `ModelConfig` with `EmbeddingInferenceParams`."""
 
     @property
     def required_columns(self) -> list[str]:
@@ -417,12 +516,23 @@ class EmbeddingColumnConfig(_NoSideEffects):
 
 
 class ImageColumnConfig(_NoSideEffects):
-    """A column of images that a model makes."""
+    """A column of images that a model makes.
+
+    A cell is a list, also of one image: in a dataset paths below its folder, `images/<column>/<record>-<n>.<ending>`;
+    in a preview the images in base64. A reply without an image that can be decoded is asked for again
+    `max_conversation_restarts` times; then the record is rejected.
+    """
 
     column_type: Literal["image"] = "image"
     prompt: str
+    """What to show; a Jinja template over the other columns. A record for which it renders to nothing is rejected."""
     model_alias: str
+    """Alias of a `ModelConfig` with `ImageInferenceParams`. Its model's name decides the route: names that hold
+    `dall-e-`, `stable-diffusion`, `gpt-image-` and the like ask `/images/generations`, others
+    `/chat/completions`."""
     multi_modal_context: list[AnyContext] | None = None
+    """Columns of images that the model is shown before the prompt. Only `/chat/completions` takes them;
+    `/images/generations` is asked without."""
 
     @field_validator("prompt")
     @classmethod
@@ -441,14 +551,23 @@ class ImageColumnConfig(_NoSideEffects):
 
 
 class CustomColumnConfig(SingleColumnConfig):
-    """A column that a function of the user makes."""
+    """A column that a function of yours makes. It cannot stand in a YAML or JSON file: declare it in Python.
+
+    The function returns what it was given, with the column and its `side_effect_columns` added. What else it adds is
+    left out with a warning; a function that raises, returns something else, or forgets its column rejects the record
+    (of a `full_column` all records of the batch).
+
+    A cell is whatever the function puts there: numbers, texts, lists, dicts.
+    """
 
     column_type: Literal["custom"] = "custom"
     generator_function: Any
-    """Decorated with `custom_column_generator`."""
+    """A function that is decorated with `custom_column_generator`: of one to three parameters, `row` (or `df`),
+    `generator_params` and `models`; `async def` too."""
     generation_strategy: GenerationStrategy = GenerationStrategy.CELL_BY_CELL
+    """Whether it is called with a record or with a batch."""
     generator_params: object = None
-    """A pydantic object handed to the function."""
+    """A pydantic object, handed to the function as its second argument."""
 
     @field_validator("generator_function")
     @classmethod

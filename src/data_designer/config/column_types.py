@@ -71,6 +71,7 @@ else:
         {kind.name: kind.value for kind in BuiltInColumnType} | {_member(name): name for name in COLUMN_PLUGINS},
         module=__name__,
     )
+    DataDesignerColumnType.__doc__ = "Kinds of columns: those of this page, and those of installed plugins."
 
 
 def as_column_type(value: "str | DataDesignerColumnType") -> DataDesignerColumnType:

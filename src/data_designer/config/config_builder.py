@@ -69,10 +69,12 @@ def _no_column(given: object) -> str:
 
 
 class BuilderConfig(Exportable):
-    """A declaration as it stands in a file."""
+    """A declaration as it stands in a file that was written."""
 
     data_designer: DataDesignerConfig
+    """The declaration."""
     library_version: str | None = None
+    """The version that wrote it; the running one when it is not given. Another one is warned of."""
 
     @model_validator(mode="after")
     def _stamp(self) -> "BuilderConfig":
@@ -96,8 +98,13 @@ def _parsed(source: "Declared") -> DataDesignerConfig:
 class DataDesignerConfigBuilder:
     """Collects columns, models, a seed dataset, constraints and processors into a configuration.
 
-    Every method that changes it returns the builder. Columns may be added in any order; adding a name again
-    replaces the column where it stands.
+    Every method that changes it returns the builder, so calls can be chained. Columns may be added in any order; adding
+    a name again replaces the column where it stands.
+
+    Args:
+        model_configs: models that columns may ask, as a list, a YAML file or its text; those of the user's home file
+            when not given, else the built-in ones.
+        tool_configs: tools that models may call.
 
     Raises:
         BuilderConfigurationError: two models have one alias.
@@ -133,10 +140,15 @@ class DataDesignerConfigBuilder:
 
     @classmethod
     def from_config(cls, config: "BuilderConfig | dict[str, Any] | str | Path") -> Self:
-        """A builder from a dict, a BuilderConfig, a file, its text or its URL.
+        """A builder from a configuration that is there.
+
+        Args:
+            config: a dict, a `BuilderConfig`, a YAML or JSON file, its text, or its URL.
 
         Raises:
-            FileNotFoundError, ValueError, InvalidConfigError, pydantic.ValidationError: it describes none.
+            FileNotFoundError: there is no such file.
+            InvalidConfigError: it does not parse, or is wrong; the message lists every fault with its line.
+            ValueError: it is nothing that describes a configuration.
         """
         from data_designer.config.config_files import read_declared
 
@@ -167,7 +179,7 @@ class DataDesignerConfigBuilder:
 
     @property
     def allowed_references(self) -> list[str]:
-        """Names that templates may use; seed columns are not known yet."""
+        """Names that templates may use: columns and their side effects. Those of the seed are not known yet."""
         return [name for column in self._columns.values() for name in (column.name, *column.side_effect_columns)]
 
     @property
@@ -181,7 +193,14 @@ class DataDesignerConfigBuilder:
         return self._places
 
     def get_column_config(self, name: str) -> SingleColumnConfig:
-        """A column. Raises KeyError where there is none."""
+        """A column.
+
+        Args:
+            name: its name.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
         if name not in self._columns:
             raise KeyError(f"there is no column '{name}'{suggestion(name, self._columns)}")
         return self._columns[name]
@@ -217,7 +236,14 @@ class DataDesignerConfigBuilder:
         return list(self._profilers)
 
     def get_tool_config(self, alias: str) -> ToolConfig:
-        """A tool config. Raises KeyError where there is none."""
+        """A tool config.
+
+        Args:
+            alias: its alias.
+
+        Raises:
+            KeyError: there is none of that alias.
+        """
         return {tool.tool_alias: tool for tool in self._tool_configs}[alias]
 
     def get_seed_config(self) -> SeedConfig | None:
@@ -234,12 +260,19 @@ class DataDesignerConfigBuilder:
         column_type: "str | DataDesignerColumnType | None" = None,
         **kwargs: object,
     ) -> Self:
-        """Add a column object, or one described by name, type and fields.
+        """Add a column: an object, or one described by name, kind and fields.
+
+        Args:
+            column_config: the column.
+            name: its name, where no object is given.
+            column_type: its kind, such as `llm-text`.
+            kwargs: the fields of its class.
 
         Raises:
             InvalidColumnTypeError: the object is no column.
-            BuilderConfigurationError: the name or the type is missing.
-            InvalidEnumValueError, InvalidConfigError, pydantic.ValidationError: the fields do not fit the type.
+            BuilderConfigurationError: the name or the kind is missing.
+            InvalidEnumValueError: there is no such kind.
+            InvalidConfigError, UserJinjaTemplateSyntaxError, pydantic.ValidationError: the fields do not fit the kind.
         """
         if column_config is None:
             if name is None or column_type is None:
@@ -253,6 +286,9 @@ class DataDesignerConfigBuilder:
 
     def delete_column(self, column_name: str) -> Self:
         """Remove a column; a name that is not there is no error.
+
+        Args:
+            column_name: its name.
 
         Raises:
             BuilderConfigurationError: it belongs to the seed dataset.
@@ -272,7 +308,17 @@ class DataDesignerConfigBuilder:
         constraint_type: "str | ConstraintType | None" = None,
         **kwargs: object,
     ) -> Self:
-        """Add a constraint object, or one described by its type and fields."""
+        """Add a constraint: an object, or one described by its kind and fields.
+
+        Args:
+            constraint: the constraint.
+            constraint_type: its kind, where no object is given.
+            kwargs: the fields of its class.
+
+        Raises:
+            BuilderConfigurationError: it is no constraint, or there is no such kind.
+            pydantic.ValidationError: the fields do not fit the kind.
+        """
         if constraint is None:
             wanted = _CONSTRAINTS.get(str(constraint_type)) if constraint_type is not None else None
             if wanted is None:
@@ -296,9 +342,18 @@ class DataDesignerConfigBuilder:
         processor_type: "str | ProcessorType | None" = None,
         **kwargs: object,
     ) -> Self:
-        """Add a processor object, or one described by its type and fields; the same name replaces.
+        """Add a processor: an object, or one described by its kind and fields. One of the same name is replaced.
 
         Adding one that drops columns marks those that are there already as dropped.
+
+        Args:
+            processor_config: the processor.
+            processor_type: its kind, where no object is given.
+            kwargs: the fields of its class.
+
+        Raises:
+            BuilderConfigurationError: it is no processor, or there is no such kind.
+            pydantic.ValidationError: the fields do not fit the kind.
         """
         if processor_config is None:
             wanted = _PROCESSORS.get(str(processor_type)) if processor_type is not None else None
@@ -326,6 +381,12 @@ class DataDesignerConfigBuilder:
         """Add a profiler, which looks at the judge columns of the finished dataset; where there are several, the last.
 
         See `results.load_analysis().column_profiles`.
+
+        Args:
+            profiler_config: the profiler.
+
+        Raises:
+            BuilderConfigurationError: it is no profiler.
         """
         if not isinstance(profiler_config, JudgeScoreProfilerConfig):
             raise BuilderConfigurationError(f"{type(profiler_config).__name__} is no profiler")
@@ -333,7 +394,14 @@ class DataDesignerConfigBuilder:
         return self
 
     def add_model_config(self, model_config: ModelConfig) -> Self:
-        """Add a model; an alias that is there already is an error."""
+        """Add a model.
+
+        Args:
+            model_config: the model.
+
+        Raises:
+            BuilderConfigurationError: its alias is there already.
+        """
         if any(model.alias == model_config.alias for model in self._model_configs):
             raise BuilderConfigurationError(f"there is a model with alias '{model_config.alias}' already")
         self._model_configs.append(model_config)
@@ -347,7 +415,14 @@ class DataDesignerConfigBuilder:
         return self
 
     def add_tool_config(self, tool_config: ToolConfig) -> Self:
-        """Add a tool config; an alias that is there already is an error."""
+        """Add a tool config.
+
+        Args:
+            tool_config: the tool config.
+
+        Raises:
+            BuilderConfigurationError: its alias is there already.
+        """
         if any(tool.tool_alias == tool_config.tool_alias for tool in self._tool_configs):
             raise BuilderConfigurationError(f"there is a tool config with alias '{tool_config.tool_alias}' already")
         self._tool_configs.append(tool_config)
@@ -365,7 +440,13 @@ class DataDesignerConfigBuilder:
         sampling_strategy: SamplingStrategy = SamplingStrategy.ORDERED,
         selection_strategy: IndexRange | PartitionBlock | None = None,
     ) -> Self:
-        """Set the seed dataset; its columns become columns of the dataset."""
+        """Set the seed dataset; its columns become columns of the dataset.
+
+        Args:
+            seed_source: where the rows come from.
+            sampling_strategy: in which order they are used.
+            selection_strategy: which of them are used; all, when not given.
+        """
         self._seed_config = SeedConfig(
             source=seed_source, sampling_strategy=sampling_strategy, selection_strategy=selection_strategy
         )
@@ -398,10 +479,15 @@ class DataDesignerConfigBuilder:
         return BuilderConfig(data_designer=self.build())
 
     def write_config(self, path: "str | Path", indent: int = 2, **kwargs: object) -> None:
-        """Write the configuration to a `.yaml`, `.yml` or `.json` file.
+        """Write the configuration to a file, which `from_config` and every command read.
+
+        Args:
+            path: a file that ends in `.yaml`, `.yml` or `.json`.
+            indent: columns by which levels are indented.
+            kwargs: options of `yaml.safe_dump`, or of `json.dumps`.
 
         Raises:
-            BuilderConfigurationError: another suffix.
+            BuilderConfigurationError: it ends in something else.
             BuilderSerializationError: the seed dataset is a DataFrame, which no file can carry.
         """
         suffix = Path(path).suffix

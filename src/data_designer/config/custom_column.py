@@ -20,14 +20,17 @@ def custom_column_generator(
 ) -> Callable[[Function], Function]:
     """Mark a function as the generator of a custom column.
 
+    The function is given `row`, a dict of the columns that it requires (or `df`, a DataFrame of a batch), and where it
+    has more parameters `generator_params` and `models`, in this order and by these names. It may be `async def`. The
+    decorator is used with parentheses.
+
     Args:
-        required_columns: columns that must be there before the function is called.
+        required_columns: columns that have to be there before the function is called.
         side_effect_columns: further columns that it adds.
-        model_aliases: models that it is given as its third argument.
+        model_aliases: models that it asks, by their aliases; it is given a `ModelFacade` for each.
 
     Raises:
-        TypeError: the decorator is used without parentheses, or the function's parameters are none that can be
-            filled.
+        TypeError: the decorator is used without parentheses, or the function's parameters are none that can be filled.
     """
     if callable(required_columns):
         raise TypeError("use the decorator with parentheses: @custom_column_generator()")

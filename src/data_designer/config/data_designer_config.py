@@ -46,14 +46,26 @@ class Exportable(ConfigBase):
         return self.model_dump(mode="json")
 
     def to_yaml(self, path: "str | Path | None" = None, *, indent: int = 2, **kwargs: Any) -> str | None:
-        """As YAML text, or written to a file."""
+        """Write as YAML.
+
+        Args:
+            path: the file; unset, the text is returned.
+            indent: columns by which levels are indented.
+            kwargs: options of `yaml.safe_dump`.
+        """
         import yaml
 
         options = {"allow_unicode": True, "sort_keys": True, "default_flow_style": False, **kwargs}
         return _put(yaml.safe_dump(self.to_dict(), indent=indent, **options), path)
 
     def to_json(self, path: "str | Path | None" = None, *, indent: int = 2, **kwargs: Any) -> str | None:
-        """As JSON text, or written to a file."""
+        """Write as JSON.
+
+        Args:
+            path: the file; unset, the text is returned.
+            indent: columns by which levels are indented.
+            kwargs: options of `json.dumps`.
+        """
         return _put(json.dumps(self.to_dict(), indent=indent, **{"ensure_ascii": False, **kwargs}), path)
 
 
@@ -70,15 +82,25 @@ def _put(text: str, path: "str | Path | None") -> str | None:
 
 
 class DataDesignerConfig(Exportable):
-    """What a dataset is to be: columns, models, seed, constraints, processors."""
+    """A whole declaration: what `build()` of a builder gives, and what a file holds.
+
+    Names of columns, aliases and processors are given once.
+    """
 
     columns: list[ColumnConfigT]
+    """The columns, in the order in which the dataset has them."""
     model_configs: list[ModelConfig] | None = None
+    """Models that columns may ask."""
     tool_configs: list[ToolConfig] | None = None
+    """Tools that their models may call."""
     seed_config: SeedConfig | None = None
+    """The seed dataset."""
     constraints: list[AnyConstraint] | None = None
+    """Inequalities that sampled values satisfy."""
     profilers: list[JudgeScoreProfilerConfig] | None = None
+    """What looks at the finished dataset; they do not change it."""
     processors: list[AnyProcessor] | None = None
+    """What is done to each batch once its columns are there, in this order."""
 
     @model_validator(mode="after")
     def _every_name_is_given_once(self) -> "DataDesignerConfig":
@@ -108,7 +130,11 @@ class DataDesignerConfig(Exportable):
         return self
 
     def fingerprint(self) -> dict[str, str | int]:
-        """A digest of everything that decides what the data is; settings of how it is made are left out."""
+        """A digest of everything that decides what the data is.
+
+        How fast and by which settings it is made is left out: two configurations with the same digest make the same
+        data from the same seed. Functions count by their names, a DataFrame by its being one.
+        """
         canonical = json.dumps(self._canonical(), sort_keys=True, separators=(",", ":"), default=str)
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         return {

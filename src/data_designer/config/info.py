@@ -16,16 +16,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Information:
-    """Tables about what can be used."""
+    """Tables about what can be used. `builder.info` has samplers and models, `DataDesigner.info` providers."""
 
     models: Sequence[ModelConfig] | None = None
+    """Models that are shown; None where there are none to show."""
     providers: Sequence[ModelProvider] | None = None
+    """Providers that are shown; None where there are none to show."""
     tool_providers: Sequence[ToolProvider] | None = None
+    """Servers of tools that are shown; None where there are none to show."""
     tool_configs: Sequence[ToolConfig] | None = None
+    """Tools that models may call, which are shown; None where there are none to show."""
     console: "Console | None" = field(default=None, repr=False)
+    """Where tables are printed; standard output, when not given."""
 
     def display(self, info_type: "str | InfoType", *, sampler_type: str | None = None) -> None:
-        """Print a table. Raises ValueError where there is none of that kind."""
+        """Print a table.
+
+        Args:
+            info_type: what to show.
+            sampler_type: of samplers, only this one.
+
+        Raises:
+            ValueError: there is nothing of that kind to show.
+        """
         match str(info_type):
             case InfoType.SAMPLERS if self.models is not None:
                 self._print("Samplers", ("sampler", "parameters"), _samplers(sampler_type))

@@ -15,25 +15,38 @@ class Modality(StrEnum):
     """Kinds of media."""
 
     IMAGE = "image"
+    """A picture."""
     AUDIO = "audio"
+    """A recording."""
     VIDEO = "video"
+    """A film."""
 
 
 class ModalityDataType(StrEnum):
     """How a column holds its media."""
 
     URL = "url"
+    """An address, passed on to the endpoint as it is."""
     BASE64 = "base64"
+    """The bytes in base64, with or without the prefix of a data URI; the format has to be declared."""
 
 
 class ModalityContext(BaseModel):
-    """Base of media contexts; unknown keys are ignored."""
+    """Base of media contexts; unlike elsewhere, keys that there are not are ignored.
+
+    A cell may hold one value or a list of them. What is none of what its context takes rejects the record before the
+    model is asked, as `MediaError`.
+    """
 
     model_config = ConfigDict(defer_build=True)
 
     modality: Modality
+    """Which kind of media this is; each class has its own. In a file it has to be given, unless it is `image`."""
     column_name: str
+    """Name of the column that holds the media."""
     data_type: ModalityDataType | None = None
+    """How it holds them; unset, that is seen from each value: a URL, base64, or (images only) the name of a file
+    below the dataset's or the seed's folder."""
 
     @model_validator(mode="after")
     def _format_is_known(self) -> "ModalityContext":
@@ -80,30 +93,33 @@ class ModalityContext(BaseModel):
 
 
 class ImageContext(ModalityContext):
-    """An image."""
+    """Shows a model the images of a column. PNG, JPEG, GIF and WebP are known by their first bytes."""
 
     modality: Literal[Modality.IMAGE] = Modality.IMAGE
     image_format: ImageFormat | None = None
+    """Their format; needed where `data_type` is `base64`."""
 
     def _format(self) -> ImageFormat | None:
         return self.image_format
 
 
 class AudioContext(ModalityContext):
-    """A recording."""
+    """Lets a model hear the recordings of a column. Refused for providers of type `anthropic`."""
 
     modality: Literal[Modality.AUDIO] = Modality.AUDIO
     audio_format: AudioFormat | None = None
+    """Their format; needed where `data_type` is `base64`."""
 
     def _format(self) -> AudioFormat | None:
         return self.audio_format
 
 
 class VideoContext(ModalityContext):
-    """A film."""
+    """Shows a model the films of a column. Refused for providers of type `anthropic`."""
 
     modality: Literal[Modality.VIDEO] = Modality.VIDEO
     video_format: VideoFormat | None = None
+    """Their format; needed where `data_type` is `base64`."""
 
     def _format(self) -> VideoFormat | None:
         return self.video_format

@@ -40,8 +40,11 @@ class GenerationType(StrEnum):
     """What a model makes."""
 
     CHAT_COMPLETION = "chat-completion"
+    """Texts, in conversations."""
     EMBEDDING = "embedding"
+    """Vectors of texts."""
     IMAGE = "image"
+    """Images."""
 
 
 # --- distributions of request parameters -------------------------------------------------------------------
@@ -60,10 +63,13 @@ def normalised(weights: Sequence[float] | None, values: Sequence[object]) -> lis
 
 
 class ManualDistributionParams(ConfigBase):
-    """Values and how likely each is."""
+    """Values of a request parameter, and how likely each is."""
 
     values: list[float] = Field(min_length=1)
+    """Numbers to draw from, each within what the parameter allows."""
     weights: list[float] | None = None
+    """How likely each value is, one weight a value; they need not sum to one, and become shares that do. Unset, all
+    values are equally likely."""
 
     @model_validator(mode="after")
     def _normalise(self) -> "ManualDistributionParams":
@@ -72,10 +78,12 @@ class ManualDistributionParams(ConfigBase):
 
 
 class UniformDistributionParams(ConfigBase):
-    """A range whose values are equally likely."""
+    """A range of a request parameter, all of whose values are equally likely."""
 
     low: float
+    """The least value; less than `high`, and within what the parameter allows."""
     high: float
+    """The greatest value, within what the parameter allows."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "UniformDistributionParams":
@@ -88,28 +96,41 @@ class DistributionType(StrEnum):
     """How a parameter is drawn for each request."""
 
     UNIFORM = "uniform"
+    """From a range."""
     MANUAL = "manual"
+    """From a list of values."""
 
 
 class Distribution(ConfigBase, ABC):
     """Base of what draws a parameter for each request."""
 
     distribution_type: DistributionType
+    """How it is drawn."""
     params: Any
+    """From what."""
 
     @abstractmethod
     def sample(self, rng: random.Random | None = None) -> float:
-        """Draw a value."""
+        """Draw a value.
+
+        Args:
+            rng: what is drawn from; a fresh generator when not given.
+        """
 
 
 class ManualDistribution(Distribution):
-    """Draws one of some values for each request."""
+    """Draws one of some values for each request. The same seed draws the same for the same cell."""
 
     distribution_type: Literal["manual"] = "manual"  # type: ignore[assignment]
     params: ManualDistributionParams
+    """The values."""
 
     def sample(self, rng: random.Random | None = None) -> float:
-        """Draw a value."""
+        """Draw a value.
+
+        Args:
+            rng: what is drawn from; a fresh generator when not given.
+        """
         return (rng or random.Random()).choices(self.params.values, self.params.weights)[0]
 
     @property
@@ -119,13 +140,18 @@ class ManualDistribution(Distribution):
 
 
 class UniformDistribution(Distribution):
-    """Draws a value of a range for each request."""
+    """Draws a value of a range for each request. The same seed draws the same for the same cell."""
 
     distribution_type: Literal["uniform"] = "uniform"  # type: ignore[assignment]
     params: UniformDistributionParams
+    """The range."""
 
     def sample(self, rng: random.Random | None = None) -> float:
-        """Draw a value."""
+        """Draw a value.
+
+        Args:
+            rng: what is drawn from; a fresh generator when not given.
+        """
         return (rng or random.Random()).uniform(self.params.low, self.params.high)
 
     @property
@@ -155,19 +181,22 @@ AnyDistribution = Annotated[
 
 
 class BaseInferenceParams(ConfigBase):
-    """What all kinds of requests share."""
+    """What all kinds of requests share.
+
+    Of these only `extra_body` decides what the data is; the others may change between the runs of a dataset.
+    """
 
     generation_type: GenerationType
     max_parallel_requests: int = Field(default=4, ge=1)
-    """Requests of this alias in flight at once, over the whole cluster."""
+    """Requests of this alias in flight at once, over the whole cluster. Fewer are while the endpoint refuses more."""
     timeout: int | None = Field(default=None, ge=1)
-    """Seconds until a request is given up; 60 when unset."""
+    """Seconds until a request is given up and sent again; 60 when unset."""
     extra_body: dict[str, Any] | None = None
-    """Further fields of the request, merged flat."""
+    """Further fields of the request, merged flat. The provider's `extra_body` wins over it."""
     requests_per_minute: int | None = Field(default=None, ge=1)
-    """Requests of this alias that are sent in any minute, over the whole cluster."""
+    """Requests of this alias that are sent in any minute, over the whole cluster; unset, any number."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
-    """Tokens, in and out, of this alias in any minute, over the whole cluster."""
+    """Tokens, in and out, of this alias in any minute, over the whole cluster; unset, any number."""
 
     @property
     def generate_kwargs(self) -> dict[str, Any]:
@@ -200,17 +229,19 @@ Drawable = float | AnyDistribution | None
 
 
 class ChatCompletionInferenceParams(BaseInferenceParams):
-    """How a chat model is asked."""
+    """How a chat model is asked. What is unset is not sent, so that the endpoint decides."""
 
     generation_type: Literal["chat-completion"] = "chat-completion"  # type: ignore[assignment]
     temperature: Drawable = None
-    """0 to 2, or a distribution drawn for each request."""
+    """0 to 2, or a distribution from which each request draws."""
     top_p: Drawable = None
-    """0 to 1, or a distribution drawn for each request."""
+    """0 to 1, or a distribution from which each request draws."""
     max_tokens: int | None = Field(default=None, ge=1)
+    """Longest reply, in tokens. Text that is cut off there is kept; JSON and code are asked for again."""
     structured_output: StructuredOutput = "prompt"
-    """How replies in JSON are asked for: by the prompt; `native`, by constrained decoding at the endpoint; or `auto`,
-    natively where a probe before the run shows that it works."""
+    """How replies in JSON are asked for: `prompt`, by the prompt; `native`, by constrained decoding at the endpoint,
+    refused before the run where it does not work; `auto`, natively where a probe before the run shows that it
+    works."""
 
     @field_validator("temperature")
     @classmethod
@@ -244,7 +275,10 @@ class EmbeddingInferenceParams(BaseInferenceParams):
 
     generation_type: Literal["embedding"] = "embedding"  # type: ignore[assignment]
     encoding_format: Literal["float", "base64"] = "float"
+    """How vectors travel: as numbers, or as base64, which is shorter. The dataset is the same."""
     dimensions: int | None = None
+    """Length of the vectors that is asked for; a reply with another is asked for again. Unset, that of the first
+    vector holds for all."""
     texts_per_request: int | None = Field(default=None, ge=1)
     """Texts of several records that may be asked about in one request; 100 when unset, 1 for a request a record."""
 
@@ -253,7 +287,10 @@ class EmbeddingInferenceParams(BaseInferenceParams):
 
 
 class ImageInferenceParams(BaseInferenceParams):
-    """How an image model is asked; all its options travel in `extra_body`."""
+    """How an image model is asked.
+
+    All its options travel in `extra_body`, as the endpoint calls them: `size`, `quality`, `n`.
+    """
 
     generation_type: Literal["image"] = "image"  # type: ignore[assignment]
 
@@ -282,31 +319,34 @@ InferenceParams = Annotated[
 
 
 class Price(ConfigBase):
-    """What a model's tokens cost, in USD a million, and what its images do."""
+    """What a model costs, for `results.outcomes.usd` and for `Budget.usd`."""
 
     input: float = Field(default=0.0, ge=0)
+    """USD a million tokens of prompts."""
     output: float = Field(default=0.0, ge=0)
-    """Those of reasoning included."""
+    """USD a million tokens of replies, those of reasoning included."""
     cached_input: float | None = Field(default=None, ge=0)
-    """Input that the provider had in its cache; as other input, when unset."""
+    """USD a million tokens of prompts that the provider had in its cache; as other input, when unset."""
     image: float = Field(default=0.0, ge=0)
-    """Of one image that is made, in USD, beside its tokens."""
+    """USD an image that is made, beside its tokens."""
 
 
 class ModelConfig(ConfigBase):
-    """A model as columns know it: by its alias."""
+    """A model, as columns know it: by its alias."""
 
     alias: str
-    """The name columns use."""
+    """The name that columns give as `model_alias`; unique in a configuration."""
     model: str
-    """The provider's name of the model."""
+    """The name by which the provider knows the model."""
     provider: str | None = None
-    """Name of a ModelProvider; the first that `DataDesigner` was given, where none is named."""
+    """Name of a `ModelProvider`; unset, the first that `DataDesigner` was given."""
     inference_parameters: InferenceParams = Field(default_factory=ChatCompletionInferenceParams)
+    """How it is asked; their class also says what the model makes. In a file a dict: `generation_type` tells the
+    class, else `dimensions` or `encoding_format` mean embeddings, and anything else chat."""
     skip_health_check: bool = False
-    """Do not probe the model before a run."""
+    """Do not send the model a greeting before a run. One that then never answers ends the run after 60 seconds."""
     price: Price | None = None
-    """What its tokens cost; unset, nothing is said of costs."""
+    """What it costs; unset, nothing is said of costs, and a budget in USD is refused."""
 
     @property
     def generation_type(self) -> str:
@@ -315,30 +355,37 @@ class ModelConfig(ConfigBase):
 
 
 class ModelProvider(ConfigBase):
-    """Where models are served."""
+    """Where models are served.
+
+    Keys, users and passwords are sent, and never shown: not in logs, errors or datasets.
+    """
 
     SHOWN: ClassVar[bool] = False
     """What is wrong with a provider is said without its key."""
 
     name: str
+    """Name by which models know it; unique. `simulated` is always there."""
     endpoint: str = ""
-    """Base URL, such as `https://host/v1`; a query stays, and the URL of a route such as `/chat/completions` is taken
-    too."""
+    """Base URL, such as `https://host/v1`; a query stays, and the URL of a route such as `/chat/completions` is
+    taken too. It may be left out where `endpoints` or `backend` is given."""
     provider_type: str = "openai"
-    """`openai`, `anthropic` or `simulated`; where it is not given that of the backend, else `openai`."""
+    """Whose API it speaks: `openai` (chat, embeddings, images; what is compatible with it, too), `anthropic` (chat),
+    or `simulated`, which needs no endpoint. Where it is not given that of the backend, else `openai`."""
     api_key: str | None = Field(default=None, repr=False)
-    """Name of an environment variable, or the key itself."""
+    """Name of an environment variable that holds the key, or the key itself; unset, none is sent."""
     extra_body: dict[str, Any] | None = None
-    """Merged over the model's own."""
+    """Further fields of every request, merged over those of the model."""
     extra_headers: dict[str, str] | None = Field(default=None, repr=False)
+    """Further headers of every request."""
     endpoints: list[str] | None = Field(default=None, min_length=1)
     """Base URLs of several servers of the same models, instead of `endpoint`; each request goes to the one that has
     the fewest outstanding."""
     max_parallel_requests: int | None = Field(default=None, ge=1)
     """Requests of all aliases of this provider in flight at once; unset, only each alias has a cap."""
     backend: str | None = None
-    """What serves the models, where name and endpoint do not show it, such as `vllm`; its own endpoint and API are
-    taken where none are given."""
+    """What serves the models, where name and endpoint do not show it: `nvidia`, `openai`, `vllm`, `nim`,
+    `openrouter`, `sglang`, `llama.cpp`, `ollama` or `anthropic`. Its usual address and API are taken where none are
+    given."""
 
     max_reply_bytes: int = Field(default=LARGEST_REPLY, ge=1024)
     """Bytes that a reply may have after it is decompressed; a larger one is none, and is asked for again."""

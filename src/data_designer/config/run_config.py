@@ -15,7 +15,9 @@ class JinjaRenderingEngine(StrEnum):
     """How templates are rendered."""
 
     NATIVE = "native"
+    """With all filters and statements of Jinja, in its sandbox."""
     SECURE = "secure"
+    """With the filters and statements that the reference of templates lists."""
 
 
 _LARGEST = (1 << 63) - 1
@@ -74,30 +76,42 @@ class _Settings(ConfigBase):
 
 
 class RequestAdmissionTuningConfig(_Settings):
-    """How the number of requests in flight follows what an endpoint refuses."""
+    """How the number of requests in flight follows what an endpoint refuses (429).
+
+    It never exceeds `max_parallel_requests`.
+    """
 
     multiplicative_decrease_factor: float = Field(default=0.75, gt=0, lt=1)
+    """What the number is multiplied by where a number that had been fine is refused."""
     additive_increase_step: int = Field(default=1, ge=1)
+    """Requests that are added when enough were answered."""
     successes_until_increase: int = Field(default=25, ge=1)
+    """Answers without a refusal after which they are added."""
     cooldown_seconds: float = Field(default=2.0, gt=0)
-    """Pause after a refusal that names none itself."""
+    """Seconds for which nothing is sent after a refusal that does not say itself how long."""
     startup_ramp_seconds: float = Field(default=0.0, ge=0)
+    """Seconds over which the number rises from 1 at the beginning of a run; 0 begins with all."""
 
 
 class ThrottleConfig(_Settings):
-    """Deprecated form of RequestAdmissionTuningConfig."""
+    """Deprecated form of `RequestAdmissionTuningConfig`, taken as `RunConfig(throttle=...)` with a warning."""
 
     _INSTEAD: ClassVar[Mapping[str, str]] = {
         "ceiling_overshoot": "the number of requests in flight never exceeds max_parallel_requests"
     }
 
     reduce_factor: float = Field(default=0.75, gt=0, lt=1)
+    """`multiplicative_decrease_factor`."""
     additive_increase: int = Field(default=1, ge=1)
+    """`additive_increase_step`."""
     success_window: int = Field(default=25, ge=1)
+    """`successes_until_increase`."""
     cooldown_seconds: float = Field(default=2.0, gt=0)
+    """`cooldown_seconds`."""
     ceiling_overshoot: float = Field(default=0.10, ge=0)
-    """Does nothing."""
+    """Does nothing, and is warned of: requests in flight never exceed `max_parallel_requests`."""
     rampup_seconds: float = Field(default=0.0, ge=0)
+    """`startup_ramp_seconds`."""
 
     def to_request_admission_tuning(self) -> RequestAdmissionTuningConfig:
         """The same in today's form."""
@@ -118,13 +132,13 @@ class Budget(_Settings):
     """
 
     usd: float | None = Field(default=None, gt=0)
-    """By the prices of the models."""
+    """US dollars, by the prices of the models, all of which need one."""
     tokens: int | None = Field(default=None, ge=1)
-    """In and out."""
+    """Tokens, in and out."""
     requests: int | None = Field(default=None, ge=1)
-    """Attempts that failed included."""
+    """Requests, attempts that failed included."""
     seconds: float | None = Field(default=None, gt=0)
-    """Of this run."""
+    """Seconds of this run; those of earlier runs do not count."""
 
     @model_validator(mode="after")
     def _limits_something(self) -> "Budget":
@@ -139,26 +153,32 @@ class Budget(_Settings):
 
 
 class RunConfig(_Settings):
-    """Settings of `create` and `preview`."""
+    """Settings of `create` and `preview`: how a dataset is made.
+
+    Give them to `DataDesigner.set_run_config`, or on the command line as `--set NAME=VALUE` and `--run-config FILE`.
+    """
 
     disable_early_shutdown: bool = False
-    """Attempt every record whatever fails."""
+    """Attempt every record whatever fails; sets `shutdown_error_rate` to 1."""
     shutdown_error_rate: float = Field(default=0.5, ge=0, le=1)
-    """Stop when more than this share of a column's recent cells failed."""
+    """Stop the run, resumably, when more than this share of a column's recent cells failed; only columns that ask a
+    model or a service count. 0 to 1."""
     shutdown_error_window: int = Field(default=10, ge=1)
-    """Cells of a column that must have finished before its failures count."""
+    """How many of a column's last cells are looked at for that; fewer never stop a run. Where several records share
+    a request, that many times more."""
     buffer_size: int = Field(default=1000, gt=0)
-    """Records a batch: what is held in memory, written and resumed together."""
+    """Records a batch: what is held in memory, written, committed and resumed together."""
     max_concurrent_row_groups: int = Field(default=3, ge=1)
     """Batches open at once; counts only when set, else as many are open as the model slots need."""
     max_in_flight_tasks: int = Field(default=1024, ge=1)
-    """Rows handed out at once; counts only when set."""
+    """Rows handed out at once to whatever computes them; counts only when set, else as many as slots can use."""
     non_inference_max_parallel_workers: int = Field(default=4, ge=1)
-    """CPU tasks (samplers, expressions, validators) running at once, over the whole cluster."""
+    """CPU tasks (samplers, expressions, validators, functions of batches) running at once, over the whole cluster."""
     max_conversation_restarts: int = Field(default=5, ge=0)
-    """Fresh conversations after a reply that cannot be parsed."""
+    """Fresh conversations for a cell after one whose replies cannot be used, before its record is rejected."""
     max_conversation_correction_steps: int = Field(default=0, ge=0)
-    """Turns in a conversation that tell the model what was wrong with its reply."""
+    """Turns in each conversation that tell the model what was wrong with its reply. A cell costs at most (1 +
+    restarts) x (1 + corrections) requests."""
     async_trace: bool = False
     """Fill `results.task_traces`: when each cell, and each CPU task, began, took its slot and was done; the latest
     100,000 of them. The variable `DATA_DESIGNER_ASYNC_TRACE=1` does the same."""
@@ -171,22 +191,23 @@ class RunConfig(_Settings):
     """How progress is shown: `panel` as `display_tui`, `lines` in the log, `json` an object a line on standard output,
     `none`. `auto` leaves it to `display_tui`; in a notebook it is shown below the cell."""
     progress_interval: float = Field(default=5.0, gt=0)
-    """Seconds between lines of progress."""
+    """Seconds between lines of progress, and between objects of `json`."""
     otel_metrics_port: int | None = Field(default=9464, ge=1, le=65535)
-    """Local port of the metrics endpoint; None for none."""
+    """Port of this machine's loopback at which a run's metrics can be read at `/metrics`, in the form of Prometheus;
+    None for none. Where it is taken, the run goes on without."""
     preserve_dropped_columns: bool = True
-    """Keep dropped columns in a folder of their own."""
+    """Keep columns that are dropped in `dropped-columns-parquet-files/`."""
     jinja_rendering_engine: JinjaRenderingEngine = JinjaRenderingEngine.SECURE
     """How templates are rendered."""
     request_admission: RequestAdmissionTuningConfig | None = None
-    """How the number of requests in flight follows what an endpoint refuses."""
+    """How the number of requests in flight follows what an endpoint refuses; unset, with the defaults of its class."""
     seed: int | None = Field(default=None, ge=0)
-    """Same seed, same data; unset, a fresh one is drawn and written to the metadata."""
+    """Same seed, same data; unset, a fresh one is drawn and written to the metadata, where a resume finds it."""
     executor: Literal["auto", "ray", "inline"] = "auto"
     """Where work runs, which begins in this process. `ray`: Ray joins as soon as it is up. `auto`: the same where a Ray
     is there already, else Ray joins if this process is short of CPU while others are idle. `inline`: Ray never does."""
     replicas_per_model: int | None = Field(default=None, ge=1)
-    """Processes a model alias; unset, as many as its slots and the CPUs ask for."""
+    """Processes a model alias; unset, as many as its slots (256 each) and the CPUs ask for."""
     replica_resources: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Model alias to Ray resources that each of its processes asks for, such as `{"writer": {"near_gpu": 0.01}}`, and
     so to the nodes that have these. Processes of aliases that are not named may be on any node."""
@@ -198,9 +219,9 @@ class RunConfig(_Settings):
     """What becomes of a record when a cell of it fails for good: it is left out; or the cell is null, and so is what is
     made from it; or it is left out and further records are drawn until there are as many as were asked for."""
     refill_candidates: int | None = Field(default=None, ge=1)
-    """Further records that `refill` may draw; as many as were asked for, when unset."""
+    """Further records that `refill` may draw; unset, as many as were asked for."""
     budget: Budget | None = None
-    """What the dataset may cost at most."""
+    """What the dataset may cost at most; unset, anything."""
     keep_conversations: KeptConversations = "rejected"
     """Of which cells rendered prompts, replies, corrections and failed attempts are written to `conversations/`:
     `rejected`, those that failed; `all`; `none`. At most 1 MB a cell; `data-designer show` prints them."""

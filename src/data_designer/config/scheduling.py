@@ -9,7 +9,14 @@ _LENGTHS = {"local": 2, "model": 4, "custom_model": 4}
 
 
 class SchedulingMetadataError(ValueError):
-    """Scheduling metadata that cannot be."""
+    """Scheduling metadata that cannot be.
+
+    Attributes:
+        code: what is wrong: `invalid_kind`, `invalid_identity` or `invalid_weight`.
+        message: the same in words.
+        fallback: what could be used instead; None where there is nothing.
+        diagnostics: what else there is to say of it.
+    """
 
     def __init__(
         self, *, code: str, message: str, fallback: object = None, diagnostics: Mapping[str, object] | None = None
@@ -23,12 +30,19 @@ class SchedulingMetadataError(ValueError):
 
 @dataclass(frozen=True)
 class SchedulingMetadata:
-    """Which resource a generator uses, and how much of it."""
+    """Which resource a plugin's generator says that it uses, and how much of it.
+
+    It is checked and does nothing: requests are bounded by their model's `max_parallel_requests`.
+    """
 
     kind: Kind = "local"
+    """`local`, a CPU; `model`, a model; `custom_model`, something of the plugin's own."""
     identity: tuple[str, ...] = ("local", "default")
+    """Which one: texts, the first of which is the kind. The class methods put them together."""
     weight: int = 1
+    """How much of it; a positive whole number."""
     diagnostics: Mapping[str, object] = field(default_factory=dict)
+    """What else there is to say of it."""
 
     def __post_init__(self) -> None:
         if self.kind not in _LENGTHS:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DataDesignerScriptParams:
-    """Arguments that stood after `--` on the command line."""
+    """What a configuration script is given: a `load_config_builder(params)` that takes an argument gets it."""
 
     argv: tuple[str, ...] = ()
+    """The arguments that stood after `--` on the command line."""

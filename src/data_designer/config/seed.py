@@ -20,17 +20,21 @@ from data_designer.plugins.discovery import plugins_of
 
 
 class SamplingStrategy(StrEnum):
-    """The order of seed rows."""
+    """The order in which seed rows are used."""
 
     ORDERED = "ordered"
+    """As they stand; from the beginning again where more records are made than there are rows."""
     SHUFFLE = "shuffle"
+    """In random order, each row once before any comes again; the same order for the same seed."""
 
 
 class IndexRange(ConfigBase):
-    """Rows from start to end, both included."""
+    """Rows of a seed from one to another."""
 
     start: int = Field(ge=0)
+    """Index of the first row, counted from 0."""
     end: int = Field(ge=0)
+    """Index of the last row, which is included; at least `start`. Beyond the last row of the seed it is refused."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "IndexRange":
@@ -40,15 +44,17 @@ class IndexRange(ConfigBase):
 
     @property
     def size(self) -> int:
-        """How many rows it has."""
+        """How many rows there are."""
         return self.end - self.start + 1
 
 
 class PartitionBlock(ConfigBase):
-    """One of several equal parts; the last takes the remainder."""
+    """One of several parts of a seed of equal size, so that several runs share its rows."""
 
     index: int = Field(default=0, ge=0)
+    """Which part, counted from 0."""
     num_partitions: int = Field(default=1, ge=1)
+    """How many parts there are; the last takes the rows that are left over. More than there are rows are refused."""
 
     @model_validator(mode="after")
     def _exists(self) -> "PartitionBlock":
@@ -91,8 +97,14 @@ else:
 
 
 class SeedConfig(ConfigBase):
-    """The seed dataset of a configuration."""
+    """The seed dataset of a configuration: whose columns become columns of the dataset, a row a record.
+
+    `with_seed_dataset` of the builder makes one; in a file it stands under `seed_config`.
+    """
 
     source: AnySeedSource
+    """Where the rows come from."""
     sampling_strategy: SamplingStrategy = SamplingStrategy.ORDERED
+    """In which order rows are used."""
     selection_strategy: IndexRange | PartitionBlock | None = None
+    """Which rows are used, chosen before they are shuffled; unset, all."""

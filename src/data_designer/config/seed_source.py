@@ -35,11 +35,12 @@ Kind = Literal["str", "int", "float", "bool"]
 
 
 class SeedSource(BaseModel):
-    """Base of seed sources; unknown keys are ignored."""
+    """Base of seed sources; unlike elsewhere, keys that there are not are ignored."""
 
     model_config = ConfigDict(defer_build=True)
 
     seed_type: str
+    """Which kind of source this is; each class has its own. In a file it has to be given."""
 
     @property
     def folder(self) -> Location | None:
@@ -56,14 +57,16 @@ def _known_encoding(encoding: str) -> str:
 
 
 class ReadOptions(ConfigBase):
-    """What is known of a text file, and need not be found out."""
+    """How a text file is read where that is not to be found out from what is in it."""
 
     dtype: Kind | dict[str, Kind] | None = None
-    """What columns of a .csv or .tsv file are read as: all, or some by name; the others follow from their values."""
+    """What columns of a .csv or .tsv file are read as, `str`, `int`, `float` or `bool`: one for all, or by name.
+    Others follow from their values; a value that is not of the type is refused."""
     delimiter: str | None = None
-    """What divides the fields of a .csv or .tsv file: one character; a space stands for any number of them."""
+    """What divides the fields of a .csv or .tsv file: one ASCII character, no quote; a space stands for any number
+    of them. Unset, it is found out."""
     encoding: str | None = None
-    """Of the text, as Python names encodings: `cp1252`, `utf-16`."""
+    """Encoding of the text, as Python names it (`cp1252`, `utf-16`). Unset, it is found out; not for .parquet."""
 
     @field_validator("delimiter")
     @classmethod
@@ -79,12 +82,15 @@ class ReadOptions(ConfigBase):
 
 
 class LocalFileSeedSource(SeedSource):
-    """A file of rows, or several of one kind as `folder/*.ext`; by a path, or by a URL as `s3://bucket/folder/*.ext`."""
+    """Rows of a file, or of several files of one kind, here or in object storage."""
 
     seed_type: Literal["local"] = "local"
     path: str
+    """Path of a .parquet, .csv, .tsv, .json or .jsonl file, which has to be there when this is declared;
+    `folder/*.ext` for several; or a URL such as `s3://bucket/folder/*.parquet`, which is looked at when a run
+    begins. Relative paths count from the working directory in which this is declared."""
     read_options: ReadOptions | None = None
-    """How a text file is read, where that is not to be found out from what is in it."""
+    """How a text file is read; unset, that is found out."""
     _runtime_path: str = PrivateAttr(default="")
 
     @field_validator("path")
@@ -138,7 +144,12 @@ class LocalFileSeedSource(SeedSource):
 
     @classmethod
     def from_dataframe(cls, df: "DataFrame", path: str) -> "LocalFileSeedSource":
-        """Write a DataFrame to a Parquet file and take it as the source."""
+        """Write a DataFrame to a Parquet file, or object, and take that as the source.
+
+        Args:
+            df: the rows; its index is not written.
+            path: where the file is to be; it is overwritten.
+        """
         place = location(path)
         if isinstance(place, ObjectPath):
             Objects(place.parent).put(place.name, df.to_parquet(index=False))
@@ -148,14 +159,19 @@ class LocalFileSeedSource(SeedSource):
 
 
 class HuggingFaceSeedSource(SeedSource):
-    """A dataset of the Hugging Face hub."""
+    """Rows of a dataset of the Hugging Face hub.
+
+    Not in this version, which refuses it when a configuration is checked: load the dataset and take a file or a
+    DataFrame.
+    """
 
     seed_type: Literal["hf"] = "hf"
     path: str
-    """`datasets/<user>/<repo>/...`, globs allowed."""
+    """`datasets/<user>/<repo>/...`; globs are allowed."""
     token: str | None = Field(default=None, repr=False)
-    """The name of an environment variable, or the token itself, which no file holds."""
+    """Name of an environment variable, or the token itself, which no file holds."""
     endpoint: str = "https://huggingface.co"
+    """Address of the hub."""
 
     @field_serializer("token")
     def _by_name(self, token: str | None) -> str | None:
@@ -166,9 +182,11 @@ class FileSystemSeedSource(SeedSource):
     """Base of sources that are folders of files."""
 
     path: str
+    """The folder; not blank."""
     file_pattern: str = "*"
-    """Pattern of base names."""
+    """Pattern of base names, such as `*.txt`; no `/`."""
     recursive: bool = True
+    """Whether folders inside it count too."""
 
     @field_validator("path")
     @classmethod
@@ -196,16 +214,23 @@ class FileSystemSeedSource(SeedSource):
 
 
 class DirectorySeedSource(FileSystemSeedSource):
-    """One row a file of a folder."""
+    """A row for each file of a folder: where it is and what it is called.
+
+    Not in this version, which refuses it when a configuration is checked: list the files in a DataFrame.
+    """
 
     seed_type: Literal["directory"] = "directory"
 
 
 class FileContentsSeedSource(FileSystemSeedSource):
-    """One row a file of a folder, with its text."""
+    """A row for each file of a folder, with its text.
+
+    Not in this version, which refuses it when a configuration is checked: read the files into a DataFrame.
+    """
 
     seed_type: Literal["file_contents"] = "file_contents"
     encoding: str = "utf-8"
+    """Encoding of the files, as Python names it."""
 
     @field_validator("encoding")
     @classmethod
@@ -214,7 +239,7 @@ class FileContentsSeedSource(FileSystemSeedSource):
 
 
 class AgentRolloutFormat(StrEnum):
-    """Formats of recorded agent sessions."""
+    """Formats of recorded sessions of agents."""
 
     ATIF = "atif"
     CLAUDE_CODE = "claude_code"
@@ -234,13 +259,20 @@ _ROLLOUTS: dict[str, tuple[str | None, str]] = {
 
 
 class AgentRolloutSeedSource(SeedSource):
-    """One row a recorded agent session."""
+    """A row for each recorded session of an agent.
+
+    Not in this version, which refuses it when a configuration is checked: read the sessions into a DataFrame.
+    """
 
     seed_type: Literal["agent_rollout"] = "agent_rollout"
     format: AgentRolloutFormat
+    """Who recorded the sessions."""
     path: str | None = None
+    """The folder; unset, where that program keeps them. `atif` needs one."""
     file_pattern: str | None = None
+    """Pattern of base names; unset, that of the format."""
     recursive: bool = True
+    """Whether folders inside it count too."""
 
     def model_post_init(self, _context: object, /) -> None:
         """Check that there is a folder to read."""

@@ -13,12 +13,16 @@ else:
 
 
 class DataFrameSeedSource(SeedSource):
-    """Rows of a pandas DataFrame; no file can carry it."""
+    """Rows of a pandas DataFrame.
+
+    It cannot stand in a file: `LocalFileSeedSource.from_dataframe` writes one that can.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     seed_type: Literal["df"] = "df"
     df: DataFrame = Field(exclude=True, repr=False)
+    """The rows; columns keep their types, as those of Parquet do."""
 
     @field_validator("df")
     @classmethod

@@ -14,15 +14,28 @@ class ValidatorType(StrEnum):
     """Kinds of validators."""
 
     CODE = "code"
+    """A linter judges code."""
     LOCAL_CALLABLE = "local_callable"
+    """A function of yours judges rows."""
     REMOTE = "remote"
+    """A service judges rows, over HTTP."""
 
 
 class CodeValidatorParams(ConfigBase):
-    """Lints code."""
+    """Parameters of `code`: a linter judges code, and nothing is executed.
+
+    Python is judged by ruff, SQL by the parser of sqlfluff (`pip install data-designer-ray[sql]`).
+
+    A cell of Python is an object with `is_valid`, `python_linter_score` (0 to 10), `python_linter_severity` (the worst
+    of `none`, `refactor`, `convention`, `warning`, `error` and `fatal`) and `python_linter_messages` (each with `type`,
+    `symbol`, `line`, `column`, `message`); code is valid unless the worst is `error` or `fatal`. A cell of SQL has
+    `is_valid` and `error_messages` (a text). Of several target columns a cell maps each column to its verdict. Where
+    the code is null, so is all of the verdict.
+    """
 
     validator_type: Literal["code"] = "code"
     code_lang: CodeLang
+    """Language of the target columns: `python`, or a dialect of SQL such as `sql:postgres`."""
 
     @field_validator("code_lang")
     @classmethod
@@ -33,12 +46,18 @@ class CodeValidatorParams(ConfigBase):
 
 
 class LocalCallableValidatorParams(ConfigBase):
-    """Asks a function: DataFrame of target columns in, DataFrame with `is_valid` out."""
+    """Parameters of `local_callable`: a function of yours judges rows. It cannot stand in a file: declare it in Python.
+
+    A cell is an object with `is_valid` and whatever other columns the function returns. Where the function raises, or
+    returns something else, all rows of the call are rejected.
+    """
 
     validator_type: Literal["local_callable"] = "local_callable"
     validation_function: Callable[..., object]
+    """Given the target columns of at most `batch_size` records as a DataFrame, returns a DataFrame with as many
+    rows, in the same order, and a column `is_valid` of true, false or null."""
     output_schema: dict[str, Any] | None = None
-    """JSON schema of `{"data": [...]}`."""
+    """JSON schema that `{"data": [row, ...]}` of what it returns has to fit; unset, nothing is checked."""
 
     @field_serializer("validation_function")
     def _by_name(self, function: Callable[..., object]) -> str:
@@ -52,13 +71,20 @@ SIMULATED_VALIDATOR = "simulated"
 
 
 class RemoteValidatorParams(ConfigBase):
-    """Asks an HTTP endpoint: POST `{"data": [row, ...]}`, answered by `{"data": [{"is_valid": ...}, ...]}`."""
+    """Parameters of `remote`: a service judges rows.
+
+    It is sent `POST {"data": [row, ...]}`, the target columns of at most `batch_size` records, and answers `{"data":
+    [{"is_valid": ...}, ...]}`, a verdict for each row in the same order.
+
+    A cell is the verdict, an object with `is_valid` and whatever else it holds. Where no answer can be had it is
+    `{"is_valid": null}`, and the record stays.
+    """
 
     validator_type: Literal["remote"] = "remote"
     endpoint_url: str
     """Where rows are posted; `simulated` for verdicts of the simulated model."""
     output_schema: dict[str, Any] | None = None
-    """JSON schema of the answer; what it does not declare is left out."""
+    """JSON schema of the answer. One that does not fit is none; what the schema does not declare is left out."""
     timeout: float = Field(default=30.0, gt=0)
     """Seconds until an attempt is given up."""
     max_retries: int = Field(default=3, ge=0)

@@ -147,7 +147,14 @@ class DataDesigner:
     # --- settings ----------------------------------------------------------------------------------------
 
     def set_run_config(self, run_config: RunConfig) -> None:
-        """Set how later runs behave. Raises InvalidConfigError where that is no RunConfig."""
+        """Set how later runs behave.
+
+        Args:
+            run_config: the settings.
+
+        Raises:
+            InvalidConfigError: it is no `RunConfig`.
+        """
         if not isinstance(run_config, RunConfig):
             raise InvalidConfigError(f"a RunConfig is needed, not {type(run_config).__name__}")
         self._run_config = run_config
@@ -180,7 +187,14 @@ class DataDesigner:
         return self
 
     def get_provider(self, name: str) -> ModelProvider:
-        """A provider. Raises UnknownProviderError where there is none of that name."""
+        """A provider.
+
+        Args:
+            name: its name.
+
+        Raises:
+            UnknownProviderError: there is none of that name.
+        """
         if name not in self._providers:
             raise UnknownProviderError(f"there is no provider '{name}'{suggestion(name, self._providers)}")
         return self._providers[name]
@@ -194,10 +208,13 @@ class DataDesigner:
         return default_providers()
 
     def get_models(self, model_aliases: Sequence[str]) -> "dict[str, ModelFacade]":
-        """Models of `get_default_model_configs` to ask in a script, as functions of custom columns ask theirs.
+        """Models to ask in a script, as functions of custom columns ask theirs.
 
         Args:
-            model_aliases: which.
+            model_aliases: aliases of `get_default_model_configs`.
+
+        Returns:
+            Alias to what asks the model.
 
         Raises:
             ValueError: there is no such alias.
@@ -263,6 +280,9 @@ class DataDesigner:
     def validate(self, config_builder: DataDesignerConfigBuilder) -> None:
         """Check a configuration without asking any model. A key that is missing is a warning here.
 
+        Args:
+            config_builder: what to check.
+
         Raises:
             InvalidConfigError: it is wrong; the message lists every violation.
         """
@@ -306,7 +326,7 @@ class DataDesigner:
     def preview(
         self, config_builder: DataDesignerConfigBuilder, *, num_records: int = 10, show_prompts: bool = False
     ) -> "PreviewResults":
-        """Make a few records in memory, in this process.
+        """Make a few records in memory, in this process, asking the models that the configuration names.
 
         Args:
             config_builder: what to make.
@@ -332,6 +352,10 @@ class DataDesigner:
 
         Samplers, seeds, expressions and functions run; in the place of what a model would write stands `<column>`, or
         JSON that fits the column's schema. `print` shows the prompts.
+
+        Args:
+            config_builder: what to render.
+            num_records: how many records.
 
         Raises:
             DataDesignerGenerationError: the configuration is wrong; the cause is chained.
@@ -467,7 +491,16 @@ class DataDesigner:
         artifact_path: "str | Location | None" = None,
         **more: Any,
     ) -> "DatasetCreationResults":
-        """`create` in a thread, for callers with an event loop of their own."""
+        """`create` in a thread, to be awaited, for callers with an event loop of their own.
+
+        Args:
+            config_builder: what to make.
+            num_records: as of `create`.
+            dataset_name: as of `create`.
+            resume: as of `create`.
+            artifact_path: as of `create`.
+            more: what else `create` takes.
+        """
         import asyncio
 
         def make() -> "DatasetCreationResults":

@@ -42,16 +42,22 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a record is shown."""
+    """How a record is shown: the options of `display_sample_record`."""
 
     syntax_highlighting_theme: str = "dracula"
+    """Theme of code, of those that Pygments has."""
     background_color: str | None = None
+    """Background of code; that of the theme, when not given."""
     processors_to_display: Sequence[str] | None = None
+    """Processors whose rows are shown too; all, when not given."""
     hide_seed_columns: bool = False
+    """Leave out columns of the seed."""
     include_traces: bool = True
+    """Show traces of conversations."""
     save_path: "str | Path | None" = None
-    """`.html` or `.svg`; nothing is printed then."""
+    """File that ends in `.html` or `.svg`; nothing is printed then."""
     theme: str = "dark"
+    """Of what is saved: `dark` or `light`."""
     display_width: int = WIDTH
     """Characters of a line; as many as a narrower terminal has, where it is not given."""
     whole: bool = False

@@ -68,11 +68,15 @@ class RenderedCell:
     """What would be asked for one cell."""
 
     column: str
+    """Its column."""
     alias: str
+    """Alias of the model that would be asked."""
     model: str
+    """Name of that model."""
     fields: Mapping[str, object]
     """Fields of the request beside its messages, without secrets."""
     messages: Sequence[Message]
+    """What it would be asked, in OpenAI's form."""
     instead: str = ""
     """Why nothing would be asked; empty where something is."""
 
@@ -86,6 +90,7 @@ class RenderedRecord:
     values: Mapping[str, object]
     """Columns that no model makes."""
     cells: Sequence[RenderedCell]
+    """What would be asked for it, a cell after another."""
     rejected: str | None = None
     """Why the record would be left out, as far as that is known without a model."""
 
@@ -95,7 +100,9 @@ class DryRun:
     """The prompts of some records. `print` shows them."""
 
     records: Sequence[RenderedRecord]
+    """The records."""
     notes: Sequence[str] = ()
+    """What there is to say of all of them."""
 
     @property
     def tokens(self) -> int:

@@ -22,15 +22,17 @@ class Ending:
     """A dataset, or a preview, and the run that has ended."""
 
     outcomes: RunOutcomes
+    """What became of every record."""
     dataset: str | None = None
     """What a command calls the dataset; None of a preview."""
     seconds: float | None = None
-    """That the run took; None where that is not recorded."""
+    """Seconds that the run took; None where that is not recorded."""
     seconds_in_all: float | None = None
-    """That all runs of the dataset took; None where they have left no accounts."""
+    """Seconds that all runs of the dataset took; None where they have left no accounts."""
     stopped: str | None = None
     """Why the run ended before its last batch, if it did."""
     budget: Budget | None = None
+    """What it may cost."""
     advice: Sequence[str] = ()
     """What to change, the most effective first."""
 

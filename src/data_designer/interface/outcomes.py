@@ -45,6 +45,7 @@ class RunOutcomes:
     generated: int
     """Records that are whole."""
     rejected: int
+    """Records that were left out; `load_rejected()` says why."""
     unfinished: int
     """Records that a stop left undone; they can be made later."""
     reasons: dict[str, FailureCount]

@@ -43,7 +43,9 @@ class ArtifactStorage:
     """Where a dataset's files are."""
 
     store: Store
+    """The dataset's folder, as the engine sees it."""
     requested_name: str
+    """The name that was asked for."""
 
     @property
     def artifact_path(self) -> Location:
@@ -86,7 +88,7 @@ class ArtifactStorage:
         return self.store.path / "metadata.json"
 
     def load_dataset(self) -> "pd.DataFrame":
-        """All rows."""
+        """All rows, in order of record index, with Arrow types; JSON columns are dicts and lists."""
         return load(self.store.contents())
 
     def load_dataset_with_dropped_columns(self) -> "pd.DataFrame":
@@ -96,24 +98,28 @@ class ArtifactStorage:
         return pd.concat([load(self.store.contents()), load(self.store.contents(DROPPED))], axis=1)
 
     def read_metadata(self) -> dict[str, Any]:
-        """Its metadata."""
+        """What `metadata.json` holds."""
         return self.store.read_metadata().to_dict()
 
 
 @dataclass(slots=True, repr=False)
 class DatasetCreationResults:
-    """A dataset on disk."""
+    """A dataset on disk. `print` shows what became of it."""
 
     plan: Plan = field(repr=False)
+    """The plan by which it was made, for the engine."""
     artifact_storage: ArtifactStorage
+    """Where its files are."""
     config_builder: DataDesignerConfigBuilder = field(repr=False)
+    """The builder that declared it."""
     outcomes: RunOutcomes
+    """What became of every record, and what it cost."""
     early_shutdown: str | None = None
-    """Why the run ended before its last batch, if it did."""
+    """Why the run ended before its last batch; None where it did not."""
     task_traces: list[TaskTrace] = field(default_factory=list, repr=False)
     """When each task of this run began and ended, with `RunConfig.async_trace`; the latest 100,000 of them."""
     seconds: float | None = None
-    """That the run took; None of a dataset that was opened."""
+    """Seconds that the run took; None of a dataset that was opened."""
     advice: Sequence[str] = ()
     """What to change for a faster run, the most effective first."""
     requested_resume_mode: "ResumeMode | str | None" = None
@@ -184,7 +190,7 @@ class DatasetCreationResults:
         return read_accounts(self.artifact_storage.store.files)
 
     def load_dataset(self) -> "pd.DataFrame":
-        """All rows, in order of record index."""
+        """All rows, in order of record index, with Arrow types; JSON columns are dicts and lists."""
         return self.artifact_storage.load_dataset()
 
     def load_rejected(self) -> "pd.DataFrame":
@@ -233,24 +239,53 @@ class DatasetCreationResults:
         return found
 
     def count_records(self) -> int:
-        """How many rows there are."""
+        """How many rows there are; no data are read."""
         return sum(file.rows for file in self.artifact_storage.store.batch_files())
 
     def load_processor_dataset(self, processor_name: str) -> "pd.DataFrame":
-        """What a processor made. Raises ArtifactStorageError where it made nothing."""
+        """What a schema transform made, a row a record.
+
+        Args:
+            processor_name: name of the processor.
+
+        Raises:
+            ArtifactStorageError: it made nothing.
+        """
         folder = f"{PROCESSED}/{processor_name}"
         if not self.artifact_storage.store.batch_files(folder):
             raise ArtifactStorageError(f"no processor '{processor_name}' wrote anything into this dataset")
         return load(self.artifact_storage.store.contents(folder))
 
     def get_path_to_processor_artifacts(self, processor_name: str) -> Location:
-        """The folder of what a processor made. Raises ArtifactStorageError where no processor wrote anything."""
+        """The folder of what a processor made.
+
+        Args:
+            processor_name: name of the processor.
+
+        Raises:
+            ArtifactStorageError: no processor wrote anything.
+        """
         if not self.artifact_storage.store.files.list(PROCESSED):
             raise ArtifactStorageError("no processor wrote anything into this dataset")
         return self.artifact_storage.processors_outputs_path / processor_name
 
     def export(self, path: "str | Location", *, format: str | None = None) -> Location:  # noqa: A002 - the public name
-        """Write all rows into one jsonl, csv or parquet file, or object."""
+        """Write all rows into one file, or object, batch by batch.
+
+        In jsonl and csv JSON columns are what they stand for; lists and dicts in csv are JSON text. A file that is
+        there is replaced.
+
+        Args:
+            path: of the file, or URL of the object.
+            format: `jsonl`, `csv` or `parquet`; when not given, what the path ends in.
+
+        Returns:
+            Where it was written.
+
+        Raises:
+            InvalidFileFormatError: the format is none of these.
+            ArtifactStorageError: there are no rows, or a folder is where the file is to be.
+        """
         return export(self.artifact_storage.store, path, format)
 
     def push_to_hub(
@@ -280,17 +315,27 @@ class DatasetCreationResults:
         return HuggingFaceHubClient(token).upload_dataset(repo_id, folder, description, private=private, tags=tags)
 
     def report(self, path: "str | Location | None" = None) -> Location:
-        """Write a page about the dataset, and say where: `report.html` in its folder unless told otherwise.
+        """Write a page about the dataset: one HTML file of at most five megabytes that needs no network.
 
-        It is one HTML file of at most five megabytes that needs no network. Raises ArtifactStorageError where a receipt
-        is damaged, or the file cannot be written.
+        Args:
+            path: of the file; `report.html` in the dataset's folder, when not given.
+
+        Returns:
+            Where it was written.
+
+        Raises:
+            ArtifactStorageError: a receipt is damaged, or the file cannot be written.
         """
         from data_designer.interface.report import write_report
 
         return write_report(self.artifact_storage.store, path)
 
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
-        """A new builder with the same models, seeded from this dataset."""
+        """A new builder with the same models and tools, seeded from this dataset.
+
+        Args:
+            columns: which columns the seed has; all, when not given.
+        """
         return _seeded(self.config_builder, self.load_dataset(), columns)
 
     def display_sample_record(  # noqa: PLR0913 - the public API
@@ -307,10 +352,10 @@ class DatasetCreationResults:
         display_width: int = WIDTH,
         **more: Any,
     ) -> None:
-        """Show a record of the first batch; without an index, the next one, beginning anew after the last.
+        """Show a record of the first batch.
 
         Args:
-            index: of the row.
+            index: of the row; when not given, the next one, beginning anew after the last.
             syntax_highlighting_theme: of code, as Pygments calls it.
             background_color: behind code; the theme's own when not given.
             processors_to_display: whose outputs are shown; all when not given.
@@ -319,7 +364,7 @@ class DatasetCreationResults:
             save_path: write the record there, as `.html` or `.svg`, and print nothing.
             theme: of what is saved, `dark` or `light`.
             display_width: characters of a line; as many as a narrower terminal has, unless told otherwise.
-            more: further members of `interface.display.Look`.
+            more: further ways it looks, as `Look` has them.
 
         Raises:
             DatasetSampleDisplayError: there is no such record.
@@ -348,19 +393,26 @@ class DatasetCreationResults:
 
 @dataclass(slots=True, repr=False)
 class PreviewResults:
-    """A few records in memory."""
+    """A few records in memory. `print` shows what became of them."""
 
     config_builder: DataDesignerConfigBuilder = field(repr=False)
+    """The builder that declared them."""
     dataset_metadata: DatasetMetadata | None = None
+    """What is known of the columns."""
     analysis: DatasetProfilerResults | None = None
+    """Statistics of the columns, and what profilers found."""
     dataset: "pd.DataFrame | None" = None
+    """The records, as a DataFrame; images are in base64."""
     processor_artifacts: dict[str, list[dict[str, object]]] | None = None
+    """Name of a processor to the rows that it made."""
     task_traces: list[TaskTrace] | None = field(default=None, repr=False)
     """When each task began and ended, with `RunConfig.async_trace`."""
     plan: Plan | None = field(default=None, repr=False)
+    """The plan by which they were made, for the engine."""
     outcomes: RunOutcomes | None = None
+    """What became of every record, and what it cost."""
     seconds: float | None = None
-    """That it took."""
+    """Seconds that it took."""
     conversations: list[Conversation] = field(default_factory=list, repr=False)
     """What was said for the cells of which `RunConfig.keep_conversations` keeps it: all, unless that is set."""
     records: Sequence[int] = field(default=(), repr=False)
@@ -389,7 +441,14 @@ class PreviewResults:
         return None if self.outcomes is None else Ending(self.outcomes, seconds=self.seconds)
 
     def to_config_builder(self, columns: Sequence[str] | None = None) -> DataDesignerConfigBuilder:
-        """A new builder with the same models, seeded from these records. Raises ValueError where there are none."""
+        """A new builder with the same models and tools, seeded from these records.
+
+        Args:
+            columns: which columns the seed has; all, when not given.
+
+        Raises:
+            ValueError: there are no records.
+        """
         if self.dataset is None:
             raise ValueError("there is no dataset to seed from")
         return _seeded(self.config_builder, self.dataset, columns)
@@ -422,10 +481,10 @@ class PreviewResults:
         show_prompts: bool | None = None,
         **more: Any,
     ) -> None:
-        """Show a record; without an index, the next one, beginning anew after the last.
+        """Show a record.
 
         Args:
-            index: of the row.
+            index: of the row; when not given, the next one, beginning anew after the last.
             syntax_highlighting_theme: of code, as Pygments calls it.
             background_color: behind code; the theme's own when not given.
             processors_to_display: whose outputs are shown; all when not given.
@@ -434,8 +493,8 @@ class PreviewResults:
             save_path: write the record there, as `.html` or `.svg`, and print nothing.
             theme: of what is saved, `dark` or `light`.
             display_width: characters of a line; as many as a narrower terminal has, unless told otherwise.
-            show_prompts: whether to show what was said for its cells too; unset, as `preview` was told.
-            more: further members of `interface.display.Look`.
+            show_prompts: whether to show what was said for its cells too; when not given, as `preview` was told.
+            more: further ways it looks, as `Look` has them.
 
         Raises:
             DatasetSampleDisplayError: there is no such record.

@@ -20,8 +20,11 @@ class PluginType(StrEnum):
     """What a plugin adds."""
 
     COLUMN_GENERATOR = "column-generator"
+    """A kind of column."""
     SEED_READER = "seed-reader"
+    """A kind of seed source; not in this version, which leaves it out."""
     PROCESSOR = "processor"
+    """A kind of processor; not in this version, which leaves it out."""
 
     @property
     def discriminator_field(self) -> str:
@@ -40,8 +43,11 @@ class Plugin(BaseModel):
     model_config = ConfigDict(ignored_types=(cached_property,), defer_build=True)
 
     impl_qualified_name: str
+    """Dotted name of the class that makes cells, a `ColumnGenerator`."""
     config_qualified_name: str
+    """Dotted name of the configuration class, with a literal `column_type` that has a default."""
     plugin_type: PluginType
+    """What it adds."""
 
     @model_validator(mode="after")
     def _is_named(self) -> "Plugin":

@@ -18,11 +18,13 @@ class SimulatedModel:
     """
 
     seed: int = 0
+    """Same seed, same replies to the same requests."""
     latency: float = 0.0
     """Mean seconds to a reply."""
     jitter: float = 0.0
     """Spread of the latency: a share for `uniform` (0.5 is plus or minus half), sigma for `lognormal`."""
     jitter_kind: str = "uniform"
+    """`uniform` or `lognormal`."""
     error_rate: float = 0.0
     """Share of requests answered with HTTP 500."""
     malformed_rate: float = 0.0
@@ -46,6 +48,7 @@ class SimulatedModel:
     slow_after: int | None = None
     """Requests after which the latency is `slow_factor` times as long."""
     slow_factor: float = 10.0
+    """How many times as long the latency is then."""
     truncated_rate: float = 0.0
     """Share of replies that end in the middle, with finish_reason `length`."""
     refusal_rate: float = 0.0

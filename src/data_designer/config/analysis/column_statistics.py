@@ -37,7 +37,9 @@ class CategoricalHistogramData(BaseModel):
     """How often each value is there."""
 
     categories: list[float | int | str]
+    """The values: numbers in their order, others the most common first."""
     counts: list[int]
+    """How often each is there."""
 
     @classmethod
     def from_series(cls, series: Iterable[float | str]) -> Self:
@@ -50,11 +52,14 @@ class CategoricalHistogramData(BaseModel):
 
 
 class CategoricalDistribution(BaseModel):
-    """Of values that are no numbers."""
+    """How values that are no numbers are distributed."""
 
     most_common_value: int | str
+    """The value that is there most often."""
     least_common_value: int | str
+    """The one that is there least often."""
     histogram: CategoricalHistogramData
+    """How often each is there."""
 
     @classmethod
     def from_series(cls, series: Iterable[int | str]) -> Self:
@@ -71,14 +76,18 @@ class CategoricalDistribution(BaseModel):
 
 
 class NumericalDistribution(BaseModel):
-    """Of numbers; the standard deviation is that of a sample."""
+    """How numbers are distributed."""
 
     min: int | float
+    """The least."""
     max: int | float
+    """The greatest."""
     mean: float
+    """Their mean."""
     stddev: float
+    """Their standard deviation, as that of a sample; 0 of one number."""
     median: float | Literal["--"]
-    """`--` where there are more than 50 distinct numbers, of which not each is counted."""
+    """Their median; `--` where there are more than 50 distinct numbers, of which not each is counted."""
 
     @classmethod
     def from_series(cls, series: Iterable[float]) -> Self:
@@ -102,16 +111,22 @@ class BaseColumnStatistics(ConfigBase):
 
 
 class GeneralColumnStatistics(BaseColumnStatistics):
-    """What every column has."""
+    """What is known of every column."""
 
     column_name: str
+    """Name of the column."""
     num_records: int
+    """Records of the dataset."""
     num_null: int
+    """Records in which it is null."""
     num_unique: int
-    """Estimated within about 4 % above 512 distinct values."""
+    """Distinct values; estimated within about 4 % above 512."""
     pyarrow_dtype: str
+    """Its type in Parquet, in Arrow's words."""
     simple_dtype: str
+    """Its type in plain words, such as `string` or `int`."""
     column_type: str = "general"
+    """Its kind."""
     most_common: dict[str, int] | None = None
     """The most common values, the most common first, to how often each is there; None where values are many, or each of
     them is there once."""
@@ -128,33 +143,43 @@ class GeneralColumnStatistics(BaseColumnStatistics):
 
 
 class LLMTextColumnStatistics(GeneralColumnStatistics):
-    """Columns that a model writes; tokens are about four characters each."""
+    """What is known of columns that a model writes; a token counts as about four characters."""
 
     column_type: str = "llm-text"
+    """Its kind."""
     output_tokens_mean: Number
+    """Mean length of a cell."""
     output_tokens_median: Number
+    """Not recorded: `--`."""
     output_tokens_stddev: Number
+    """Standard deviation of the lengths."""
     input_tokens_mean: Number
+    """Not recorded: `--`; `results.outcomes.usage` has the tokens of prompts."""
     input_tokens_median: Number
+    """Not recorded: `--`."""
     input_tokens_stddev: Number
+    """Not recorded: `--`."""
 
 
 class LLMCodeColumnStatistics(LLMTextColumnStatistics):
-    """Columns of code."""
+    """What is known of columns of code."""
 
     column_type: str = "llm-code"
+    """Its kind."""
 
 
 class LLMStructuredColumnStatistics(LLMTextColumnStatistics):
-    """Columns of JSON."""
+    """What is known of columns of JSON."""
 
     column_type: str = "llm-structured"
+    """Its kind."""
 
 
 class LLMJudgedColumnStatistics(LLMTextColumnStatistics):
-    """Columns of judgements."""
+    """What is known of columns of judgements."""
 
     column_type: str = "llm-judge"
+    """Its kind."""
     score_counts: dict[str, dict[str, int]] | None = None
     """Name of a score to each of its options, as text, to how often it was given; None where that was not recorded."""
 
@@ -170,31 +195,39 @@ def _are_whole(options: Iterable[str]) -> bool:
 
 
 class SeedDatasetColumnStatistics(GeneralColumnStatistics):
-    """Columns of the seed dataset."""
+    """What is known of columns of the seed dataset."""
 
     column_type: str = "seed-dataset"
+    """Its kind."""
 
 
 class ExpressionColumnStatistics(GeneralColumnStatistics):
-    """Columns that are computed from others."""
+    """What is known of columns that are computed from others."""
 
     column_type: str = "expression"
+    """Its kind."""
 
 
 class SamplerColumnStatistics(GeneralColumnStatistics):
-    """Columns that are drawn."""
+    """What is known of columns that are drawn."""
 
     column_type: str = "sampler"
+    """Its kind."""
     sampler_type: str
+    """Which sampler drew it."""
     distribution_type: Literal["categorical", "numerical", "text", "other", "unknown"]
+    """What kind of values they are."""
     distribution: CategoricalDistribution | NumericalDistribution | MissingValue | None
+    """How they are distributed; None where that is not known."""
 
 
 class ValidationColumnStatistics(GeneralColumnStatistics):
-    """Columns of verdicts."""
+    """What is known of columns of verdicts."""
 
     column_type: str = "validation"
+    """Its kind."""
     num_valid_records: int | Literal["--"]
+    """Records whose `is_valid` is true; `--` where that was not counted."""
     num_invalid_records: int | None = None
     """Verdicts that are neither are none; None where those that are false were not counted."""
 

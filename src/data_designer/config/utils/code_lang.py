@@ -4,7 +4,10 @@ from enum import StrEnum
 
 
 class CodeLang(StrEnum):
-    """A programming language, or a dialect of SQL as `sql:<dialect>`."""
+    """A programming language, or a dialect of SQL as `sql:<dialect>`.
+
+    Only `python` and the dialects of SQL can be validated.
+    """
 
     BASH = "bash"
     C = "c"

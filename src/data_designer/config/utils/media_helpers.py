@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class ImageFormat(StrEnum):
-    """Image formats."""
+    """Formats of images that can be shown to a model; `jpg` and `jpeg` are the same."""
 
     PNG = "png"
     JPG = "jpg"
@@ -14,14 +14,14 @@ class ImageFormat(StrEnum):
 
 
 class AudioFormat(StrEnum):
-    """Audio formats."""
+    """Formats of recordings that can be shown to a model."""
 
     MP3 = "mp3"
     WAV = "wav"
 
 
 class VideoFormat(StrEnum):
-    """Video formats."""
+    """Formats of films that can be shown to a model."""
 
     MP4 = "mp4"
     MOV = "mov"

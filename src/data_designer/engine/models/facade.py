@@ -73,8 +73,11 @@ class ChatCompletionResponse:
     """A reply to messages."""
 
     message: ChatMessage
+    """What the model said."""
     usage: Usage
+    """What it cost."""
     finish_reason: str | None = None
+    """Why it ended, in the endpoint's words: `stop`, `length`, ..."""
 
 
 def _as_it_is(text: str) -> Any:
@@ -217,7 +220,17 @@ class ModelFacade:
         allow_multiple_choices: bool = True,  # noqa: ARG002 - the public API
         **kwargs: Any,
     ) -> ChatCompletionResponse:
-        """Have the model go on with a conversation."""
+        """Have the model go on with a conversation.
+
+        Args:
+            messages: the conversation so far.
+            skip_usage_tracking: does nothing: what is paid for counts.
+            allow_multiple_choices: does nothing.
+            kwargs: fields of the request.
+
+        Raises:
+            ModelError: there is no reply.
+        """
         return self._run(_completion(messages, self._fields(kwargs, _CHAT)))
 
     async def acompletion(
@@ -239,7 +252,17 @@ class ModelFacade:
         skip_usage_tracking: bool = False,  # noqa: ARG002 - it is paid for, so it counts
         **kwargs: Any,
     ) -> list[list[float]]:
-        """A vector for each text, in one request."""
+        """A vector for each text, in one request.
+
+        Args:
+            input_texts: the texts; of none there are no vectors, and nothing is asked.
+            skip_usage_tracking: does nothing: what is paid for counts.
+            kwargs: fields of the request: `dimensions`, `encoding_format`, `extra_body`, `timeout`.
+
+        Raises:
+            ModelError: there is no reply.
+            TypeError: a text is given instead of a list of texts.
+        """
         return self._run(_embeddings(input_texts, self._fields(kwargs, _EMBEDDING)))
 
     async def agenerate_text_embeddings(
@@ -258,7 +281,17 @@ class ModelFacade:
         skip_usage_tracking: bool = False,  # noqa: ARG002 - it is paid for, so it counts
         **kwargs: Any,
     ) -> list[str]:
-        """Images in base64, of a description and of what it goes by."""
+        """Images of a description, each in base64.
+
+        Args:
+            prompt: what to show.
+            multi_modal_context: blocks of media that the model is shown.
+            skip_usage_tracking: does nothing: what is paid for counts.
+            kwargs: fields of the request: `size`, `quality`, `n`, `extra_body`, `timeout` and others.
+
+        Raises:
+            ModelError: there is no reply.
+        """
         return self._run(_images(prompt, multi_modal_context, self._fields(kwargs, _IMAGE)))
 
     async def agenerate_image(

@@ -10,8 +10,11 @@ class TokenUsageStats:
     """Tokens of all replies."""
 
     input_tokens: int = 0
+    """Of prompts."""
     output_tokens: int = 0
+    """Of replies."""
     reasoning_tokens: int = 0
+    """Of replies, those of reasoning."""
 
     @property
     def total_tokens(self) -> int:
@@ -24,7 +27,9 @@ class RequestUsageStats:
     """Requests by how they ended."""
 
     successful_requests: int = 0
+    """Requests that got a reply."""
     failed_requests: int = 0
+    """Attempts that got none."""
 
     @property
     def total_requests(self) -> int:
@@ -37,6 +42,7 @@ class ImageUsageStats:
     """Images that were made."""
 
     total_images: int = 0
+    """How many."""
 
 
 @dataclass
@@ -54,12 +60,16 @@ class ToolUsageStats:
 
 @dataclass
 class ModelUsageStats:
-    """What was asked, and what it came to."""
+    """What was asked through a facade, and what it came to."""
 
     token_usage: TokenUsageStats = field(default_factory=TokenUsageStats)
+    """Tokens."""
     request_usage: RequestUsageStats = field(default_factory=RequestUsageStats)
+    """Requests."""
     tool_usage: ToolUsageStats = field(default_factory=ToolUsageStats)
+    """Calls of tools."""
     image_usage: ImageUsageStats = field(default_factory=ImageUsageStats)
+    """Images."""
 
     def add(self, usage: Usage) -> None:
         """Count a reply."""

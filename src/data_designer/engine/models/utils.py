@@ -13,10 +13,15 @@ class ChatMessage:
     """One message of a conversation."""
 
     role: str
+    """`system`, `user`, `assistant` or `tool`."""
     content: Content = ""
+    """Text, or typed blocks as OpenAI's messages hold them."""
     reasoning_content: str | None = None
+    """What the model thought, as far as the endpoint gives it."""
     tool_calls: list[dict[str, object]] = field(default_factory=list)
+    """Tools that the model wants to be called, in OpenAI's form."""
     tool_call_id: str | None = None
+    """Of a message of a tool: which call it answers."""
 
     @classmethod
     def as_user(cls, content: Content) -> Self:

@@ -44,6 +44,7 @@ class FailedAttempt:
     kind: str
     """The class of the error."""
     message: str
+    """What it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,13 @@ class Reply:
     """What a model answered."""
 
     text: str
+    """The text."""
     reasoning: str | None = None
+    """What the model thought, as far as the endpoint gives it."""
     finish_reason: str | None = None
+    """Why it ended, in the endpoint's words."""
     tool_calls: tuple[Mapping[str, object], ...] = ()
+    """Tools that the model wants to be called."""
 
 
 def reply_data(
@@ -77,16 +82,17 @@ class Turn:
     repeats: int
     """Messages of the request before with which this one begins; 0 for the first."""
     messages: tuple[Message, ...]
-    """What it says beyond them."""
+    """What it says beyond those."""
     params: Mapping[str, object] | None
     """Fields of the request; None where they are those of the request before."""
     reply: Reply | None
-    """None where no attempt was answered."""
+    """What came back; None where no attempt was answered."""
     usage: Usage
+    """What it cost, failed attempts included."""
     seconds: float | None = None
     """Latency of the reply; None where it is one of an earlier run, read from the journal."""
     server: str | None = None
-    """Which was asked, where there are several."""
+    """Which server was asked, where there are several."""
     failed: tuple[FailedAttempt, ...] = ()
     """The first attempts that failed, and the last; of those of earlier runs only the count in `usage` is known."""
 
@@ -134,19 +140,25 @@ class Conversation:
     record: int
     """Record index."""
     column: str
+    """The cell's column."""
     fate: Fate
+    """`ok`, `failed`, or `taken` from another dataset."""
     problem: str | None
     """Why the cell failed, where it did."""
     alias: str
+    """Alias of the model."""
     model: str
+    """The provider's name of the model."""
     endpoint: str
     """Host and path; several, separated by commas, where several were asked."""
     usage: Usage
+    """What it cost in requests and tokens."""
     seconds: float | None
     """Latencies of its replies; None where no reply is of the run that wrote it."""
     usd: float | None
     """What it cost; None where the model has no price."""
     turns: tuple[Turn, ...] = field(default=(), repr=False)
+    """Its requests, in order."""
     params: Mapping[str, object] = field(default_factory=dict, repr=False)
     """Parameters that the alias gives to every request."""
 

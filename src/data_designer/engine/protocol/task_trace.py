@@ -8,6 +8,7 @@ class TaskTrace:
     """One task of a traced run. Times are seconds since the epoch, by the clock of the machine that did it."""
 
     column: str
+    """The column that it made."""
     row_group: int
     """The batch; of a task for many rows, that of the first of them."""
     row_index: int | None
@@ -19,6 +20,7 @@ class TaskTrace:
     slot_acquired_at: float | None
     """When its first request was sent, or its work on a CPU began; None for a cell that sent no request."""
     completed_at: float
+    """When it was done."""
     status: str
     """`ok` or `error`."""
     error: str | None = None

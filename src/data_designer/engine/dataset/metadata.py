@@ -22,28 +22,39 @@ class Metadata(BaseModel):
     requested_num_records: int
     """Records that were asked for."""
     buffer_size: int
+    """Records a batch."""
     earlier_geometry: tuple[tuple[int, int], ...]
     """`target_num_records` and `buffer_size` as they were before each time that records were added."""
     seed: int
+    """The seed by which all was drawn."""
     original_target_num_records: int | None = None
+    """Records that were asked for at first."""
     actual_num_records: int | None = None
+    """Records that are there."""
     total_num_batches: int | None = None
+    """Batches that there are to be."""
     num_completed_batches: int | None = None
+    """Batches that are committed."""
     dataset_name: str | None = None
     """The name that was asked for."""
     file_paths: dict[str, list[str] | dict[str, list[str]]] = {}
     """Folder to its files, in order of batch; those of processors by name."""
     config_hash: str | None = None
+    """Digest of the configuration, as `DataDesignerConfig.fingerprint` gives it."""
     config_hash_algo: str | None = None
+    """By which algorithm."""
     config_hash_version: int | None = None
+    """In which form of the configuration."""
     seed_data: str = ""
     """Digest of the seed dataset's rows; empty where there is none."""
     preserve_dropped_columns: bool = True
+    """Whether dropped columns are kept."""
     functions: dict[str, UserCode | str] = {}
     """Column to what its functions do; early versions kept a digest, which cannot be compared."""
     fingerprints: dict[str, str] = {}
     """Column to the digest of all that decides its values."""
     builder_config_sha256: str | None = None
+    """Digest of `builder_config.json`."""
     integer_options: dict[str, dict[str, list[int]]] = {}
     """Judge column to its scores, to those of their options that are integers, which keys of JSON do not tell."""
     run: int = 0
@@ -61,9 +72,9 @@ class Metadata(BaseModel):
     spent: Amount = NOTHING
     """What is gone of a budget, as far as it is known."""
     column_statistics: list[dict[str, object]] = []
-    """Once a run has ended."""
+    """Statistics of the columns, once a run has ended."""
     rejected_num_records: int | None = None
-    """None in what earlier versions wrote."""
+    """Records that were left out; None in what earlier versions wrote."""
     usd: float | None = None
     """What it cost so far; None where a model that was asked has no price."""
     written_at: float | None = None

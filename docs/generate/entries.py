@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, get_origin
 
 from docs.generate import names, types
 from docs.generate.docstrings import Docstring, annotation, below, docstring, flowing, returned
@@ -24,7 +24,11 @@ MOST_ON_A_LINE = 72
 def entry(name: str, page: str, level: int) -> str:
     """The entry of a public name, as it stands on a page, with a heading of some level."""
     of, module = names.found(name)
-    heads, said = "#" * level, docstring(of)
+    heads = "#" * level
+    title = (f"{heads} `{name}`", f"`from {module} import {name}`")
+    if kinds := types.named_in(of) if get_origin(of) is Annotated else []:
+        return "\n\n".join([*title, wrapped(f"One of {', '.join(names.mentioned(kinds, page))}.")])
+    said = docstring(of)
     text = flow(names.linked(said.text, page, name))
     match of:
         case type() if issubclass(of, Enum):
@@ -36,7 +40,7 @@ def entry(name: str, page: str, level: int) -> str:
         case _:
             assert callable(of)
             body = [*_call(name, of, page, said)]
-    return "\n\n".join(part for part in (f"{heads} `{name}`", f"`from {module} import {name}`", *body) if part)
+    return "\n\n".join(part for part in (*title, *body) if part)
 
 
 # --- fields ----------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ MODULES = (
     "data_designer.engine.testing.utils",
     PREVIEWS,
     "data_designer.config.config_builder",
+    "data_designer.config.dataset_metadata",
     "data_designer.config.info",
     "data_designer.config.models",
     "data_designer.config.seed_source",

@@ -87,7 +87,10 @@ class InvalidFilePathError(DataDesignerError):
 
 
 class MissingConfigFileError(InvalidFilePathError, FileNotFoundError, ValueError):
-    """A file of a configuration is not there."""
+    """A file of a configuration is not there.
+
+    Correct the path; relative ones count from the working directory.
+    """
 
 
 class InvalidFileFormatError(DataDesignerError):
@@ -332,7 +335,10 @@ class PersonSamplerConstraintsError(SamplingGenError):
 
 
 class MissingPersonFieldsError(DataDesignerError):
-    """Managed person data lack a field that every person has."""
+    """Managed person data lack a field that every person has.
+
+    Give the file of that locale the column that the message names, or take the data as they are published.
+    """
 
 
 # --- asking a model --------------------------------------------------------------------------------------
@@ -475,7 +481,10 @@ class ModelInvalidReplyError(ModelAPIError):
 
 
 class ModelRequestRejectedError(ModelAPIError):
-    """Another HTTP 4xx."""
+    """Another HTTP 4xx.
+
+    See the endpoint's words in the message; `data-designer preview` tries a change of the model's settings.
+    """
 
 
 class ModelUnprocessableEntityError(ModelError):
@@ -667,7 +676,10 @@ class DataDesignerWorkflowError(DataDesignerError):
 
 
 class HuggingFaceHubClientUploadError(DataDesignerError):
-    """A dataset could not be uploaded to the Hugging Face hub."""
+    """A dataset could not be uploaded to the Hugging Face hub.
+
+    Install `huggingface_hub`, log in or give a token that may write, and see the message for what the hub refused.
+    """
 
 
 class InvalidBufferValueError(DataDesignerError):

@@ -187,6 +187,7 @@ class BaseInferenceParams(ConfigBase):
     """
 
     generation_type: GenerationType
+    """What is asked for: text, vectors or images."""
     max_parallel_requests: int = Field(default=4, ge=1)
     """Requests of this alias in flight at once, over the whole cluster. Fewer are while the endpoint refuses more."""
     timeout: int | None = Field(default=None, ge=1)

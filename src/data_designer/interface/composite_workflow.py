@@ -30,6 +30,7 @@ class SkippedStageStatus(StrEnum):
     """Why a stage did not run."""
 
     SKIPPED_EMPTY_UPSTREAM = "skipped_empty_upstream"
+    """The stage before it made no records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class SkippedStageResult:
     """A stage that did not run because one before it came to nothing."""
 
     status: SkippedStageStatus
+    """Why it did not run."""
     upstream_stage: str
+    """Name of the stage that came to nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,7 +316,8 @@ class DatasetNotAvailableForLocaleError(SamplingGenError):
 class ManagedDatasetGeneratorError(SamplingGenError):
     """Managed person data could not be read.
 
-    It is there for scripts that import it; this version does not raise it.
+    See the message for the file; `data-designer download personas` says where one belongs. Queries need the package
+    duckdb.
     """
 
 
@@ -330,7 +331,7 @@ class InvalidSamplerParamsError(SamplingGenError):
 class PersonSamplerConstraintsError(SamplingGenError):
     """No person satisfies the filters.
 
-    It is there for scripts that import it; this version does not raise it.
+    Loosen those that the message names.
     """
 
 
@@ -623,10 +624,9 @@ class DatasetGenerationError(DataDesignerError):
 
 
 class DatasetProcessingError(DataDesignerError):
-    """A processor failed.
+    """A processor of a plugin could not be made, or failed for a batch.
 
-    It is there for scripts that import it; this version does not raise it: a record that cannot be transformed is null
-    there.
+    Mend the plugin; the dataset can be resumed. A record that a schema transform cannot make is null there instead.
     """
 
 
@@ -669,9 +669,9 @@ class DataDesignerProfilingError(DataDesignerError):
 
 
 class DataDesignerWorkflowError(DataDesignerError):
-    """A workflow was asked for, which this version does not run.
+    """A workflow is not as it must be, or a stage of it came to nothing.
 
-    Chain `create` calls: the next one takes `results.to_config_builder()`, or the files of the one before as its seed.
+    The message names the stage and what is wrong with it; stages that were made stay, and `resume` takes them.
     """
 
 

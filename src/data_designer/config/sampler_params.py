@@ -52,7 +52,7 @@ class SamplerType(StrEnum):
     GAUSSIAN = "gaussian"
     """A number of a normal distribution."""
     PERSON = "person"
-    """A person of managed data; not in this version."""
+    """A person of managed person data."""
     PERSON_FROM_FAKER = "person_from_faker"
     """A person made up by Faker."""
     POISSON = "poisson"
@@ -307,7 +307,7 @@ class _PersonParams(ConfigBase):
 class PersonSamplerParams(_PersonParams):
     """Parameters of `person`: a person of the managed person data.
 
-    Not in this version, which refuses it when a configuration is checked: take `person_from_faker`.
+    They are a Parquet file of each locale, `datasets/<locale>.parquet` below the folder of managed assets.
     """
 
     sampler_type: Literal["person"] = "person"

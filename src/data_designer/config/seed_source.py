@@ -159,11 +159,7 @@ class LocalFileSeedSource(SeedSource):
 
 
 class HuggingFaceSeedSource(SeedSource):
-    """Rows of a dataset of the Hugging Face hub.
-
-    Not in this version, which refuses it when a configuration is checked: load the dataset and take a file or a
-    DataFrame.
-    """
+    """Rows of files of the Hugging Face hub, read one after another in the order of their names."""
 
     seed_type: Literal["hf"] = "hf"
     path: str
@@ -216,7 +212,7 @@ class FileSystemSeedSource(SeedSource):
 class DirectorySeedSource(FileSystemSeedSource):
     """A row for each file of a folder: where it is and what it is called.
 
-    Not in this version, which refuses it when a configuration is checked: list the files in a DataFrame.
+    Columns: `source_kind`, `source_path` (absolute), `relative_path`, `file_name`.
     """
 
     seed_type: Literal["directory"] = "directory"
@@ -225,7 +221,7 @@ class DirectorySeedSource(FileSystemSeedSource):
 class FileContentsSeedSource(FileSystemSeedSource):
     """A row for each file of a folder, with its text.
 
-    Not in this version, which refuses it when a configuration is checked: read the files into a DataFrame.
+    Columns: `source_kind`, `source_path` (absolute), `relative_path`, `file_name`, `content`.
     """
 
     seed_type: Literal["file_contents"] = "file_contents"
@@ -261,7 +257,7 @@ _ROLLOUTS: dict[str, tuple[str | None, str]] = {
 class AgentRolloutSeedSource(SeedSource):
     """A row for each recorded session of an agent.
 
-    Not in this version, which refuses it when a configuration is checked: read the sessions into a DataFrame.
+    Files of the folder that are no session of the format are left out with a warning.
     """
 
     seed_type: Literal["agent_rollout"] = "agent_rollout"

@@ -22,9 +22,9 @@ class PluginType(StrEnum):
     COLUMN_GENERATOR = "column-generator"
     """A kind of column."""
     SEED_READER = "seed-reader"
-    """A kind of seed source; not in this version, which leaves it out."""
+    """A kind of seed source."""
     PROCESSOR = "processor"
-    """A kind of processor; not in this version, which leaves it out."""
+    """A kind of processor."""
 
     @property
     def discriminator_field(self) -> str:

@@ -96,8 +96,9 @@ class Wait(ColumnGeneratorCellByCell):
 class Ask(ColumnGeneratorCellByCell):
     def generate(self, data):
         alias = self.config.model_alias
-        same = self.resource_provider.model_registry.get_model(model_alias=alias).generate("Hello!")[0]
-        return {**data, self.config.name: [self.models[alias].generate("Hello!")[0], same]}
+        prompt = f"About {data[self.config.of]}"
+        same = self.resource_provider.model_registry.get_model(model_alias=alias).generate(prompt)[0]
+        return {**data, self.config.name: [self.models[alias].generate(prompt)[0], same]}
 
 class AskEarly(Ask):
     def _initialize(self):

@@ -6,7 +6,6 @@ from typing import Any
 
 from tests.counting import Reply
 from tests.fakes import designer, numbered
-from tests.replies import LIMIT, Holding
 
 import data_designer.config as dd
 from data_designer.interface import DatasetCreationResults
@@ -39,15 +38,6 @@ def failing_for(rows: set[int], reply: Reply) -> Callable[[str], Reply]:
     return lambda prompt: reply if rows & {row["n"] for row in rows_of(prompt)} else verdicts(prompt)
 
 
-class HoldingVerdicts(Holding):
-    """Judges a number of requests, then keeps those that come waiting until it is told to go on."""
-
-    def __call__(self, prompt: str) -> Reply:
-        """Answer, sooner or later."""
-        super().__call__(prompt)
-        return verdicts(prompt)
-
-
 def judged(url: str, **more: Any) -> dd.DataDesignerConfigBuilder:
     """Numbers, a text that is no target, verdicts on the numbers, and what is made of these."""
     made = dd.DataDesignerConfigBuilder(model_configs=[])
@@ -70,11 +60,3 @@ def make(url: str, path: Location, resume: str = "never", records: int = RECORDS
     """Make it, or go on with it."""
     settings = {"buffer_size": BATCH, "seed": 1, **run}
     return designer(url, path, **settings).create(judged(url), num_records=records, dataset_name="d", resume=resume)
-
-
-def begin(url: str, path: Location) -> None:
-    """What a program does that is killed."""
-    make(url, path, "if_possible")
-
-
-__all__ = ["LIMIT"]

@@ -170,6 +170,11 @@ class Head:
         _end(node.process)
         until(lambda: self.has_lost(node), "the end of a node")
 
+    def have_all(self, title: str) -> bool:
+        """Whether the head and each node have a process whose title begins so."""
+        there = [node.process for node in self._nodes]
+        return all(_has(process, title) for process in (self._process, *there) if process is not None)
+
     def has_lost(self, node: Node) -> bool:
         """Whether Ray takes a node for gone."""
         return node.name not in self._alive()
@@ -219,6 +224,14 @@ def _family(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
         return [parent, *parent.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _has(process: "subprocess.Popen[bytes]", title: str) -> bool:
+    for one in _family(process):
+        with suppress(psutil.NoSuchProcess):
+            if " ".join(one.cmdline()).startswith(title):
+                return True
+    return False
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

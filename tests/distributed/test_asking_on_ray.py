@@ -2,31 +2,15 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from tests.counting import Endpoint
 from tests.distributed.driving import Driven, meanwhile
 from tests.distributed.test_on_ray import kill
-from tests.interface.asking import IDEAL, RECORDS, SLOTS, WAYS, make
-from tests.replies import Gathering, Holding, answer
+from tests.interface.asking import IDEAL, RECORDS, SLOTS, make
+from tests.replies import Gathering, Holding
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 SEVERAL = {"executor": "ray", "replicas_per_model": 2}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_the_same_data_comes_of_two_replicas_a_model_as_of_one_process(
-    endpoint: Endpoint, tmp_path: Path, way: str
-) -> None:
-    """Each request once, accounted for under its column and alias."""
-    with endpoint(answer) as counted:
-        inline = make(counted.url, tmp_path / "inline", way)
-    with endpoint(answer) as counted:
-        on_ray = make(counted.url, tmp_path / "ray", way, **SEVERAL)
-    pd.testing.assert_frame_equal(inline.load_dataset(), on_ray.load_dataset())
-    assert len(counted.prompts) == IDEAL
-    asked = {name: one.usage.requests for name, one in on_ray.outcomes.columns.items()}
-    assert asked == {"x": RECORDS, "x (b)": RECORDS, "text": RECORDS}
 
 
 @pytest.mark.parametrize("way", ["waiting", "awaiting"])

@@ -70,9 +70,9 @@ WAYS: dict[str, Callable[..., Any]] = {
 }
 
 
-def declared(way: str, slots: int = SLOTS) -> dd.DataDesignerConfigBuilder:
+def declared(way: str, slots: int = SLOTS, **parameters: Any) -> dd.DataDesignerConfigBuilder:
     """A function that asks two models, and a text column of the first of them about what it makes."""
-    models = [model("a", max_parallel_requests=slots), model("b", max_parallel_requests=slots)]
+    models = [model(alias, max_parallel_requests=slots, **parameters) for alias in ("a", "b")]
     builder = dd.DataDesignerConfigBuilder(model_configs=models)
     builder.with_seed_dataset(numbered(40))
     whole = WAYS[way] in (together, on_a_loop_of_its_own)
@@ -87,11 +87,6 @@ def make(
     """Make it, or go on with it, in batches of eight."""
     builder = declared(way, slots)
     return designer(url, path, **run).create(builder, num_records=RECORDS, dataset_name="d", resume=resume)
-
-
-def begin(url: str, path: Path, way: str) -> None:
-    """What a program does that makes it, or goes on with it."""
-    make(url, path, way, "if_possible")
 
 
 def is_whole(results: DatasetCreationResults) -> bool:

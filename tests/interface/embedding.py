@@ -39,11 +39,6 @@ def make(
     return designer(url, path, **run).create(builder, num_records=RECORDS, dataset_name="d", resume=mode)
 
 
-def begin(url: str, path: Path) -> None:
-    """What a program does that makes it, or goes on with it."""
-    make(url, path, "if_possible")
-
-
 def cell_of(text: str) -> dict[str, Any]:
     """What the cell of a text holds: numbers of 32 bits."""
     numbers = embedding_of(text)

@@ -7,7 +7,7 @@ import pytest
 from tests.counting import Endpoint, Reply
 from tests.fakes import designer, model, numbered
 from tests.interface.asking import IDEAL, RECORDS, SLOTS, WAYS, declared, is_whole, make
-from tests.replies import Failing, Gathering, answer, asked_twice
+from tests.replies import Failing, Gathering, answer
 
 import data_designer.config as dd
 from data_designer.errors import ConfigCompilationError, DataDesignerError
@@ -48,31 +48,6 @@ def test_functions_fill_the_slots_of_each_model(endpoint: Endpoint, tmp_path: Pa
     with endpoint(gathering) as counted:
         make(counted.url, tmp_path, way)
     assert gathering.most == {"draft": SLOTS, "better": SLOTS}
-
-
-@ways
-def test_the_same_seed_gives_the_same_data_however_it_is_cut(endpoint: Endpoint, tmp_path: Path, way: str) -> None:
-    """Whatever the size of a batch, and the order in which threads ask."""
-    with endpoint(answer) as counted:
-        small = make(counted.url, tmp_path / "small", way, buffer_size=3)
-        large = make(counted.url, tmp_path / "large", way, buffer_size=20)
-    assert small.load_dataset().equals(large.load_dataset())
-
-
-@ways
-def test_a_budget_ends_the_run_and_a_larger_one_goes_on(endpoint: Endpoint, tmp_path: Path, way: str) -> None:
-    """No request beyond it, and none twice, whatever alias it is for."""
-    few = 2 * IDEAL // 3
-    with endpoint(answer) as counted:
-        try:
-            make(counted.url, tmp_path, way, budget=dd.Budget(requests=few))
-        except DataDesignerError as error:
-            assert "budget is used up" in str(error)  # noqa: PT017 - a run may come to a record before
-        assert len(counted.prompts) <= few
-        results = make(counted.url, tmp_path, way, "always", budget=dd.Budget(requests=IDEAL))
-    assert is_whole(results)
-    assert asked_twice(counted.prompts) == {}
-    assert sum(spent(results).values()) == IDEAL
 
 
 @pytest.mark.parametrize("way", ["waiting", "awaiting"])

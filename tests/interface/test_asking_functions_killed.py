@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.counting import Endpoint
 from tests.fakes import designer, model, numbered
-from tests.interface.asking import IDEAL, RECORDS, SLOTS, WAYS, begin, is_whole, make
+from tests.interface.asking import RECORDS, SLOTS
 from tests.programs import started
 from tests.replies import LIMIT, Holding, answer
 
@@ -25,26 +25,6 @@ def killed(url: str, holding: Holding, function: Any, *arguments: Any) -> None:
     assert held
     assert program.exitcode == -signal.SIGKILL
     holding.go_on.set()
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_run_that_is_killed_pays_twice_for_no_more_than_its_slots(
-    endpoint: Endpoint, tmp_path: Path, way: str
-) -> None:
-    """Twice, in the middle; the dataset and its accounts are those of a run that nobody disturbed."""
-    total = 0
-    for answers in (15, 13):
-        holding = Holding(answers)
-        with endpoint(holding) as counted:
-            killed(counted.url, holding, begin, tmp_path, way)
-            total += len(counted.prompts)
-    with endpoint(answer) as counted:
-        results = make(counted.url, tmp_path, way, "always")
-        total += len(counted.prompts)
-    assert is_whole(results)
-    assert total <= IDEAL + 2 * 2 * SLOTS
-    asked = {name: one.usage.requests for name, one in results.outcomes.columns.items()}
-    assert asked == {"x": RECORDS, "x (b)": RECORDS, "text": RECORDS}
 
 
 def whims(calls: Path) -> dd.DataDesignerConfigBuilder:

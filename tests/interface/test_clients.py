@@ -1,6 +1,5 @@
 """Providers that are asked through clients of the user: what runs make, and what is refused."""
 
-import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ import openai
 import pytest
 from tests.counting import Endpoint
 from tests.fakes import USUAL, model, numbered, rows, told
-from tests.programs import started
-from tests.replies import LIMIT, Failing, Holding, answer
+from tests.replies import LIMIT, Failing, answer
 
 import data_designer.config as dd
 from data_designer.errors import InvalidConfigError, ModelAPIConnectionError, UnknownProviderError
@@ -61,18 +59,6 @@ def test_a_run_asks_through_the_client_and_makes_the_same_data(simulated: str, t
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_resume_pays_for_nothing_twice(simulated: str, tmp_path: Path) -> None:
-    """A run that a budget stopped goes on where it was: as many requests as cells in all."""
-    make = azure(simulated)
-    budget = dd.Budget(requests=22)
-    designer(tmp_path, make, budget=budget).create(declared(), num_records=12)
-    result = designer(tmp_path, make).create(declared(), num_records=12, resume="always")
-    assert result.outcomes.generated == 12
-    prompts = [one["user"] for one in told(simulated, "log") if one["user"].startswith("About")]
-    assert len(prompts) == len(set(prompts)) == 12
-
-
-@pytest.mark.usefixtures("processes")
 def test_a_client_is_made_once_for_a_run_in_this_process_and_closed_after_it(simulated: str, tmp_path: Path) -> None:
     """The check before the run and all aliases share it."""
     made: list[openai.AsyncOpenAI] = []
@@ -100,25 +86,6 @@ def begin(url: str, path: Path) -> None:
     builder.add_column(name="text", column_type="llm-text", prompt="row {{ n }}", model_alias="m")
     made = designer(path, lambda: openai.AsyncOpenAI(base_url=url, api_key="k"))
     made.create(builder, num_records=RECORDS, dataset_name="d", resume="if_possible")
-
-
-@pytest.mark.usefixtures("processes")
-def test_a_run_that_is_killed_costs_no_more_than_its_slots(endpoint: Endpoint, tmp_path: Path) -> None:
-    """SIGKILL in the middle; the dataset comes out whole."""
-    holding = Holding(9)
-    with endpoint(holding) as counted:
-        program = started(begin, counted.url, tmp_path)
-        held = holding.held.wait(LIMIT)
-        program.kill()
-        program.join()
-        holding.go_on.set()
-        assert held
-        assert program.exitcode == -signal.SIGKILL
-        asked = len(counted.prompts)
-    with endpoint(answer) as counted:
-        begin(counted.url, tmp_path)
-        assert asked + len(counted.prompts) <= RECORDS + SLOTS
-    assert rows(tmp_path / "d")["text"].tolist() == [f"<row {n}>" for n in range(RECORDS)]
 
 
 @pytest.mark.usefixtures("processes")

@@ -1,15 +1,13 @@
 """Conversation columns in whole runs: several aliases, the same data again, budgets, kills, and what is on the disk."""
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.counting import Endpoint
-from tests.fakes import designer, model, numbered, rows
-from tests.programs import started
-from tests.replies import LIMIT, Holding, answer
+from tests.fakes import designer, model, numbered
+from tests.replies import answer
 
 import data_designer.config as dd
 from data_designer.interface import DatasetCreationResults
@@ -43,11 +41,6 @@ def make(url: str, path: Path, aliases: tuple[str, str] = ("a", "b"), **more: An
     return designer(url, path, **more).create(declared(*aliases), num_records=RECORDS, dataset_name="d", resume=resume)
 
 
-def begin(url: str, path: Path) -> None:
-    """What a program does that makes them, or goes on with it."""
-    make(url, path, resume="if_possible")
-
-
 @pytest.mark.parametrize("aliases", [("a", "a"), ("a", "b")])
 def test_a_row_is_a_dialogue_of_its_roles_aliases(endpoint: Endpoint, tmp_path: Path, aliases: tuple[str, str]) -> None:
     """As many requests as turns, each for the model of its role; exported as messages, and accounted for by alias."""
@@ -65,43 +58,6 @@ def test_a_row_is_a_dialogue_of_its_roles_aliases(endpoint: Endpoint, tmp_path: 
     accounts = results.accounts
     assert accounts is not None
     assert {alias: one.requests for alias, one in accounts.aliases.items()} == spent
-
-
-def test_the_same_seed_makes_the_same_conversations(simulated: str, tmp_path: Path) -> None:
-    """Twice, and in other batches."""
-    first = make(simulated, tmp_path / "a").load_dataset()
-    assert first.equals(make(simulated, tmp_path / "b", buffer_size=5).load_dataset())
-
-
-def test_a_budget_stops_conversations_and_a_resume_pays_for_nothing_twice(endpoint: Endpoint, tmp_path: Path) -> None:
-    """Turns that were answered are not asked again, whichever alias they were for."""
-    with endpoint(answer) as counted:
-        results = make(counted.url, tmp_path, budget=dd.Budget(requests=60), buffer_size=4)
-        assert len(counted.prompts) <= 60
-        assert 0 < results.outcomes.generated < RECORDS
-        results = make(counted.url, tmp_path, resume="always", buffer_size=4)
-    assert results.outcomes.generated == RECORDS
-    assert len(counted.prompts) == (TURNS + 1) * RECORDS
-
-
-@pytest.mark.usefixtures("processes")
-def test_a_run_that_is_killed_costs_no_more_than_its_slots(endpoint: Endpoint, tmp_path: Path) -> None:
-    """SIGKILL in the middle of dialogues of two aliases; the dataset comes out as it would have."""
-    holding = Holding(30)
-    with endpoint(holding) as counted:
-        program = started(begin, counted.url, tmp_path)
-        held = holding.held.wait(LIMIT)
-        program.kill()
-        program.join()
-        holding.go_on.set()
-        assert held
-        assert program.exitcode == -signal.SIGKILL
-        asked = len(counted.prompts)
-    with endpoint(answer) as counted:
-        make(counted.url, tmp_path, resume="always")
-        assert asked + len(counted.prompts) <= (TURNS + 1) * RECORDS + 2 * SLOTS
-        make(counted.url, tmp_path / "whole")
-    assert rows(tmp_path / "d").equals(rows(tmp_path / "whole" / "d"))
 
 
 def test_yaml_declares_conversations(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Columns of embeddings as users make them: the same data however cells are gathered, stopped, killed and resumed."""
 
-import signal
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -11,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests.counting import Endpoint, Reply
 from tests.fakes import designer
-from tests.interface.embedding import DIMENSIONS, RECORDS, SLOTS, TEXTS, begin, cell_of, declared, make
-from tests.programs import started
-from tests.replies import LIMIT, Holding, answer
+from tests.interface.embedding import DIMENSIONS, RECORDS, SLOTS, TEXTS, cell_of, declared, make
+from tests.replies import answer
 
 import data_designer.config as dd
 from data_designer.interface import DataDesignerGenerationError, DatasetCreationResults
@@ -85,28 +83,6 @@ def test_a_cell_may_be_null_instead(endpoint: Endpoint, tmp_path: Path) -> None:
     vectors = results.load_dataset()["vector"]
     assert list(vectors[vectors.isna()].index) == [7]
     assert list(vectors.dropna()) == [cell_of(text) for text in ROWS if text != "row 7"]
-
-
-@pytest.mark.usefixtures("processes")
-def test_what_is_killed_goes_on(endpoint: Endpoint, tmp_path: Path) -> None:
-    """SIGKILL in the middle, twice: no more requests are paid for again than there are slots, for the same data."""
-    asked: list[str] = []
-    for answers in (3, 4):
-        holding = Holding(answers)
-        with endpoint(holding) as counted:
-            program = started(begin, counted.url, tmp_path)
-            assert holding.held.wait(LIMIT)
-            program.kill()
-            program.join()
-            assert program.exitcode == -signal.SIGKILL
-            holding.go_on.set()
-        asked += counted.prompts
-    with endpoint(answer) as counted:
-        results = make(counted.url, tmp_path, "always")
-    check(results)
-    again = texts(asked + counted.prompts)
-    assert set(again) == set(ROWS)
-    assert sum(again.values()) - RECORDS <= 2 * SLOTS * TEXTS
 
 
 def test_a_budget_stops_it_and_a_larger_one_goes_on(endpoint: Endpoint, tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 from tests.counting import Endpoint, Reply
 from tests.fakes import designer, numbered
-from tests.interface.resuming import ALWAYS, IF_POSSIBLE
+from tests.interface.resuming import ALWAYS
 from tests.object_server import Bucket
-from tests.programs import started
 from tests.replies import LIMIT, row_of
 
 import data_designer.config as dd
@@ -106,11 +105,6 @@ def make(url: str, path: Location, mode: str = "never", records: int = RECORDS, 
     """Make the album, or go on with it, in batches of five."""
     settings: Any = {"buffer_size": 5, "max_conversation_restarts": 1, **run}
     return designer(url, path, **settings).create(album(), num_records=records, dataset_name="d", resume=mode)
-
-
-def begin(url: str, path: Location, run: dict[str, Any]) -> None:
-    """What a program does that makes the album, or goes on with it."""
-    make(url, path, IF_POSSIBLE, **run)
 
 
 def images(results: DatasetCreationResults) -> dict[str, str]:
@@ -221,27 +215,6 @@ def check_partial(results: DatasetCreationResults) -> None:
     frame = results.load_dataset()
     named = [path for name in ("photo", "inked") for cell in frame[name] for path in cell]
     assert sorted(named) == sorted(images(results))
-
-
-def test_what_is_killed_goes_on(
-    endpoint: Endpoint, tmp_path: Path, whole: DatasetCreationResults, processes: None
-) -> None:
-    """SIGKILL after 7 and 13 more requests: no more is asked for again than there are slots, and all is the same."""
-    total = 0
-    for answers in (7, 13):
-        stopping = Stopping(answers)
-        with endpoint(stopping) as counted:
-            program = started(begin, counted.url, tmp_path, {})
-            assert stopping.held.wait(LIMIT)
-            program.kill()
-            program.join()
-            total += len(counted.prompts)
-            stopping.go_on.set()
-    with endpoint(answered) as counted:
-        results = make(counted.url, tmp_path, ALWAYS)
-        total += len(counted.prompts)
-    assert total <= IDEAL + 2 * 2 * SLOTS
-    same(results, whole)
 
 
 def test_records_are_added(endpoint: Endpoint, tmp_path: Path, whole: DatasetCreationResults) -> None:

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from tests.counting import Endpoint, Reply
 from tests.fakes import designer, model, numbered
-from tests.replies import row_of
+from tests.gate import gate
+from tests.interface.kinds import Undisturbed, begun
+from tests.interface.kinds import make as go_on
+from tests.replies import LIMIT, row_of
 
 import data_designer.config as dd
 from data_designer.config.analysis.column_profilers import JudgeScoreDistributions, JudgeScoreProfilerResults
@@ -85,10 +88,30 @@ def test_summaries_count_in_what_the_dataset_cost_and_are_asked_for_once(endpoin
         assert len(summaries(counted.prompts)) == 1
         assert again.outcomes.usage == first.outcomes.usage
         assert profile(again) == profile(first)
+        opened = designer(counted.url, tmp_path).open("d")
+        assert (opened.outcomes.usage, opened.outcomes.columns) == (first.outcomes.usage, first.outcomes.columns)
         more = make(counted.url, tmp_path, judged(size=2), "always")
         assert len(counted.prompts) == RECORDS + 2
     assert more.outcomes.usage["writer"].requests == 2
     assert len(profile(more).summaries["size"].score_samples) == 2
+
+
+def test_a_run_that_is_killed_among_its_summaries_asks_for_them_again(
+    simulated: str, tmp_path: Path, processes: None
+) -> None:
+    """Of two scores one is summed up; no cell is asked for again, and the end is as if nobody had disturbed the run."""
+    name = "judge with profiler"
+    (tmp_path / "whole").mkdir()
+    undisturbed = Undisturbed.of(name, simulated, tmp_path / "whole")
+    with gate(simulated, undisturbed.requests - 1) as passed:
+        program = begun(name, passed.url, tmp_path)
+        held = passed.is_held.wait(LIMIT)
+        program.kill()
+        program.join()
+        assert held
+        passed.open()
+        go_on(name, passed.url, tmp_path, "always")
+    undisturbed.check(tmp_path, passed, {"writer": 2})
 
 
 def test_without_samples_nothing_is_asked(endpoint: Endpoint, tmp_path: Path) -> None:

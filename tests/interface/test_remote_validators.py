@@ -5,20 +5,16 @@ import logging
 import threading
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from tests.counting import Endpoint, Reply
 from tests.fakes import NOWHERE, designer
-from tests.programs import started
+from tests.replies import LIMIT
 from tests.validators import (
     BATCH,
-    LIMIT,
     RECORDS,
     REQUESTS,
     SIZE,
     SLOTS,
-    HoldingVerdicts,
-    begin,
     failing_for,
     judged,
     make,
@@ -146,44 +142,6 @@ def test_rows_that_are_skipped_are_not_sent(endpoint: Endpoint, tmp_path: Path) 
     assert sorted(sent) == [n for n in range(RECORDS) if n % 3]
     frame = results.load_dataset()
     assert list(frame["verdict"]) == ["none" if not n % 3 else GOOD[n] for n in range(RECORDS)]
-
-
-def test_the_same_seed_gives_the_same_files(endpoint: Endpoint, tmp_path: Path) -> None:
-    """Whatever else happens at the same time."""
-    with endpoint(verdicts) as service:
-        first = make(service.url, tmp_path / "a").load_dataset()
-        second = make(service.url, tmp_path / "b", buffer_size=7).load_dataset()
-    pd.testing.assert_frame_equal(first, second)
-
-
-def test_a_run_that_is_killed_asks_for_no_more_than_what_was_under_way(
-    processes: None, endpoint: Endpoint, tmp_path: Path
-) -> None:
-    """SIGKILL after five of eight requests: the dataset is the same, and at most `SLOTS` requests are sent twice."""
-    holding = HoldingVerdicts(5)
-    with endpoint(holding) as service:
-        program = started(begin, service.url, tmp_path)
-        held = holding.held.wait(LIMIT)
-        program.kill()
-        program.join()
-        assert held
-        holding.go_on.set()
-        results = make(service.url, tmp_path, "always")
-        assert len(service.prompts) <= REQUESTS + SLOTS
-        whole = make(service.url, tmp_path / "whole")
-    pd.testing.assert_frame_equal(results.load_dataset(), whole.load_dataset())
-    assert results.outcomes.usage == whole.outcomes.usage
-
-
-def test_a_budget_of_requests_holds_for_them_too(endpoint: Endpoint, tmp_path: Path) -> None:
-    """What is left is made with a larger one, and nothing is asked for twice."""
-    with endpoint(verdicts) as service:
-        stopped = make(service.url, tmp_path, budget=dd.Budget(requests=5))
-        assert "5 requests" in str(stopped.early_shutdown)
-        assert len(service.prompts) <= 5
-        results = make(service.url, tmp_path, "always", budget=dd.Budget(requests=20))
-    assert list(results.load_dataset()["verdict"]) == GOOD
-    assert len(service.prompts) == REQUESTS
 
 
 def test_a_preview_and_a_simulated_run_judge_too(processes: None, tmp_path: Path) -> None:

@@ -122,18 +122,6 @@ def test_a_driver_that_is_killed_calls_nothing_again(simulated: str, tmp_path: P
     assert wait_for_none(folder) == []
 
 
-def test_a_run_that_is_resumed_calls_nothing_again(simulated: str, tmp_path: Path) -> None:
-    """A budget of requests stops the run; with a larger one it goes on, and no call is made twice."""
-    with suppress(DataDesignerGenerationError):  # No record may be whole.
-        make(simulated, tmp_path, tmp_path, budget=dd.Budget(requests=20))
-    assert len(asked(simulated)) == 20
-    before = len(called(tmp_path))
-    results = make(simulated, tmp_path, tmp_path, "always", budget=dd.Budget(requests=1000))
-    assert results.outcomes.generated == RECORDS
-    assert 0 < before < CALLS == len(called(tmp_path))
-    assert len(asked(simulated)) == RECORDS * (TURNS + 1)
-
-
 # --- what is allowed -----------------------------------------------------------------------------------------
 
 

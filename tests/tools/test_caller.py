@@ -9,6 +9,7 @@ from data_designer.errors import MCPToolError
 from data_designer.plan.tools import Tool, ToolSet
 from data_designer.tools.caller import ToolCaller
 from data_designer.tools.host import ToolHost
+from data_designer.tools.session import SessionLimits
 from data_designer.values import ToolCall, ToolResponse, Usage
 
 TOOLS = {"t": ToolSet("t", (Tool("add", "p", {}),), 5, timeout=7.0)}
@@ -51,6 +52,28 @@ def test_a_call_is_kept_before_it_counts_as_done() -> None:
         found = [await call for call in calls]
         assert [one.results for one in found] == [([{"type": "text", "text": "3"}],)] * 2
         assert [one.usage for one in found] == [Usage(tool_calls=1, tool_turns=1), Usage(tool_calls=1)]
+
+    asyncio.run(run())
+
+
+def test_a_call_that_is_not_safe_takes_the_place_of_another() -> None:
+    """So a process that dies makes no more calls be repeated than it may have under way."""
+
+    async def run() -> None:
+        host, kept = Host(), asyncio.Event()
+        caller = ToolCaller(TOOLS, host, SessionLimits(calls_at_once=2))
+        host.go_on.set()
+
+        async def keep(_: ToolResponse) -> None:
+            await kept.wait()
+
+        calls = [asyncio.create_task(caller.call("t", ToolCall("add", {}), keep)) for _ in range(3)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(host.calls) == 2
+        kept.set()
+        await asyncio.gather(*calls)
+        assert len(host.calls) == 3
 
     asyncio.run(run())
 

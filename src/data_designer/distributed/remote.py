@@ -87,7 +87,8 @@ class ReplicaActor(Replica):
         model = await self._exits.enter_async_context(open_model(plan.pools[alias], assignment.api_key))
         recording = Recording(dataset, plan.geometry, replica_name(assignment.number, assignment.epoch))
         servers = assignment.tool_servers
-        tools = ToolCaller(plan.tools, ToolHost(servers, limits_of(plan.run))) if servers else None
+        limits = limits_of(plan.run)
+        tools = ToolCaller(plan.tools, ToolHost(servers, limits), limits) if servers else None
         super().__init__(plan, alias, model, recording, assignment.linger, LEASE_SECONDS, self._peers, tools)
         self._ending = asyncio.create_task(self._end_with_driver(assignment.driver))
         _collect_garbage_rarely()

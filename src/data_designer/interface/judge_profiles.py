@@ -124,7 +124,7 @@ def profile_dataset(results: DatasetCreationResults, context: CompileContext, kn
             store.files.put(JUDGE_SUMMARIES, seal(found.to_dict()))
         except OSError as error:
             logger.warning("the summaries of scores cannot be kept: %s", error)
-    results.outcomes = _with_spent(results.outcomes, found)
+    results.outcomes = with_summaries(results.outcomes, found)
 
 
 def profile_preview(results: PreviewResults, context: CompileContext, known: Known) -> None:
@@ -136,11 +136,11 @@ def profile_preview(results: PreviewResults, context: CompileContext, known: Kno
     if cells:
         profiling = _Profiling(plan, context, known, JudgeSummaries(), outcomes)
         found = profiling.summarised({name: scored(given) for name, given in cells.items()})
-        results.outcomes = _with_spent(outcomes, found)
+        results.outcomes = with_summaries(outcomes, found)
         results.analysis = analysis.model_copy(update={"column_profiles": profiles_of(cells, found)})
 
 
-def _with_spent(outcomes: RunOutcomes, found: JudgeSummaries) -> RunOutcomes:
+def with_summaries(outcomes: RunOutcomes, found: JudgeSummaries) -> RunOutcomes:
     """What a dataset came to, with what its summaries cost."""
     if not found.spent:
         return outcomes

@@ -32,6 +32,10 @@ def open_results(folder: Location, name_or_path: "str | Location") -> DatasetCre
     stored = StoredDataset(store.path, store.read_metadata())
     made_by, metadata = recalled(stored), stored.metadata
     outcomes = outcomes_of(made_by.plan, total(store.receipts()), RunReport(None, None), stored.requested)
+    if made_by.plan.config.profilers:
+        from data_designer.interface.judge_profiles import read_summaries, with_summaries
+
+        outcomes = with_summaries(outcomes, read_summaries(store))
     storage = ArtifactStorage(store, metadata.dataset_name or store.path.name)
     return DatasetCreationResults(made_by.plan, storage, made_by.builder, outcomes, metadata.stopped)
 

@@ -20,7 +20,7 @@ from data_designer.engine.protocol.receipt import Receipt
 from data_designer.engine.scheduling.shape import replica_numbers
 from data_designer.models.http_sessions import kept_open
 from data_designer.models.opening import open_model
-from data_designer.tools.caller import ToolCaller
+from data_designer.tools.caller import ToolCaller, limits_of
 
 Write = Callable[[CommitJob, Sequence[Values]], Receipt]
 
@@ -103,7 +103,7 @@ class InProcessExecutor:
         plan, keys = self._run.plan, self._run.keys
         model = await self._exits.enter_async_context(open_model(plan.pools[alias], keys[alias]))
         recording = Recording(self._run.dataset, plan.geometry, replica_name(number, epoch))
-        tools = None if self._run.tools is None else ToolCaller(plan.tools, self._run.tools)
+        tools = None if self._run.tools is None else ToolCaller(plan.tools, self._run.tools, limits_of(plan.run))
         replica = Replica(plan, alias, model, recording, _LINGER, peers=self._peers, tools=tools)
         self._peers.add(alias, replica)
         self._exits.push_async_callback(replica.close)

@@ -2,49 +2,15 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from tests.counting import Endpoint
 from tests.distributed.driving import Driven, meanwhile
 from tests.distributed.test_on_ray import kill
-from tests.interface import test_asking_with_tools as with_tools
-from tests.interface.asking import IDEAL, RECORDS, SLOTS, WAYS, make
-from tests.replies import Gathering, Holding, answer
-from tests.tool_server import called, wait_for_none
+from tests.interface.asking import IDEAL, RECORDS, SLOTS, make
+from tests.replies import Gathering, Holding
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 SEVERAL = {"executor": "ray", "replicas_per_model": 2}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_the_same_data_comes_of_two_replicas_a_model_as_of_one_process(
-    endpoint: Endpoint, tmp_path: Path, way: str
-) -> None:
-    """Each request once, accounted for under its column and alias."""
-    with endpoint(answer) as counted:
-        inline = make(counted.url, tmp_path / "inline", way)
-    with endpoint(answer) as counted:
-        on_ray = make(counted.url, tmp_path / "ray", way, **SEVERAL)
-    pd.testing.assert_frame_equal(inline.load_dataset(), on_ray.load_dataset())
-    assert len(counted.prompts) == IDEAL
-    asked = {name: one.usage.requests for name, one in on_ray.outcomes.columns.items()}
-    assert asked == {"x": RECORDS, "x (b)": RECORDS, "text": RECORDS}
-
-
-@pytest.mark.parametrize("way", with_tools.WAYS)
-def test_the_same_calls_of_tools_are_made_as_in_one_process(simulated: str, tmp_path: Path, way: str) -> None:
-    """Each once, by servers of the replicas next to which the functions run; all of them end with the run."""
-    folders = [tmp_path / name for name in ("inline", "ray")]
-    for folder in folders:
-        folder.mkdir()
-    inline, there = folders
-    one = with_tools.make(simulated, tmp_path / "one", inline, way)
-    other = with_tools.make(simulated, tmp_path / "other", there, way, **SEVERAL)
-    pd.testing.assert_frame_equal(one.load_dataset(), other.load_dataset())
-    assert len(called(inline)) == len(called(there)) == 2 * with_tools.CALLS
-    used = [{name: each.usage.tool_calls for name, each in made.outcomes.columns.items()} for made in (one, other)]
-    assert used[0] == used[1]
-    assert wait_for_none(there) == []
 
 
 @pytest.mark.parametrize("way", ["waiting", "awaiting"])

@@ -22,6 +22,6 @@ def test_three_raylets_make_what_one_process_makes(
         passed.open()
 
     with gate(simulated, most=0) as passed, meanwhile(let_all_join):
-        make(name, passed.url, tmp_path, executor="ray", replicas_per_model=3)
-    undisturbed.check(tmp_path, passed.asked)
+        make(name, passed.url, tmp_path, executor="ray", replicas_per_model=KINDS[name].replicas)
+    undisturbed.check(tmp_path, passed)
     assert max(passed.peak.values()) <= SLOTS

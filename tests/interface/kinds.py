@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 from tests.fakes import USUAL, model, numbered, provider, rows
-from tests.gate import VALIDATOR, Asked, gate
+from tests.gate import VALIDATOR, Asked, Gate, gate
 from tests.interface import asking, showing
 from tests.interface.resuming import none_may_be_complete
 from tests.plugin_package import install
@@ -48,6 +48,8 @@ class Kind:
     """Model to how many things it is asked by an undisturbed run."""
     together: int = 1
     """Things that may share a request."""
+    replicas: int = 3
+    """Of each alias that it takes for every one of three machines to have some."""
     needs: tuple[str, ...] = ()
     """Fixtures that its runs take."""
     client: Callable[[str], Any] | None = None
@@ -189,16 +191,20 @@ KINDS: dict[str, Kind] = {
     "image by chat": Kind(_images("image-m"), {"image-m": 2 * RECORDS}),
     "embedding": Kind(_embedding, {"m": RECORDS}, together=2),
     "text with tools": Kind(_tools, {"m": 3 * RECORDS, TOOL: 4 * RECORDS}, needs=("processes",)),
-    "custom cell": Kind(_custom("waiting"), _ASKING),
-    "custom async cell": Kind(_custom("awaiting"), _ASKING),
-    "custom full column": Kind(_custom("together"), _ASKING),
-    "custom async full column": Kind(_custom("on_a_loop_of_its_own"), _ASKING),
+    "custom cell": Kind(_custom("waiting"), _ASKING, replicas=2),
+    "custom async cell": Kind(_custom("awaiting"), _ASKING, replicas=2),
+    "custom full column": Kind(_custom("together"), _ASKING, replicas=2),
+    "custom async full column": Kind(_custom("on_a_loop_of_its_own"), _ASKING, replicas=2),
     "column of a plugin": Kind(_plugin, {"m": 2 * RECORDS}, needs=("processes",), plugins=("asking",)),
     "remote validator": Kind(_validator, {VALIDATOR: RECORDS}, together=2),
-    "conversation": Kind(_conversation, {"a": 2 * RECORDS, "b": 2 * RECORDS}),
+    "conversation": Kind(_conversation, {"a": 2 * RECORDS, "b": 2 * RECORDS}, replicas=2),
     "judge with profiler": Kind(_judge, {"judge": RECORDS, "writer": 2}),
     "through an openai client": Kind(
-        _through_a_client, {"m": RECORDS, "e": RECORDS, "dall-e-i": RECORDS}, needs=("processes",), client=_azure
+        _through_a_client,
+        {"m": RECORDS, "e": RECORDS, "dall-e-i": RECORDS},
+        replicas=1,
+        needs=("processes",),
+        client=_azure,
     ),
 }
 
@@ -278,15 +284,15 @@ class Undisturbed:
         asked = passed.asked + calls(folder)
         return cls(KINDS[name], made, asked, passed.requests.total(), max(passed.peak.values()))
 
-    def check(self, folder: Path, asked: Counter[Asked], twice: Mapping[str, int] | None = None) -> None:
+    def check(self, folder: Path, passed: Gate, twice: Mapping[str, int] | None = None) -> None:
         """Another run has come to the same, asked for the same, and says so.
 
         Args:
             folder: where its dataset is.
-            asked: what models were asked.
+            passed: the gate by which models were asked.
             twice: model to how many things it may have been asked again.
         """
-        made, asked = Made(folder), asked + calls(folder)
+        made, asked = Made(folder), passed.asked + calls(folder)
         pd.testing.assert_frame_equal(made.rows, self.made.rows)
         assert made.files == self.made.files
         assert made.is_sound()
@@ -294,6 +300,8 @@ class Undisturbed:
         assert models(asked - self.asked) <= Counter(twice or {})
         if self.kind.together == 1:  # Else it is not always the same things that share a request.
             assert made.spent == self.made.spent
+        if not twice:
+            assert sum(requests for requests, _ in made.spent.values()) == passed.requests.total()
 
 
 def make(name: str, url: str, folder: Path, resume: str = "never", **run: Any) -> Made:

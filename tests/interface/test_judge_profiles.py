@@ -111,7 +111,7 @@ def test_a_run_that_is_killed_among_its_summaries_asks_for_them_again(
         assert held
         passed.open()
         go_on(name, passed.url, tmp_path, "always")
-    undisturbed.check(tmp_path, passed.asked, {"writer": 2})
+    undisturbed.check(tmp_path, passed, {"writer": 2})
 
 
 def test_without_samples_nothing_is_asked(endpoint: Endpoint, tmp_path: Path) -> None:

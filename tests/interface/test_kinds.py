@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_data(name: str, simulated: str, undisturbe
     """In other batches: the same rows and files, for which the same is asked."""
     with gate(simulated) as passed:
         make(name, passed.url, tmp_path, buffer_size=RECORDS)
-    undisturbed.check(tmp_path, passed.asked)
+    undisturbed.check(tmp_path, passed)
 
 
 @kinds
@@ -79,7 +79,7 @@ def test_a_run_that_is_killed_pays_twice_for_no_more_than_its_slots(
         assert program.exitcode == -signal.SIGKILL
         passed.open()
         make(name, passed.url, tmp_path, "always")
-    undisturbed.check(tmp_path, passed.asked, KINDS[name].at_most_twice())
+    undisturbed.check(tmp_path, passed, KINDS[name].at_most_twice())
 
 
 @kinds
@@ -95,4 +95,4 @@ def test_a_budget_stops_a_run_and_a_larger_one_goes_on(
         assert stopped.whole < RECORDS
         assert stopped.is_sound()
         make(name, passed.url, tmp_path, "always", budget={"requests": 2 * undisturbed.requests})
-    undisturbed.check(tmp_path, passed.asked)
+    undisturbed.check(tmp_path, passed)

@@ -66,7 +66,7 @@ def run(folder: Path) -> tuple[Snapshot, Path]:
 def terminal(snapshot: Snapshot) -> str:
     """The panel as SVG."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    for line in panel(snapshot, WIDTH):
+    for line in [*panel(snapshot, WIDTH), []]:
         console.print(Text.assemble(*line), no_wrap=True)
     return console.export_svg(title=f"data-designer {CREATE}", code_format=TERMINAL, unique_id="panel")
 

@@ -17,8 +17,10 @@ project = "Data Designer on Ray"
 author = "the authors of Data Designer on Ray"
 root_doc = "docs/index"
 extensions = ["myst_parser", "mermaid"]
-include_patterns = ["docs/**.md", "cluster/README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
-exclude_patterns = [".*", "artifacts", "build", "dist", "examples", "src", "tests"]
+OTHERS = ("examples/README", "cluster/README", "CONTRIBUTING", "CHANGELOG")
+"""Pages beside the shelves."""
+include_patterns = ["docs/**.md", *(f"{page}.md" for page in OTHERS)]
+exclude_patterns = [".*", "artifacts", "build", "dist", "src", "tests"]
 source_suffix = {".md": "markdown"}
 nitpicky = True
 
@@ -49,8 +51,9 @@ LISTED = "\n\n```{{toctree}}\n:maxdepth: 1\n\n{}\n```\n"
 def add_contents(_app: Sphinx, page: str, source: list[str]) -> None:
     """Tell Sphinx what lies below an index, which its text tells a reader by links."""
     if page == root_doc:
-        shelves = [f"{shelf}/index" for shelf in SHELVES if (DOCS / shelf / "index.md").exists()]
-        source[0] += HIDDEN.format("\n".join([*shelves, "/cluster/README", "/CONTRIBUTING", "/CHANGELOG"]))
+        pages = [*(f"docs/{shelf}/index" for shelf in SHELVES), *OTHERS]
+        there = [f"/{page}" for page in pages if (DOCS.parent / f"{page}.md").exists()]
+        source[0] += HIDDEN.format("\n".join(there))
     elif page.endswith("/index"):
         there = sorted(path.stem for path in (DOCS.parent / page).parent.glob("*.md") if path.stem != "index")
         named = [name for name in re.findall(r"\]\(([\w-]+)\.md\)", source[0]) if name in there]

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OTHERS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "cluster/README.md"]
-PAGES = [*(ROOT / name for name in OTHERS), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/README.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_links_between_pages_lead_somewhere() -> None:

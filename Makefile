@@ -1,4 +1,4 @@
-# Short by design: demo, quick, test, soak, check, fix, docs, bench, chaos, clean.
+# Short by design: demo, quick, test, soak, check, fix, docs, docs-site, bench, chaos, clean.
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # One process a core, at most four; tests that share a Ray stay in one of them, in the order that tests/conftest.py gives.
 PYTEST := $(PY) -m pytest -n logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: demo quick test soak check fix docs bench chaos clean
+.PHONY: demo quick test soak check fix docs docs-site bench chaos clean
 
 demo: $(STAMP)  ## Make 1,000 product reviews on a local Ray with the simulated model.
 	$(BIN)/data-designer create examples/product_reviews.py --num-records 1000 --dataset-name demo \
@@ -36,6 +36,10 @@ fix: $(STAMP)  ## Mend what can be mended without thinking.
 
 docs: $(STAMP)  ## Generate the generated parts of the documentation.
 	$(PY) -m docs.generate
+
+docs-site: $(STAMP)  ## Build the documentation as a site that needs no network; warnings are errors.
+	$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees -b html . build/site
+	@echo build/site/index.html
 
 bench: $(STAMP)  ## Compare with a bare client, side by side.
 	$(PY) tests/benchmarks/bench.py

@@ -36,10 +36,10 @@ class Page:
         """Ask for something, and wait for the answer."""
         return self._browser.call(method, params or {}, self._session)
 
-    def open(self, path: Path) -> None:
-        """Show a file, and wait until it is loaded."""
+    def open(self, path: Path, query: str = "") -> None:
+        """Show a file, asked for with a query if there is one, and wait until it is loaded."""
         self._browser.events.clear()
-        self.call("Page.navigate", {"url": path.as_uri()})
+        self.call("Page.navigate", {"url": path.as_uri() + (f"?{query}" if query else "")})
         self._browser.wait("Page.loadEventFired")
 
     def size(self, width: int, height: int) -> None:
@@ -58,6 +58,11 @@ class Page:
         answer = self.call("Runtime.evaluate", {"expression": script, "returnByValue": True, "awaitPromise": True})
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def until(self, condition: str) -> None:
+        """Wait until an expression is true of what it shows."""
+        look = f"({condition}) ? done() : requestAnimationFrame(look)"
+        self.run(f"new Promise((done) => {{ const look = () => {look}; look(); }})")
 
     def press(self, key: str, code: int) -> None:
         """Press and release a key."""

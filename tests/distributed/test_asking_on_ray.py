@@ -2,15 +2,34 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.counting import Endpoint
 from tests.distributed.driving import Driven, meanwhile
 from tests.distributed.test_on_ray import kill
+from tests.interface import test_asking_with_tools as with_tools
 from tests.interface.asking import IDEAL, RECORDS, SLOTS, make
 from tests.replies import Gathering, Holding
+from tests.tool_server import called, wait_for_none
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 SEVERAL = {"executor": "ray", "replicas_per_model": 2}
+
+
+@pytest.mark.parametrize("way", with_tools.WAYS)
+def test_the_same_calls_of_tools_are_made_as_in_one_process(simulated: str, tmp_path: Path, way: str) -> None:
+    """Each once, by servers of the replicas next to which the functions run; all of them end with the run."""
+    folders = [tmp_path / name for name in ("inline", "ray")]
+    for folder in folders:
+        folder.mkdir()
+    inline, there = folders
+    one = with_tools.make(simulated, tmp_path / "one", inline, way)
+    other = with_tools.make(simulated, tmp_path / "other", there, way, **SEVERAL)
+    pd.testing.assert_frame_equal(one.load_dataset(), other.load_dataset())
+    assert len(called(inline)) == len(called(there)) == 2 * with_tools.CALLS
+    used = [{name: each.usage.tool_calls for name, each in made.outcomes.columns.items()} for made in (one, other)]
+    assert used[0] == used[1]
+    assert wait_for_none(there) == []
 
 
 @pytest.mark.parametrize("way", ["waiting", "awaiting"])

@@ -47,13 +47,6 @@ def test_the_code_of_a_page_runs(pages: list[Path], tmp_path: Path, monkeypatch:
                 DataDesigner(simulate=True).preview(builder, num_records=2)
 
 
-def test_links_between_pages_lead_somewhere() -> None:
-    """Every relative link names a file or folder that is there."""
-    for page in PAGES:
-        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert link.startswith("http") or (page.parent / link).exists(), f"{page.name}: {link}"
-
-
 def test_modules_that_pages_name_exist() -> None:
     """Paths of Python files start at the package, at the repository or at the plugin of an example."""
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:

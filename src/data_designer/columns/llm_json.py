@@ -1,11 +1,12 @@
 """Columns of JSON that a model writes: to a schema of the user, or as scores."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_designer.columns.llm import Form, statistics, written
 from data_designer.config.analysis.column_statistics import LLMJudgedColumnStatistics
+from data_designer.config.base import SingleColumnConfig
 from data_designer.config.column_configs import LLMJudgeColumnConfig, LLMStructuredColumnConfig, Score
 from data_designer.plan.constraints import constraint
 from data_designer.plan.kinds import Statistics
@@ -31,6 +32,20 @@ def judge_form(column: LLMJudgeColumnConfig, native: str | None) -> Form:
     from data_designer.columns.structured.judge import JudgeSchema
 
     return _form(JudgeSchema(column.scores, bare=native is not None), column.name, native)
+
+
+def integer_options(columns: Iterable[SingleColumnConfig]) -> dict[str, dict[str, list[int]]]:
+    """Judge column to its scores, to those of their options that are integers, which keys of JSON do not tell."""
+    found = {
+        column.name: {
+            score.name: integers
+            for score in column.scores
+            if (integers := [option for option in score.options if isinstance(option, int)])
+        }
+        for column in columns
+        if isinstance(column, LLMJudgeColumnConfig)
+    }
+    return {name: scores for name, scores in found.items() if scores}
 
 
 def _form(schema: "ResponseSchema | JudgeSchema", name: str, native: str | None) -> Form:

@@ -3,13 +3,12 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from data_designer.config.base import SingleColumnConfig
-from data_designer.config.column_configs import LLMJudgeColumnConfig
+from data_designer.columns.llm_json import integer_options
 from data_designer.config.run_config import ResumeMode
 from data_designer.engine.dataset.analysis import analyse
 from data_designer.engine.dataset.layout import PARQUET, PROCESSED
@@ -134,7 +133,7 @@ class MetadataWriter:
             functions=dict(plan.code),
             fingerprints=dict(plan.fingerprints),
             builder_config_sha256=hashlib.sha256(provenance.declared).hexdigest(),
-            integer_options=_integer_options(plan.config.columns),
+            integer_options=integer_options(plan.config.columns),
             run=self.store.run,
             run_config=dict(provenance.settings),
             simulated=provenance.simulated,
@@ -146,16 +145,3 @@ class MetadataWriter:
             usd=usd_of(plan, totals.spent),
             written_at=self.clock(),
         )
-
-
-def _integer_options(columns: Iterable[SingleColumnConfig]) -> dict[str, dict[str, list[int]]]:
-    found = {
-        column.name: {
-            score.name: integers
-            for score in column.scores
-            if (integers := [option for option in score.options if isinstance(option, int)])
-        }
-        for column in columns
-        if isinstance(column, LLMJudgeColumnConfig)
-    }
-    return {name: scores for name, scores in found.items() if scores}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from data_designer.columns.seeds.program import read_seed, values_of
+from data_designer.columns.seeds.arrow_types import values_of
+from data_designer.columns.seeds.program import read_seed
 from data_designer.config.seed import SeedConfig
 from data_designer.config.seed_source import AgentRolloutSeedSource
 from data_designer.errors import SeedReaderError

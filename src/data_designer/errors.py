@@ -32,7 +32,7 @@ Each carries its message as its only positional argument, so it survives picklin
 catches it, it is printed: as text it steers no terminal, whatever others have said in it.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from data_designer.terminal import visible
 
@@ -366,6 +366,12 @@ class ModelError(DataDesignerError):
         self.status = status
         self.attempts = 1
         self.beside: tuple[int, ...] = ()
+
+    def twin(self) -> Self:
+        """Another one that says the same, whatever libraries have registered with `copyreg` for errors."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def __str__(self) -> str:
         return visible(str(self.args[0]))

@@ -118,9 +118,14 @@ def test_columns_are_taken_from_it(there: Path, model: CountingEndpoint) -> None
 
 
 def test_metadata_say_what_they_said(tmp_path: Path, model: CountingEndpoint) -> None:
-    """Every key is written with the value that it had; the declaration is in order now, seed columns are counted."""
+    """Every key is written with the value that it had, but for what was renamed since.
+
+    The declaration is in order now, seed columns are counted, and the rate of errors is as it was given.
+    """
     make(model.url, tmp_path, "finished")
     before, now = (json.loads((folder / "finished/metadata.json").read_text()) for folder in (MADE, tmp_path))
+    before["file_paths"]["processor-files"] = before["file_paths"].pop("processors-files")
+    assert before["run_config"].pop("shutdown_error_rate") == 1.0
     elsewhere = {key: now[key] for key in ("checksum", "directory", "builder_config_sha256", "column_statistics")}
     assert now["column_statistics"][: len(before["column_statistics"])] == before["column_statistics"]
     assert {one["column_type"] for one in now["column_statistics"][len(before["column_statistics"]) :]} == {

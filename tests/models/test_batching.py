@@ -1,6 +1,7 @@
 """Several cells in a request: which come together, what each is told, and whose fault a refusal is."""
 
 import asyncio
+import copyreg
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -319,6 +320,32 @@ def test_no_slot_no_request() -> None:
 
     run(scenario())
     assert len(asking.model.asked) == 1
+
+
+@pytest.mark.usefixtures("errors_that_share_fields")
+def test_each_cell_has_a_refusal_of_its_own_whatever_libraries_have_registered() -> None:
+    """What was spent stays with the first."""
+    asking = Asking(Embedder(lambda _: ModelAuthenticationError("no key")), size=RequestSize(100))
+    found = run(asking.ask(*cells(3)))
+    assert [one.beside[1] for one in found] == [1, 0, 0]
+    assert [str(one) for one in found] == ["no key"] * 3
+    assert total(found) == asking.statistics
+
+
+@pytest.fixture
+def errors_that_share_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets `copy` give errors that share their fields, as tblib does once sqlfluff is imported."""
+
+    def reduced(error: ModelError) -> tuple[Any, ...]:
+        return _of_fields, (type(error), error.args, error.__dict__)
+
+    monkeypatch.setitem(copyreg.dispatch_table, ModelAuthenticationError, reduced)
+
+
+def _of_fields(of: type[ModelError], args: tuple[Any, ...], fields: dict[str, Any]) -> ModelError:
+    made = of.__new__(of, *args)
+    made.__dict__ = fields
+    return made
 
 
 @given(

@@ -5,7 +5,6 @@ under its own key, and its own refusal.
 """
 
 import asyncio
-import copy
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -367,7 +366,7 @@ def _may_be_of_one(error: ModelError) -> bool:
 def _refuse(cells: Sequence[_Cell], error: ModelError, spent: Usage) -> None:
     """Give each cell a refusal of its own; the first bears what was spent."""
     for place, cell in enumerate(cells):
-        own = copy.copy(error)
+        own = error.twin()
         own.attempts, own.beside = 0, (Usage() if place else spent).numbers
         cell.fail(own)
 

@@ -16,10 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import types
 
-from data_designer.columns.seeds.arrow_types import values_of
 from data_designer.object_storage import ObjectPath, Objects, location
 from data_designer.values import LargeCell
 
@@ -113,6 +111,8 @@ def value_set_aside(value: object, cells: LargeCells) -> Aside | None:
 
 def _large(column: pa.ChunkedArray) -> Iterable[int]:
     """Places of cells that are large: texts by their own length, lists and the like if they are it on average."""
+    import pyarrow.compute as pc
+
     if column.nbytes < LARGE:
         return ()
     if types.is_string(column.type) or types.is_large_string(column.type) or _is_binary(column.type):
@@ -161,6 +161,8 @@ def places_of(table: pa.Table, name: str) -> list[str | None]:
 
 def cells_of(table: pa.Table) -> dict[str, list[object]]:
     """The values of a table's columns, with a `LargeCell` for each that rests elsewhere."""
+    from data_designer.columns.seeds.arrow_types import values_of
+
     found: dict[str, list[object]] = {}
     for name in seed_columns(table.column_names):
         values = values_of(table.column(name), table.schema.field(name))
@@ -206,6 +208,8 @@ def loaded(values: Sequence[object]) -> list[object]:
 
 def read(cell: LargeCell) -> object:
     """The value of a cell. Raises OSError where it cannot be read."""
+    from data_designer.columns.seeds.arrow_types import values_of
+
     column, field = stored(cell)
     return values_of(pa.chunked_array([column]), field)[0]
 

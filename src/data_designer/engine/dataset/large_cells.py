@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from data_designer.columns.arrow_types import is_json
-from data_designer.columns.seeds.arrow_types import values_of
 from data_designer.columns.seeds.large_cells import (
     beside,
     moved,
     places_of,
+    read,
     resting,
     rests_partly,
     seed_columns,
@@ -83,7 +83,7 @@ def _cell(cell: LargeCell, field: pa.Field) -> pa.Array:
     if array.type == field.type and is_json(of) == is_json(field):
         return array
     # Other cells of the column may have made it wider, or JSON text.
-    return array_of(values_of(pa.chunked_array([array]), of), field)
+    return array_of([read(cell)], field)
 
 
 # --- where other machines find them ----------------------------------------------------------------------

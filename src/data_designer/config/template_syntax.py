@@ -59,7 +59,7 @@ def parsed(template: str, environment: Environment) -> nodes.Template:
 
 
 def _misspelt(error: TemplateSyntaxError, template: str) -> UserJinjaTemplateSyntaxError:
-    return _refusal(f"does not parse: syntax error in line {error.lineno}: {error.message}", template)
+    return _refusal(f"does not parse: syntax error in line {error.lineno}: {str(error.message).rstrip('.')}", template)
 
 
 def _refusal(why: str, template: str) -> UserJinjaTemplateSyntaxError:

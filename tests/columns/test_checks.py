@@ -1,5 +1,9 @@
 """One checker: everything that is wrong with a configuration, at once and in one order."""
 
+from typing import Any
+
+import pytest
+
 import data_designer.config as dd
 from data_designer.columns.checks import violations_of
 
@@ -58,3 +62,44 @@ def test_everything_that_is_wrong_is_said_in_one_order() -> None:
         ("invalid_schema", "j", "E"),
         ("invalid_reference", None, "E"),
     ]
+
+
+CLOSED = {"type": "object", "properties": {"title": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "schema", "said"),
+    [
+        ("{{ r.titel }}", CLOSED, ["the prompt refers to 'r.titel', which is never there; did you mean 'title'?"]),
+        (
+            "{{ q.clarty.score }}",
+            CLOSED,
+            ["the prompt refers to 'q.clarty', which is never there; did you mean 'clarity'?"],
+        ),
+        (
+            "{{ r.titel }}",
+            {**CLOSED, "additionalProperties": False},
+            ["the prompt refers to 'r.titel', which is never"],
+        ),
+        ("{{ r.titel }}", {**CLOSED, "additionalProperties": True}, []),
+        ("{{ r.titel }}", {"$ref": "#/$defs/A", "$defs": {"A": CLOSED}}, []),
+        ("{{ r.title }} {{ q.clarity.score }} {% for k, v in r.items() %}{{ v }}{% endfor %}", CLOSED, []),
+        ("{% if r.more is defined %}{{ r.title }}{% endif %}{{ r.more | default('') }}", CLOSED, []),
+        ("{{ r }}{% for q in r.values() %}{{ q.x }}{% endfor %}", CLOSED, []),
+    ],
+)
+def test_a_part_that_a_column_never_has_is_warned_of(prompt: str, schema: dict[str, Any], said: list[str]) -> None:
+    """Its place in the prompt would be empty, and nobody would be told."""
+    made = dd.DataDesignerConfigBuilder(model_configs=MODELS)
+    made.add_column(name="r", column_type="llm-structured", prompt="x", model_alias="m", output_format=schema)
+    made.add_column(
+        name="q",
+        column_type="llm-judge",
+        prompt="{{ r }}",
+        model_alias="m",
+        scores=[dd.Score(name="clarity", description="Is it clear?", options={1: "no", 2: "yes"})],
+    )
+    made.add_column(name="t", column_type="llm-text", prompt=prompt, model_alias="m")
+    found = [one.message for one in violations_of(made.build(), dd.RunConfig(), {}, {}) if one.type == "unknown_part"]
+    assert len(found) == len(said)
+    assert all(one.startswith(start) for one, start in zip(found, said, strict=True))

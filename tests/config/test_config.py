@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -343,3 +344,12 @@ def test_every_error_survives_pickling() -> None:
     assert len(kinds) > 40
     for kind in kinds:
         assert str(pickle.loads(pickle.dumps(kind("words")))) == "words"  # noqa: S301 - our own bytes
+
+
+def test_a_seed_dataset_by_itself_is_told_what_it_needs() -> None:
+    """A path or a DataFrame is what one would try first."""
+    builder = dd.DataDesignerConfigBuilder()
+    with pytest.raises(errors.BuilderConfigurationError, match=r"LocalFileSeedSource\(path='rows.csv'\)"):
+        builder.with_seed_dataset("rows.csv")  # type: ignore[arg-type]
+    with pytest.raises(errors.BuilderConfigurationError, match=r"DataFrameSeedSource\(df=...\)"):
+        builder.with_seed_dataset(pd.DataFrame({"a": [1]}))  # type: ignore[arg-type]

@@ -199,3 +199,20 @@ def test_models_of_the_users_own_files_are_not_taken_for_missing() -> None:
     assert refused({"columns": [column], "colour": "red"}) == [
         "colour: there is no such field; did you mean 'columns'?"
     ]
+
+
+def test_a_misspelt_key_of_columns_is_told_as_others_are() -> None:
+    """It is not taken for another form of file."""
+    assert refused({"colums": [], "model_configs": []}) == [
+        "columns: is missing",
+        "colums: there is no such field; did you mean 'columns'?",
+    ]
+
+
+@pytest.mark.parametrize(("text", "held"), [("", "nothing"), ("- a\n", "a list"), ("hello\n", "a single value")])
+def test_a_file_that_is_no_mapping_says_what_it_holds(tmp_path: Path, text: str, held: str) -> None:
+    """And which file it is."""
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidConfigError, match=f"c.yaml is no configuration: it holds {held}, not a mapping"):
+        dd.DataDesignerConfigBuilder.from_config(path)

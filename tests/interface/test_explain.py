@@ -95,7 +95,8 @@ def test_functions_need_the_advice_that_the_run_has_left(simulated: str, tmp_pat
     found = explain(tmp_path / "d")
     assert found.advice == ()
     assert found.lacking == (
-        "no advice before a run has ended: the configuration holds functions, which no file can carry"
+        "no advice: the latest run was short or has not ended, and the configuration holds functions, "
+        "which no file can carry"
     )
     assert found.accounts is not None
     advice_of(results.artifact_storage.store, results.plan)

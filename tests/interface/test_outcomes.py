@@ -292,6 +292,7 @@ def test_further_records_are_drawn_until_there_are_enough(simulated: str, tmp_pa
     assert found.refilled == found.rejected > 0
     drawn = set(results.load_dataset()["n"]) | indices(results.load_rejected())
     assert drawn == set(range(RECORDS + found.refilled))
+    assert results.load_analysis().percent_complete == 100
 
 
 def test_refilling_draws_no_more_candidates_than_it_may(simulated: str, tmp_path: Path) -> None:

@@ -446,7 +446,14 @@ class DataDesignerConfigBuilder:
             seed_source: where the rows come from.
             sampling_strategy: in which order they are used.
             selection_strategy: which of them are used; all, when not given.
+
+        Raises:
+            BuilderConfigurationError: it is a path or a DataFrame by itself.
         """
+        if isinstance(seed_source, str | Path):
+            raise BuilderConfigurationError(f"a seed source is needed: LocalFileSeedSource(path={str(seed_source)!r})")
+        if type(seed_source).__name__ == "DataFrame":
+            raise BuilderConfigurationError("a seed source is needed: DataFrameSeedSource(df=...)")
         self._seed_config = SeedConfig(
             source=seed_source, sampling_strategy=sampling_strategy, selection_strategy=selection_strategy
         )

@@ -70,8 +70,11 @@ def read_declared(config: object) -> Declared:
         name, document = "", None
     content = config if document is None else document.value
     if not isinstance(content, dict):
+        if document is not None:
+            held = "nothing" if content is None else f"a {'list' if isinstance(content, list) else 'single value'}"
+            raise InvalidConfigError(f"{name} is no configuration: it holds {held}, not a mapping with 'columns'")
         raise ValueError(f"a configuration is a mapping, a file or its text; got {type(content).__name__}")  # noqa: TRY004
-    wrapped = "columns" not in content or "data_designer" in content
+    wrapped = places.WRAPPER in content
     return Declared(content if wrapped else {places.WRAPPER: content}, name, document, wrapped)
 
 

@@ -69,9 +69,9 @@ class Information:
                 raise ValueError(f"there is nothing to show for {info_type!r}")
 
     def _print(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        from rich.table import Table
+        from rich.table import Column, Table
 
-        table = Table(*head, title=title)
+        table = Table(*(Column(one, overflow="fold") for one in head), title=title)
         for row in rows:
             table.add_row(*map(as_it_is, row))
         (self.console or console()).print(table)

@@ -12,6 +12,7 @@ MAX_DEPTH: Final = 120
 """Levels of a template's syntax. Jinja and Python compile no more than some hundreds, and fail in their own ways."""
 MAX_LOOPS: Final = 16
 """Loops inside each other; Python compiles no more than 20."""
+_ASK_WHETHER = frozenset({"defined", "undefined", "none", "default", "d"})
 
 # No names of its own: a column wins over a function of Jinja's of the same name.
 _ENVIRONMENT = Environment(autoescape=False, optimized=False)  # noqa: S701 - text for models, not for browsers
@@ -34,6 +35,24 @@ def names_in(template: str) -> frozenset[str]:
         raise _misspelt(error, template) from error
     except RecursionError:  # where the caller is deep down itself
         raise _refusal("is nested too deeply to be read", template) from None
+
+
+def parts_in(template: str) -> frozenset[tuple[str, str]]:
+    """Names a template refers to, each with a part of it that is named: `{{ review.stars }}` has `review`, `stars`.
+
+    What is asked whether it is there, or given something instead, is left out; so are names that the template defines.
+
+    Raises:
+        UserJinjaTemplateSyntaxError: the template does not parse.
+    """
+    syntax = parsed(template, _ENVIRONMENT)
+    spared = {id(one.node) for one in syntax.find_all((nodes.Test, nodes.Filter)) if one.name in _ASK_WHETHER}
+    own = {one.name for one in syntax.find_all(nodes.Name) if one.ctx != "load"}
+    return frozenset(
+        (one.node.name, one.attr)
+        for one in syntax.find_all(nodes.Getattr)
+        if isinstance(one.node, nodes.Name) and one.node.name not in own and id(one) not in spared
+    )
 
 
 def parsed(template: str, environment: Environment) -> nodes.Template:
@@ -59,7 +78,7 @@ def parsed(template: str, environment: Environment) -> nodes.Template:
 
 
 def _misspelt(error: TemplateSyntaxError, template: str) -> UserJinjaTemplateSyntaxError:
-    return _refusal(f"does not parse: syntax error in line {error.lineno}: {error.message}", template)
+    return _refusal(f"does not parse: syntax error in line {error.lineno}: {str(error.message).rstrip('.')}", template)
 
 
 def _refusal(why: str, template: str) -> UserJinjaTemplateSyntaxError:

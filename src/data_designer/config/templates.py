@@ -18,6 +18,17 @@ def references(template: str) -> frozenset[str]:
     return names_in(template)
 
 
+def parts(template: str) -> frozenset[tuple[str, str]]:
+    """Names a template refers to, each with a part of it that is named: `{{ review.stars }}` has `review`, `stars`.
+
+    Raises:
+        UserJinjaTemplateSyntaxError: the template does not parse.
+    """
+    from data_designer.config.template_syntax import parts_in
+
+    return parts_in(template)
+
+
 def check_syntax(template: str) -> str:
     """Give a template back if it parses.
 

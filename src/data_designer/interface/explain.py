@@ -122,7 +122,7 @@ def _advice(
         plan = stored_plan(stored)
     except (OSError, ValueError, KeyError, DataDesignerError):
         why = "holds functions, which no file can carry" if stored.metadata.functions else "cannot be read"
-        return [], f"no advice before a run has ended: the configuration {why}"
+        return [], f"no advice: the latest run was short or has not ended, and the configuration {why}"
     return advise(plan, accounts, spent, os.cpu_count()), ""
 
 

@@ -89,7 +89,7 @@ def make_preview(
     return PreviewResults(
         config_builder=builder,
         dataset_metadata=DatasetMetadata(seed_column_names=seed_columns(plan.config.columns, KINDS)),
-        analysis=analyse(plan, totals),
+        analysis=analyse(plan, totals, plan.geometry.num_records),
         dataset=pd.DataFrame(kept.columns, columns=list(kept.columns or plan.output_columns)),
         processor_artifacts=kept.processed,
         task_traces=traces.in_order(),

@@ -105,7 +105,7 @@ class MetadataWriter:
 
     def finish(self, totals: Totals, stopped: str | None = None) -> None:
         """Write the metadata of a run that has ended, statistics of the columns included, and why it was stopped."""
-        dumped = analyse(self.plan, totals).model_dump(mode="json", exclude=_IN_RECEIPTS)
+        dumped = analyse(self.plan, totals, self.request.num_records).model_dump(mode="json", exclude=_IN_RECEIPTS)
         update = {"column_statistics": dumped["column_statistics"], "stopped": stopped}
         self.store.write_metadata(self._metadata(totals).model_copy(update=update))
 

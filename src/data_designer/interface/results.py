@@ -231,7 +231,7 @@ class DatasetCreationResults:
     def load_analysis(self) -> DatasetProfilerResults:
         """Statistics of its columns, and what profilers found."""
         store = self.artifact_storage.store
-        found = analyse(self.plan, total(store.receipts()))
+        found = analyse(self.plan, total(store.receipts()), self.outcomes.requested)
         if self.plan.config.profilers:
             from data_designer.interface import judge_profiles as judged
 

@@ -235,6 +235,19 @@ def test_options_win(
     assert repr(made) == repr(values)
 
 
+@pytest.mark.parametrize("content", ['a,b\n1,x\n2,"y\n3,z\n4,z\n', 'a,b\r\n1,x\r\n2,"y', 'a,b\n1,x\n2,"y ""z""\n'])
+def test_a_quote_that_nothing_closes_is_refused(tmp_path: Path, content: str) -> None:
+    """Else all rows that follow were a part of its text, and nobody would be told."""
+    with pytest.raises(SeedReaderError, match="a quote that nothing closes, in the row that begins at line 3;"):
+        read(tmp_path / "rows.csv", content)
+
+
+def test_a_last_row_in_quotes_needs_no_line_break(tmp_path: Path) -> None:
+    """Nor do quotes within a field need another one."""
+    assert read(tmp_path / "rows.csv", 'a,b\n1,"x ""y"""') == {"a": [1], "b": ['x "y"']}
+    assert read(tmp_path / "rows.csv", 'a,b\n1,5"') == {"a": [1], "b": ['5"']}
+
+
 @pytest.mark.parametrize(
     ("content", "options", "said"),
     [

@@ -128,7 +128,8 @@ class _File:
             return "skip"
 
         pieces = _decoded(self.place, self.content, self.encoding, _PIECE)
-        source = pa.PythonFile(_Lines(pieces, dialect), mode="r")
+        lines = _Lines(pieces, dialect)
+        source = pa.PythonFile(lines, mode="r")
         before = dialect.preamble + (dialect.row_names is not None)
         # One thread, so that rows are numbered. The header is a row here, for it must not decide what the others are.
         reading = pa_csv.ReadOptions(
@@ -143,6 +144,11 @@ class _File:
             column_types={f"f{place}": pa.string() for place in range(dialect.width)},
         )
         table = pa_csv.read_csv(source, reading, parsing, converting)
+        if lines.left_open is not None:
+            raise SeedReaderError(
+                f"the seed file {self.place} has a quote that nothing closes, in the row that begins at line "
+                f"{lines.left_open}; close it, or double it where it is part of a text"
+            )
         if ragged:
             raise SeedReaderError(f"the seed file {self.place} is ragged: {self._complaint(ragged[0], dialect)}")
         if table.num_columns != dialect.width:
@@ -239,6 +245,8 @@ class _Lines:
     """
 
     closed = False
+    left_open: int | None = None
+    """The line at which a last row begins that ends within quotes, once all is read."""
 
     def __init__(self, pieces: Iterator[str], dialect: Dialect) -> None:
         self._pieces = self._rows(pieces)
@@ -268,7 +276,7 @@ class _Lines:
         """Whoever opened the file closes it."""
 
     def _rows(self, pieces: Iterator[str]) -> Iterator[bytes]:
-        held, is_open = bytearray(), False
+        held, is_open, line = bytearray(), False, 1
         for text in pieces:
             piece = text.encode()
             held += piece
@@ -279,9 +287,12 @@ class _Lines:
                 end = whole.end()
             is_open = b'"' in held[end:]
             if end:
+                line += held.count(b"\n", 0, end)
                 yield self._plain(bytes(held[:end]))
                 held = held[end:]
         if held:
+            if self._some_rows.match(held + b"\n") is None:
+                self.left_open = line
             yield self._plain(bytes(held))
 
     def _plain(self, rows: bytes) -> bytes:

@@ -12,8 +12,8 @@ from data_designer.plan.profile import Profile
 _MOST_COMMON = 20
 
 
-def analyse(plan: Plan, totals: Totals) -> DatasetProfilerResults:
-    """Statistics of a dataset from the totals of its committed batches."""
+def analyse(plan: Plan, totals: Totals, requested: int) -> DatasetProfilerResults:
+    """Statistics of a dataset from the totals of its committed batches, and the records that were asked for."""
     profiles = totals.profile
     columns = [column for column in plan.config.columns if not column.drop]
     # Those of the seed dataset come last.
@@ -21,7 +21,7 @@ def analyse(plan: Plan, totals: Totals) -> DatasetProfilerResults:
     names = {column.name for column in shown}
     return DatasetProfilerResults(
         num_records=totals.generated,
-        target_num_records=plan.geometry.num_records,
+        target_num_records=requested,
         column_statistics=[_statistics(c, profiles[c.name]) for c in shown if c.name in profiles],
         side_effect_column_names=[name for name in profiles if name not in names],
     )

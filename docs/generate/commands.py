@@ -28,7 +28,7 @@ def _of(application: typer.Typer, name: str) -> Iterator[str]:
         assert info.callback is not None
         own = f"{name} {info.name or info.callback.__name__.replace('_', '-')}"
         yield f"{level} `{own}`"
-        yield from _command(info.callback, own, str(info.epilog or ""))
+        yield from _command(info.callback, own, str(info.help or ""), str(info.epilog or ""))
     for group in application.registered_groups:
         assert group.typer_instance is not None
         own = f"{name} {group.name}"
@@ -37,7 +37,7 @@ def _of(application: typer.Typer, name: str) -> Iterator[str]:
         yield from _of(group.typer_instance, own)
 
 
-def _command(callback: Callable[..., Any], name: str, epilog: str) -> Iterator[str]:
+def _command(callback: Callable[..., Any], name: str, told: str, epilog: str) -> Iterator[str]:
     hints = get_type_hints(callback, include_extras=True)
     signature = inspect.signature(callback)
     given = [
@@ -49,7 +49,7 @@ def _command(callback: Callable[..., Any], name: str, epilog: str) -> Iterator[s
     ]
     arguments = [_shown(name, info) for name, _, info, _ in given if isinstance(info, ArgumentInfo)]
     yield f"```text\n{' '.join([name, '[OPTIONS]', *arguments])}\n```"
-    yield flow(docstring(callback).text)
+    yield flow(told or docstring(callback).text)
     yield "\n".join(item(_parameter(*one)) for one in given)
     examples = [line.strip() for line in epilog.splitlines()[1:] if line.strip()]
     if examples:

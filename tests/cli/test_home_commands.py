@@ -39,6 +39,7 @@ def test_a_reset_asks_for_each_file() -> None:
     assert "model_providers.yaml" in text
     assert (home() / "model_providers.yaml").is_file()
     assert code == 1  # Nobody has answered.
+    assert "--debug" not in text
 
 
 def test_an_editor_gets_a_file_that_is_well_formed(processes: None, monkeypatch: pytest.MonkeyPatch) -> None:

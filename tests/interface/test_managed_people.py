@@ -120,7 +120,10 @@ def test_germans_are_said_to_be_female_or_male(sockets: None, tmp_path: Path) ->
     ("params", "words"),
     [
         ({"locale": "fr_FR"}, "no managed person data for locale fr_FR: .*fr_FR.parquet does not exist"),
-        ({"city": "Nowhere"}, "nobody of the managed person data for en_US satisfies"),
+        (
+            {"city": "Nowhere"},
+            "nobody of the managed person data for en_US satisfies age 18 to 114, city Nowhere; loosen",
+        ),
         ({"select_field_values": {"regio": ["MA"]}}, "have no field 'regio'; did you mean 'region'"),
         ({"locale": "pt_BR"}, "lack last_name"),
         ({"locale": "ja_JP"}, "cannot be read"),

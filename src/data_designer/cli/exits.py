@@ -29,7 +29,7 @@ def errors_in_one_line(*, debug: bool) -> Iterator[None]:
     try:
         with sigterm_interrupts(), _warnings_in_log(), _end_out_of_log():
             yield
-    except (click.exceptions.ClickException, typer.Exit):
+    except (click.exceptions.ClickException, typer.Exit, typer.Abort):
         raise
     except KeyboardInterrupt as interrupt:
         say("interrupted", err=True)

@@ -59,6 +59,12 @@ def longest_reply(pool: Pool) -> int | None:
     return next((one for one in said if isinstance(one, int)), wire_of(pool).longest_reply)
 
 
+def images_of(pool: Pool) -> int:
+    """How many images a request of a pool asks for."""
+    said = _extra(pool).get("n")
+    return max(said, 1) if isinstance(said, int) else 1
+
+
 def _options(pool: Pool) -> Mapping[str, object]:
     """Parameters that are the same for every request."""
     if isinstance(params := pool.params, EmbeddingInferenceParams):

@@ -51,7 +51,7 @@ def model_violations(
         alias = profiler.model_alias
         used.add(alias)
         if alias not in models:
-            found.append(Violation("unknown_model_alias", None, f"a profiler asks {no_model(alias, models)}"))
+            found.append(Violation("unknown_model_alias", None, f"a profiler: {no_model(alias, models)}"))
         elif models[alias].generation_type != "chat-completion":
             message = f"a profiler asks model '{alias}', which is no chat model"
             found.append(Violation("unsupported_generation_type", None, message))

@@ -58,6 +58,8 @@ def test_what_is_not_there_is_named(folder: Path) -> None:
     """A folder, a file of that pattern, a row that is selected."""
     with pytest.raises(SeedReaderConfigError, match="nowhere does not exist"):
         rows_of(DirectorySeedSource(path=str(folder / "nowhere")))
+    with pytest.raises(SeedReaderConfigError, match="a.md is a file; name its folder"):
+        rows_of(DirectorySeedSource(path=str(folder / "a.md")))
     with pytest.raises(SeedReaderError, match=r"matches '\*\.txt'"):
         rows_of(DirectorySeedSource(path=str(folder), file_pattern="*.txt"))
     with pytest.raises(SeedDatasetError, match="the last seed row is 3"):

@@ -19,7 +19,7 @@ from data_designer.models.admission.budget_lease import (
     amount_of,
     cost,
 )
-from data_designer.values import ChatRequest, Usage
+from data_designer.values import ChatRequest, ImageRequest, Usage
 
 UNLIMITED = Amount(math.inf, math.inf, math.inf)
 parts = st.integers(0, 10_000)
@@ -125,6 +125,16 @@ def test_an_estimate_has_a_price() -> None:
     estimate = Estimate(Price(input=1.0, output=10.0, cached_input=0.0), 100)
     assert estimate.of(request("x" * 36)).usd == pytest.approx((100 + 1000) / 1e6)
     assert estimate.settle(Usage(requests=1, input_tokens=10, output_tokens=2)).usd == pytest.approx(30e-6)
+
+
+def test_images_are_set_aside_by_their_price() -> None:
+    """As many as are asked for, or as came at most; none for what is no request for images."""
+    estimate = Estimate(Price(image=0.5), 0, images=2)
+    assert estimate.of(ImageRequest("")).usd == 1.0
+    assert estimate.of(ImageRequest("", params={"n": 3})).usd == 1.5
+    estimate.settle(Usage(requests=1, images=4))
+    assert estimate.of(ImageRequest("")).usd == 2.0
+    assert estimate.of(request("")).usd == 0.0
 
 
 def test_a_lease_holds_what_was_put_in() -> None:

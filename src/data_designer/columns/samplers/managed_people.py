@@ -133,8 +133,11 @@ def _person(params: PersonSamplerParams) -> Draw:
     people = _people(params)
     size = len(people.candidates)
     if not size:
+        youngest, oldest = params.age_range
+        sought = {**filters_of(params), "age": [f"{youngest} to {oldest}"]}
+        said = ", ".join(f"{name} {' or '.join(values)}" for name, values in sought.items())
         raise PersonSamplerConstraintsError(
-            f"nobody of the managed person data for {params.locale} satisfies {filters_of(params)}; loosen that"
+            f"nobody of the managed person data for {params.locale} satisfies {said}; loosen that"
         )
     wanted = [*PII_FIELDS, *(PERSONA_FIELDS if params.with_synthetic_personas else ())]
 

@@ -54,7 +54,11 @@ def files_of(source: FolderSource) -> list[str]:
     root = Path(source.runtime_path)
     pattern = source.resolved_file_pattern if isinstance(source, AgentRolloutSeedSource) else source.file_pattern
     if not root.is_dir():
-        raise SeedReaderConfigError(f"the seed folder {root} does not exist")
+        raise SeedReaderConfigError(
+            f"the seed folder {root} is a file; name its folder, and the file in file_pattern"
+            if root.is_file()
+            else f"the seed folder {root} does not exist"
+        )
     found = sorted(matching(_files(root, recursive=source.recursive), pattern))
     if not found:
         raise SeedReaderError(f"no file of the seed folder {root} matches '{pattern}'")

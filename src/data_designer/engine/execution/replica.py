@@ -40,7 +40,7 @@ from data_designer.models.batching import Batching, batches, request_size
 from data_designer.models.model import DEFAULT_TIMEOUT, Model
 from data_designer.models.parameter_sampling import ParameterSampling
 from data_designer.models.retry import Asked, Caller, CallerOptions
-from data_designer.models.wires import greeting, longest_reply
+from data_designer.models.wires import greeting, images_of, longest_reply
 from data_designer.object_storage import Location
 from data_designer.plan.model import Plan, Pool
 from data_designer.tools.caller import ToolCaller
@@ -569,7 +569,7 @@ def _limits(plan: Plan, pool: Pool, budget_lease: BudgetLease | None) -> Admissi
         plan.run.request_admission,
         params.requests_per_minute,
         params.tokens_per_minute,
-        Estimate(pool.price, longest_reply(pool)),
+        Estimate(pool.price, longest_reply(pool), images_of(pool)),
         budget_lease,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from data_designer.config.models import Price
-from data_designer.values import Request, Usage
+from data_designer.values import ImageRequest, Request, Usage
 
 _MILLION = 1_000_000
 _FIRST_REPLY = 1000
@@ -83,24 +83,33 @@ class Estimate:
     Args:
         price: of the alias.
         max_tokens: the longest reply, where the alias says.
+        images: how many a request for images asks for.
     """
 
-    def __init__(self, price: Price | None, max_tokens: int | None) -> None:
+    def __init__(self, price: Price | None, max_tokens: int | None, images: int = 1) -> None:
         self._price = price
         self._max_tokens = max_tokens
         self._largest_reply = 0
+        self._most_images = images
 
     def of(self, request: Request) -> Amount:
         """The most that one attempt at a request may come to."""
         limit = request.longest_reply
         out = (self._max_tokens or self._largest_reply or _FIRST_REPLY) if limit is None else limit
-        usage = Usage(requests=1, input_tokens=request.most_tokens, output_tokens=out)
+        images = _images_of(request, self._most_images) if isinstance(request, ImageRequest) else 0
+        usage = Usage(requests=1, input_tokens=request.most_tokens, output_tokens=out, images=images)
         return amount_of(usage, self._price)
 
     def settle(self, usage: Usage) -> Amount:
         """What a reply came to; remembers it."""
         self._largest_reply = max(self._largest_reply, usage.output_tokens)
+        self._most_images = max(self._most_images, usage.images)
         return amount_of(usage, self._price)
+
+
+def _images_of(request: ImageRequest, most: int) -> int:
+    said = request.params.get("n")
+    return max(said, most) if isinstance(said, int) else most
 
 
 class BudgetLease:

@@ -45,6 +45,15 @@ def test_the_dataset_of_a_job_is_where_it_was_told_to_be(monkeypatch: pytest.Mon
         dataset_of("raysubmit_2", HERE)
 
 
+def test_a_dataset_is_watched_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As other commands take it: one of the folder in which they are made unless told otherwise."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "artifacts/d").mkdir(parents=True)
+    code, said = run("watch", "d")
+    assert code == 1
+    assert "artifacts/d" in said
+
+
 def test_a_job_of_somebody_else_s_is_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its command is said."""
     submitted(monkeypatch, command="python train.py -o out")

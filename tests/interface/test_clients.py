@@ -101,7 +101,8 @@ def test_failures_that_may_pass_reject_no_row(endpoint: Endpoint, tmp_path: Path
     assert rows(tmp_path / "d")["text"].tolist() == [f"<row {n}>" for n in range(RECORDS)]
 
 
-WRONG: dict[str, tuple[dict[str, Any], str]] = {
+WRONG: dict[str, tuple[Any, str]] = {
+    "no mapping": ([openai.AsyncOpenAI], "clients are a mapping of names of providers to functions"),
     "no function": ({"azure": openai.AsyncOpenAI(api_key="k")}, "clients\\['azure'\\] is no function"),
     "another API": ({"simulated": lambda: None}, "of type 'simulated'"),
 }

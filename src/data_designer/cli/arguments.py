@@ -41,7 +41,7 @@ Tui = Annotated[bool | None, typer.Option("--tui/--no-tui", help="The live panel
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same data.")]
 
 
-def _folder_of(dataset: str) -> str:
+def folder_of(dataset: str) -> str:
     """A dataset that is named by its name alone is one of the folder in which they are made unless told otherwise."""
     beside = Path("artifacts") / dataset
     return str(beside) if not is_url(dataset) and not Path(dataset).exists() and beside.is_dir() else dataset
@@ -52,7 +52,7 @@ Dataset = Annotated[
     typer.Argument(
         metavar="DATASET",
         help="The dataset's folder, a path or a URL; or the name of one in artifacts/.",
-        callback=_folder_of,
+        callback=folder_of,
     ),
 ]
 Script = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Arguments for a Python CONFIG.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from data_designer.cli.arguments import Debug
+from data_designer.cli.arguments import Debug, folder_of
 from data_designer.cli.exits import errors_in_one_line
 from data_designer.cli.jobs import HERE, Address, dataset_of, is_alive
 from data_designer.cli.saying import say
@@ -25,7 +25,12 @@ _LOOK_SECONDS = 1.0
 
 def watch(
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET|JOB", help="The dataset's folder or URL, or the name of a job.")
+        str,
+        typer.Argument(
+            metavar="DATASET|JOB",
+            help="The dataset's folder or URL, the name of one in artifacts/, or the name of a job.",
+            callback=folder_of,
+        ),
     ],
     serve: Annotated[bool, typer.Option("--serve", help="Serve the report, too, as a page that follows it.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of that page, on this machine; 0 picks a free one.")] = 0,

@@ -5,7 +5,15 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from data_designer.config.near_names import suggestion
@@ -93,7 +101,7 @@ class SkipConfig(ConfigBase):
 class SingleColumnConfig(ConfigBase, ABC):
     """Base of every column: the fields that all kinds have."""
 
-    name: str
+    name: str = Field(min_length=1)
     """Name of the column, unique in a configuration. Templates refer to it, so let it be a name that Jinja can read:
     letters, digits and `_`."""
     drop: bool = False

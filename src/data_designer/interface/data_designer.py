@@ -127,7 +127,7 @@ class DataDesigner:
             SIMULATED_PROVIDER: simulated,
             **{provider.name: provider for provider in providers},
         }
-        self._clients = dict(clients or {})
+        self._clients = _by_provider(clients or {})
         self._providers |= {name: _asked_through(name, make, self._providers) for name, make in self._clients.items()}
         self._default_provider = providers[0].name if providers else None
         self._artifact_path = location("artifacts" if artifact_path is None else artifact_path)
@@ -561,6 +561,12 @@ class DataDesigner:
             reuse=None if reused is None else str(reused.path),
             source=self._source,
         )
+
+
+def _by_provider(clients: object) -> dict[str, MakeClient]:
+    if isinstance(clients, Mapping):
+        return dict(clients)
+    raise InvalidConfigError(f"clients are a mapping of names of providers to functions, not {clients!r}")
 
 
 def _asked_through(name: str, make: object, providers: Mapping[str, ModelProvider]) -> ModelProvider:

@@ -101,7 +101,7 @@ class SkipConfig(ConfigBase):
 class SingleColumnConfig(ConfigBase, ABC):
     """Base of every column: the fields that all kinds have."""
 
-    name: str = Field(min_length=1)
+    name: str
     """Name of the column, unique in a configuration. Templates refer to it, so let it be a name that Jinja can read:
     letters, digits and `_`."""
     drop: bool = False
@@ -114,6 +114,13 @@ class SingleColumnConfig(ConfigBase, ABC):
     propagate_skip: bool = True
     """Whether a cell is skipped too where a column that it requires was. Columns that only `skip.when` names do not
     count."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_called(cls, name: str) -> str:
+        if not name:
+            raise ValueError("a column needs a name")
+        return name
 
     @property
     @abstractmethod

@@ -248,9 +248,16 @@ class Score(ConfigBase):
     """Name of the score: the key in the cell, and what the model is shown."""
     description: str
     """What is judged, in words for the model."""
-    options: dict[int | str, str] = Field(min_length=1)
+    options: dict[int | str, str]
     """Each score that may be given to what it means, such as `{1: "poor", 2: "good"}`. The model has to choose one
     of them; `"1"` and `1` are taken for each other where only one of them is there."""
+
+    @field_validator("options")
+    @classmethod
+    def _has_some(cls, options: dict[int | str, str]) -> dict[int | str, str]:
+        if not options:
+            raise ValueError("a score needs options to choose from")
+        return options
 
 
 class LLMJudgeColumnConfig(LLMTextColumnConfig):

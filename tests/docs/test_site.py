@@ -13,6 +13,8 @@ from urllib.parse import unquote
 import pytest
 from tests.browser import Page, browser, found
 
+pytestmark = pytest.mark.xdist_group("site")  # The site is built once.
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PROGRAM = found()

@@ -182,6 +182,6 @@ def test_a_profiler_whose_model_is_not_there_is_refused_before_anything_is_asked
     """By its name."""
     builder = judged()
     builder.add_profiler(dd.JudgeScoreProfilerConfig(model_alias="nobody"))
-    with endpoint(reply) as counted, pytest.raises(DataDesignerGenerationError, match="profiler asks model alias 'nob"):
+    with endpoint(reply) as counted, pytest.raises(DataDesignerGenerationError, match="a profiler: model alias 'nob"):
         make(counted.url, tmp_path, builder)
     assert not counted.prompts

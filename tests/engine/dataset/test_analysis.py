@@ -26,7 +26,7 @@ def plan() -> Plan:
 
 def known(**columns: list[Any]) -> dict[str, GeneralColumnStatistics]:
     """The statistics of columns, by name."""
-    results = analyse(plan(), Totals(generated=10, profile=profile_columns(columns, {})))
+    results = analyse(plan(), Totals(generated=10, profile=profile_columns(columns, {})), 12)
     return {one.column_name: one for one in results.column_statistics}
 
 
@@ -60,6 +60,6 @@ def test_a_dataset_of_an_earlier_version_has_no_scores() -> None:
     """They were not counted, which is not the same as that there are none."""
     profile = profile_columns({"quality": [judged(3)]}, {})
     del profile["quality"]["scores"]
-    [found] = analyse(plan(), Totals(generated=1, profile=profile)).column_statistics
+    [found] = analyse(plan(), Totals(generated=1, profile=profile), 1).column_statistics
     assert isinstance(found, LLMJudgedColumnStatistics)
     assert found.score_counts is None

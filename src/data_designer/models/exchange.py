@@ -1,11 +1,14 @@
 """Carries an exchange on with a model."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from data_designer.errors import DataDesignerRuntimeError, MCPToolError, ModelError, Outage
 from data_designer.values import Drop, Exchange, GroupExchange, Nulled, Outcome, Reason, Request, Response
+
+Made = TypeVar("Made")
 
 _LONG = 20_000
 """Characters of a reply that is read in a thread, so that nothing else waits for it."""
@@ -63,7 +66,7 @@ async def drive_group(
                 request = exchange.throw(error)
                 continue
             if response.length > _LONG:
-                outcomes = await asyncio.to_thread(_group_step, exchange, response)
+                outcomes = await asyncio.to_thread(_step, exchange, response)
                 if not isinstance(outcomes, Request):
                     return outcomes
                 request = outcomes
@@ -77,21 +80,13 @@ async def drive_group(
             exchange.close()
 
 
-def _group_step(exchange: GroupExchange, response: Response) -> Request | Sequence[Outcome | Nulled]:
-    try:
-        return exchange.send(response)
-    except StopIteration as stop:
-        made: Sequence[Outcome | Nulled] = stop.value
-        return made
-
-
-def _step(exchange: Exchange, response: Response) -> Request | Outcome:
+def _step(exchange: Generator[Request, Response, Made], response: Response) -> Request | Made:
     """What an exchange asks next, or comes to: a StopIteration does not leave a thread."""
     try:
         return exchange.send(response)
     except StopIteration as stop:
-        outcome: Outcome = stop.value
-        return outcome
+        made: Made = stop.value
+        return made
 
 
 def run_without_model(exchange: Exchange) -> Outcome:
